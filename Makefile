@@ -1,0 +1,189 @@
+# dcop: discovery and deployment for pyDCOP.  `make help` lists the targets.
+
+VERSION = 0.1.0
+
+prefix = /usr/local
+bindir = $(prefix)/bin
+unitdir = $(prefix)/lib/systemd/system
+datadir = $(prefix)/share/dcop
+mandir = $(prefix)/share/man
+
+# SANITIZE=address,undefined or thread; each configuration has its own folder.
+SANITIZE =
+comma = ,
+B = build/$(notdir $(CC))$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+
+CC = gcc
+CFLAGS = -O2 -g
+WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+	-Wvla -Wundef -Wcast-align -Wwrite-strings -Wimplicit-fallthrough -Wswitch-enum
+HARDEN = -fstack-protector-strong -fPIE $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
+SANFLAGS = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+PKGS = avahi-client yaml-0.1 libsystemd jansson sqlite3 libssh libarchive
+DCOP_CPPFLAGS = -D_GNU_SOURCE -DDCOP_VERSION='"$(VERSION)"' -DDCOP_DATADIR='"$(datadir)"' -I. \
+	$(shell pkg-config --cflags $(PKGS))
+DCOP_CFLAGS = -std=gnu11 $(WARN) $(HARDEN) -ffunction-sections -fdata-sections $(SANFLAGS)
+DCOP_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed $(SANFLAGS)
+
+DISCOVERY_LIBS = -lavahi-client -lavahi-common -lyaml -lsystemd -ljansson -lm -lpthread
+# HMAC and SHA-256 alone come from the static library: the shared one costs
+# each process some 300 kB of its own pages.
+SODIUM_LIBS = -l:libsodium.a
+DEPLOYER_LIBS = -lssh -lsqlite3 -larchive $(DISCOVERY_LIBS) $(SODIUM_LIBS)
+BEACON_LIBS = -lavahi-client -lavahi-common -lsystemd $(SODIUM_LIBS) -lm
+
+MAINS = discovery/dcop-discover.c deployer/dcop-deploy.c agent-beacon/dcop-beacon.c
+sources = $(filter-out $(MAINS),$(wildcard $(addsuffix /*.c,$(1))))
+objects = $(patsubst %.c,$(B)/%.o,$(1))
+
+DISCOVERY_SRC := $(call sources,discovery discovery/base)
+DEPLOYER_SRC := $(call sources,deployer)
+BEACON_SRC := $(call sources,agent-beacon)
+UNIT_SRC := $(wildcard tests/unit/test-*.c)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz-*.c)
+HELPER_SRC := $(wildcard tests/tools/*.c)
+ALL_SRC := $(DISCOVERY_SRC) $(DEPLOYER_SRC) $(BEACON_SRC) $(wildcard $(MAINS)) $(UNIT_SRC) $(FUZZ_SRC) \
+	$(HELPER_SRC) tests/fuzz/standalone.c
+ALL_HDR := $(wildcard discovery/*.h discovery/base/*.h deployer/*.h agent-beacon/*.h tests/*/*.h)
+
+LIBDISCOVERY = $(B)/libdcop-discovery.a
+LIBDEPLOYER = $(B)/libdcop-deployer.a
+LIBBEACON = $(B)/libdcop-beacon.a
+PROGRAMS = $(patsubst %.c,$(B)/%,$(notdir $(wildcard $(MAINS))))
+UNITS = $(patsubst %.c,$(B)/%,$(UNIT_SRC))
+FUZZERS = $(patsubst %.c,$(B)/%,$(FUZZ_SRC))
+HELPERS = $(patsubst %.c,$(B)/%,$(HELPER_SRC))
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all programs tests deps install install-beacon demo check check-unit check-net check-long \
+	bench asan tsan fuzz analyze format check-format check-headers help clean FORCE
+
+all: programs tests compile_commands.json ## build the programs, the tests and the fuzz targets
+programs: $(PROGRAMS)
+tests: $(UNITS) $(FUZZERS) $(HELPERS)
+
+# A change of compiler or flags rebuilds what it concerns.
+FLAGS = $(CC) $(CPPFLAGS) $(DCOP_CPPFLAGS) $(CFLAGS) $(DCOP_CFLAGS) $(LDFLAGS) $(DCOP_LDFLAGS)
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(FLAGS))' >$@
+
+$(B)/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(DCOP_CPPFLAGS) $(CFLAGS) $(DCOP_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(LIBDISCOVERY): $(call objects,$(DISCOVERY_SRC))
+$(LIBDEPLOYER): $(call objects,$(DEPLOYER_SRC))
+$(LIBBEACON): $(call objects,$(BEACON_SRC))
+$(B)/%.a:
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+LINK = $(CC) $(CFLAGS) $(DCOP_CFLAGS) $(LDFLAGS) $(DCOP_LDFLAGS) -o $@
+$(B)/dcop-discover: $(B)/discovery/dcop-discover.o $(LIBDISCOVERY)
+	$(LINK) $^ $(DISCOVERY_LIBS)
+$(B)/dcop-deploy: $(B)/deployer/dcop-deploy.o $(LIBDEPLOYER) $(LIBDISCOVERY)
+	$(LINK) $^ $(DEPLOYER_LIBS)
+$(B)/dcop-beacon: $(B)/agent-beacon/dcop-beacon.o $(LIBBEACON) $(LIBDISCOVERY)
+	$(LINK) $^ $(BEACON_LIBS)
+
+TEST_LIBS = $(LIBDEPLOYER) $(LIBBEACON) $(LIBDISCOVERY)
+$(B)/tests/unit/test-%: $(B)/tests/unit/test-%.o $(TEST_LIBS)
+	$(LINK) $^ -lcmocka $(DEPLOYER_LIBS)
+$(B)/tests/tools/%: $(B)/tests/tools/%.o $(TEST_LIBS)
+	$(LINK) $^ $(DEPLOYER_LIBS)
+ifdef FUZZ
+$(B)/tests/fuzz/fuzz-%: $(B)/tests/fuzz/fuzz-%.o $(TEST_LIBS)
+	$(LINK) $^ $(DEPLOYER_LIBS)
+else
+$(B)/tests/fuzz/fuzz-%: $(B)/tests/fuzz/fuzz-%.o $(B)/tests/fuzz/standalone.o $(TEST_LIBS)
+	$(LINK) $^ $(DEPLOYER_LIBS)
+endif
+
+-include $(patsubst %.c,$(B)/%.d,$(ALL_SRC))
+
+compile_commands.json: Makefile $(ALL_SRC)
+	@{ echo '['; sep=; for f in $(ALL_SRC); do \
+	printf '%s{"directory":"%s","file":"%s","command":"%s -c %s"}' "$$sep" '$(CURDIR)' $$f \
+	'$(subst ",\\\",$(CC) $(DCOP_CPPFLAGS) $(CFLAGS) $(DCOP_CFLAGS))' $$f; sep=','; done; echo ']'; } \
+	| sed "s/'//g" >$@
+
+deps: ## install what building, testing and the demo need (apt)
+	dist/deps
+
+install-beacon: $(B)/dcop-beacon
+	install -D -s -m 755 $(B)/dcop-beacon $(DESTDIR)$(bindir)/dcop-beacon
+	install -d $(DESTDIR)$(unitdir)
+	sed 's|@bindir@|$(bindir)|' dist/systemd/dcop-beacon.service >$(DESTDIR)$(unitdir)/dcop-beacon.service
+
+install: all install-beacon ## install into $(DESTDIR)$(prefix)
+	install -D -m 755 $(B)/dcop-discover $(DESTDIR)$(bindir)/dcop-discover
+	install -D -m 755 $(B)/dcop-deploy $(DESTDIR)$(bindir)/dcop-deploy
+	install -d $(DESTDIR)$(datadir)/steps
+	cp -R deployer/steps/. $(DESTDIR)$(datadir)/steps/
+
+demo: ## show the whole of it on a virtual classroom (root)
+	dist/deps
+	$(MAKE) programs
+	tests/demo
+
+check: ## all tests but the long ones (root)
+	dist/deps
+	tests/check
+
+check-unit: all ## unit tests and comparisons, no network
+	tests/check unit
+
+check-net: all ## tests on the virtual classroom (root)
+	tests/check net
+
+check-long: all ## tests that take longer (root)
+	tests/check long
+
+bench: all ## measure the limits against the peers (root)
+	tests/bench/bench
+
+asan: ## build and run the unit tests under the address and undefined sanitizers
+	$(MAKE) CC=$(CC) SANITIZE=address,undefined all
+	tests/check asan
+
+tsan: ## the same under the thread sanitizer
+	$(MAKE) CC=$(CC) SANITIZE=thread all
+	tests/check tsan
+
+FUZZ_SECONDS = 30
+fuzz: ## run each fuzz target for FUZZ_SECONDS
+	$(MAKE) CC=clang FUZZ=1 B=build/fuzz SANITIZE=fuzzer-no-link,address,undefined fuzzers
+	tests/fuzz/run build/fuzz $(FUZZ_SECONDS)
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
+ifdef FUZZ
+$(FUZZERS): LDFLAGS += -fsanitize=fuzzer
+endif
+
+SHELL_FILES = dist/deps $(shell grep -rlE '^#!/bin/sh' tests deployer .ci 2>/dev/null) \
+	$(wildcard deployer/steps/*.sh deployer/steps/steps/*)
+
+analyze: compile_commands.json ## static analysis: clang-tidy, cppcheck, shellcheck
+	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
+	--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches --std=c11 -D_GNU_SOURCE -D__GNUC__ \
+	-I. discovery deployer agent-beacon
+	clang-tidy --quiet -p . $(filter-out tests/%,$(ALL_SRC))
+	shellcheck $(SHELL_FILES)
+
+format: ## lay the code out
+	clang-format -i $(ALL_SRC) $(ALL_HDR)
+
+check-format: ## fail when the layout is not clang-format's
+	clang-format --dry-run -Werror $(ALL_SRC) $(ALL_HDR)
+
+check-headers: ## each header compiles alone
+	@for h in $(ALL_HDR); do echo "#include \"$$h\"" | \
+	$(CC) $(DCOP_CPPFLAGS) $(filter-out -fPIE,$(DCOP_CFLAGS)) -fsyntax-only -xc - || exit 1; done
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-15s %s\n", $$1, $$2}'
+
+clean: ## remove what was built
+	rm -rf build compile_commands.json

@@ -1,0 +1,23 @@
+/*
+ * Files, whole: read to the end within a bound, written completely or not at
+ * all.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "error.h"
+#include "text.h"
+
+/* Appends the file's bytes to `ret`.  A path of "-" is standard input.
+ * -EFBIG when it holds more than `max` bytes, -EISDIR for a directory, else
+ * what open and read say.  On failure `ret` may hold a part. */
+int file_read(const char *path, size_t max, struct text *ret, struct error *err);
+
+/* Writes a temporary file beside `path`, flushes it to the disk and renames
+ * it over `path`: a reader, or a crash, sees the old content or the new. */
+int file_write(const char *path, const void *data, size_t size, mode_t mode, struct error *err);
+
+/* mkdir -p: every missing folder of the path; 0 when it is there. */
+int make_folders(const char *path, mode_t mode, struct error *err);

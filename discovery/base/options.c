@@ -1,0 +1,145 @@
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "text.h"
+
+enum { ROWS_MAX = 96, LONG_BASE = 256 };
+
+static const struct option_row *find_row(const struct option_row *rows, int code)
+{
+    if (code >= LONG_BASE)
+        return &rows[code - LONG_BASE];
+    for (; rows->name; rows++)
+        if (rows->letter && rows->letter == code)
+            return rows;
+    return NULL;
+}
+
+static int complain(int argc, char **argv, int code, int letter, struct error *err)
+{
+    const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
+
+    if (code == ':')
+        return error_set(err, -EINVAL, "option '%s' needs an argument; see --help", word);
+    if (letter && letter < LONG_BASE)
+        return error_set(err, -EINVAL, "unknown option '-%c'; see --help", letter);
+    if (letter)
+        return error_set(err, -EINVAL, "option '%s' takes no argument; see --help", word);
+    return error_set(err, -EINVAL, "unknown or ambiguous option '%s'; see --help", word);
+}
+
+int options_parse(const struct option_row *rows, int argc, char **argv, void *into, int *ret_first,
+                  struct error *err)
+{
+    static const int takes[] = {
+        [OPTION_NONE] = no_argument,
+        [OPTION_REQUIRED] = required_argument,
+        [OPTION_OPTIONAL] = optional_argument,
+    };
+    struct option longs[ROWS_MAX + 1] = {0};
+    char letters[ROWS_MAX * 3 + 3] = ":";
+    size_t n_longs = 0;
+    char *letter = letters + 1;
+    int code;
+
+    for (size_t i = 0; rows[i].name && n_longs < ROWS_MAX; i++) {
+        if (!rows[i].store)
+            continue;
+        longs[n_longs++] =
+            (struct option){rows[i].name, takes[rows[i].takes], NULL, LONG_BASE + (int)i};
+        if (!rows[i].letter)
+            continue;
+        *letter++ = rows[i].letter;
+        for (int colons = takes[rows[i].takes]; colons > 0; colons--)
+            *letter++ = ':';
+    }
+    *letter = '\0';
+    optind = 0; /* glibc: start anew, also for a second table */
+    while ((code = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+        const struct option_row *row;
+        int r;
+
+        if (code == '?' || code == ':')
+            return complain(argc, argv, code, optopt, err);
+        row = find_row(rows, code);
+        r = row->store(into, optarg, err);
+        if (r < 0)
+            error_prefix(err, "--%s", row->name);
+        if (r != 0)
+            return r;
+    }
+    *ret_first = optind;
+    return 0;
+}
+
+static void add_usage(const struct option_row *row, struct text *ret)
+{
+    if (row->letter)
+        text_addf(ret, "  -%c, --%s", row->letter, row->name);
+    else
+        text_addf(ret, "      --%s", row->name);
+    if (row->takes == OPTION_REQUIRED)
+        text_addf(ret, " %s", row->argument);
+    else if (row->takes == OPTION_OPTIONAL)
+        text_addf(ret, "[=%s]", row->argument);
+}
+
+void options_help(const struct option_row *rows, struct text *ret)
+{
+    enum { COLUMN = 30 };
+
+    for (; rows->name; rows++) {
+        size_t start = ret->size;
+
+        if (!rows->help)
+            continue;
+        if (!rows->store) {
+            text_addf(ret, "\n%s\n", rows->help);
+            continue;
+        }
+        add_usage(rows, ret);
+        if (ret->size - start >= COLUMN)
+            text_addf(ret, "\n%*s", COLUMN, "");
+        else
+            text_addf(ret, "%*s", (int)(COLUMN - (ret->size - start)), "");
+        for (const char *c = rows->help; *c; c++) {
+            text_addc(ret, *c);
+            if (*c == '\n')
+                text_addf(ret, "%*s", COLUMN, "");
+        }
+        text_addc(ret, '\n');
+    }
+}
+
+int parse_seconds(const char *value, unsigned *ret_ms, struct error *err)
+{
+    enum { YEAR = 366 * 24 * 3600 };
+    char *end;
+    double seconds;
+
+    errno = 0;
+    seconds = strtod(value, &end);
+    if (errno || end == value || *end || !isfinite(seconds) || seconds < 0 || seconds > YEAR)
+        return error_set(err, -EINVAL, "'%s' is not a number of seconds", value);
+    *ret_ms = (unsigned)(seconds * 1000.0 < 4e9 ? seconds * 1000.0 : 4e9);
+    return 0;
+}
+
+int parse_number(const char *value, long min, long max, long *ret, struct error *err)
+{
+    char *end;
+    long number;
+
+    errno = 0;
+    number = strtol(value, &end, 10);
+    if (errno || end == value || *end || number < min || number > max)
+        return error_set(err, -EINVAL, "'%s' is not a whole number from %ld to %ld", value, min,
+                         max);
+    *ret = number;
+    return 0;
+}

@@ -1,0 +1,40 @@
+/*
+ * The command line of a program as one table, which drives parsing and help.
+ *
+ * Each row calls a function that stores what was given into the program's own
+ * struct; nothing here keeps state.  -h and -V are rows like all others.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "error.h"
+
+enum option_argument { OPTION_NONE, OPTION_REQUIRED, OPTION_OPTIONAL };
+
+struct option_row {
+    char letter;      /* '\0': long only */
+    const char *name; /* without the dashes; NULL ends the table; "" with help: a heading */
+    enum option_argument takes;
+    const char *argument; /* what help calls it, e.g. "FILE" */
+    const char *help;     /* one line; '\n' starts another */
+    /* `value` is NULL when no argument was given.  Non-zero stops parsing: a
+     * negative errno with `err` set, or a positive value of the program's. */
+    int (*store)(void *into, const char *value, struct error *err);
+};
+
+/* Parses argv[1…]; options and operands may be mixed, "--" ends the options.
+ * `ret_first` is the index of the first operand in the reordered argv.
+ * Returns 0, what a row's function returned, or -EINVAL with the words. */
+int options_parse(const struct option_row *rows, int argc, char **argv, void *into, int *ret_first,
+                  struct error *err);
+
+struct text;
+/* Appends the table for people, aligned, at most 80 columns. */
+void options_help(const struct option_row *rows, struct text *ret);
+
+/* A number of seconds ("3", "0.5"), from 0 to a year, as milliseconds. */
+int parse_seconds(const char *value, unsigned *ret_ms, struct error *err);
+
+/* A whole number in a range. */
+int parse_number(const char *value, long min, long max, long *ret, struct error *err);
