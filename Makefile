@@ -132,31 +132,32 @@ check: ## all tests but the long ones (root)
 	dist/deps
 	tests/check
 
-check-unit: all ## unit tests and comparisons, no network
-	tests/check unit
+check-unit: ## unit tests and comparisons with PyYAML and Ansible
+	tests/check unit compare
 
-check-net: all ## tests on the virtual classroom (root)
+check-net: ## tests on the virtual classroom (root)
 	tests/check net
 
-check-long: all ## tests that take longer (root)
+check-long: ## tests that take longer (root)
+	dist/deps
 	tests/check long
 
 bench: all ## measure the limits against the peers (root)
 	tests/bench/bench
 
 asan: ## build and run the unit tests under the address and undefined sanitizers
-	$(MAKE) CC=$(CC) SANITIZE=address,undefined all
 	tests/check asan
 
 tsan: ## the same under the thread sanitizer
-	$(MAKE) CC=$(CC) SANITIZE=thread all
 	tests/check tsan
 
 FUZZ_SECONDS = 30
-fuzz: ## run each fuzz target for FUZZ_SECONDS
+fuzz: fuzz-build ## run each fuzz target for FUZZ_SECONDS
+	@for t in build/fuzz/tests/fuzz/fuzz-*[!.]?; do case $$t in *.o | *.d) continue ;; esac; \
+	tests/fuzz/run $$t $(FUZZ_SECONDS) || exit 1; done
+fuzz-build:
 	$(MAKE) CC=clang FUZZ=1 B=build/fuzz SANITIZE=fuzzer-no-link,address,undefined fuzzers
-	tests/fuzz/run build/fuzz $(FUZZ_SECONDS)
-.PHONY: fuzzers
+.PHONY: fuzz-build fuzzers check-shell
 fuzzers: $(FUZZERS)
 ifdef FUZZ
 $(FUZZERS): LDFLAGS += -fsanitize=fuzzer
@@ -170,7 +171,10 @@ analyze: compile_commands.json ## static analysis: clang-tidy, cppcheck, shellch
 	--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches --std=c11 -D_GNU_SOURCE -D__GNUC__ \
 	-I. discovery deployer agent-beacon
 	clang-tidy --quiet -p . $(filter-out tests/%,$(ALL_SRC))
-	shellcheck $(SHELL_FILES)
+	$(MAKE) check-shell
+
+check-shell: ## shellcheck on all that is shell
+	shellcheck -x $(sort $(SHELL_FILES))
 
 format: ## lay the code out
 	clang-format -i $(ALL_SRC) $(ALL_HDR)

@@ -1,0 +1,70 @@
+/*
+ * A session is one SSH connection, made and used by one thread.
+ *
+ * It never blocks longer than its timeout: the socket is our own, connected
+ * with a deadline; libssh works on it without blocking; a cancel descriptor
+ * that becomes readable ends every wait with -ECANCELED.
+ *
+ * The host key is shown to the caller before anything is sent that only the
+ * right machine may see; the caller decides.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "discovery/base/error.h"
+#include "discovery/roster.h"
+
+struct session;
+
+/* Called once, after the key exchange has proved that the peer holds the key.
+ * `fingerprint` is "SHA256:…".  0 accepts; a negative errno with words ends
+ * the connection before authentication. */
+typedef int session_hostkey_check(const char *fingerprint, void *arg, struct error *err);
+
+struct session_options {
+    const struct address *addresses; /* tried in order */
+    size_t n_addresses;
+    uint16_t port;
+    const char *user;
+    const char *const *keys; /* private key files, tried in order; NULL-terminated */
+    bool agent;              /* ask ssh-agent after the keys */
+    unsigned timeout_ms;     /* for connecting, and for each wait for an answer */
+    int cancel_fd;           /* -1: none; level-triggered */
+    session_hostkey_check *check;
+    void *arg;
+};
+
+/* -EHOSTUNREACH and its like when no address answers, -EKEYREJECTED from the
+ * check, -EACCES when no key is accepted, -ETIMEDOUT, -ECANCELED. */
+int session_open(const struct session_options *options, struct session **ret, struct error *err);
+void session_free(struct session *s);
+DEFINE_CLEANUP(struct session *, session_free);
+
+/* The addresses of the connection's two ends. */
+const struct address *session_peer(const struct session *s);
+int session_local(const struct session *s, struct address *ret);
+
+/* What a running command says.  Each returns 0 or a negative errno with words,
+ * which ends the command's channel. */
+struct session_handler {
+    int (*output)(const void *bytes, size_t size, void *arg, struct error *err);
+    int (*errors)(const void *bytes, size_t size, void *arg, struct error *err);
+    void *arg;
+};
+
+enum { SESSION_SIGNALLED = 256 }; /* exit status when a signal ended it */
+
+/* Runs a command to its end.  Until it said anything, the timeout counts; after
+ * that it may take as long as the connection lives. */
+int session_run(struct session *s, const char *command, const struct session_handler *handler,
+                int *ret_status, struct error *err);
+
+/* From within a handler: bytes for the command's standard input, sent in this
+ * order as its window allows.  The bytes stay the caller's until session_run
+ * returns.  session_send_end closes the input after them. */
+enum { SESSION_PARTS_MAX = 4 };
+int session_send(struct session *s, const void *bytes, size_t size);
+void session_send_end(struct session *s);

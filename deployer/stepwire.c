@@ -1,0 +1,206 @@
+#include "stepwire.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIELDS_MAX = 8 };
+
+static const char *const status_names[] = {
+    [STEP_OK] = "ok",         [STEP_CHANGE] = "change",   [STEP_CHANGED] = "changed",
+    [STEP_FAILED] = "failed", [STEP_SKIPPED] = "skipped",
+};
+
+const char *step_status_name(enum step_status status)
+{
+    return status_names[status];
+}
+
+static bool status_from_name(const char *name, enum step_status *ret)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(status_names); i++) {
+        if (strcmp(name, status_names[i]) == 0) {
+            *ret = (enum step_status)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+void stepwire_init(struct stepwire *w, const char *nonce, stepwire_handler *handler, void *arg)
+{
+    *w = (struct stepwire){.handler = handler, .arg = arg};
+    (void)snprintf(w->nonce, sizeof(w->nonce), "%s", nonce);
+}
+
+void stepwire_clear(struct stepwire *w)
+{
+    text_clear(&w->line);
+}
+
+/* "dcop-step 1 NONCE\thave": true when this line is it. */
+static bool greet(struct stepwire *w, const char *line)
+{
+    static const char prefix[] = "dcop-step 1 ";
+    struct stepwire_event event = {.kind = STEPWIRE_HELLO, .name = "", .detail = "", .lines = ""};
+    const char *rest;
+
+    if (strncmp(line, prefix, sizeof(prefix) - 1) != 0)
+        return false;
+    rest = line + sizeof(prefix) - 1;
+    if (strncmp(rest, w->nonce, STEPWIRE_NONCE_LENGTH) != 0)
+        return false;
+    rest += STEPWIRE_NONCE_LENGTH;
+    if (strcmp(rest, "\twant") == 0)
+        event.wanted = true;
+    else if (strcmp(rest, "\thave") != 0)
+        return false;
+    w->greeted = true;
+    w->handler(&event, w->arg);
+    return true;
+}
+
+/* Splits at tabs and decodes each field; what is not UTF-8 after that is
+ * replaced, byte by byte.  Missing fields are "". */
+static int split(char *line, const char *fields[static FIELDS_MAX])
+{
+    size_t n = 0;
+    char *next = line;
+
+    for (size_t i = 0; i < FIELDS_MAX; i++)
+        fields[i] = "";
+    while (next && n < FIELDS_MAX) {
+        char *field = strsep(&next, "\t");
+
+        if (percent_decode(field) < 0)
+            return -EPROTO;
+        for (char *c = field; *c;) {
+            uint32_t character;
+            size_t size = utf8_decode(c, strlen(c), &character);
+
+            if (size == 0)
+                *c++ = '?';
+            else
+                c += size;
+        }
+        fields[n++] = field;
+    }
+    return 0;
+}
+
+static bool name_valid(const char *name)
+{
+    return string_is_one_of(name,
+                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.", 1,
+                            STEPWIRE_NAME_MAX);
+}
+
+static const struct verb {
+    const char *word;
+    enum stepwire_kind kind;
+    bool has_name, has_status;
+} verbs[] = {
+    {"check", STEPWIRE_CHECK, true, true},   {"start", STEPWIRE_START, true, false},
+    {"result", STEPWIRE_RESULT, true, true}, {"fact", STEPWIRE_FACT, true, false},
+    {"plan", STEPWIRE_PLAN, false, false},   {"busy", STEPWIRE_BUSY, false, false},
+    {"end", STEPWIRE_END, false, true},
+};
+
+static int parse_plan(const char *field, unsigned *ret)
+{
+    char *end;
+    unsigned long number = strtoul(field, &end, 10);
+
+    if (end == field || *end || number > STEPWIRE_STEPS_MAX)
+        return -EPROTO;
+    *ret = (unsigned)number;
+    return 0;
+}
+
+/* Fills the event from the fields behind the verb. */
+static int parse_fields(const struct verb *verb, const char *const *fields,
+                        struct stepwire_event *event)
+{
+    if (verb->kind == STEPWIRE_PLAN)
+        return parse_plan(fields[0], &event->number);
+    if (verb->has_name) {
+        event->name = *fields++;
+        if (!name_valid(event->name))
+            return -EPROTO;
+    }
+    if (verb->has_status) {
+        const char *word = *fields++;
+
+        if (strcmp(word, "changes") == 0)
+            word = "change";
+        if (!status_from_name(word, &event->status))
+            return -EPROTO;
+    }
+    event->detail = *fields++;
+    event->lines = *fields;
+    return 0;
+}
+
+static int parse_line(struct stepwire *w, char *line, struct error *err)
+{
+    struct stepwire_event event = {.name = "", .detail = "", .lines = ""};
+    const char *fields[FIELDS_MAX];
+
+    if (!w->greeted) {
+        (void)greet(w, line);
+        return 0;
+    }
+    if (w->ended)
+        return 0;
+    if (split(line, fields) < 0)
+        return error_set(err, -EPROTO, "the machine sent an event that cannot be decoded");
+    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+        if (strcmp(fields[0], verbs[i].word) != 0)
+            continue;
+        event.kind = verbs[i].kind;
+        if (parse_fields(&verbs[i], fields + 1, &event) < 0)
+            return error_set(err, -EPROTO, "the machine sent a broken '%s' event", verbs[i].word);
+        if (event.kind == STEPWIRE_END)
+            w->ended = true;
+        w->handler(&event, w->arg);
+        return 0;
+    }
+    return 0;
+}
+
+int stepwire_feed(struct stepwire *w, const void *bytes, size_t size, struct error *err)
+{
+    const char *at = bytes, *end = at + size;
+
+    if (!w->greeted) {
+        w->noise += size;
+        if (w->noise > STEPWIRE_NOISE_MAX)
+            return error_set(err, -EPROTO, "the machine's shell says too much before our hello");
+    }
+    while (at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        const char *stop = newline ? newline : end;
+        int r;
+
+        if (w->line.size + (size_t)(stop - at) > STEPWIRE_LINE_MAX) {
+            if (w->greeted)
+                return error_set(err, -EPROTO, "the machine sent an event that is too long");
+            text_reset(&w->line); /* noise; its tail cannot be a hello */
+            at = stop;
+        }
+        text_add(&w->line, at, (size_t)(stop - at));
+        at = newline ? newline + 1 : end;
+        if (!newline)
+            break;
+        if (text_error(&w->line) < 0)
+            return error_sys(err, -ENOMEM, "cannot read the machine's events");
+        if (w->line.data && !memchr(w->line.data, '\0', w->line.size)) {
+            r = parse_line(w, w->line.data, err);
+            if (r < 0)
+                return r;
+        }
+        text_reset(&w->line);
+    }
+    return 0;
+}

@@ -1,0 +1,81 @@
+/*
+ * The remote side's events: one line each, fields separated by tabs and
+ * percent-encoded, at most STEPWIRE_LINE_MAX bytes.  The first line is
+ *
+ *     dcop-step 1 NONCE <TAB> have|want
+ *
+ * with the run's own nonce, which nothing but our own boot command can know;
+ * what comes before it (a chatty shell profile) is passed over, within bounds.
+ * Then, written by steps/run:
+ *
+ *     plan N                           how many steps there are
+ *     check  STEP ok|change|failed DETAIL
+ *     start  STEP
+ *     result STEP ok|changed|failed|skipped DETAIL LASTLINES
+ *     fact   KEY VALUE
+ *     busy   WHO                       another run is at work there
+ *     end    ok|changes|failed
+ *
+ * All of it is hostile until parsed here.  Unknown verbs are passed over, so
+ * that a newer machine can say more.  Pure: bytes in, events out.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "discovery/base/error.h"
+#include "discovery/base/text.h"
+
+enum {
+    STEPWIRE_LINE_MAX = 4096,
+    STEPWIRE_NOISE_MAX = 64 * 1024, /* before the hello */
+    STEPWIRE_NAME_MAX = 40,
+    STEPWIRE_STEPS_MAX = 64,
+    STEPWIRE_NONCE_LENGTH = 32, /* hex digits */
+};
+
+enum stepwire_kind {
+    STEPWIRE_HELLO,  /* `wanted`: the machine lacks the bundle */
+    STEPWIRE_PLAN,   /* number */
+    STEPWIRE_CHECK,  /* name, status, detail */
+    STEPWIRE_START,  /* name */
+    STEPWIRE_RESULT, /* name, status, detail, lines */
+    STEPWIRE_FACT,   /* name, detail */
+    STEPWIRE_BUSY,   /* detail */
+    STEPWIRE_END,    /* status: OK, CHANGE or FAILED */
+};
+
+enum step_status { STEP_OK, STEP_CHANGE, STEP_CHANGED, STEP_FAILED, STEP_SKIPPED };
+const char *step_status_name(enum step_status status);
+
+/* Strings are valid UTF-8 or were made so, never NULL, and borrowed for the
+ * duration of the callback; they may hold control characters. */
+struct stepwire_event {
+    enum stepwire_kind kind;
+    bool wanted;
+    unsigned number;
+    enum step_status status;
+    const char *name;
+    const char *detail;
+    const char *lines;
+};
+
+typedef void stepwire_handler(const struct stepwire_event *event, void *arg);
+
+/* A value: stepwire_init, stepwire_clear. */
+struct stepwire {
+    char nonce[STEPWIRE_NONCE_LENGTH + 1];
+    stepwire_handler *handler;
+    void *arg;
+    struct text line;
+    size_t noise;
+    bool greeted, ended;
+};
+
+void stepwire_init(struct stepwire *w, const char *nonce, stepwire_handler *handler, void *arg);
+void stepwire_clear(struct stepwire *w);
+
+/* Takes bytes in, calls the handler for each whole line.
+ * -EPROTO with the words when the other side does not keep to the form. */
+int stepwire_feed(struct stepwire *w, const void *bytes, size_t size, struct error *err);

@@ -1,0 +1,37 @@
+/* The events of a run: whatever a machine sends, in whatever pieces. */
+#include <string.h>
+
+#include "deployer/stepwire.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void touch(const struct stepwire_event *event, void *arg)
+{
+    size_t *seen = arg;
+
+    *seen += strlen(event->name) + strlen(event->detail) + strlen(event->lines);
+    if (!utf8_valid(event->name, strlen(event->name)) ||
+        !utf8_valid(event->detail, strlen(event->detail)) ||
+        !utf8_valid(event->lines, strlen(event->lines)) || event->number > STEPWIRE_STEPS_MAX ||
+        !step_status_name(event->status))
+        abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const char hello[] = "dcop-step 1 0123456789abcdef0123456789abcdef\twant\n";
+    struct stepwire w;
+    size_t seen = 0, piece;
+
+    if (size == 0)
+        return 0;
+    stepwire_init(&w, "0123456789abcdef0123456789abcdef", touch, &seen);
+    if (data[0] & 1)
+        (void)stepwire_feed(&w, hello, sizeof(hello) - 1, NULL);
+    piece = data[0] / 2 + 1u;
+    for (size_t at = 1; at < size; at += piece)
+        if (stepwire_feed(&w, data + at, size - at < piece ? size - at : piece, NULL) < 0)
+            break;
+    stepwire_clear(&w);
+    return 0;
+}

@@ -1,0 +1,137 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka wants the four above first */
+#include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+
+#include "deployer/stepwire.h"
+
+#define NONCE "0123456789abcdef0123456789abcdef"
+#define HELLO "dcop-step 1 " NONCE "\thave\n"
+
+/* What the handler saw, one line an event. */
+static void record(const struct stepwire_event *e, void *arg)
+{
+    text_addf(arg, "%d%s %u %s [%s] [%s] [%s]\n", e->kind, e->wanted ? " want" : "", e->number,
+              step_status_name(e->status), e->name, e->detail, e->lines);
+}
+
+static int feed(const char *bytes, size_t piece, struct text *seen, struct error *err)
+{
+    struct stepwire w;
+    size_t size = strlen(bytes);
+    int r = 0;
+
+    stepwire_init(&w, NONCE, record, seen);
+    for (size_t at = 0; at < size && r == 0; at += piece)
+        r = stepwire_feed(&w, bytes + at, size - at < piece ? size - at : piece, err);
+    stepwire_clear(&w);
+    return r;
+}
+
+static void reads_a_run_in_pieces_of_any_size(void **unused)
+{
+    static const char run[] = "Welcome!\n" HELLO "plan\t2\ncheck\tapt\tchange\t3%20packages\n"
+                              "start\tapt\nresult\tapt\tchanged\tdone\ta%0Ab\n"
+                              "fact\tid\tabc\nfuture\tthing\nend\tok\nend\tfailed\n";
+    static const char want[] =
+        "0 0 ok [] [] []\n1 2 ok [] [] []\n2 0 change [apt] [3 packages] []\n"
+        "3 0 ok [apt] [] []\n4 0 changed [apt] [done] [a\nb]\n"
+        "5 0 ok [id] [abc] []\n7 0 ok [] [] []\n";
+
+    (void)unused;
+    for (size_t piece = 1; piece < sizeof(run); piece++) {
+        CLEANUP_TEXT struct text seen = TEXT_INIT;
+        struct error err = {0};
+
+        assert_int_equal(feed(run, piece, &seen, &err), 0);
+        assert_string_equal(text_str(&seen), want);
+    }
+}
+
+static void says_nothing_before_the_right_hello(void **unused)
+{
+    static const char *const strangers[] = {
+        "dcop-step 1 ffffffffffffffffffffffffffffffff\thave\nplan\t1\n",
+        "dcop-step 2 " NONCE "\thave\nplan\t1\n",
+        "dcop-step 1 " NONCE "\nplan\t1\n",
+        "dcop-step 1 " NONCE "\thave it\nplan\t1\n",
+        " dcop-step 1 " NONCE "\thave\nplan\t1\n",
+    };
+
+    (void)unused;
+    for (size_t i = 0; i < ARRAY_SIZE(strangers); i++) {
+        CLEANUP_TEXT struct text seen = TEXT_INIT;
+
+        assert_int_equal(feed(strangers[i], 7, &seen, NULL), 0);
+        assert_string_equal(text_str(&seen), "");
+    }
+}
+
+static void refuses_what_is_broken(void **unused)
+{
+    static const char *const broken[] = {
+        HELLO "plan\t65\n",    HELLO "plan\tmany\n",     HELLO "check\tapt\tperhaps\n",
+        HELLO "check\t\tok\n", HELLO "check\ta b\tok\n", HELLO "start\t%zz\n",
+        HELLO "start\t%00\n",
+    };
+
+    (void)unused;
+    for (size_t i = 0; i < ARRAY_SIZE(broken); i++) {
+        CLEANUP_TEXT struct text seen = TEXT_INIT;
+        struct error err = {0};
+
+        assert_int_equal(feed(broken[i], 100, &seen, &err), -EPROTO);
+        assert_true(err.text[0] != '\0');
+    }
+}
+
+static void bounds_noise_and_lines(void **unused)
+{
+    CLEANUP_TEXT struct text noise = TEXT_INIT, seen = TEXT_INIT;
+    struct error err = {0};
+
+    (void)unused;
+    for (int i = 0; i < STEPWIRE_NOISE_MAX / 64 - 2; i++)
+        text_adds(&noise, "123456789012345678901234567890123456789012345678901234567890123\n");
+    text_adds(&noise, HELLO);
+    assert_int_equal(feed(text_str(&noise), 999, &seen, &err), 0);
+    assert_string_equal(text_str(&seen), "0 0 ok [] [] []\n");
+
+    text_reset(&noise);
+    for (int i = 0; i <= STEPWIRE_NOISE_MAX / 8; i++)
+        text_adds(&noise, "noise...");
+    assert_int_equal(feed(text_str(&noise), 999, &seen, &err), -EPROTO);
+
+    text_reset(&noise);
+    text_adds(&noise, HELLO "fact\tx\t");
+    for (int i = 0; i < STEPWIRE_LINE_MAX; i++)
+        text_addc(&noise, 'x');
+    text_addc(&noise, '\n');
+    assert_int_equal(feed(text_str(&noise), 999, &seen, &err), -EPROTO);
+}
+
+static void makes_utf8_of_anything(void **unused)
+{
+    CLEANUP_TEXT struct text seen = TEXT_INIT;
+
+    (void)unused;
+    assert_int_equal(feed(HELLO "busy\t%FFpi%C3%A9%C3\n", 5, &seen, NULL), 0);
+    assert_string_equal(text_str(&seen), "0 0 ok [] [] []\n6 0 ok [] [?pié?] []\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_a_run_in_pieces_of_any_size),
+        cmocka_unit_test(says_nothing_before_the_right_hello),
+        cmocka_unit_test(refuses_what_is_broken),
+        cmocka_unit_test(bounds_noise_and_lines),
+        cmocka_unit_test(makes_utf8_of_anything),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
