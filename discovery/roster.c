@@ -158,6 +158,11 @@ const struct machine *roster_find(const struct roster *r, const char *id, const 
     return e ? &e->machine : NULL;
 }
 
+bool roster_is_sighted(const struct machine *m)
+{
+    return ((const struct entry *)m)->tuples != NULL;
+}
+
 /* The addresses of all tuples.  1 when they changed, 0, or -ENOMEM. */
 static int merge_addresses(struct entry *e)
 {

@@ -110,6 +110,9 @@ void roster_set_online(struct roster *r, const char *id, const char *hostkey, bo
  * next call that changes the roster. */
 const struct machine *roster_find(const struct roster *r, const char *id, const char *hostkey);
 
+/* Does Avahi still report it?  For machines of this roster only. */
+bool roster_is_sighted(const struct machine *m);
+
 /* Machines in a stable order: by first agent name (digits as numbers: a2
  * before a10), unassigned ones last, then by id.  Valid until the next call
  * that changes the roster. */
