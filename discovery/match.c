@@ -5,6 +5,8 @@
 #include <string.h>
 
 #define HASH_NONFATAL_OOM 1
+/* The default one does not compile without warnings. */
+#define HASH_FUNCTION(key, size, hash) HASH_FNV(key, size, hash)
 #include <uthash.h>
 
 #include "suggest.h"

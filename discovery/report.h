@@ -44,6 +44,11 @@ int report_match_json(const struct match *m, bool strict, struct text *ret);
 int report_match_text(const struct match *m, bool strict, const struct report_style *style,
                       struct text *ret);
 
+/* For sentences of others: a machine's label; a name, in quotes where a reader
+ * could not see its ends.  Both escaped. */
+void report_add_label(struct text *t, const struct machine *m);
+void report_add_name(struct text *t, const char *name);
+
 /* Machines read back: owned values, and the pointers that everything else
  * takes.  A value; machine_list_clear. */
 struct machine_list {
@@ -56,7 +61,7 @@ struct machine_list {
 
 void machine_list_clear(struct machine_list *l);
 
-enum { REPORT_JSON_MAX = 64 << 20 /* for file_read */ };
+enum { REPORT_JSON_MAX = 32 << 20 /* for file_read */ };
 
 /* Reads what report_roster_json wrote; keys that are not known are passed
  * over, everything else is held to the advert's forms and the roster's bounds.
