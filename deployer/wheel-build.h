@@ -1,0 +1,29 @@
+/*
+ * One wheel by pip, in a folder of its own that is gone afterwards.  Used by
+ * wheel.c only; see there for who builds and what is cached.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "deployer/tree.h"
+#include "deployer/wheel.h"
+#include "discovery/base/error.h"
+#include "discovery/base/text.h"
+
+struct wheel_build {
+    enum wheel_spec kind;
+    const char *spec; /* DIRECTORY and FILE (a source archive): its path */
+    int cancel_fd;    /* -1: none */
+    bool hurry;       /* an older answer is at hand: do not wait long for the index */
+};
+
+/* `ret_name`: the wheel's file name (caller frees).  `ret_bytes`: its content.
+ * `ret_tree` (may be NULL): for a directory, the digest of what was built.
+ * Errors: those of wheel_prepare. */
+int wheel_build(const struct wheel_build *build, char **ret_name, struct text *ret_bytes,
+                char *ret_tree, struct error *err);
+
+/* The bounds of a source directory, for its digest too. */
+extern const struct tree_limits wheel_tree_limits;
