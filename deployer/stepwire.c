@@ -101,10 +101,10 @@ static const struct verb {
     enum stepwire_kind kind;
     bool has_name, has_status;
 } verbs[] = {
-    {"check", STEPWIRE_CHECK, true, true},   {"start", STEPWIRE_START, true, false},
-    {"result", STEPWIRE_RESULT, true, true}, {"fact", STEPWIRE_FACT, true, false},
-    {"plan", STEPWIRE_PLAN, false, false},   {"busy", STEPWIRE_BUSY, false, false},
-    {"end", STEPWIRE_END, false, true},
+    {"check", STEPWIRE_CHECK, true, true},       {"start", STEPWIRE_START, true, false},
+    {"result", STEPWIRE_RESULT, true, true},     {"fact", STEPWIRE_FACT, true, false},
+    {"plan", STEPWIRE_PLAN, false, false},       {"busy", STEPWIRE_BUSY, false, false},
+    {"refused", STEPWIRE_REFUSED, false, false}, {"end", STEPWIRE_END, false, true},
 };
 
 static int parse_plan(const char *field, unsigned *ret)

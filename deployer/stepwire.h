@@ -14,6 +14,7 @@
  *     result STEP ok|changed|failed|skipped DETAIL LASTLINES
  *     fact   KEY VALUE
  *     busy   WHO                       another run is at work there
+ *     refused WHY                      it will not begin, or was ended
  *     end    ok|changes|failed
  *
  * All of it is hostile until parsed here.  Unknown verbs are passed over, so
@@ -36,14 +37,15 @@ enum {
 };
 
 enum stepwire_kind {
-    STEPWIRE_HELLO,  /* `wanted`: the machine lacks the bundle */
-    STEPWIRE_PLAN,   /* number */
-    STEPWIRE_CHECK,  /* name, status, detail */
-    STEPWIRE_START,  /* name */
-    STEPWIRE_RESULT, /* name, status, detail, lines */
-    STEPWIRE_FACT,   /* name, detail */
-    STEPWIRE_BUSY,   /* detail */
-    STEPWIRE_END,    /* status: OK, CHANGE or FAILED */
+    STEPWIRE_HELLO,   /* `wanted`: the machine lacks the bundle */
+    STEPWIRE_PLAN,    /* number */
+    STEPWIRE_CHECK,   /* name, status, detail */
+    STEPWIRE_START,   /* name */
+    STEPWIRE_RESULT,  /* name, status, detail, lines */
+    STEPWIRE_FACT,    /* name, detail */
+    STEPWIRE_BUSY,    /* detail */
+    STEPWIRE_REFUSED, /* detail */
+    STEPWIRE_END,     /* status: OK, CHANGE or FAILED */
 };
 
 enum step_status { STEP_OK, STEP_CHANGE, STEP_CHANGED, STEP_FAILED, STEP_SKIPPED };

@@ -56,7 +56,7 @@ bool advert_user_valid(const char *user)
            string_is_one_of(user, "abcdefghijklmnopqrstuvwxyz0123456789_-", 1, 32);
 }
 
-static bool hostkey_valid(const char *hostkey)
+bool advert_hostkey_valid(const char *hostkey)
 {
     /* ssh-keygen(1) -l: 32 bytes in base64 without padding. */
     return strncmp(hostkey, "SHA256:", 7) == 0 &&
@@ -97,7 +97,7 @@ static const struct field {
 } fields[] = {
     {"fleet", offsetof(struct advert, fleet), advert_fleet_valid},
     {"user", offsetof(struct advert, user), advert_user_valid},
-    {"hk", offsetof(struct advert, hostkey), hostkey_valid},
+    {"hk", offsetof(struct advert, hostkey), advert_hostkey_valid},
     {"os", offsetof(struct advert, os), word_valid},
     {"arch", offsetof(struct advert, arch), word_valid},
     {"py", offsetof(struct advert, python), word_valid},

@@ -81,3 +81,4 @@ bool advert_agent_valid(const char *name,
                         size_t size); /* fits one TXT pair, UTF-8, no NUL/newline */
 bool advert_fleet_valid(const char *fleet);
 bool advert_user_valid(const char *user);
+bool advert_hostkey_valid(const char *fingerprint);

@@ -40,7 +40,7 @@ static void reads_a_run_in_pieces_of_any_size(void **unused)
     static const char want[] =
         "0 0 ok [] [] []\n1 2 ok [] [] []\n2 0 change [apt] [3 packages] []\n"
         "3 0 ok [apt] [] []\n4 0 changed [apt] [done] [a\nb]\n"
-        "5 0 ok [id] [abc] []\n7 0 ok [] [] []\n";
+        "5 0 ok [id] [abc] []\n8 0 ok [] [] []\n";
 
     (void)unused;
     for (size_t piece = 1; piece < sizeof(run); piece++) {

@@ -1,0 +1,6 @@
+#include "deploy.h"
+
+int main(int argc, char **argv)
+{
+    return deploy_main(argc, argv);
+}

@@ -1,0 +1,31 @@
+/*
+ * A deployment carries one plan to many machines at once, records what happens
+ * in the state database and shows it meanwhile: the executor's events go to
+ * the database and to the progress model, and a machine's host key is pinned
+ * once the machine has said over SSH that it has the id that was meant.
+ *
+ * Runs on the caller's loop and gives it back when all machines have ended.
+ */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "job.h"
+#include "progress.h"
+#include "state.h"
+#include "target.h"
+
+struct deployment {
+    struct targets *targets;         /* moved into the jobs */
+    const struct job_common *common; /* shared by all jobs */
+    unsigned forks;
+    struct state *state;
+    struct state_run record; /* verb, spec, digest and files, borrowed by the call */
+    struct progress *progress;
+    bool ticking; /* the progress is a drawing: it wants its ticks */
+};
+
+/* Runs to the end.  `ret_signal` is the signal that interrupted it, or 0; the
+ * machines that it left in the middle are then counted as interrupted.
+ * 0, whatever became of the machines; negative when it could not begin. */
+int deployment_run(struct deployment *d, sd_event *loop, int *ret_signal, struct error *err);

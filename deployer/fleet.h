@@ -1,0 +1,24 @@
+/*
+ * The fleet is the machines that could be deployed to: from the network, until
+ * the problem's question is answered, or from a saved roster.
+ */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "discovery/match.h"
+#include "discovery/problem.h"
+#include "options.h"
+
+struct fleet;
+
+/* Looks for machines until all of the problem's agents are there (`problem`
+ * NULL: until no more turn up), or for options->discovery_ms.
+ * -EINVAL: the saved roster is bad; -EHOSTDOWN: no Avahi daemon here. */
+int fleet_find(const struct deploy_options *options, const struct problem *problem, sd_event *loop,
+               struct fleet **ret, struct error *err);
+void fleet_free(struct fleet *f);
+DEFINE_CLEANUP(struct fleet *, fleet_free);
+
+/* Valid until fleet_free. */
+const struct machine *const *fleet_machines(struct fleet *f, size_t *ret_count);

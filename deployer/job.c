@@ -1,0 +1,368 @@
+#include "job.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "session.h"
+#include "trust.h"
+
+enum { STDERR_KEPT = 2048, ORCHESTRATOR_PORT = 9000 };
+
+/*
+ * What the machine's shell is given to run: settings from standard input up to
+ * their end mark, then the bundle where it is missing, complete or not at all,
+ * then its `run`.  It is one argument in single quotes on one line: no single
+ * quote, no newline, no "!", so that every login shell hands it on unchanged.
+ */
+static const char boot[] =
+    "set -eu; umask 022; LC_ALL=C; export LC_ALL; exec 3>&1 1>&2; n=$1 d=$2; "
+    "b=/var/lib/dcop/bundles; t=$b/.$d.$n; v=/run/dcop/settings.$n; "
+    "trap \"rm -rf $t $v\" EXIT; mkdir -p /run/dcop $b; "
+    "if [ -e $b/$d/SHA256SUMS ]; then h=have; else h=want; fi; "
+    "printf \"dcop-step 1 %s\\t%s\\n\" $n $h >&3; "
+    "e=; while IFS= read -r l; do if [ \"$l\" = \"end $n\" ]; then e=y; break; fi; "
+    "printf \"%s\\n\" \"$l\"; done >$v; "
+    "[ -n \"$e\" ] || { echo \"the settings came incomplete\"; exit 1; }; "
+    "if [ $h = want ]; then mkdir $t; tar -xzf - -C $t; "
+    "( cd $t; sha256sum --quiet -c SHA256SUMS ); "
+    "mv -T $t $b/$d 2>/dev/null || [ -e $b/$d/SHA256SUMS ]; fi; "
+    "sh $b/$d/run check $v $n";
+
+static const char *const outcome_names[] = {
+    [JOB_OK] = "ok",
+    [JOB_CHANGED] = "changed",
+    [JOB_WOULD_CHANGE] = "would change",
+    [JOB_FAILED] = "failed",
+    [JOB_REFUSED] = "refused",
+    [JOB_UNREACHABLE] = "unreachable",
+    [JOB_CANCELLED] = "cancelled",
+};
+
+const char *job_outcome_name(enum job_outcome outcome)
+{
+    return outcome_names[outcome];
+}
+
+void job_clear(struct job *job)
+{
+    target_clear(&job->target);
+    free(job->pin);
+    *job = (struct job){0};
+}
+
+/* A job while it runs. */
+struct run {
+    const struct job *job;
+    struct session *session;
+    job_listener *listener;
+    void *arg;
+    char nonce[STEPWIRE_NONCE_LENGTH + 1];
+    struct stepwire wire;
+    struct text settings;
+    struct text complaints; /* the tail of standard error */
+    struct text why;        /* the words of the step that failed */
+    bool ended, changed, failed, would_change;
+    int problem; /* negative errno from within a handler */
+    struct error error;
+};
+
+static void tell(struct run *run, const struct job_event *event)
+{
+    run->listener(event, run->arg);
+}
+
+static int check_hostkey(const char *fingerprint, void *arg, struct error *err)
+{
+    struct run *run = arg;
+    const struct job *job = run->job;
+    struct trust trust = {
+        .id = job->target.id,
+        .host = job->target.host,
+        .pin = job->pin,
+        .expected = job->target.hostkey,
+        .accept_new = job->common->accept_new,
+    };
+    int r = trust_check(&trust, fingerprint, err);
+
+    if (r == 0)
+        tell(run, &(struct job_event){.kind = JOB_TRUSTED, .text = fingerprint});
+    return r;
+}
+
+/* An IPv4 address in words, or -EAFNOSUPPORT: pyDCOP splits what it is given at
+ * ':', so it takes no other (pydcop/commands/agent.py). */
+static int ipv4_text(const struct address *a, char ret[static INET_ADDRSTRLEN])
+{
+    if (!a || a->family != AF_INET || !inet_ntop(AF_INET, a->bytes, ret, INET_ADDRSTRLEN))
+        return -EAFNOSUPPORT;
+    return 0;
+}
+
+static const struct address *find_ipv4(const struct target *t)
+{
+    for (size_t i = 0; i < t->n_addresses; i++)
+        if (t->addresses[i].family == AF_INET)
+            return &t->addresses[i];
+    return NULL;
+}
+
+static void add_setting(struct text *t, const char *key, const char *value)
+{
+    text_addf(t, "%s ", key);
+    text_add_percent(t, value);
+    text_addc(t, '\n');
+}
+
+static int add_addresses(const struct job *job, const struct address *peer,
+                         const struct address *local, struct text *ret, struct error *err)
+{
+    const char *orchestrator = job->common->orchestrator;
+    char address[INET_ADDRSTRLEN], own[INET_ADDRSTRLEN + 8];
+
+    if (ipv4_text(peer, address) < 0 && ipv4_text(find_ipv4(&job->target), address) < 0)
+        return error_set(err, -EAFNOSUPPORT,
+                         "it has no IPv4 address, and pyDCOP speaks nothing else");
+    if (!orchestrator) {
+        size_t n;
+
+        if (ipv4_text(local, own) < 0)
+            return error_set(err, -EAFNOSUPPORT,
+                             "this controller has no IPv4 address towards it; "
+                             "give one with --orchestrator");
+        n = strlen(own);
+        (void)snprintf(own + n, sizeof(own) - n, ":%d", ORCHESTRATOR_PORT);
+        orchestrator = own;
+    }
+    add_setting(ret, "address", address);
+    add_setting(ret, "orchestrator", orchestrator);
+    return 0;
+}
+
+int job_settings(const struct job *job, const char *nonce, const struct address *peer,
+                 const struct address *local, struct text *ret, struct error *err)
+{
+    const struct job_common *common = job->common;
+    int r;
+
+    add_setting(ret, "mode", common->check_only ? "check" : "deploy");
+    add_setting(ret, "who", common->who);
+    add_setting(ret, "digest", common->version_digest);
+    if (job->target.id)
+        add_setting(ret, "id", job->target.id);
+    for (size_t i = 0; i < job->target.agents.count; i++)
+        add_setting(ret, "agents", job->target.agents.items[i]);
+    r = add_addresses(job, peer, local, ret, err);
+    if (r < 0)
+        return r;
+    text_addf(ret, "time %lld\n", (long long)time(NULL));
+    text_addf(ret, "end %s\n", nonce);
+    r = text_error(ret);
+    return r < 0 ? error_sys(err, r, "cannot write the settings") : 0;
+}
+
+static void on_hello(struct run *run, const struct stepwire_event *event)
+{
+    const struct job_common *common = run->job->common;
+    struct address local;
+    bool local_known = session_local(run->session, &local) == 0;
+
+    if (job_settings(run->job, run->nonce, session_peer(run->session), local_known ? &local : NULL,
+                     &run->settings, &run->error) < 0) {
+        run->problem = run->error.code;
+        return;
+    }
+    (void)session_send(run->session, run->settings.data, run->settings.size);
+    if (event->wanted) {
+        tell(run, &(struct job_event){.kind = JOB_SENDING});
+        (void)session_send(run->session, common->bundle, common->bundle_size);
+    }
+    session_send_end(run->session);
+}
+
+static void on_event(const struct stepwire_event *event, void *arg)
+{
+    struct run *run = arg;
+
+    switch (event->kind) {
+    case STEPWIRE_HELLO:
+        on_hello(run, event);
+        return;
+    case STEPWIRE_CHECK:
+    case STEPWIRE_RESULT:
+        if (event->status == STEP_CHANGED)
+            run->changed = true;
+        if (event->status == STEP_FAILED && run->why.size == 0)
+            text_addf(&run->why, "%s: %s", event->name, event->detail);
+        break;
+    case STEPWIRE_BUSY:
+        text_addf(&run->why, "another run is at work on it: %s", event->detail);
+        break;
+    case STEPWIRE_REFUSED:
+        if (run->why.size == 0)
+            text_adds(&run->why, event->detail);
+        break;
+    case STEPWIRE_END:
+        run->ended = true;
+        run->failed = event->status == STEP_FAILED;
+        run->would_change = event->status == STEP_CHANGE;
+        break;
+    case STEPWIRE_PLAN:
+    case STEPWIRE_START:
+    case STEPWIRE_FACT:
+        break;
+    }
+    tell(run, &(struct job_event){.kind = JOB_STEP, .step = event});
+}
+
+static int on_output(const void *bytes, size_t size, void *arg, struct error *err)
+{
+    struct run *run = arg;
+    int r = stepwire_feed(&run->wire, bytes, size, err);
+
+    if (r == 0 && run->problem < 0) {
+        *err = run->error;
+        r = run->problem;
+    }
+    return r;
+}
+
+/* Keeps the end: that is where a shell says why it gave up. */
+static int on_errors(const void *bytes, size_t size, void *arg, struct error *err)
+{
+    struct run *run = arg;
+    struct text *t = &run->complaints;
+
+    (void)err;
+    text_add(t, bytes, size);
+    if (t->size > STDERR_KEPT) {
+        memmove(t->data, t->data + t->size - STDERR_KEPT, STDERR_KEPT + 1);
+        t->size = STDERR_KEPT;
+    }
+    return 0;
+}
+
+static int make_nonce(char ret[static STEPWIRE_NONCE_LENGTH + 1])
+{
+    unsigned char bytes[STEPWIRE_NONCE_LENGTH / 2];
+
+    if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+        return -EIO;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        (void)snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
+    return 0;
+}
+
+static const char *user_of(const struct job *job)
+{
+    if (job->common->user)
+        return job->common->user;
+    return job->target.user ? job->target.user : "pi";
+}
+
+/* The last line that the machine said on standard error, for a person. */
+static const char *last_complaint(struct run *run)
+{
+    char *text = run->complaints.data, *line;
+
+    if (!text)
+        return "it said nothing";
+    while (run->complaints.size > 0 && text[run->complaints.size - 1] == '\n')
+        text[--run->complaints.size] = '\0';
+    line = strrchr(text, '\n');
+    return line ? line + 1 : text;
+}
+
+/* Turns how the command ended into an outcome. */
+static enum job_outcome conclude(struct run *run, int status, struct error *err)
+{
+    const char *complaint;
+
+    if (run->ended && !run->failed) {
+        if (run->would_change)
+            return JOB_WOULD_CHANGE;
+        return run->changed ? JOB_CHANGED : JOB_OK;
+    }
+    if (run->why.size > 0) {
+        (void)error_set(err, -EREMOTEIO, "%s", text_str(&run->why));
+        return JOB_FAILED;
+    }
+    complaint = last_complaint(run);
+    if (!run->wire.greeted && strstr(complaint, "password is required"))
+        (void)error_set(err, -EPERM, "user '%s' may not use sudo without a password there: %s",
+                        user_of(run->job), complaint);
+    else
+        (void)error_set(err, -EREMOTEIO, "the machine gave up (status %d): %s", status, complaint);
+    return JOB_FAILED;
+}
+
+static enum job_outcome outcome_of_error(int code)
+{
+    switch (code) {
+    case -EKEYREJECTED:
+        return JOB_REFUSED;
+    case -ECANCELED:
+        return JOB_CANCELLED;
+    case -EACCES:
+    case -EAFNOSUPPORT:
+    case -EPROTO:
+    case -EINVAL:
+        return JOB_FAILED;
+    default:
+        return JOB_UNREACHABLE;
+    }
+}
+
+static enum job_outcome execute(struct run *run, int cancel_fd, struct error *err)
+{
+    const struct job *job = run->job;
+    struct session_options options = {
+        .addresses = job->target.addresses,
+        .n_addresses = job->target.n_addresses,
+        .port = job->target.port,
+        .user = user_of(job),
+        .keys = job->common->keys,
+        .agent = job->common->agent,
+        .timeout_ms = job->common->timeout_ms,
+        .cancel_fd = cancel_fd,
+        .check = check_hostkey,
+        .arg = run,
+    };
+    struct session_handler handler = {.output = on_output, .errors = on_errors, .arg = run};
+    CLEANUP_TEXT struct text command = TEXT_INIT;
+    int status, r;
+
+    text_addf(&command, "%ssh -c '%s' dcop %s %s",
+              strcmp(options.user, "root") == 0 ? "" : "sudo -n ", boot, run->nonce,
+              job->common->bundle_digest);
+    r = text_error(&command);
+    if (r == 0)
+        r = session_open(&options, &run->session, err);
+    if (r == 0)
+        r = session_run(run->session, text_str(&command), &handler, &status, err);
+    return r < 0 ? outcome_of_error(r) : conclude(run, status, err);
+}
+
+void job_run(const struct job *job, int cancel_fd, job_listener *listener, void *arg)
+{
+    struct run run = {.job = job, .listener = listener, .arg = arg};
+    struct error err = {0};
+    enum job_outcome outcome = JOB_FAILED;
+
+    tell(&run, &(struct job_event){.kind = JOB_CONNECTING});
+    if (make_nonce(run.nonce) < 0)
+        (void)error_set(&err, -EIO, "the system has no random numbers");
+    else {
+        stepwire_init(&run.wire, run.nonce, on_event, &run);
+        outcome = execute(&run, cancel_fd, &err);
+        session_free(run.session);
+        stepwire_clear(&run.wire);
+    }
+    tell(&run, &(struct job_event){.kind = JOB_DONE, .outcome = outcome, .text = err.text});
+    text_clear(&run.settings);
+    text_clear(&run.complaints);
+    text_clear(&run.why);
+}

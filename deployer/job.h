@@ -1,0 +1,79 @@
+/*
+ * A job is one target and what is to be done there; job_run does it, over one
+ * SSH session, in the thread that calls it.
+ *
+ * The network is crossed three times: connect and log in; one command, whose
+ * hello says whether the machine has the bundle; then the settings (and the
+ * bundle, if it lacks it) one way and the events the other.  What is sent to a
+ * machine is sent after its hello, so never to a shell that is not ours.
+ */
+#pragma once
+
+#include "discovery/base/error.h"
+#include "stepwire.h"
+#include "target.h"
+
+enum { JOB_FINGERPRINT_MAX = 64 };
+
+/* What all jobs of a run have in common: read by every worker, changed by
+ * none, and it outlives them. */
+struct job_common {
+    const char *user;        /* when the target does not say */
+    const char *const *keys; /* private key files, NULL-terminated */
+    bool agent;              /* ssh-agent too */
+    unsigned timeout_ms;
+    bool accept_new;
+    bool check_only;            /* look, change nothing */
+    const char *orchestrator;   /* "IP[:PORT]"; NULL: this controller, port 9000 */
+    const char *who;            /* this controller, for the machine's lock */
+    const char *version_digest; /* of what the bundle installs */
+    const char *bundle_digest;  /* names the bundle on the machine */
+    const void *bundle;         /* its bytes */
+    size_t bundle_size;
+};
+
+struct job {
+    const struct job_common *common;
+    struct target target;
+    char *pin; /* NULL: none */
+};
+
+void job_clear(struct job *job);
+
+enum job_event_kind {
+    JOB_CONNECTING,
+    JOB_TRUSTED, /* text: the host key's fingerprint, which was acceptable */
+    JOB_SENDING, /* the machine lacks the bundle, which is on its way */
+    JOB_STEP,    /* step is set */
+    JOB_DONE,    /* outcome, and in text why, when it is none of the good ones */
+};
+
+enum job_outcome {
+    JOB_OK,      /* nothing had to change */
+    JOB_CHANGED, /* done */
+    JOB_WOULD_CHANGE,
+    JOB_FAILED,
+    JOB_REFUSED, /* not the machine that is meant, or not trusted */
+    JOB_UNREACHABLE,
+    JOB_CANCELLED,
+};
+const char *job_outcome_name(enum job_outcome outcome);
+
+/* Borrowed for the duration of the call, which is made from the worker. */
+struct job_event {
+    enum job_event_kind kind;
+    const struct stepwire_event *step;
+    enum job_outcome outcome;
+    const char *text;
+};
+
+typedef void job_listener(const struct job_event *event, void *arg);
+
+/* Runs the job; the last event is JOB_DONE.  `cancel_fd` becoming readable
+ * ends it soon; what runs on the machine goes on there. */
+void job_run(const struct job *job, int cancel_fd, job_listener *listener, void *arg);
+
+/* The settings as they travel, for the machine at `peer`, seen from `local`
+ * (NULL: not known).  Public for its test.  -EINVAL with words. */
+int job_settings(const struct job *job, const char *nonce, const struct address *peer,
+                 const struct address *local, struct text *ret, struct error *err);

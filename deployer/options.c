@@ -1,0 +1,168 @@
+#include "options.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include "discovery/advert.h"
+#include "discovery/base/options.h"
+#include "executor.h"
+
+/* One function for each kind of option: OPTION_FLAG(check) sets o->check. */
+#define OPTION_FLAG(field)                                                                         \
+    static int set_##field(void *into, const char *value, struct error *err)                       \
+    {                                                                                              \
+        (void)value;                                                                               \
+        (void)err;                                                                                 \
+        ((struct deploy_options *)into)->field = true;                                             \
+        return 0;                                                                                  \
+    }
+#define OPTION_STRING(field)                                                                       \
+    static int set_##field(void *into, const char *value, struct error *err)                       \
+    {                                                                                              \
+        (void)err;                                                                                 \
+        ((struct deploy_options *)into)->field = value;                                            \
+        return 0;                                                                                  \
+    }
+#define OPTION_LIST(field)                                                                         \
+    static int set_##field(void *into, const char *value, struct error *err)                       \
+    {                                                                                              \
+        int r = strings_add(&((struct deploy_options *)into)->field, value);                       \
+                                                                                                   \
+        return r < 0 ? error_sys(err, r, "cannot take '%s'", value) : 0;                           \
+    }
+#define OPTION_SECONDS(field)                                                                      \
+    static int set_##field(void *into, const char *value, struct error *err)                       \
+    {                                                                                              \
+        return parse_seconds(value, &((struct deploy_options *)into)->field, err);                 \
+    }
+
+OPTION_FLAG(partial)
+OPTION_FLAG(check)
+OPTION_FLAG(accept_new)
+OPTION_FLAG(json)
+OPTION_FLAG(quiet)
+OPTION_FLAG(verbose)
+OPTION_FLAG(help)
+OPTION_FLAG(version)
+OPTION_STRING(from)
+OPTION_STRING(spec)
+OPTION_STRING(state_dir)
+OPTION_LIST(problems)
+OPTION_LIST(keys)
+OPTION_SECONDS(timeout_ms)
+OPTION_SECONDS(discovery_ms)
+
+static int set_forks(void *into, const char *value, struct error *err)
+{
+    long forks;
+    int r = parse_number(value, 1, EXECUTOR_FORKS_MAX, &forks, err);
+
+    if (r == 0)
+        ((struct deploy_options *)into)->forks = (unsigned)forks;
+    return r;
+}
+
+static int set_fleet(void *into, const char *value, struct error *err)
+{
+    if (!advert_fleet_valid(value))
+        return error_set(err, -EINVAL, "'%s' is no fleet's name: 2 to 62 of a-z, 0-9 and -", value);
+    ((struct deploy_options *)into)->fleet = value;
+    return 0;
+}
+
+static int set_user(void *into, const char *value, struct error *err)
+{
+    if (!advert_user_valid(value))
+        return error_set(err, -EINVAL, "'%s' is no user's name", value);
+    ((struct deploy_options *)into)->user = value;
+    return 0;
+}
+
+static int set_orchestrator(void *into, const char *value, struct error *err)
+{
+    char host[INET_ADDRSTRLEN + 1] = "";
+    const char *colon = strchr(value, ':');
+    size_t size = colon ? (size_t)(colon - value) : strlen(value);
+    struct in_addr address;
+    long port;
+
+    if (size < sizeof(host))
+        memcpy(host, value, size);
+    if (inet_pton(AF_INET, host, &address) != 1)
+        return error_set(err, -EINVAL,
+                         "'%s' is not IP or IP:PORT (pyDCOP takes IPv4 addresses only)", value);
+    if (colon && parse_number(colon + 1, 1, 65535, &port, err) < 0)
+        return err ? err->code : -EINVAL;
+    ((struct deploy_options *)into)->orchestrator = value;
+    return 0;
+}
+
+static const struct option_row rows[] = {
+    {'p', "problem", OPTION_REQUIRED, "FILE",
+     "the machines that hold this problem's agents; may be repeated", set_problems},
+    {'s', "pydcop", OPTION_REQUIRED, "SPEC",
+     "what to deploy: a source directory, a wheel, or a requirement\n"
+     "of the Python index; default: the last one used, else pydcop",
+     set_spec},
+    {0, "partial", OPTION_NONE, NULL, "deploy to those that match, though others are missing",
+     set_partial},
+    {'n', "check", OPTION_NONE, NULL, "say what would change, change nothing", set_check},
+    {'j', "forks", OPTION_REQUIRED, "N", "machines at once; default 32", set_forks},
+    {0, "orchestrator", OPTION_REQUIRED, "IP[:PORT]",
+     "default: this controller's address, port 9000", set_orchestrator},
+    {0, "user", OPTION_REQUIRED, "NAME", "to log in as; default: what the machine says, else pi",
+     set_user},
+    {0, "key", OPTION_REQUIRED, "FILE",
+     "private key; may be repeated; default: ~/.ssh/id_ed25519,\n"
+     "id_ecdsa, id_rsa, and what ssh-agent holds",
+     set_keys},
+    {0, "accept-new", OPTION_NONE, NULL, "trust machines that were never seen before",
+     set_accept_new},
+    {0, "timeout", OPTION_REQUIRED, "S", "to reach a machine; default 10", set_timeout_ms},
+    {0, "", OPTION_NONE, NULL, "Where the machines are found:", NULL},
+    {'f', "fleet", OPTION_REQUIRED, "NAME", "machines of this fleet only", set_fleet},
+    {'t', "discovery-timeout", OPTION_REQUIRED, "S", "how long to look for them; default 3",
+     set_discovery_ms},
+    {0, "from", OPTION_REQUIRED, "FILE", "a roster saved with `dcop-discover --json`; - is stdin",
+     set_from},
+    {0, "", OPTION_NONE, NULL, "Common:", NULL},
+    {0, "state-dir", OPTION_REQUIRED, "DIR", "default: ~/.local/state/dcop", set_state_dir},
+    {0, "json", OPTION_NONE, NULL, "one event a line", set_json},
+    {'q', "quiet", OPTION_NONE, NULL, "failures and the recap only", set_quiet},
+    {'v', "verbose", OPTION_NONE, NULL, "steps that had nothing to do, too", set_verbose},
+    {'h', "help", OPTION_NONE, NULL, "this", set_help},
+    {'V', "version", OPTION_NONE, NULL, "which version this is", set_version},
+    {0, NULL, OPTION_NONE, NULL, NULL, NULL},
+};
+
+int deploy_options_parse(int argc, char **argv, struct deploy_options *ret, struct error *err)
+{
+    int first, r;
+
+    *ret = (struct deploy_options){
+        .verb = "deploy",
+        .timeout_ms = 10000,
+        .discovery_ms = 3000,
+        .forks = EXECUTOR_FORKS_DEFAULT,
+    };
+    r = options_parse(rows, argc, argv, ret, &first, err);
+    if (r < 0)
+        return r;
+    if (first < argc)
+        ret->verb = argv[first++];
+    ret->arguments = argv + first;
+    ret->n_arguments = argc - first;
+    return 0;
+}
+
+void deploy_options_clear(struct deploy_options *o)
+{
+    strings_clear(&o->problems);
+    strings_clear(&o->keys);
+}
+
+void deploy_options_help(struct text *ret)
+{
+    options_help(rows, ret);
+}

@@ -1,0 +1,26 @@
+/*
+ * Where dcop-deploy keeps what it remembers and finds what it sends.
+ */
+#pragma once
+
+#include "discovery/base/error.h"
+#include "discovery/base/text.h"
+
+struct paths {
+    char *state;  /* the folder */
+    char *db;     /* its database */
+    char *wheels; /* caches below it */
+    char *bundles;
+    char *steps; /* run, lib.sh, steps/: what goes to the machines */
+};
+
+void paths_clear(struct paths *p);
+
+/* `state_dir`: --state-dir, or NULL for $XDG_STATE_HOME/dcop, else
+ * ~/.local/state/dcop (XDG Base Directory Specification).  The folders are
+ * made, for their owner only.  The steps are those beside this program: in
+ * ../share/dcop of an installed one, in deployer/ of a build tree. */
+int paths_find(const char *state_dir, struct paths *ret, struct error *err);
+
+/* The private keys to try: those named, else ~/.ssh/id_… as ssh(1) does. */
+int paths_keys(const struct strings *named, struct strings *ret, struct error *err);

@@ -1,0 +1,97 @@
+#include "target.h"
+
+#include <errno.h>
+#include <string.h>
+
+void target_clear(struct target *t)
+{
+    free(t->id);
+    free(t->host);
+    free(t->user);
+    free(t->hostkey);
+    strings_clear(&t->agents);
+    free(t->addresses);
+    *t = (struct target){0};
+}
+
+static int copy_string(const char *from, char **to)
+{
+    if (!from || !*from)
+        return 0;
+    *to = strdup(from);
+    return *to ? 0 : -ENOMEM;
+}
+
+int target_from_machine(const struct machine *m, struct target *ret)
+{
+    CLEANUP(target_clear) struct target t = {.port = m->port};
+    char label[MACHINE_LABEL_MAX];
+
+    t.addresses = calloc(m->n_addresses ? m->n_addresses : 1, sizeof(*t.addresses));
+    if (!t.addresses)
+        return -ENOMEM;
+    if (m->n_addresses)
+        memcpy(t.addresses, m->addresses, m->n_addresses * sizeof(*t.addresses));
+    t.n_addresses = m->n_addresses;
+    if (copy_string(m->advert.id, &t.id) < 0 || copy_string(machine_label(m, label), &t.host) < 0 ||
+        copy_string(m->advert.user, &t.user) < 0 || copy_string(m->advert.hostkey, &t.hostkey) < 0)
+        return -ENOMEM;
+    *ret = t;
+    t = (struct target){0};
+    return 0;
+}
+
+void targets_clear(struct targets *t)
+{
+    for (size_t i = 0; i < t->count; i++)
+        target_clear(&t->items[i]);
+    free(t->items);
+    *t = (struct targets){0};
+}
+
+/* Those of the machine's names that the match gives to it, in its own order:
+ * the first one listens on the first port. */
+static int add_agents(const struct match *match, const struct machine *m, struct target *t)
+{
+    for (size_t a = 0; a < m->advert.agents.count; a++) {
+        const char *name = m->advert.agents.items[a];
+
+        for (size_t i = 0; i < match->n_matched; i++) {
+            if (match->matched[i].machine != m || strcmp(match->matched[i].agent, name) != 0)
+                continue;
+            if (strings_add(&t->agents, name) < 0)
+                return -ENOMEM;
+            break;
+        }
+    }
+    return 0;
+}
+
+int targets_from_match(const struct match *match, struct targets *ret)
+{
+    CLEANUP(targets_clear) struct targets all = {0};
+    CLEANUP_FREE const struct machine **seen =
+        calloc(match->n_matched + 1, sizeof(struct machine *));
+
+    all.items = calloc(match->n_matched + 1, sizeof(*all.items));
+    if (!all.items || !seen)
+        return -ENOMEM;
+    for (size_t i = 0; i < match->n_matched; i++) {
+        const struct machine *m = match->matched[i].machine;
+        bool known = false;
+
+        for (size_t k = 0; k < all.count && !known; k++)
+            known = seen[k] == m;
+        if (known)
+            continue;
+        seen[all.count] = m;
+        if (target_from_machine(m, &all.items[all.count]) < 0)
+            return -ENOMEM;
+        all.count++;
+        if (add_agents(match, m, &all.items[all.count - 1]) < 0)
+            return -ENOMEM;
+    }
+    *ret = all;
+    all = (struct targets){0};
+    return 0;
+}

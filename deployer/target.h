@@ -1,0 +1,37 @@
+/*
+ * A target is a machine that is to be deployed to, with all that a worker
+ * needs to know of it.  A value that owns what it points to; made by the
+ * program's thread, moved into a worker, never shared.
+ */
+#pragma once
+
+#include "discovery/match.h"
+#include "discovery/roster.h"
+
+struct target {
+    char *id;      /* 16 hex digits; NULL: not known yet */
+    char *host;    /* what people call it */
+    char *user;    /* NULL: the controller's choice */
+    char *hostkey; /* as advertised, "SHA256:…"; NULL: not said */
+    struct strings agents;
+    struct address *addresses; /* in the order to try them */
+    size_t n_addresses;
+    uint16_t port;
+};
+
+void target_clear(struct target *t);
+
+/* Copies from a machine what a target needs.  -ENOMEM. */
+int target_from_machine(const struct machine *m, struct target *ret);
+
+/* A list of targets; it owns them. */
+struct targets {
+    struct target *items;
+    size_t count;
+};
+
+void targets_clear(struct targets *t);
+
+/* The machines that hold the problem's agents, each once, with those of its
+ * names that the problem has, in the order of the match.  -ENOMEM. */
+int targets_from_match(const struct match *match, struct targets *ret);
