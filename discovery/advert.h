@@ -24,10 +24,14 @@
 #define ADVERT_FLEET_DEFAULT "default"
 
 enum {
-    ADVERT_TXT_MAX = 1300,  /* whole record, so that it fits one Ethernet frame (RFC 6763 §6.2) */
-    ADVERT_PAIR_MAX = 255,  /* one "key=value" string (RFC 1035 §3.3) */
-    ADVERT_ID_LENGTH = 16,  /* hex digits */
-    ADVERT_AGENTS_MAX = 650 /* more cannot fit */
+    ADVERT_TXT_MAX = 1300,   /* whole record, so that it fits one Ethernet frame (RFC 6763 §6.2) */
+    ADVERT_PAIR_MAX = 255,   /* one "key=value" string (RFC 1035 §3.3) */
+    ADVERT_ID_LENGTH = 16,   /* hex digits */
+    ADVERT_AGENTS_MAX = 650, /* more cannot fit */
+    /* Bounds of free-text values, so that agent names keep most of the record. */
+    ADVERT_WORD_MAX = 40,
+    ADVERT_MODEL_MAX = 64,
+    ADVERT_ERROR_MAX = 200,
 };
 
 enum advert_state {

@@ -1,0 +1,76 @@
+#include "digest.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <sodium/crypto_auth_hmacsha256.h>
+#include <sodium/crypto_hash_sha256.h>
+#include <sodium/utils.h>
+
+/*
+ * libsodium's hash needs this one function of its utils.o, which drags all of
+ * the library in: 200 KiB for a program of 40.  Weak, so that a program which
+ * has the whole library uses the library's.
+ */
+__attribute__((weak)) void sodium_memzero(void *const pnt, const size_t len)
+{
+    explicit_bzero(pnt, len);
+}
+
+void digest_sha256(const void *data, size_t size, uint8_t ret[static DIGEST_SIZE])
+{
+    (void)crypto_hash_sha256(ret, data, size);
+}
+
+void digest_hmac(const void *key, size_t key_size, const void *data, size_t size,
+                 uint8_t ret[static DIGEST_SIZE])
+{
+    crypto_auth_hmacsha256_state state;
+
+    (void)crypto_auth_hmacsha256_init(&state, key, key_size);
+    (void)crypto_auth_hmacsha256_update(&state, data, size);
+    (void)crypto_auth_hmacsha256_final(&state, ret);
+}
+
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void digest_base64(const uint8_t digest[static DIGEST_SIZE], char ret[static 44])
+{
+    uint32_t bits = 0;
+    unsigned count = 0;
+    size_t at = 0;
+
+    for (size_t i = 0; i < DIGEST_SIZE; i++) {
+        bits = bits << 8 | digest[i];
+        for (count += 8; count >= 6; count -= 6)
+            ret[at++] = alphabet[bits >> (count - 6) & 63];
+    }
+    ret[at++] = alphabet[bits << (6 - count) & 63]; /* 256 bits: four are left */
+    ret[at] = '\0';
+}
+
+int base64_decode(char *text, size_t *ret_size)
+{
+    size_t length = strlen(text), at = 0;
+    uint32_t bits = 0;
+    unsigned count = 0;
+
+    for (unsigned padding = 0; padding < 2 && length > 0 && text[length - 1] == '='; padding++)
+        length--;
+    for (size_t i = 0; i < length; i++) {
+        const char *c = memchr(alphabet, text[i], sizeof(alphabet) - 1);
+
+        if (!c)
+            return -EBADMSG;
+        bits = bits << 6 | (uint32_t)(c - alphabet);
+        count += 6;
+        if (count >= 8) {
+            count -= 8;
+            text[at++] = (char)(bits >> count & 0xff);
+        }
+    }
+    if (count >= 6)
+        return -EBADMSG;
+    *ret_size = at;
+    return 0;
+}
