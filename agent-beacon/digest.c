@@ -3,14 +3,16 @@
 #include <errno.h>
 #include <string.h>
 
-#include <sodium/crypto_auth_hmacsha256.h>
 #include <sodium/crypto_hash_sha256.h>
 #include <sodium/utils.h>
 
+enum { BLOCK_SIZE = 64 }; /* SHA-256's */
+
 /*
  * libsodium's hash needs this one function of its utils.o, which drags all of
- * the library in: 200 KiB for a program of 40.  Weak, so that a program which
- * has the whole library uses the library's.
+ * the library in: 200 KiB for a program of 50.  So does its HMAC, which is
+ * therefore put together here.  Weak, so that a program which has the whole
+ * library uses the library's.
  */
 __attribute__((weak)) void sodium_memzero(void *const pnt, const size_t len)
 {
@@ -22,14 +24,31 @@ void digest_sha256(const void *data, size_t size, uint8_t ret[static DIGEST_SIZE
     (void)crypto_hash_sha256(ret, data, size);
 }
 
+static void keyed_hash(const uint8_t key[static BLOCK_SIZE], uint8_t pad, const void *data,
+                       size_t size, uint8_t ret[static DIGEST_SIZE])
+{
+    crypto_hash_sha256_state state;
+    uint8_t block[BLOCK_SIZE];
+
+    for (size_t i = 0; i < BLOCK_SIZE; i++)
+        block[i] = key[i] ^ pad;
+    (void)crypto_hash_sha256_init(&state);
+    (void)crypto_hash_sha256_update(&state, block, sizeof(block));
+    (void)crypto_hash_sha256_update(&state, data, size);
+    (void)crypto_hash_sha256_final(&state, ret);
+}
+
 void digest_hmac(const void *key, size_t key_size, const void *data, size_t size,
                  uint8_t ret[static DIGEST_SIZE])
 {
-    crypto_auth_hmacsha256_state state;
+    uint8_t block[BLOCK_SIZE] = {0}, inner[DIGEST_SIZE];
 
-    (void)crypto_auth_hmacsha256_init(&state, key, key_size);
-    (void)crypto_auth_hmacsha256_update(&state, data, size);
-    (void)crypto_auth_hmacsha256_final(&state, ret);
+    if (key_size > sizeof(block))
+        digest_sha256(key, key_size, block);
+    else
+        memcpy(block, key, key_size);
+    keyed_hash(block, 0x36, data, size, inner); /* RFC 2104 §2 */
+    keyed_hash(block, 0x5c, inner, sizeof(inner), ret);
 }
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

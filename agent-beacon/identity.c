@@ -360,7 +360,8 @@ static int keep(const char *state, const char *path, const struct identity *i, s
     return r < 0 ? error_prefix(err, "the id will not be remembered") : 0;
 }
 
-int identity_read(const char *root, const char *state, struct identity *ret, struct error *err)
+int identity_read(const char *root, const char *state, bool remember, struct identity *ret,
+                  struct error *err)
 {
     CLEANUP(identity_sources_clear) struct identity_sources now = {0};
     CLEANUP_FREE char *path = NULL;
@@ -378,7 +379,7 @@ int identity_read(const char *root, const char *state, struct identity *ret, str
     r = identity_choose(&kept, &now, &chosen);
     if (r < 0)
         return error_sys(err, r, "cannot choose an id");
-    if (chosen.kind != kept.kind || strcmp(chosen.id, kept.id) != 0)
+    if (remember && (chosen.kind != kept.kind || strcmp(chosen.id, kept.id) != 0))
         (void)keep(state, path, &chosen, err);
     if (chosen.kind == IDENTITY_RANDOM && err->code == 0)
         error_set(err, -ENODATA, "no serial number, network card or machine-id: the id is chance");

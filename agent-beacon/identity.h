@@ -56,7 +56,8 @@ void identity_hash(enum identity_kind kind, const char *value,
 int identity_choose(const struct identity *kept, const struct identity_sources *now,
                     struct identity *ret);
 
-/* The whole of it: reads what is kept in the folder `state`, decides, keeps
- * the result when it is new.  `ret` holds an id whenever 0 is returned; `err`
- * may then still say (err->code < 0) what is not as it should be. */
-int identity_read(const char *root, const char *state, struct identity *ret, struct error *err);
+/* The whole of it: reads what is kept in the folder `state`, decides, and,
+ * with `remember`, keeps the result there when it is new.  `ret` holds an id whenever 0 is
+ * returned; `err` may then still say (err->code < 0) what is not as it should be. */
+int identity_read(const char *root, const char *state, bool remember, struct identity *ret,
+                  struct error *err);

@@ -382,5 +382,5 @@ int advert_encode(const struct advert *a, uint8_t ret[static ADVERT_TXT_MAX], si
         free(complaint);
     }
     *ret_size = w.size;
-    return 0;
+    return (int)(a->agents.count - put);
 }

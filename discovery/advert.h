@@ -75,8 +75,9 @@ bool advert_equal(const struct advert *a, const struct advert *b);
 int advert_parse(const uint8_t *txt, size_t size, struct advert *ret, struct error *err);
 
 /* Encodes in wire form.  `txtvers` comes first.  Agent names that do not fit
- * are left out from the end, and `err` then says how many.
- * -ENOMEM only: whatever does not fit its key's form is left out too. */
+ * are left out from the end, and `err` then says how many: so does the return
+ * value, 0 when all of them fit.  Whatever does not fit its key's form is left
+ * out too.  -ENOMEM only. */
 int advert_encode(const struct advert *a, uint8_t ret[static ADVERT_TXT_MAX], size_t *ret_size);
 
 /* Forms, for settings and for what a person typed. */
