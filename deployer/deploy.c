@@ -91,7 +91,7 @@ static int refuse_without_targets(struct program *p, struct error *err)
     const struct machine *const *machines;
     size_t n;
 
-    if (fleet_find(&p->options, NULL, p->loop, &p->fleet, NULL) == 0) {
+    if (fleet_find(&p->options, NULL, &p->fleet, NULL) == 0) {
         machines = fleet_machines(p->fleet, &n);
         if (report_roster_text(machines, n, &style, &table) == 0)
             put(stderr, &table);
@@ -111,7 +111,7 @@ static int find_targets(struct program *p, struct error *err)
 
     r = problem_read(&p->options.problems, &p->problem, err);
     if (r == 0)
-        r = fleet_find(&p->options, &p->problem, p->loop, &p->fleet, err);
+        r = fleet_find(&p->options, &p->problem, &p->fleet, err);
     if (r < 0)
         return r;
     machines = fleet_machines(p->fleet, &n);

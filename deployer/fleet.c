@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <systemd/sd-event.h>
 #include <time.h>
 
 #include "discovery/base/file.h"
@@ -170,8 +171,8 @@ static int read_saved(struct fleet *f, const char *path, struct error *err)
     return r < 0 ? r : report_roster_read(text_str(&json), json.size, path, &f->saved, err);
 }
 
-int fleet_find(const struct deploy_options *o, const struct problem *problem, sd_event *loop,
-               struct fleet **ret, struct error *err)
+int fleet_find(const struct deploy_options *o, const struct problem *problem, struct fleet **ret,
+               struct error *err)
 {
     CLEANUP(fleet_free_p) struct fleet *f = calloc(1, sizeof(*f));
     struct look look = {.fleet = f, .problem = problem};

@@ -4,8 +4,6 @@
  */
 #pragma once
 
-#include <systemd/sd-event.h>
-
 #include "discovery/match.h"
 #include "discovery/problem.h"
 #include "options.h"
@@ -15,7 +13,7 @@ struct fleet;
 /* Looks for machines until all of the problem's agents are there (`problem`
  * NULL: until no more turn up), or for options->discovery_ms.
  * -EINVAL: the saved roster is bad; -EHOSTDOWN: no Avahi daemon here. */
-int fleet_find(const struct deploy_options *options, const struct problem *problem, sd_event *loop,
+int fleet_find(const struct deploy_options *options, const struct problem *problem,
                struct fleet **ret, struct error *err);
 void fleet_free(struct fleet *f);
 DEFINE_CLEANUP(struct fleet *, fleet_free);
