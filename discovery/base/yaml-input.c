@@ -226,7 +226,12 @@ static int check_wide(struct yaml_input *in, char *p, size_t size, size_t *ret_s
         pass_newline(in, 1);
         return 0;
     }
-    if (c == 0xfeff && in->mark.index > 0 && in->mark.column == 0) {
+    if (c == 0xfeff && in->mark.index == 0 && !in->bom_dropped) {
+        in->bom_dropped = true;
+        in->given += n;
+        return 0;
+    }
+    if (c == 0xfeff && in->mark.column == 0) {
         memcpy(p, YAML_BOM_STANDIN, 3);
         in->bom_replaced = true;
     }
@@ -343,7 +348,7 @@ static int refill(struct yaml_input *in)
     memmove(in->buffer, in->buffer + in->checked, tail);
     in->given = in->checked = 0;
     in->filled = tail;
-    while (in->checked == 0 && in->current < in->count) {
+    while (in->checked == in->given && in->current < in->count) {
         if (in->fd < 0 && (r = open_next(in)) < 0)
             return r;
         r = read_some(in, &n);

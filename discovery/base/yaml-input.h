@@ -41,6 +41,7 @@ struct yaml_input {
     struct yaml_mark mark; /* up to here it is checked */
     bool after_hash;       /* the last character was a "#" */
     bool line_has_tab;
+    bool bom_dropped;  /* the very first character was one */
     bool bom_replaced; /* see YAML_BOM_STANDIN */
     struct yaml_tab *tabs;
     size_t tabs_head, tabs_count, tabs_room, tabs_line;

@@ -291,10 +291,37 @@ static bool parse_double(const char *digits, double *ret)
     return *digits != '\0' && *end == '\0' && !strpbrk(digits, "xX");
 }
 
-static bool is_ascii(const char *text, size_t size)
+/* As lenient as Python's base64.decodebytes: other characters are skipped,
+ * and what follows complete padding is not looked at. */
+static bool is_base64(const char *text, size_t size)
 {
-    for (size_t i = 0; i < size; i++)
-        if ((unsigned char)text[i] >= 0x80)
+    static const char other[] = DIGITS "+/";
+    unsigned place = 0, pads = 0;
+    bool padded = false;
+
+    for (size_t i = 0; i < size; i++) {
+        char c = text[i], letter = (char)(c | 0x20);
+
+        if ((unsigned char)c >= 0x80)
+            return false;
+        if (c == '=')
+            padded |= place >= 2 && place + ++pads >= 4;
+        else if (!padded && c && ((letter >= 'a' && letter <= 'z') || strchr(other, c))) {
+            place = (place + 1) & 3;
+            pads = 0;
+        }
+    }
+    return padded || place == 0;
+}
+
+/* Numbers with ":" between them, of any size: the constructors take 12:60. */
+static bool is_sixties(char *digits, bool whole)
+{
+    char *rest = digits, *piece;
+    double d;
+
+    while ((piece = strsep(&rest, ":")))
+        if (!parse_double(piece, &d) || (whole && strspn(piece, DIGITS) < strlen(piece)))
             return false;
     return true;
 }
@@ -307,7 +334,6 @@ static bool tagged_value_fits(enum yaml_type type, const char *text, size_t size
     CLEANUP_FREE char *digits = NULL;
     struct timestamp t;
     bool negative;
-    double d;
 
     switch (type) {
     case YAML_TYPE_STRING:
@@ -317,11 +343,14 @@ static bool tagged_value_fits(enum yaml_type type, const char *text, size_t size
     case YAML_TYPE_VALUE:
         return true;
     case YAML_TYPE_BYTES:
-        return is_ascii(text, size);
+        return is_base64(text, size);
     case YAML_TYPE_TIME:
         return parse_time(s, &t);
     case YAML_TYPE_INT:
-        return is_int(s);
+        if (is_int(s))
+            return true;
+        digits = digits_of(text, size, &negative);
+        return digits && *digits != '0' && strchr(digits, ':') && is_sixties(digits, true);
     case YAML_TYPE_BOOL:
         for (const char *const *w = truths; *w; w++)
             if (strlen(*w) == size && strncasecmp(*w, text, size) == 0)
@@ -331,7 +360,7 @@ static bool tagged_value_fits(enum yaml_type type, const char *text, size_t size
         if (is_float(s))
             return true;
         digits = digits_of(text, size, &negative);
-        return digits && strlen(digits) <= size && parse_double(digits, &d);
+        return digits && is_sixties(digits, false);
     }
     return false;
 }

@@ -126,6 +126,8 @@ static const struct {
     {"did not find expected ',' or ']'", "a \",\" or \"]\" was expected"},
     {"did not find expected ',' or '}'", "a \",\" or \"}\" was expected"},
     {"did not find expected node content", "a value was expected"},
+    {"found unexpected ':'", "a \":\" needs a blank behind it here"},
+    {"found invalid Unicode character escape code", "no character has this number"},
 };
 
 static const char *plain_words(const char *problem)
