@@ -1,0 +1,51 @@
+/*
+ * A table of text for people: columns as wide as what they hold, that fit a
+ * terminal.
+ *
+ * A struct table is a value that owns copies of its cells; cells are escaped
+ * as they come in (text_add_printable), so what the network says may be handed
+ * over as it is.  Memory that cannot be had marks the table as failed, and
+ * table_write tells.  Any thread, one at a time.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "text.h"
+
+enum { TABLE_COLUMNS_MAX = 16 };
+
+enum table_tone { TABLE_PLAIN, TABLE_GOOD, TABLE_BAD, TABLE_FAINT };
+
+struct table_column {
+    const char *heading; /* borrowed for the table's life */
+    bool whole;          /* cut this one last */
+};
+
+struct table {
+    const struct table_column *columns;
+    size_t n_columns;
+    char **cells; /* row by row */
+    enum table_tone *tones;
+    size_t n_cells, room;
+    bool failed;
+};
+
+/* `columns` ends with a NULL heading and outlives the table. */
+void table_init(struct table *t, const struct table_column *columns);
+void table_clear(struct table *t);
+
+/* The next cell, left to right and row by row; NULL is an empty one. */
+void table_add(struct table *t, const char *cell, enum table_tone tone);
+
+/* Appends the table: headings, then the rows, two blanks between columns, none
+ * at the end of a line.  Columns that are empty in every row are left out.
+ * Where `width` columns (0: no limit) are not enough, the widest column loses
+ * first, down to some characters, and those marked whole last; what is cut
+ * ends in "…".  Colour for tones when `color`.  -ENOMEM. */
+int table_write(const struct table *t, size_t width, bool color, struct text *ret);
+
+/* Appends as much of a printable string as `width` columns hold; the end of
+ * what is cut is "…".  Returns the columns taken. */
+size_t text_add_cut(struct text *t, const char *printable, size_t width);

@@ -1,0 +1,190 @@
+#include "match.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define HASH_NONFATAL_OOM 1
+/* The default one does not compile without warnings. */
+#define HASH_FUNCTION(key, size, hash) HASH_FNV(key, size, hash)
+#include <uthash.h>
+
+#include "suggest.h"
+
+/* One agent of the problem while the machines are gone through. */
+struct slot {
+    const char *agent;
+    const struct machine *online, *offline; /* the first of each */
+    size_t n_online;
+    struct match_duplicate *duplicate;
+    UT_hash_handle hh;
+};
+
+struct slots {
+    struct slot *items;
+    size_t count;
+    struct slot *by_name; /* hash */
+    size_t n_holders;     /* online machines of names that several have */
+};
+
+static void slots_clear(struct slots *s)
+{
+    HASH_CLEAR(hh, s->by_name);
+    free(s->items);
+}
+
+/* An array for `count` items that are there at most; never NULL for none. */
+static void *array_new(size_t count, size_t size)
+{
+    return calloc(count ? count : 1, size);
+}
+
+static struct slot *slot_find(struct slots *s, const char *agent)
+{
+    struct slot *slot = NULL;
+
+    HASH_FIND(hh, s->by_name, agent, strlen(agent), slot);
+    return slot;
+}
+
+static int slots_fill(struct slots *s, const struct strings *agents)
+{
+    s->items = array_new(agents->count, sizeof(*s->items));
+    if (!s->items)
+        return -ENOMEM;
+    for (size_t i = 0; i < agents->count; i++) {
+        struct slot *slot = &s->items[s->count];
+
+        if (slot_find(s, agents->items[i]))
+            continue; /* one agent, however often it is named */
+        slot->agent = agents->items[i];
+        HASH_ADD_KEYPTR(hh, s->by_name, slot->agent, strlen(slot->agent), slot);
+        if (!slot_find(s, slot->agent))
+            return -ENOMEM;
+        s->count++;
+    }
+    return 0;
+}
+
+static size_t count_names(const struct machine *const *machines, size_t n)
+{
+    size_t names = 0;
+
+    for (size_t i = 0; i < n; i++)
+        names += machines[i]->advert.agents.count;
+    return names;
+}
+
+/* Room for as much as there can be. */
+static int match_reserve(struct match *m, const struct slots *s,
+                         const struct machine *const *machines, size_t n)
+{
+    m->matched = array_new(s->count, sizeof(*m->matched));
+    m->duplicates = array_new(s->count, sizeof(*m->duplicates));
+    m->offline = array_new(s->count, sizeof(*m->offline));
+    m->missing = array_new(s->count, sizeof(*m->missing));
+    m->unexpected = array_new(count_names(machines, n), sizeof(*m->unexpected));
+    m->unassigned = array_new(n, sizeof(*m->unassigned));
+    return m->matched && m->duplicates && m->offline && m->missing && m->unexpected && m->unassigned
+               ? 0
+               : -ENOMEM;
+}
+
+static void take_name(struct match *m, struct slots *s, const struct machine *machine,
+                      const char *agent)
+{
+    struct slot *slot = slot_find(s, agent);
+
+    if (slot && machine->online) {
+        if (slot->n_online++ == 0)
+            slot->online = machine;
+    } else if (slot) {
+        if (!slot->offline)
+            slot->offline = machine;
+    } else if (machine->online)
+        m->unexpected[m->n_unexpected++] =
+            (struct match_unexpected){.agent = agent, .machine = machine};
+}
+
+static int sort_slots(struct match *m, struct slots *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        struct slot *slot = &s->items[i];
+
+        if (slot->n_online == 1)
+            m->matched[m->n_matched++] = (struct match_pair){slot->agent, slot->online};
+        else if (slot->n_online > 1) {
+            slot->duplicate = &m->duplicates[m->n_duplicates];
+            slot->duplicate->agent = slot->agent;
+            slot->duplicate->machines = array_new(slot->n_online, sizeof(struct machine *));
+            if (!slot->duplicate->machines)
+                return -ENOMEM;
+            m->n_duplicates++;
+        } else if (slot->offline)
+            m->offline[m->n_offline++] = (struct match_pair){slot->agent, slot->offline};
+        else
+            m->missing[m->n_missing++] = slot->agent;
+    }
+    return 0;
+}
+
+static void collect_holders(struct slots *s, const struct machine *const *machines, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct strings *agents = &machines[i]->advert.agents;
+
+        for (size_t j = 0; machines[i]->online && j < agents->count; j++) {
+            struct slot *slot = slot_find(s, agents->items[j]);
+
+            if (slot && slot->duplicate)
+                slot->duplicate->machines[slot->duplicate->count++] = machines[i];
+        }
+    }
+}
+
+int match_make(const struct machine *const *machines, size_t n_machines,
+               const struct problem *problem, struct match *ret)
+{
+    CLEANUP(match_clear) struct match m = {.problem = problem};
+    CLEANUP(slots_clear) struct slots slots = {0};
+
+    if (slots_fill(&slots, &problem->agents) < 0 ||
+        match_reserve(&m, &slots, machines, n_machines) < 0)
+        return -ENOMEM;
+    for (size_t i = 0; i < n_machines; i++) {
+        const struct machine *machine = machines[i];
+
+        for (size_t j = 0; j < machine->advert.agents.count; j++)
+            take_name(&m, &slots, machine, machine->advert.agents.items[j]);
+        if (machine->online && machine->beacon && machine->advert.agents.count == 0)
+            m.unassigned[m.n_unassigned++] = machine;
+    }
+    if (sort_slots(&m, &slots) < 0)
+        return -ENOMEM;
+    if (m.n_duplicates > 0)
+        collect_holders(&slots, machines, n_machines);
+    *ret = m;
+    m = MATCH_INIT;
+    return 0;
+}
+
+bool match_ok(const struct match *m, bool strict)
+{
+    if (m->n_missing > 0 || m->n_duplicates > 0 || m->n_offline > 0)
+        return false;
+    return !strict || (m->n_unexpected == 0 && m->n_unassigned == 0);
+}
+
+void match_clear(struct match *m)
+{
+    for (size_t i = 0; i < m->n_duplicates; i++)
+        free(m->duplicates[i].machines);
+    free(m->duplicates);
+    free(m->matched);
+    free(m->offline);
+    free(m->missing);
+    free(m->unexpected);
+    free(m->unassigned);
+    strings_clear(&m->warnings);
+    *m = MATCH_INIT;
+}
