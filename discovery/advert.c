@@ -6,9 +6,6 @@
 #include <string.h>
 #include <strings.h>
 
-/* Bounds of free-text values, so that agent names keep most of the record. */
-enum { WORD_MAX = 40, MODEL_MAX = 64, ERROR_MAX = 200 };
-
 static const char *const state_names[] = {
     [ADVERT_STATE_NEW] = "new",
     [ADVERT_STATE_STOPPED] = "stopped",
@@ -72,21 +69,21 @@ static bool word_valid(const char *word)
     for (size_t i = 0; i < n; i++)
         if (!isgraph((unsigned char)word[i]))
             return false;
-    return n > 0 && n <= WORD_MAX;
+    return n > 0 && n <= ADVERT_WORD_MAX;
 }
 
 static bool model_valid(const char *model)
 {
     size_t n = strlen(model);
 
-    return n > 0 && n <= MODEL_MAX;
+    return n > 0 && n <= ADVERT_MODEL_MAX;
 }
 
 static bool error_valid(const char *error)
 {
     size_t n = strlen(error);
 
-    return n > 0 && n <= ERROR_MAX;
+    return n > 0 && n <= ADVERT_ERROR_MAX;
 }
 
 /* The keys that hold one string each: read, written and compared alike. */
@@ -307,9 +304,9 @@ static void cut_error(char *error)
 {
     size_t n = strlen(error);
 
-    if (n <= ERROR_MAX)
+    if (n <= ADVERT_ERROR_MAX)
         return;
-    n = ERROR_MAX;
+    n = ADVERT_ERROR_MAX;
     while (n > 0 && ((unsigned char)error[n] & 0xc0) == 0x80)
         n--;
     error[n] = '\0';
@@ -385,5 +382,5 @@ int advert_encode(const struct advert *a, uint8_t ret[static ADVERT_TXT_MAX], si
         free(complaint);
     }
     *ret_size = w.size;
-    return 0;
+    return (int)(a->agents.count - put);
 }

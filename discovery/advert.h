@@ -24,10 +24,14 @@
 #define ADVERT_FLEET_DEFAULT "default"
 
 enum {
-    ADVERT_TXT_MAX = 1300,  /* whole record, so that it fits one Ethernet frame (RFC 6763 §6.2) */
-    ADVERT_PAIR_MAX = 255,  /* one "key=value" string (RFC 1035 §3.3) */
-    ADVERT_ID_LENGTH = 16,  /* hex digits */
-    ADVERT_AGENTS_MAX = 650 /* more cannot fit */
+    ADVERT_TXT_MAX = 1300,   /* whole record, so that it fits one Ethernet frame (RFC 6763 §6.2) */
+    ADVERT_PAIR_MAX = 255,   /* one "key=value" string (RFC 1035 §3.3) */
+    ADVERT_ID_LENGTH = 16,   /* hex digits */
+    ADVERT_AGENTS_MAX = 650, /* more cannot fit */
+    /* Bounds of free-text values, so that agent names keep most of the record. */
+    ADVERT_WORD_MAX = 40,
+    ADVERT_MODEL_MAX = 64,
+    ADVERT_ERROR_MAX = 200,
 };
 
 enum advert_state {
@@ -71,8 +75,9 @@ bool advert_equal(const struct advert *a, const struct advert *b);
 int advert_parse(const uint8_t *txt, size_t size, struct advert *ret, struct error *err);
 
 /* Encodes in wire form.  `txtvers` comes first.  Agent names that do not fit
- * are left out from the end, and `err` then says how many.
- * -ENOMEM only: whatever does not fit its key's form is left out too. */
+ * are left out from the end, and `err` then says how many: so does the return
+ * value, 0 when all of them fit.  Whatever does not fit its key's form is left
+ * out too.  -ENOMEM only. */
 int advert_encode(const struct advert *a, uint8_t ret[static ADVERT_TXT_MAX], size_t *ret_size);
 
 /* Forms, for settings and for what a person typed. */

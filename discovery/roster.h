@@ -79,9 +79,16 @@ void roster_free(struct roster *r);
 DEFINE_CLEANUP(struct roster *, roster_free);
 void roster_listen(struct roster *r, roster_listener *listener, void *arg);
 
-enum { ROSTER_MACHINES_MAX = 20000, ROSTER_ADDRESSES_MAX = 16, ROSTER_SIGHTINGS_MAX = 64 };
+enum {
+    ROSTER_MACHINES_MAX = 20000,
+    ROSTER_ADDRESSES_MAX = 16,
+    ROSTER_SIGHTINGS_MAX = 64, /* of one machine */
+    ROSTER_KEYS_MAX = 16,      /* host keys under one id */
+};
 
-/* Takes a sighting in; the newest record of a machine counts.
+/* Takes a sighting in; the newest record of a machine counts.  A record whose
+ * tuple belonged to another machine so far takes it over from that one.  A
+ * machine without a host key that now tells one stays the same machine.
  * -ENOMEM, or -ENOSPC when a bound above is reached. */
 int roster_see(struct roster *r, const struct sighting *s, struct timespec now);
 
@@ -94,9 +101,17 @@ void roster_lose(struct roster *r, const struct sighting_key *key, struct timesp
  * again takes its old place. */
 void roster_forget_sightings(struct roster *r);
 
-/* What liveness found out.  No change, no callback. */
+/* What liveness found out.  No change, no callback.  A machine that said goodbye
+ * (no tuple left) is not brought back by this, only by a new sighting. */
 void roster_set_online(struct roster *r, const char *id, const char *hostkey, bool online,
                        struct timespec now);
+
+/* NULL when it is not known; a NULL host key is one of its own.  Valid until the
+ * next call that changes the roster. */
+const struct machine *roster_find(const struct roster *r, const char *id, const char *hostkey);
+
+/* Does Avahi still report it?  For machines of this roster only. */
+bool roster_is_sighted(const struct machine *m);
 
 /* Machines in a stable order: by first agent name (digits as numbers: a2
  * before a10), unassigned ones last, then by id.  Valid until the next call

@@ -1,0 +1,401 @@
+#include "beacon.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "discovery/advert.h"
+#include "discovery/base/cleanup.h"
+#include "discovery/base/options.h"
+#include "gather.h"
+#include "log.h"
+#include "machine.h"
+#include "publisher.h"
+#include "status.h"
+#include "watch.h"
+
+/* Exit codes: DESIGN, "Commands". */
+enum { EXIT_BAD_USAGE = 2, EXIT_NOT_HERE = 3, WATCHES_MAX = 16 };
+
+struct beacon_options {
+    struct settings settings;
+    const char *config, *state_folder, *root;
+    enum log_level level;
+    bool print, help, version;
+};
+
+struct beacon {
+    struct log log;
+    sd_event *loop;
+    struct gather gather;
+    struct publisher *publisher;
+    struct watch *watches[WATCHES_MAX];
+    size_t n_watches;
+    struct watch *version_watch; /* one of them */
+    struct strings told;         /* problems that are in the log */
+    bool ready;
+};
+
+static int store_agent(void *into, const char *value, struct error *err)
+{
+    return settings_set(&((struct beacon_options *)into)->settings, "agent", value, err);
+}
+
+static int store_fleet(void *into, const char *value, struct error *err)
+{
+    return settings_set(&((struct beacon_options *)into)->settings, "fleet", value, err);
+}
+
+static int store_user(void *into, const char *value, struct error *err)
+{
+    return settings_set(&((struct beacon_options *)into)->settings, "user", value, err);
+}
+
+static int store_port(void *into, const char *value, struct error *err)
+{
+    return settings_set(&((struct beacon_options *)into)->settings, "port", value, err);
+}
+
+static int store_absolute(const char **field, const char *value, struct error *err)
+{
+    if (value[0] != '/')
+        return error_set(err, -EINVAL, "'%s' is not an absolute path", value);
+    *field = value;
+    return 0;
+}
+
+static int store_config(void *into, const char *value, struct error *err)
+{
+    return store_absolute(&((struct beacon_options *)into)->config, value, err);
+}
+
+static int store_state(void *into, const char *value, struct error *err)
+{
+    return store_absolute(&((struct beacon_options *)into)->state_folder, value, err);
+}
+
+static int store_root(void *into, const char *value, struct error *err)
+{
+    return store_absolute(&((struct beacon_options *)into)->root, value, err);
+}
+
+static int store_print(void *into, const char *value, struct error *err)
+{
+    (void)value, (void)err;
+    ((struct beacon_options *)into)->print = true;
+    return 0;
+}
+
+static int store_verbose(void *into, const char *value, struct error *err)
+{
+    (void)value, (void)err;
+    ((struct beacon_options *)into)->level = LOG_LEVEL_DEBUG;
+    return 0;
+}
+
+static int store_quiet(void *into, const char *value, struct error *err)
+{
+    (void)value, (void)err;
+    ((struct beacon_options *)into)->level = LOG_LEVEL_ERROR;
+    return 0;
+}
+
+static int store_help(void *into, const char *value, struct error *err)
+{
+    (void)value, (void)err;
+    ((struct beacon_options *)into)->help = true;
+    return 1;
+}
+
+static int store_version(void *into, const char *value, struct error *err)
+{
+    (void)value, (void)err;
+    ((struct beacon_options *)into)->version = true;
+    return 1;
+}
+
+static const struct option_row rows[] = {
+    {'\0', "agent", OPTION_REQUIRED, "NAME", "an agent of this machine; may be repeated",
+     store_agent},
+    {'f', "fleet", OPTION_REQUIRED, "NAME", "the fleet that it belongs to", store_fleet},
+    {'\0', "user", OPTION_REQUIRED, "NAME", "the user for SSH", store_user},
+    {'\0', "port", OPTION_REQUIRED, "N", "the SSH server's port (22)", store_port},
+    {'\0', "config", OPTION_REQUIRED, "FILE", "instead of /etc/dcop/beacon.conf", store_config},
+    {'\0', "state-dir", OPTION_REQUIRED, "DIR", "instead of /var/lib/dcop/beacon", store_state},
+    {'\0', "print", OPTION_NONE, NULL, "show the record and exit", store_print},
+    {'v', "verbose", OPTION_NONE, NULL, "log more", store_verbose},
+    {'q', "quiet", OPTION_NONE, NULL, "log errors only", store_quiet},
+    {'h', "help", OPTION_NONE, NULL, "show this help", store_help},
+    {'V', "version", OPTION_NONE, NULL, "show the version", store_version},
+    /* For tests: a folder in front of all paths that are read. */
+    {'\0', "root", OPTION_REQUIRED, "DIR", NULL, store_root},
+    {'\0', NULL, OPTION_NONE, NULL, NULL, NULL},
+};
+
+static int print(const struct text *text)
+{
+    const char *at = text_str(text);
+    size_t left = text->size;
+
+    if (text_error(text) < 0)
+        return EXIT_NOT_HERE;
+    while (left > 0) {
+        ssize_t n = write(STDOUT_FILENO, at, left);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return EXIT_NOT_HERE;
+        at += n;
+        left -= (size_t)n;
+    }
+    return EXIT_SUCCESS;
+}
+
+static int show_help(void)
+{
+    CLEANUP_TEXT struct text text = TEXT_INIT;
+
+    text_adds(&text, "Usage: dcop-beacon [OPTION…]\n"
+                     "Tells the network (mDNS) that this machine is here, and which DCOP agents\n"
+                     "it has.  Needs no configuration.\n\n");
+    options_help(rows, &text);
+    return print(&text);
+}
+
+static int show_version(void)
+{
+    CLEANUP_TEXT struct text text = TEXT_INIT;
+
+    text_adds(&text, "dcop-beacon " DCOP_VERSION "\n");
+    return print(&text);
+}
+
+/* The record for people: a pair a line. */
+static int show_record(const uint8_t *txt, size_t size)
+{
+    CLEANUP_TEXT struct text text = TEXT_INIT;
+
+    for (size_t at = 0; at < size; at += 1 + (size_t)txt[at]) {
+        char pair[ADVERT_PAIR_MAX + 1];
+
+        memcpy(pair, txt + at + 1, txt[at]);
+        pair[txt[at]] = '\0';
+        text_add_printable(&text, pair);
+        text_addc(&text, '\n');
+    }
+    return print(&text);
+}
+
+/* Each problem is logged once, and again when it comes back. */
+static void tell_problems(struct beacon *b, struct strings *problems)
+{
+    for (size_t i = 0; i < problems->count; i++)
+        if (!strings_has(&b->told, problems->items[i]))
+            log_line(&b->log, LOG_LEVEL_ERROR, "%s", problems->items[i]);
+    strings_clear(&b->told);
+    b->told = *problems;
+    *problems = (struct strings){0};
+}
+
+static int make_record(struct beacon *b, struct gathered *g, struct publisher_record *ret)
+{
+    int left_out;
+
+    memcpy(ret->id, g->advert.id, sizeof(ret->id));
+    ret->fleet = g->advert.fleet;
+    ret->port = g->port;
+    left_out = advert_encode(&g->advert, ret->txt, &ret->txt_size);
+    if (left_out > 0) {
+        CLEANUP_TEXT struct text words = TEXT_INIT;
+
+        text_addf(&words, "%d of %zu agent names do not fit the record", left_out,
+                  g->advert.agents.count);
+        if (strings_add(&g->problems, text_str(&words)) < 0)
+            return -ENOMEM;
+    }
+    tell_problems(b, &g->problems);
+    return left_out < 0 ? left_out : 0;
+}
+
+/* Brings what is on the air to what the files say now. */
+static void refresh(struct beacon *b)
+{
+    CLEANUP(gathered_clear) struct gathered g = {0};
+    struct publisher_record record = {0};
+    int r = gather_read(&b->gather, &g);
+
+    if (r == 0)
+        r = make_record(b, &g, &record);
+    if (r == 0)
+        r = publisher_set(b->publisher, &record);
+    if (r < 0)
+        log_line(&b->log, LOG_LEVEL_ERROR, "cannot read the settings: %s", strerror(-r));
+}
+
+static void on_change(void *userdata)
+{
+    refresh(userdata);
+}
+
+/* The path to the version leads through this link. */
+static void on_current(void *userdata)
+{
+    struct beacon *b = userdata;
+
+    if (b->version_watch)
+        watch_again(b->version_watch);
+    refresh(b);
+}
+
+static void on_publisher(enum publisher_state state, const char *words, void *userdata)
+{
+    struct beacon *b = userdata;
+    char line[512];
+
+    switch (state) {
+    case PUBLISHER_STARTING:
+        return;
+    case PUBLISHER_RETRYING:
+    case PUBLISHER_WAITING:
+        break;
+    case PUBLISHER_REGISTERING:
+        log_line(&b->log, LOG_LEVEL_DEBUG, "registering %s", words);
+        return;
+    case PUBLISHER_PUBLISHED:
+        break;
+    }
+    (void)snprintf(line, sizeof(line), state == PUBLISHER_PUBLISHED ? "published %s" : "%s", words);
+    log_line(&b->log, LOG_LEVEL_NOTICE, "%s", line);
+    /* Waiting is as ready as it gets: the boot shall not wait for Avahi. */
+    (void)sd_notifyf(0, "%sSTATUS=%s", b->ready ? "" : "READY=1\n", line);
+    b->ready = true;
+}
+
+static struct watch *add_watch(struct beacon *b, const char *root, const char *path,
+                               watch_callback changed)
+{
+    CLEANUP_FREE char *full = NULL;
+    struct watch *w = NULL;
+    struct error err;
+
+    if (asprintf(&full, "%s%s", root, path) < 0) {
+        full = NULL;
+        return NULL;
+    }
+    if (b->n_watches < WATCHES_MAX && watch_new(b->loop, full, changed, b, &w, &err) < 0)
+        log_line(&b->log, LOG_LEVEL_ERROR, "%s; a change needs a restart", err.text);
+    if (w)
+        b->watches[b->n_watches++] = w;
+    return w;
+}
+
+static void add_watches(struct beacon *b)
+{
+    const char *root = b->gather.places.root;
+
+    for (size_t i = 0; i < GATHER_FILES; i++)
+        (void)add_watch(b, "", b->gather.files[i].path, on_change);
+    (void)add_watch(b, root, STATUS_STATE_FILE, on_change);
+    (void)add_watch(b, root, STATUS_CURRENT, on_current);
+    b->version_watch = add_watch(b, root, STATUS_VERSION_FILE, on_change);
+    for (const char *const *path = machine_hostkey_paths; *path; path++)
+        (void)add_watch(b, root, *path, on_change);
+}
+
+static int run(struct beacon *b, struct error *err)
+{
+    int r = sd_event_new(&b->loop);
+
+    if (r < 0)
+        return error_sys(err, r, "cannot start");
+    r = publisher_new(b->loop, on_publisher, b, &b->publisher, err);
+    if (r < 0)
+        return r;
+    add_watches(b); /* first, so that no change between falls through */
+    refresh(b);
+    r = sd_event_loop(b->loop);
+    return r < 0 ? error_sys(err, r, "the event loop failed") : 0;
+}
+
+static int print_record(struct beacon *b)
+{
+    CLEANUP(gathered_clear) struct gathered g = {0};
+    struct publisher_record record = {0};
+
+    if (gather_read(&b->gather, &g) < 0 || make_record(b, &g, &record) < 0)
+        return EXIT_NOT_HERE;
+    return show_record(record.txt, record.txt_size);
+}
+
+static void beacon_clear(struct beacon *b)
+{
+    for (size_t i = 0; i < b->n_watches; i++)
+        watch_free(b->watches[i]);
+    publisher_free(b->publisher);
+    gather_clear(&b->gather);
+    strings_clear(&b->told);
+    sd_event_unref(b->loop);
+}
+
+/* systemd.exec(5): folders of StateDirectory=, ':' between; the first is ours. */
+static char *state_folder(const struct beacon_options *o)
+{
+    const char *given = getenv("STATE_DIRECTORY");
+    char *folder;
+
+    if (o->state_folder)
+        return strdup(o->state_folder);
+    if (given && *given == '/')
+        return strndup(given, strcspn(given, ":"));
+    return asprintf(&folder, "%s/var/lib/dcop/beacon", o->root) < 0 ? NULL : folder;
+}
+
+static int start(const struct beacon_options *o)
+{
+    CLEANUP(beacon_clear) struct beacon b = {
+        .log = {.level = o->level, .journal = log_is_journal()}};
+    CLEANUP_FREE char *state = state_folder(o);
+    const struct gather_places places = {o->root, state, &o->settings};
+    struct error err = {0};
+
+    if (!state || gather_init(&b.gather, &places, o->config, !o->print, &err) < 0) {
+        log_line(&b.log, LOG_LEVEL_ERROR, "%s", *err.text ? err.text : strerror(ENOMEM));
+        return EXIT_NOT_HERE;
+    }
+    if (o->print)
+        return print_record(&b);
+    if (run(&b, &err) < 0) {
+        log_line(&b.log, LOG_LEVEL_ERROR, "%s", err.text);
+        return EXIT_NOT_HERE;
+    }
+    return EXIT_SUCCESS;
+}
+
+static void options_clear(struct beacon_options *o)
+{
+    settings_clear(&o->settings);
+}
+
+int beacon_main(int argc, char **argv)
+{
+    CLEANUP(options_clear)
+    struct beacon_options o = {.root = "", .level = LOG_LEVEL_NOTICE};
+    const struct log log = {.level = LOG_LEVEL_ERROR, .journal = log_is_journal()};
+    struct error err = {0};
+    int first, r;
+
+    r = options_parse(rows, argc, argv, &o, &first, &err);
+    if (o.help)
+        return show_help();
+    if (o.version)
+        return show_version();
+    if (r == 0 && first < argc)
+        r = error_set(&err, -EINVAL, "unexpected '%s'; see --help", argv[first]);
+    if (r < 0) {
+        log_line(&log, LOG_LEVEL_ERROR, "%s", err.text);
+        return EXIT_BAD_USAGE;
+    }
+    return start(&o);
+}

@@ -1,0 +1,122 @@
+#include "gather.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "discovery/base/cleanup.h"
+#include "machine.h"
+#include "status.h"
+
+void gathered_clear(struct gathered *g)
+{
+    advert_clear(&g->advert);
+    strings_clear(&g->problems);
+    *g = (struct gathered){0};
+}
+
+int gather_init(struct gather *g, const struct gather_places *places, const char *config, bool keep,
+                struct error *err)
+{
+    static const struct {
+        const char *path;
+        bool whole; /* people edit the card's file with whatever there is */
+    } files[GATHER_FILES] = {
+        {"/etc/dcop/beacon.conf", true},
+        {"/boot/firmware/dcop-agent.conf", false}, /* since Debian 12 */
+        {"/boot/dcop-agent.conf", false},
+    };
+
+    *g = (struct gather){.places = *places};
+    for (size_t i = 0; i < GATHER_FILES; i++) {
+        g->files[i].whole = files[i].whole;
+        if (i == 0 && config)
+            g->files[i].path = strdup(config);
+        else if (asprintf(&g->files[i].path, "%s%s", places->root, files[i].path) < 0)
+            g->files[i].path = NULL;
+        if (!g->files[i].path) {
+            gather_clear(g);
+            return error_sys(err, -ENOMEM, "cannot start");
+        }
+    }
+    return identity_read(places->root, places->state_folder, keep, &g->identity,
+                         &g->identity_error) < 0
+               ? (*err = g->identity_error).code
+               : 0;
+}
+
+void gather_clear(struct gather *g)
+{
+    for (size_t i = 0; i < GATHER_FILES; i++)
+        settings_file_clear(&g->files[i]);
+}
+
+static int take_settings(struct gather *g, struct gathered *to)
+{
+    CLEANUP(settings_clear) struct settings s = SETTINGS_INIT;
+
+    for (size_t i = 0; i < GATHER_FILES; i++)
+        if (settings_file_read(&g->files[i]) < 0)
+            return -ENOMEM;
+    if (settings_merge(g->places.options, g->files, GATHER_FILES, &s) < 0)
+        return -ENOMEM;
+    to->advert.fleet = TAKE_PTR(s.fleet);
+    to->advert.user = TAKE_PTR(s.user);
+    to->advert.agents = s.agents;
+    s.agents = (struct strings){0};
+    to->problems = s.errors;
+    s.errors = (struct strings){0};
+    to->port = (uint16_t)(s.port > 0 ? s.port : GATHER_PORT_DEFAULT);
+    return 0;
+}
+
+static void take_machine(const char *root, struct advert *a)
+{
+    const char *arch = machine_arch();
+
+    a->hostkey = machine_hostkey(root);
+    a->os = machine_os(root);
+    a->arch = arch ? strdup(arch) : NULL;
+    a->python = machine_python(root);
+    a->model = machine_model(root);
+}
+
+static void take_status(const char *root, struct advert *a)
+{
+    struct status status;
+
+    status_read(root, &status);
+    a->state = status.state;
+    a->pydcop = TAKE_PTR(status.pydcop);
+}
+
+static int add_problems(const struct gather *g, struct gathered *to)
+{
+    int r = 0;
+
+    if (g->identity_error.code < 0)
+        r = strings_add(&to->problems, g->identity_error.text);
+    if (r == 0 && !to->advert.hostkey)
+        r = strings_add(&to->problems, "no SSH host key in /etc/ssh: is openssh-server installed?");
+    if (r == 0 && to->problems.count > 0) {
+        to->advert.error = strdup(to->problems.items[0]);
+        r = to->advert.error ? 0 : -ENOMEM;
+    }
+    return r;
+}
+
+int gather_read(struct gather *g, struct gathered *ret)
+{
+    CLEANUP(gathered_clear) struct gathered to = {0};
+
+    memcpy(to.advert.id, g->identity.id, sizeof(to.advert.id));
+    if (take_settings(g, &to) < 0)
+        return -ENOMEM;
+    take_machine(g->places.root, &to.advert);
+    take_status(g->places.root, &to.advert);
+    if (add_problems(g, &to) < 0)
+        return -ENOMEM;
+    *ret = to;
+    to = (struct gathered){0};
+    return 0;
+}

@@ -1,0 +1,44 @@
+/*
+ * Gathering: from the machine's files to the advert and what is to be
+ * complained about.  No loop, no network.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "discovery/advert.h"
+#include "identity.h"
+#include "settings.h"
+
+/* Where things are read from; strings belong to the caller. */
+struct gather_places {
+    const char *root; /* put in front of the system's paths; "": the system */
+    const char *state_folder;
+    const struct settings *options; /* the command line's */
+};
+
+enum { GATHER_FILES = 3, GATHER_PORT_DEFAULT = 22 };
+
+struct gather {
+    struct gather_places places;
+    struct settings_file files[GATHER_FILES]; /* remember their last good content */
+    struct identity identity;
+    struct error identity_error; /* code 0: none */
+};
+
+/* Everything that an advert says.  Strings are owned. */
+struct gathered {
+    struct advert advert;
+    uint16_t port;
+    struct strings problems; /* all of them; the advert has the first */
+};
+
+void gathered_clear(struct gathered *g);
+
+/* `config` NULL: the default path.  Chooses the id; with `keep`, remembers it. */
+int gather_init(struct gather *g, const struct gather_places *places, const char *config, bool keep,
+                struct error *err);
+void gather_clear(struct gather *g);
+
+/* Reads all files anew.  -ENOMEM only. */
+int gather_read(struct gather *g, struct gathered *ret);

@@ -1,0 +1,399 @@
+#include "publisher.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <avahi-client/client.h>
+#include <avahi-client/publish.h>
+#include <avahi-common/alternative.h>
+#include <avahi-common/domain.h>
+#include <avahi-common/error.h>
+#include <avahi-common/malloc.h>
+#include <avahi-common/strlst.h>
+
+#include "discovery/base/avahi-poll.h"
+#include "discovery/base/cleanup.h"
+
+enum {
+    PACE_US = 1000000,      /* between two changes on the air */
+    RETRY_MIN_US = 100000,  /* after a failure, doubled … */
+    RETRY_MAX_US = 5000000, /* … up to this */
+    TIMER_ACCURACY_US = 10000,
+    NAMES_TRIED_MAX = 100, /* in one go, when other programs here hold them */
+};
+
+/*
+ * Avahi's callbacks only note what happened; work() does all the rest from
+ * the loop, where it may call Avahi (which calls back) and free its objects.
+ */
+struct publisher {
+    sd_event *loop;
+    struct avahi_poll *poll;
+    AvahiClient *client; /* NULL: not connected to D-Bus */
+    AvahiEntryGroup *group;
+    AvahiClientState client_state;
+    bool collided; /* another machine holds the instance name */
+    bool failed;   /* client or group are of no use any more */
+    bool established;
+    bool registered; /* `on_air` is with the daemon */
+    char name[AVAHI_LABEL_MAX];
+    struct publisher_record wanted, on_air;
+    char wanted_fleet[AVAHI_LABEL_MAX], on_air_fleet[AVAHI_LABEL_MAX];
+    bool wanted_set;
+    uint64_t changed_at; /* CLOCK_MONOTONIC, µs, of the last change on the air */
+    uint64_t retry_us;
+    sd_event_source *work, *retry, *pace;
+    enum publisher_state state;
+    publisher_callback changed;
+    void *userdata;
+};
+
+static void tell(struct publisher *p, enum publisher_state state, const char *words)
+{
+    /* A retry that fails as the last one did is no news. */
+    if (state == p->state)
+        return;
+    p->state = state;
+    p->changed(state, words, p->userdata);
+}
+
+static void want_work(struct publisher *p)
+{
+    (void)sd_event_source_set_enabled(p->work, SD_EVENT_ONESHOT);
+}
+
+static void set_timer(sd_event_source *timer, uint64_t at)
+{
+    (void)sd_event_source_set_time(timer, at);
+    (void)sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+}
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void on_group(AvahiEntryGroup *group, AvahiEntryGroupState state, void *userdata)
+{
+    struct publisher *p = userdata;
+
+    (void)group;
+    switch (state) {
+    case AVAHI_ENTRY_GROUP_ESTABLISHED:
+        p->established = true;
+        break;
+    case AVAHI_ENTRY_GROUP_COLLISION:
+        p->collided = true;
+        break;
+    case AVAHI_ENTRY_GROUP_FAILURE:
+        p->failed = true;
+        break;
+    case AVAHI_ENTRY_GROUP_UNCOMMITED:
+    case AVAHI_ENTRY_GROUP_REGISTERING:
+        return;
+    }
+    want_work(p);
+}
+
+static void on_client(AvahiClient *client, AvahiClientState state, void *userdata)
+{
+    struct publisher *p = userdata;
+
+    (void)client;
+    p->client_state = state;
+    want_work(p);
+}
+
+static void drop(struct publisher *p)
+{
+    AvahiClient *client = TAKE_PTR(p->client);
+
+    if (client)
+        avahi_client_free(client); /* and its group */
+    p->group = NULL;
+    p->registered = p->established = p->collided = p->failed = false;
+}
+
+/* Starts over after a pause, which grows while nothing gets better. */
+static void start_over(struct publisher *p, const char *doing, int error)
+{
+    char words[256];
+
+    (void)snprintf(words, sizeof(words), "%s: %s", doing, avahi_strerror(error));
+    drop(p);
+    set_timer(p->retry, now_us() + p->retry_us);
+    p->retry_us = p->retry_us * 2 < RETRY_MAX_US ? p->retry_us * 2 : RETRY_MAX_US;
+    tell(p, PUBLISHER_RETRYING, words);
+}
+
+static void first_name(struct publisher *p)
+{
+    (void)snprintf(p->name, sizeof(p->name), ADVERT_INSTANCE_PREFIX "%s", p->wanted.id);
+}
+
+static void next_name(struct publisher *p)
+{
+    char *name = avahi_alternative_service_name(p->name);
+
+    if (name)
+        (void)snprintf(p->name, sizeof(p->name), "%s", name);
+    avahi_free(name);
+}
+
+static AvahiStringList *make_list(const struct publisher_record *record)
+{
+    AvahiStringList *list = NULL;
+
+    if (avahi_string_list_parse(record->txt, record->txt_size, &list) < 0)
+        return NULL;
+    /* The parser puts each string in front of the last: txtvers shall be first. */
+    return avahi_string_list_reverse(list);
+}
+
+static int add_service(struct publisher *p)
+{
+    AvahiStringList *list = make_list(&p->wanted);
+    int r = AVAHI_ERR_COLLISION;
+
+    if (!list)
+        return AVAHI_ERR_NO_MEMORY;
+    for (unsigned i = 0; i < NAMES_TRIED_MAX && r == AVAHI_ERR_COLLISION; i++) {
+        if (i > 0)
+            next_name(p);
+        r = avahi_entry_group_add_service_strlst(p->group, AVAHI_IF_UNSPEC, AVAHI_PROTO_UNSPEC, 0,
+                                                 p->name, ADVERT_TYPE, NULL, NULL, p->wanted.port,
+                                                 list);
+    }
+    avahi_string_list_free(list);
+    return r;
+}
+
+static int add_subtype(struct publisher *p)
+{
+    char subtype[sizeof("_._sub." ADVERT_TYPE) + AVAHI_LABEL_MAX];
+
+    if (!*p->wanted_fleet)
+        return 0;
+    (void)snprintf(subtype, sizeof(subtype), "_%s._sub." ADVERT_TYPE, p->wanted_fleet);
+    return avahi_entry_group_add_service_subtype(p->group, AVAHI_IF_UNSPEC, AVAHI_PROTO_UNSPEC, 0,
+                                                 p->name, ADVERT_TYPE, NULL, subtype);
+}
+
+static void note_on_air(struct publisher *p)
+{
+    p->on_air = p->wanted;
+    memcpy(p->on_air_fleet, p->wanted_fleet, sizeof(p->on_air_fleet));
+    p->changed_at = now_us();
+}
+
+static int withdraw(struct publisher *p)
+{
+    p->registered = p->established = false;
+    return p->group ? avahi_entry_group_reset(p->group) : 0;
+}
+
+static int publish(struct publisher *p)
+{
+    int r = withdraw(p);
+
+    if (!p->group) {
+        p->group = avahi_entry_group_new(p->client, on_group, p);
+        if (!p->group)
+            return avahi_client_errno(p->client);
+    }
+    if (r == 0)
+        r = add_service(p);
+    if (r == 0)
+        r = add_subtype(p);
+    if (r == 0)
+        r = avahi_entry_group_commit(p->group);
+    if (r < 0)
+        return r;
+    p->registered = true;
+    note_on_air(p);
+    tell(p, PUBLISHER_REGISTERING, p->name);
+    return 0;
+}
+
+static int update(struct publisher *p)
+{
+    AvahiStringList *list = make_list(&p->wanted);
+    int r;
+
+    if (!list)
+        return AVAHI_ERR_NO_MEMORY;
+    r = avahi_entry_group_update_service_txt_strlst(p->group, AVAHI_IF_UNSPEC, AVAHI_PROTO_UNSPEC,
+                                                    0, p->name, ADVERT_TYPE, NULL, list);
+    avahi_string_list_free(list);
+    if (r == 0)
+        note_on_air(p);
+    return r;
+}
+
+static bool same_service(const struct publisher *p)
+{
+    return strcmp(p->wanted.id, p->on_air.id) == 0 && p->wanted.port == p->on_air.port &&
+           strcmp(p->wanted_fleet, p->on_air_fleet) == 0;
+}
+
+static bool same_txt(const struct publisher *p)
+{
+    return p->wanted.txt_size == p->on_air.txt_size &&
+           memcmp(p->wanted.txt, p->on_air.txt, p->wanted.txt_size) == 0;
+}
+
+/* The daemon is there and knows its host name: bring what is on the air to
+ * what is wanted. */
+static int follow(struct publisher *p)
+{
+    if (p->collided) {
+        p->collided = false;
+        next_name(p);
+        return publish(p);
+    }
+    if (!p->registered)
+        return publish(p);
+    if (!p->established)
+        return 0; /* on_group comes back here */
+    p->retry_us = RETRY_MIN_US;
+    tell(p, PUBLISHER_PUBLISHED, p->name);
+    if (same_service(p) && same_txt(p))
+        return 0;
+    if (now_us() < p->changed_at + PACE_US) {
+        set_timer(p->pace, p->changed_at + PACE_US);
+        return 0;
+    }
+    if (same_service(p))
+        return update(p);
+    if (strcmp(p->wanted.id, p->on_air.id) != 0)
+        first_name(p);
+    return publish(p);
+}
+
+static void connect_client(struct publisher *p)
+{
+    int error = 0;
+
+    p->client_state = AVAHI_CLIENT_CONNECTING;
+    first_name(p);
+    p->client =
+        avahi_client_new(avahi_poll_get(p->poll), AVAHI_CLIENT_NO_FAIL, on_client, p, &error);
+    if (!p->client)
+        start_over(p, "cannot reach the Avahi daemon", error);
+    else
+        want_work(p);
+}
+
+static int on_work(sd_event_source *source, void *userdata)
+{
+    struct publisher *p = userdata;
+    int r = 0;
+
+    (void)source;
+    if (!p->wanted_set || sd_event_source_get_enabled(p->retry, NULL) > 0)
+        return 0;
+    if (!p->client) {
+        connect_client(p);
+        return 0;
+    }
+    if (p->failed) {
+        start_over(p, "the service failed", avahi_client_errno(p->client));
+        return 0;
+    }
+    switch (p->client_state) {
+    case AVAHI_CLIENT_S_RUNNING:
+        r = follow(p);
+        break;
+    case AVAHI_CLIENT_S_COLLISION:
+    case AVAHI_CLIENT_S_REGISTERING:
+        /* The host's name changes; what points to it is published anew then. */
+        r = withdraw(p);
+        tell(p, PUBLISHER_REGISTERING, p->name);
+        break;
+    case AVAHI_CLIENT_CONNECTING:
+        tell(p, PUBLISHER_WAITING, "waiting for the Avahi daemon");
+        break;
+    case AVAHI_CLIENT_FAILURE:
+        start_over(p, "lost the Avahi daemon", avahi_client_errno(p->client));
+        return 0;
+    }
+    if (r < 0)
+        start_over(p, "cannot publish", r);
+    return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    (void)source;
+    (void)usec;
+    want_work(userdata);
+    return 0;
+}
+
+static int add_timer(struct publisher *p, sd_event_source **ret)
+{
+    int r = sd_event_add_time(p->loop, ret, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_US, on_timer, p);
+
+    return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
+}
+
+int publisher_new(sd_event *loop, publisher_callback changed, void *userdata,
+                  struct publisher **ret, struct error *err)
+{
+    struct publisher *p = calloc(1, sizeof(*p));
+    int r;
+
+    if (!p)
+        return error_sys(err, -ENOMEM, "cannot start publishing");
+    p->loop = sd_event_ref(loop);
+    p->changed = changed;
+    p->userdata = userdata;
+    p->retry_us = RETRY_MIN_US;
+    r = avahi_poll_new(loop, &p->poll);
+    if (r >= 0)
+        r = sd_event_add_defer(loop, &p->work, on_work, p);
+    if (r >= 0)
+        r = add_timer(p, &p->retry);
+    if (r >= 0)
+        r = add_timer(p, &p->pace);
+    if (r < 0) {
+        publisher_free(p);
+        return error_sys(err, r, "cannot start publishing");
+    }
+    *ret = p;
+    return 0;
+}
+
+void publisher_free(struct publisher *p)
+{
+    if (!p)
+        return;
+    drop(p);
+    avahi_poll_free(p->poll);
+    sd_event_source_disable_unref(p->work);
+    sd_event_source_disable_unref(p->retry);
+    sd_event_source_disable_unref(p->pace);
+    sd_event_unref(p->loop);
+    free(p);
+}
+
+int publisher_set(struct publisher *p, const struct publisher_record *record)
+{
+    const char *fleet = record->fleet ? record->fleet : "";
+
+    if (strlen(fleet) >= sizeof(p->wanted_fleet) || record->txt_size > sizeof(record->txt))
+        return -EINVAL;
+    p->wanted = *record;
+    p->wanted.fleet = NULL; /* the copy is in wanted_fleet */
+    memset(p->wanted_fleet, 0, sizeof(p->wanted_fleet));
+    memcpy(p->wanted_fleet, fleet, strlen(fleet));
+    p->wanted_set = true;
+    want_work(p);
+    return 0;
+}

@@ -1,0 +1,53 @@
+/*
+ * A publisher keeps one DNS-SD service on the air through the Avahi daemon,
+ * whatever becomes of that daemon: started later or never, restarted, hung,
+ * or D-Bus with it.  It is told what shall be on the air, and does the rest.
+ *
+ * The loop's thread owns it.  While nothing changes it makes no system call;
+ * while there is no D-Bus it tries again every RETRY_MAX at the latest.
+ *
+ * Calls to a daemon that hangs block for libdbus's timeout (25 s), and the
+ * loop with them; what the kernel has queued meanwhile is not lost.
+ *
+ * Leaving needs no call: the daemon says goodbye for a client whose D-Bus
+ * connection closes, which the end of the process does.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <systemd/sd-event.h>
+
+#include "discovery/advert.h"
+#include "discovery/base/error.h"
+
+struct publisher;
+
+enum publisher_state {
+    PUBLISHER_STARTING,
+    PUBLISHER_RETRYING,    /* it failed, e.g. there is no D-Bus; `words` say why */
+    PUBLISHER_WAITING,     /* for the Avahi daemon */
+    PUBLISHER_REGISTERING, /* the network is being asked whether the name is free */
+    PUBLISHER_PUBLISHED,
+};
+
+/* Called on the loop when the state changes; `words` are for a person. */
+typedef void (*publisher_callback)(enum publisher_state state, const char *words, void *userdata);
+
+struct publisher_record {
+    char id[ADVERT_ID_LENGTH + 1]; /* the instance name's */
+    const char *fleet;             /* its subtype; NULL: none */
+    uint16_t port;
+    uint8_t txt[ADVERT_TXT_MAX]; /* in wire form */
+    size_t txt_size;
+};
+
+/* Starts on the loop's next turn. */
+int publisher_new(sd_event *loop, publisher_callback changed, void *userdata,
+                  struct publisher **ret, struct error *err);
+void publisher_free(struct publisher *p);
+
+/* What shall be on the air from now on (copied): at once, or, when something
+ * changed less than a second ago, as soon as that second is over. */
+int publisher_set(struct publisher *p, const struct publisher_record *record);

@@ -1,0 +1,302 @@
+#include "settings.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "discovery/advert.h"
+#include "discovery/base/file.h"
+#include "discovery/base/options.h"
+
+void settings_clear(struct settings *s)
+{
+    strings_clear(&s->agents);
+    strings_clear(&s->errors);
+    free(s->fleet);
+    free(s->user);
+    *s = SETTINGS_INIT;
+}
+
+/* "'VALUE' is not …", with what cannot be printed escaped and the rest short:
+ * the words end up on the air and on terminals. */
+static int complain(struct error *err, const char *value, const char *wanted)
+{
+    enum { SHOWN_MAX = 40 };
+    CLEANUP_TEXT struct text shown = TEXT_INIT;
+
+    text_add_printable(&shown, value);
+    if (shown.size > SHOWN_MAX)
+        return error_set(err, -EINVAL, "this is not %s", wanted);
+    return error_set(err, -EINVAL, "'%s' is not %s", text_str(&shown), wanted);
+}
+
+static int set_string(char **field, const char *value, struct error *err)
+{
+    char *copy = strdup(value);
+
+    if (!copy)
+        return error_sys(err, -ENOMEM, "cannot keep the settings");
+    free(*field);
+    *field = copy;
+    return 0;
+}
+
+static int set_agent(struct settings *s, const char *value, struct error *err)
+{
+    if (!advert_agent_valid(value, strlen(value)))
+        return complain(err, value, "an agent name (1 to 246 bytes of UTF-8)");
+    if (strings_has(&s->agents, value))
+        return complain(err, value, "a new name: it is given twice");
+    if (s->agents.count >= ADVERT_AGENTS_MAX)
+        return error_set(err, -EINVAL, "more than %d agent names", ADVERT_AGENTS_MAX);
+    if (strings_add(&s->agents, value) < 0)
+        return error_sys(err, -ENOMEM, "cannot keep the settings");
+    return 0;
+}
+
+int settings_set(struct settings *s, const char *key, const char *value, struct error *err)
+{
+    long port;
+    int r;
+
+    if (strcmp(key, "agent") == 0)
+        return set_agent(s, value, err);
+    if (strcmp(key, "fleet") == 0)
+        return advert_fleet_valid(value)
+                   ? set_string(&s->fleet, value, err)
+                   : complain(err, value, "a fleet (2 to 62 of a-z, 0-9 and -)");
+    if (strcmp(key, "user") == 0)
+        return advert_user_valid(value) ? set_string(&s->user, value, err)
+                                        : complain(err, value, "a user name");
+    if (strcmp(key, "port") == 0) {
+        r = parse_number(value, 1, 65535, &port, NULL);
+        if (r < 0)
+            return complain(err, value, "a port (1 to 65535)");
+        s->port = (unsigned)port;
+        return 0;
+    }
+    return complain(err, key, "a setting (agent, fleet, user, port)");
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* Undoes the quotes in place. */
+static int unquote(char *value, struct error *err)
+{
+    char *to = value, *from = value + 1;
+
+    for (; *from != '"'; from++) {
+        if (*from == '\\' && (from[1] == '\\' || from[1] == '"'))
+            from++;
+        else if (*from == '\\')
+            return error_set(err, -EINVAL, "only \\\\ and \\\" may follow a backslash in quotes");
+        if (*from == '\0')
+            return error_set(err, -EINVAL, "the closing quote is missing");
+        *to++ = *from;
+    }
+    if (from[1] != '\0')
+        return error_set(err, -EINVAL, "something follows the closing quote");
+    *to = '\0';
+    return 0;
+}
+
+/* One line without its newline; changed in place. */
+static int parse_line(struct settings *s, char *line, struct error *err)
+{
+    char *end = line + strlen(line), *value;
+    int r;
+
+    while (end > line && is_blank(end[-1]))
+        *--end = '\0';
+    while (is_blank(*line))
+        line++;
+    if (*line == '\0' || *line == '#')
+        return 0;
+    value = line + strcspn(line, " \t");
+    while (is_blank(*value))
+        *value++ = '\0';
+    if (*value == '\0')
+        return error_set(err, -EINVAL, "the value is missing: write 'key value'");
+    if (*value == '"') {
+        r = unquote(value, err);
+        if (r < 0)
+            return r;
+    }
+    return settings_set(s, line, value, err);
+}
+
+static int note_error(struct strings *errors, const char *name, unsigned line,
+                      const struct error *err)
+{
+    struct error words;
+
+    if (errors->count >= SETTINGS_ERRORS_MAX)
+        return 0;
+    error_set(&words, -EINVAL, "%s:%u: %s", name, line, err->text);
+    return strings_add(errors, words.text);
+}
+
+static int parse_lines(struct settings *s, char *text, const char *name)
+{
+    struct error err;
+    unsigned line = 1;
+    char *newline;
+    int r;
+
+    for (; text; text = newline ? newline + 1 : NULL, line++) {
+        newline = strchr(text, '\n');
+        if (newline)
+            *newline = '\0';
+        r = parse_line(s, text, &err);
+        if (r == -EINVAL)
+            r = note_error(&s->errors, name, line, &err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* The number of the line in which the text stops being one; 0: it never does. */
+static unsigned find_no_text(const char *text, size_t size)
+{
+    unsigned line = 1;
+
+    while (size > 0) {
+        uint32_t c;
+        size_t n = utf8_decode(text, size, &c);
+
+        if (n == 0 || c == 0)
+            return line;
+        if (c == '\n')
+            line++;
+        text += n;
+        size -= n;
+    }
+    return 0;
+}
+
+int settings_parse(const char *text, size_t size, const char *name, bool whole,
+                   struct settings *ret, struct error *err)
+{
+    static const char mark[] = "\xef\xbb\xbf"; /* U+FEFF, which Windows puts in front */
+    CLEANUP(settings_clear) struct settings s = SETTINGS_INIT;
+    CLEANUP_FREE char *copy = NULL;
+    unsigned line;
+
+    if (size > SETTINGS_FILE_MAX)
+        return error_set(err, -EBADMSG, "%s:1: larger than %d bytes", name, SETTINGS_FILE_MAX);
+    line = find_no_text(text, size);
+    if (line > 0)
+        return error_set(err, -EBADMSG, "%s:%u: not UTF-8 text: save it as UTF-8", name, line);
+    if (whole && size > 0 && text[size - 1] != '\n') {
+        line = 1;
+        for (size_t i = 0; i < size; i++)
+            line += text[i] == '\n';
+        return error_set(err, -EBADMSG, "%s:%u: the last line has no end: half-written?", name,
+                         line);
+    }
+    if (size >= sizeof(mark) - 1 && memcmp(text, mark, sizeof(mark) - 1) == 0) {
+        text += sizeof(mark) - 1;
+        size -= sizeof(mark) - 1;
+    }
+    copy = strndup(text, size);
+    if (!copy || parse_lines(&s, copy, name) < 0)
+        return error_sys(err, -ENOMEM, "cannot read %s", name);
+    *ret = s;
+    s = SETTINGS_INIT;
+    return 0;
+}
+
+void settings_file_clear(struct settings_file *f)
+{
+    settings_clear(&f->last);
+    free(f->path);
+    *f = (struct settings_file){0};
+}
+
+/* 0 with `present` false when there is no such file. */
+static int read_text(const char *path, struct text *ret, bool *present, struct error *err)
+{
+    struct stat st;
+
+    *present = true;
+    if (stat(path, &st) < 0) {
+        if (errno == ENOENT || errno == ENOTDIR) {
+            *present = false;
+            return 0;
+        }
+        return error_sys(err, -errno, "cannot read %s", path);
+    }
+    if (!S_ISREG(st.st_mode)) /* a pipe would hold the beacon up for good */
+        return error_set(err, -EINVAL, "%s is not a file", path);
+    return file_read(path, SETTINGS_FILE_MAX, ret, err);
+}
+
+int settings_file_read(struct settings_file *f)
+{
+    CLEANUP_TEXT struct text text = TEXT_INIT;
+    struct settings s;
+    struct error err = {0};
+    bool present;
+    int r;
+
+    r = read_text(f->path, &text, &present, &err);
+    if (r == 0 && present)
+        r = settings_parse(text_str(&text), text.size, f->path, f->whole, &s, &err);
+    if (r < 0) {
+        f->trouble = err;
+        return r == -ENOMEM ? r : 0;
+    }
+    f->trouble = (struct error){0};
+    settings_clear(&f->last);
+    if (present)
+        f->last = s;
+    f->present = present;
+    return 0;
+}
+
+static int merge_one(struct settings *to, const struct settings *from)
+{
+    if (!to->fleet && from->fleet && !(to->fleet = strdup(from->fleet)))
+        return -ENOMEM;
+    if (!to->user && from->user && !(to->user = strdup(from->user)))
+        return -ENOMEM;
+    if (to->port == 0)
+        to->port = from->port;
+    for (size_t i = 0; i < from->errors.count; i++)
+        if (strings_add(&to->errors, from->errors.items[i]) < 0)
+            return -ENOMEM;
+    return 0;
+}
+
+int settings_merge(const struct settings *options, const struct settings_file *files, size_t count,
+                   struct settings *ret)
+{
+    CLEANUP(settings_clear) struct settings s = SETTINGS_INIT;
+    bool named = options->agents.count > 0;
+    int r;
+
+    r = merge_one(&s, options);
+    if (r == 0 && named)
+        r = strings_copy(&s.agents, &options->agents);
+    for (size_t i = 0; i < count && r == 0; i++) {
+        const struct settings_file *f = &files[i];
+
+        if (f->trouble.code < 0)
+            r = strings_add(&s.errors, f->trouble.text);
+        if (r == 0 && f->present)
+            r = merge_one(&s, &f->last);
+        if (r == 0 && f->present && !named) {
+            named = true;
+            r = strings_copy(&s.agents, &f->last.agents);
+        }
+    }
+    if (r < 0)
+        return -ENOMEM;
+    *ret = s;
+    s = SETTINGS_INIT;
+    return 0;
+}

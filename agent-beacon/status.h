@@ -1,0 +1,24 @@
+/*
+ * The status is what runs on this machine: the state that the agent's unit
+ * leaves in /run/dcop/state (one word: running, stopped or failed), and the
+ * version of pyDCOP that /opt/dcop/current/version names.
+ *
+ * A value; `pydcop` is owned.  `root` is put in front of the paths.
+ */
+#pragma once
+
+#include "discovery/advert.h"
+
+#define STATUS_STATE_FILE "/run/dcop/state"
+#define STATUS_CURRENT "/opt/dcop/current"
+#define STATUS_VERSION_FILE STATUS_CURRENT "/version"
+
+struct status {
+    enum advert_state state; /* NEW: nothing is deployed */
+    char *pydcop;            /* NULL: none, or it does not say */
+};
+
+void status_clear(struct status *s);
+
+/* What cannot be read is taken for not there. */
+void status_read(const char *root, struct status *ret);

@@ -1,0 +1,82 @@
+/* Addresses as text and back; declared in roster.h. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "roster.h"
+
+static size_t address_size(const struct address *a)
+{
+    return a->family == AF_INET ? 4 : 16;
+}
+
+void address_format(const struct address *a, char ret[static ADDRESS_TEXT_MAX])
+{
+    char name[IF_NAMESIZE];
+    size_t used;
+
+    if (!inet_ntop(a->family, a->bytes, ret, INET6_ADDRSTRLEN)) {
+        ret[0] = '\0';
+        return;
+    }
+    if (a->interface == 0)
+        return;
+    used = strlen(ret);
+    if (if_indextoname(a->interface, name))
+        snprintf(ret + used, ADDRESS_TEXT_MAX - used, "%%%s", name);
+    else /* the interface has gone: its number is a zone as well (RFC 4007 §11.2) */
+        snprintf(ret + used, ADDRESS_TEXT_MAX - used, "%%%u", a->interface);
+}
+
+static int parse_zone(const char *zone, unsigned *ret)
+{
+    unsigned index = if_nametoindex(zone);
+    unsigned long number = 0;
+
+    if (index > 0) {
+        *ret = index;
+        return 0;
+    }
+    if (!*zone || strlen(zone) > 9)
+        return -EINVAL;
+    for (; *zone; zone++) {
+        if (*zone < '0' || *zone > '9')
+            return -EINVAL;
+        number = number * 10 + (unsigned long)(*zone - '0');
+    }
+    *ret = (unsigned)number;
+    return number > 0 ? 0 : -EINVAL;
+}
+
+int address_parse(const char *text, struct address *ret)
+{
+    char copy[ADDRESS_TEXT_MAX];
+    struct address a = {.family = AF_INET};
+    char *zone;
+
+    if (strlen(text) >= sizeof(copy))
+        return -EINVAL;
+    strcpy(copy, text);
+    if (inet_pton(AF_INET, copy, a.bytes) == 1) {
+        *ret = a;
+        return 0;
+    }
+    a.family = AF_INET6;
+    zone = strchr(copy, '%');
+    if (zone)
+        *zone++ = '\0';
+    if (inet_pton(AF_INET6, copy, a.bytes) != 1)
+        return -EINVAL;
+    if (zone && parse_zone(zone, &a.interface) < 0)
+        return -EINVAL;
+    *ret = a;
+    return 0;
+}
+
+bool address_equal(const struct address *a, const struct address *b)
+{
+    return a->family == b->family && a->interface == b->interface &&
+           memcmp(a->bytes, b->bytes, address_size(a)) == 0;
+}

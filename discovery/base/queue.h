@@ -1,0 +1,32 @@
+/*
+ * A queue hands pointers from threads that make them to the one that uses
+ * them, first in, first out, with a descriptor that an event loop can wait for.
+ *
+ * It is the only place of the project with a lock: what is pushed belongs to
+ * the queue, what is popped belongs to who popped it, and nothing is shared.
+ *
+ * queue_push may be called by any thread; queue_pop and queue_free by the
+ * consumer only, and queue_free not before every producer is done.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "cleanup.h"
+
+struct queue;
+
+/* Holds up to `max` items, 0: as many as memory holds.  `destroy` (or NULL) is
+ * for what is left at the end.  NULL with errno set on failure. */
+struct queue *queue_new(size_t max, void (*destroy)(void *item));
+void queue_free(struct queue *q);
+DEFINE_CLEANUP(struct queue *, queue_free);
+
+/* 0; or -ENOBUFS when it is full, -ENOMEM: the item is then still the caller's. */
+int queue_push(struct queue *q, void *item);
+
+/* The oldest item, NULL when there is none. */
+void *queue_pop(struct queue *q);
+
+/* Readable (EPOLLIN) exactly while the queue holds something. Not to be read. */
+int queue_fd(const struct queue *q);

@@ -1,0 +1,244 @@
+#include "discovery.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+#include "browser.h"
+#include "liveness.h"
+
+enum {
+    EVENTS_PER_TURN = 64, /* so that probes and answers get their turn in a flood */
+    STUCK_MS = 2000,      /* in one call: the daemon does not answer */
+    STUCK_LOOK_USEC = 1000 * 1000,
+};
+
+struct discovery {
+    sd_event *loop;
+    struct discovery_options options;
+    char *fleet;
+    struct browser *browser;
+    struct roster *roster;
+    struct liveness *liveness;
+    sd_event_source *events, *stuck_timer;
+    struct discovery_status status; /* but `unprobed` */
+    bool stuck;
+    bool from_liveness; /* a change that liveness brought about */
+};
+
+static uint64_t now_ms(const struct discovery *d)
+{
+    uint64_t usec = 0;
+
+    (void)sd_event_now(d->loop, CLOCK_MONOTONIC, &usec);
+    return usec / 1000;
+}
+
+static struct timespec wall_clock(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return t;
+}
+
+static void progress(struct discovery *d)
+{
+    if (d->options.progress)
+        d->options.progress(d->options.arg);
+}
+
+static void tell_daemon(struct discovery *d, bool there, const char *reason)
+{
+    bool changed = !d->status.told || d->status.there != there;
+
+    d->status.told = true;
+    d->status.there = there;
+    if (changed && d->options.daemon)
+        d->options.daemon(there, reason, d->options.arg);
+}
+
+static void on_change(const struct machine *m, enum roster_change change, void *arg)
+{
+    struct discovery *d = arg;
+
+    d->status.news = now_ms(d);
+    /* Without memory it is not probed, and stays what Avahi says it is. */
+    if (change != ROSTER_OFFLINE)
+        (void)liveness_watch(d->liveness, m);
+    if (change == ROSTER_APPEARED && !d->from_liveness)
+        liveness_probe_now(d->liveness, m->advert.id, m->advert.hostkey);
+    if (d->options.change)
+        d->options.change(m, change, d->options.arg);
+}
+
+static void on_liveness(const char *id, const char *hostkey, bool online, void *arg)
+{
+    struct discovery *d = arg;
+    const struct machine *m = roster_find(d->roster, id, hostkey);
+
+    /* It said goodbye, or has another host key now: no more to ask. */
+    if (!m || !roster_is_sighted(m)) {
+        liveness_forget(d->liveness, id, hostkey);
+    } else {
+        d->from_liveness = true;
+        roster_set_online(d->roster, id, hostkey, online, wall_clock());
+        d->from_liveness = false;
+    }
+    progress(d);
+}
+
+/* A record that moved to another fleet is as good as gone. */
+static void take_resolved(struct discovery *d, const struct browser_event *e)
+{
+    const char *fleet = e->advert.fleet ? e->advert.fleet : ADVERT_FLEET_DEFAULT;
+
+    if (d->fleet && strcmp(d->fleet, fleet) != 0)
+        roster_lose(d->roster, &e->sighting.key, wall_clock());
+    else if (roster_see(d->roster, &e->sighting, wall_clock()) < 0)
+        d->status.too_many = true;
+}
+
+static void take_event(struct discovery *d, const struct browser_event *e)
+{
+    d->status.pending = e->pending;
+    if (e->type != BROWSER_ALL_FOR_NOW)
+        d->status.news = now_ms(d);
+    switch (e->type) {
+    case BROWSER_DAEMON_THERE:
+        tell_daemon(d, true, NULL);
+        break;
+    case BROWSER_DAEMON_GONE:
+        d->status.all_for_now = false;
+        roster_forget_sightings(d->roster);
+        tell_daemon(d, false, e->reason ? e->reason : "out of memory");
+        break;
+    case BROWSER_RESOLVED:
+        take_resolved(d, e);
+        break;
+    case BROWSER_UNREADABLE:
+        d->status.unreadable++;
+        roster_lose(d->roster, &e->sighting.key, wall_clock());
+        break;
+    case BROWSER_REMOVED:
+        roster_lose(d->roster, &e->sighting.key, wall_clock());
+        break;
+    case BROWSER_ALL_FOR_NOW:
+        d->status.all_for_now = true;
+        break;
+    case BROWSER_TOO_MANY:
+        d->status.too_many = true;
+        break;
+    case BROWSER_FOUND:
+    case BROWSER_UNRESOLVED:
+        break;
+    }
+}
+
+static int on_events(sd_event_source *source, int fd, uint32_t revents, void *arg)
+{
+    struct discovery *d = arg;
+    struct browser_event *e;
+
+    (void)source, (void)fd, (void)revents;
+    for (size_t i = 0; i < EVENTS_PER_TURN && (e = browser_take(d->browser)); i++) {
+        take_event(d, e);
+        browser_event_free(e);
+    }
+    progress(d);
+    return 0;
+}
+
+/* The browser's thread cannot tell that it hangs: look at it. */
+static int on_stuck_timer(sd_event_source *source, uint64_t usec, void *arg)
+{
+    struct discovery *d = arg;
+    bool stuck = browser_stuck_ms(d->browser) >= STUCK_MS;
+
+    (void)usec;
+    if (stuck && !d->stuck)
+        tell_daemon(d, false, "the Avahi daemon does not answer");
+    else if (!stuck && d->stuck)
+        tell_daemon(d, true, NULL); /* or its event says otherwise in a moment */
+    d->stuck = stuck;
+    progress(d);
+    (void)sd_event_source_set_time_relative(source, STUCK_LOOK_USEC);
+    return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int start(struct discovery *d, struct error *err)
+{
+    const char *fleet = d->fleet;
+    int r;
+
+    r = liveness_new(d->loop, d->options.keep, on_liveness, d, &d->liveness, err);
+    if (r < 0)
+        return r;
+    /* The default fleet has no subtype: it is whoever names none. */
+    if (fleet && strcmp(fleet, ADVERT_FLEET_DEFAULT) == 0)
+        fleet = NULL;
+    r = browser_new(fleet, &d->browser, err);
+    if (r < 0)
+        return r;
+    r = sd_event_add_io(d->loop, &d->events, browser_fd(d->browser), EPOLLIN, on_events, d);
+    if (r >= 0)
+        r = sd_event_add_time_relative(d->loop, &d->stuck_timer, CLOCK_MONOTONIC, STUCK_LOOK_USEC,
+                                       STUCK_LOOK_USEC / 4, on_stuck_timer, d);
+    return r < 0 ? error_sys(err, r, "cannot discover machines") : 0;
+}
+
+int discovery_new(sd_event *loop, const struct discovery_options *options, struct discovery **ret,
+                  struct error *err)
+{
+    CLEANUP(discovery_free_p) struct discovery *d = calloc(1, sizeof(*d));
+    int r;
+
+    if (!d)
+        return error_sys(err, -ENOMEM, "cannot discover machines");
+    d->loop = sd_event_ref(loop);
+    d->options = *options;
+    d->roster = roster_new();
+    if (options->fleet)
+        d->fleet = strdup(options->fleet);
+    if (!d->roster || (options->fleet && !d->fleet))
+        return error_sys(err, -ENOMEM, "cannot discover machines");
+    d->options.fleet = d->fleet;
+    roster_listen(d->roster, on_change, d);
+    r = start(d, err);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(d);
+    return 0;
+}
+
+void discovery_free(struct discovery *d)
+{
+    if (!d)
+        return;
+    sd_event_source_disable_unref(d->events);
+    sd_event_source_disable_unref(d->stuck_timer);
+    browser_free(d->browser);
+    liveness_free(d->liveness);
+    roster_free(d->roster);
+    free(d->fleet);
+    sd_event_unref(d->loop);
+    free(d);
+}
+
+struct roster *discovery_roster(struct discovery *d)
+{
+    return d->roster;
+}
+
+void discovery_status(const struct discovery *d, struct discovery_status *ret)
+{
+    *ret = d->status;
+    ret->unprobed = liveness_unknown(d->liveness);
+}
+
+bool discovery_is_probed(const struct discovery *d, const struct machine *m)
+{
+    return liveness_is_known(d->liveness, m->advert.id, m->advert.hostkey);
+}

@@ -1,0 +1,588 @@
+#include "liveness.h"
+
+#include <errno.h>
+#include <linux/errqueue.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include "base/hash.h"
+#include "mdns-probe.h"
+
+enum {
+    TICK_MS = 50, /* due times are rounded up to it: one wake-up for many probes */
+    READS_PER_TURN = 64,
+    KEY_MAX = 96, /* id, host key */
+};
+
+enum phase {
+    IDLE,      /* until `due` */
+    ASKED,     /* one mDNS query sent */
+    ASKED_ALL, /* a second one, to every address */
+    WAITING,   /* for its turn to connect */
+    CONNECTING,
+};
+
+struct watched {
+    struct liveness *liveness;
+    char id[ADVERT_ID_LENGTH + 1];
+    char *hostkey;
+    struct address addresses[ROSTER_ADDRESSES_MAX];
+    size_t n_addresses;
+    size_t preferred; /* which one answered last */
+    uint16_t port;
+    enum phase phase;
+    bool known, online;
+    uint64_t due;      /* ms: when the phase ends */
+    uint64_t last_tcp; /* ms; 0: never */
+    size_t tcp_tried;  /* addresses, in this round */
+    uint16_t transaction;
+    int fd;
+    sd_event_source *source;
+    UT_hash_handle hh;          /* in `all`, by key */
+    UT_hash_handle hh_question; /* in `questions`, by transaction, while ASKED… */
+    size_t key_size;
+    char key[];
+};
+
+struct liveness {
+    sd_event *loop;
+    bool again;
+    liveness_listener *listener;
+    void *arg;
+    struct watched *all, *questions;
+    size_t unknown, connecting;
+    int fd[2]; /* IPv4, IPv6; -1: that protocol is not to be had */
+    sd_event_source *io[2];
+    sd_event_source *timer;
+    uint64_t timer_due; /* ms, UINT64_MAX: off */
+};
+
+static void start(struct watched *w);
+static void connect_next(struct watched *w);
+
+static uint64_t now_ms(const struct liveness *l)
+{
+    uint64_t usec = 0;
+
+    (void)sd_event_now(l->loop, CLOCK_MONOTONIC, &usec);
+    return usec / 1000;
+}
+
+static void arm(struct liveness *l, uint64_t due)
+{
+    due = (due / TICK_MS + 1) * TICK_MS;
+    if (due >= l->timer_due)
+        return;
+    l->timer_due = due;
+    (void)sd_event_source_set_time(l->timer, due * 1000);
+    (void)sd_event_source_set_enabled(l->timer, SD_EVENT_ONESHOT);
+}
+
+static void set_phase(struct watched *w, enum phase phase, uint64_t patience)
+{
+    w->phase = phase;
+    w->due = now_ms(w->liveness) + patience;
+    arm(w->liveness, w->due);
+}
+
+static void close_connection(struct watched *w)
+{
+    w->source = sd_event_source_disable_unref(w->source);
+    if (w->fd >= 0) {
+        close(w->fd);
+        w->liveness->connecting--;
+    }
+    w->fd = -1;
+}
+
+static void end_question(struct watched *w)
+{
+    if (w->transaction)
+        HASH_DELETE(hh_question, w->liveness->questions, w);
+    w->transaction = 0;
+}
+
+static uint16_t random_number(const struct liveness *l)
+{
+    uint16_t random;
+
+    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) == sizeof(random))
+        return random;
+    return (uint16_t)now_ms(l); /* early boot: better than to wait */
+}
+
+/* Any time within the period, so that a thousand machines found at once are
+ * not asked at once again; the full period afterwards. */
+static uint64_t pause_after(const struct watched *w)
+{
+    if (w->known)
+        return LIVENESS_EVERY_MS;
+    return LIVENESS_EVERY_MS / 4 + random_number(w->liveness) % (LIVENESS_EVERY_MS * 3 / 4);
+}
+
+static void conclude(struct watched *w, bool online)
+{
+    struct liveness *l = w->liveness;
+    uint64_t pause = pause_after(w);
+
+    end_question(w);
+    close_connection(w);
+    if (!w->known)
+        l->unknown--;
+    w->known = true;
+    w->online = online;
+    w->phase = IDLE;
+    w->due = UINT64_MAX;
+    if (l->again)
+        set_phase(w, IDLE, pause);
+    l->listener(w->id, w->hostkey, online, l->arg); /* last: it may forget `w` */
+}
+
+static socklen_t to_sockaddr(const struct address *a, uint16_t port, struct sockaddr_storage *ret)
+{
+    struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
+
+    memset(ret, 0, sizeof(*ret));
+    if (a->family == AF_INET) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(port);
+        memcpy(&v4->sin_addr, a->bytes, 4);
+        return sizeof(*v4);
+    }
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(port);
+    v6->sin6_scope_id = a->interface;
+    memcpy(&v6->sin6_addr, a->bytes, 16);
+    return sizeof(*v6);
+}
+
+/* Which of the machine's addresses this is; SIZE_MAX: none. */
+static size_t find_address(const struct watched *w, const struct sockaddr_storage *from)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)from;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)from;
+
+    for (size_t i = 0; i < w->n_addresses; i++) {
+        const struct address *a = &w->addresses[i];
+
+        if (a->family != from->ss_family)
+            continue;
+        if (a->family == AF_INET && memcmp(a->bytes, &v4->sin_addr, 4) == 0)
+            return i;
+        if (a->family == AF_INET6 && memcmp(a->bytes, &v6->sin6_addr, 16) == 0 &&
+            (!a->interface || a->interface == v6->sin6_scope_id))
+            return i;
+    }
+    return SIZE_MAX;
+}
+
+static void ask(const struct watched *w, size_t which)
+{
+    const struct address *a = &w->addresses[which];
+    int fd = w->liveness->fd[a->family == AF_INET6];
+    struct sockaddr_storage to;
+    socklen_t size = to_sockaddr(a, MDNS_PORT, &to);
+    uint8_t query[MDNS_PROBE_MAX];
+
+    /* What cannot be sent is not answered, and the next phase comes. */
+    if (fd >= 0)
+        (void)sendto(fd, query, mdns_probe_write(w->id, w->transaction, query), MSG_NOSIGNAL,
+                     (const struct sockaddr *)&to, size);
+}
+
+static struct watched *find_question(const struct liveness *l, uint16_t transaction)
+{
+    struct watched *w;
+
+    HASH_FIND(hh_question, l->questions, &transaction, sizeof(transaction), w);
+    return w;
+}
+
+/* A random transaction that no other question has. */
+static void begin_question(struct watched *w)
+{
+    struct liveness *l = w->liveness;
+    uint16_t transaction = random_number(l);
+
+    end_question(w);
+    for (size_t tries = 0; tries < UINT16_MAX; tries++, transaction++)
+        if (transaction && !find_question(l, transaction))
+            break;
+    w->transaction = transaction;
+    HASH_ADD(hh_question, l->questions, transaction, sizeof(w->transaction), w);
+    if (!w->hh_question.tbl)
+        w->transaction = 0; /* no memory: nobody will find the answer; TCP will */
+}
+
+static unsigned patience(const struct watched *w)
+{
+    return w->known ? LIVENESS_ASK_MS : LIVENESS_FIRST_ASK_MS;
+}
+
+static void start(struct watched *w)
+{
+    close_connection(w);
+    begin_question(w);
+    if (w->n_addresses > 0)
+        ask(w, w->preferred);
+    set_phase(w, ASKED, patience(w));
+}
+
+/* SSH's port, when it is time to bother it again. */
+static void try_tcp(struct watched *w)
+{
+    struct liveness *l = w->liveness;
+    uint64_t now = now_ms(l), next = w->last_tcp ? w->last_tcp + LIVENESS_TCP_EVERY_MS : 0;
+
+    if (next > now) {
+        set_phase(w, WAITING, next - now);
+        return;
+    }
+    if (l->connecting >= LIVENESS_TCP_MAX) {
+        set_phase(w, WAITING, TICK_MS);
+        return;
+    }
+    w->last_tcp = now;
+    w->tcp_tried = 0;
+    set_phase(w, CONNECTING, LIVENESS_TCP_MS);
+    connect_next(w);
+}
+
+static int on_connected(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+    struct watched *w = arg;
+    int error = 0;
+    socklen_t size = sizeof(error);
+
+    (void)source, (void)events;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0)
+        conclude(w, true);
+    else
+        connect_next(w);
+    return 0;
+}
+
+static int begin_connect(struct watched *w, const struct address *a)
+{
+    struct sockaddr_storage to;
+    socklen_t size = to_sockaddr(a, w->port, &to);
+
+    w->fd = socket(a->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (w->fd < 0)
+        return -errno;
+    w->liveness->connecting++;
+    if (connect(w->fd, (const struct sockaddr *)&to, size) < 0 && errno != EINPROGRESS)
+        return -errno;
+    return sd_event_add_io(w->liveness->loop, &w->source, w->fd, EPOLLOUT, on_connected, w);
+}
+
+/* The next address, as long as the round's time is not over. */
+static void connect_next(struct watched *w)
+{
+    close_connection(w);
+    while (w->tcp_tried < w->n_addresses) {
+        size_t which = (w->preferred + w->tcp_tried++) % w->n_addresses;
+
+        if (begin_connect(w, &w->addresses[which]) >= 0)
+            return;
+        close_connection(w);
+    }
+    conclude(w, false);
+}
+
+/* A phase is over without an answer. */
+static void next_phase(struct watched *w)
+{
+    switch (w->phase) {
+    case IDLE:
+        start(w);
+        break;
+    case ASKED:
+        for (size_t i = 0; i < w->n_addresses; i++)
+            ask(w, i);
+        set_phase(w, ASKED_ALL, patience(w));
+        break;
+    case ASKED_ALL:
+    case WAITING:
+        try_tcp(w);
+        break;
+    case CONNECTING:
+        conclude(w, false);
+        break;
+    }
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
+{
+    struct liveness *l = arg;
+    uint64_t now = now_ms(l), next = UINT64_MAX;
+    struct watched *w, *tmp;
+
+    (void)source, (void)usec;
+    l->timer_due = 0; /* arm() has nothing to do while all are looked at */
+    HASH_ITER(hh, l->all, w, tmp)
+    if (w->due <= now)
+        next_phase(w);
+    for (w = l->all; w; w = w->hh.next)
+        if (w->due < next)
+            next = w->due;
+    l->timer_due = UINT64_MAX;
+    if (next != UINT64_MAX)
+        arm(l, next);
+    return 0;
+}
+
+static void take_answer(struct liveness *l, const uint8_t *bytes, size_t size,
+                        const struct sockaddr_storage *from)
+{
+    uint16_t transaction;
+    struct watched *w;
+    size_t which;
+
+    if (!mdns_answer_read(bytes, size, &transaction))
+        return;
+    w = find_question(l, transaction);
+    which = w ? find_address(w, from) : SIZE_MAX;
+    if (which == SIZE_MAX)
+        return;
+    w->preferred = which;
+    conclude(w, true);
+}
+
+/* An ICMP error to a query (ip(7), IP_RECVERR): its payload is the query, the
+ * address is where it went.  Nobody answers there, so on to TCP at once. */
+static void take_error(struct liveness *l, const uint8_t *query, size_t size,
+                       const struct sockaddr_storage *to)
+{
+    struct watched *w;
+
+    if (size < 2)
+        return;
+    w = find_question(l, (uint16_t)(query[0] << 8 | query[1]));
+    if (w && (w->phase == ASKED || w->phase == ASKED_ALL) && find_address(w, to) == w->preferred)
+        try_tcp(w);
+}
+
+static bool read_one(struct liveness *l, int fd, int flags)
+{
+    uint8_t bytes[MDNS_ANSWER_MAX];
+    char control[512]; /* of the error; not read, the answer to all of them is TCP */
+    struct sockaddr_storage peer = {0};
+    struct iovec iov = {.iov_base = bytes, .iov_len = sizeof(bytes)};
+    struct msghdr message = {
+        .msg_name = &peer,
+        .msg_namelen = sizeof(peer),
+        .msg_iov = &iov,
+        .msg_iovlen = 1,
+        .msg_control = control,
+        .msg_controllen = sizeof(control),
+    };
+    ssize_t n = recvmsg(fd, &message, flags | MSG_DONTWAIT);
+
+    if (n < 0)
+        return errno != EAGAIN && errno != EWOULDBLOCK && errno != EBADF;
+    if (flags & MSG_ERRQUEUE)
+        take_error(l, bytes, (size_t)n, &peer);
+    else
+        take_answer(l, bytes, (size_t)n, &peer);
+    return true;
+}
+
+static int on_datagram(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+    struct liveness *l = arg;
+
+    (void)source;
+    for (size_t i = 0; (events & EPOLLERR) && i < READS_PER_TURN; i++)
+        if (!read_one(l, fd, MSG_ERRQUEUE))
+            break;
+    for (size_t i = 0; i < READS_PER_TURN; i++)
+        if (!read_one(l, fd, 0))
+            break;
+    return 0;
+}
+
+static int open_socket(struct liveness *l, int family, size_t which)
+{
+    int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const int on = 1, room = 1 << 20;
+    int r;
+
+    if (fd < 0)
+        return -errno;
+    l->fd[which] = fd;
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+    if (family == AF_INET) {
+        (void)setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
+    } else {
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));
+    }
+    r = sd_event_add_io(l->loop, &l->io[which], fd, EPOLLIN, on_datagram, l);
+    if (r < 0) {
+        close(fd);
+        l->fd[which] = -1;
+    }
+    return r;
+}
+
+int liveness_new(sd_event *loop, bool again, liveness_listener *listener, void *arg,
+                 struct liveness **ret, struct error *err)
+{
+    CLEANUP(liveness_free_p) struct liveness *l = calloc(1, sizeof(*l));
+    int r, r6;
+
+    if (!l)
+        return error_sys(err, -ENOMEM, "cannot probe machines");
+    l->fd[0] = l->fd[1] = -1;
+    l->loop = sd_event_ref(loop);
+    l->again = again;
+    l->listener = listener;
+    l->arg = arg;
+    l->timer_due = UINT64_MAX;
+    r = sd_event_add_time(loop, &l->timer, CLOCK_MONOTONIC, 0, 1000, on_timer, l);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(l->timer, SD_EVENT_OFF);
+    if (r < 0)
+        return error_sys(err, r, "cannot probe machines");
+    r = open_socket(l, AF_INET, 0);
+    r6 = open_socket(l, AF_INET6, 1);
+    if (r < 0 && r6 < 0)
+        return error_sys(err, r, "cannot open a socket to probe machines");
+    *ret = TAKE_PTR(l);
+    return 0;
+}
+
+static void free_watched(struct watched *w)
+{
+    struct liveness *l = w->liveness;
+
+    end_question(w);
+    close_connection(w);
+    if (!w->known)
+        l->unknown--;
+    HASH_DEL(l->all, w);
+    free(w->hostkey);
+    free(w);
+}
+
+void liveness_free(struct liveness *l)
+{
+    struct watched *w, *tmp;
+
+    if (!l)
+        return;
+    HASH_ITER(hh, l->all, w, tmp)
+    free_watched(w);
+    for (size_t i = 0; i < 2; i++) {
+        sd_event_source_disable_unref(l->io[i]);
+        if (l->fd[i] >= 0)
+            close(l->fd[i]);
+    }
+    sd_event_source_disable_unref(l->timer);
+    sd_event_unref(l->loop);
+    free(l);
+}
+
+/* The host key's form is bounded by the advert's parser. */
+static size_t make_key(const char *id, const char *hostkey, char ret[static KEY_MAX])
+{
+    size_t n = strlen(id) + 1, m = hostkey ? strlen(hostkey) : 0;
+
+    if (n + m > KEY_MAX)
+        m = KEY_MAX - n;
+    memcpy(ret, id, n);
+    if (m > 0)
+        memcpy(ret + n, hostkey, m);
+    return n + m;
+}
+
+static struct watched *find(const struct liveness *l, const char *id, const char *hostkey)
+{
+    char key[KEY_MAX];
+    size_t size = make_key(id, hostkey, key);
+    struct watched *w;
+
+    HASH_FIND(hh, l->all, key, size, w);
+    return w;
+}
+
+static int add_watched(struct liveness *l, const struct machine *m, struct watched **ret)
+{
+    char key[KEY_MAX];
+    size_t size = make_key(m->advert.id, m->advert.hostkey, key);
+    struct watched *w = calloc(1, sizeof(*w) + size);
+
+    if (!w)
+        return -ENOMEM;
+    w->liveness = l;
+    w->fd = -1;
+    memcpy(w->id, m->advert.id, sizeof(w->id));
+    memcpy(w->key, key, size);
+    w->key_size = size;
+    if (m->advert.hostkey)
+        w->hostkey = strdup(m->advert.hostkey);
+    if (!m->advert.hostkey || w->hostkey)
+        HASH_ADD_KEYPTR(hh, l->all, w->key, w->key_size, w);
+    if (!HASH_WAS_ADDED(w)) {
+        free(w->hostkey);
+        free(w);
+        return -ENOMEM;
+    }
+    l->unknown++;
+    *ret = w;
+    return 0;
+}
+
+int liveness_watch(struct liveness *l, const struct machine *m)
+{
+    struct watched *w = find(l, m->advert.id, m->advert.hostkey);
+    bool is_new = !w;
+    int r;
+
+    if (is_new) {
+        r = add_watched(l, m, &w);
+        if (r < 0)
+            return r;
+    }
+    w->n_addresses = m->n_addresses < ROSTER_ADDRESSES_MAX ? m->n_addresses : ROSTER_ADDRESSES_MAX;
+    for (size_t i = 0; i < w->n_addresses; i++)
+        w->addresses[i] = m->addresses[i];
+    w->port = m->port;
+    if (w->preferred >= w->n_addresses)
+        w->preferred = 0;
+    if (is_new)
+        start(w);
+    return 0;
+}
+
+void liveness_forget(struct liveness *l, const char *id, const char *hostkey)
+{
+    struct watched *w = find(l, id, hostkey);
+
+    if (w)
+        free_watched(w);
+}
+
+void liveness_probe_now(struct liveness *l, const char *id, const char *hostkey)
+{
+    struct watched *w = find(l, id, hostkey);
+
+    if (w && w->phase == IDLE)
+        start(w);
+}
+
+size_t liveness_unknown(const struct liveness *l)
+{
+    return l->unknown;
+}
+
+bool liveness_is_known(const struct liveness *l, const char *id, const char *hostkey)
+{
+    const struct watched *w = find(l, id, hostkey);
+
+    return w && w->known;
+}

@@ -1,0 +1,23 @@
+/*
+ * What the roster does with one machine's values.  A struct machine (see
+ * roster.h) owns its strings and its list of addresses.  Pure; any thread.
+ */
+#pragma once
+
+#include "roster.h"
+
+void machine_clear(struct machine *m);
+
+/* Takes over what a sighting says, all but the address.
+ * 1 when something changed, 0 when nothing did, -ENOMEM. */
+int machine_update(struct machine *m, const struct sighting *s);
+
+/* Replaces the addresses.  Returns as above; `m` is untouched without memory. */
+int machine_set_addresses(struct machine *m, const struct address *list, size_t count);
+
+/* Adds to an ordered list (best first) of up to ROSTER_ADDRESSES_MAX; the worst
+ * one has no place in a list that is full. */
+void addresses_insert(struct address *list, size_t *count, const struct address *a);
+
+/* Order of display, see roster_machines. */
+int machine_compare(const struct machine *a, const struct machine *b);

@@ -1,0 +1,448 @@
+#include "roster.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "machine.h"
+
+/* One of Avahi's tuples, and what was resolved for it. */
+struct tuple {
+    struct entry *entry;
+    struct tuple *next; /* of the same machine */
+    struct address address;
+    bool forgotten; /* the daemon that told it is gone */
+    UT_hash_handle hh;
+    size_t key_size;
+    char key[]; /* see tuple_key */
+};
+
+struct entry {
+    struct machine machine; /* first: listeners and callers get a pointer to it */
+    struct tuple *tuples;
+    size_t n_tuples, n_fresh; /* fresh: not forgotten */
+    struct entry *next;       /* same id, another host key */
+    struct ident *ident;
+};
+
+/* All machines that claim one id: one, or several in doubt. */
+struct ident {
+    char id[ADVERT_ID_LENGTH + 1];
+    struct entry *entries;
+    UT_hash_handle hh;
+};
+
+struct roster {
+    struct ident *idents;
+    struct tuple *tuples;
+    size_t count;
+    const struct machine **sorted;
+    bool is_sorted;
+    roster_listener *listener;
+    void *listener_arg;
+};
+
+/* Longest: two numbers, a DNS label and a domain in Avahi's escaped form. */
+enum { TUPLE_KEY_MAX = 2 * sizeof(int) + 4 * 256 + 2 };
+
+static const char *const change_names[] = {
+    [ROSTER_APPEARED] = "appeared",
+    [ROSTER_CHANGED] = "changed",
+    [ROSTER_OFFLINE] = "offline",
+};
+
+const char *roster_change_name(enum roster_change change)
+{
+    return change_names[change];
+}
+
+struct roster *roster_new(void)
+{
+    return calloc(1, sizeof(struct roster));
+}
+
+static void entry_free(struct entry *e)
+{
+    machine_clear(&e->machine);
+    free(e);
+}
+
+void roster_free(struct roster *r)
+{
+    struct ident *ident, *next_ident;
+    struct tuple *tuple, *next_tuple;
+
+    if (!r)
+        return;
+    HASH_ITER(hh, r->tuples, tuple, next_tuple)
+    {
+        HASH_DEL(r->tuples, tuple);
+        free(tuple);
+    }
+    HASH_ITER(hh, r->idents, ident, next_ident)
+    {
+        for (struct entry *e; (e = ident->entries);) {
+            ident->entries = e->next;
+            entry_free(e);
+        }
+        HASH_DEL(r->idents, ident);
+        free(ident);
+    }
+    free(r->sorted);
+    free(r);
+}
+
+void roster_listen(struct roster *r, roster_listener *listener, void *arg)
+{
+    r->listener = listener;
+    r->listener_arg = arg;
+}
+
+static void tell(struct roster *r, const struct entry *e, enum roster_change change)
+{
+    r->is_sorted = false;
+    if (r->listener)
+        r->listener(&e->machine, change, r->listener_arg);
+}
+
+/* Interface, protocol, name and domain as bytes. */
+static int tuple_key(const struct sighting_key *k, char ret[static TUPLE_KEY_MAX], size_t *ret_size)
+{
+    size_t name = strlen(k->name) + 1, domain = strlen(k->domain) + 1, numbers = 2 * sizeof(int);
+
+    if (numbers + name + domain > TUPLE_KEY_MAX)
+        return -ENOSPC;
+    memcpy(ret, &k->interface, sizeof(int));
+    memcpy(ret + sizeof(int), &k->protocol, sizeof(int));
+    memcpy(ret + numbers, k->name, name);
+    memcpy(ret + numbers + name, k->domain, domain);
+    *ret_size = numbers + name + domain;
+    return 0;
+}
+
+static struct tuple *find_tuple(const struct roster *r, const struct sighting_key *k)
+{
+    char key[TUPLE_KEY_MAX];
+    struct tuple *t;
+    size_t size;
+
+    if (tuple_key(k, key, &size) < 0)
+        return NULL;
+    HASH_FIND(hh, r->tuples, key, size, t);
+    return t;
+}
+
+static struct ident *find_ident(const struct roster *r, const char *id)
+{
+    struct ident *ident;
+
+    HASH_FIND_STR(r->idents, id, ident);
+    return ident;
+}
+
+static struct entry *find_entry(const struct roster *r, const char *id, const char *hostkey)
+{
+    const struct ident *ident = find_ident(r, id);
+
+    for (struct entry *e = ident ? ident->entries : NULL; e; e = e->next)
+        if (string_equal(e->machine.advert.hostkey, hostkey))
+            return e;
+    return NULL;
+}
+
+const struct machine *roster_find(const struct roster *r, const char *id, const char *hostkey)
+{
+    const struct entry *e = find_entry(r, id, hostkey);
+
+    return e ? &e->machine : NULL;
+}
+
+bool roster_is_sighted(const struct machine *m)
+{
+    return ((const struct entry *)m)->tuples != NULL;
+}
+
+/* The addresses of all tuples.  1 when they changed, 0, or -ENOMEM. */
+static int merge_addresses(struct entry *e)
+{
+    struct address list[ROSTER_ADDRESSES_MAX] = {0};
+    size_t count = 0;
+
+    for (const struct tuple *t = e->tuples; t; t = t->next)
+        addresses_insert(list, &count, &t->address);
+    if (count == 0) /* gone: what is known last stays on display */
+        return 0;
+    return machine_set_addresses(&e->machine, list, count);
+}
+
+static void unlink_tuple(struct tuple *t)
+{
+    struct tuple **at = &t->entry->tuples;
+
+    while (*at != t)
+        at = &(*at)->next;
+    *at = t->next;
+    t->entry->n_tuples--;
+    if (!t->forgotten)
+        t->entry->n_fresh--;
+    t->entry = NULL;
+    t->next = NULL;
+}
+
+static void link_tuple(struct tuple *t, struct entry *e)
+{
+    t->entry = e;
+    t->next = e->tuples;
+    t->forgotten = false;
+    e->tuples = t;
+    e->n_tuples++;
+    e->n_fresh++;
+}
+
+static void free_tuple(struct roster *r, struct tuple *t)
+{
+    HASH_DEL(r->tuples, t);
+    free(t);
+}
+
+/* What the daemon before this one said counts no more. */
+static void drop_forgotten(struct roster *r, struct entry *e)
+{
+    for (struct tuple *t = e->tuples, *next; t; t = next) {
+        next = t->next;
+        if (!t->forgotten)
+            continue;
+        unlink_tuple(t);
+        free_tuple(r, t);
+    }
+}
+
+/* A machine has lost a tuple. */
+static void after_loss(struct roster *r, struct entry *e)
+{
+    if (e->n_fresh == 0) {
+        drop_forgotten(r, e);
+        if (e->machine.online) {
+            e->machine.online = false;
+            tell(r, e, ROSTER_OFFLINE);
+        }
+        return;
+    }
+    if (merge_addresses(e) > 0 && e->machine.online)
+        tell(r, e, ROSTER_CHANGED);
+}
+
+static struct ident *make_ident(struct roster *r, const char *id)
+{
+    struct ident *ident = find_ident(r, id);
+
+    if (ident)
+        return ident;
+    ident = calloc(1, sizeof(*ident));
+    if (!ident)
+        return NULL;
+    memcpy(ident->id, id, sizeof(ident->id));
+    HASH_ADD_STR(r->idents, id, ident);
+    if (!HASH_WAS_ADDED(ident)) {
+        free(ident);
+        return NULL;
+    }
+    return ident;
+}
+
+/* All machines of an id are in doubt as soon as there are two. */
+static void mark_doubt(struct roster *r, struct ident *ident)
+{
+    bool doubt = ident->entries && ident->entries->next;
+
+    for (struct entry *e = ident->entries; e; e = e->next) {
+        bool changed = e->machine.in_doubt != doubt;
+
+        e->machine.in_doubt = doubt;
+        if (changed && e->machine.online)
+            tell(r, e, ROSTER_CHANGED);
+    }
+}
+
+static int make_entry(struct roster *r, const struct sighting *s, struct timespec now,
+                      struct entry **ret)
+{
+    struct ident *ident;
+    struct entry *e;
+    size_t keys = 0;
+
+    if (r->count >= ROSTER_MACHINES_MAX)
+        return -ENOSPC;
+    ident = make_ident(r, s->advert->id);
+    if (!ident)
+        return -ENOMEM;
+    for (e = ident->entries; e; e = e->next)
+        keys++;
+    if (keys >= ROSTER_KEYS_MAX)
+        return -ENOSPC;
+    e = calloc(1, sizeof(*e));
+    if (!e)
+        return -ENOMEM; /* an ident without machines does no harm */
+    if (machine_update(&e->machine, s) < 0) {
+        entry_free(e);
+        return -ENOMEM;
+    }
+    e->machine.beacon = true;
+    e->machine.first_seen = now;
+    e->ident = ident;
+    e->next = ident->entries;
+    ident->entries = e;
+    r->count++;
+    r->is_sorted = false;
+    *ret = e;
+    return 0;
+}
+
+static int make_tuple(struct roster *r, const struct sighting_key *k, struct tuple **ret)
+{
+    char key[TUPLE_KEY_MAX];
+    struct tuple *t;
+    size_t size;
+    int n;
+
+    n = tuple_key(k, key, &size);
+    if (n < 0)
+        return n;
+    t = calloc(1, sizeof(*t) + size);
+    if (!t)
+        return -ENOMEM;
+    memcpy(t->key, key, size);
+    t->key_size = size;
+    HASH_ADD_KEYPTR(hh, r->tuples, t->key, t->key_size, t);
+    if (!HASH_WAS_ADDED(t)) {
+        free(t);
+        return -ENOMEM;
+    }
+    *ret = t;
+    return 0;
+}
+
+/* The machine that a sighting speaks of: known, or one that had no host key
+ * until now and is known by this very tuple, or a new one. */
+static int entry_for(struct roster *r, const struct sighting *s, const struct tuple *t,
+                     struct timespec now, struct entry **ret)
+{
+    struct entry *e = find_entry(r, s->advert->id, s->advert->hostkey);
+
+    if (!e && t && !t->entry->machine.advert.hostkey &&
+        strcmp(t->entry->machine.advert.id, s->advert->id) == 0)
+        e = t->entry;
+    if (!e)
+        return make_entry(r, s, now, ret);
+    *ret = e;
+    return 0;
+}
+
+/* Gives the tuple to the machine; the one that had it loses it. */
+static void move_tuple(struct roster *r, struct tuple *t, struct entry *e)
+{
+    struct entry *before = t->entry;
+
+    if (before)
+        unlink_tuple(t);
+    link_tuple(t, e);
+    if (before && before != e)
+        after_loss(r, before);
+}
+
+int roster_see(struct roster *r, const struct sighting *s, struct timespec now)
+{
+    struct tuple *t = find_tuple(r, &s->key);
+    struct entry *e;
+    int n, changed, merged;
+
+    n = entry_for(r, s, t, now, &e);
+    if (n < 0)
+        return n;
+    if ((!t || t->entry != e) && e->n_tuples >= ROSTER_SIGHTINGS_MAX)
+        return -ENOSPC;
+    if (!t) {
+        n = make_tuple(r, &s->key, &t);
+        if (n < 0)
+            return n;
+    }
+    t->address = s->address;
+    move_tuple(r, t, e);
+    changed = machine_update(&e->machine, s);
+    merged = merge_addresses(e);
+    e->machine.last_seen = now;
+    if (!e->machine.online) {
+        e->machine.online = true;
+        tell(r, e, ROSTER_APPEARED);
+    } else if (changed > 0 || merged > 0) {
+        tell(r, e, ROSTER_CHANGED);
+    }
+    mark_doubt(r, e->ident);
+    return changed < 0 ? changed : merged < 0 ? merged : 0;
+}
+
+void roster_lose(struct roster *r, const struct sighting_key *key, struct timespec now)
+{
+    struct tuple *t = find_tuple(r, key);
+    struct entry *e;
+
+    (void)now; /* last_seen stays: it was not seen now */
+    if (!t)
+        return;
+    e = t->entry;
+    unlink_tuple(t);
+    free_tuple(r, t);
+    after_loss(r, e);
+}
+
+void roster_forget_sightings(struct roster *r)
+{
+    for (struct tuple *t = r->tuples; t; t = t->hh.next) {
+        if (t->forgotten)
+            continue;
+        t->forgotten = true;
+        t->entry->n_fresh--;
+    }
+}
+
+void roster_set_online(struct roster *r, const char *id, const char *hostkey, bool online,
+                       struct timespec now)
+{
+    struct entry *e = find_entry(r, id, hostkey);
+
+    if (!e || (online && !e->tuples))
+        return;
+    if (online)
+        e->machine.last_seen = now;
+    if (e->machine.online == online)
+        return;
+    e->machine.online = online;
+    tell(r, e, online ? ROSTER_APPEARED : ROSTER_OFFLINE);
+}
+
+static int compare(const void *a, const void *b)
+{
+    return machine_compare(*(const struct machine *const *)a, *(const struct machine *const *)b);
+}
+
+const struct machine *const *roster_machines(struct roster *r, size_t *ret_count)
+{
+    const struct machine **sorted;
+    size_t i = 0;
+
+    *ret_count = r->is_sorted ? r->count : 0;
+    if (r->is_sorted)
+        return r->sorted;
+    sorted = reallocarray(r->sorted, r->count + 1, sizeof(*sorted));
+    if (!sorted)
+        return r->sorted;
+    r->sorted = sorted;
+    for (const struct ident *ident = r->idents; ident; ident = ident->hh.next)
+        for (const struct entry *e = ident->entries; e; e = e->next)
+            sorted[i++] = &e->machine;
+    qsort(sorted, i, sizeof(*sorted), compare);
+    r->is_sorted = true;
+    *ret_count = r->count;
+    return r->sorted;
+}
