@@ -1,0 +1,74 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka wants the four above first */
+#include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+
+#include "deployer/job.h"
+
+static struct job_common common = {.who = "teacher@desk", .version_digest = "abc"};
+
+static int settings(const struct job *job, const char *peer, const char *local, struct text *ret,
+                    struct error *err)
+{
+    struct address from = {0}, to = {0};
+
+    if (peer)
+        assert_int_equal(address_parse(peer, &to), 0);
+    if (local)
+        assert_int_equal(address_parse(local, &from), 0);
+    return job_settings(job, "NONCE", peer ? &to : NULL, local ? &from : NULL, ret, err);
+}
+
+static void settings_carry_any_name(void **unused)
+{
+    CLEANUP_TEXT struct text t = TEXT_INIT;
+    struct job job = {.common = &common, .target = {.id = (char *)"0123456789abcdef"}};
+    struct error err = {0};
+
+    (void)unused;
+    strings_add(&job.target.agents, "a1");
+    strings_add(&job.target.agents, "l'é té\t%\\");
+    assert_int_equal(settings(&job, "10.0.0.2", "10.0.0.1", &t, &err), 0);
+    assert_non_null(strstr(text_str(&t), "mode deploy\n"));
+    assert_non_null(strstr(text_str(&t), "agents a1\nagents l%27%C3%A9%20t%C3%A9%09%25%5C\n"));
+    assert_non_null(strstr(text_str(&t), "address 10.0.0.2\norchestrator 10.0.0.1:9000\n"));
+    assert_string_equal(text_str(&t) + t.size - strlen("\nend NONCE\n"), "\nend NONCE\n");
+    strings_clear(&job.target.agents);
+}
+
+static void pydcop_wants_ipv4(void **unused)
+{
+    CLEANUP_TEXT struct text t = TEXT_INIT;
+    struct address other;
+    struct job job = {.common = &common};
+    struct error err = {0};
+
+    (void)unused;
+    assert_int_equal(settings(&job, "2001:db8::2", "2001:db8::1", &t, &err), -EAFNOSUPPORT);
+    assert_non_null(strstr(err.text, "no IPv4 address"));
+    /* Reached over IPv6, but it has an IPv4 address too. */
+    assert_int_equal(address_parse("10.0.0.2", &other), 0);
+    job.target.addresses = &other;
+    job.target.n_addresses = 1;
+    assert_int_equal(settings(&job, "2001:db8::2", "2001:db8::1", &t, &err), -EAFNOSUPPORT);
+    assert_non_null(strstr(err.text, "--orchestrator"));
+    common.orchestrator = "10.0.0.9:9100";
+    text_reset(&t);
+    assert_int_equal(settings(&job, "2001:db8::2", "2001:db8::1", &t, &err), 0);
+    assert_non_null(strstr(text_str(&t), "address 10.0.0.2\norchestrator 10.0.0.9:9100\n"));
+    common.orchestrator = NULL;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(settings_carry_any_name),
+        cmocka_unit_test(pydcop_wants_ipv4),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
