@@ -1,0 +1,6 @@
+#include "discover.h"
+
+int main(int argc, char **argv)
+{
+    return discover_main(argc, argv);
+}
