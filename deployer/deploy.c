@@ -12,6 +12,7 @@
 #include "bundle.h"
 #include "deployment.h"
 #include "discovery/base/file.h"
+#include "discovery/output.h"
 #include "discovery/report.h"
 #include "fleet.h"
 #include "options.h"
@@ -114,6 +115,8 @@ static int find_targets(struct program *p, struct error *err)
         r = fleet_find(&p->options, &p->problem, &p->fleet, err);
     if (r < 0)
         return r;
+    if (fleet_signal(p->fleet))
+        end_by_signal(fleet_signal(p->fleet));
     machines = fleet_machines(p->fleet, &n);
     r = match_make(machines, n, &p->problem, &p->match);
     if (r == 0)
@@ -293,7 +296,7 @@ static int execute(struct program *p, struct error *err)
         put(stdout, &recap);
     if (signal) {
         fprintf(stderr, "Interrupted. The same command again does what is left.\n");
-        return verb_die_of(signal);
+        end_by_signal(signal);
     }
     progress_count(p->progress, &counts);
     return counts.failed || counts.unreachable || counts.skipped || counts.interrupted ? 1 : 0;

@@ -1,7 +1,6 @@
 #include "verbs.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <time.h>
 
@@ -57,16 +56,4 @@ int verb_trust(struct state *state, char **arguments, int n, struct text *ret, s
     if (r == 0)
         text_addf(ret, "%s is trusted with %s.\n", pin.id, pin.fingerprint);
     return r;
-}
-
-int verb_die_of(int signal_number)
-{
-    sigset_t set;
-
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, signal_number);
-    (void)signal(signal_number, SIG_DFL);
-    (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
-    (void)raise(signal_number);
-    return 128 + signal_number;
 }

@@ -11,6 +11,3 @@
 /* `trust`: all pins; `trust ID`: those of one machine; `trust ID FINGERPRINT`:
  * this key is the machine's from now on, the one held before is retired. */
 int verb_trust(struct state *state, char **arguments, int n, struct text *ret, struct error *err);
-
-/* Ends the process as the signal itself would have. */
-int verb_die_of(int signal);
