@@ -133,7 +133,12 @@ static int find_targets(struct program *p, struct error *err)
     }
     if (r == 0)
         r = targets_from_match(&p->match, &p->targets);
-    return r < 0 ? error_sys(err, r, "cannot match") : 0;
+    if (r < 0)
+        return error_sys(err, r, "cannot match");
+    /* Targets are copies: nothing is heard of the network from here on. */
+    match_clear(&p->match);
+    fleet_free(TAKE_PTR(p->fleet));
+    return 0;
 }
 
 /* Makes what is to be sent, or finds it in the cache. */

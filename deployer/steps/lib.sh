@@ -1,0 +1,276 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2034,SC3013 # used where this is sourced; dash and busybox have -ef
+# Shared by the driver and the steps; sourced, never run.
+#
+# A step's `check` runs in the driver's own shell and forks as little as it can:
+# on a machine with nothing to do it is all that happens.  Hence `read` from /proc
+# and from files instead of cat, and results in variables instead of $(…):
+#   detail   what a person is told of the check
+# A step's `apply` runs in a subshell with set -e, its output in the run's log.
+
+# Paths are for good (DESIGN.md); tests put DCOP_ROOT before them.
+ROOT=${DCOP_ROOT:-}
+OPT=$ROOT/opt/dcop
+ETC=$ROOT/etc/dcop
+LIB=$ROOT/var/lib/dcop
+RUNTIME=$ROOT/run/dcop
+UNIT=dcop-agent.service
+UNIT_FILE=$ROOT/etc/systemd/system/$UNIT
+AGENT_USER=dcop-agent
+
+NL='
+'
+TAB='	'
+DETAIL_MAX=1000
+unit_read=
+
+# --- text -------------------------------------------------------------------
+
+# slurp FILE: its lines, each ended by a newline, in $slurped; fails if unreadable.
+slurp() {
+	slurped=
+	[ -r "$1" ] || return 1
+	while IFS= read -r _line || [ -n "$_line" ]; do
+		slurped=$slurped$_line$NL
+	done <"$1"
+}
+
+# encode TEXT: in $encoded, every byte outside [A-Za-z0-9._:/,@+-] as %XX.
+encode() {
+	case $1 in
+	*[!A-Za-z0-9._:/,@+-]*) ;;
+	*) encoded=$1 && return 0 ;;
+	esac
+	_rest=$1 encoded=
+	while [ -n "$_rest" ]; do
+		_tail=${_rest#?}
+		_char=${_rest%"$_tail"}
+		_rest=$_tail
+		case $_char in
+		[A-Za-z0-9._:/,@+-]) encoded=$encoded$_char ;;
+		' ') encoded=$encoded%20 ;;
+		'(') encoded=$encoded%28 ;;
+		')') encoded=$encoded%29 ;;
+		"'") encoded=$encoded%27 ;;
+		'"') encoded=$encoded%22 ;;
+		'=') encoded=$encoded%3D ;;
+		';') encoded=$encoded%3B ;;
+		'%') encoded=$encoded%25 ;;
+		"$NL") encoded=$encoded%0A ;;
+		*)
+			# Anything else costs a process: not seen in a run with nothing to do.
+			encoded=$(printf '%s' "$1" | encode_stream)
+			return 0
+			;;
+		esac
+	done
+}
+
+# encode_stream: the same from stdin to stdout.
+encode_stream() {
+	od -An -v -tx1 | awk '
+		BEGIN {
+			safe = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:/,@+-"
+			for (i = 1; i <= length(safe); i++)
+				of[sprintf("%02x", code(substr(safe, i, 1)))] = substr(safe, i, 1)
+		}
+		function code(c,  n) {
+			if (!built) { for (n = 1; n < 127; n++) ord[sprintf("%c", n)] = n; built = 1 }
+			return ord[c]
+		}
+		{ for (i = 1; i <= NF; i++) printf "%s", ($i in of) ? of[$i] : "%" toupper($i) }'
+}
+
+# decode TEXT: in $decoded.  A newline or NUL has no place in any value.
+decode() {
+	case $1 in
+	*%*) ;;
+	*) decoded=$1 && return 0 ;;
+	esac
+	_rest=$1 _octal=
+	while :; do
+		case $_rest in *%*) ;; *) break ;; esac
+		_octal=$_octal${_rest%%%*}
+		_rest=${_rest#*%}
+		_hex=${_rest%"${_rest#??}"}
+		case $_hex in
+		0[0aA]) return 1 ;;
+		[0-9A-Fa-f][0-9A-Fa-f]) ;;
+		*) return 1 ;;
+		esac
+		_byte=$((0x$_hex))
+		_octal=$_octal\\0$((_byte / 64))$((_byte / 8 % 8))$((_byte % 8))
+		_rest=${_rest#??}
+	done
+	_octal=$_octal$_rest
+	# The backslashes are ours alone: a bare one would have come as %5C.
+	decoded=$(printf '%bx' "$_octal")
+	decoded=${decoded%x}
+}
+
+# --- what the controller wants ----------------------------------------------
+
+# read_vars FILE: its values in $want_…; agents in $want_agents, one a line.
+read_vars() {
+	want_agents='' want_id='' want_orchestrator='' want_address='' want_port=9001
+	want_mode=check want_time='' want_apt_proxy='' want_digest='' want_who=''
+	while read -r _key _value || [ -n "$_key" ]; do
+		decode "$_value" || { detail="cannot decode $_key in the variables" && return 1; }
+		case $_key in
+		agents) [ -z "$decoded" ] || want_agents=$want_agents$decoded$NL ;;
+		id) want_id=$decoded ;;
+		orchestrator) want_orchestrator=$decoded ;;
+		address) want_address=$decoded ;;
+		port) want_port=$decoded ;;
+		mode) want_mode=$decoded ;;
+		time) want_time=$decoded ;;
+		apt_proxy) want_apt_proxy=$decoded ;;
+		digest) want_digest=$decoded ;;
+		who) want_who=$decoded ;;
+		esac
+	done <"$1"
+	case $want_mode in deploy | check) ;; *) detail='mode is neither deploy nor check' && return 1 ;; esac
+	case $want_port in '' | *[!0-9]* | ??????*) detail='port is not a number' && return 1 ;; esac
+	case $want_time in *[!0-9]*) detail='time is not a number' && return 1 ;; esac
+	case $want_digest in '' | *[!0-9a-f]*) detail='digest is not hexadecimal' && return 1 ;; esac
+	case $want_orchestrator$want_address in *[!0-9.:]*) detail='addresses must be IPv4' && return 1 ;; esac
+}
+
+# --- the machine ------------------------------------------------------------
+
+# read_uptime: seconds since boot in $uptime.
+read_uptime() {
+	read -r uptime _ </proc/uptime
+	uptime=${uptime%%.*}
+}
+
+# read_python: the minor version of /usr/bin/python3 ("3.13") in $python; no process.
+read_python() {
+	python=
+	for _file in "$ROOT"/usr/bin/python3.[0-9] "$ROOT"/usr/bin/python3.[0-9][0-9]; do
+		if [ "$_file" -ef "$ROOT/usr/bin/python3" ]; then
+			python=${_file##*/python}
+			return 0
+		fi
+	done
+	return 1
+}
+
+# read_unit: systemd's view of the agent's unit in $unit_…; asked once, and again
+# after unit_read= .
+read_unit() {
+	[ -z "$unit_read" ] || return 0
+	unit_active='' unit_sub='' unit_pid=0 unit_restarts=0 unit_started=0
+	unit_enabled='' unit_reload='' unit_result=''
+	_show=$(systemctl show "$UNIT" -p \
+		ActiveState,SubState,MainPID,NRestarts,ExecMainStartTimestampMonotonic,UnitFileState,NeedDaemonReload,Result \
+		2>/dev/null) || return 1
+	while IFS='=' read -r _key _value; do
+		case $_key in
+		ActiveState) unit_active=$_value ;;
+		SubState) unit_sub=$_value ;;
+		MainPID) unit_pid=$_value ;;
+		NRestarts) unit_restarts=$_value ;;
+		ExecMainStartTimestampMonotonic) unit_started=$((_value / 1000000)) ;;
+		UnitFileState) unit_enabled=$_value ;;
+		NeedDaemonReload) unit_reload=$_value ;;
+		Result) unit_result=$_value ;;
+		esac
+	done <<-EOF
+		$_show
+	EOF
+	unit_read=yes
+}
+
+# read_user: the agent's uid in $agent_uid; fails when there is no such user.
+read_user() {
+	agent_uid=
+	while IFS=: read -r _name _ _uid _; do
+		[ "$_name" != "$AGENT_USER" ] || agent_uid=$_uid
+	done <"$ROOT/etc/passwd"
+	[ -n "$agent_uid" ]
+}
+
+ensure_user() {
+	read_user || useradd --system --user-group --no-create-home \
+		--home-dir /nonexistent --shell /usr/sbin/nologin "$AGENT_USER"
+}
+
+# read_beacon: the names in beacon.conf in $beacon_names, one a line; its other
+# lines in $beacon_rest; $beacon_head of them stand before the first name.
+# Format: `key value`, # comments; a value that begins with " is quoted, with
+# \\ and \" inside (for names that begin or end with a blank).
+read_beacon() {
+	beacon_names='' beacon_head='' beacon_rest=''
+	[ -r "$ETC/beacon.conf" ] || return 0
+	while IFS= read -r _line || [ -n "$_line" ]; do
+		_text=${_line#"${_line%%[! 	]*}"}
+		case $_text in
+		agent[\ "$TAB"]*)
+			_value=${_text#agent}
+			_value=${_value#"${_value%%[! 	]*}"}
+			_value=${_value%"${_value##*[! 	]}"}
+			unquote "$_value"
+			beacon_names=$beacon_names$unquoted$NL
+			;;
+		*)
+			if [ -z "$beacon_names" ]; then
+				beacon_head=$beacon_head$_line$NL
+			else
+				beacon_rest=$beacon_rest$_line$NL
+			fi
+			;;
+		esac
+	done <"$ETC/beacon.conf"
+}
+
+unquote() {
+	unquoted=$1
+	case $1 in \"*\") ;; *) return 0 ;; esac
+	_rest=${1#\"} _rest=${_rest%\"} unquoted=
+	while :; do
+		case $_rest in *\\*) ;; *) break ;; esac
+		unquoted=$unquoted${_rest%%\\*}
+		_rest=${_rest#*\\}
+		_tail=${_rest#?}
+		unquoted=$unquoted${_rest%"$_tail"}
+		_rest=$_tail
+	done
+	unquoted=$unquoted$_rest
+}
+
+# quote NAME: as it stands in beacon.conf, in $quoted.
+quote() {
+	quoted=$1
+	case $1 in
+	[\ "$TAB"\"#]* | *[\ "$TAB"]) ;;
+	*) return 0 ;;
+	esac
+	_rest=$1 quoted=\"
+	while :; do
+		case $_rest in *[\\\"]*) ;; *) break ;; esac
+		_plain=${_rest%%[\\\"]*}
+		_rest=${_rest#"$_plain"}
+		_tail=${_rest#?}
+		quoted=$quoted$_plain\\${_rest%"$_tail"}
+		_rest=$_tail
+	done
+	quoted=$quoted$_rest\"
+}
+
+# --- changing it ------------------------------------------------------------
+
+# put FILE MODE: stdin becomes FILE, whole or not at all, also after a power cut.
+put() {
+	_temp=$1.dcop-new
+	rm -f "$_temp"
+	(umask 077 && cat >"$_temp")
+	chmod "$2" "$_temp"
+	sync "$_temp"
+	mv -f "$_temp" "$1"
+}
+
+# why TEXT: what a person is told when this step fails, before its output.
+why() {
+	printf '%s' "$1" >"$RUN/why"
+}

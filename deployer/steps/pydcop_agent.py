@@ -1,0 +1,128 @@
+"""Start pyDCOP, whatever its version calls itself, and this machine's agents.
+
+The console scripts `pydcop` and `dcop-agent` of a version are main() and agent().
+"""
+
+import importlib.util
+import os
+import socket
+import sys
+import threading
+import time
+
+AGENTS = "/etc/dcop/agents"  # one name a line, any bytes
+SETTINGS = "/etc/dcop/agent.conf"  # `key value` lines: orchestrator, address, port
+DEFAULT_PORT = 9001
+
+
+def _command_line():
+    """pyDCOP's module with main(): dcop_cli, or in 0.1.1 dcop.py beside dcop/."""
+    import pydcop
+
+    folder = os.path.dirname(pydcop.__file__)
+    for name in ("dcop_cli.py", "dcop.py"):
+        path = os.path.join(folder, name)
+        if os.path.exists(path):
+            spec = importlib.util.spec_from_file_location("pydcop.dcop_cli", path)
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            return module
+    sys.exit("pydcop: this pyDCOP has neither dcop_cli.py nor dcop.py")
+
+
+def main():
+    command_line = _command_line()
+    if sys.argv[1:] == ["--version"] and not hasattr(command_line, "__version__"):
+        # 0.1.1 has no such option.
+        from importlib.metadata import version
+
+        print("pydcop", version("pydcop"))
+        return None
+    return command_line.main()
+
+
+def agent():
+    """Run the agents named in AGENTS until their orchestrator ends."""
+    import argparse
+
+    with open(AGENTS, encoding="utf-8", errors="surrogateescape", newline="\n") as lines:
+        names = [name for name in lines.read().split("\n") if name]
+    if not names:
+        sys.exit("dcop-agent: no agent name in " + AGENTS)
+    settings = _settings()
+    host, _, port = settings.get("orchestrator", "").partition(":")
+    if not host:
+        sys.exit("dcop-agent: no orchestrator in " + SETTINGS)
+    port = int(port or 9000)
+
+    command_line = _command_line()
+    from pydcop.commands import agent as command
+
+    parser = argparse.ArgumentParser()
+    command.set_parser(parser.add_subparsers())
+    # Names are handed over past the parser, which would take "-a" for an option.
+    arguments = parser.parse_args(
+        ["agent", "--names", "-", "--orchestrator", "%s:%d" % (host, port)]
+        + ["--address", _own_address(settings.get("address"), host)]
+        + ["--port", settings.get("port", str(DEFAULT_PORT))]
+    )
+    arguments.names = names
+    command_line._configure_logs(0, None)
+    _leave_with_orchestrator(host, port)
+    arguments.func(arguments)
+
+
+def _settings():
+    settings = {}
+    with open(SETTINGS, encoding="ascii") as lines:
+        for line in lines:
+            key, _, value = line.strip().partition(" ")
+            settings[key] = value.strip()
+    return settings
+
+
+def _own_address(given, orchestrator):
+    """The address others reach this machine at.
+
+    The one that was given at deployment, or, when DHCP has moved on since, the one
+    this machine has towards the orchestrator.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((given, 0))
+            return given
+        except (OSError, TypeError):
+            pass
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((orchestrator, 9))  # sends nothing
+            return probe.getsockname()[0]
+        except OSError:
+            return given or "127.0.0.1"
+
+
+def _leave_with_orchestrator(host, port, interval=3, patience=2):
+    """End this process when the orchestrator has been there and is gone.
+
+    pyDCOP's agents register once, when they start: after an orchestrator that was
+    killed they would wait for ever, and the next one for them.  systemd starts
+    them again.
+    """
+
+    def watch():
+        seen, refused = False, 0
+        while True:
+            try:
+                socket.create_connection((host, port), timeout=2).close()
+                seen, refused = True, 0
+            except ConnectionRefusedError:
+                refused += 1
+            except OSError:
+                pass  # the network may come back
+            if seen and refused >= patience:
+                print("dcop-agent: the orchestrator is gone", file=sys.stderr)
+                sys.stderr.flush()
+                os._exit(0)
+            time.sleep(interval)
+
+    threading.Thread(target=watch, name="orchestrator-watch", daemon=True).start()

@@ -1,0 +1,311 @@
+"""Let pyDCOP 0.1.1 (2018) and 0.1.2a1 (2020) run on today's Python and libraries.
+
+`dcop_shim.pth` imports this module whenever the version's Python starts, so it
+only leaves a hook here; the patches are made when pydcop is imported.  Each one
+puts back what a library has dropped, and nothing that is still there is touched:
+a pyDCOP or a Python that needs none of this does not notice.
+"""
+
+import sys
+
+
+class _Hook:
+    """A finder that waits for pydcop and finds nothing itself."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name == "pydcop":
+            _patch_libraries()
+        elif name in _AFTER:
+            return _spec_with_patch(name, path, _AFTER[name])
+        return None
+
+
+class _LastResort:
+    """A finder for pulp.solvers, which is pulp.apis since PuLP 2.
+
+    It stands last: a PuLP that has the module is found before it.
+    """
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "pulp.solvers":
+            return None
+        from importlib.machinery import ModuleSpec
+
+        return ModuleSpec(name, _PulpSolvers())
+
+
+def _patch_libraries():
+    # collections.Iterable, .Mapping and so on: gone in Python 3.10.
+    import collections
+    import collections.abc
+
+    for name in ("Callable", "Iterable", "Mapping", "MutableMapping", "Sequence"):
+        if not hasattr(collections, name):
+            setattr(collections, name, getattr(collections.abc, name))
+
+    # 0.1.1 calls yaml.load(text); PyYAML 6 wants the loader named.  FullLoader is
+    # what PyYAML 5 took, and what 0.1.2a1 names.
+    try:
+        import yaml
+    except ImportError:
+        pass
+    else:
+        _default_loader(yaml)
+
+    # DPOP of 0.1.1 calls numpy.asscalar: gone in numpy 1.23.
+    try:
+        import numpy
+    except ImportError:
+        pass
+    else:
+        if not hasattr(numpy, "asscalar"):
+            numpy.asscalar = lambda array: array.item()
+
+    # `pydcop generate` logs networkx.info (gone in 3.0), `pydcop graph` of 0.1.1
+    # takes apart a graph by connected_component_subgraphs (gone in 2.4).
+    try:
+        import networkx
+    except ImportError:
+        pass
+    else:
+        if not hasattr(networkx, "info"):
+            networkx.info = str
+        if not hasattr(networkx, "connected_component_subgraphs"):
+            networkx.connected_component_subgraphs = lambda graph: (
+                graph.subgraph(nodes).copy()
+                for nodes in networkx.connected_components(graph)
+            )
+
+
+def _default_loader(yaml):
+    import functools
+    import inspect
+
+    loader = inspect.signature(yaml.load).parameters.get("Loader")
+    if loader is None or loader.default is not loader.empty:
+        return
+
+    original = yaml.load
+
+    @functools.wraps(original)
+    def load(stream, Loader=yaml.FullLoader):
+        return original(stream, Loader)
+
+    yaml.load = load
+
+
+class _PulpSolvers:
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        import pulp.apis
+
+        for name in dir(pulp.apis):
+            if not name.startswith("__"):
+                setattr(module, name, getattr(pulp.apis, name))
+
+
+def _spec_with_patch(name, path, patch):
+    """The spec of pydcop's own module, with `patch(module)` after its code."""
+    from importlib.machinery import PathFinder
+
+    spec = PathFinder.find_spec(name, path)
+    if spec is None or spec.loader is None:
+        return spec
+    execute = spec.loader.exec_module
+
+    def exec_module(module):
+        execute(module)
+        patch(module)
+
+    spec.loader.exec_module = exec_module
+    return spec
+
+
+def _set_one_value(relations):
+    # ndarray.itemset is gone in numpy 2, so DPOP and MGM2 fail.  The branch for a
+    # list of values does without it.
+    import numpy
+
+    if hasattr(numpy.zeros(1), "itemset"):  # the class has a stub that raises
+        return
+    relation = relations.NAryMatrixRelation
+    original = relation.set_value_for_assignment
+
+    def set_value_for_assignment(self, values, value):
+        if isinstance(values, dict):
+            values = [values[variable.name] for variable in self.dimensions]
+        return original(self, values, value)
+
+    relation.set_value_for_assignment = set_value_for_assignment
+
+
+def _later_format(yamldcop):
+    # In files for 0.1.2 a domain's type may be left out and agents may be a list;
+    # 0.1.1 looks both up by name.
+    build_domains, build_agents = yamldcop._build_domains, yamldcop._build_agents
+
+    def typed_domains(loaded):
+        for domain in (loaded.get("domains") or {}).values():
+            if isinstance(domain, dict):
+                domain.setdefault("type", "")
+        return build_domains(loaded)
+
+    def mapped_agents(loaded):
+        if isinstance(loaded.get("agents"), list):
+            loaded["agents"] = {name: {} for name in loaded["agents"]}
+        return build_agents(loaded)
+
+    yamldcop._build_domains, yamldcop._build_agents = typed_domains, mapped_agents
+
+
+def _name_in_header(communication):
+    """Names of agents and computations travel in HTTP headers, which hold Latin-1.
+
+    Others (and blanks at the ends) are sent in RFC 8187's form; what pyDCOP can
+    send by itself stays as it is, so both sides need not be patched for that.
+    """
+    from urllib.parse import quote, unquote
+
+    mark = "utf-8''"
+    names = ("sender-agent", "dest-agent", "sender-comp", "dest-comp")
+
+    def encoded(value):
+        try:
+            value.encode("latin-1")
+        except UnicodeEncodeError:
+            return mark + quote(value)
+        return value if value == value.strip() else mark + quote(value)
+
+    requests = communication.requests
+
+    class Requests:
+        def __getattr__(self, name):
+            return getattr(requests, name)
+
+        @staticmethod
+        def post(url, headers=None, **options):
+            headers = {key: encoded(value) for key, value in (headers or {}).items()}
+            return requests.post(url, headers=headers, **options)
+
+    communication.requests = Requests()
+
+    handler = communication.MPCHttpHandler
+    parse_request = handler.parse_request
+
+    def parse_and_decode(self):
+        understood = parse_request(self)
+        if understood:
+            for name in names:
+                value = self.headers.get(name, "")
+                if value.startswith(mark):
+                    self.headers.replace_header(name, unquote(value[len(mark):]))
+        return understood
+
+    handler.parse_request = parse_and_decode
+
+
+def _agents_wait(orchestratedagents):
+    # Agents of 0.1.1 announce themselves once, when they start; before the
+    # orchestrator is there nobody hears it.  Those of 0.1.2 wait, in _on_start.
+    import inspect
+    import socket
+    import threading
+    import time
+
+    agent = orchestratedagents.OrchestratedAgent
+    if "return True" in inspect.getsource(agent._on_start):
+        return
+    original = agent.start
+
+    def start(self):
+        def start_later():
+            address = self.discovery.agent_address(orchestratedagents.ORCHESTRATOR)
+            while True:
+                try:
+                    socket.create_connection(address, timeout=2).close()
+                    break
+                except OSError:
+                    time.sleep(1)
+            # The port is open a moment before what answers on it is there.
+            time.sleep(0.5)
+            original(self)
+
+        threading.Thread(target=start_later).start()
+
+    agent.start = start
+
+
+def _stop_in_time(orchestrator):
+    # The orchestrator command of 0.1.1 leaves out the timeout when its own ends.
+    import inspect
+
+    stop_agents = orchestrator.Orchestrator.stop_agents
+    parameter = inspect.signature(stop_agents).parameters.get("timeout")
+    if parameter is not None and parameter.default is parameter.empty:
+        stop_agents.__defaults__ = (2,)
+
+
+def _address_option(default_port):
+    """0.1.1 says 127.0.0.1 to everybody, so its agents cannot leave one machine.
+
+    Give `agent` and `orchestrator` the --address (and --port) of 0.1.2.
+    """
+
+    def patch(command):
+        import functools
+
+        set_parser, run_cmd = command.set_parser, command.run_cmd
+        Http = command.HttpCommunicationLayer
+        given = {}
+
+        def http(address, *rest, **options):
+            host, port = address
+            return Http(
+                (given.get("address") or host, given.get("port") or port or default_port),
+                *rest, **options
+            )
+
+        @functools.wraps(run_cmd)
+        def run(args, *timer):  # 0.1.1 passes a timer that its run_cmd does not take
+            given["address"] = args.address
+            given["port"] = getattr(args, "orchestrator_port", None)
+            return run_cmd(args)
+
+        @functools.wraps(set_parser)
+        def parser(subparsers):
+            set_parser(subparsers)
+            added = subparsers.choices[command.__name__.rpartition(".")[2]]
+            if "--address" in added._option_string_actions:
+                return
+            command.HttpCommunicationLayer = http
+            added.add_argument("--address", help="IPv4 address others reach this at")
+            if "--port" not in added._option_string_actions:
+                added.add_argument("--port", dest="orchestrator_port", type=int)
+            added.set_defaults(func=run)
+
+        command.set_parser = parser
+
+    return patch
+
+
+# Patches of pydcop's own modules, made when they have been executed.
+_AFTER = {
+    "pydcop.commands.agent": _address_option(9001),
+    "pydcop.commands.orchestrator": _address_option(9000),
+    "pydcop.dcop.relations": _set_one_value,
+    "pydcop.dcop.yamldcop": _later_format,
+    "pydcop.infrastructure.communication": _name_in_header,
+    "pydcop.infrastructure.orchestratedagents": _agents_wait,
+    "pydcop.infrastructure.orchestrator": _stop_in_time,
+}
+
+
+def install():
+    if not any(type(finder).__name__ == "_Hook" for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Hook())
+        sys.meta_path.append(_LastResort())
+
+
+install()
