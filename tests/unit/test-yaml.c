@@ -135,7 +135,7 @@ static void errors_say_where(void **state)
                              "is it indented right?");
     check_error("a: @b\n", "f:1:4: a text cannot begin with this character (a tab, @, ` or %): put "
                            "it in quotes");
-    check_error("{a:{}}\n", "f:1:2: a \":\" needs a blank behind it here");
+    check_error("{a:{}}\n", "f:1:3: a \":\" needs a blank behind it here");
 }
 
 static void depth_is_bounded(void **state)
