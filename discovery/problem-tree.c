@@ -259,10 +259,13 @@ static int fail_merge(struct build *b, const struct yaml_item *item)
 static int rise(struct build *b, const struct frame *f, struct yaml_mark at,
                 const struct tree_node *node)
 {
+    unsigned height;
+
     if (!f || !f->node || !node || (f->kind == YAML_KIND_MAP && !f->merging))
         return 0;
-    if (f->node->height <= node->height)
-        f->node->height = node->height + 1;
+    height = node->height + (f->kind == YAML_KIND_MAP);
+    if (f->node->height < height)
+        f->node->height = height;
     if (f->node->height <= PROBLEM_MERGES_MAX)
         return 0;
     return yaml_reader_fail(b->y, at, b->err, "more than %d merges inside one another",

@@ -176,6 +176,18 @@ static int check_agent(struct walk *w, const struct tree_entry *entry)
                                                                 : "is too long");
 }
 
+static int fail_missing(struct walk *w, const struct tree_node *root)
+{
+    const char *hides = yaml_reader_hidden_key(w->y);
+
+    if (!hides)
+        return yaml_reader_fail(w->y, root->mark, w->err, "there is no `agents` in the problem");
+    return yaml_reader_fail(w->y, root->mark, w->err,
+                            "there is no `agents` in the problem (the byte order mark at the start "
+                            "of %s hides its first key)",
+                            hides);
+}
+
 static int read_agents(struct walk *w, struct tree_node *root, struct problem *p)
 {
     CLEANUP(names_clear) struct names n = {.among = "among the agents"};
@@ -186,7 +198,7 @@ static int read_agents(struct walk *w, struct tree_node *root, struct problem *p
     w->visit++;
     entry = find(w, root, "sagents", sizeof("sagents") - 1);
     if (!entry)
-        return yaml_reader_fail(w->y, root->mark, w->err, "there is no `agents` in the problem");
+        return fail_missing(w, root);
     node = entry->value;
     if (node->kind == YAML_KIND_SCALAR || (node->tagged && node->kind == YAML_KIND_LIST))
         return yaml_reader_fail(w->y, node->mark, w->err,

@@ -212,14 +212,15 @@ static size_t utf8_length(unsigned char lead)
 /* Checks one character outside ASCII; *ret_size 0: the rest of it is missing. */
 static int check_wide(struct yaml_input *in, char *p, size_t size, size_t *ret_size)
 {
+    unsigned char lead = (unsigned char)*p;
     uint32_t c;
     size_t n = utf8_decode(p, size, &c);
 
     *ret_size = n;
-    if (n == 0 && size < utf8_length((unsigned char)*p) && (unsigned char)*p >= 0xc2)
+    if (n == 0 && size < utf8_length(lead) && lead >= 0xc2 && lead <= 0xf4)
         return 0;
     if (n == 0)
-        return fail_here(in, "the byte 0x%02x is not UTF-8", (unsigned char)*p);
+        return fail_here(in, "the byte 0x%02x is not UTF-8", lead);
     if ((c >= 0x80 && c < 0xa0 && c != 0x85) || c == 0xfffe || c == 0xffff)
         return fail_here(in, "the character U+%04X is not allowed in YAML", (unsigned)c);
     if (c == 0x85 || c == 0x2028 || c == 0x2029) {
@@ -429,4 +430,12 @@ uint32_t yaml_input_line_end(const struct yaml_input *in, uint32_t line, uint32_
         if (in->tabs[i].mark.line == line && in->tabs[i].mark.index >= least)
             least = in->tabs[i].mark.index + 1;
     return least;
+}
+
+const char *yaml_input_hidden_key(const struct yaml_input *in)
+{
+    for (size_t i = 0; i < in->opened; i++)
+        if (in->files[i].bom)
+            return name_shown(in->files[i].name);
+    return NULL;
 }

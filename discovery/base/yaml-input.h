@@ -74,6 +74,10 @@ int yaml_input_error(const struct yaml_input *in, struct yaml_mark at, struct er
 /* "FILE:LINE:COLUMN", for a second place in a message. */
 void yaml_input_place(const struct yaml_input *in, struct yaml_mark at, struct text *ret);
 
+/* The name of a file other than the first that begins with a byte order mark,
+ * which is then a letter of its first key; NULL: none. */
+const char *yaml_input_hidden_key(const struct yaml_input *in);
+
 /* The place behind the last tab of a line that has come so far, or `least`. */
 uint32_t yaml_input_line_end(const struct yaml_input *in, uint32_t line, uint32_t least);
 

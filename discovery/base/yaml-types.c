@@ -215,18 +215,25 @@ static const char *const bools[] = {"yes",  "Yes",  "YES",   "no",    "No",    "
                                     "True", "TRUE", "false", "False", "FALSE", "on", "On",
                                     "ON",   "off",  "Off",   "OFF",   NULL};
 
+/* Most texts are names: a letter or "_" in front, too long for a word. */
+static bool is_surely_string(const char *text, size_t size)
+{
+    return size > 5 && (*text == '_' || ((*text | 0x20) >= 'a' && (*text | 0x20) <= 'z'));
+}
+
 enum yaml_type yaml_plain_type(const char *text, size_t size)
 {
     struct scan s;
 
+    if (is_surely_string(text, size) && text[size - 1] != '\n')
+        return YAML_TYPE_STRING;
     if (size > 0 && text[size - 1] == '\n')
         size--; /* "$" of a Python regular expression matches before it */
     s = (struct scan){text, text + size};
-    if (size == 0 || peek_in(&s, "~nN"))
-        if (is_one_of(text, size, nulls))
-            return YAML_TYPE_NULL;
-    if (peek_in(&s, "yYnNtTfFoO"))
-        return is_one_of(text, size, bools) ? YAML_TYPE_BOOL : YAML_TYPE_STRING;
+    if (is_one_of(text, size, nulls))
+        return YAML_TYPE_NULL;
+    if (is_one_of(text, size, bools))
+        return YAML_TYPE_BOOL;
     if (peek_in(&s, "-+." DIGITS)) {
         if (is_float(s))
             return YAML_TYPE_FLOAT;

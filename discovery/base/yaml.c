@@ -108,6 +108,11 @@ static struct yaml_mark mark_of(const yaml_mark_t *m)
         .index = (uint32_t)m->index, .line = (uint32_t)m->line, .column = (uint32_t)m->column};
 }
 
+const char *yaml_reader_hidden_key(const struct yaml_reader *y)
+{
+    return yaml_input_hidden_key(&y->input);
+}
+
 /* libyaml's words, where plainer ones help: by a part of what it says. */
 static const struct {
     const char *says, *means;

@@ -67,3 +67,6 @@ int yaml_reader_fail(const struct yaml_reader *y, struct yaml_mark at, struct er
 
 /* Appends "FILE:LINE:COLUMN". */
 void yaml_reader_place(const struct yaml_reader *y, struct yaml_mark at, struct text *ret);
+
+/* See yaml_input_hidden_key. */
+const char *yaml_reader_hidden_key(const struct yaml_reader *y);
