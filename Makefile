@@ -73,6 +73,9 @@ $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(DCOP_CPPFLAGS) $(CFLAGS) $(DCOP_CFLAGS) -MMD -MP -c -o $@ $<
 
+# The beacon runs on every machine and has a limit of 64 KiB.
+$(B)/agent-beacon/%.o: DCOP_CFLAGS += -Os -fno-asynchronous-unwind-tables
+
 $(LIBDISCOVERY): $(call objects,$(DISCOVERY_SRC))
 $(LIBDEPLOYER): $(call objects,$(DEPLOYER_SRC))
 $(LIBBEACON): $(call objects,$(BEACON_SRC))

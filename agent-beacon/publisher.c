@@ -152,8 +152,9 @@ static AvahiStringList *make_list(const struct publisher_record *record)
 
     if (avahi_string_list_parse(record->txt, record->txt_size, &list) < 0)
         return NULL;
-    /* The parser puts each string in front of the last: txtvers shall be first. */
-    return avahi_string_list_reverse(list);
+    /* Backwards as a list, which the daemon sends backwards again: txtvers is
+     * first on the wire (RFC 6763 §6.7). */
+    return list;
 }
 
 static int add_service(struct publisher *p)
