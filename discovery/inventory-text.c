@@ -33,8 +33,8 @@ static bool is_ipv4(const char *s)
     return address_parse(s, &address) == 0 && address.family == AF_INET;
 }
 
-/* A string literal as YAML's double-quoted style, Python and Jinja read it
- * alike; `escape` are further characters that must not stand in it. */
+/* A string literal as YAML's double-quoted style and Python read it alike; `escape` are further
+ * characters that must not stand in it. */
 static void add_quoted(struct text *t, const char *s, const char *escape)
 {
     size_t left = strlen(s);
@@ -120,9 +120,29 @@ int inventory_write_yaml(const struct inventory *v, struct text *ret)
     return text_error(ret);
 }
 
+/* A Jinja expression that yields the string.  Ansible doubles the backslashes
+ * in it, sometimes, so there are none: what would need one is said by number.
+ * The filter keeps a result that looks like a list from becoming one. */
+static void add_expression(struct text *t, const char *s)
+{
+    size_t left = strlen(s);
+    uint32_t c;
+
+    text_adds(t, "{{ (\"");
+    for (size_t n; left > 0; s += n, left -= n) {
+        n = utf8_decode(s, left, &c);
+        n = n ? n : 1;
+        if (c == ' ' || (inventory_is_visible(c) && c != '"' && c != '\\'))
+            text_add(t, s, n);
+        else
+            text_addf(t, "\" ~ \"%%c\" %% %u ~ \"", c);
+    }
+    text_adds(t, "\")|string }}");
+}
+
 /* Ansible's INI values are Python literals where they can be one, and else
  * strings.  There is no way to mark a string as unsafe, so one that Jinja
- * would touch becomes an expression that yields it. */
+ * would touch becomes an expression. */
 static void add_ini_literal(struct text *t, const char *s)
 {
     CLEANUP_TEXT struct text expression = TEXT_INIT;
@@ -131,9 +151,7 @@ static void add_ini_literal(struct text *t, const char *s)
         add_quoted(t, s, "'");
         return;
     }
-    text_adds(&expression, "{{ ");
-    add_quoted(&expression, s, "'{}%#");
-    text_adds(&expression, " }}");
+    add_expression(&expression, s);
     add_quoted(t, text_str(&expression), "'");
     if (text_error(&expression) < 0)
         t->failed = true;

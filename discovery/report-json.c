@@ -121,13 +121,14 @@ int report_roster_json(const struct machine *const *machines, size_t n, struct t
     return text_error(ret);
 }
 
-int report_change_json(const struct machine *m, enum roster_change change, struct text *ret)
+int report_change_json(const struct machine *m, enum roster_change change,
+                       const struct timespec *when, struct text *ret)
 {
     CLEANUP_JSON json_t *o = json_object();
 
     if (!o || !put(o, "version", json_integer(1)) ||
-        !put_text(o, "event", roster_change_name(change)) || !put(o, "machine", json_machine(m)) ||
-        add_json(ret, o, 0) < 0)
+        !put_text(o, "event", roster_change_name(change)) || !put_time(o, "time", when) ||
+        !put(o, "machine", json_machine(m)) || add_json(ret, o, 0) < 0)
         return -ENOMEM;
     text_addc(ret, '\n');
     return text_error(ret);

@@ -32,9 +32,10 @@ int report_roster_json(const struct machine *const *machines, size_t n, struct t
 int report_roster_text(const struct machine *const *machines, size_t n,
                        const struct report_style *style, struct text *ret);
 
-/* One change, one line: {"version": 1, "event": "appeared", "machine": {…}},
- * or words. */
-int report_change_json(const struct machine *m, enum roster_change change, struct text *ret);
+/* One change, one line: {"version": 1, "event": "appeared", "time": "…",
+ * "machine": {…}}, or words.  `when` is of CLOCK_REALTIME. */
+int report_change_json(const struct machine *m, enum roster_change change,
+                       const struct timespec *when, struct text *ret);
 int report_change_text(const struct machine *m, enum roster_change change,
                        const struct report_style *style, struct text *ret);
 

@@ -134,12 +134,14 @@ void watch_change(struct watch *w, const struct machine *m, enum roster_change c
 {
     CLEANUP_TEXT struct text line = TEXT_INIT;
     const struct report_style style = output_style();
+    struct timespec now;
 
+    clock_gettime(CLOCK_REALTIME, &now);
     soon(w);
     if (w->screen)
         return;
     if (w->options->json)
-        (void)report_change_json(m, change, &line);
+        (void)report_change_json(m, change, &now, &line);
     else
         (void)report_change_text(m, change, &style, &line);
     put(w, &line);

@@ -1,0 +1,119 @@
+/* A responder on loopback stands in for a machine. */
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "discovery/liveness.h"
+#include "discovery/mdns-probe.h"
+
+#define ID "0123456789abcdef"
+
+static void test_probe_bytes(void **state)
+{
+    uint8_t q[MDNS_PROBE_MAX];
+    size_t size = mdns_probe_write(ID, 0x1234, q);
+    static const char name[] = "\025dcop-" ID "\013_dcop-agent\004_tcp\005local";
+
+    (void)state;
+    assert_int_equal(size, 12 + sizeof(name) + 4);
+    assert_memory_equal(q, "\x12\x34\0\0\0\1\0\0\0\0\0\0", 12);
+    assert_memory_equal(q + 12, name, sizeof(name));
+    assert_memory_equal(q + 12 + sizeof(name), "\0\41\0\1", 4);
+}
+
+static void test_answer_bytes(void **state)
+{
+    uint8_t a[12] = {0x12, 0x34, 0x84, 0, 0, 1, 0, 1};
+    uint16_t t = 0;
+
+    (void)state;
+    assert_true(mdns_answer_read(a, sizeof(a), &t));
+    assert_int_equal(t, 0x1234);
+    assert_false(mdns_answer_read(a, sizeof(a) - 1, &t));
+    a[7] = 0; /* no record */
+    assert_false(mdns_answer_read(a, sizeof(a), &t));
+    a[7] = 1;
+    a[3] = 3; /* NXDOMAIN */
+    assert_false(mdns_answer_read(a, sizeof(a), &t));
+    a[3] = 0;
+    a[2] = 0x04; /* a query */
+    assert_false(mdns_answer_read(a, sizeof(a), &t));
+}
+
+struct result {
+    sd_event *loop;
+    int count;
+    bool online;
+};
+
+static void listen_once(const char *id, const char *hostkey, bool online, void *arg)
+{
+    struct result *result = arg;
+
+    assert_string_equal(id, ID);
+    assert_null(hostkey);
+    result->count++;
+    result->online = online;
+    assert_true(sd_event_exit(result->loop, 0) >= 0);
+}
+
+/* Nobody answers queries on 127.0.0.77; what answers TCP decides. */
+static bool probe(bool listening)
+{
+    struct address loopback = {.family = AF_INET, .bytes = {127, 0, 0, 77}};
+    struct sockaddr_in a = {.sin_family = AF_INET};
+    socklen_t size = sizeof(a);
+    CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CLEANUP(liveness_free_p) struct liveness *l = NULL;
+    struct machine m = {.advert.id = ID, .addresses = &loopback, .n_addresses = 1};
+    struct result result = {0};
+
+    memcpy(&a.sin_addr, loopback.bytes, 4);
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &size), 0);
+    if (listening)
+        assert_int_equal(listen(fd, 4), 0);
+    m.port = ntohs(a.sin_port);
+    assert_true(sd_event_new(&result.loop) >= 0);
+    assert_int_equal(liveness_new(result.loop, false, listen_once, &result, &l, NULL), 0);
+    assert_int_equal(liveness_watch(l, &m), 0);
+    assert_int_equal(liveness_unknown(l), 1);
+    assert_false(liveness_is_known(l, ID, NULL));
+    assert_true(sd_event_loop(result.loop) >= 0);
+    assert_int_equal(liveness_unknown(l), 0);
+    assert_int_equal(result.count, 1);
+    liveness_forget(l, ID, NULL);
+    assert_false(liveness_is_known(l, ID, NULL));
+    sd_event_unref(result.loop);
+    return result.online;
+}
+
+static void test_ssh_answers(void **state)
+{
+    (void)state;
+    assert_true(probe(true));
+}
+
+static void test_nobody_answers(void **state)
+{
+    (void)state;
+    assert_false(probe(false));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_probe_bytes),
+        cmocka_unit_test(test_answer_bytes),
+        cmocka_unit_test(test_ssh_answers),
+        cmocka_unit_test(test_nobody_answers),
+    };
+
+    return cmocka_run_group_tests_name("liveness", tests, NULL, NULL);
+}
