@@ -108,9 +108,8 @@ struct state_run {
     char *spec;             /* what pyDCOP was; NULL when none was needed */
     char *bundle_digest;    /* likewise */
     struct strings files;   /* of the problem */
-    enum run_status status; /* a run that was killed says RUN_RUNNING for ever; so
-                             * does one that another process is at: see `alive` */
-    bool alive;             /* set by readers: its process still exists */
+    enum run_status status; /* a run that was killed stays RUN_RUNNING */
+    bool alive;             /* for readers: RUN_RUNNING, and its process still exists */
 };
 void state_run_clear(struct state_run *run);
 
