@@ -3,7 +3,6 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <net/if.h>
@@ -20,7 +19,9 @@
 
 DEFINE_CLEANUP(DIR *, closedir);
 
-enum { MAC_SIZE = 6, VALUE_MAX = 4096, CARDS_MAX = 64 };
+/* Paths here are the system's own and short; stack that was used once stays
+ * in memory. */
+enum { MAC_SIZE = 6, VALUE_MAX = 4096, CARDS_MAX = 64, PATH_ROOM = 512 };
 
 static const char *const kind_names[] = {
     [IDENTITY_SERIAL] = "serial",
@@ -55,7 +56,7 @@ void identity_sources_clear(struct identity_sources *s)
 static char *read_word(const char *root, const char *path)
 {
     CLEANUP_TEXT struct text text = TEXT_INIT;
-    char full[PATH_MAX];
+    char full[PATH_ROOM];
     char *word;
 
     if (snprintf(full, sizeof(full), "%s%s", root, path) >= (int)sizeof(full) ||
@@ -101,7 +102,7 @@ static char *read_machine_id(const char *root)
 
 static bool link_ends_in(const char *folder, const char *link, const char *wanted)
 {
-    char path[PATH_MAX], target[PATH_MAX];
+    char path[PATH_ROOM], target[PATH_ROOM];
     const char *slash;
     ssize_t n;
 
@@ -119,12 +120,13 @@ static bool link_ends_in(const char *folder, const char *link, const char *wante
  * socket that the kernel calls removable (sysfs-devices-removable). */
 static bool is_onboard(const char *root, const char *card)
 {
-    char path[PATH_MAX], device[PATH_MAX];
+    CLEANUP_FREE char *device = NULL;
+    char path[PATH_ROOM];
     size_t floor = strlen(root);
 
     if (snprintf(path, sizeof(path), "%s/sys/class/net/%s/device", root, card) >=
             (int)sizeof(path) ||
-        !realpath(path, device))
+        !(device = realpath(path, NULL)))
         return false;
     for (char *slash; (slash = strrchr(device, '/')) > device + floor; *slash = '\0') {
         CLEANUP_FREE char *removable = read_word(device, "/removable");
@@ -164,7 +166,7 @@ static bool ask_permanent_mac(const char *card, unsigned char ret[static MAC_SIZ
 
 static char *read_net(const char *root, const char *card, const char *what)
 {
-    char path[PATH_MAX];
+    char path[PATH_ROOM];
 
     if (snprintf(path, sizeof(path), "/sys/class/net/%s/%s", card, what) >= (int)sizeof(path))
         return NULL;
@@ -206,7 +208,7 @@ static int read_macs(const char *root, struct strings *ret)
 {
     CLEANUP(closedir_p) DIR *folder = NULL;
     unsigned char macs[CARDS_MAX][MAC_SIZE];
-    char path[PATH_MAX];
+    char path[PATH_ROOM];
     size_t count = 0;
 
     if (snprintf(path, sizeof(path), "%s/sys/class/net", root) >= (int)sizeof(path))

@@ -1,7 +1,6 @@
 #include "machine.h"
 
 #include <ctype.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,11 +11,11 @@
 #include "discovery/base/file.h"
 #include "discovery/base/text.h"
 
-enum { FACT_FILE_MAX = 16384 };
+enum { FACT_FILE_MAX = 16384, PATH_ROOM = 512 };
 
 static int read_fact(const char *root, const char *path, struct text *ret)
 {
-    char full[PATH_MAX];
+    char full[PATH_ROOM];
 
     if (snprintf(full, sizeof(full), "%s%s", root, path) >= (int)sizeof(full))
         return -1;
@@ -87,7 +86,7 @@ const char *machine_arch(void)
 
 char *machine_python(const char *root)
 {
-    char path[PATH_MAX], target[PATH_MAX];
+    char path[PATH_ROOM], target[PATH_ROOM];
     const char *name;
     ssize_t n;
 

@@ -1,13 +1,12 @@
 #include "status.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "discovery/base/file.h"
 
-enum { STATUS_FILE_MAX = 4096 };
+enum { STATUS_FILE_MAX = 4096, PATH_ROOM = 512 };
 
 void status_clear(struct status *s)
 {
@@ -19,7 +18,7 @@ void status_clear(struct status *s)
 static char *read_word(const char *root, const char *path)
 {
     CLEANUP_TEXT struct text text = TEXT_INIT;
-    char full[PATH_MAX];
+    char full[PATH_ROOM];
     size_t size;
 
     if (snprintf(full, sizeof(full), "%s%s", root, path) >= (int)sizeof(full) ||
@@ -32,7 +31,7 @@ static char *read_word(const char *root, const char *path)
 void status_read(const char *root, struct status *ret)
 {
     CLEANUP_FREE char *word = NULL;
-    char current[PATH_MAX];
+    char current[PATH_ROOM];
 
     *ret = (struct status){.state = ADVERT_STATE_NEW};
     if (snprintf(current, sizeof(current), "%s%s", root, STATUS_CURRENT) >= (int)sizeof(current) ||

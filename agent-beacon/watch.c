@@ -43,12 +43,12 @@ static bool holds_file(const struct watch *w)
 static int sit(struct watch *w, size_t size)
 {
     sd_event_source *source = NULL;
-    char folder[PATH_MAX];
+    CLEANUP_FREE char *folder = size > 0 ? strndup(w->path, size) : strdup("/");
     uint32_t mask = w->path[component_end(w, size)] == '\0' ? FILE_MASK : FOLDER_MASK;
     int r;
 
-    memcpy(folder, size > 0 ? w->path : "/", size > 0 ? size : 1);
-    folder[size > 0 ? size : 1] = '\0';
+    if (!folder)
+        return -ENOMEM;
     r = sd_event_add_inotify(w->loop, &source, folder, mask, on_event, w);
     if (r < 0)
         return r;
