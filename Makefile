@@ -5,6 +5,7 @@ VERSION = 0.1.0
 prefix = /usr/local
 bindir = $(prefix)/bin
 unitdir = $(prefix)/lib/systemd/system
+sysusersdir = $(prefix)/lib/sysusers.d
 datadir = $(prefix)/share/dcop
 mandir = $(prefix)/share/man
 
@@ -115,10 +116,13 @@ compile_commands.json: Makefile $(ALL_SRC)
 deps: ## install what building, testing and the demo need (apt)
 	dist/deps
 
-install-beacon: $(B)/dcop-beacon
+install-beacon: $(B)/dcop-beacon ## the part for the machines; enable it with systemctl
 	install -D -s -m 755 $(B)/dcop-beacon $(DESTDIR)$(bindir)/dcop-beacon
+	install -D -m 644 dist/systemd/dcop-beacon.sysusers $(DESTDIR)$(sysusersdir)/dcop-beacon.conf
 	install -d $(DESTDIR)$(unitdir)
 	sed 's|@bindir@|$(bindir)|' dist/systemd/dcop-beacon.service >$(DESTDIR)$(unitdir)/dcop-beacon.service
+	if [ -e $(DESTDIR)/etc/passwd ]; then \
+	systemd-sysusers --root=$(DESTDIR)/ $(DESTDIR)$(sysusersdir)/dcop-beacon.conf; fi
 
 install: all install-beacon ## install into $(DESTDIR)$(prefix)
 	install -D -m 755 $(B)/dcop-discover $(DESTDIR)$(bindir)/dcop-discover
