@@ -323,30 +323,59 @@ static void put_fields(struct writer *w, const struct advert *a, const char *err
 
         if (fields[i].offset == offsetof(struct advert, error))
             value = error;
-        if (value && fields[i].valid(value))
+        if (value && is_line(value, strlen(value)) && fields[i].valid(value))
             put_pair(w, fields[i].key, value);
     }
     if (state)
         put_pair(w, "state", state);
 }
 
-/* As many names as fit, from the first; returns how many. */
+/* As many names as fit, from the first; those that no reader would take are
+ * passed over.  Returns how many. */
 static size_t put_agents(struct writer *w, const struct strings *agents)
 {
     size_t n = 0;
 
-    while (n < agents->count && n < ADVERT_AGENTS_MAX) {
+    for (size_t i = 0; i < agents->count && n < ADVERT_AGENTS_MAX; i++) {
+        const char *name = agents->items[i];
         char key[sizeof("agent") + 11];
 
+        if (!advert_agent_valid(name, strlen(name)))
+            continue;
         if (n == 0)
             (void)snprintf(key, sizeof(key), "agent");
         else
             (void)snprintf(key, sizeof(key), "agent%zu", n + 1);
-        if (!put_pair(w, key, agents->items[n]))
+        if (!put_pair(w, key, name))
             break;
         n++;
     }
     return n;
+}
+
+/* Writes the record anew with the complaint that names were left out, which
+ * may cost more names: until what it says is what was done.  Longer numbers
+ * only take room, so that comes to an end. */
+static int put_complaint(struct writer *w, const struct advert *a, const char *error, size_t *put)
+{
+    size_t said;
+
+    do {
+        CLEANUP_FREE char *complaint = NULL;
+
+        said = *put;
+        if (asprintf(&complaint, "%zu of %zu agent names do not fit the record%s%s",
+                     a->agents.count - said, a->agents.count, error ? "; " : "",
+                     error ? error : "") < 0) {
+            complaint = NULL;
+            return -ENOMEM;
+        }
+        cut_error(complaint);
+        w->size = 0;
+        put_fields(w, a, complaint);
+        *put = put_agents(w, &a->agents);
+    } while (*put < said);
+    return 0;
 }
 
 int advert_encode(const struct advert *a, uint8_t ret[static ADVERT_TXT_MAX], size_t *ret_size)
@@ -363,24 +392,8 @@ int advert_encode(const struct advert *a, uint8_t ret[static ADVERT_TXT_MAX], si
     }
     put_fields(&w, a, error);
     put = put_agents(&w, &a->agents);
-    if (put < a->agents.count) {
-        /* Written anew with the complaint in it, which may cost a name more:
-         * the count is taken when the complaint, at its longest, is there. */
-        char *complaint = NULL;
-
-        for (size_t round = 0; round < 2; round++) {
-            free(complaint);
-            if (asprintf(&complaint, "%zu of %zu agent names do not fit the record%s%s",
-                         a->agents.count - put, a->agents.count, error ? "; " : "",
-                         error ? error : "") < 0)
-                return -ENOMEM;
-            cut_error(complaint);
-            w.size = 0;
-            put_fields(&w, a, complaint);
-            put = put_agents(&w, &a->agents);
-        }
-        free(complaint);
-    }
+    if (put < a->agents.count && put_complaint(&w, a, error, &put) < 0)
+        return -ENOMEM;
     *ret_size = w.size;
     return (int)(a->agents.count - put);
 }
