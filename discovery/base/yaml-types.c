@@ -445,6 +445,14 @@ bool yaml_is_tuple(const struct yaml_item *item)
     return item->tag && strcmp(suffix_of(item->tag), "python/tuple") == 0;
 }
 
+bool yaml_is_other(const struct yaml_item *item)
+{
+    static const char *const others[] = {"set", "omap", "pairs", NULL};
+    const char *suffix = item->tag ? suffix_of(item->tag) : "";
+
+    return is_one_of(suffix, strlen(suffix), others);
+}
+
 static void add_double(struct text *ret, double d)
 {
     if (isnan(d))
