@@ -360,7 +360,9 @@ void json_add_machine(struct json_t *object, const struct progress_machine *m)
 /* ASCII only: no bytes of the remote side steer a terminal that shows it. */
 int add_json_line(struct text *t, struct json_t *object)
 {
-    char *line = object ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6)) : NULL;
+    char *line = object
+                     ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6))
+                     : NULL;
 
     if (!line)
         return -ENOMEM;

@@ -125,9 +125,11 @@ static int make_env(struct job *job)
         "SOURCE_DATE_EPOCH=315532800", /* 1980: zip's first */
         "PIP_NO_INPUT=1",
         "PIP_DISABLE_PIP_VERSION_CHECK=1",
+        "PIP_RETRIES=1", /* pip tells of a broken connection only when it tries again */
         "PIP_NO_COLOR=1",
         "PIP_PROGRESS_BAR=off",
     };
+    char seconds[16];
     int r = 0;
 
     for (size_t i = 0; environ && environ[i] && r == 0; i++)
@@ -137,6 +139,12 @@ static int make_env(struct job *job)
     for (size_t i = 0; i < ARRAY_SIZE(fixed) && r == 0; i++)
         if (job->drop || strncmp(fixed[i], "PYTHONNOUSERSITE", 16) != 0)
             r = strings_add(&job->env, fixed[i]);
+    /* Not as options: the pip that pip starts for the build's needs would not
+     * know of them. */
+    (void)snprintf(seconds, sizeof(seconds), "%d",
+                   job->build->hurry ? INDEX_HURRY_S : INDEX_WAIT_S);
+    if (r == 0)
+        r = env_add(&job->env, "PIP_DEFAULT_TIMEOUT", seconds);
     if (r == 0)
         r = env_add(&job->env, "TMPDIR", job->folder);
     if (r == 0 && job->drop)
@@ -287,27 +295,67 @@ static int make_source(struct job *job, char *ret_tree, struct error *err)
 
 /* --- what pip said --------------------------------------------------------- */
 
-/* The last lines that say something, pip's ERROR lines before all others. */
+/* What pip draws around a build's own words. */
+static bool is_frame(const char *line, size_t size)
+{
+    static const char *const frames[] = {
+        "note: ",
+        "hint: ",
+        "╰─>",
+        "│",
+        "×",
+        "[end of output]",
+        "error: subprocess-exited",
+        "error: metadata-generation",
+        "ERROR: Failed building",
+        "ERROR: Failed to build",
+        "WARNING: Retrying",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(frames); i++)
+        if (size >= strlen(frames[i]) && strncmp(line, frames[i], strlen(frames[i])) == 0)
+            return true;
+    return size == 0;
+}
+
+/* "RuntimeError: why", the last line of a traceback. */
+static bool is_exception(const char *line, size_t size)
+{
+    size_t n = strcspn(line, ": \n");
+
+    return n < size && line[n] == ':' &&
+           ((n > 5 && strncmp(line + n - 5, "Error", 5) == 0) ||
+            (n > 9 && strncmp(line + n - 9, "Exception", 9) == 0));
+}
+
+/* The last lines that say something: of what Python raised the last one, else
+ * pip's own errors, else whatever was said. */
 static void add_words(struct text *to, const char *said)
 {
-    const char *lines[WORDS_LINES];
-    size_t sizes[WORDS_LINES], n = 0;
-    bool errors = strstr(said, "ERROR: ") != NULL || strncmp(said, "error: ", 7) == 0;
+    const char *lines[WORDS_LINES] = {0};
+    size_t sizes[WORDS_LINES] = {0}, n = 0;
+    int best = 0;
 
     for (const char *line = said; *line;) {
         size_t size = strcspn(line, "\n"), skip = strspn(line, " \t");
         const char *next = line + size + (line[size] == '\n');
+        int rank;
 
         skip = skip < size ? skip : size;
-        if (size > skip && (!errors || strncmp(line + skip, "ERROR: ", 7) == 0)) {
+        line += skip;
+        size -= skip;
+        rank = is_exception(line, size) ? 3 : strncmp(line, "ERROR: ", 7) == 0 ? 2 : 1;
+        if (!is_frame(line, size) && rank >= best) {
+            if (rank > best || rank == 3)
+                n = 0;
+            best = rank;
             if (n == WORDS_LINES) {
                 memmove(lines, lines + 1, sizeof(lines) - sizeof(*lines));
                 memmove(sizes, sizes + 1, sizeof(sizes) - sizeof(*sizes));
                 n--;
             }
-            skip += errors ? 7 : 0;
-            lines[n] = line + skip;
-            sizes[n++] = size - skip;
+            lines[n] = line + (rank == 2 ? 7 : 0);
+            sizes[n++] = size - (rank == 2 ? 7 : 0);
         }
         line = next;
     }
@@ -331,6 +379,12 @@ static int explain(const struct job *job, const struct process_result *result, s
     const char *spec = job->build->spec;
 
     add_words(&words, result->errors.size ? text_str(&result->errors) : text_str(&result->output));
+    if (job->build->kind != WHEEL_SPEC_REQUIREMENT &&
+        says(result, "No matching distribution found for"))
+        return error_set(err, -ENETUNREACH,
+                         "cannot build %s: what it is built with is neither installed nor to be "
+                         "had from the Python index (%s)",
+                         spec, text_str(&words));
     if (says(result, "connection broken by") || says(result, "Could not fetch URL"))
         return error_set(err, -ENETUNREACH,
                          "cannot get %s: the Python index is not reachable from here, and nothing "
@@ -343,7 +397,8 @@ static int explain(const struct job *job, const struct process_result *result, s
         job->build->kind == WHEEL_SPEC_REQUIREMENT)
         return error_set(err, -ENOENT, "the Python index has no %s: %s", spec, text_str(&words));
     if (says(result, "No module named 'setuptools'") || says(result, "No module named 'wheel'") ||
-        says(result, "invalid command 'bdist_wheel'") || says(result, "Cannot import 'setuptools"))
+        says(result, "invalid command 'bdist_wheel'") ||
+        says(result, "Cannot import 'setuptools.build_meta"))
         return error_set(err, -ENOPKG,
                          "cannot build %s without setuptools; install it: "
                          "apt install python3-setuptools python3-wheel",
@@ -358,22 +413,15 @@ static int attempt(const struct job *job, const char *wheels, bool isolated, str
     CLEANUP(process_result_clear) struct process_result result = {0};
     bool local = job->build->kind != WHEEL_SPEC_REQUIREMENT, hurry = job->build->hurry;
     const char *argv[24];
-    char seconds[16];
     size_t n = 0;
     int r;
 
-    (void)snprintf(seconds, sizeof(seconds), "%d", hurry ? INDEX_HURRY_S : INDEX_WAIT_S);
     argv[n++] = job->python;
     argv[n++] = "-m";
     argv[n++] = "pip";
     argv[n++] = "wheel";
     argv[n++] = "--no-deps";
     argv[n++] = "--no-cache-dir";
-    /* pip tells of a broken connection only when it tries again. */
-    argv[n++] = "--retries";
-    argv[n++] = "1";
-    argv[n++] = "--timeout";
-    argv[n++] = seconds;
     /* Not `setup.py bdist_wheel`, which pip stops doing. */
     argv[n++] = "--use-pep517";
     if (!isolated)
@@ -411,11 +459,9 @@ static int build_in(const struct job *job, const char *wheels, struct error *err
     r2 = attempt(job, wheels, !isolated, &second);
     if (r2 == 0)
         return 0;
-    /* That the index is out of reach is the lesser news: what is wrong with
-     * the build at hand says more. */
-    if (r2 == -ECANCELED || r2 == -ETIMEDOUT || (isolated && r2 != -ENOPKG))
-        return error_set(err, r2, "%s", second.text);
-    if (r == -ENOPKG || r2 == -ENETUNREACH)
+    /* A build that failed says more than a tool that was not to be had. */
+    if (r2 != -ECANCELED && r2 != -ETIMEDOUT &&
+        (r == -EBADMSG || (r == -ENOPKG && r2 == -ENETUNREACH)))
         return error_set(err, r, "%s", first.text);
     return error_set(err, r2, "%s", second.text);
 }

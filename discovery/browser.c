@@ -45,12 +45,13 @@ struct client {
 };
 
 /*
- * `queue`, `stop_fd`, `users` and `busy_since` are shared; the rest belongs to
+ * `queue`, the two descriptors, `users` and `busy_since` are shared; the rest belongs to
  * the thread once it runs.
  */
 struct browser {
     struct queue *queue;
-    int stop_fd;
+    int stop_fd; /* readable: the owner wants the end */
+    int done_fd; /* readable: the thread has ended, but for its last lines */
     pthread_t thread;
     atomic_int users;            /* the owner and the thread; the last one frees */
     _Atomic uint64_t busy_since; /* ms, CLOCK_MONOTONIC; 0: waiting for events */
@@ -476,6 +477,8 @@ static void drop_user(struct browser *b)
     queue_free(b->queue);
     if (b->stop_fd >= 0)
         close(b->stop_fd);
+    if (b->done_fd >= 0)
+        close(b->done_fd);
     free(b->type);
     free(b);
 }
@@ -526,6 +529,7 @@ static void *run(void *arg)
     sd_event_source_unref(b->retry);
     avahi_poll_free(b->poll);
     sd_event_unref(b->loop);
+    (void)eventfd_write(b->done_fd, 1);
     drop_user(b);
     return NULL;
 }
@@ -553,10 +557,13 @@ int browser_new(const char *fleet, struct browser **ret, struct error *err)
     atomic_init(&b->users, 1);
     atomic_init(&b->busy_since, 0);
     b->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    b->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     b->queue = queue_new(BROWSER_QUEUE_MAX, destroy_event);
-    if (asprintf(&b->type, fleet ? "_%s._sub." ADVERT_TYPE : ADVERT_TYPE, fleet) < 0)
+    if (!fleet)
+        b->type = strdup(ADVERT_TYPE);
+    else if (asprintf(&b->type, "_%s._sub." ADVERT_TYPE, fleet) < 0)
         b->type = NULL;
-    if (b->stop_fd >= 0 && b->queue && b->type) {
+    if (b->stop_fd >= 0 && b->done_fd >= 0 && b->queue && b->type) {
         atomic_store(&b->users, 2);
         r = start_thread(b);
         if (r == 0) {
@@ -571,16 +578,15 @@ int browser_new(const char *fleet, struct browser **ret, struct error *err)
 
 void browser_free(struct browser *b)
 {
-    struct timespec deadline;
+    struct pollfd done;
 
     if (!b)
         return;
+    done = (struct pollfd){.fd = b->done_fd, .events = POLLIN};
     (void)eventfd_write(b->stop_fd, 1);
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_nsec += BROWSER_STOP_MS * 1000000;
-    deadline.tv_sec += deadline.tv_nsec / 1000000000;
-    deadline.tv_nsec %= 1000000000;
-    if (pthread_clockjoin_np(b->thread, NULL, CLOCK_MONOTONIC, &deadline) != 0)
+    if (poll(&done, 1, BROWSER_STOP_MS) > 0)
+        pthread_join(b->thread, NULL);
+    else
         pthread_detach(b->thread);
     drop_user(b);
 }

@@ -157,10 +157,16 @@ static void add_ini_literal(struct text *t, const char *s)
         t->failed = true;
 }
 
+/* Also plain to Python, which in "a-3or" sees a number that it warns about. */
+static bool is_plain_in_ini(const char *s)
+{
+    return (is_plain_word(s) && !strpbrk(s, "-.")) || is_ipv4(s);
+}
+
 /* The line is split as a shell would: in single quotes nothing counts. */
 static void add_ini(struct text *t, const char *s)
 {
-    if (is_plain_word(s) || is_ipv4(s)) {
+    if (is_plain_in_ini(s)) {
         text_adds(t, s);
         return;
     }
@@ -202,7 +208,7 @@ int inventory_write_ini(const struct inventory *v, struct text *ret)
     if (v->controller) {
         text_adds(ret, "controller_proxy_addr=");
         /* Not split as the hosts' lines are: a literal has no quotes around. */
-        if (is_plain_word(v->controller) || is_ipv4(v->controller))
+        if (is_plain_in_ini(v->controller))
             text_adds(ret, v->controller);
         else
             add_ini_literal(ret, v->controller);

@@ -490,7 +490,7 @@ void liveness_free(struct liveness *l)
 /* The host key's form is bounded by the advert's parser. */
 static size_t make_key(const char *id, const char *hostkey, char ret[static KEY_MAX])
 {
-    size_t n = strlen(id) + 1, m = hostkey ? strlen(hostkey) : 0;
+    size_t n = strnlen(id, ADVERT_ID_LENGTH), m = hostkey ? strlen(hostkey) : 0;
 
     if (n + m > KEY_MAX)
         m = KEY_MAX - n;

@@ -122,8 +122,7 @@ static struct tree_node *make_node(struct build *b, const struct yaml_item *item
     node->mark = item->mark;
     node->only_maps = item->kind == YAML_KIND_LIST;
     node->tuple = yaml_is_tuple(item);
-    node->tagged = item->tag && !node->tuple && strcmp(item->tag, "tag:yaml.org,2002:seq") != 0 &&
-                   strcmp(item->tag, "tag:yaml.org,2002:map") != 0;
+    node->other = yaml_is_other(item);
     return node;
 }
 

@@ -62,7 +62,7 @@ struct tree_node {
     bool open;                   /* its end has not been read yet */
     bool only_maps;              /* of a list: can be merged */
     bool tuple;
-    bool tagged; /* with another tag than list's or map's own */
+    bool other; /* a set, !!omap or !!pairs: no map or list of Python's */
 };
 
 struct tree_block;

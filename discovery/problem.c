@@ -200,7 +200,7 @@ static int read_agents(struct walk *w, struct tree_node *root, struct problem *p
     if (!entry)
         return fail_missing(w, root);
     node = entry->value;
-    if (node->kind == YAML_KIND_SCALAR || (node->tagged && node->kind == YAML_KIND_LIST))
+    if (node->kind == YAML_KIND_SCALAR || (node->other && node->kind == YAML_KIND_LIST))
         return yaml_reader_fail(w->y, node->mark, w->err,
                                 "`agents` must be a map or a list of names");
     r = collect(w, &n, node);
@@ -226,7 +226,8 @@ static int read_variables(struct walk *w, struct tree_node *root, struct problem
     if (!entry)
         return 0;
     node = entry->value;
-    if (node->kind != YAML_KIND_MAP && !(node->kind == YAML_KIND_LIST && !node->entries.first))
+    if (node->kind == YAML_KIND_SCALAR ||
+        (node->entries.first && (node->kind == YAML_KIND_LIST || node->other)))
         return yaml_reader_fail(w->y, node->mark, w->err, "`variables` must be a map");
     r = collect(w, &n, node);
     p->variables = n.seen.count;

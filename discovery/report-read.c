@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "machine.h"
+
 DEFINE_CLEANUP(json_t *, json_decref);
 #define CLEANUP_JSON CLEANUP(json_decref_p)
 
@@ -141,8 +143,8 @@ static bool parse_time(const char *s, struct timespec *ret)
     tm.tm_mon -= 1;
     check = tm;
     t = timegm(&check);
-    if (check.tm_mday != tm.tm_mday || check.tm_hour != tm.tm_hour || check.tm_min != tm.tm_min ||
-        check.tm_sec != tm.tm_sec)
+    if (check.tm_mon != tm.tm_mon || check.tm_mday != tm.tm_mday || check.tm_hour != tm.tm_hour ||
+        check.tm_min != tm.tm_min || check.tm_sec != tm.tm_sec)
         return false; /* the 31st of June */
     *ret = (struct timespec){.tv_sec = t, .tv_nsec = nanoseconds};
     return true;
@@ -328,11 +330,8 @@ static int read_machine(const struct place *p, const json_t *o, struct machine *
 
 void machine_list_clear(struct machine_list *l)
 {
-    for (size_t i = 0; i < l->count; i++) {
-        advert_clear(&l->items[i].advert);
-        free(l->items[i].host);
-        free(l->items[i].addresses);
-    }
+    for (size_t i = 0; i < l->count; i++)
+        machine_clear(&l->items[i]);
     free(l->items);
     free(l->pointers);
     *l = MACHINE_LIST_INIT;

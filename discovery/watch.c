@@ -149,15 +149,14 @@ void watch_change(struct watch *w, const struct machine *m, enum roster_change c
 
 void watch_daemon(struct watch *w, bool there, const char *reason)
 {
+    bool news = !there || w->trouble; /* that it is there at first is none */
+
     free(w->trouble);
     w->trouble = there ? NULL : strdup(reason);
     if (w->screen)
         soon(w);
-    else if (!w->options->quiet)
-        fprintf(stderr, "dcop-discover: Avahi: %s\n",
-                there        ? "the daemon is there"
-                : w->trouble ? w->trouble
-                             : "gone");
+    else if (news && !w->options->quiet)
+        fprintf(stderr, "dcop-discover: Avahi: %s\n", there ? "it is back" : reason);
 }
 
 void watch_resized(struct watch *w)

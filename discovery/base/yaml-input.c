@@ -406,18 +406,18 @@ static int fail_tab(const struct yaml_input *in, struct yaml_mark at, struct err
     return -EBADMSG;
 }
 
-int yaml_input_pass(struct yaml_input *in, uint32_t to, bool opaque, struct error *err)
+int yaml_input_pass(struct yaml_input *in, uint32_t to, enum yaml_between what, struct error *err)
 {
     for (; in->tabs_head < in->tabs_count; in->tabs_head++) {
         const struct yaml_tab *t = &in->tabs[in->tabs_head];
 
         if (t->mark.index >= to)
             break;
-        if (opaque)
+        if (what == YAML_BETWEEN_QUOTES || (what == YAML_BETWEEN_WORDS && t->hash))
             continue;
         if (t->hash)
             in->comment_line = t->mark.line + 1;
-        else if (in->comment_line != t->mark.line + 1)
+        else if (what == YAML_BETWEEN_WORDS || in->comment_line != t->mark.line + 1)
             return fail_tab(in, t->mark, err,
                             "a tab, which YAML allows in quotes and comments only; use spaces");
     }

@@ -81,7 +81,12 @@ const char *yaml_input_hidden_key(const struct yaml_input *in);
 /* The place behind the last tab of a line that has come so far, or `least`. */
 uint32_t yaml_input_line_end(const struct yaml_input *in, uint32_t line, uint32_t least);
 
-/* Says that the reader has come to `to`.  With `opaque`, what was passed is a
- * quoted or block scalar, where tabs are text; else a tab there, unless in a
- * comment, is an error. */
-int yaml_input_pass(struct yaml_input *in, uint32_t to, bool opaque, struct error *err);
+/* What lies between two places. */
+enum yaml_between {
+    YAML_BETWEEN_TOKENS, /* blanks and comments; a tab is an error, unless in a comment */
+    YAML_BETWEEN_WORDS,  /* of a plain scalar; a tab is an error, "#" no comment */
+    YAML_BETWEEN_QUOTES, /* a quoted or block scalar; a tab is text */
+};
+
+/* Says that the reader has come to `to`, and what it has passed. */
+int yaml_input_pass(struct yaml_input *in, uint32_t to, enum yaml_between what, struct error *err);

@@ -1,9 +1,9 @@
 #include "yaml-types.h"
 
-#include <locale.h>
-#include <math.h>
 #include <string.h>
 #include <strings.h>
+
+#include "yaml-number.h"
 
 #define DIGITS "0123456789"
 #define TAG_PREFIX "tag:yaml.org,2002:"
@@ -246,21 +246,6 @@ enum yaml_type yaml_plain_type(const char *text, size_t size)
     return size == 1 && *text == '=' ? YAML_TYPE_VALUE : YAML_TYPE_STRING;
 }
 
-/* The digits without sign and "_"; NULL without memory. */
-static char *digits_of(const char *text, size_t size, bool *ret_negative)
-{
-    char *digits = malloc(size + 1), *to = digits;
-
-    if (!digits)
-        return NULL;
-    *ret_negative = size > 0 && *text == '-';
-    for (size_t i = size > 0 && (*text == '-' || *text == '+'); i < size; i++)
-        if (text[i] != '_')
-            *to++ = text[i];
-    *to = '\0';
-    return digits;
-}
-
 /* The regular expression lets "0x_" pass, int() does not. */
 static bool int_has_digits(const char *text, size_t size)
 {
@@ -283,19 +268,6 @@ static const char *check_value(enum yaml_type type, const char *text, size_t siz
         (!parse_time((struct scan){text, text + size}, &t) || !time_exists(&t)))
         return "is no date that exists; quote it if it is a text";
     return NULL;
-}
-
-/* C's own idea of numbers, whatever the locale. */
-static bool parse_double(const char *digits, double *ret)
-{
-    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    char *end;
-
-    if (!c)
-        return false;
-    *ret = strtod_l(digits, &end, c);
-    freelocale(c);
-    return *digits != '\0' && *end == '\0' && !strpbrk(digits, "xX");
 }
 
 /* As lenient as Python's base64.decodebytes: other characters are skipped,
@@ -328,7 +300,7 @@ static bool is_sixties(char *digits, bool whole)
     double d;
 
     while ((piece = strsep(&rest, ":")))
-        if (!parse_double(piece, &d) || (whole && strspn(piece, DIGITS) < strlen(piece)))
+        if (!yaml_double(piece, &d) || (whole && strspn(piece, DIGITS) < strlen(piece)))
             return false;
     return true;
 }
@@ -356,7 +328,7 @@ static bool tagged_value_fits(enum yaml_type type, const char *text, size_t size
     case YAML_TYPE_INT:
         if (is_int(s))
             return true;
-        digits = digits_of(text, size, &negative);
+        digits = yaml_digits(text, size, &negative);
         return digits && *digits != '0' && strchr(digits, ':') && is_sixties(digits, true);
     case YAML_TYPE_BOOL:
         for (const char *const *w = truths; *w; w++)
@@ -366,7 +338,7 @@ static bool tagged_value_fits(enum yaml_type type, const char *text, size_t size
     case YAML_TYPE_FLOAT:
         if (is_float(s))
             return true;
-        digits = digits_of(text, size, &negative);
+        digits = yaml_digits(text, size, &negative);
         return digits && is_sixties(digits, false);
     }
     return false;
@@ -445,111 +417,10 @@ bool yaml_is_tuple(const struct yaml_item *item)
     return item->tag && strcmp(suffix_of(item->tag), "python/tuple") == 0;
 }
 
-static void add_double(struct text *ret, double d)
+bool yaml_is_other(const struct yaml_item *item)
 {
-    if (isnan(d))
-        text_adds(ret, "nan");
-    else if (d == trunc(d) && fabs(d) < 18446744073709551616.0)
-        text_addf(ret, "n%s%llu", d < 0 ? "-" : "", (unsigned long long)fabs(d));
-    else
-        text_addf(ret, "f%a", d);
-}
+    static const char *const others[] = {"set", "omap", "pairs", NULL};
+    const char *suffix = item->tag ? suffix_of(item->tag) : "";
 
-static void add_float(struct text *ret, const char *text, size_t size)
-{
-    bool negative;
-    CLEANUP_FREE char *digits = digits_of(text, size, &negative);
-    double d = 0, part;
-    char *rest, *piece;
-
-    if (!digits) {
-        ret->failed = true;
-        return;
-    }
-    rest = *digits == '.' && strpbrk(digits, "iInN") ? digits + 1 : digits; /* .inf and .nan */
-    while ((piece = strsep(&rest, ":"))) {
-        (void)parse_double(piece, &part);
-        d = d * 60 + part;
-    }
-    add_double(ret, negative ? -d : d);
-}
-
-/* value = value * base + digit, false when it does not fit. */
-static bool add_digit(unsigned long long *value, unsigned base, unsigned digit)
-{
-    return !__builtin_mul_overflow(*value, base, value) &&
-           !__builtin_add_overflow(*value, digit, value);
-}
-
-static unsigned digit_value(char c)
-{
-    return c <= '9' ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a') + 10;
-}
-
-static void add_int(struct text *ret, const char *text, size_t size)
-{
-    bool negative, fits = true;
-    CLEANUP_FREE char *digits = digits_of(text, size, &negative);
-    unsigned long long value = 0;
-    unsigned base = 10, part = 0;
-    const char *p = digits;
-
-    if (!digits) {
-        ret->failed = true;
-        return;
-    }
-    if (p[0] == '0' && (p[1] == 'b' || p[1] == 'x')) {
-        base = p[1] == 'b' ? 2 : 16;
-        p += 2;
-    } else if (p[0] == '0')
-        base = 8;
-    if (strchr(p, ':')) {
-        for (; fits && *p; p++) {
-            if (*p != ':') {
-                fits = part < 1u << 24;
-                part = part * 10 + digit_value(*p);
-            }
-            if (p[1] == ':' || p[1] == '\0') {
-                if (*p != ':')
-                    fits = fits && add_digit(&value, 60, part);
-                part = 0;
-            }
-        }
-    } else
-        for (; fits && *p; p++)
-            fits = add_digit(&value, base, digit_value(*p));
-    if (fits)
-        text_addf(ret, "n%s%llu", negative && value ? "-" : "", value);
-    else
-        text_addf(ret, "N%s%s", negative ? "-" : "", digits);
-}
-
-void yaml_add_key(struct text *ret, enum yaml_type type, const char *text, size_t size)
-{
-    switch (type) {
-    case YAML_TYPE_STRING:
-    case YAML_TYPE_VALUE: /* PyYAML's flatten_mapping makes a key "=" a string */
-        text_addc(ret, 's');
-        text_add(ret, text, size);
-        return;
-    case YAML_TYPE_NULL:
-        text_adds(ret, "0");
-        return;
-    case YAML_TYPE_BOOL: /* yes, true, on */
-        text_adds(ret, strchr("yYtT", *text) || strncasecmp(text, "on", size) == 0 ? "n1" : "n0");
-        return;
-    case YAML_TYPE_INT:
-        add_int(ret, text, size);
-        return;
-    case YAML_TYPE_FLOAT:
-        add_float(ret, text, size);
-        return;
-    case YAML_TYPE_TIME:
-    case YAML_TYPE_MERGE:
-    case YAML_TYPE_BYTES:
-    case YAML_TYPE_OTHER:
-        text_addf(ret, "%d", (int)type);
-        text_add(ret, text, size);
-        return;
-    }
+    return is_one_of(suffix, strlen(suffix), others);
 }

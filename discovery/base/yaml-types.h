@@ -42,6 +42,9 @@ const char *yaml_collection_check(const struct yaml_item *item);
 /* A list with this tag can be a key: a tuple. */
 bool yaml_is_tuple(const struct yaml_item *item);
 
+/* Python makes something else than a list or dict of this: !!set, !!omap, !!pairs. */
+bool yaml_is_other(const struct yaml_item *item);
+
 /* Appends bytes that are the same for two scalars exactly when they are the
  * same key of a Python dict (1, 0x1, 1.0 and true are).  Not told apart or
  * together as Python does: whole numbers beyond 64 bits written in different

@@ -179,7 +179,7 @@ static int check_tabs(struct yaml_reader *y, struct error *err)
 {
     const yaml_event_t *e = &y->event;
     uint32_t start = (uint32_t)e->start_mark.index, end = (uint32_t)e->end_mark.index;
-    bool opaque = false;
+    enum yaml_between what = YAML_BETWEEN_TOKENS;
     int r;
 
     if (y->input.tabs_head == y->input.tabs_count)
@@ -187,12 +187,12 @@ static int check_tabs(struct yaml_reader *y, struct error *err)
     if (e->type == YAML_SCALAR_EVENT) {
         yaml_scalar_style_t style = e->data.scalar.style;
 
-        opaque = style != YAML_PLAIN_SCALAR_STYLE;
+        what = style == YAML_PLAIN_SCALAR_STYLE ? YAML_BETWEEN_WORDS : YAML_BETWEEN_QUOTES;
         if (style == YAML_LITERAL_SCALAR_STYLE || style == YAML_FOLDED_SCALAR_STYLE)
             start = yaml_input_line_end(&y->input, (uint32_t)e->start_mark.line, start);
     }
-    r = yaml_input_pass(&y->input, start, false, err);
-    return r < 0 ? r : yaml_input_pass(&y->input, end, opaque, err);
+    r = yaml_input_pass(&y->input, start, YAML_BETWEEN_TOKENS, err);
+    return r < 0 ? r : yaml_input_pass(&y->input, end, what, err);
 }
 
 static const char *tag_of(const yaml_char_t *tag)

@@ -43,6 +43,7 @@ static void agents_are_found(void **state)
     check("agents:\n  a1: {capacity: 1}\n  a 2:\nexternal_variables: {e: 1}\n", "a1|a 2", 0);
     check("agents: {1e5: x, y: x, Zoë: z}\n", "1e5|y|Zoë", 0);
     check("agents: !!set {a1, a2}\n", "a1|a2", 0);
+    check("agents: !!python/list [a1]\nvariables: !!python/dict {v: 1}\n", "a1", 1);
     check("agents: &self {a1: *self}\n", "a1", 0);
     check("a: &n a1\nagents: {*n : 1}\nvariables: {1: a, '1': b}\n", "a1", 2);
 }
@@ -112,6 +113,8 @@ static void bad_content_is_named(void **state)
     check_error("agents: &a [*a]\n", "f:1:13: a list or map as a name among the agents");
     check_error("agents: &a {<<: *a}\n", "f:1:17: *a is merged into itself");
     check_error("agents: [a]\nvariables: [v]\n", "f:2:12: `variables` must be a map");
+    check_error("agents: !!omap [a: 1]\n", "f:1:9: `agents` must be a map or a list of names");
+    check_error("agents: [a]\nvariables: !!set {v}\n", "f:2:12: `variables` must be a map");
     check_error("x: *y\n", "f:1:4: no anchor &y before this *y");
     check_error("x: &y 1\nz: &y 2\n", "f:2:4: the anchor &y is given twice, first at f:1:4");
     check_error("[a]: 1\n", "f:1:1: a list or map cannot be a key");

@@ -119,6 +119,8 @@ static void errors_say_where(void **state)
                 "f:1:3: a tab, which YAML allows in quotes and comments only; use spaces");
     check_error("a: 1\nb: 2\t\n",
                 "f:2:5: a tab, which YAML allows in quotes and comments only; use spaces");
+    check_error("a: b#c\td\n",
+                "f:1:7: a tab, which YAML allows in quotes and comments only; use spaces");
     check_error("a: |\t\n  x\n",
                 "f:1:5: a tab, which YAML allows in quotes and comments only; use spaces");
     check_error("a: [b?c]\n", "f:1:5: a text with \"?\" inside [ ] or { } needs quotes");

@@ -1,0 +1,284 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "discovery/machine.h"
+#include "discovery/match.h"
+
+enum { MACHINES = 8 };
+
+/* A classroom: machines that are online and unassigned until told otherwise. */
+struct room {
+    struct machine machines[MACHINES];
+    const struct machine *pointers[MACHINES];
+    struct problem problem;
+    struct match match;
+};
+
+static void room_init(struct room *r)
+{
+    memset(r, 0, sizeof(*r));
+    for (size_t i = 0; i < MACHINES; i++) {
+        struct machine *m = &r->machines[i];
+
+        (void)snprintf(m->advert.id, sizeof(m->advert.id), "%016zx", i);
+        assert_true(asprintf(&m->host, "rpi-%zu.local", i) > 0);
+        m->beacon = m->online = true;
+        r->pointers[i] = m;
+    }
+}
+
+static void room_clear(struct room *r)
+{
+    for (size_t i = 0; i < MACHINES; i++)
+        machine_clear(&r->machines[i]);
+    problem_clear(&r->problem);
+    match_clear(&r->match);
+}
+
+static void name(struct room *r, size_t machine, const char *agent)
+{
+    assert_int_equal(strings_add(&r->machines[machine].advert.agents, agent), 0);
+}
+
+static void want(struct room *r, const char *agent)
+{
+    assert_int_equal(strings_add(&r->problem.agents, agent), 0);
+    r->problem.variables++;
+}
+
+/* Matches the first `n` machines. */
+static struct match *match(struct room *r, size_t n)
+{
+    match_clear(&r->match);
+    assert_int_equal(match_make(r->pointers, n, &r->problem, &r->match), 0);
+    assert_int_equal(match_explain(&r->match, r->pointers, n), 0);
+    return &r->match;
+}
+
+static void test_all_there(void **state)
+{
+    CLEANUP(room_clear) struct room r;
+    struct match *m;
+
+    (void)state;
+    room_init(&r);
+    want(&r, "a1");
+    want(&r, "a2");
+    want(&r, "a3");
+    name(&r, 1, "a1");
+    name(&r, 0, "a2");
+    name(&r, 0, "a3");
+    m = match(&r, 2);
+    assert_int_equal(m->n_matched, 3);
+    assert_string_equal(m->matched[0].agent, "a1");
+    assert_ptr_equal(m->matched[0].machine, &r.machines[1]);
+    assert_ptr_equal(m->matched[2].machine, &r.machines[0]);
+    assert_int_equal(m->n_missing + m->n_duplicates + m->n_offline, 0);
+    assert_int_equal(m->n_unexpected + m->n_unassigned + m->warnings.count, 0);
+    assert_true(match_ok(m, false));
+    assert_true(match_ok(m, true));
+}
+
+static void test_missing(void **state)
+{
+    CLEANUP(room_clear) struct room r;
+    struct match *m;
+
+    (void)state;
+    room_init(&r);
+    want(&r, "a1");
+    want(&r, "a2");
+    name(&r, 0, "a1");
+    m = match(&r, 1);
+    assert_int_equal(m->n_missing, 1);
+    assert_string_equal(m->missing[0], "a2");
+    assert_false(match_ok(m, false));
+    m = match(&r, 0);
+    assert_int_equal(m->n_missing, 2);
+    assert_false(match_ok(m, false));
+}
+
+static void test_duplicate(void **state)
+{
+    CLEANUP(room_clear) struct room r;
+    struct match *m;
+
+    (void)state;
+    room_init(&r);
+    want(&r, "a1");
+    name(&r, 0, "a1");
+    name(&r, 1, "a1");
+    name(&r, 2, "a1");
+    r.machines[1].online = false;
+    m = match(&r, 3);
+    assert_int_equal(m->n_duplicates, 1);
+    assert_int_equal(m->n_matched, 0);
+    assert_int_equal(m->duplicates[0].count, 2);
+    assert_ptr_equal(m->duplicates[0].machines[0], &r.machines[0]);
+    assert_ptr_equal(m->duplicates[0].machines[1], &r.machines[2]);
+    assert_false(match_ok(m, false));
+    r.machines[2].online = false;
+    m = match(&r, 3);
+    assert_int_equal(m->n_matched, 1); /* the others do not count while they are off */
+    assert_true(match_ok(m, true));
+}
+
+static void test_offline(void **state)
+{
+    CLEANUP(room_clear) struct room r;
+    struct match *m;
+
+    (void)state;
+    room_init(&r);
+    want(&r, "a1");
+    name(&r, 0, "a1");
+    name(&r, 1, "b1"); /* off: neither unexpected … */
+    r.machines[0].online = r.machines[1].online = r.machines[2].online = false;
+    m = match(&r, 3);
+    assert_int_equal(m->n_offline, 1);
+    assert_ptr_equal(m->offline[0].machine, &r.machines[0]);
+    assert_int_equal(m->n_missing, 0);
+    assert_int_equal(m->n_unexpected, 0);
+    assert_int_equal(m->n_unassigned, 0); /* … nor unassigned */
+    assert_false(match_ok(m, false));
+}
+
+static void test_strict(void **state)
+{
+    CLEANUP(room_clear) struct room r;
+    struct match *m;
+
+    (void)state;
+    room_init(&r);
+    want(&r, "a1");
+    name(&r, 0, "a1");
+    m = match(&r, 2);
+    assert_int_equal(m->n_unassigned, 1);
+    assert_ptr_equal(m->unassigned[0], &r.machines[1]);
+    assert_true(match_ok(m, false));
+    assert_false(match_ok(m, true));
+    r.machines[1].beacon = false; /* any computer of the network */
+    assert_true(match_ok(match(&r, 2), true));
+    r.machines[1].beacon = true;
+    name(&r, 1, "zz");
+    m = match(&r, 2);
+    assert_int_equal(m->n_unexpected, 1);
+    assert_true(match_ok(m, false));
+    assert_false(match_ok(m, true));
+}
+
+static void test_suggestions(void **state)
+{
+    CLEANUP(room_clear) struct room r;
+    struct match *m;
+
+    (void)state;
+    room_init(&r);
+    want(&r, "a1");
+    want(&r, "a2");
+    want(&r, "a3");
+    want(&r, "worker");
+    want(&r, "planner");
+    name(&r, 0, "a1");     /* is there, so that nobody else is meant by it */
+    name(&r, 1, "A01");    /* … so none */
+    name(&r, 2, "wrokre"); /* two swaps */
+    name(&r, 3, "wroker"); /* one: nearer, though later */
+    name(&r, 4, "a 2");
+    name(&r, 5, "A2"); /* a2 is taken */
+    name(&r, 6, "a9"); /* one edit of two characters is another name */
+    name(&r, 7, "plaNner0");
+    m = match(&r, 8);
+    assert_int_equal(m->n_unexpected, 7);
+    assert_null(m->unexpected[0].suggestion);
+    assert_null(m->unexpected[1].suggestion);
+    assert_string_equal(m->unexpected[2].suggestion, "worker");
+    assert_string_equal(m->unexpected[3].suggestion, "a2");
+    assert_null(m->unexpected[4].suggestion);
+    assert_null(m->unexpected[5].suggestion);
+    assert_string_equal(m->unexpected[6].suggestion, "planner");
+}
+
+static void test_suggests_offline(void **state)
+{
+    CLEANUP(room_clear) struct room r;
+    struct match *m;
+
+    (void)state;
+    room_init(&r);
+    want(&r, "a1");
+    name(&r, 0, "a1");
+    r.machines[0].online = false;
+    name(&r, 1, "A1");
+    m = match(&r, 2);
+    assert_string_equal(m->unexpected[0].suggestion, "a1");
+}
+
+static void test_warnings(void **state)
+{
+    CLEANUP(room_clear) struct room r;
+    struct match *m;
+
+    (void)state;
+    room_init(&r);
+    want(&r, "a1");
+    r.problem.variables = 3;
+    name(&r, 0, "a1");
+    r.machines[0].in_doubt = true;
+    r.machines[0].advert.error = strdup("no names fit");
+    m = match(&r, 1);
+    assert_int_equal(m->warnings.count, 3);
+    assert_non_null(strstr(m->warnings.items[0], "1 agent for 3 computations"));
+    assert_non_null(strstr(m->warnings.items[1], "rpi-0 is in doubt"));
+    assert_string_equal(m->warnings.items[2], "rpi-0 says: no names fit");
+    assert_true(match_ok(m, true));
+    r.problem.variables = 1;
+    r.machines[0].online = false;
+    assert_int_equal(match(&r, 1)->warnings.count, 0);
+}
+
+/* Hostile: thousands of names, none of them right, must not cost seconds. */
+static void test_bounded(void **state)
+{
+    enum { NAMES = 20000 };
+    CLEANUP(room_clear) struct room r;
+    struct timespec from, to;
+    struct match *m;
+
+    (void)state;
+    room_init(&r);
+    for (int i = 0; i < NAMES; i++) {
+        char text[64];
+
+        (void)snprintf(text, sizeof(text), "agent-with-a-long-name-%d-x", i);
+        want(&r, text);
+        (void)snprintf(text, sizeof(text), "agent-with-a-long-nmae-%d-yy", i + NAMES);
+        name(&r, 0, text);
+    }
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+    m = match(&r, 1);
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+    assert_int_equal(m->n_unexpected, NAMES);
+    print_message("%d names: %ld ms\n", NAMES,
+                  (long)(to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000);
+    assert_true(to.tv_sec - from.tv_sec < 10); /* sanitizers included */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_there),        cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_duplicate),        cmocka_unit_test(test_offline),
+        cmocka_unit_test(test_strict),           cmocka_unit_test(test_suggestions),
+        cmocka_unit_test(test_suggests_offline), cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_bounded),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

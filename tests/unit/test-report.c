@@ -1,0 +1,351 @@
+#include <errno.h>
+#include <locale.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "discovery/report.h"
+
+#define HOSTKEY "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define HOSTKEY2 "SHA256:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"
+
+static const char roster[] =
+    "{\"version\": 1, \"machines\": [\n"
+    " {\"id\": \"00000000000000a1\", \"host\": \"rpi-1.local\", \"addresses\": [\"192.0.2.1\", "
+    "\"fe80::1%lo\"], \"port\": 22, \"agents\": [\"a1\", \"a \\u001B[2J\"], \"fleet\": \"lab\", "
+    "\"user\": \"pi\", \"hostkey\": \"" HOSTKEY "\", \"os\": \"debian-13\", \"arch\": \"arm64\", "
+    "\"python\": \"3.13\", \"model\": \"Raspberry Pi 5\", \"state\": \"running\", \"pydcop\": "
+    "\"0.1\", \"error\": \"bad line 3\", \"beacon\": true, \"verified\": true, \"online\": true, "
+    "\"first_seen\": \"2026-01-31T12:00:00.000Z\", \"last_seen\": "
+    "\"2026-02-28T23:59:59.123Z\"},\n"
+    " {\"host\": \"printer.local\", \"addresses\": [], \"port\": 2222, \"agents\": [], \"beacon\": "
+    "false, \"verified\": false, \"online\": false, \"last_seen\": \"1970-01-01T00:00:01.000Z\"},\n"
+    " {\"id\": \"00000000000000a2\", \"host\": \"rpi-2.local\", \"addresses\": [\"2001:db8::2\"], "
+    "\"port\": 2222, \"agents\": [], \"fleet\": \"default\", \"beacon\": true, \"verified\": "
+    "false, "
+    "\"online\": true}\n"
+    "]}\n";
+
+static void read_ok(const char *json, struct machine_list *ret)
+{
+    struct error err = {0};
+
+    if (report_roster_read(json, strlen(json), "r.json", ret, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+static void test_round_trip(void **state)
+{
+    CLEANUP(machine_list_clear) struct machine_list l = MACHINE_LIST_INIT;
+    CLEANUP_TEXT struct text out = TEXT_INIT;
+
+    (void)state;
+    read_ok(roster, &l);
+    assert_int_equal(l.count, 3);
+    assert_int_equal(l.items[0].n_addresses, 2);
+    assert_int_equal(l.items[0].last_seen.tv_nsec, 123000000);
+    assert_null(l.items[2].advert.fleet);
+    assert_int_equal(report_roster_json(l.pointers, l.count, &out), 0);
+    assert_string_equal(text_str(&out), roster);
+    text_reset(&out);
+    assert_int_equal(report_roster_json(l.pointers, 0, &out), 0);
+    assert_string_equal(text_str(&out), "{\"version\": 1, \"machines\": []}\n");
+}
+
+static void test_lenient(void **state)
+{
+    CLEANUP(machine_list_clear) struct machine_list l = MACHINE_LIST_INIT;
+
+    (void)state;
+    read_ok("{\"version\": 1, \"machines\": [{\"id\": \"00000000000000a1\", \"new\": [{}], "
+            "\"addresses\": [\"fe80::1%no-such\", \"192.0.2.1\"]}, "
+            "{\"id\": \"00000000000000a1\", \"hostkey\": \"" HOSTKEY "\"}]}",
+            &l);
+    assert_true(l.items[0].beacon);
+    assert_true(l.items[0].online);
+    assert_int_equal(l.items[0].n_addresses, 1);
+    assert_true(l.items[0].in_doubt);
+    assert_true(l.items[1].in_doubt);
+}
+
+static void refused(const char *json, const char *wanted)
+{
+    struct machine_list l = MACHINE_LIST_INIT;
+    struct error err = {0};
+
+    if (report_roster_read(json, strlen(json), "r.json", &l, &err) != -EBADMSG)
+        fail_msg("not refused: %s", json);
+    assert_null(l.items);
+    assert_string_equal(err.text, wanted);
+}
+
+/* A machine with one key more, or another value of it. */
+static void refused_key(const char *key, const char *value, const char *wanted)
+{
+    CLEANUP_TEXT struct text json = TEXT_INIT, words = TEXT_INIT;
+
+    text_addf(&json, "{\"version\": 1, \"machines\": [{\"host\": \"a\"}, {\"%s\": %s}]}", key,
+              value);
+    text_addf(&words, "r.json: machines[1]%s", wanted);
+    refused(text_str(&json), text_str(&words));
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    refused("", "r.json:1:0: '[' or '{' expected near end of file");
+    refused("{\n \"version\": nul}", "r.json:2:15: invalid token near 'nul'");
+    refused("[]", "r.json: no roster: it has no \"version\"");
+    refused("{\"version\": 2}", "r.json: a roster of version 2; this program reads 1");
+    refused("{\"version\": 1, \"machines\": {}}",
+            "r.json: no roster: it has no list of \"machines\"");
+    refused("{\"version\": 1, \"machines\": [4]}", "r.json: machines[0]: not an object");
+    refused("{\"version\": 1, \"machines\": [{\"id\": \"00000000000000a1\"}, {\"host\": \"b\"}, "
+            "{\"id\": \"00000000000000a1\"}]}",
+            "r.json: machines[2]: the same id and host key as machines[0]");
+    refused_key("id", "\"A\"", ".id: not of the form that it must have");
+    refused_key("id", "7", ".id: not a string");
+    refused_key("beacon", "true", ": a beacon, but no id");
+    refused_key("host", "\"a\\nb\"", ".host: not of the form that it must have");
+    refused_key("user", "\"-oProxyCommand=x\"", ".user: not of the form that it must have");
+    refused_key("fleet", "\"A\"", ".fleet: not of the form that it must have");
+    refused_key("hostkey", "\"MD5:\"", ".hostkey: not of the form that it must have");
+    refused_key("os", "\"a b\"", ".os: not of the form that it must have");
+    refused_key("state", "\"\"", ".state: not of the form that it must have");
+    refused_key("port", "0", ".port: no port, 1 to 65535");
+    refused_key("port", "65536", ".port: no port, 1 to 65535");
+    refused_key("port", "\"22\"", ".port: no port, 1 to 65535");
+    refused_key("online", "1", ".online: neither true nor false");
+    refused_key("agents", "\"a\"", ".agents: not a list");
+    refused_key("agents", "[\"a\", \"\"]", ".agents[1]: no agent's name");
+    refused_key("agents", "[\"a\", \"a\"]", ".agents[1]: there already");
+    refused_key("agents", "[\"a\\nb\"]", ".agents[0]: no agent's name");
+    refused_key("addresses", "[\"example.org\"]", ".addresses[0]: no IP address");
+    refused_key("addresses", "[\"192.0.2.1%lo\"]", ".addresses[0]: no IP address");
+    refused_key("addresses", "[null]", ".addresses[0]: no IP address");
+    refused_key("addresses", "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]", ".addresses: too long");
+    refused_key("last_seen", "\"2026-02-29T00:00:00Z\"",
+                ".last_seen: not a time as 2026-01-31T12:00:00Z");
+    refused_key("last_seen", "\"2026-02-28T00:00:00+01:00\"",
+                ".last_seen: not a time as 2026-01-31T12:00:00Z");
+    refused_key("last_seen", "\"2026-13-01T00:00:00Z\"",
+                ".last_seen: not a time as 2026-01-31T12:00:00Z");
+}
+
+static void test_table(void **state)
+{
+    CLEANUP(machine_list_clear) struct machine_list l = MACHINE_LIST_INIT;
+    CLEANUP_TEXT struct text out = TEXT_INIT;
+
+    (void)state;
+    read_ok(roster, &l);
+    assert_int_equal(report_roster_text(l.pointers, 3, &(struct report_style){0}, &out), 0);
+    assert_string_equal(
+        text_str(&out),
+        "AGENT      MACHINE  ADDRESS             FLEET    SYSTEM                  STATE    "
+        "PROBLEM\n"
+        "a1         rpi-1    192.0.2.1           lab      debian-13 arm64 py3.13  running  bad "
+        "line "
+        "3\n"
+        "a \\x1b[2J  rpi-1\n"
+        "-          printer                                                       offline  no "
+        "beacon; last seen 1970-01-01 00:00 UTC\n"
+        "-          rpi-2    [2001:db8::2]:2222  default\n");
+    text_reset(&out);
+    assert_int_equal(report_roster_text(l.pointers, 3, &(struct report_style){.width = 80}, &out),
+                     0);
+    for (char *line = strtok(out.data, "\n"); line; line = strtok(NULL, "\n"))
+        assert_true(text_width(line) <= 80);
+    text_reset(&out);
+    assert_int_equal(report_roster_text(NULL, 0, &(struct report_style){0}, &out), 0);
+    assert_string_equal(text_str(&out), "No machines.\n");
+}
+
+static void test_label_twice(void **state)
+{
+    CLEANUP(machine_list_clear) struct machine_list l = MACHINE_LIST_INIT;
+    CLEANUP_TEXT struct text out = TEXT_INIT;
+
+    (void)state;
+    read_ok(
+        "{\"version\": 1, \"machines\": [{\"id\": \"00000000000000a1\", \"host\": \"pi.local\"},"
+        "{\"id\": \"00000000000000a2\", \"host\": \"pi.local\"},"
+        "{\"id\": \"00000000000000a3\"}, {\"id\": \"00000000000000a4\", \"host\": \"tv\"}]}",
+        &l);
+    assert_int_equal(report_roster_text(l.pointers, 4, &(struct report_style){0}, &out), 0);
+    assert_string_equal(text_str(&out), "AGENT  MACHINE\n"
+                                        "-      00000000000000a1\n"
+                                        "-      00000000000000a2\n"
+                                        "-      00000000000000a3\n"
+                                        "-      tv\n");
+}
+
+static void test_change(void **state)
+{
+    CLEANUP(machine_list_clear) struct machine_list l = MACHINE_LIST_INIT;
+    CLEANUP_TEXT struct text out = TEXT_INIT;
+
+    (void)state;
+    read_ok(roster, &l);
+    assert_int_equal(report_change_json(l.pointers[2], ROSTER_APPEARED, &out), 0);
+    assert_string_equal(
+        text_str(&out),
+        "{\"version\": 1, \"event\": \"appeared\", \"machine\": {\"id\": \"00000000000000a2\", "
+        "\"host\": \"rpi-2.local\", \"addresses\": [\"2001:db8::2\"], \"port\": 2222, \"agents\": "
+        "[], \"fleet\": \"default\", \"beacon\": true, \"verified\": false, \"online\": true}}\n");
+    text_reset(&out);
+    assert_int_equal(
+        report_change_text(l.pointers[0], ROSTER_CHANGED, &(struct report_style){0}, &out), 0);
+    assert_string_equal(text_str(&out),
+                        "changed   a1, \"a \\x1b[2J\" on rpi-1 192.0.2.1 running: bad line 3\n");
+}
+
+static const char classroom[] =
+    "{\"version\": 1, \"machines\": ["
+    "{\"id\": \"00000000000000a1\", \"host\": \"rpi-1.local\", \"agents\": [\"a1\"], "
+    "\"addresses\": [\"192.0.2.1\"]},"
+    "{\"id\": \"00000000000000a2\", \"host\": \"rpi-2.local\", \"agents\": [\"a2\"]},"
+    "{\"id\": \"00000000000000a3\", \"host\": \"rpi-3.local\", \"agents\": [\"a2\", \"A3\"]},"
+    "{\"id\": \"00000000000000a4\", \"host\": \"rpi-4.local\", \"agents\": [\"a5\"], "
+    "\"online\": false},"
+    "{\"id\": \"00000000000000a6\", \"host\": \"rpi-6.local\"}]}";
+
+static void fill_problem(struct problem *p, size_t n)
+{
+    static const char *const agents[] = {"a1", "a2", "a3", "a4 b", "a5"};
+
+    p->name = strdup("graph");
+    assert_int_equal(strings_add(&p->files, "graph.yaml"), 0);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(strings_add(&p->agents, agents[i]), 0);
+    p->variables = n + 1;
+}
+
+static void test_match(void **state)
+{
+    CLEANUP(machine_list_clear) struct machine_list l = MACHINE_LIST_INIT;
+    CLEANUP_PROBLEM struct problem p = PROBLEM_INIT;
+    CLEANUP(match_clear) struct match m = MATCH_INIT;
+    CLEANUP_TEXT struct text out = TEXT_INIT;
+
+    (void)state;
+    read_ok(classroom, &l);
+    fill_problem(&p, 5);
+    assert_int_equal(match_make(l.pointers, l.count, &p, &m), 0);
+    assert_int_equal(match_explain(&m, l.pointers, l.count), 0);
+    assert_int_equal(report_match_text(&m, false, &(struct report_style){0}, &out), 0);
+    assert_string_equal(
+        text_str(&out),
+        "2 of 5 agents are there. 1 of them is on more than one machine.\n"
+        "Missing, no machine has the name: a3, \"a4 b\"\n"
+        "Offline, seen before (is the machine on, and its network cable in?): a5 on rpi-4\n"
+        "a2 is on rpi-2 (00000000000000a2) and rpi-3 (00000000000000a3): take the name out of "
+        "/etc/dcop/beacon.conf on all but one.\n"
+        "A3 on rpi-3: not in the problem; did you mean a3? The name is in /etc/dcop/beacon.conf "
+        "on that machine.\n"
+        "Unassigned, without an agent's name: rpi-6\n"
+        "  Give one a name with a line \"agent NAME\" in /etc/dcop/beacon.conf on it, or with "
+        "dcop-deploy assign.\n"
+        "Warning: the problem has 5 agents for 6 computations (one a variable): pyDCOP's default "
+        "distribution, oneagent, cannot place them; add agents or solve with another one, e.g. "
+        "--distribution adhoc.\n");
+    text_reset(&out);
+    strings_clear(&m.warnings);
+    assert_int_equal(report_match_json(&m, false, &out), 0);
+    assert_string_equal(text_str(&out), "{\n"
+                                        "  \"version\": 1,\n"
+                                        "  \"problem\": {\n"
+                                        "    \"name\": \"graph\",\n"
+                                        "    \"files\": [\n"
+                                        "      \"graph.yaml\"\n"
+                                        "    ],\n"
+                                        "    \"agents\": 5,\n"
+                                        "    \"variables\": 6\n"
+                                        "  },\n"
+                                        "  \"ok\": false,\n"
+                                        "  \"matched\": [\n"
+                                        "    {\n"
+                                        "      \"agent\": \"a1\",\n"
+                                        "      \"machine\": \"00000000000000a1\",\n"
+                                        "      \"host\": \"rpi-1.local\",\n"
+                                        "      \"address\": \"192.0.2.1\"\n"
+                                        "    }\n"
+                                        "  ],\n"
+                                        "  \"missing\": [\n"
+                                        "    \"a3\",\n"
+                                        "    \"a4 b\"\n"
+                                        "  ],\n"
+                                        "  \"offline\": [\n"
+                                        "    \"a5\"\n"
+                                        "  ],\n"
+                                        "  \"duplicates\": [\n"
+                                        "    {\n"
+                                        "      \"agent\": \"a2\",\n"
+                                        "      \"machines\": [\n"
+                                        "        \"00000000000000a2\",\n"
+                                        "        \"00000000000000a3\"\n"
+                                        "      ]\n"
+                                        "    }\n"
+                                        "  ],\n"
+                                        "  \"unexpected\": [\n"
+                                        "    {\n"
+                                        "      \"agent\": \"A3\",\n"
+                                        "      \"machine\": \"00000000000000a3\",\n"
+                                        "      \"suggestion\": \"a3\"\n"
+                                        "    }\n"
+                                        "  ],\n"
+                                        "  \"unassigned\": [\n"
+                                        "    \"00000000000000a6\"\n"
+                                        "  ],\n"
+                                        "  \"warnings\": []\n"
+                                        "}\n");
+}
+
+static void test_match_yes(void **state)
+{
+    CLEANUP(machine_list_clear) struct machine_list l = MACHINE_LIST_INIT;
+    CLEANUP_PROBLEM struct problem p = PROBLEM_INIT;
+    CLEANUP(match_clear) struct match m = MATCH_INIT;
+    CLEANUP_TEXT struct text out = TEXT_INIT;
+
+    (void)state;
+    read_ok(classroom, &l);
+    fill_problem(&p, 2);
+    assert_int_equal(match_make(l.pointers, 2, &p, &m), 0);
+    assert_int_equal(report_match_text(&m, false, &(struct report_style){.color = true}, &out), 0);
+    assert_string_equal(text_str(&out), "\033[32mAll 2 agents are there.\033[0m\n");
+}
+
+static void test_wraps(void **state)
+{
+    CLEANUP_PROBLEM struct problem p = PROBLEM_INIT;
+    CLEANUP(match_clear) struct match m = MATCH_INIT;
+    CLEANUP_TEXT struct text out = TEXT_INIT;
+
+    (void)state;
+    fill_problem(&p, 5);
+    assert_int_equal(match_make(NULL, 0, &p, &m), 0);
+    assert_int_equal(report_match_text(&m, false, &(struct report_style){.width = 40}, &out), 0);
+    assert_string_equal(text_str(&out), "0 of 5 agents are there.\n"
+                                        "Missing, no machine has the name: a1,\n"
+                                        "  a2, a3, \"a4 b\", a5\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_lenient),
+        cmocka_unit_test(test_refused),     cmocka_unit_test(test_table),
+        cmocka_unit_test(test_label_twice), cmocka_unit_test(test_change),
+        cmocka_unit_test(test_match),       cmocka_unit_test(test_match_yes),
+        cmocka_unit_test(test_wraps),
+    };
+
+    if (!setlocale(LC_CTYPE, "C.UTF-8"))
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
