@@ -145,6 +145,11 @@ static bool is_real_mac(const unsigned char mac[static MAC_SIZE])
     return memcmp(mac, zeros, MAC_SIZE) != 0 && !(mac[0] & 1);
 }
 
+static void print_mac(const unsigned char m[static MAC_SIZE], char ret[static 18])
+{
+    (void)snprintf(ret, 18, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+}
+
 /* ethtool's question, which any socket answers and anybody may ask. */
 static bool ask_permanent_mac(const char *card, unsigned char ret[static MAC_SIZE])
 {
@@ -187,13 +192,34 @@ static bool read_permanent_mac(const char *root, const char *card,
            is_real_mac(ret);
 }
 
+/* Is the card that /sys shows the kernel's card of that name here?  A container
+ * may see the /sys of its host and have another network. */
+static bool is_here(const char *card)
+{
+    CLEANUP_FREE char *shown = read_net("", card, "address");
+    struct ifreq request = {.ifr_name = ""};
+    CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    unsigned char mac[MAC_SIZE];
+    char address[18];
+
+    if (fd < 0 || !shown || strlen(card) >= sizeof(request.ifr_name))
+        return false;
+    memcpy(request.ifr_name, card, strlen(card) + 1);
+    if (ioctl(fd, SIOCGIFHWADDR, &request) < 0)
+        return false;
+    memcpy(mac, request.ifr_hwaddr.sa_data, MAC_SIZE);
+    print_mac(mac, address);
+    return strcmp(shown, address) == 0;
+}
+
 static bool card_mac(const char *root, const char *card, unsigned char ret[static MAC_SIZE])
 {
     CLEANUP_FREE char *type = read_net(root, card, "type");
     char ethernet[12];
 
     (void)snprintf(ethernet, sizeof(ethernet), "%d", ARPHRD_ETHER); /* WiFi says so, too */
-    if (!type || strcmp(type, ethernet) != 0 || !is_onboard(root, card))
+    if (!type || strcmp(type, ethernet) != 0 || !is_onboard(root, card) ||
+        (*root == '\0' && !is_here(card)))
         return false;
     /* Another root's cards are not the kernel's. */
     return (*root == '\0' && ask_permanent_mac(card, ret)) || read_permanent_mac(root, card, ret);
@@ -221,11 +247,9 @@ static int read_macs(const char *root, struct strings *ret)
             count++;
     qsort(macs, count, MAC_SIZE, compare_macs);
     for (size_t i = 0; i < count; i++) {
-        const unsigned char *m = macs[i];
         char mac[18];
 
-        (void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3],
-                       m[4], m[5]);
+        print_mac(macs[i], mac);
         if (strings_add(ret, mac) < 0)
             return -ENOMEM;
     }
