@@ -1,8 +1,11 @@
 #include "beacon.h"
 
 #include <errno.h>
+#include <malloc.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <systemd/sd-daemon.h>
 
 #include "discovery/advert.h"
@@ -219,8 +222,21 @@ static int make_record(struct beacon *b, struct gathered *g, struct publisher_re
     return left_out < 0 ? left_out : 0;
 }
 
+/* The beacon waits for days after it has read its files: what reading took of
+ * the stack (below this frame; a page is left for the call) and of the heap
+ * goes back to the system. */
+static __attribute__((noinline)) void give_memory_back(void)
+{
+    enum { STACK_USED_MAX = 65536 };
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t end = ((uintptr_t)__builtin_frame_address(0) - page) / page * page;
+
+    (void)malloc_trim(0);
+    (void)madvise((void *)(end - STACK_USED_MAX), STACK_USED_MAX, MADV_DONTNEED);
+}
+
 /* Brings what is on the air to what the files say now. */
-static void refresh(struct beacon *b)
+static void read_and_publish(struct beacon *b)
 {
     CLEANUP(gathered_clear) struct gathered g = {0};
     struct publisher_record record = {0};
@@ -232,6 +248,12 @@ static void refresh(struct beacon *b)
         r = publisher_set(b->publisher, &record);
     if (r < 0)
         log_line(&b->log, LOG_LEVEL_ERROR, "cannot read the settings: %s", strerror(-r));
+}
+
+static void refresh(struct beacon *b)
+{
+    read_and_publish(b);
+    give_memory_back();
 }
 
 static void on_change(void *userdata)

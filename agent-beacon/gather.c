@@ -27,6 +27,8 @@ int gather_init(struct gather *g, const struct gather_places *places, const char
         {"/boot/dcop-agent.conf", false},
     };
 
+    int r;
+
     *g = (struct gather){.places = *places};
     for (size_t i = 0; i < GATHER_FILES; i++) {
         g->files[i].whole = files[i].whole;
@@ -39,16 +41,21 @@ int gather_init(struct gather *g, const struct gather_places *places, const char
             return error_sys(err, -ENOMEM, "cannot start");
         }
     }
-    return identity_read(places->root, places->state_folder, keep, &g->identity,
-                         &g->identity_error) < 0
-               ? (*err = g->identity_error).code
-               : 0;
+    r = identity_read(places->root, places->state_folder, keep, &g->identity, err);
+    if (r == 0 && err->code < 0) { /* there is an id, and something to say about it */
+        g->identity_error = strdup(err->text);
+        r = g->identity_error ? 0 : error_sys(err, -ENOMEM, "cannot start");
+    }
+    if (r < 0)
+        gather_clear(g);
+    return r;
 }
 
 void gather_clear(struct gather *g)
 {
     for (size_t i = 0; i < GATHER_FILES; i++)
         settings_file_clear(&g->files[i]);
+    free(TAKE_PTR(g->identity_error));
 }
 
 static int take_settings(struct gather *g, struct gathered *to)
@@ -94,8 +101,8 @@ static int add_problems(const struct gather *g, struct gathered *to)
 {
     int r = 0;
 
-    if (g->identity_error.code < 0)
-        r = strings_add(&to->problems, g->identity_error.text);
+    if (g->identity_error)
+        r = strings_add(&to->problems, g->identity_error);
     if (r == 0 && !to->advert.hostkey)
         r = strings_add(&to->problems, "no SSH host key in /etc/ssh: is openssh-server installed?");
     if (r == 0 && to->problems.count > 0) {

@@ -23,7 +23,7 @@ struct gather {
     struct gather_places places;
     struct settings_file files[GATHER_FILES]; /* remember their last good content */
     struct identity identity;
-    struct error identity_error; /* code 0: none */
+    char *identity_error; /* NULL: none */
 };
 
 /* Everything that an advert says.  Strings are owned. */

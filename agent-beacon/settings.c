@@ -214,6 +214,7 @@ void settings_file_clear(struct settings_file *f)
 {
     settings_clear(&f->last);
     free(f->path);
+    free(f->trouble);
     *f = (struct settings_file){0};
 }
 
@@ -246,11 +247,11 @@ int settings_file_read(struct settings_file *f)
     r = read_text(f->path, &text, &present, &err);
     if (r == 0 && present)
         r = settings_parse(text_str(&text), text.size, f->path, f->whole, &s, &err);
+    free(TAKE_PTR(f->trouble));
     if (r < 0) {
-        f->trouble = err;
-        return r == -ENOMEM ? r : 0;
+        f->trouble = strdup(err.text);
+        return r == -ENOMEM || !f->trouble ? -ENOMEM : 0;
     }
-    f->trouble = (struct error){0};
     settings_clear(&f->last);
     if (present)
         f->last = s;
@@ -285,8 +286,8 @@ int settings_merge(const struct settings *options, const struct settings_file *f
     for (size_t i = 0; i < count && r == 0; i++) {
         const struct settings_file *f = &files[i];
 
-        if (f->trouble.code < 0)
-            r = strings_add(&s.errors, f->trouble.text);
+        if (f->trouble)
+            r = strings_add(&s.errors, f->trouble);
         if (r == 0 && f->present)
             r = merge_one(&s, &f->last);
         if (r == 0 && f->present && !named) {

@@ -66,7 +66,7 @@ struct settings_file {
     bool whole;   /* as in settings_parse */
     bool present; /* there, or its last good content is still in force */
     struct settings last;
-    struct error trouble; /* why the file as it is now is not used; code 0: it is */
+    char *trouble; /* why the file as it is now is not used; NULL: it is */
 };
 
 void settings_file_clear(struct settings_file *f);

@@ -191,10 +191,13 @@ static void test_change(void **state)
 
     (void)state;
     read_ok(roster, &l);
-    assert_int_equal(report_change_json(l.pointers[2], ROSTER_APPEARED, &out), 0);
+    assert_int_equal(report_change_json(l.pointers[2], ROSTER_APPEARED,
+                                        &(struct timespec){.tv_sec = 1767225600}, &out),
+                     0);
     assert_string_equal(
         text_str(&out),
-        "{\"version\": 1, \"event\": \"appeared\", \"machine\": {\"id\": \"00000000000000a2\", "
+        "{\"version\": 1, \"event\": \"appeared\", \"time\": "
+        "\"2026-01-01T00:00:00.000Z\", \"machine\": {\"id\": \"00000000000000a2\", "
         "\"host\": \"rpi-2.local\", \"addresses\": [\"2001:db8::2\"], \"port\": 2222, \"agents\": "
         "[], \"fleet\": \"default\", \"beacon\": true, \"verified\": false, \"online\": true}}\n");
     text_reset(&out);

@@ -31,7 +31,9 @@ def gather(args, names):
     while set(streams) != set(names):
         connection, _ = server.accept()
         stream = connection.makefile("rw")
-        streams[receive(stream)["agent"]] = stream
+        hello = receive(stream)
+        if hello is not None:  # somebody who only looked whether we are there
+            streams[hello["agent"]] = stream
     server.close()
     return streams
 
