@@ -1,0 +1,105 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2034,SC2154 # the parts share variables
+# Root file systems: one per suite, made once, kept in the cache folder.
+
+packages=systemd,systemd-sysv,dbus,avahi-daemon,openssh-server,python3,sudo,iproute2,iputils-ping
+packages=$packages,libnss-mdns,libavahi-client3,avahi-utils,ca-certificates,procps,netbase,less,tzdata
+
+# sources SUITE: sources.list lines for it, from the host's own Debian mirror;
+# nothing where there is none (mmdebstrap has a default then).
+sources() {
+	# shellcheck disable=SC1091
+	host_release=$(. /etc/os-release && [ "$ID" = debian ] && echo "${VERSION_CODENAME:-}") || return 0
+	[ -n "$host_release" ] || return 0
+	# shellcheck disable=SC2016 # apt's own variables
+	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)' 'Created-By: Packages' 2>/dev/null |
+		awk -v host="$host_release" -v suite="$1" '
+			$3 != "main" || $1 !~ /^https?:/ { next }
+			# Without downloaded lists there is no origin; then the path has to do.
+			$4 != "" && $4 != "Debian" { next }
+			$4 == "" && $1 !~ /\/debian(-security)?\/?$/ { next }
+			{ uri = $1; sub(/\/$/, "", uri) }
+			$2 == host && !main { main = uri }
+			$2 == host "-security" && !security { security = uri }
+			END {
+				if (!main) exit
+				print "deb " main " " suite " main"
+				print "deb " main " " suite "-updates main"
+				if (security) print "deb " security " " suite "-security main"
+			}'
+}
+
+image_key() { # SUITE
+	{
+		echo "$1 $packages $(dpkg --print-architecture)"
+		sources "$1"
+		apt_settings
+		cat "$here/recipe"
+	} | sha256sum | cut -c1-12
+}
+
+# image SUITE: sets $image to the folder; makes it when it is not there. That
+# takes half a minute, so in the background, where a signal can end it.
+image() {
+	image=$cache/images/$1-$(image_key "$1")
+	[ ! -d "$image" ] || return 0
+	need mmdebstrap mmdebstrap
+	image_undo=$undo undo=undo_image image_suite=$1
+	make_image "$1" >&2 &
+	wait $!
+	undo_image
+	undo=$image_undo
+}
+undo_image() {
+	kill_group "$cg/image-$image_suite.$$"
+	rm -rf "$cache/images/.$image_suite.$$"
+	rmdir "$cg" "$cgroups" 2>/dev/null || :
+}
+
+# The lock is kept by mmdebstrap too, so that one who comes after a crash waits
+# for it, or finds that `down` has killed it with its cgroup.
+make_image() {
+	trap - EXIT INT TERM HUP
+	exec 9>&-
+	lock_short "image-$1"
+	[ ! -d "$image" ] || exit 0
+	say "making the root file system of $1 (once)"
+	group=$cg/image-$1.$$
+	rm -rf "$cache/images/.$1".*
+	work=$cache/images/.$1.$$
+	mkdir -p "$work" "$group"
+	echo 0 >"$group/cgroup.procs"
+	apt_settings >"$work/apt.conf"
+	sources "$1" >"$work/sources"
+	proxy=$(apt_proxy)
+	log=$cache/images/$1.log
+	# With a list, mmdebstrap takes it as it is; without, its own default.
+	set -- "$1" "$work/root"
+	while IFS= read -r line; do
+		set -- "$@" "$line"
+	done <"$work/sources"
+	env LC_ALL=C ${proxy:+"http_proxy=$proxy"} mmdebstrap --mode=root --variant=apt \
+		--include="$packages" --aptopt="$work/apt.conf" --skip=cleanup/apt,cleanup/machine-id \
+		--customize-hook="$here/recipe" "$@" </dev/null >"$log" 2>&1 || {
+		tail -n 15 "$log"
+		die 1 "mmdebstrap could not make $1 (all it said: $log)"
+	}
+	# The machines see their mirror through the classroom's cache, over plain http.
+	list=$work/root/etc/apt/sources.list
+	sed -n 's/^deb \(\[[^]]*\] \)*\(https\{0,1\}:[^ ]*\) .*/\2/p' "$list" |
+		sed 's,/*$,,' | sort -u >"$work/root/etc/apt/mirrors"
+	sed -i 's,https:,http:,' "$list"
+	rm -f "$work"/root/var/cache/apt/archives/*.deb
+	chroot "$work/root" apt-cache gencaches >/dev/null 2>&1 || :
+	mv -T "$work/root" "$image"
+}
+
+images() { # SUITE...
+	[ $# -gt 0 ] || set -- bookworm trixie
+	for suite; do
+		began=$(now)
+		image "$suite"
+		took=$(($(now) - began))
+		printf '%s\t%s\t%d.%02d s\n' "$suite" "$image" $((took / 100)) $((took % 100))
+	done
+}

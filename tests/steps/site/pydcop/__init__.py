@@ -1,0 +1,1 @@
+"""A stand-in for pyDCOP: as much of it as the steps and the launcher touch."""
