@@ -81,6 +81,7 @@ $(LIBDISCOVERY): $(call objects,$(DISCOVERY_SRC))
 $(LIBDEPLOYER): $(call objects,$(DEPLOYER_SRC))
 $(LIBBEACON): $(call objects,$(BEACON_SRC))
 $(B)/%.a:
+	@mkdir -p $(@D)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
