@@ -117,10 +117,10 @@ settings_apt() {
 	echo 'PassThroughPattern: ^$'
 	proxy=$(apt_proxy)
 	[ -z "$proxy" ] || echo "Proxy: $proxy"
-	number=0
+	count=0
 	mirrors | while read -r uri; do
-		number=$((number + 1))
-		echo "Remap-classroom$number: http://${uri#*://} ; $uri"
+		count=$((count + 1))
+		echo "Remap-classroom$count: http://${uri#*://} ; $uri"
 	done
 }
 
