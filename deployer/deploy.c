@@ -156,9 +156,9 @@ static int prepare_bundle(struct program *p, struct error *err)
         return r;
     if (!p->spec)
         return error_sys(err, -ENOMEM, "cannot prepare pyDCOP");
-    r = wheel_prepare(p->spec, p->paths.wheels, -1, &p->wheels, err);
+    r = wheel_prepare(p->spec, p->paths.cache, -1, &p->wheels, err);
     if (r == 0)
-        r = bundle_make(&p->wheels, p->paths.steps, p->paths.bundles, &p->bundle, err);
+        r = bundle_make(&p->wheels, p->paths.steps, p->paths.cache, &p->bundle, err);
     if (r == 0)
         r = file_read(p->bundle.path, BUNDLE_BYTES_MAX, &p->bundle_bytes, err);
     if (r < 0)

@@ -12,8 +12,7 @@ void paths_clear(struct paths *p)
 {
     free(p->state);
     free(p->db);
-    free(p->wheels);
-    free(p->bundles);
+    free(p->cache);
     free(p->steps);
     *p = (struct paths){0};
 }
@@ -80,9 +79,8 @@ int paths_find(const char *state_dir, struct paths *ret, struct error *err)
     if (!p.state || !p.steps)
         return error_sys(err, -ENOMEM, "cannot find folders");
     p.db = join(p.state, "state.db");
-    p.wheels = join(p.state, "cache/wheels");
-    p.bundles = join(p.state, "cache/bundles");
-    if (!p.db || !p.wheels || !p.bundles)
+    p.cache = join(p.state, "cache");
+    if (!p.db || !p.cache)
         return error_sys(err, -ENOMEM, "cannot find folders");
     r = make_folders(p.state, 0700, err);
     if (r < 0)

@@ -7,10 +7,9 @@
 #include "discovery/base/text.h"
 
 struct paths {
-    char *state;  /* the folder */
-    char *db;     /* its database */
-    char *wheels; /* caches below it */
-    char *bundles;
+    char *state; /* the folder */
+    char *db;    /* its database */
+    char *cache; /* wheels and bundles, below it */
     char *steps; /* run, lib.sh, steps/: what goes to the machines */
 };
 

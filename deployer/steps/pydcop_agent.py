@@ -68,8 +68,38 @@ def agent():
     )
     arguments.names = names
     command_line._configure_logs(0, None)
+    _tell_the_journal()
     _leave_with_orchestrator(host, port)
     arguments.func(arguments)
+
+
+def _tell_the_journal():
+    """A line for each computation that an agent is given, and for its first value.
+
+    Not for later values: some algorithms change them many times a second.
+    """
+    try:
+        from pydcop.infrastructure.orchestratedagents import OrchestratedAgent
+
+        add, changed = OrchestratedAgent.add_computation, OrchestratedAgent._on_computation_value_changed
+    except (ImportError, AttributeError):
+        return  # a pyDCOP that is built otherwise
+    valued = set()
+
+    def add_computation(self, computation, *rest, **options):
+        if not computation.name.startswith("_"):
+            print("agent %s computes %s" % (self.name, computation.name), flush=True)
+            valued.discard((self.name, computation.name))
+        return add(self, computation, *rest, **options)
+
+    def on_value_changed(self, computation, value, *rest, **options):
+        if (self.name, computation) not in valued:
+            valued.add((self.name, computation))
+            print("agent %s: %s = %s" % (self.name, computation, value), flush=True)
+        return changed(self, computation, value, *rest, **options)
+
+    OrchestratedAgent.add_computation = add_computation
+    OrchestratedAgent._on_computation_value_changed = on_value_changed
 
 
 def _settings():
