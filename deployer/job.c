@@ -15,12 +15,13 @@ enum { STDERR_KEPT = 2048, ORCHESTRATOR_PORT = 9000 };
 /*
  * What the machine's shell is given to run: settings from standard input up to
  * their end mark, then the bundle where it is missing, complete or not at all,
- * then its `run`.  It is one argument in single quotes on one line: no single
+ * then its `run`.  Bundles lie in /run, three of them at most: looking leaves
+ * nothing behind.  It is one argument in single quotes on one line: no single
  * quote, no newline, no "!", so that every login shell hands it on unchanged.
  */
 static const char boot[] =
     "set -eu; umask 022; LC_ALL=C; export LC_ALL; exec 3>&1 1>&2; n=$1 d=$2; "
-    "b=/var/lib/dcop/bundles; t=$b/.$d.$n; v=/run/dcop/settings.$n; "
+    "b=/run/dcop/bundles; t=$b/.$d.$n; v=/run/dcop/settings.$n; "
     "trap \"rm -rf $t $v\" EXIT; mkdir -p /run/dcop $b; "
     "if [ -e $b/$d/SHA256SUMS ]; then h=have; else h=want; fi; "
     "printf \"dcop-step 1 %s\\t%s\\n\" $n $h >&3; "
@@ -29,7 +30,8 @@ static const char boot[] =
     "[ -n \"$e\" ] || { echo \"the settings came incomplete\"; exit 1; }; "
     "if [ $h = want ]; then mkdir $t; tar -xzf - -C $t; "
     "( cd $t; sha256sum --quiet -c SHA256SUMS ); "
-    "mv -T $t $b/$d 2>/dev/null || [ -e $b/$d/SHA256SUMS ]; fi; "
+    "mv -T $t $b/$d 2>/dev/null || [ -e $b/$d/SHA256SUMS ]; "
+    "ls -dt $b/* | tail -n +4 | xargs -r rm -rf; fi; "
     "sh $b/$d/run check $v $n";
 
 static const char *const outcome_names[] = {
