@@ -3,8 +3,8 @@
 # Shared by the driver and the steps; sourced, never run.
 #
 # A step's `check` runs in the driver's own shell and forks as little as it can:
-# on a machine with nothing to do it is all that happens.  Hence `read` from /proc
-# and from files instead of cat, and results in variables instead of $(…):
+# on a machine with nothing to do it is all that happens.  Hence what is in files is
+# read at once (look), and results are in variables instead of $(…):
 #   detail   what a person is told of the check
 # A step's `apply` runs in a subshell with set -e, its output in the run's log.
 
@@ -21,18 +21,72 @@ AGENT_USER=dcop-agent
 NL='
 '
 TAB='	'
+BLANKS=" $TAB$NL"
 DETAIL_MAX=1000
-unit_read=
+seen='' unit_read=
 
 # --- text -------------------------------------------------------------------
 
+# look FILE…: reads them all with one process, for slurp and is.  (dash reads a byte
+# per system call, and ${text#*word} takes the square of the distance to the word.)
+look() {
+	_all=$(tail -v -n +1 "$@" 2>/dev/null) || :
+	seen=$NL$_all$NL$NL'==> '
+	set -f
+	IFS=$NL
+	# shellcheck disable=SC2086 # lines
+	set -- $_all
+	IFS=$BLANKS
+	set +f
+	_key=other
+	for _line; do
+		case $_line in
+		'==> '*' <==')
+			_line=${_line#==> }
+			key_of "${_line% <==}"
+			eval "text_$_key="
+			;;
+		*) [ "$_key" = other ] || eval "text_$_key=\$text_$_key\$_line\$NL" ;;
+		esac
+	done
+}
+
+# key_of FILE: of the variable that has its lines; "other": none has.
+key_of() {
+	_key=${1##*/}
+	case $_key in
+	settings.*) _key=settings ;;
+	os-release) _key=release ;;
+	beacon.conf) _key=beacon ;;
+	passwd | hosts | tcp | hash | version | state | main) ;;
+	*) _key=other ;;
+	esac
+}
+
 # slurp FILE: its lines, each ended by a newline, in $slurped; fails if unreadable.
+# Without its empty lines, if it was looked at: enough for whoever wants words of it.
 slurp() {
 	slurped=
+	if [ -n "$seen" ]; then
+		key_of "$1"
+		if [ "$_key" != other ]; then
+			eval "[ -n \"\${text_$_key+set}\" ]" || return 1
+			eval "slurped=\$text_$_key"
+			return 0
+		fi
+	fi
 	[ -r "$1" ] || return 1
-	while IFS= read -r _line || [ -n "$_line" ]; do
-		slurped=$slurped$_line$NL
-	done <"$1"
+	slurped=$(cat "$1")
+	[ -z "$slurped" ] || slurped=$slurped$NL
+}
+
+# is FILE TEXT: it holds just that.
+is() {
+	if [ -n "$seen" ]; then
+		case $seen in *"$NL==> $1 <==$NL$2$NL==> "*) return 0 ;; esac
+		return 1
+	fi
+	[ -r "$1" ] && [ "$(cat "$1" && echo x)" = "$2"x ]
 }
 
 # encode TEXT: in $encoded, every byte outside [A-Za-z0-9._:/,@+-] as %XX.
@@ -114,10 +168,17 @@ decode() {
 read_vars() {
 	want_agents='' want_id='' want_orchestrator='' want_address='' want_port=9001
 	want_mode=check want_time='' want_apt_proxy='' want_digest='' want_who=''
-	while read -r _key _value || [ -n "$_key" ]; do
-		decode "$_value" || { detail="cannot decode $_key in the variables" && return 1; }
-		case $_key in
-		agents) [ -z "$decoded" ] || want_agents=$want_agents$decoded$NL ;;
+	slurp "$1" || { detail='no variables' && return 1; }
+	set -f
+	IFS=$NL
+	# shellcheck disable=SC2086 # lines
+	set -- $slurped
+	IFS=$BLANKS
+	set +f
+	for _line; do
+		decode "${_line#* }" || { detail="cannot decode the variable ${_line%% *}" && return 1; }
+		case ${_line%% *} in
+		agents) [ "$_line" = agents ] || want_agents=$want_agents$decoded$NL ;;
 		id) want_id=$decoded ;;
 		orchestrator) want_orchestrator=$decoded ;;
 		address) want_address=$decoded ;;
@@ -128,7 +189,7 @@ read_vars() {
 		digest) want_digest=$decoded ;;
 		who) want_who=$decoded ;;
 		esac
-	done <"$1"
+	done
 	case $want_mode in deploy | check) ;; *) detail='mode is neither deploy nor check' && return 1 ;; esac
 	case $want_port in '' | *[!0-9]* | ??????*) detail='port is not a number' && return 1 ;; esac
 	case $want_time in *[!0-9]*) detail='time is not a number' && return 1 ;; esac
@@ -185,9 +246,21 @@ read_unit() {
 # read_user: the agent's uid in $agent_uid; fails when there is no such user.
 read_user() {
 	agent_uid=
-	while IFS=: read -r _name _ _uid _; do
-		[ "$_name" != "$AGENT_USER" ] || agent_uid=$_uid
-	done <"$ROOT/etc/passwd"
+	slurp "$ROOT/etc/passwd"
+	set -f
+	IFS=$NL
+	# shellcheck disable=SC2086 # lines
+	set -- $slurped
+	IFS=$BLANKS
+	set +f
+	for _line; do
+		case $_line in
+		"$AGENT_USER":*)
+			_line=${_line#*:*:}
+			agent_uid=${_line%%:*}
+			;;
+		esac
+	done
 	[ -n "$agent_uid" ]
 }
 
@@ -202,8 +275,11 @@ ensure_user() {
 # \\ and \" inside (for names that begin or end with a blank).
 read_beacon() {
 	beacon_names='' beacon_head='' beacon_rest=''
-	[ -r "$ETC/beacon.conf" ] || return 0
-	while IFS= read -r _line || [ -n "$_line" ]; do
+	slurp "$ETC/beacon.conf" || return 0
+	_left=$slurped
+	while [ -n "$_left" ]; do
+		_line=${_left%%"$NL"*}
+		_left=${_left#*"$NL"}
 		_text=${_line#"${_line%%[! 	]*}"}
 		case $_text in
 		agent[\ "$TAB"]*)
@@ -221,7 +297,7 @@ read_beacon() {
 			fi
 			;;
 		esac
-	done <"$ETC/beacon.conf"
+	done
 }
 
 unquote() {
@@ -273,4 +349,9 @@ put() {
 # why TEXT: what a person is told when this step fails, before its output.
 why() {
 	printf '%s' "$1" >"$RUN/why"
+}
+
+# did TEXT: what a person is told when it has worked, instead of why it had to be.
+did() {
+	printf '%s' "$1" >"$RUN/did"
 }

@@ -163,6 +163,23 @@ def _later_format(yamldcop):
     yamldcop._build_domains, yamldcop._build_agents = typed_domains, mapped_agents
 
 
+def _sample_of_set(scenario):
+    # random.sample takes no set since Python 3.11.
+    random = scenario.random
+
+    class Random:
+        def __getattr__(self, name):
+            return getattr(random, name)
+
+        @staticmethod
+        def sample(population, k):
+            if isinstance(population, (set, frozenset)):
+                population = sorted(population)
+            return random.sample(population, k)
+
+    scenario.random = Random()
+
+
 def _name_in_header(communication):
     """Names of agents and computations travel in HTTP headers, which hold Latin-1.
 
@@ -179,7 +196,8 @@ def _name_in_header(communication):
             value.encode("latin-1")
         except UnicodeEncodeError:
             return mark + quote(value)
-        return value if value == value.strip() else mark + quote(value)
+        plain = value == value.strip() and not value.startswith(mark)
+        return value if plain else mark + quote(value)
 
     requests = communication.requests
 
@@ -189,6 +207,9 @@ def _name_in_header(communication):
 
         @staticmethod
         def post(url, headers=None, **options):
+            # After pyDCOP's 0.5 s one lost packet or a busy orchestrator is the end
+            # of an agent: TCP itself tries again after 1 s and 3 s.
+            options["timeout"] = (3.5, 30)
             headers = {key: encoded(value) for key, value in (headers or {}).items()}
             return requests.post(url, headers=headers, **options)
 
@@ -238,6 +259,20 @@ def _agents_wait(orchestratedagents):
         threading.Thread(target=start_later).start()
 
     agent.start = start
+
+
+def _room_for_a_class(communication):
+    # http.server lets 5 connections wait and drops the sixth, when a whole class
+    # of agents registers at once.
+    class Server(communication.HTTPServer):
+        request_queue_size = 1024
+
+    communication.HTTPServer = Server
+
+
+def _communication(communication):
+    _room_for_a_class(communication)
+    _name_in_header(communication)
 
 
 def _stop_in_time(orchestrator):
@@ -297,9 +332,10 @@ def _address_option(default_port):
 _AFTER = {
     "pydcop.commands.agent": _address_option(9001),
     "pydcop.commands.orchestrator": _address_option(9000),
+    "pydcop.commands.generators.scenario": _sample_of_set,
     "pydcop.dcop.relations": _set_one_value,
     "pydcop.dcop.yamldcop": _later_format,
-    "pydcop.infrastructure.communication": _name_in_header,
+    "pydcop.infrastructure.communication": _communication,
     "pydcop.infrastructure.orchestratedagents": _agents_wait,
     "pydcop.infrastructure.orchestrator": _stop_in_time,
 }
