@@ -182,7 +182,7 @@ analyze: compile_commands.json ## static analysis: clang-tidy, cppcheck, shellch
 	$(MAKE) check-shell
 
 check-shell: ## shellcheck on all that is shell
-	shellcheck -x $(sort $(SHELL_FILES))
+	shellcheck -x -P SCRIPTDIR -P deployer/steps $(sort $(SHELL_FILES))
 
 format: ## lay the code out
 	clang-format -i $(ALL_SRC) $(ALL_HDR)

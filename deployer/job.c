@@ -157,6 +157,15 @@ int job_settings(const struct job *job, const char *nonce, const struct address 
         add_setting(ret, "id", job->target.id);
     for (size_t i = 0; i < job->target.agents.count; i++)
         add_setting(ret, "agents", job->target.agents.items[i]);
+    /* In the form in which dcop-beacon --print writes them on the machine. */
+    for (size_t i = 0; i < job->target.names.count; i++) {
+        CLEANUP_TEXT struct text printed = TEXT_INIT;
+
+        text_add_printable(&printed, job->target.names.items[i]);
+        if (text_error(&printed) < 0)
+            return error_sys(err, -ENOMEM, "cannot write the settings");
+        add_setting(ret, "names", text_str(&printed));
+    }
     r = add_addresses(job, peer, local, ret, err);
     if (r < 0)
         return r;

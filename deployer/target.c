@@ -10,6 +10,7 @@ void target_clear(struct target *t)
     free(t->user);
     free(t->hostkey);
     strings_clear(&t->agents);
+    strings_clear(&t->names);
     free(t->addresses);
     *t = (struct target){0};
 }

@@ -9,11 +9,12 @@
 #include "discovery/roster.h"
 
 struct target {
-    char *id;      /* 16 hex digits; NULL: not known yet */
-    char *host;    /* what people call it */
-    char *user;    /* NULL: the controller's choice */
-    char *hostkey; /* as advertised, "SHA256:…"; NULL: not said */
-    struct strings agents;
+    char *id;                  /* 16 hex digits; NULL: not known yet */
+    char *host;                /* what people call it */
+    char *user;                /* NULL: the controller's choice */
+    char *hostkey;             /* as advertised, "SHA256:…"; NULL: not said */
+    struct strings agents;     /* to run there */
+    struct strings names;      /* as advertised: those, and maybe others */
     struct address *addresses; /* in the order to try them */
     size_t n_addresses;
     uint16_t port;

@@ -17,7 +17,7 @@
 /* What pyDCOP imports and Debian does not package.  websocket-server: 0.6
  * changed the order of a constructor's arguments, which pyDCOP goes by. */
 static const char *const extra_requirements[] = {
-    "websocket-server==0.4",
+    "websocket-server==0.5.6",
 };
 
 /* Goes into each key: what is built differently is another thing. */

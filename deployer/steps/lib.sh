@@ -166,7 +166,7 @@ decode() {
 
 # read_vars FILE: its values in $want_…; agents in $want_agents, one a line.
 read_vars() {
-	want_agents='' want_id='' want_orchestrator='' want_address='' want_port=9001
+	want_agents='' want_names='' want_id='' want_orchestrator='' want_address='' want_port=9001
 	want_mode=check want_time='' want_apt_proxy='' want_digest='' want_who=''
 	slurp "$1" || { detail='no variables' && return 1; }
 	set -f
@@ -179,6 +179,7 @@ read_vars() {
 		decode "${_line#* }" || { detail="cannot decode the variable ${_line%% *}" && return 1; }
 		case ${_line%% *} in
 		agents) [ "$_line" = agents ] || want_agents=$want_agents$decoded$NL ;;
+		names) [ "$_line" = names ] || want_names=$want_names$decoded$NL ;;
 		id) want_id=$decoded ;;
 		orchestrator) want_orchestrator=$decoded ;;
 		address) want_address=$decoded ;;

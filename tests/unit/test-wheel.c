@@ -212,7 +212,7 @@ static void test_prepare(void **state)
     if (!has_setuptools())
         skip();
     put("extra/setup.py", "from setuptools import setup\n"
-                          "setup(name='websocket-server', version='0.4')\n");
+                          "setup(name='websocket-server', version='0.5.6')\n");
     put("src/setup.py", "from setuptools import setup\n"
                         "setup(name='tiny', version='1.5', py_modules=['tiny'])\n");
     put("src/tiny.py", "x = 1\n");
