@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,10 +190,12 @@ static int deliver(const struct discover_options *o, const struct text *t, struc
 static int write_result(const struct discover_options *o, const struct machine *const *machines,
                         size_t n, const struct match *match, struct text *ret, struct error *err)
 {
-    const struct report_style style = o->output ? (struct report_style){0} : output_style();
+    struct report_style style = {0};
     char controller[INET_ADDRSTRLEN];
     int r;
 
+    if (!o->output)
+        style = output_style();
     if (o->host) {
         r = inventory_write_host(machines, n, o->host, ret);
         return r == -ENOENT ? error_set(err, r, "no host is called '%s'", o->host) : r;
@@ -336,6 +339,7 @@ int discover_main(int argc, char **argv)
     struct error err = {0};
     int first, r;
 
+    (void)setlocale(LC_CTYPE, ""); /* how wide characters are */
     r = options_parse(rows, argc, argv, &o, &first, &err);
     if (r == SHOW_HELP) {
         r = help();
