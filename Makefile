@@ -61,8 +61,8 @@ HELPERS = $(patsubst %.c,$(B)/%,$(HELPER_SRC))
 	bench asan tsan fuzz analyze format check-format check-headers help clean FORCE
 
 all: programs tests compile_commands.json ## build the programs, the tests and the fuzz targets
-programs: $(PROGRAMS)
-tests: $(UNITS) $(FUZZERS) $(HELPERS)
+programs: $(PROGRAMS) ## build the programs alone
+tests: $(UNITS) $(FUZZERS) $(HELPERS) ## build the tests and the fuzz targets
 
 # A change of compiler or flags rebuilds what it concerns.
 FLAGS = $(CC) $(CPPFLAGS) $(DCOP_CPPFLAGS) $(CFLAGS) $(DCOP_CFLAGS) $(LDFLAGS) $(DCOP_LDFLAGS)
@@ -108,11 +108,12 @@ endif
 
 -include $(patsubst %.c,$(B)/%.d,$(ALL_SRC))
 
+# Quoted for JSON, then for the shell.
+COMMAND = $(CC) $(DCOP_CPPFLAGS) $(CFLAGS) $(DCOP_CFLAGS) -c
 compile_commands.json: Makefile $(ALL_SRC)
-	@{ echo '['; sep=; for f in $(ALL_SRC); do \
-	printf '%s{"directory":"%s","file":"%s","command":"%s -c %s"}' "$$sep" '$(CURDIR)' $$f \
-	'$(subst ",\\\",$(CC) $(DCOP_CPPFLAGS) $(CFLAGS) $(DCOP_CFLAGS))' $$f; sep=','; done; echo ']'; } \
-	| sed "s/'//g" >$@
+	@{ printf '['; sep=; for f in $(ALL_SRC); do \
+	printf '%s\n{"directory":"%s","file":"%s","command":"%s %s"}' "$$sep" '$(CURDIR)' "$$f" \
+	'$(subst ','\'',$(subst ",\",$(COMMAND)))' "$$f"; sep=,; done; printf '\n]\n'; } >$@
 
 deps: ## install what building, testing and the demo need (apt)
 	dist/deps
@@ -125,7 +126,7 @@ install-beacon: $(B)/dcop-beacon ## the part for the machines; enable it with sy
 	if [ -e $(DESTDIR)/etc/passwd ]; then \
 	systemd-sysusers --root=$(DESTDIR)/ $(DESTDIR)$(sysusersdir)/dcop-beacon.conf; fi
 
-install: all install-beacon ## install into $(DESTDIR)$(prefix)
+install: programs install-beacon ## install into $(DESTDIR)$(prefix)
 	install -D -m 755 $(B)/dcop-discover $(DESTDIR)$(bindir)/dcop-discover
 	install -D -m 755 $(B)/dcop-deploy $(DESTDIR)$(bindir)/dcop-deploy
 	install -d $(DESTDIR)$(datadir)/steps
@@ -163,7 +164,7 @@ FUZZ_SECONDS = 30
 fuzz: fuzz-build ## run each fuzz target for FUZZ_SECONDS
 	@for t in build/fuzz/tests/fuzz/fuzz-*[!.]?; do case $$t in *.o | *.d) continue ;; esac; \
 	tests/fuzz/run $$t $(FUZZ_SECONDS) || exit 1; done
-fuzz-build:
+fuzz-build: ## build the fuzz targets with libFuzzer
 	$(MAKE) CC=clang FUZZ=1 B=build/fuzz SANITIZE=fuzzer-no-link,address,undefined fuzzers
 .PHONY: fuzz-build fuzzers check-shell
 fuzzers: $(FUZZERS)
@@ -174,15 +175,16 @@ endif
 SHELL_FILES = dist/deps $(shell grep -rlE '^#!/bin/sh' tests deployer .ci 2>/dev/null) \
 	$(wildcard deployer/steps/*.sh deployer/steps/steps/*)
 
+# cppcheck 2.10 knows neither the cleanup attribute (memleak) nor uthash.
 analyze: compile_commands.json ## static analysis: clang-tidy, cppcheck, shellcheck
-	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
-	--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches --std=c11 -D_GNU_SOURCE -D__GNUC__ \
-	-I. discovery deployer agent-beacon
-	clang-tidy --quiet -p . $(filter-out tests/%,$(ALL_SRC))
+	cppcheck --quiet -j2 --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
+	--suppress=missingIncludeSystem --suppress=memleak --std=c11 -D_GNU_SOURCE -D__GNUC__ \
+	'-DHASH_ITER(hh,head,el,tmp)=while(((tmp)=(el)=(head)))' -I. discovery deployer agent-beacon
+	printf '%s\n' $(filter-out tests/%,$(ALL_SRC)) | xargs -P "$$(nproc)" -n 4 clang-tidy --quiet -p .
 	$(MAKE) check-shell
 
 check-shell: ## shellcheck on all that is shell
-	shellcheck -x -P SCRIPTDIR -P deployer/steps $(sort $(SHELL_FILES))
+	shellcheck $(sort $(SHELL_FILES))
 
 format: ## lay the code out
 	clang-format -i $(ALL_SRC) $(ALL_HDR)

@@ -344,7 +344,7 @@ static enum job_outcome execute(struct run *run, int cancel_fd, struct error *er
     };
     struct session_handler handler = {.output = on_output, .errors = on_errors, .arg = run};
     CLEANUP_TEXT struct text command = TEXT_INIT;
-    int status, r;
+    int status = -1, r;
 
     text_addf(&command, "%ssh -c '%s' dcop %s %s",
               strcmp(options.user, "root") == 0 ? "" : "sudo -n ", boot, run->nonce,

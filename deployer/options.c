@@ -8,50 +8,21 @@
 #include "discovery/base/options.h"
 #include "executor.h"
 
-/* One function for each kind of option: OPTION_FLAG(check) sets o->check. */
-#define OPTION_FLAG(field)                                                                         \
-    static int set_##field(void *into, const char *value, struct error *err)                       \
-    {                                                                                              \
-        (void)value;                                                                               \
-        (void)err;                                                                                 \
-        ((struct deploy_options *)into)->field = true;                                             \
-        return 0;                                                                                  \
-    }
-#define OPTION_STRING(field)                                                                       \
-    static int set_##field(void *into, const char *value, struct error *err)                       \
-    {                                                                                              \
-        (void)err;                                                                                 \
-        ((struct deploy_options *)into)->field = value;                                            \
-        return 0;                                                                                  \
-    }
-#define OPTION_LIST(field)                                                                         \
-    static int set_##field(void *into, const char *value, struct error *err)                       \
-    {                                                                                              \
-        int r = strings_add(&((struct deploy_options *)into)->field, value);                       \
-                                                                                                   \
-        return r < 0 ? error_sys(err, r, "cannot take '%s'", value) : 0;                           \
-    }
-#define OPTION_SECONDS(field)                                                                      \
-    static int set_##field(void *into, const char *value, struct error *err)                       \
-    {                                                                                              \
-        return parse_seconds(value, &((struct deploy_options *)into)->field, err);                 \
-    }
-
-OPTION_FLAG(partial)
-OPTION_FLAG(check)
-OPTION_FLAG(accept_new)
-OPTION_FLAG(json)
-OPTION_FLAG(quiet)
-OPTION_FLAG(verbose)
-OPTION_FLAG(help)
-OPTION_FLAG(version)
-OPTION_STRING(from)
-OPTION_STRING(spec)
-OPTION_STRING(state_dir)
-OPTION_LIST(problems)
-OPTION_LIST(keys)
-OPTION_SECONDS(timeout_ms)
-OPTION_SECONDS(discovery_ms)
+OPTION_FLAG(struct deploy_options, partial)
+OPTION_FLAG(struct deploy_options, check)
+OPTION_FLAG(struct deploy_options, accept_new)
+OPTION_FLAG(struct deploy_options, json)
+OPTION_FLAG(struct deploy_options, quiet)
+OPTION_FLAG(struct deploy_options, verbose)
+OPTION_FLAG(struct deploy_options, help)
+OPTION_FLAG(struct deploy_options, version)
+OPTION_STRING(struct deploy_options, from)
+OPTION_STRING(struct deploy_options, spec)
+OPTION_STRING(struct deploy_options, state_dir)
+OPTION_LIST(struct deploy_options, problems)
+OPTION_LIST(struct deploy_options, keys)
+OPTION_SECONDS(struct deploy_options, timeout_ms)
+OPTION_SECONDS(struct deploy_options, discovery_ms)
 
 static int set_forks(void *into, const char *value, struct error *err)
 {

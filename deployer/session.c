@@ -366,7 +366,7 @@ const struct address *session_peer(const struct session *s)
 
 int session_local(const struct session *s, struct address *ret)
 {
-    struct sockaddr_storage local;
+    struct sockaddr_storage local = {0};
     socklen_t size = sizeof(local);
 
     if (getsockname(ssh_get_fd(s->ssh), (struct sockaddr *)&local, &size) < 0)

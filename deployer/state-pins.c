@@ -141,7 +141,7 @@ int state_pin_put(struct state *s, const struct state_pin *pin, struct error *er
     r = state_pin_get(s, pin->id, &now, err);
     if (r < 0 && r != -ENOENT)
         return r;
-    if (r == 0 && strcmp(now.fingerprint, pin->fingerprint) != 0)
+    if (r == 0 && !string_equal(now.fingerprint, pin->fingerprint))
         return error_set(err, -EEXIST,
                          "%s is pinned to the host key %s, and shows %s; if it was reinstalled: "
                          "dcop-deploy trust %s",

@@ -231,7 +231,7 @@ static int migrate(struct state *s, struct error *err)
     (void)snprintf(pragma, sizeof(pragma), "PRAGMA user_version=%d", newest);
     if (r == 0)
         r = execute(s, pragma, err);
-    return r < 0 ? r : transaction_end(&t, err);
+    return r != 0 ? r : transaction_end(&t, err);
 }
 
 /* The change to WAL wants the file for itself, and does not wait by itself
@@ -335,5 +335,5 @@ int state_setting_set(struct state *s, const char *key, const char *value, struc
 
     if (r == 0)
         r = state_run(s, err, "INSERT OR REPLACE INTO settings VALUES(?,?)", "ss", key, value);
-    return r < 0 ? r : transaction_end(&t, err);
+    return r != 0 ? r : transaction_end(&t, err);
 }

@@ -506,6 +506,7 @@ static int take_wheel(const char *folder, char **ret_name, struct text *ret_byte
     fd = -1;
     r = find_wheel(dir, &name, err);
     if (r == 0) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): 0 means that it has one */
         fd = openat(dirfd(dir), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
             r = error_set(err, -EBADMSG, "the build left something that is no file");

@@ -55,10 +55,11 @@ int address_parse(const char *text, struct address *ret)
     char copy[ADDRESS_TEXT_MAX];
     struct address a = {.family = AF_INET};
     char *zone;
+    size_t size = strlen(text) + 1;
 
-    if (strlen(text) >= sizeof(copy))
+    if (size > sizeof(copy))
         return -EINVAL;
-    strcpy(copy, text);
+    memcpy(copy, text, size);
     if (inet_pton(AF_INET, copy, a.bytes) == 1) {
         *ret = a;
         return 0;

@@ -339,7 +339,7 @@ static void resolve(struct tuple *t)
         t->resolver = avahi_service_resolver_new(t->client->avahi, t->key.interface,
                                                  t->key.protocol, t->key.name, ADVERT_TYPE,
                                                  t->key.domain, t->key.protocol, 0, on_resolver, t);
-    if (t->resolver) {
+    if (t->client && t->resolver) {
         t->client->objects++;
         return;
     }

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,39 +23,16 @@ enum { TIMEOUT_MS = 3000, TIMEOUT_WAIT_MS = 60000, SHOW_HELP = 1, SHOW_VERSION =
 
 /* ---- options ---- */
 
-#define FLAG(field)                                                                                \
-    static int set_##field(void *into, const char *value, struct error *err)                       \
-    {                                                                                              \
-        (void)value, (void)err;                                                                    \
-        ((struct discover_options *)into)->field = true;                                           \
-        return 0;                                                                                  \
-    }                                                                                              \
-    struct cleanup_semicolon
-#define STRING(field)                                                                              \
-    static int set_##field(void *into, const char *value, struct error *err)                       \
-    {                                                                                              \
-        (void)err;                                                                                 \
-        ((struct discover_options *)into)->field = value;                                          \
-        return 0;                                                                                  \
-    }                                                                                              \
-    struct cleanup_semicolon
-
-FLAG(strict);
-FLAG(wait);
-FLAG(watch);
-FLAG(json);
-FLAG(quiet);
-FLAG(verbose);
-STRING(host);
-STRING(from);
-STRING(output);
-
-static int add_problem(void *into, const char *value, struct error *err)
-{
-    int r = strings_add(&((struct discover_options *)into)->problems, value);
-
-    return r < 0 ? error_sys(err, r, "%s", value) : 0;
-}
+OPTION_FLAG(struct discover_options, strict)
+OPTION_FLAG(struct discover_options, wait)
+OPTION_FLAG(struct discover_options, watch)
+OPTION_FLAG(struct discover_options, json)
+OPTION_FLAG(struct discover_options, quiet)
+OPTION_FLAG(struct discover_options, verbose)
+OPTION_STRING(struct discover_options, host)
+OPTION_STRING(struct discover_options, from)
+OPTION_STRING(struct discover_options, output)
+OPTION_LIST(struct discover_options, problems)
 
 static int set_inventory(void *into, const char *value, struct error *err)
 {
@@ -105,7 +83,7 @@ static int show_version(void *into, const char *value, struct error *err)
 
 static const struct option_row rows[] = {
     {'m', "match", OPTION_REQUIRED, "PROBLEM",
-     "compare with the agents of this DCOP file;\nmay be repeated", add_problem},
+     "compare with the agents of this DCOP file;\nmay be repeated", set_problems},
     {0, "strict", OPTION_NONE, NULL, "unexpected and unassigned machines count as a no",
      set_strict},
     {0, "wait", OPTION_NONE, NULL, "with --match: wait until every agent is there", set_wait},
@@ -189,10 +167,12 @@ static int deliver(const struct discover_options *o, const struct text *t, struc
 static int write_result(const struct discover_options *o, const struct machine *const *machines,
                         size_t n, const struct match *match, struct text *ret, struct error *err)
 {
-    const struct report_style style = o->output ? (struct report_style){0} : output_style();
+    struct report_style style = {0};
     char controller[INET_ADDRSTRLEN];
     int r;
 
+    if (!o->output)
+        style = output_style();
     if (o->host) {
         r = inventory_write_host(machines, n, o->host, ret);
         return r == -ENOENT ? error_set(err, r, "no host is called '%s'", o->host) : r;
@@ -301,6 +281,8 @@ static int from_network(const struct discover_options *o, const struct problem *
     }
     if (o->verbose && look_unreadable(look) > 0)
         fprintf(stderr, PROGRAM ": records that are no machine's: %zu\n", look_unreadable(look));
+    if (look_too_many(look))
+        fprintf(stderr, PROGRAM ": " DISCOVER_TOO_MANY "\n");
     machines = look_machines(look, &n);
     return conclude(o, problem, machines, n);
 }
@@ -336,6 +318,7 @@ int discover_main(int argc, char **argv)
     struct error err = {0};
     int first, r;
 
+    (void)setlocale(LC_CTYPE, ""); /* how wide characters are */
     r = options_parse(rows, argc, argv, &o, &first, &err);
     if (r == SHOW_HELP) {
         r = help();

@@ -32,4 +32,7 @@ struct discover_options {
     bool timeout_given;
 };
 
+/* What is said when discovery_status.too_many is. */
+#define DISCOVER_TOO_MANY "more records or machines than fit: some are ignored"
+
 int discover_main(int argc, char **argv);

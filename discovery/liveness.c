@@ -37,11 +37,15 @@ struct watched {
     uint64_t due;      /* ms: when the phase ends */
     uint64_t last_tcp; /* ms; 0: never */
     size_t tcp_tried;  /* addresses, in this round */
+    struct address connecting_to;
     uint16_t transaction;
     int fd;
     sd_event_source *source;
     UT_hash_handle hh;          /* in `all`, by key */
     UT_hash_handle hh_question; /* in `questions`, by transaction, while ASKED… */
+    UT_hash_handle hh_holder;   /* in `holders`, by address, while `holds` */
+    struct address held;
+    bool holds; /* an mDNS query to `held` was answered in its name, the last one was */
     size_t key_size;
     char key[];
 };
@@ -51,7 +55,7 @@ struct liveness {
     bool again;
     liveness_listener *listener;
     void *arg;
-    struct watched *all, *questions;
+    struct watched *all, *questions, *holders;
     size_t unknown, connecting;
     int fd[2]; /* IPv4, IPv6; -1: that protocol is not to be had */
     sd_event_source *io[2];
@@ -102,6 +106,58 @@ static void end_question(struct watched *w)
     if (w->transaction)
         HASH_DELETE(hh_question, w->liveness->questions, w);
     w->transaction = 0;
+}
+
+/* An address as bytes to be found by. */
+static struct address address_key(const struct address *a)
+{
+    struct address key = {.family = a->family, .interface = a->interface};
+
+    _Static_assert(sizeof(key) == sizeof(key.family) + sizeof(key.bytes) + sizeof(key.interface),
+                   "no padding");
+    memcpy(key.bytes, a->bytes, a->family == AF_INET ? 4 : sizeof(key.bytes));
+    return key;
+}
+
+static struct watched *find_holder(const struct liveness *l, const struct address *a)
+{
+    const struct address key = address_key(a);
+    struct watched *w;
+
+    HASH_FIND(hh_holder, l->holders, &key, sizeof(key), w);
+    return w;
+}
+
+static void end_holding(struct watched *w)
+{
+    if (w->holds)
+        HASH_DELETE(hh_holder, w->liveness->holders, w);
+    w->holds = false;
+}
+
+/* The machine answered from there: an earlier one has left that address. */
+static void begin_holding(struct watched *w, const struct address *a)
+{
+    struct liveness *l = w->liveness;
+    struct watched *before = find_holder(l, a);
+
+    if (before == w)
+        return;
+    if (before)
+        end_holding(before);
+    end_holding(w);
+    w->held = address_key(a);
+    HASH_ADD(hh_holder, l->holders, held, sizeof(w->held), w);
+    w->holds = w->hh_holder.tbl != NULL; /* no memory: TCP counts as before */
+}
+
+/* Is it another machine that has this address now?  What answers TCP there says
+ * nothing of this one, whose record is an old one. */
+static bool is_held_by_another(const struct watched *w, const struct address *a)
+{
+    const struct watched *holder = find_holder(w->liveness, a);
+
+    return holder && strcmp(holder->id, w->id) != 0;
 }
 
 static uint16_t random_number(const struct liveness *l)
@@ -237,6 +293,7 @@ static void try_tcp(struct watched *w)
     struct liveness *l = w->liveness;
     uint64_t now = now_ms(l), next = w->last_tcp ? w->last_tcp + LIVENESS_TCP_EVERY_MS : 0;
 
+    end_holding(w);
     if (next > now) {
         set_phase(w, WAITING, next - now);
         return;
@@ -258,7 +315,8 @@ static int on_connected(sd_event_source *source, int fd, uint32_t events, void *
     socklen_t size = sizeof(error);
 
     (void)source, (void)events;
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0)
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0 &&
+        !is_held_by_another(w, &w->connecting_to))
         conclude(w, true);
     else
         connect_next(w);
@@ -286,6 +344,9 @@ static void connect_next(struct watched *w)
     while (w->tcp_tried < w->n_addresses) {
         size_t which = (w->preferred + w->tcp_tried++) % w->n_addresses;
 
+        if (is_held_by_another(w, &w->addresses[which]))
+            continue;
+        w->connecting_to = w->addresses[which];
         if (begin_connect(w, &w->addresses[which]) >= 0)
             return;
         close_connection(w);
@@ -349,6 +410,7 @@ static void take_answer(struct liveness *l, const uint8_t *bytes, size_t size,
     if (which == SIZE_MAX)
         return;
     w->preferred = which;
+    begin_holding(w, &w->addresses[which]);
     conclude(w, true);
 }
 
@@ -461,6 +523,7 @@ static void free_watched(struct watched *w)
     struct liveness *l = w->liveness;
 
     end_question(w);
+    end_holding(w);
     close_connection(w);
     if (!w->known)
         l->unknown--;

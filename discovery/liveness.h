@@ -3,7 +3,9 @@
  * when a plug is pulled (its records live on for up to 75 minutes), so each
  * machine is asked: first by a unicast mDNS query, which leaves no trace in
  * its logs, and where two of those get no answer by a TCP connection to its
- * SSH port, at most every LIVENESS_TCP_EVERY_MS.
+ * SSH port, at most every LIVENESS_TCP_EVERY_MS.  That connection says nothing
+ * where another machine has answered a query at the same address: there, an old
+ * record names an address that was given away.
  *
  * Runs on the caller's sd-event loop and in its thread; never blocks.  An
  * answer counts when its transaction id and its source address both fit.

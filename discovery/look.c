@@ -144,9 +144,12 @@ static void on_progress(void *arg)
     struct look *l = arg;
     struct discovery_status s;
 
-    if (l->watch)
-        return;
     discovery_status(l->discovery, &s);
+    if (l->watch) {
+        if (s.too_many)
+            watch_too_many(l->watch);
+        return;
+    }
     check_at(l, s.news + quiet_ms(l, &s));
 }
 
@@ -282,4 +285,12 @@ size_t look_unreadable(const struct look *l)
 
     discovery_status(l->discovery, &s);
     return s.unreadable;
+}
+
+bool look_too_many(const struct look *l)
+{
+    struct discovery_status s;
+
+    discovery_status(l->discovery, &s);
+    return s.too_many;
 }

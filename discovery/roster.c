@@ -44,7 +44,7 @@ struct roster {
 };
 
 /* Longest: two numbers, a DNS label and a domain in Avahi's escaped form. */
-enum { TUPLE_KEY_MAX = 2 * sizeof(int) + 4 * 256 + 2 };
+enum { TUPLE_KEY_MAX = 2 * sizeof(int) + 4 * 256UL + 2 };
 
 static const char *const change_names[] = {
     [ROSTER_APPEARED] = "appeared",
@@ -202,7 +202,7 @@ static void link_tuple(struct tuple *t, struct entry *e)
 
 static void free_tuple(struct roster *r, struct tuple *t)
 {
-    HASH_DEL(r->tuples, t);
+    HASH_DEL(r->tuples, t); /* NOLINT(clang-analyzer-core.NullDereference): it is in there */
     free(t);
 }
 

@@ -25,8 +25,9 @@ struct watch {
     const struct problem *problem;
     struct roster *roster;
     sd_event_source *timer, *reader;
-    bool screen;      /* a terminal to draw on */
-    char *trouble;    /* the daemon's; NULL: none */
+    bool screen;   /* a terminal to draw on */
+    char *trouble; /* the daemon's; NULL: none */
+    bool too_many;
     struct text said; /* lines: the match as last printed */
 };
 
@@ -83,6 +84,8 @@ static void draw(struct watch *w)
         text_add_printable(&content, w->trouble);
         text_adds(&content, "; waiting for it\n");
     }
+    if (w->too_many)
+        text_adds(&content, DISCOVER_TOO_MANY "\n");
     if (w->problem) {
         add_match(w, &style, &content);
         text_addc(&content, '\n');
@@ -157,6 +160,17 @@ void watch_daemon(struct watch *w, bool there, const char *reason)
         soon(w);
     else if (news && !w->options->quiet)
         fprintf(stderr, "dcop-discover: Avahi: %s\n", there ? "it is back" : reason);
+}
+
+void watch_too_many(struct watch *w)
+{
+    if (w->too_many)
+        return;
+    w->too_many = true;
+    if (w->screen)
+        soon(w);
+    else
+        fputs("dcop-discover: " DISCOVER_TOO_MANY "\n", stderr);
 }
 
 void watch_resized(struct watch *w)

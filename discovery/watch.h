@@ -22,4 +22,5 @@ void watch_free(struct watch *w); /* gives the terminal back */
 
 void watch_change(struct watch *w, const struct machine *m, enum roster_change change);
 void watch_daemon(struct watch *w, bool there, const char *reason);
+void watch_too_many(struct watch *w); /* told once, however often it is called */
 void watch_resized(struct watch *w);

@@ -12,14 +12,15 @@
 
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 
-/* Defines fn_p(T **) for CLEANUP(fn_p) from a destructor fn(T *). */
+/* Defines fn_p(T **) for CLEANUP(fn_p) from a destructor fn(T *).  Its own
+ * declaration at the end is what the semicolon behind the macro ends. */
 #define DEFINE_CLEANUP(type, fn)                                                                   \
     static inline __attribute__((unused)) void fn##_p(type *p)                                     \
     {                                                                                              \
         if (*p)                                                                                    \
             fn(*p);                                                                                \
     }                                                                                              \
-    struct cleanup_semicolon
+    static inline void fn##_p(type *p)
 
 #define TAKE_PTR(p)                                                                                \
     __extension__({                                                                                \

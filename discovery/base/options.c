@@ -67,6 +67,7 @@ int options_parse(const struct option_row *rows, int argc, char **argv, void *in
         if (code == '?' || code == ':')
             return complain(argc, argv, code, optopt, err);
         row = find_row(rows, code);
+        /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): getopt knows no heading */
         r = row->store(into, optarg, err);
         if (r < 0)
             error_prefix(err, "--%s", row->name);

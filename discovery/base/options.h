@@ -6,9 +6,11 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "error.h"
+#include "text.h"
 
 enum option_argument { OPTION_NONE, OPTION_REQUIRED, OPTION_OPTIONAL };
 
@@ -29,7 +31,6 @@ struct option_row {
 int options_parse(const struct option_row *rows, int argc, char **argv, void *into, int *ret_first,
                   struct error *err);
 
-struct text;
 /* Appends the table for people, aligned, at most 80 columns. */
 void options_help(const struct option_row *rows, struct text *ret);
 
@@ -38,3 +39,39 @@ int parse_seconds(const char *value, unsigned *ret_ms, struct error *err);
 
 /* A whole number in a range. */
 int parse_number(const char *value, long min, long max, long *ret, struct error *err);
+
+/*
+ * The usual `store` functions.  OPTION_FLAG(struct my_options, quiet) defines
+ * set_quiet(), which sets the struct's bool of that name; the others take what
+ * was given: a const char *, which is borrowed; one more of a struct strings;
+ * an unsigned number of milliseconds.  No semicolon follows.
+ */
+#define OPTION_FLAG(type, field)                                                                   \
+    static int set_##field(void *into, const char *value, struct error *err)                       \
+    {                                                                                              \
+        (void)value, (void)err;                                                                    \
+        ((type *)into)->field = true;                                                              \
+        return 0;                                                                                  \
+    }
+
+#define OPTION_STRING(type, field)                                                                 \
+    static int set_##field(void *into, const char *value, struct error *err)                       \
+    {                                                                                              \
+        (void)err;                                                                                 \
+        ((type *)into)->field = value;                                                             \
+        return 0;                                                                                  \
+    }
+
+#define OPTION_LIST(type, field)                                                                   \
+    static int set_##field(void *into, const char *value, struct error *err)                       \
+    {                                                                                              \
+        int r = strings_add(&((type *)into)->field, value);                                        \
+                                                                                                   \
+        return r < 0 ? error_sys(err, r, "cannot take '%s'", value) : 0;                           \
+    }
+
+#define OPTION_SECONDS(type, field)                                                                \
+    static int set_##field(void *into, const char *value, struct error *err)                       \
+    {                                                                                              \
+        return parse_seconds(value, &((type *)into)->field, err);                                  \
+    }

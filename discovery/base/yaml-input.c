@@ -343,7 +343,7 @@ static int read_some(struct yaml_input *in, size_t *ret_size)
 /* Makes checked bytes available; none at the end of the last file. */
 static int refill(struct yaml_input *in)
 {
-    size_t tail = in->filled - in->checked, n;
+    size_t tail = in->filled - in->checked, n = 0;
     int r;
 
     memmove(in->buffer, in->buffer + in->checked, tail);

@@ -106,13 +106,87 @@ static void test_nobody_answers(void **state)
     assert_false(probe(false));
 }
 
+#define OTHER_ID "fedcba9876543210"
+
+/* One address, two records: the machine that has it answers mDNS and SSH, the one
+ * that had it before answers nothing. */
+struct handover {
+    sd_event *loop;
+    int heard;
+    bool holder_online, stale_online;
+};
+
+static void listen_both(const char *id, const char *hostkey, bool online, void *arg)
+{
+    struct handover *h = arg;
+
+    (void)hostkey;
+    if (strcmp(id, ID) == 0)
+        h->holder_online = online;
+    else
+        h->stale_online = online;
+    if (++h->heard == 2)
+        assert_true(sd_event_exit(h->loop, 0) >= 0);
+}
+
+/* Answers queries for ID only. */
+static int on_query(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+    struct sockaddr_in from;
+    socklen_t size = sizeof(from);
+    uint8_t query[512];
+    ssize_t n = recvfrom(fd, query, sizeof(query), 0, (struct sockaddr *)&from, &size);
+
+    (void)source, (void)events, (void)arg;
+    assert_true(n > 12);
+    if (memmem(query, (size_t)n, ID, strlen(ID)) == NULL)
+        return 0;
+    query[2] = 0x84; /* an answer … */
+    query[7] = 1;    /* … of one record */
+    assert_int_equal(sendto(fd, query, (size_t)n, 0, (struct sockaddr *)&from, size), n);
+    return 0;
+}
+
+static void test_address_given_away(void **state)
+{
+    struct address loopback = {.family = AF_INET, .bytes = {127, 0, 0, 78}};
+    struct sockaddr_in a = {.sin_family = AF_INET};
+    socklen_t size = sizeof(a);
+    CLEANUP_CLOSE int ssh = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CLEANUP_CLOSE int mdns = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    CLEANUP(liveness_free_p) struct liveness *l = NULL;
+    struct machine holder = {.advert.id = ID, .addresses = &loopback, .n_addresses = 1};
+    struct machine stale = {.advert.id = OTHER_ID, .addresses = &loopback, .n_addresses = 1};
+    struct handover h = {.stale_online = true};
+    int on = 1;
+
+    (void)state;
+    memcpy(&a.sin_addr, loopback.bytes, 4);
+    assert_int_equal(bind(ssh, (struct sockaddr *)&a, sizeof(a)), 0);
+    assert_int_equal(listen(ssh, 4), 0);
+    assert_int_equal(getsockname(ssh, (struct sockaddr *)&a, &size), 0);
+    holder.port = stale.port = ntohs(a.sin_port);
+    a.sin_port = htons(MDNS_PORT);
+    assert_int_equal(setsockopt(mdns, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+    if (bind(mdns, (struct sockaddr *)&a, sizeof(a)) < 0)
+        skip(); /* a daemon of this machine has the port to itself */
+    assert_true(sd_event_new(&h.loop) >= 0);
+    assert_true(sd_event_add_io(h.loop, NULL, mdns, EPOLLIN, on_query, NULL) >= 0);
+    assert_int_equal(liveness_new(h.loop, false, listen_both, &h, &l, NULL), 0);
+    assert_int_equal(liveness_watch(l, &stale), 0);
+    assert_int_equal(liveness_watch(l, &holder), 0);
+    assert_true(sd_event_loop(h.loop) >= 0);
+    assert_true(h.holder_online);
+    assert_false(h.stale_online);
+    sd_event_unref(h.loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_probe_bytes),
-        cmocka_unit_test(test_answer_bytes),
-        cmocka_unit_test(test_ssh_answers),
-        cmocka_unit_test(test_nobody_answers),
+        cmocka_unit_test(test_probe_bytes),        cmocka_unit_test(test_answer_bytes),
+        cmocka_unit_test(test_ssh_answers),        cmocka_unit_test(test_nobody_answers),
+        cmocka_unit_test(test_address_given_away),
     };
 
     return cmocka_run_group_tests_name("liveness", tests, NULL, NULL);
