@@ -35,7 +35,9 @@ int target_from_machine(const struct machine *m, struct target *ret)
         memcpy(t.addresses, m->addresses, m->n_addresses * sizeof(*t.addresses));
     t.n_addresses = m->n_addresses;
     if (copy_string(m->advert.id, &t.id) < 0 || copy_string(machine_label(m, label), &t.host) < 0 ||
-        copy_string(m->advert.user, &t.user) < 0 || copy_string(m->advert.hostkey, &t.hostkey) < 0)
+        copy_string(m->advert.user, &t.user) < 0 ||
+        copy_string(m->advert.hostkey, &t.hostkey) < 0 ||
+        strings_copy(&t.names, &m->advert.agents) < 0)
         return -ENOMEM;
     *ret = t;
     t = (struct target){0};
