@@ -348,7 +348,7 @@ static const struct verb {
     const char *name, *arguments, *help;
     int (*run)(struct program *p, struct error *err);
 } verbs[] = {
-    {"deploy", "", "put pyDCOP on the machines and start their agents (the default)", verb_deploy},
+    {"deploy", "", "deploy pyDCOP, start the agents (the default)", verb_deploy},
     {"trust", "[ID [FINGERPRINT]]", "show the pinned host keys, or accept a machine's",
      verb_trust_here},
 };

@@ -70,23 +70,23 @@ static int set_orchestrator(void *into, const char *value, struct error *err)
 }
 
 static const struct option_row rows[] = {
-    {'p', "problem", OPTION_REQUIRED, "FILE",
-     "the machines that hold this problem's agents; may be repeated", set_problems},
+    {'p', "problem", OPTION_REQUIRED, "FILE", "for the agents of this DCOP file; may be repeated",
+     set_problems},
     {'s', "pydcop", OPTION_REQUIRED, "SPEC",
-     "what to deploy: a source directory, a wheel, or a requirement\n"
-     "of the Python index; default: the last one used, else pydcop",
+     "what to deploy: a source directory, a wheel, or a\n"
+     "requirement of the Python index; default: the last\n"
+     "one used, else pydcop",
      set_spec},
-    {0, "partial", OPTION_NONE, NULL, "deploy to those that match, though others are missing",
+    {0, "partial", OPTION_NONE, NULL, "deploy to those that match, though some do not",
      set_partial},
     {'n', "check", OPTION_NONE, NULL, "say what would change, change nothing", set_check},
     {'j', "forks", OPTION_REQUIRED, "N", "machines at once; default 32", set_forks},
     {0, "orchestrator", OPTION_REQUIRED, "IP[:PORT]",
      "default: this controller's address, port 9000", set_orchestrator},
-    {0, "user", OPTION_REQUIRED, "NAME", "to log in as; default: what the machine says, else pi",
-     set_user},
+    {0, "user", OPTION_REQUIRED, "NAME", "to log in as; default: what it says, else pi", set_user},
     {0, "key", OPTION_REQUIRED, "FILE",
-     "private key; may be repeated; default: ~/.ssh/id_ed25519,\n"
-     "id_ecdsa, id_rsa, and what ssh-agent holds",
+     "private key; may be repeated; default: id_ed25519,\n"
+     "id_ecdsa, id_rsa in ~/.ssh, and ssh-agent's",
      set_keys},
     {0, "accept-new", OPTION_NONE, NULL, "trust machines that were never seen before",
      set_accept_new},
@@ -95,7 +95,7 @@ static const struct option_row rows[] = {
     {'f', "fleet", OPTION_REQUIRED, "NAME", "machines of this fleet only", set_fleet},
     {'t', "discovery-timeout", OPTION_REQUIRED, "S", "how long to look for them; default 3",
      set_discovery_ms},
-    {0, "from", OPTION_REQUIRED, "FILE", "a roster saved with `dcop-discover --json`; - is stdin",
+    {0, "from", OPTION_REQUIRED, "FILE", "as saved from `dcop-discover --json`; - is stdin",
      set_from},
     {0, "", OPTION_NONE, NULL, "Common:", NULL},
     {0, "state-dir", OPTION_REQUIRED, "DIR", "default: ~/.local/state/dcop", set_state_dir},

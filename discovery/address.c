@@ -4,6 +4,7 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "roster.h"
 
@@ -80,4 +81,41 @@ bool address_equal(const struct address *a, const struct address *b)
 {
     return a->family == b->family && a->interface == b->interface &&
            memcmp(a->bytes, b->bytes, address_size(a)) == 0;
+}
+
+socklen_t address_to_sockaddr(const struct address *a, uint16_t port, struct sockaddr_storage *ret)
+{
+    struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
+
+    memset(ret, 0, sizeof(*ret));
+    if (a->family == AF_INET) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(port);
+        memcpy(&v4->sin_addr, a->bytes, 4);
+        return sizeof(*v4);
+    }
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(port);
+    v6->sin6_scope_id = a->interface;
+    memcpy(&v6->sin6_addr, a->bytes, 16);
+    return sizeof(*v6);
+}
+
+int address_from_sockaddr(const struct sockaddr_storage *from, struct address *ret)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)from;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)from;
+
+    *ret = (struct address){.family = from->ss_family};
+    if (from->ss_family == AF_INET) {
+        memcpy(ret->bytes, &v4->sin_addr, 4);
+    } else if (from->ss_family == AF_INET6) {
+        memcpy(ret->bytes, &v6->sin6_addr, 16);
+        if (IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr))
+            ret->interface = v6->sin6_scope_id;
+    } else {
+        return -EAFNOSUPPORT;
+    }
+    return 0;
 }

@@ -1,18 +1,16 @@
 #include "liveness.h"
 
 #include <errno.h>
-#include <linux/errqueue.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 
 #include "base/hash.h"
-#include "mdns-probe.h"
+#include "mdns-socket.h"
 
 enum {
     TICK_MS = 50, /* due times are rounded up to it: one wake-up for many probes */
-    READS_PER_TURN = 64,
     KEY_MAX = 96, /* id, host key */
 };
 
@@ -57,8 +55,7 @@ struct liveness {
     void *arg;
     struct watched *all, *questions, *holders;
     size_t unknown, connecting;
-    int fd[2]; /* IPv4, IPv6; -1: that protocol is not to be had */
-    sd_event_source *io[2];
+    struct mdns_socket *socket;
     sd_event_source *timer;
     uint64_t timer_due; /* ms, UINT64_MAX: off */
 };
@@ -196,57 +193,24 @@ static void conclude(struct watched *w, bool online)
     l->listener(w->id, w->hostkey, online, l->arg); /* last: it may forget `w` */
 }
 
-static socklen_t to_sockaddr(const struct address *a, uint16_t port, struct sockaddr_storage *ret)
-{
-    struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
-
-    memset(ret, 0, sizeof(*ret));
-    if (a->family == AF_INET) {
-        v4->sin_family = AF_INET;
-        v4->sin_port = htons(port);
-        memcpy(&v4->sin_addr, a->bytes, 4);
-        return sizeof(*v4);
-    }
-    v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons(port);
-    v6->sin6_scope_id = a->interface;
-    memcpy(&v6->sin6_addr, a->bytes, 16);
-    return sizeof(*v6);
-}
-
 /* Which of the machine's addresses this is; SIZE_MAX: none. */
-static size_t find_address(const struct watched *w, const struct sockaddr_storage *from)
+static size_t find_address(const struct watched *w, const struct address *from)
 {
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)from;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)from;
-
     for (size_t i = 0; i < w->n_addresses; i++) {
-        const struct address *a = &w->addresses[i];
+        struct address a = w->addresses[i];
 
-        if (a->family != from->ss_family)
-            continue;
-        if (a->family == AF_INET && memcmp(a->bytes, &v4->sin_addr, 4) == 0)
-            return i;
-        if (a->family == AF_INET6 && memcmp(a->bytes, &v6->sin6_addr, 16) == 0 &&
-            (!a->interface || a->interface == v6->sin6_scope_id))
+        if (!a.interface) /* global, or on any interface */
+            a.interface = from->interface;
+        if (address_equal(&a, from))
             return i;
     }
     return SIZE_MAX;
 }
 
+/* What cannot be sent is not answered, and the next phase comes. */
 static void ask(const struct watched *w, size_t which)
 {
-    const struct address *a = &w->addresses[which];
-    int fd = w->liveness->fd[a->family == AF_INET6];
-    struct sockaddr_storage to;
-    socklen_t size = to_sockaddr(a, MDNS_PORT, &to);
-    uint8_t query[MDNS_PROBE_MAX];
-
-    /* What cannot be sent is not answered, and the next phase comes. */
-    if (fd >= 0)
-        (void)sendto(fd, query, mdns_probe_write(w->id, w->transaction, query), MSG_NOSIGNAL,
-                     (const struct sockaddr *)&to, size);
+    mdns_socket_ask(w->liveness->socket, w->id, w->transaction, &w->addresses[which]);
 }
 
 static struct watched *find_question(const struct liveness *l, uint16_t transaction)
@@ -326,7 +290,7 @@ static int on_connected(sd_event_source *source, int fd, uint32_t events, void *
 static int begin_connect(struct watched *w, const struct address *a)
 {
     struct sockaddr_storage to;
-    socklen_t size = to_sockaddr(a, w->port, &to);
+    socklen_t size = address_to_sockaddr(a, w->port, &to);
 
     w->fd = socket(a->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (w->fd < 0)
@@ -396,17 +360,12 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
     return 0;
 }
 
-static void take_answer(struct liveness *l, const uint8_t *bytes, size_t size,
-                        const struct sockaddr_storage *from)
+static void on_answer(uint16_t transaction, const struct address *from, void *arg)
 {
-    uint16_t transaction;
-    struct watched *w;
-    size_t which;
+    const struct liveness *l = arg;
+    struct watched *w = find_question(l, transaction);
+    size_t which = w ? find_address(w, from) : SIZE_MAX;
 
-    if (!mdns_answer_read(bytes, size, &transaction))
-        return;
-    w = find_question(l, transaction);
-    which = w ? find_address(w, from) : SIZE_MAX;
     if (which == SIZE_MAX)
         return;
     w->preferred = which;
@@ -414,92 +373,24 @@ static void take_answer(struct liveness *l, const uint8_t *bytes, size_t size,
     conclude(w, true);
 }
 
-/* An ICMP error to a query (ip(7), IP_RECVERR): its payload is the query, the
- * address is where it went.  Nobody answers there, so on to TCP at once. */
-static void take_error(struct liveness *l, const uint8_t *query, size_t size,
-                       const struct sockaddr_storage *to)
+/* Nobody answers there, so on to TCP at once. */
+static void on_unreachable(uint16_t transaction, const struct address *to, void *arg)
 {
-    struct watched *w;
+    const struct liveness *l = arg;
+    struct watched *w = find_question(l, transaction);
 
-    if (size < 2)
-        return;
-    w = find_question(l, (uint16_t)(query[0] << 8 | query[1]));
     if (w && (w->phase == ASKED || w->phase == ASKED_ALL) && find_address(w, to) == w->preferred)
         try_tcp(w);
-}
-
-static bool read_one(struct liveness *l, int fd, int flags)
-{
-    uint8_t bytes[MDNS_ANSWER_MAX];
-    char control[512]; /* of the error; not read, the answer to all of them is TCP */
-    struct sockaddr_storage peer = {0};
-    struct iovec iov = {.iov_base = bytes, .iov_len = sizeof(bytes)};
-    struct msghdr message = {
-        .msg_name = &peer,
-        .msg_namelen = sizeof(peer),
-        .msg_iov = &iov,
-        .msg_iovlen = 1,
-        .msg_control = control,
-        .msg_controllen = sizeof(control),
-    };
-    ssize_t n = recvmsg(fd, &message, flags | MSG_DONTWAIT);
-
-    if (n < 0)
-        return errno != EAGAIN && errno != EWOULDBLOCK && errno != EBADF;
-    if (flags & MSG_ERRQUEUE)
-        take_error(l, bytes, (size_t)n, &peer);
-    else
-        take_answer(l, bytes, (size_t)n, &peer);
-    return true;
-}
-
-static int on_datagram(sd_event_source *source, int fd, uint32_t events, void *arg)
-{
-    struct liveness *l = arg;
-
-    (void)source;
-    for (size_t i = 0; (events & EPOLLERR) && i < READS_PER_TURN; i++)
-        if (!read_one(l, fd, MSG_ERRQUEUE))
-            break;
-    for (size_t i = 0; i < READS_PER_TURN; i++)
-        if (!read_one(l, fd, 0))
-            break;
-    return 0;
-}
-
-static int open_socket(struct liveness *l, int family, size_t which)
-{
-    int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    const int on = 1, room = 1 << 20;
-    int r;
-
-    if (fd < 0)
-        return -errno;
-    l->fd[which] = fd;
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
-    if (family == AF_INET) {
-        (void)setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
-    } else {
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));
-    }
-    r = sd_event_add_io(l->loop, &l->io[which], fd, EPOLLIN, on_datagram, l);
-    if (r < 0) {
-        close(fd);
-        l->fd[which] = -1;
-    }
-    return r;
 }
 
 int liveness_new(sd_event *loop, bool again, liveness_listener *listener, void *arg,
                  struct liveness **ret, struct error *err)
 {
     CLEANUP(liveness_free_p) struct liveness *l = calloc(1, sizeof(*l));
-    int r, r6;
+    int r;
 
     if (!l)
         return error_sys(err, -ENOMEM, "cannot probe machines");
-    l->fd[0] = l->fd[1] = -1;
     l->loop = sd_event_ref(loop);
     l->again = again;
     l->listener = listener;
@@ -510,10 +401,9 @@ int liveness_new(sd_event *loop, bool again, liveness_listener *listener, void *
         r = sd_event_source_set_enabled(l->timer, SD_EVENT_OFF);
     if (r < 0)
         return error_sys(err, r, "cannot probe machines");
-    r = open_socket(l, AF_INET, 0);
-    r6 = open_socket(l, AF_INET6, 1);
-    if (r < 0 && r6 < 0)
-        return error_sys(err, r, "cannot open a socket to probe machines");
+    r = mdns_socket_new(loop, on_answer, on_unreachable, l, &l->socket, err);
+    if (r < 0)
+        return r;
     *ret = TAKE_PTR(l);
     return 0;
 }
@@ -540,11 +430,7 @@ void liveness_free(struct liveness *l)
         return;
     HASH_ITER(hh, l->all, w, tmp)
     free_watched(w);
-    for (size_t i = 0; i < 2; i++) {
-        sd_event_source_disable_unref(l->io[i]);
-        if (l->fd[i] >= 0)
-            close(l->fd[i]);
-    }
+    mdns_socket_free(l->socket);
     sd_event_source_disable_unref(l->timer);
     sd_event_unref(l->loop);
     free(l);

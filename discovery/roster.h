@@ -39,6 +39,12 @@ void address_format(const struct address *a, char ret[static ADDRESS_TEXT_MAX]);
 int address_parse(const char *text, struct address *ret); /* -EINVAL */
 bool address_equal(const struct address *a, const struct address *b);
 
+/* To and from the system's form; the port is in host order.  The first returns
+ * the size; the second -EAFNOSUPPORT for what is neither IPv4 nor IPv6. */
+struct sockaddr_storage;
+socklen_t address_to_sockaddr(const struct address *a, uint16_t port, struct sockaddr_storage *ret);
+int address_from_sockaddr(const struct sockaddr_storage *from, struct address *ret);
+
 /* One resolved record.  Borrowed for the duration of a call. */
 struct sighting {
     struct sighting_key key;

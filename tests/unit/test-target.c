@@ -1,0 +1,114 @@
+/* From a match to the machines that are deployed to. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "deployer/target.h"
+
+static struct address addresses[] = {
+    {.family = AF_INET, .bytes = {192, 0, 2, 1}},
+    {.family = AF_INET6, .bytes = {0xfe, 0x80}, .interface = 2},
+};
+
+static char names[][4] = {"a1", "a2", "a3", "b1"};
+static char *of_first[] = {names[1], names[0], names[3]}, *of_second[] = {names[2]};
+
+/* Three names, one of which the problem does not have; two addresses. */
+static struct machine first = {
+    .advert = {.id = "0123456789abcdef",
+               .agents = {.items = of_first, .count = 3},
+               .hostkey = (char *)"SHA256:x"},
+    .host = (char *)"rpi-1.local",
+    .addresses = addresses,
+    .n_addresses = 2,
+    .port = 2222,
+};
+static struct machine second = {
+    .advert = {.id = "fedcba9876543210",
+               .agents = {.items = of_second, .count = 1},
+               .user = (char *)"pi"},
+    .port = 22,
+};
+
+static void test_machine(void **state)
+{
+    CLEANUP(target_clear) struct target t = {0};
+
+    (void)state;
+    assert_int_equal(target_from_machine(&first, &t), 0);
+    assert_string_equal(t.id, "0123456789abcdef");
+    assert_string_equal(t.host, "rpi-1");
+    assert_string_equal(t.hostkey, "SHA256:x");
+    assert_null(t.user);
+    assert_int_equal(t.agents.count, 0);
+    assert_int_equal(t.port, 2222);
+    assert_int_equal(t.n_addresses, 2);
+    assert_true(address_equal(&t.addresses[1], &addresses[1]));
+    assert_ptr_not_equal(t.addresses, addresses);
+    target_clear(&t);
+    assert_int_equal(target_from_machine(&second, &t), 0);
+    assert_string_equal(t.user, "pi");
+    assert_null(t.hostkey);
+    assert_non_null(t.host); /* something, though it told no name */
+    assert_int_equal(t.n_addresses, 0);
+}
+
+/* Each machine once, in the match's order; its agents in its own. */
+static void test_match(void **state)
+{
+    struct match_pair pairs[] = {{"a3", &second}, {"a1", &first}, {"a2", &first}};
+    const struct match match = {.matched = pairs, .n_matched = 3};
+    CLEANUP(targets_clear) struct targets t = {0};
+
+    (void)state;
+    assert_int_equal(targets_from_match(&match, &t), 0);
+    assert_int_equal(t.count, 2);
+    assert_string_equal(t.items[0].id, second.advert.id);
+    assert_int_equal(t.items[0].agents.count, 1);
+    assert_string_equal(t.items[0].agents.items[0], "a3");
+    assert_string_equal(t.items[1].id, first.advert.id);
+    assert_int_equal(t.items[1].agents.count, 2);
+    assert_string_equal(t.items[1].agents.items[0], "a2");
+    assert_string_equal(t.items[1].agents.items[1], "a1");
+}
+
+/* A name that several machines have is none of theirs to take. */
+static void test_others_name(void **state)
+{
+    struct match_pair pairs[] = {{"a2", &first}, {"a1", &second}};
+    const struct match match = {.matched = pairs, .n_matched = 2};
+    CLEANUP(targets_clear) struct targets t = {0};
+
+    (void)state;
+    assert_int_equal(targets_from_match(&match, &t), 0);
+    assert_int_equal(t.count, 2);
+    assert_int_equal(t.items[0].agents.count, 1);
+    assert_string_equal(t.items[0].agents.items[0], "a2");
+    assert_int_equal(t.items[1].agents.count, 0); /* its record does not say a1 */
+}
+
+static void test_none(void **state)
+{
+    const struct match match = MATCH_INIT;
+    CLEANUP(targets_clear) struct targets t = {0};
+
+    (void)state;
+    assert_int_equal(targets_from_match(&match, &t), 0);
+    assert_int_equal(t.count, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_machine),
+        cmocka_unit_test(test_match),
+        cmocka_unit_test(test_others_name),
+        cmocka_unit_test(test_none),
+    };
+
+    return cmocka_run_group_tests_name("target", tests, NULL, NULL);
+}
