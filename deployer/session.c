@@ -3,15 +3,15 @@
 #include <errno.h>
 #include <libssh/callbacks.h>
 #include <libssh/libssh.h>
-#include <net/if.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 
-enum { SEND_AT_ONCE = 32 * 1024, DEAD_PEER_S = 30 };
+#include "dial.h"
+
+enum { SEND_AT_ONCE = 32 * 1024 };
 
 struct part {
     const char *bytes;
@@ -98,110 +98,6 @@ static int repeat(struct session *s, int (*call)(struct session *s), int *ret_re
         if (r < 0)
             return r;
     }
-}
-
-static socklen_t to_sockaddr(const struct address *a, uint16_t port, struct sockaddr_storage *ret)
-{
-    memset(ret, 0, sizeof(*ret));
-    if (a->family == AF_INET) {
-        struct sockaddr_in *in = (struct sockaddr_in *)ret;
-
-        in->sin_family = AF_INET;
-        in->sin_port = htons(port);
-        memcpy(&in->sin_addr, a->bytes, sizeof(in->sin_addr));
-        return sizeof(*in);
-    } else {
-        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
-
-        in6->sin6_family = AF_INET6;
-        in6->sin6_port = htons(port);
-        in6->sin6_scope_id = a->interface;
-        memcpy(&in6->sin6_addr, a->bytes, sizeof(in6->sin6_addr));
-        return sizeof(*in6);
-    }
-}
-
-/* A machine whose plug is pulled must not hold a worker for the kernel's
- * fifteen minutes (tcp(7)). */
-static void tune_socket(int fd)
-{
-    int on = 1, idle = DEAD_PEER_S / 3, dead = DEAD_PEER_S * 1000;
-
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &idle, sizeof(idle));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead, sizeof(dead));
-}
-
-static int wait_connected(int fd, int cancel_fd, unsigned timeout_ms)
-{
-    int64_t deadline = now_ms() + timeout_ms;
-    struct pollfd fds[] = {{.fd = fd, .events = POLLOUT}, {.fd = cancel_fd, .events = POLLIN}};
-    int problem = 0;
-    socklen_t size = sizeof(problem);
-
-    for (;;) {
-        int64_t left = deadline - now_ms();
-        int n = left > 0 ? poll(fds, 2, (int)left) : 0;
-
-        if (n == 0)
-            return -ETIMEDOUT;
-        if (n < 0 && errno != EINTR)
-            return -errno;
-        if (n > 0 && fds[1].revents)
-            return -ECANCELED;
-        if (n > 0 && fds[0].revents)
-            break;
-    }
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &size) < 0)
-        return -errno;
-    return -problem;
-}
-
-static int connect_one(const struct address *a, const struct session_options *o,
-                       unsigned timeout_ms, int *ret_fd)
-{
-    CLEANUP_CLOSE int fd = -1;
-    struct sockaddr_storage to;
-    socklen_t size = to_sockaddr(a, o->port, &to);
-    int r;
-
-    fd = socket(a->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    tune_socket(fd);
-    if (connect(fd, (struct sockaddr *)&to, size) < 0 && errno != EINPROGRESS)
-        return -errno;
-    r = wait_connected(fd, o->cancel_fd, timeout_ms);
-    if (r < 0)
-        return r;
-    *ret_fd = TAKE_FD(fd);
-    return 0;
-}
-
-/* Each address in turn, the time shared out among them. */
-static int connect_any(const struct session_options *o, struct address *ret_peer, int *ret_fd,
-                       struct error *err)
-{
-    int r = -EDESTADDRREQ;
-    char text[ADDRESS_TEXT_MAX] = "";
-
-    for (size_t i = 0; i < o->n_addresses; i++) {
-        unsigned share = o->timeout_ms / (unsigned)(o->n_addresses > 3 ? 3 : o->n_addresses);
-
-        address_format(&o->addresses[i], text);
-        r = connect_one(&o->addresses[i], o, share, ret_fd);
-        if (r == 0) {
-            *ret_peer = o->addresses[i];
-            return 0;
-        }
-        if (r == -ECANCELED)
-            return error_set(err, r, "interrupted");
-    }
-    if (r == -EDESTADDRREQ)
-        return error_set(err, r, "no address is known");
-    return error_sys(err, r, "cannot connect to %s port %u", text, o->port);
 }
 
 static int libssh_error(struct session *s, int code, const char *doing, struct error *err)
@@ -322,7 +218,8 @@ int session_open(const struct session_options *o, struct session **ret, struct e
     s->ssh = ssh_new();
     if (!s->ssh)
         return error_sys(err, -ENOMEM, "cannot connect");
-    r = connect_any(o, &s->peer, &fd, err);
+    r = dial(o->addresses, o->n_addresses, o->port, o->timeout_ms, o->cancel_fd, &s->peer, &fd,
+             err);
     if (r == 0)
         r = prepare(s, o, fd, err);
     if (r == 0)
