@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "discovery/base/cleanup.h"
+#include "discovery/base/file.h"
 #include "discovery/base/text.h"
 
 enum { BUFFER_SIZE = 64 * 1024, REMOVE_DEPTH_MAX = 256 };
@@ -93,21 +94,6 @@ static int list(int fd, size_t max, struct strings *ret)
     return 0;
 }
 
-static int write_all(int fd, const char *data, size_t size)
-{
-    while (size > 0) {
-        ssize_t n = write(fd, data, size);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        data += n;
-        size -= (size_t)n;
-    }
-    return 0;
-}
-
 /* Content into the digest and, with a descriptor, into the copy. */
 static int read_file(struct walk *w, int from, int to, size_t *ret_size)
 {
@@ -125,7 +111,7 @@ static int read_file(struct walk *w, int from, int to, size_t *ret_size)
         w->bytes += (size_t)n;
         *ret_size += (size_t)n;
         digest_add(&w->digest, w->buffer, (size_t)n);
-        r = to < 0 ? 0 : write_all(to, w->buffer, (size_t)n);
+        r = to < 0 ? 0 : file_write_all(to, w->buffer, (size_t)n);
         if (r < 0)
             return r;
     }

@@ -1,27 +1,17 @@
 #include "output.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 int output_write(const struct text *t)
 {
-    const char *data = text_str(t);
-    size_t size = t->size;
+    int r = file_write_all(STDOUT_FILENO, text_str(t), t->size);
 
-    while (size > 0) {
-        ssize_t n = write(STDOUT_FILENO, data, size);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        data += n;
-        size -= (size_t)n;
-    }
-    return text_error(t);
+    return r < 0 ? r : text_error(t);
 }
 
 struct report_style output_style(void)

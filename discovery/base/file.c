@@ -41,8 +41,10 @@ int file_read(const char *path, size_t max, struct text *ret, struct error *err)
     return read_all(fd, path, max, ret, err);
 }
 
-static int write_all(int fd, const char *data, size_t size)
+int file_write_all(int fd, const void *bytes, size_t size)
 {
+    const char *data = bytes;
+
     while (size > 0) {
         ssize_t n = write(fd, data, size);
 
@@ -69,7 +71,7 @@ int file_write(const char *path, const void *data, size_t size, mode_t mode, str
     fd = mkostemp(temporary, O_CLOEXEC);
     if (fd < 0)
         return error_sys(err, -errno, "cannot write beside %s", path);
-    r = write_all(fd, data, size);
+    r = file_write_all(fd, data, size);
     if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
         r = -errno;
     if (r == 0 && rename(temporary, path) < 0)

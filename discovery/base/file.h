@@ -19,5 +19,8 @@ int file_read(const char *path, size_t max, struct text *ret, struct error *err)
  * it over `path`: a reader, or a crash, sees the old content or the new. */
 int file_write(const char *path, const void *data, size_t size, mode_t mode, struct error *err);
 
+/* Writes all of it to a descriptor that blocks.  0 or what write(2) says. */
+int file_write_all(int fd, const void *bytes, size_t size);
+
 /* mkdir -p: every missing folder of the path; 0 when it is there. */
 int make_folders(const char *path, mode_t mode, struct error *err);
