@@ -281,6 +281,11 @@ static int from_network(const struct discover_options *o, const struct problem *
     }
     if (o->verbose && look_unreadable(look) > 0)
         fprintf(stderr, PROGRAM ": records that are no machine's: %zu\n", look_unreadable(look));
+    if (look_unresolved(look) > 0 && !o->quiet)
+        fprintf(stderr,
+                PROGRAM ": %zu more records were seen, but not resolved in time; "
+                        "look longer with --timeout\n",
+                look_unresolved(look));
     if (look_too_many(look))
         fprintf(stderr, PROGRAM ": " DISCOVER_TOO_MANY "\n");
     machines = look_machines(look, &n);

@@ -27,6 +27,7 @@ struct look {
     sd_event_source *check, *signals[4];
     uint64_t deadline; /* ms; UINT64_MAX: none */
     bool was_there;    /* a daemon, at any time */
+    size_t unresolved; /* when time was up */
     int signal;
     struct error *err;
 };
@@ -111,6 +112,7 @@ static int time_is_up(struct look *l, const struct discovery_status *s)
 {
     int r = 0;
 
+    l->unresolved = s->pending;
     if (!s->told)
         r = silent_daemon(l->err);
     else if (!s->there)
@@ -285,6 +287,11 @@ size_t look_unreadable(const struct look *l)
 
     discovery_status(l->discovery, &s);
     return s.unreadable;
+}
+
+size_t look_unresolved(const struct look *l)
+{
+    return l->unresolved;
 }
 
 bool look_too_many(const struct look *l)

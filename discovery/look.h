@@ -25,4 +25,6 @@ DEFINE_CLEANUP(struct look *, look_free);
 const struct machine *const *look_machines(struct look *l, size_t *ret_count);
 int look_signal(const struct look *l); /* the signal that ended it; 0: none */
 size_t look_unreadable(const struct look *l);
+/* Records that were seen, but not resolved when time was up: there is more. */
+size_t look_unresolved(const struct look *l);
 bool look_too_many(const struct look *l); /* more than fit: some are not in the roster */
