@@ -13,7 +13,8 @@
 struct member {
     char *id, *host, *agents;
     char fingerprint[JOB_FINGERPRINT_MAX]; /* of the host key it has shown */
-    bool pinned, wrong_id;
+    bool pinned;
+    bool step_failed; /* the progress knows why it failed */
     int64_t step_started_ms;
 };
 
@@ -110,6 +111,7 @@ static void on_step(struct running *r, size_t index, const struct stepwire_event
         break;
     case STEPWIRE_RESULT:
         event.kind = PROGRESS_RESULT;
+        m->step_failed = m->step_failed || step->status == STEP_FAILED;
         record(r, index, step->name, step_status_name(step->status), step->detail, step->lines);
         m->step_started_ms = clock_ms(CLOCK_REALTIME);
         break;
@@ -119,9 +121,7 @@ static void on_step(struct running *r, size_t index, const struct stepwire_event
         event.kind = PROGRESS_RESULT;
         break;
     case STEPWIRE_BUSY:
-    case STEPWIRE_REFUSED:
-        event.kind = PROGRESS_NOTE;
-        break;
+    case STEPWIRE_REFUSED: /* told once, as why the job ended */
     case STEPWIRE_HELLO:
     case STEPWIRE_END:
         return;
@@ -141,7 +141,9 @@ static void on_done(struct running *r, size_t index, const struct job_event *eve
     record(r, index, "", job_outcome_name(event->outcome), event->text, NULL);
     /* What was cut off is "interrupted": progress_finish says so of machines
      * that have not ended. */
-    if (event->outcome != JOB_CANCELLED)
+    if (event->outcome == JOB_FAILED && r->members[index].step_failed)
+        show(r, index, PROGRESS_DONE, NULL);
+    else if (event->outcome != JOB_CANCELLED)
         show(r, index, ends[event->outcome], event->text);
     if (--r->left == 0)
         (void)sd_event_exit(r->loop, 0);
