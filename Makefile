@@ -38,14 +38,14 @@ sources = $(filter-out $(MAINS),$(wildcard $(addsuffix /*.c,$(1))))
 objects = $(patsubst %.c,$(B)/%.o,$(1))
 
 DISCOVERY_SRC := $(call sources,discovery discovery/base)
-DEPLOYER_SRC := $(call sources,deployer)
+DEPLOYER_SRC := $(call sources,deployer deployer/verbs)
 BEACON_SRC := $(call sources,agent-beacon)
 UNIT_SRC := $(wildcard tests/unit/test-*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz-*.c)
 HELPER_SRC := $(wildcard tests/tools/*.c)
 ALL_SRC := $(DISCOVERY_SRC) $(DEPLOYER_SRC) $(BEACON_SRC) $(wildcard $(MAINS)) $(UNIT_SRC) $(FUZZ_SRC) \
 	$(HELPER_SRC) tests/fuzz/standalone.c
-ALL_HDR := $(wildcard discovery/*.h discovery/base/*.h deployer/*.h agent-beacon/*.h tests/*/*.h)
+ALL_HDR := $(wildcard discovery/*.h discovery/base/*.h deployer/*.h deployer/verbs/*.h agent-beacon/*.h tests/*/*.h)
 
 LIBDISCOVERY = $(B)/libdcop-discovery.a
 LIBDEPLOYER = $(B)/libdcop-deployer.a

@@ -25,6 +25,7 @@ struct running {
     struct member *members; /* by job */
     size_t n_members, left;
     int64_t run;
+    bool looks_only; /* what checks find is all there will be */
     int signal;
     sd_event_source *tick, *stop[2], *resize;
 };
@@ -68,6 +69,8 @@ static void record(struct running *r, size_t index, const char *step, const char
         .ended_ms = clock_ms(CLOCK_REALTIME),
     };
 
+    if (!r->d->record.verb)
+        return;
     if (state_run_result(r->d->state, r->run, &result, &err) < 0)
         show(r, index, PROGRESS_NOTE, err.text);
 }
@@ -83,6 +86,12 @@ static void pin(struct running *r, size_t index)
     m->pinned = true;
     if (state_pin_put(r->d->state, &pin, &err) < 0)
         show(r, index, PROGRESS_NOTE, err.text);
+}
+
+static void hear(struct running *r, size_t index, const char *key, const char *value)
+{
+    if (r->d->listener)
+        r->d->listener(index, key, value, r->d->arg);
 }
 
 static void on_step(struct running *r, size_t index, const struct stepwire_event *step)
@@ -101,6 +110,7 @@ static void on_step(struct running *r, size_t index, const struct stepwire_event
     case STEPWIRE_FACT:
         if (strcmp(step->name, "id") == 0 && m->id && strcmp(step->detail, m->id) == 0)
             pin(r, index);
+        hear(r, index, step->name, step->detail);
         return;
     case STEPWIRE_PLAN:
         event.kind = PROGRESS_PLAN;
@@ -116,7 +126,7 @@ static void on_step(struct running *r, size_t index, const struct stepwire_event
         m->step_started_ms = clock_ms(CLOCK_REALTIME);
         break;
     case STEPWIRE_CHECK:
-        if (!r->d->common->check_only || step->status != STEP_CHANGE)
+        if (!r->looks_only || step->status != STEP_CHANGE)
             return;
         event.kind = PROGRESS_RESULT;
         break;
@@ -139,6 +149,9 @@ static void on_done(struct running *r, size_t index, const struct job_event *eve
     };
 
     record(r, index, "", job_outcome_name(event->outcome), event->text, NULL);
+    hear(r, index, "outcome", job_outcome_name(event->outcome));
+    if (*event->text)
+        hear(r, index, "why", event->text);
     /* What was cut off is "interrupted": progress_finish says so of machines
      * that have not ended. */
     if (event->outcome == JOB_FAILED && r->members[index].step_failed)
@@ -303,20 +316,25 @@ static int run(struct running *r, struct error *err)
     q = watch(r);
     if (q < 0)
         return error_sys(err, q, "cannot wait for events");
-    q = state_run_begin(d->state, &d->record, &r->run, err);
+    if (d->record.verb)
+        q = state_run_begin(d->state, &d->record, &r->run, err);
     for (size_t i = 0; i < d->targets->count && q == 0; i++)
         q = add(r, &d->targets->items[i], err);
     if (q == 0 && r->left > 0)
         q = sd_event_loop(r->loop) < 0 ? error_set(err, -EIO, "cannot wait for events") : 0;
     progress_finish(d->progress, now_ms());
-    if (q == 0)
+    if (q == 0 && d->record.verb)
         q = state_run_end(d->state, r->run, final_status(r), err);
     return q;
 }
 
 int deployment_run(struct deployment *d, sd_event *loop, int *ret_signal, struct error *err)
 {
-    struct running r = {.d = d, .loop = loop};
+    struct running r = {
+        .d = d,
+        .loop = loop,
+        .looks_only = strcmp(d->common->mode, "check") == 0 || strcmp(d->common->mode, "diff") == 0,
+    };
     int q = run(&r, err);
 
     clear(&r);

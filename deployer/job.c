@@ -112,7 +112,7 @@ static const struct address *find_ipv4(const struct target *t)
     return NULL;
 }
 
-static void add_setting(struct text *t, const char *key, const char *value)
+void job_add_setting(struct text *t, const char *key, const char *value)
 {
     text_addf(t, "%s ", key);
     text_add_percent(t, value);
@@ -139,8 +139,8 @@ static int add_addresses(const struct job *job, const struct address *peer,
         (void)snprintf(own + n, sizeof(own) - n, ":%d", ORCHESTRATOR_PORT);
         orchestrator = own;
     }
-    add_setting(ret, "address", address);
-    add_setting(ret, "orchestrator", orchestrator);
+    job_add_setting(ret, "address", address);
+    job_add_setting(ret, "orchestrator", orchestrator);
     return 0;
 }
 
@@ -150,13 +150,14 @@ int job_settings(const struct job *job, const char *nonce, const struct address 
     const struct job_common *common = job->common;
     int r;
 
-    add_setting(ret, "mode", common->check_only ? "check" : "deploy");
-    add_setting(ret, "who", common->who);
-    add_setting(ret, "digest", common->version_digest);
+    job_add_setting(ret, "mode", common->mode);
+    job_add_setting(ret, "who", common->who);
+    if (common->version_digest)
+        job_add_setting(ret, "digest", common->version_digest);
     if (job->target.id)
-        add_setting(ret, "id", job->target.id);
+        job_add_setting(ret, "id", job->target.id);
     for (size_t i = 0; i < job->target.agents.count; i++)
-        add_setting(ret, "agents", job->target.agents.items[i]);
+        job_add_setting(ret, "agents", job->target.agents.items[i]);
     /* In the form in which dcop-beacon --print writes them on the machine. */
     for (size_t i = 0; i < job->target.names.count; i++) {
         CLEANUP_TEXT struct text printed = TEXT_INIT;
@@ -164,11 +165,15 @@ int job_settings(const struct job *job, const char *nonce, const struct address 
         text_add_printable(&printed, job->target.names.items[i]);
         if (text_error(&printed) < 0)
             return error_sys(err, -ENOMEM, "cannot write the settings");
-        add_setting(ret, "names", text_str(&printed));
+        job_add_setting(ret, "names", text_str(&printed));
     }
-    r = add_addresses(job, peer, local, ret, err);
-    if (r < 0)
-        return r;
+    if (common->places_agents) {
+        r = add_addresses(job, peer, local, ret, err);
+        if (r < 0)
+            return r;
+    }
+    if (common->settings)
+        text_add(ret, common->settings->data, common->settings->size);
     text_addf(ret, "time %lld\n", (long long)time(NULL));
     text_addf(ret, "end %s\n", nonce);
     r = text_error(ret);

@@ -23,12 +23,15 @@ struct job_common {
     bool agent;              /* ssh-agent too */
     unsigned timeout_ms;
     bool accept_new;
-    bool check_only;            /* look, change nothing */
-    const char *orchestrator;   /* "IP[:PORT]"; NULL: this controller, port 9000 */
-    const char *who;            /* this controller, for the machine's lock */
-    const char *version_digest; /* of what the bundle installs */
-    const char *bundle_digest;  /* names the bundle on the machine */
-    const void *bundle;         /* its bytes */
+    const char *mode;            /* what is to be done there, in the words of steps/run */
+    const struct text *settings; /* more settings of this mode, as job_add_setting writes
+                                    them; NULL: none */
+    bool places_agents;          /* it wants to know where the machine and the orchestrator are */
+    const char *orchestrator;    /* "IP[:PORT]"; NULL: this controller, port 9000 */
+    const char *who;             /* this controller, for the machine's lock */
+    const char *version_digest;  /* of what the bundle installs; NULL: no pyDCOP */
+    const char *bundle_digest;   /* names the bundle on the machine */
+    const void *bundle;          /* its bytes */
     size_t bundle_size;
 };
 
@@ -72,6 +75,9 @@ typedef void job_listener(const struct job_event *event, void *arg);
 /* Runs the job; the last event is JOB_DONE.  `cancel_fd` becoming readable
  * ends it soon; what runs on the machine goes on there. */
 void job_run(const struct job *job, int cancel_fd, job_listener *listener, void *arg);
+
+/* One setting: a line "key value", the value percent-encoded. */
+void job_add_setting(struct text *to, const char *key, const char *value);
 
 /* The settings as they travel, for the machine at `peer`, seen from `local`
  * (NULL: not known).  Public for its test.  -EINVAL with words. */

@@ -98,3 +98,26 @@ int targets_from_match(const struct match *match, struct targets *ret)
     all = (struct targets){0};
     return 0;
 }
+
+int targets_from_machines(const struct machine *const *machines, size_t n, struct targets *ret)
+{
+    CLEANUP(targets_clear) struct targets all = {0};
+
+    all.items = calloc(n + 1, sizeof(*all.items));
+    if (!all.items)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        struct target *t = &all.items[all.count];
+
+        if (!machines[i]->beacon || !machines[i]->online)
+            continue;
+        if (target_from_machine(machines[i], t) < 0)
+            return -ENOMEM;
+        all.count++;
+        if (strings_copy(&t->agents, &t->names) < 0)
+            return -ENOMEM;
+    }
+    *ret = all;
+    all = (struct targets){0};
+    return 0;
+}
