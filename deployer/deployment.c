@@ -134,6 +134,9 @@ static void on_step(struct running *r, size_t index, const struct stepwire_event
     case STEPWIRE_REFUSED: /* told once, as why the job ended */
     case STEPWIRE_HELLO:
     case STEPWIRE_END:
+    case STEPWIRE_DIFF:
+    case STEPWIRE_NOTE:
+    case STEPWIRE_STREAM:
         return;
     }
     progress_event(r->d->progress, &event, now_ms());

@@ -229,6 +229,9 @@ static void on_event(const struct stepwire_event *event, void *arg)
     case STEPWIRE_PLAN:
     case STEPWIRE_START:
     case STEPWIRE_FACT:
+    case STEPWIRE_DIFF:
+    case STEPWIRE_NOTE:
+    case STEPWIRE_STREAM:
         break;
     }
     tell(run, &(struct job_event){.kind = JOB_STEP, .step = event});
