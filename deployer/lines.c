@@ -19,7 +19,7 @@ static size_t room_for(const struct lines *l, const char *bytes, size_t size)
 
     if (size <= room)
         return size;
-    for (size_t back = 0; back < 4 && room > back; back++)
+    for (size_t back = 0; back < 4 && back <= room; back++)
         if (((unsigned char)bytes[room - back] & 0xc0) != 0x80)
             return room - back;
     return room;
