@@ -134,7 +134,14 @@ static void on_step(struct running *r, size_t index, const struct stepwire_event
     case STEPWIRE_REFUSED: /* told once, as why the job ended */
     case STEPWIRE_HELLO:
     case STEPWIRE_END:
+    case STEPWIRE_STREAM:
         return;
+    case STEPWIRE_DIFF:
+        hear(r, index, "diff", step->detail);
+        return;
+    case STEPWIRE_NOTE:
+        event.kind = PROGRESS_NOTE;
+        break;
     }
     progress_event(r->d->progress, &event, now_ms());
 }
@@ -180,6 +187,9 @@ static void on_job_event(size_t index, const struct job_event *event, void *arg)
         break;
     case JOB_STEP:
         on_step(r, index, event->step);
+        break;
+    case JOB_OUTPUT:
+        hear(r, index, event->errors ? "stderr" : "stdout", event->text);
         break;
     case JOB_DONE:
         on_done(r, index, event);

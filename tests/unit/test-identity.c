@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "agent-beacon/digest.h"
+#include "discovery/base/digest.h"
 #include "agent-beacon/identity.h"
 #include "agent-beacon/machine.h"
 #include "agent-beacon/status.h"
