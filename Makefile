@@ -26,11 +26,11 @@ DCOP_CPPFLAGS = -D_GNU_SOURCE -DDCOP_VERSION='"$(VERSION)"' -DDCOP_DATADIR='"$(d
 DCOP_CFLAGS = -std=gnu11 $(WARN) $(HARDEN) -ffunction-sections -fdata-sections $(SANFLAGS)
 DCOP_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed $(SANFLAGS)
 
-DISCOVERY_LIBS = -lavahi-client -lavahi-common -lyaml -lsystemd -ljansson -lm -lpthread
 # HMAC and SHA-256 alone come from the static library: the shared one costs
 # each process some 300 kB of its own pages.
 SODIUM_LIBS = -l:libsodium.a
-DEPLOYER_LIBS = -lssh -lsqlite3 -larchive $(DISCOVERY_LIBS) $(SODIUM_LIBS)
+DISCOVERY_LIBS = -lavahi-client -lavahi-common -lyaml -lsystemd -ljansson -lm -lpthread $(SODIUM_LIBS)
+DEPLOYER_LIBS = -lssh -lsqlite3 -larchive $(DISCOVERY_LIBS)
 BEACON_LIBS = -lavahi-client -lavahi-common -lsystemd $(SODIUM_LIBS) -lm
 
 MAINS = discovery/dcop-discover.c deployer/dcop-deploy.c agent-beacon/dcop-beacon.c

@@ -58,7 +58,7 @@ static void record(struct running *r, size_t index, const char *step, const char
     struct member *m = &r->members[index];
     struct error err;
     struct state_result result = {
-        .machine = m->id,
+        .machine = m->id ? m->id : m->host,
         .host = m->host,
         .agent = m->agents,
         .step = (char *)step,
@@ -134,10 +134,14 @@ static void on_step(struct running *r, size_t index, const struct stepwire_event
     case STEPWIRE_REFUSED: /* told once, as why the job ended */
     case STEPWIRE_HELLO:
     case STEPWIRE_END:
-    case STEPWIRE_DIFF:
-    case STEPWIRE_NOTE:
     case STEPWIRE_STREAM:
         return;
+    case STEPWIRE_DIFF:
+        hear(r, index, "diff", step->detail);
+        return;
+    case STEPWIRE_NOTE:
+        event.kind = PROGRESS_NOTE;
+        break;
     }
     progress_event(r->d->progress, &event, now_ms());
 }
@@ -183,6 +187,9 @@ static void on_job_event(size_t index, const struct job_event *event, void *arg)
         break;
     case JOB_STEP:
         on_step(r, index, event->step);
+        break;
+    case JOB_OUTPUT:
+        hear(r, index, event->errors ? "stderr" : "stdout", event->text);
         break;
     case JOB_DONE:
         on_done(r, index, event);

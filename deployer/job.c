@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "lines.h"
 #include "session.h"
 #include "trust.h"
 
@@ -65,8 +66,9 @@ struct run {
     char nonce[STEPWIRE_NONCE_LENGTH + 1];
     struct stepwire wire;
     struct text settings;
-    struct text complaints; /* the tail of standard error */
-    struct text why;        /* the words of the step that failed */
+    struct text complaints;      /* the tail of standard error */
+    struct text why;             /* the words of the step that failed */
+    struct lines output, errors; /* of a command, once it streams */
     bool ended, changed, failed, would_change;
     int problem; /* negative errno from within a handler */
     struct error error;
@@ -199,6 +201,16 @@ static void on_hello(struct run *run, const struct stepwire_event *event)
     session_send_end(run->session);
 }
 
+static void on_output_line(const char *line, void *arg)
+{
+    tell(arg, &(struct job_event){.kind = JOB_OUTPUT, .text = line});
+}
+
+static void on_error_line(const char *line, void *arg)
+{
+    tell(arg, &(struct job_event){.kind = JOB_OUTPUT, .text = line, .errors = true});
+}
+
 static void on_event(const struct stepwire_event *event, void *arg)
 {
     struct run *run = arg;
@@ -231,8 +243,10 @@ static void on_event(const struct stepwire_event *event, void *arg)
     case STEPWIRE_FACT:
     case STEPWIRE_DIFF:
     case STEPWIRE_NOTE:
-    case STEPWIRE_STREAM:
         break;
+    case STEPWIRE_STREAM:
+        lines_feed(&run->output, event->bytes, event->size);
+        return;
     }
     tell(run, &(struct job_event){.kind = JOB_STEP, .step = event});
 }
@@ -256,6 +270,10 @@ static int on_errors(const void *bytes, size_t size, void *arg, struct error *er
     struct text *t = &run->complaints;
 
     (void)err;
+    if (run->wire.streaming) {
+        lines_feed(&run->errors, bytes, size);
+        return 0;
+    }
     text_add(t, bytes, size);
     if (t->size > STDERR_KEPT) {
         memmove(t->data, t->data + t->size - STDERR_KEPT, STDERR_KEPT + 1);
@@ -304,6 +322,17 @@ static enum job_outcome conclude(struct run *run, int status, struct error *err)
         if (run->would_change)
             return JOB_WOULD_CHANGE;
         return run->changed ? JOB_CHANGED : JOB_OK;
+    }
+    if (run->wire.streaming) {
+        lines_end(&run->output);
+        lines_end(&run->errors);
+        if (status == 0)
+            return JOB_OK;
+        (void)error_set(err, -EREMOTEIO,
+                        status == SESSION_SIGNALLED ? "the command was ended by a signal"
+                                                    : "the command ended with status %d",
+                        status);
+        return JOB_FAILED;
     }
     if (run->why.size > 0) {
         (void)error_set(err, -EREMOTEIO, "%s", text_str(&run->why));
@@ -371,6 +400,8 @@ void job_run(const struct job *job, int cancel_fd, job_listener *listener, void 
     struct error err = {0};
     enum job_outcome outcome = JOB_FAILED;
 
+    run.output = (struct lines){.handler = on_output_line, .arg = &run};
+    run.errors = (struct lines){.handler = on_error_line, .arg = &run};
     tell(&run, &(struct job_event){.kind = JOB_CONNECTING});
     if (make_nonce(run.nonce) < 0)
         (void)error_set(&err, -EIO, "the system has no random numbers");
@@ -384,4 +415,6 @@ void job_run(const struct job *job, int cancel_fd, job_listener *listener, void 
     text_clear(&run.settings);
     text_clear(&run.complaints);
     text_clear(&run.why);
+    lines_clear(&run.output);
+    lines_clear(&run.errors);
 }

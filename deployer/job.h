@@ -48,6 +48,7 @@ enum job_event_kind {
     JOB_TRUSTED, /* text: the host key's fingerprint, which was acceptable */
     JOB_SENDING, /* the machine lacks the bundle, which is on its way */
     JOB_STEP,    /* step is set */
+    JOB_OUTPUT,  /* text: a line of the command's own output; errors: of its standard error */
     JOB_DONE,    /* outcome, and in text why, when it is none of the good ones */
 };
 
@@ -67,6 +68,7 @@ struct job_event {
     enum job_event_kind kind;
     const struct stepwire_event *step;
     enum job_outcome outcome;
+    bool errors;
     const char *text;
 };
 

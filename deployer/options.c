@@ -111,8 +111,8 @@ static const struct option_row rows[] = {
     {'n', "check", OPTION_NONE, NULL, "say what would change, change nothing", set_check},
     {0, "diff", OPTION_NONE, NULL, "show what would change, change nothing", set_diff},
     {0, "deps", OPTION_REQUIRED, "apt|pip",
-     "what pyDCOP needs: the system's packages (default),\n"
-     "or by pip beside pyDCOP",
+     "what pyDCOP needs: by the system's packages\n"
+     "(default), or by pip beside pyDCOP",
      set_deps},
     {0, "resume", OPTION_NONE, NULL, "what the last run did not finish, and no more", set_resume},
     {'j', "forks", OPTION_REQUIRED, "N", "machines at once; default 32", set_forks},

@@ -8,13 +8,13 @@
 
 #include "discovery/base/file.h"
 #include "discovery/output.h"
-#include "fleet.h"
 
 enum { BUNDLE_BYTES_MAX = 64 * 1024 * 1024 };
 
 void program_clear(struct program *p)
 {
     targets_clear(&p->targets);
+    resumption_clear(&p->resumed);
     text_clear(&p->bundle_bytes);
     bundle_clear(&p->bundle);
     wheel_set_clear(&p->wheels);
@@ -75,89 +75,7 @@ struct report_style program_style_of(int fd)
     return (struct report_style){.width = size.ws_col, .color = program_wants_color(fd)};
 }
 
-/* --- which machines ---------------------------------------------------------- */
-
-/* Nothing says which are meant: shows which machines there are. */
-static int refuse_without_targets(struct program *p, struct error *err)
-{
-    CLEANUP(fleet_free_p) struct fleet *fleet = NULL;
-    CLEANUP_TEXT struct text table = TEXT_INIT;
-    struct report_style style = program_style_of(STDERR_FILENO);
-    const struct machine *const *machines;
-    size_t n;
-
-    if (fleet_find(&p->options, NULL, &fleet, NULL) == 0) {
-        machines = fleet_machines(fleet, &n);
-        if (report_roster_text(machines, n, &style, &table) == 0)
-            program_put(stderr, &table);
-    }
-    return error_set(err, -EINVAL,
-                     "say which machines are meant: -p PROBLEM takes those that hold its agents, "
-                     "-l PATTERN those of that name (-l all: every one)");
-}
-
-/* Says where the match falls short; 1 when nothing is to be done then. */
-static int judge(struct program *p, const struct match *match, struct error *err)
-{
-    CLEANUP_TEXT struct text words = TEXT_INIT;
-    struct report_style style = program_style_of(STDERR_FILENO);
-    int r;
-
-    if (match_ok(match, false))
-        return 0;
-    r = report_match_text(match, false, &style, &words);
-    if (r < 0)
-        return error_sys(err, r, "cannot match");
-    program_put(stderr, &words);
-    if (p->options.partial && match->n_matched > 0)
-        return 0;
-    fprintf(stderr, match->n_matched > 0
-                        ? "Nothing was done; --partial goes on with those that match.\n"
-                        : "Nothing was done.\n");
-    return 1;
-}
-
-static int targets_of_problem(struct program *p, const struct machine *const *machines, size_t n,
-                              struct error *err)
-{
-    CLEANUP(match_clear) struct match match = MATCH_INIT;
-    int r = match_make(machines, n, &p->problem, &match);
-
-    if (r == 0)
-        r = match_explain(&match, machines, n);
-    if (r < 0)
-        return error_sys(err, r, "cannot match");
-    r = judge(p, &match, err);
-    if (r == 0 && (r = targets_from_match(&match, &p->targets)) < 0)
-        return error_sys(err, r, "cannot match");
-    return r;
-}
-
-int program_find_targets(struct program *p, struct error *err)
-{
-    CLEANUP(fleet_free_p) struct fleet *fleet = NULL;
-    const struct deploy_options *o = &p->options;
-    bool of_problem = o->problems.count > 0;
-    const struct machine *const *machines;
-    size_t n;
-    int r = 0;
-
-    if (!of_problem && o->limits.count == 0)
-        return refuse_without_targets(p, err);
-    if (of_problem)
-        r = problem_read(&o->problems, &p->problem, err);
-    if (r == 0)
-        r = fleet_find(o, of_problem ? &p->problem : NULL, &fleet, err);
-    if (r < 0)
-        return r;
-    if (fleet_signal(fleet))
-        end_by_signal(fleet_signal(fleet));
-    machines = fleet_machines(fleet, &n);
-    if (of_problem)
-        return targets_of_problem(p, machines, n, err);
-    r = targets_from_machines(machines, n, &p->targets);
-    return r < 0 ? error_sys(err, r, "cannot list the machines") : 0;
-}
+/* --- trust ----------------------------------------------------------------------- */
 
 int program_ask_about_new(struct program *p, struct error *err)
 {
@@ -298,12 +216,35 @@ static int conclude(struct program *p, const struct action *action, const struct
         program_put(stdout, &recap);
     if (signal) {
         fprintf(stderr, "Interrupted.%s\n",
-                action->unrecorded ? "" : " The same command again does what is left.");
+                action->unrecorded ? "" : " dcop-deploy --resume does what is left.");
         program_clear(p);
         end_by_signal(signal);
     }
     progress_count(progress, &counts);
-    return counts.failed || counts.unreachable || counts.skipped || counts.interrupted ? 1 : 0;
+    return p->absent || counts.failed || counts.unreachable || counts.skipped || counts.interrupted
+               ? 1
+               : 0;
+}
+
+/* Whom the run is for, so that a machine that is never reached is known as left. */
+static int plan(const struct targets *targets, struct state_targets *ret, struct error *err)
+{
+    ret->items = calloc(targets->count + 1, sizeof(*ret->items));
+    if (!ret->items)
+        return error_sys(err, -ENOMEM, "cannot plan");
+    for (; ret->count < targets->count; ret->count++) {
+        const struct target *t = &targets->items[ret->count];
+        CLEANUP_TEXT struct text agents = TEXT_INIT;
+
+        for (size_t i = 0; i < t->agents.count; i++)
+            text_addf(&agents, "%s%s", i ? " " : "", t->agents.items[i]);
+        ret->items[ret->count] = (struct state_target){
+            .machine = strdup(target_key(t)),
+            .host = t->host ? strdup(t->host) : NULL,
+            .agents = text_take(&agents),
+        };
+    }
+    return 0;
 }
 
 int program_act(struct program *p, const struct action *action, struct error *err)
@@ -311,9 +252,15 @@ int program_act(struct program *p, const struct action *action, struct error *er
     CLEANUP(progress_free_p) struct progress *progress = NULL;
     const struct deploy_options *o = &p->options;
     bool with_pydcop = p->spec != NULL;
+    CLEANUP_STRINGS struct strings wish = {0};
+    CLEANUP(state_targets_clear) struct state_targets planned = {0};
     int signal = 0;
     int r = list_keys(p, err);
 
+    if (r == 0)
+        r = resume_wish(o, &wish, err);
+    if (r == 0)
+        r = plan(&p->targets, &planned, err);
     if (r == 0)
         r = start_progress(o, action->no_recap, &progress, err);
     if (r < 0)
@@ -343,7 +290,9 @@ int program_act(struct program *p, const struct action *action, struct error *er
             .record = {.verb = action->unrecorded ? NULL : (char *)o->verb,
                        .spec = p->spec,
                        .bundle_digest = with_pydcop ? p->bundle.bundle_digest : NULL,
-                       .files = p->problem.files},
+                       .files = p->problem.files,
+                       .wish = wish,
+                       .targets = planned},
             .progress = progress,
             .listener = action->listener,
             .arg = action->arg,

@@ -26,4 +26,4 @@ int verb_takes(const struct program *p, int most, struct error *err);
 extern const struct verb verb_deploy, verb_trust;
 extern const struct verb verb_start, verb_stop, verb_restart, verb_rollback, verb_uninstall;
 extern const struct verb verb_poweroff, verb_reboot;
-extern const struct verb verb_status;
+extern const struct verb verb_status, verb_exec, verb_logs;

@@ -1,0 +1,73 @@
+/*
+ * A selection is what --limit says: which agents of which machines are meant.
+ *
+ * An option's value is patterns with commas between them; the option may be
+ * repeated.  The order does not matter: meant is what any of the patterns
+ * without "!" matches (without such a pattern: everything), but nothing that a
+ * pattern behind "!" matches.
+ *
+ *   a1           an agent: that one of its machine's agents; or a machine, by
+ *                host name (with or without domain), id, address or label: all
+ *                of its agents
+ *   a*, a?, a[1-3]   a glob (glob(7)) on any of these; case counts, "/" and a
+ *                leading "." are ordinary, "?" is one character of LC_CTYPE
+ *   all, *       everything
+ *   !PATTERN     not these
+ *   @FILE        one pattern a line; "#" at the start of a line or behind a
+ *                blank begins a comment; commas are part of the pattern
+ *   !@FILE       none of those
+ *
+ * A backslash takes the meaning from the character behind it: `\!a`, `x\,y`,
+ * `\@a`, `a\*`, `\all` are names.  Blanks around a pattern are dropped.
+ *
+ * A machine is selected when one of its agents is, or, when it has none, when
+ * it is matched itself.  Pure but for reading @FILE; any thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "discovery/base/error.h"
+#include "discovery/base/text.h"
+
+enum {
+    SELECT_FILE_MAX = 1 << 20, /* bytes of one @FILE */
+    SELECT_PATTERNS_MAX = 10000,
+};
+
+struct select_pattern;
+
+/* A value. */
+struct selection {
+    struct select_pattern *patterns;
+    size_t count; /* 0: everything is meant */
+};
+
+#define SELECTION_INIT ((struct selection){0})
+
+/* A machine to select from; all but the result is borrowed. */
+struct select_item {
+    const char *id, *host; /* NULL: not known */
+    const struct strings *agents;
+    const struct strings *labels; /* addresses and what else it is called; NULL: none */
+
+    /* The result, of selection_apply. */
+    bool selected;
+    bool *agents_in; /* one for each agent; see select_items_clear */
+};
+
+/* `limits` are the values of --limit; none selects everything.  -EINVAL with
+ * the pattern and what is wrong with it, "FILE:LINE: " before it when it stands
+ * in a file; what file_read says; -ENOMEM.  `ret` is written on success only. */
+int selection_parse(const struct strings *limits, struct selection *ret, struct error *err);
+void selection_clear(struct selection *s);
+
+/* Marks what is meant.  -EINVAL when a pattern, with or without "!", matches
+ * nothing (`err` names what there is and the nearest name), or when nothing is
+ * left; -ENOMEM.  On failure nothing is selected. */
+int selection_apply(const struct selection *s, struct select_item *items, size_t n,
+                    struct error *err);
+
+/* Frees the results. */
+void select_items_clear(struct select_item *items, size_t n);
