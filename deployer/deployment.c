@@ -58,7 +58,7 @@ static void record(struct running *r, size_t index, const char *step, const char
     struct member *m = &r->members[index];
     struct error err;
     struct state_result result = {
-        .machine = m->id,
+        .machine = m->id ? m->id : m->host,
         .host = m->host,
         .agent = m->agents,
         .step = (char *)step,

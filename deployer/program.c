@@ -14,6 +14,7 @@ enum { BUNDLE_BYTES_MAX = 64 * 1024 * 1024 };
 void program_clear(struct program *p)
 {
     targets_clear(&p->targets);
+    resumption_clear(&p->resumed);
     text_clear(&p->bundle_bytes);
     bundle_clear(&p->bundle);
     wheel_set_clear(&p->wheels);
@@ -215,12 +216,35 @@ static int conclude(struct program *p, const struct action *action, const struct
         program_put(stdout, &recap);
     if (signal) {
         fprintf(stderr, "Interrupted.%s\n",
-                action->unrecorded ? "" : " The same command again does what is left.");
+                action->unrecorded ? "" : " dcop-deploy --resume does what is left.");
         program_clear(p);
         end_by_signal(signal);
     }
     progress_count(progress, &counts);
-    return counts.failed || counts.unreachable || counts.skipped || counts.interrupted ? 1 : 0;
+    return p->absent || counts.failed || counts.unreachable || counts.skipped || counts.interrupted
+               ? 1
+               : 0;
+}
+
+/* Whom the run is for, so that a machine that is never reached is known as left. */
+static int plan(const struct targets *targets, struct state_targets *ret, struct error *err)
+{
+    ret->items = calloc(targets->count + 1, sizeof(*ret->items));
+    if (!ret->items)
+        return error_sys(err, -ENOMEM, "cannot plan");
+    for (; ret->count < targets->count; ret->count++) {
+        const struct target *t = &targets->items[ret->count];
+        CLEANUP_TEXT struct text agents = TEXT_INIT;
+
+        for (size_t i = 0; i < t->agents.count; i++)
+            text_addf(&agents, "%s%s", i ? " " : "", t->agents.items[i]);
+        ret->items[ret->count] = (struct state_target){
+            .machine = strdup(target_key(t)),
+            .host = t->host ? strdup(t->host) : NULL,
+            .agents = text_take(&agents),
+        };
+    }
+    return 0;
 }
 
 int program_act(struct program *p, const struct action *action, struct error *err)
@@ -228,9 +252,15 @@ int program_act(struct program *p, const struct action *action, struct error *er
     CLEANUP(progress_free_p) struct progress *progress = NULL;
     const struct deploy_options *o = &p->options;
     bool with_pydcop = p->spec != NULL;
+    CLEANUP_STRINGS struct strings wish = {0};
+    CLEANUP(state_targets_clear) struct state_targets planned = {0};
     int signal = 0;
     int r = list_keys(p, err);
 
+    if (r == 0)
+        r = resume_wish(o, &wish, err);
+    if (r == 0)
+        r = plan(&p->targets, &planned, err);
     if (r == 0)
         r = start_progress(o, action->no_recap, &progress, err);
     if (r < 0)
@@ -260,7 +290,9 @@ int program_act(struct program *p, const struct action *action, struct error *er
             .record = {.verb = action->unrecorded ? NULL : (char *)o->verb,
                        .spec = p->spec,
                        .bundle_digest = with_pydcop ? p->bundle.bundle_digest : NULL,
-                       .files = p->problem.files},
+                       .files = p->problem.files,
+                       .wish = wish,
+                       .targets = planned},
             .progress = progress,
             .listener = action->listener,
             .arg = action->arg,

@@ -17,6 +17,7 @@
 #include "options.h"
 #include "paths.h"
 #include "progress.h"
+#include "resume.h"
 #include "state.h"
 #include "target.h"
 #include "wheel.h"
@@ -29,6 +30,8 @@ struct program {
     struct state *state;
     struct problem problem;
     struct targets targets;
+    struct resumption resumed; /* with --resume */
+    bool absent;               /* a machine that is meant is not there */
     struct strings keys;
     const char **key_list; /* of keys, NULL-terminated */
     char *spec;

@@ -44,6 +44,11 @@ int target_from_machine(const struct machine *m, struct target *ret)
     return 0;
 }
 
+const char *target_key(const struct target *t)
+{
+    return t->id ? t->id : t->host ? t->host : "?";
+}
+
 void targets_clear(struct targets *t)
 {
     for (size_t i = 0; i < t->count; i++)

@@ -25,6 +25,9 @@ void target_clear(struct target *t);
 /* Copies from a machine what a target needs.  -ENOMEM. */
 int target_from_machine(const struct machine *m, struct target *ret);
 
+/* What stands for it in the history: its id; what has none yet, its host. */
+const char *target_key(const struct target *t);
+
 /* A list of targets; it owns them. */
 struct targets {
     struct target *items;
