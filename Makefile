@@ -26,11 +26,11 @@ DCOP_CPPFLAGS = -D_GNU_SOURCE -DDCOP_VERSION='"$(VERSION)"' -DDCOP_DATADIR='"$(d
 DCOP_CFLAGS = -std=gnu11 $(WARN) $(HARDEN) -ffunction-sections -fdata-sections $(SANFLAGS)
 DCOP_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed $(SANFLAGS)
 
-DISCOVERY_LIBS = -lavahi-client -lavahi-common -lyaml -lsystemd -ljansson -lm -lpthread
 # HMAC and SHA-256 alone come from the static library: the shared one costs
 # each process some 300 kB of its own pages.
 SODIUM_LIBS = -l:libsodium.a
-DEPLOYER_LIBS = -lssh -lsqlite3 -larchive $(DISCOVERY_LIBS) $(SODIUM_LIBS)
+DISCOVERY_LIBS = -lavahi-client -lavahi-common -lyaml -lsystemd -ljansson -lm -lpthread $(SODIUM_LIBS)
+DEPLOYER_LIBS = -lssh -lsqlite3 -larchive $(DISCOVERY_LIBS)
 BEACON_LIBS = -lavahi-client -lavahi-common -lsystemd $(SODIUM_LIBS) -lm
 
 MAINS = discovery/dcop-discover.c deployer/dcop-deploy.c agent-beacon/dcop-beacon.c
@@ -38,14 +38,14 @@ sources = $(filter-out $(MAINS),$(wildcard $(addsuffix /*.c,$(1))))
 objects = $(patsubst %.c,$(B)/%.o,$(1))
 
 DISCOVERY_SRC := $(call sources,discovery discovery/base)
-DEPLOYER_SRC := $(call sources,deployer)
+DEPLOYER_SRC := $(call sources,deployer deployer/verbs)
 BEACON_SRC := $(call sources,agent-beacon)
 UNIT_SRC := $(wildcard tests/unit/test-*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz-*.c)
 HELPER_SRC := $(wildcard tests/tools/*.c)
 ALL_SRC := $(DISCOVERY_SRC) $(DEPLOYER_SRC) $(BEACON_SRC) $(wildcard $(MAINS)) $(UNIT_SRC) $(FUZZ_SRC) \
 	$(HELPER_SRC) tests/fuzz/standalone.c
-ALL_HDR := $(wildcard discovery/*.h discovery/base/*.h deployer/*.h agent-beacon/*.h tests/*/*.h)
+ALL_HDR := $(wildcard discovery/*.h discovery/base/*.h deployer/*.h deployer/verbs/*.h agent-beacon/*.h tests/*/*.h)
 
 LIBDISCOVERY = $(B)/libdcop-discovery.a
 LIBDEPLOYER = $(B)/libdcop-deployer.a
@@ -173,7 +173,8 @@ $(FUZZERS): LDFLAGS += -fsanitize=fuzzer
 endif
 
 SHELL_FILES = dist/deps $(shell grep -rlE '^#!/bin/sh' tests deployer .ci 2>/dev/null) \
-	$(wildcard deployer/steps/*.sh deployer/steps/steps/*)
+	$(wildcard deployer/steps/*.sh deployer/steps/steps/* deployer/steps/verbs/*.sh deployer/steps/verbs/*/*) \
+	$(addprefix deployer/steps/verbs/,exec logs status)
 
 # cppcheck 2.10 knows neither the cleanup attribute (memleak) nor uthash.
 analyze: compile_commands.json ## static analysis: clang-tidy, cppcheck, shellcheck

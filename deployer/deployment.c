@@ -13,7 +13,9 @@
 struct member {
     char *id, *host, *agents;
     char fingerprint[JOB_FINGERPRINT_MAX]; /* of the host key it has shown */
-    bool pinned;
+    struct target target;                  /* a copy, to learn from */
+    struct known known;                    /* likewise */
+    bool learnt;
     bool step_failed; /* the progress knows why it failed */
     int64_t step_started_ms;
 };
@@ -25,6 +27,7 @@ struct running {
     struct member *members; /* by job */
     size_t n_members, left;
     int64_t run;
+    bool looks_only; /* what checks find is all there will be */
     int signal;
     sd_event_source *tick, *stop[2], *resize;
 };
@@ -57,7 +60,7 @@ static void record(struct running *r, size_t index, const char *step, const char
     struct member *m = &r->members[index];
     struct error err;
     struct state_result result = {
-        .machine = m->id,
+        .machine = m->id ? m->id : m->host,
         .host = m->host,
         .agent = m->agents,
         .step = (char *)step,
@@ -68,21 +71,29 @@ static void record(struct running *r, size_t index, const char *step, const char
         .ended_ms = clock_ms(CLOCK_REALTIME),
     };
 
+    if (!r->d->record.verb)
+        return;
     if (state_run_result(r->d->state, r->run, &result, &err) < 0)
         show(r, index, PROGRESS_NOTE, err.text);
 }
 
-static void pin(struct running *r, size_t index)
+/* It has said over SSH that it is the machine that was meant. */
+static void learn(struct running *r, size_t index)
 {
     struct member *m = &r->members[index];
-    struct state_pin pin = {.id = m->id, .fingerprint = m->fingerprint, .source = PIN_ACCEPT};
     struct error err;
 
-    if (m->pinned || !m->id || !*m->fingerprint)
+    if (m->learnt || !*m->fingerprint)
         return;
-    m->pinned = true;
-    if (state_pin_put(r->d->state, &pin, &err) < 0)
+    m->learnt = true;
+    if (known_learn(r->d->state, &m->target, &m->known, m->fingerprint, &err) < 0)
         show(r, index, PROGRESS_NOTE, err.text);
+}
+
+static void hear(struct running *r, size_t index, const char *key, const char *value)
+{
+    if (r->d->listener)
+        r->d->listener(index, key, value, r->d->arg);
 }
 
 static void on_step(struct running *r, size_t index, const struct stepwire_event *step)
@@ -100,7 +111,8 @@ static void on_step(struct running *r, size_t index, const struct stepwire_event
     switch (step->kind) {
     case STEPWIRE_FACT:
         if (strcmp(step->name, "id") == 0 && m->id && strcmp(step->detail, m->id) == 0)
-            pin(r, index);
+            learn(r, index);
+        hear(r, index, step->name, step->detail);
         return;
     case STEPWIRE_PLAN:
         event.kind = PROGRESS_PLAN;
@@ -116,7 +128,7 @@ static void on_step(struct running *r, size_t index, const struct stepwire_event
         m->step_started_ms = clock_ms(CLOCK_REALTIME);
         break;
     case STEPWIRE_CHECK:
-        if (!r->d->common->check_only || step->status != STEP_CHANGE)
+        if (!r->looks_only || step->status != STEP_CHANGE)
             return;
         event.kind = PROGRESS_RESULT;
         break;
@@ -124,7 +136,14 @@ static void on_step(struct running *r, size_t index, const struct stepwire_event
     case STEPWIRE_REFUSED: /* told once, as why the job ended */
     case STEPWIRE_HELLO:
     case STEPWIRE_END:
+    case STEPWIRE_STREAM:
         return;
+    case STEPWIRE_DIFF:
+        hear(r, index, "diff", step->detail);
+        return;
+    case STEPWIRE_NOTE:
+        event.kind = PROGRESS_NOTE;
+        break;
     }
     progress_event(r->d->progress, &event, now_ms());
 }
@@ -139,6 +158,9 @@ static void on_done(struct running *r, size_t index, const struct job_event *eve
     };
 
     record(r, index, "", job_outcome_name(event->outcome), event->text, NULL);
+    hear(r, index, "outcome", job_outcome_name(event->outcome));
+    if (*event->text)
+        hear(r, index, "why", event->text);
     /* What was cut off is "interrupted": progress_finish says so of machines
      * that have not ended. */
     if (event->outcome == JOB_FAILED && r->members[index].step_failed)
@@ -167,6 +189,9 @@ static void on_job_event(size_t index, const struct job_event *event, void *arg)
         break;
     case JOB_STEP:
         on_step(r, index, event->step);
+        break;
+    case JOB_OUTPUT:
+        hear(r, index, event->errors ? "stderr" : "stdout", event->text);
         break;
     case JOB_DONE:
         on_done(r, index, event);
@@ -233,26 +258,24 @@ static char *join_names(const struct strings *names)
     return text_take(&joined);
 }
 
-/* Moves a target into a job, with its pin, and starts it. */
+/* Moves a target into a job, with what is known of it, and starts it. */
 static int add(struct running *r, struct target *target, struct error *err)
 {
     CLEANUP(job_clear) struct job job = {.common = r->d->common};
-    CLEANUP(state_pin_clear) struct state_pin held = {0};
     struct member *m = &r->members[r->n_members];
     size_t index;
-    int q = -ENOENT;
+    int q;
 
     m->host = strdup(target->host ? target->host : "");
     m->agents = join_names(&target->agents);
     m->id = target->id ? strdup(target->id) : NULL;
-    if (!m->host || !m->agents || (target->id && !m->id))
+    if (!m->host || !m->agents || (target->id && !m->id) || target_copy(target, &m->target) < 0)
         return error_sys(err, -ENOMEM, "cannot plan");
-    if (target->id)
-        q = state_pin_get(r->d->state, target->id, &held, err);
-    if (q < 0 && q != -ENOENT)
+    q = known_get(r->d->state, target, r->d->consent, &m->known, err);
+    if (q == 0)
+        q = known_get(r->d->state, target, r->d->consent, &job.known, err);
+    if (q < 0)
         return q;
-    m->pinned = q == 0;
-    job.pin = TAKE_PTR(held.fingerprint);
     job.target = *target;
     *target = (struct target){0};
     q = progress_add_machine(r->d->progress, *m->agents ? m->agents : m->id, m->host, &index);
@@ -271,6 +294,8 @@ static void clear(struct running *r)
         free(r->members[i].id);
         free(r->members[i].host);
         free(r->members[i].agents);
+        target_clear(&r->members[i].target);
+        known_clear(&r->members[i].known);
     }
     free(r->members);
     (void)sd_event_source_disable_unref(r->tick);
@@ -303,20 +328,25 @@ static int run(struct running *r, struct error *err)
     q = watch(r);
     if (q < 0)
         return error_sys(err, q, "cannot wait for events");
-    q = state_run_begin(d->state, &d->record, &r->run, err);
+    if (d->record.verb)
+        q = state_run_begin(d->state, &d->record, &r->run, err);
     for (size_t i = 0; i < d->targets->count && q == 0; i++)
         q = add(r, &d->targets->items[i], err);
     if (q == 0 && r->left > 0)
         q = sd_event_loop(r->loop) < 0 ? error_set(err, -EIO, "cannot wait for events") : 0;
     progress_finish(d->progress, now_ms());
-    if (q == 0)
+    if (q == 0 && d->record.verb)
         q = state_run_end(d->state, r->run, final_status(r), err);
     return q;
 }
 
 int deployment_run(struct deployment *d, sd_event *loop, int *ret_signal, struct error *err)
 {
-    struct running r = {.d = d, .loop = loop};
+    struct running r = {
+        .d = d,
+        .loop = loop,
+        .looks_only = strcmp(d->common->mode, "check") == 0 || strcmp(d->common->mode, "diff") == 0,
+    };
     int q = run(&r, err);
 
     clear(&r);

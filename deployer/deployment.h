@@ -15,13 +15,23 @@
 #include "state.h"
 #include "target.h"
 
+/* What a machine says of itself, as it says it: a fact's key and value; at its
+ * end "outcome", in the words of job_outcome_name, and "why" when it is none of
+ * the good ones.  Lines of a command's output come as "stdout" and "stderr",
+ * those of --diff as "diff". */
+typedef void deployment_listener(size_t machine, const char *key, const char *value, void *arg);
+
 struct deployment {
     struct targets *targets;         /* moved into the jobs */
     const struct job_common *common; /* shared by all jobs */
+    struct consent consent;          /* what a person has said of new machines */
     unsigned forks;
     struct state *state;
-    struct state_run record; /* verb, spec, digest and files, borrowed by the call */
+    struct state_run record; /* verb, spec, digest and files, borrowed by the call; verb NULL:
+                                this is not recorded */
     struct progress *progress;
+    deployment_listener *listener; /* may be NULL; machines are numbered as the targets */
+    void *arg;
     bool ticking; /* the progress is a drawing: it wants its ticks */
 };
 

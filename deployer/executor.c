@@ -13,6 +13,12 @@
  * only touched pages count. */
 enum { WORKER_STACK = 512 * 1024 };
 
+/* Lines of output that wait to be printed, before the machines have to. */
+enum { LINES_WAITING_MAX = 4096 };
+
+/* Events taken at once, so that a signal is not kept waiting by output. */
+enum { EVENTS_AT_ONCE = 256 };
+
 /* An event on its way from a worker: a copy that owns its strings. */
 struct message {
     size_t index;
@@ -88,7 +94,8 @@ static void on_job_event(const struct job_event *event, void *arg)
         return;
     m->index = slot->index;
     message_fill(m, event);
-    if (queue_push(slot->executor->queue, m) < 0)
+    if (event->kind == JOB_OUTPUT ? queue_push_wait(slot->executor->queue, m, LINES_WAITING_MAX) < 0
+                                  : queue_push(slot->executor->queue, m) < 0)
         message_free(m);
 }
 
@@ -161,7 +168,7 @@ static int on_queue(sd_event_source *source, int fd, uint32_t events, void *arg)
     (void)source;
     (void)fd;
     (void)events;
-    while ((m = queue_pop(e->queue))) {
+    for (int i = 0; i < EVENTS_AT_ONCE && (m = queue_pop(e->queue)); i++) {
         struct slot *slot = e->slots[m->index];
 
         if (m->event.kind == JOB_DONE && slot->state == SLOT_RUNNING)
@@ -202,6 +209,8 @@ void executor_free(struct executor *e)
     if (!e)
         return;
     executor_cancel(e);
+    if (e->queue)
+        queue_hurry(e->queue);
     for (size_t i = 0; i < e->n_slots; i++) {
         struct slot *slot = e->slots[i];
 

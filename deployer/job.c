@@ -7,8 +7,8 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "lines.h"
 #include "session.h"
-#include "trust.h"
 
 enum { STDERR_KEPT = 2048, ORCHESTRATOR_PORT = 9000 };
 
@@ -52,7 +52,7 @@ const char *job_outcome_name(enum job_outcome outcome)
 void job_clear(struct job *job)
 {
     target_clear(&job->target);
-    free(job->pin);
+    known_clear(&job->known);
     *job = (struct job){0};
 }
 
@@ -65,8 +65,9 @@ struct run {
     char nonce[STEPWIRE_NONCE_LENGTH + 1];
     struct stepwire wire;
     struct text settings;
-    struct text complaints; /* the tail of standard error */
-    struct text why;        /* the words of the step that failed */
+    struct text complaints;      /* the tail of standard error */
+    struct text why;             /* the words of the step that failed */
+    struct lines output, errors; /* of a command, once it streams */
     bool ended, changed, failed, would_change;
     int problem; /* negative errno from within a handler */
     struct error error;
@@ -81,13 +82,7 @@ static int check_hostkey(const char *fingerprint, void *arg, struct error *err)
 {
     struct run *run = arg;
     const struct job *job = run->job;
-    struct trust trust = {
-        .id = job->target.id,
-        .host = job->target.host,
-        .pin = job->pin,
-        .expected = job->target.hostkey,
-        .accept_new = job->common->accept_new,
-    };
+    struct trust trust = known_trust(&job->known, &job->target);
     int r = trust_check(&trust, fingerprint, err);
 
     if (r == 0)
@@ -112,7 +107,7 @@ static const struct address *find_ipv4(const struct target *t)
     return NULL;
 }
 
-static void add_setting(struct text *t, const char *key, const char *value)
+void job_add_setting(struct text *t, const char *key, const char *value)
 {
     text_addf(t, "%s ", key);
     text_add_percent(t, value);
@@ -139,8 +134,8 @@ static int add_addresses(const struct job *job, const struct address *peer,
         (void)snprintf(own + n, sizeof(own) - n, ":%d", ORCHESTRATOR_PORT);
         orchestrator = own;
     }
-    add_setting(ret, "address", address);
-    add_setting(ret, "orchestrator", orchestrator);
+    job_add_setting(ret, "address", address);
+    job_add_setting(ret, "orchestrator", orchestrator);
     return 0;
 }
 
@@ -150,13 +145,14 @@ int job_settings(const struct job *job, const char *nonce, const struct address 
     const struct job_common *common = job->common;
     int r;
 
-    add_setting(ret, "mode", common->check_only ? "check" : "deploy");
-    add_setting(ret, "who", common->who);
-    add_setting(ret, "digest", common->version_digest);
+    job_add_setting(ret, "mode", common->mode);
+    job_add_setting(ret, "who", common->who);
+    if (common->version_digest)
+        job_add_setting(ret, "digest", common->version_digest);
     if (job->target.id)
-        add_setting(ret, "id", job->target.id);
+        job_add_setting(ret, "id", job->target.id);
     for (size_t i = 0; i < job->target.agents.count; i++)
-        add_setting(ret, "agents", job->target.agents.items[i]);
+        job_add_setting(ret, "agents", job->target.agents.items[i]);
     /* In the form in which dcop-beacon --print writes them on the machine. */
     for (size_t i = 0; i < job->target.names.count; i++) {
         CLEANUP_TEXT struct text printed = TEXT_INIT;
@@ -164,11 +160,15 @@ int job_settings(const struct job *job, const char *nonce, const struct address 
         text_add_printable(&printed, job->target.names.items[i]);
         if (text_error(&printed) < 0)
             return error_sys(err, -ENOMEM, "cannot write the settings");
-        add_setting(ret, "names", text_str(&printed));
+        job_add_setting(ret, "names", text_str(&printed));
     }
-    r = add_addresses(job, peer, local, ret, err);
-    if (r < 0)
-        return r;
+    if (common->places_agents) {
+        r = add_addresses(job, peer, local, ret, err);
+        if (r < 0)
+            return r;
+    }
+    if (common->settings)
+        text_add(ret, common->settings->data, common->settings->size);
     text_addf(ret, "time %lld\n", (long long)time(NULL));
     text_addf(ret, "end %s\n", nonce);
     r = text_error(ret);
@@ -192,6 +192,16 @@ static void on_hello(struct run *run, const struct stepwire_event *event)
         (void)session_send(run->session, common->bundle, common->bundle_size);
     }
     session_send_end(run->session);
+}
+
+static void on_output_line(const char *line, void *arg)
+{
+    tell(arg, &(struct job_event){.kind = JOB_OUTPUT, .text = line});
+}
+
+static void on_error_line(const char *line, void *arg)
+{
+    tell(arg, &(struct job_event){.kind = JOB_OUTPUT, .text = line, .errors = true});
 }
 
 static void on_event(const struct stepwire_event *event, void *arg)
@@ -224,7 +234,12 @@ static void on_event(const struct stepwire_event *event, void *arg)
     case STEPWIRE_PLAN:
     case STEPWIRE_START:
     case STEPWIRE_FACT:
+    case STEPWIRE_DIFF:
+    case STEPWIRE_NOTE:
         break;
+    case STEPWIRE_STREAM:
+        lines_feed(&run->output, event->bytes, event->size);
+        return;
     }
     tell(run, &(struct job_event){.kind = JOB_STEP, .step = event});
 }
@@ -248,6 +263,10 @@ static int on_errors(const void *bytes, size_t size, void *arg, struct error *er
     struct text *t = &run->complaints;
 
     (void)err;
+    if (run->wire.streaming) {
+        lines_feed(&run->errors, bytes, size);
+        return 0;
+    }
     text_add(t, bytes, size);
     if (t->size > STDERR_KEPT) {
         memmove(t->data, t->data + t->size - STDERR_KEPT, STDERR_KEPT + 1);
@@ -296,6 +315,17 @@ static enum job_outcome conclude(struct run *run, int status, struct error *err)
         if (run->would_change)
             return JOB_WOULD_CHANGE;
         return run->changed ? JOB_CHANGED : JOB_OK;
+    }
+    if (run->wire.streaming) {
+        lines_end(&run->output);
+        lines_end(&run->errors);
+        if (status == 0)
+            return JOB_OK;
+        (void)error_set(err, -EREMOTEIO,
+                        status == SESSION_SIGNALLED ? "the command was ended by a signal"
+                                                    : "the command ended with status %d",
+                        status);
+        return JOB_FAILED;
     }
     if (run->why.size > 0) {
         (void)error_set(err, -EREMOTEIO, "%s", text_str(&run->why));
@@ -363,6 +393,8 @@ void job_run(const struct job *job, int cancel_fd, job_listener *listener, void 
     struct error err = {0};
     enum job_outcome outcome = JOB_FAILED;
 
+    run.output = (struct lines){.handler = on_output_line, .arg = &run};
+    run.errors = (struct lines){.handler = on_error_line, .arg = &run};
     tell(&run, &(struct job_event){.kind = JOB_CONNECTING});
     if (make_nonce(run.nonce) < 0)
         (void)error_set(&err, -EIO, "the system has no random numbers");
@@ -376,4 +408,6 @@ void job_run(const struct job *job, int cancel_fd, job_listener *listener, void 
     text_clear(&run.settings);
     text_clear(&run.complaints);
     text_clear(&run.why);
+    lines_clear(&run.output);
+    lines_clear(&run.errors);
 }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "discovery/base/error.h"
+#include "known.h"
 #include "stepwire.h"
 #include "target.h"
 
@@ -22,20 +23,22 @@ struct job_common {
     const char *const *keys; /* private key files, NULL-terminated */
     bool agent;              /* ssh-agent too */
     unsigned timeout_ms;
-    bool accept_new;
-    bool check_only;            /* look, change nothing */
-    const char *orchestrator;   /* "IP[:PORT]"; NULL: this controller, port 9000 */
-    const char *who;            /* this controller, for the machine's lock */
-    const char *version_digest; /* of what the bundle installs */
-    const char *bundle_digest;  /* names the bundle on the machine */
-    const void *bundle;         /* its bytes */
+    const char *mode;            /* what is to be done there, in the words of steps/run */
+    const struct text *settings; /* more settings of this mode, as job_add_setting writes
+                                    them; NULL: none */
+    bool places_agents;          /* it wants to know where the machine and the orchestrator are */
+    const char *orchestrator;    /* "IP[:PORT]"; NULL: this controller, port 9000 */
+    const char *who;             /* this controller, for the machine's lock */
+    const char *version_digest;  /* of what the bundle installs; NULL: no pyDCOP */
+    const char *bundle_digest;   /* names the bundle on the machine */
+    const void *bundle;          /* its bytes */
     size_t bundle_size;
 };
 
 struct job {
     const struct job_common *common;
     struct target target;
-    char *pin; /* NULL: none */
+    struct known known;
 };
 
 void job_clear(struct job *job);
@@ -45,6 +48,7 @@ enum job_event_kind {
     JOB_TRUSTED, /* text: the host key's fingerprint, which was acceptable */
     JOB_SENDING, /* the machine lacks the bundle, which is on its way */
     JOB_STEP,    /* step is set */
+    JOB_OUTPUT,  /* text: a line of the command's own output; errors: of its standard error */
     JOB_DONE,    /* outcome, and in text why, when it is none of the good ones */
 };
 
@@ -64,6 +68,7 @@ struct job_event {
     enum job_event_kind kind;
     const struct stepwire_event *step;
     enum job_outcome outcome;
+    bool errors;
     const char *text;
 };
 
@@ -72,6 +77,9 @@ typedef void job_listener(const struct job_event *event, void *arg);
 /* Runs the job; the last event is JOB_DONE.  `cancel_fd` becoming readable
  * ends it soon; what runs on the machine goes on there. */
 void job_run(const struct job *job, int cancel_fd, job_listener *listener, void *arg);
+
+/* One setting: a line "key value", the value percent-encoded. */
+void job_add_setting(struct text *to, const char *key, const char *value);
 
 /* The settings as they travel, for the machine at `peer`, seen from `local`
  * (NULL: not known).  Public for its test.  -EINVAL with words. */

@@ -10,6 +10,7 @@
 
 OPTION_FLAG(struct deploy_options, partial)
 OPTION_FLAG(struct deploy_options, check)
+OPTION_FLAG(struct deploy_options, resume)
 OPTION_FLAG(struct deploy_options, accept_new)
 OPTION_FLAG(struct deploy_options, json)
 OPTION_FLAG(struct deploy_options, quiet)
@@ -18,11 +19,31 @@ OPTION_FLAG(struct deploy_options, help)
 OPTION_FLAG(struct deploy_options, version)
 OPTION_STRING(struct deploy_options, from)
 OPTION_STRING(struct deploy_options, spec)
+OPTION_STRING(struct deploy_options, inventory)
+OPTION_STRING(struct deploy_options, config_dir)
 OPTION_STRING(struct deploy_options, state_dir)
 OPTION_LIST(struct deploy_options, problems)
+OPTION_LIST(struct deploy_options, limits)
 OPTION_LIST(struct deploy_options, keys)
 OPTION_SECONDS(struct deploy_options, timeout_ms)
 OPTION_SECONDS(struct deploy_options, discovery_ms)
+
+static int set_diff(void *into, const char *value, struct error *err)
+{
+    struct deploy_options *o = into;
+
+    (void)value, (void)err;
+    o->diff = o->check = true;
+    return 0;
+}
+
+static int set_deps(void *into, const char *value, struct error *err)
+{
+    if (strcmp(value, "apt") != 0 && strcmp(value, "pip") != 0)
+        return error_set(err, -EINVAL, "'%s' is neither apt nor pip", value);
+    ((struct deploy_options *)into)->deps = value;
+    return 0;
+}
 
 static int set_forks(void *into, const char *value, struct error *err)
 {
@@ -72,6 +93,14 @@ static int set_orchestrator(void *into, const char *value, struct error *err)
 static const struct option_row rows[] = {
     {'p', "problem", OPTION_REQUIRED, "FILE", "for the agents of this DCOP file; may be repeated",
      set_problems},
+    {'i', "inventory", OPTION_REQUIRED, "FILE",
+     "for the hosts of this file: pyDCOP's\n"
+     "hosts-conf.yaml, or dcop-discover's --inventory",
+     set_inventory},
+    {'l', "limit", OPTION_REQUIRED, "PATTERN",
+     "agents or machines: names, globs, !not, commas,\n"
+     "@file; alone: any machine that is found",
+     set_limits},
     {'s', "pydcop", OPTION_REQUIRED, "SPEC",
      "what to deploy: a source directory, a wheel, or a\n"
      "requirement of the Python index; default: the last\n"
@@ -80,6 +109,12 @@ static const struct option_row rows[] = {
     {0, "partial", OPTION_NONE, NULL, "deploy to those that match, though some do not",
      set_partial},
     {'n', "check", OPTION_NONE, NULL, "say what would change, change nothing", set_check},
+    {0, "diff", OPTION_NONE, NULL, "show what would change, change nothing", set_diff},
+    {0, "deps", OPTION_REQUIRED, "apt|pip",
+     "what pyDCOP needs: by the system's packages\n"
+     "(default), or by pip beside pyDCOP",
+     set_deps},
+    {0, "resume", OPTION_NONE, NULL, "what the last run did not finish, and no more", set_resume},
     {'j', "forks", OPTION_REQUIRED, "N", "machines at once; default 32", set_forks},
     {0, "orchestrator", OPTION_REQUIRED, "IP[:PORT]",
      "default: this controller's address, port 9000", set_orchestrator},
@@ -99,6 +134,7 @@ static const struct option_row rows[] = {
      set_from},
     {0, "", OPTION_NONE, NULL, "Common:", NULL},
     {0, "state-dir", OPTION_REQUIRED, "DIR", "default: ~/.local/state/dcop", set_state_dir},
+    {0, "config", OPTION_REQUIRED, "DIR", "default: ~/.config/dcop", set_config_dir},
     {0, "json", OPTION_NONE, NULL, "one event a line", set_json},
     {'q', "quiet", OPTION_NONE, NULL, "failures and the recap only", set_quiet},
     {'v', "verbose", OPTION_NONE, NULL, "steps that had nothing to do, too", set_verbose},
@@ -113,23 +149,42 @@ int deploy_options_parse(int argc, char **argv, struct deploy_options *ret, stru
 
     *ret = (struct deploy_options){
         .verb = "deploy",
+        .lines = 20,
         .timeout_ms = 10000,
         .discovery_ms = 3000,
         .forks = EXECUTOR_FORKS_DEFAULT,
     };
-    r = options_parse(rows, argc, argv, ret, &first, err);
+    r = options_parse_to_verb(rows, argc, argv, ret, &first, err);
     if (r < 0)
         return r;
-    if (first < argc)
-        ret->verb = argv[first++];
-    ret->arguments = argv + first;
-    ret->n_arguments = argc - first;
+    if (first < argc) {
+        ret->verb = argv[first];
+        ret->arguments = argv + first + 1;
+        ret->n_arguments = argc - first - 1;
+    }
+    return 0;
+}
+
+int deploy_options_parse_verb(struct deploy_options *o, const struct option_row *own,
+                              struct error *err)
+{
+    int first, r;
+
+    if (!o->arguments)
+        return 0;
+    /* The verb stands where getopt wants the program's name. */
+    r = options_parse_of_verb(own, rows, o->n_arguments + 1, o->arguments - 1, o, &first, err);
+    if (r < 0)
+        return r;
+    o->arguments += first - 1;
+    o->n_arguments -= first - 1;
     return 0;
 }
 
 void deploy_options_clear(struct deploy_options *o)
 {
     strings_clear(&o->problems);
+    strings_clear(&o->limits);
     strings_clear(&o->keys);
 }
 

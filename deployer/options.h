@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "discovery/base/error.h"
+#include "discovery/base/options.h"
 #include "discovery/base/text.h"
 
 struct deploy_options {
@@ -14,6 +15,8 @@ struct deploy_options {
     char **arguments; /* of the verb; borrowed from argv */
     int n_arguments;
     struct strings problems; /* -p */
+    const char *inventory;   /* -i */
+    struct strings limits;   /* -l */
     const char *from;        /* a saved roster, "-" is stdin */
     const char *fleet;
     const char *spec;
@@ -21,13 +24,24 @@ struct deploy_options {
     const char *user;
     struct strings keys;
     const char *state_dir;
+    const char *config_dir;
+    const char *deps;      /* "apt" or "pip"; NULL: apt */
     unsigned timeout_ms;   /* of SSH */
     unsigned discovery_ms; /* how long to look for machines */
     unsigned forks;
-    bool partial, check, accept_new, json, quiet, verbose, help, version;
+    bool partial, check, diff, resume, accept_new, json, quiet, verbose, help, version;
+    /* Of single verbs: */
+    unsigned lines; /* logs */
+    bool follow;    /* logs */
+    bool become;    /* exec: as root */
 };
 
-/* -EINVAL with words.  Strings are borrowed from argv. */
+/* The options before the verb, and which verb it is; the rest of argv is its
+ * arguments.  -EINVAL with words.  Strings are borrowed from argv. */
 int deploy_options_parse(int argc, char **argv, struct deploy_options *ret, struct error *err);
+
+/* The options behind the verb, which may have some of its own. */
+int deploy_options_parse_verb(struct deploy_options *o, const struct option_row *own,
+                              struct error *err);
 void deploy_options_clear(struct deploy_options *o);
 void deploy_options_help(struct text *ret);

@@ -35,6 +35,16 @@ int state_step(struct state *s, sqlite3_stmt *st, struct error *err);
 /* Prepares, binds and runs what gives no rows. */
 int state_run(struct state *s, struct error *err, const char *sql, const char *types, ...);
 
+/* Runs statements that take no values and give no rows. */
+int state_execute(struct state *s, const char *sql, struct error *err);
+
+/* Brings the schema up to date, all of it or nothing.  -ENOTSUP: a newer one. */
+int state_migrate(struct state *s, struct error *err);
+
+/* All values of a query's first column, in its order; replaces `ret`. */
+int state_strings(struct state *s, struct strings *ret, struct error *err, const char *sql,
+                  const char *types, ...);
+
 /* A copy of a column, NULL for SQL's NULL.  *ret_failed is set without memory. */
 char *state_column(sqlite3_stmt *st, int column, bool *ret_failed);
 
@@ -49,5 +59,10 @@ void transaction_undo(struct transaction *t);
  * `durable`: flushed to the disk before transaction_end returns. */
 int transaction_begin(struct state *s, bool durable, struct transaction *ret, struct error *err);
 int transaction_end(struct transaction *t, struct error *err);
+
+/* A run's wish and targets; write within its transaction. */
+int state_run_write_plan(struct state *s, int64_t number, const struct state_run *run,
+                         struct error *err);
+int state_run_read_plan(struct state *s, struct state_run *run, struct error *err);
 
 int64_t state_now_ms(void);

@@ -111,8 +111,8 @@ static int put(struct state *s, const struct state_pin *pin, struct error *err)
         if (r == 0)
             return error_set(err, -EKEYREVOKED,
                              "the host key %s of %s was retired; if it is back for good: "
-                             "dcop-deploy trust %s",
-                             pin->fingerprint, pin->id, pin->id);
+                             "dcop-deploy trust %s %s",
+                             pin->fingerprint, pin->id, pin->id, pin->fingerprint);
         if (r != -ENOENT)
             return r;
     }
@@ -144,8 +144,8 @@ int state_pin_put(struct state *s, const struct state_pin *pin, struct error *er
     if (r == 0 && !string_equal(now.fingerprint, pin->fingerprint))
         return error_set(err, -EEXIST,
                          "%s is pinned to the host key %s, and shows %s; if it was reinstalled: "
-                         "dcop-deploy trust %s",
-                         pin->id, now.fingerprint, pin->fingerprint, pin->id);
+                         "dcop-deploy trust %s %s",
+                         pin->id, now.fingerprint, pin->fingerprint, pin->id, pin->fingerprint);
     r = put(s, pin, err);
     return r < 0 ? r : transaction_end(&t, err);
 }
@@ -179,6 +179,29 @@ int state_pin_retire(struct state *s, const char *id, struct error *err)
     return transaction_end(&t, err);
 }
 
+int state_pin_revoke(struct state *s, const char *id, const char *fingerprint, struct error *err)
+{
+    CLEANUP_TRANSACTION struct transaction t = {0};
+    int r = transaction_begin(s, true, &t, err);
+
+    if (r == 0)
+        r = state_run(s, err,
+                      "INSERT INTO pins(id, fingerprint, source, created, retired)"
+                      " VALUES(?1,?2,'trust',?3,?3)"
+                      " ON CONFLICT(id, fingerprint) DO UPDATE SET retired=excluded.retired"
+                      " WHERE retired IS NULL",
+                      "ssi", id, fingerprint, state_now_ms());
+    return r < 0 ? r : transaction_end(&t, err);
+}
+
+int state_pin_by_fingerprint(struct state *s, const char *fingerprint, struct strings *ret,
+                             struct error *err)
+{
+    return state_strings(s, ret, err,
+                         "SELECT id FROM pins WHERE fingerprint=? AND retired IS NULL ORDER BY id",
+                         "s", fingerprint);
+}
+
 int state_pin_list(struct state *s, const char *id, struct state_pins *ret, struct error *err)
 {
     CLEANUP_STATEMENT sqlite3_stmt *st = NULL;
@@ -203,74 +226,5 @@ int state_pin_list(struct state *s, const char *id, struct state_pins *ret, stru
     state_pins_clear(ret);
     *ret = pins;
     pins = (struct state_pins){0};
-    return 0;
-}
-
-/* --- names ----------------------------------------------------------------- */
-
-int state_name_holder(struct state *s, const char *fleet, const char *agent, char **ret_id,
-                      bool *ret_now, struct error *err)
-{
-    CLEANUP_STATEMENT sqlite3_stmt *st = NULL;
-    bool failed = false;
-    char *id;
-    int r = state_prepare(s, "SELECT id, held FROM names WHERE fleet=? AND agent=?", &st, err, "ss",
-                          fleet, agent);
-
-    if (r == 0)
-        r = state_step(s, st, err);
-    if (r <= 0)
-        return r < 0 ? r : -ENOENT;
-    id = state_column(st, 0, &failed);
-    if (!id)
-        return error_sys(err, -ENOMEM, "cannot read the names");
-    *ret_id = id;
-    if (ret_now)
-        *ret_now = sqlite3_column_int(st, 1) != 0;
-    return 0;
-}
-
-int state_names_set(struct state *s, const char *fleet, const char *id,
-                    const struct strings *agents, struct error *err)
-{
-    CLEANUP_TRANSACTION struct transaction t = {0};
-    int64_t now = state_now_ms();
-    int r = transaction_begin(s, true, &t, err);
-
-    if (r == 0)
-        r = state_run(s, err,
-                      "UPDATE names SET held=0, changed=? WHERE fleet=? AND id=? AND held=1", "iss",
-                      now, fleet, id);
-    for (size_t i = 0; i < agents->count && r == 0; i++)
-        r = state_run(s, err,
-                      "INSERT INTO names(fleet, agent, id, position, held, changed)"
-                      " VALUES(?,?,?,?,1,?) ON CONFLICT(fleet, agent) DO UPDATE SET"
-                      " id=excluded.id, position=excluded.position, held=1,"
-                      " changed=excluded.changed",
-                      "sssii", fleet, agents->items[i], id, (int64_t)i, now);
-    return r < 0 ? r : transaction_end(&t, err);
-}
-
-int state_names_get(struct state *s, const char *fleet, const char *id, struct strings *ret,
-                    struct error *err)
-{
-    CLEANUP_STATEMENT sqlite3_stmt *st = NULL;
-    CLEANUP_STRINGS struct strings names = {0};
-    int r = state_prepare(
-        s, "SELECT agent FROM names WHERE fleet=? AND id=? AND held=1 ORDER BY position", &st, err,
-        "ss", fleet, id);
-
-    while (r == 0 && (r = state_step(s, st, err)) > 0) {
-        const char *name = (const char *)sqlite3_column_text(st, 0);
-
-        if (!name || strings_add(&names, name) < 0)
-            return error_sys(err, -ENOMEM, "cannot read the names");
-        r = 0;
-    }
-    if (r < 0)
-        return r;
-    strings_clear(ret);
-    *ret = names;
-    names = (struct strings){0};
     return 0;
 }

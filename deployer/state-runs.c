@@ -20,6 +20,11 @@ const char *run_status_name(enum run_status status)
     return run_statuses[status];
 }
 
+const char *state_run_word(const struct state_run *run)
+{
+    return run->status == RUN_RUNNING && !run->alive ? "killed" : run_status_name(run->status);
+}
+
 static enum run_status run_status_from(const char *name)
 {
     for (size_t i = 0; name && i < ARRAY_SIZE(run_statuses); i++)
@@ -34,6 +39,8 @@ void state_run_clear(struct state_run *run)
     free(run->spec);
     free(run->bundle_digest);
     strings_clear(&run->files);
+    strings_clear(&run->wish);
+    state_targets_clear(&run->targets);
     *run = (struct state_run){0};
 }
 
@@ -123,6 +130,8 @@ int state_run_begin(struct state *s, const struct state_run *run, int64_t *ret_n
         r = state_run(s, err, "INSERT INTO run_files VALUES(?,?,?)", "iis", number, (int64_t)i,
                       run->files.items[i]);
     if (r == 0)
+        r = state_run_write_plan(s, number, run, err);
+    if (r == 0)
         r = state_run(s, err, "DELETE FROM runs WHERE run <= ?", "i", number - STATE_RUNS_KEPT);
     if (r == 0)
         r = transaction_end(&t, err);
@@ -176,22 +185,6 @@ int state_run_result(struct state *s, int64_t run, const struct state_result *re
 
 /* --- reading --------------------------------------------------------------- */
 
-static int read_files(struct state *s, struct state_run *run, struct error *err)
-{
-    CLEANUP_STATEMENT sqlite3_stmt *st = NULL;
-    int r = state_prepare(s, "SELECT path FROM run_files WHERE run=? ORDER BY position", &st, err,
-                          "i", run->number);
-
-    while (r == 0 && (r = state_step(s, st, err)) > 0) {
-        const char *path = (const char *)sqlite3_column_text(st, 0);
-
-        r = path && strings_add(&run->files, path) == 0 ? 0 : -ENOMEM;
-        if (r < 0)
-            return error_sys(err, r, "cannot read the runs");
-    }
-    return r;
-}
-
 static int read_run(struct state *s, sqlite3_stmt *st, struct state_run *ret, struct error *err)
 {
     CLEANUP(state_run_clear) struct state_run run = {0};
@@ -208,7 +201,8 @@ static int read_run(struct state *s, sqlite3_stmt *st, struct state_run *ret, st
     run.alive = run.status == RUN_RUNNING && is_alive((const char *)sqlite3_column_text(st, 7));
     if (failed)
         return error_sys(err, -ENOMEM, "cannot read the runs");
-    r = read_files(s, &run, err);
+    r = state_strings(s, &run.files, err,
+                      "SELECT path FROM run_files WHERE run=? ORDER BY position", "i", run.number);
     if (r < 0)
         return r;
     *ret = run;
@@ -216,15 +210,48 @@ static int read_run(struct state *s, sqlite3_stmt *st, struct state_run *ret, st
     return 0;
 }
 
+#define RUN_COLUMNS "run, started, ended, verb, spec, bundle, status, process"
+
+int state_run_get(struct state *s, int64_t number, struct state_run *ret, struct error *err)
+{
+    CLEANUP_STATEMENT sqlite3_stmt *st = NULL;
+    CLEANUP(state_run_clear) struct state_run run = {0};
+    int r = state_prepare(s, "SELECT " RUN_COLUMNS " FROM runs WHERE run=?", &st, err, "i", number);
+
+    if (r == 0)
+        r = state_step(s, st, err);
+    if (r <= 0)
+        return r < 0 ? r : -ENOENT;
+    r = read_run(s, st, &run, err);
+    if (r == 0)
+        r = state_run_read_plan(s, &run, err);
+    if (r < 0)
+        return r;
+    *ret = run;
+    run = (struct state_run){0};
+    return 0;
+}
+
+int state_run_last(struct state *s, const char *verb, struct state_run *ret, struct error *err)
+{
+    CLEANUP_STATEMENT sqlite3_stmt *st = NULL;
+    int r = state_prepare(s, "SELECT max(run) FROM runs WHERE ?1 IS NULL OR verb=?1", &st, err, "s",
+                          verb);
+
+    if (r == 0)
+        r = state_step(s, st, err);
+    if (r <= 0)
+        return r < 0 ? r : -ENOENT;
+    return state_run_get(s, sqlite3_column_int64(st, 0), ret, err);
+}
+
 int state_run_list(struct state *s, size_t limit, struct state_runs *ret, struct error *err)
 {
     CLEANUP_STATEMENT sqlite3_stmt *st = NULL;
     CLEANUP(state_runs_clear) struct state_runs runs = {0};
     int64_t max = limit < STATE_RUNS_KEPT ? (int64_t)limit : STATE_RUNS_KEPT;
-    int r = state_prepare(s,
-                          "SELECT run, started, ended, verb, spec, bundle, status, process"
-                          " FROM runs ORDER BY run DESC LIMIT ?",
-                          &st, err, "i", max);
+    int r = state_prepare(s, "SELECT " RUN_COLUMNS " FROM runs ORDER BY run DESC LIMIT ?", &st, err,
+                          "i", max);
 
     while (r == 0 && (r = state_step(s, st, err)) > 0) {
         struct state_run *items = reallocarray(runs.items, runs.count + 1, sizeof(*items));

@@ -2,38 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "deployer/state-internal.h"
 #include "discovery/base/file.h"
-
-/* Each entry takes the schema one version further; what is here never changes,
- * a new version is a new entry. */
-static const char *const migrations[] = {
-    "CREATE TABLE pins("
-    "  pin INTEGER PRIMARY KEY, id TEXT NOT NULL, fingerprint TEXT NOT NULL,"
-    "  key_type TEXT, key_base64 TEXT, source TEXT NOT NULL,"
-    "  created INTEGER NOT NULL, retired INTEGER, UNIQUE(id, fingerprint));"
-    "CREATE UNIQUE INDEX pins_active ON pins(id) WHERE retired IS NULL;"
-    "CREATE TABLE names("
-    "  fleet TEXT NOT NULL, agent TEXT NOT NULL, id TEXT NOT NULL, position INTEGER NOT NULL,"
-    "  held INTEGER NOT NULL, changed INTEGER NOT NULL, PRIMARY KEY(fleet, agent));"
-    "CREATE INDEX names_id ON names(id);"
-    "CREATE TABLE runs("
-    "  run INTEGER PRIMARY KEY AUTOINCREMENT, started INTEGER NOT NULL, ended INTEGER,"
-    "  verb TEXT NOT NULL, spec TEXT, bundle TEXT, status TEXT NOT NULL, process TEXT);"
-    "CREATE TABLE run_files("
-    "  run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE, position INTEGER NOT NULL,"
-    "  path TEXT NOT NULL, PRIMARY KEY(run, position)) WITHOUT ROWID;"
-    "CREATE TABLE results("
-    "  result INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,"
-    "  machine TEXT NOT NULL, host TEXT, agent TEXT, step TEXT NOT NULL, status TEXT NOT NULL,"
-    "  detail TEXT, output TEXT, started INTEGER, ended INTEGER, UNIQUE(run, machine, step));"
-    "CREATE TABLE settings(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;",
-};
 
 int64_t state_now_ms(void)
 {
@@ -137,6 +111,32 @@ int state_run(struct state *s, struct error *err, const char *sql, const char *t
     return r < 0 ? r : state_step(s, st, err);
 }
 
+int state_strings(struct state *s, struct strings *ret, struct error *err, const char *sql,
+                  const char *types, ...)
+{
+    CLEANUP_STATEMENT sqlite3_stmt *st = NULL;
+    CLEANUP_STRINGS struct strings strings = {0};
+    va_list args;
+    int r;
+
+    va_start(args, types);
+    r = prepare(s, sql, &st, err, types, args);
+    va_end(args);
+    while (r == 0 && (r = state_step(s, st, err)) > 0) {
+        const char *string = (const char *)sqlite3_column_text(st, 0);
+
+        if (!string || strings_add(&strings, string) < 0)
+            return error_sys(err, -ENOMEM, "cannot read the state database");
+        r = 0;
+    }
+    if (r < 0)
+        return r;
+    strings_clear(ret);
+    *ret = strings;
+    strings = (struct strings){0};
+    return 0;
+}
+
 char *state_column(sqlite3_stmt *st, int column, bool *ret_failed)
 {
     const char *value = (const char *)sqlite3_column_text(st, column);
@@ -153,7 +153,7 @@ char *state_column(sqlite3_stmt *st, int column, bool *ret_failed)
     return copy;
 }
 
-static int execute(struct state *s, const char *sql, struct error *err)
+int state_execute(struct state *s, const char *sql, struct error *err)
 {
     if (sqlite3_exec(s->db, sql, NULL, NULL, NULL) != SQLITE_OK)
         return state_failed(s, "use the state database", err);
@@ -173,10 +173,11 @@ int transaction_begin(struct state *s, bool durable, struct transaction *ret, st
 {
     /* In WAL mode NORMAL never damages the file; a power cut may take the last
      * results with it, but must not take a pin (sqlite.org/pragma.html). */
-    int r = execute(s, durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", err);
+    int r =
+        state_execute(s, durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", err);
 
     if (r == 0)
-        r = execute(s, "BEGIN IMMEDIATE", err);
+        r = state_execute(s, "BEGIN IMMEDIATE", err);
     if (r == 0)
         ret->s = s;
     return r;
@@ -184,7 +185,7 @@ int transaction_begin(struct state *s, bool durable, struct transaction *ret, st
 
 int transaction_end(struct transaction *t, struct error *err)
 {
-    int r = execute(t->s, "COMMIT", err);
+    int r = state_execute(t->s, "COMMIT", err);
 
     if (r == 0)
         t->s = NULL;
@@ -193,47 +194,6 @@ int transaction_end(struct transaction *t, struct error *err)
 
 /* --- opening --------------------------------------------------------------- */
 
-static int read_version(struct state *s, int *ret, struct error *err)
-{
-    CLEANUP_STATEMENT sqlite3_stmt *st = NULL;
-    int r = state_prepare(s, "PRAGMA user_version", &st, err, "");
-
-    if (r == 0)
-        r = state_step(s, st, err);
-    if (r < 0)
-        return r;
-    *ret = sqlite3_column_int(st, 0);
-    return 0;
-}
-
-static int migrate(struct state *s, struct error *err)
-{
-    CLEANUP_TRANSACTION struct transaction t = {0};
-    const int newest = ARRAY_SIZE(migrations);
-    char pragma[64];
-    int version, r;
-
-    r = read_version(s, &version, err);
-    if (r < 0 || version == newest)
-        return r;
-    r = transaction_begin(s, true, &t, err);
-    if (r == 0) /* another process may have been faster */
-        r = read_version(s, &version, err);
-    if (r < 0)
-        return r;
-    if (version > newest)
-        return error_set(err, -ENOTSUP,
-                         "%s was written by a newer dcop (schema %d, this one knows %d); use that "
-                         "one, or another --state-dir",
-                         s->path, version, newest);
-    for (; version < newest && r == 0; version++)
-        r = execute(s, migrations[version < 0 ? 0 : version], err);
-    (void)snprintf(pragma, sizeof(pragma), "PRAGMA user_version=%d", newest);
-    if (r == 0)
-        r = execute(s, pragma, err);
-    return r != 0 ? r : transaction_end(&t, err);
-}
-
 /* The change to WAL wants the file for itself, and does not wait by itself
  * when two do it at once. */
 static int use_wal(struct state *s, struct error *err)
@@ -241,7 +201,8 @@ static int use_wal(struct state *s, struct error *err)
     int64_t until = state_now_ms() + STATE_BUSY_MS;
     int r;
 
-    while ((r = execute(s, "PRAGMA journal_mode=WAL", err)) == -EBUSY && state_now_ms() < until)
+    while ((r = state_execute(s, "PRAGMA journal_mode=WAL", err)) == -EBUSY &&
+           state_now_ms() < until)
         (void)usleep(10000);
     return r;
 }
@@ -288,11 +249,11 @@ int state_open(const char *path, struct state **ret, struct error *err)
         return state_failed(s, "open the state database", err);
     (void)sqlite3_extended_result_codes(s->db, 1);
     (void)sqlite3_busy_timeout(s->db, STATE_BUSY_MS);
-    r = execute(s, "PRAGMA foreign_keys=ON", err);
+    r = state_execute(s, "PRAGMA foreign_keys=ON", err);
     if (r == 0)
         r = use_wal(s, err);
     if (r == 0)
-        r = migrate(s, err);
+        r = state_migrate(s, err);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(s);

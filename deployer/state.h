@@ -1,6 +1,6 @@
 /*
- * What the controller remembers: pins, names, runs and their results, settings.
- * One SQLite file, mode 0600.
+ * What the controller remembers: machines, pins, names, runs and their results,
+ * settings.  One SQLite file, mode 0600.
  *
  * Each call that writes is one transaction: killed at any moment, it is there
  * or it is not.  Several processes may use one file; a call waits some seconds
@@ -59,6 +59,11 @@ int state_pin_get(struct state *s, const char *id, struct state_pin *ret, struct
 int state_pin_was_retired(struct state *s, const char *id, const char *fingerprint,
                           struct error *err);
 
+/* The ids whose active pin is this key: several when cards were cloned, none
+ * when nobody has it.  Ordered. */
+int state_pin_by_fingerprint(struct state *s, const char *fingerprint, struct strings *ret,
+                             struct error *err);
+
 /* Pins an id that has no pin.  The same key again is fine: a public key that
  * was not known is filled in, and a source that says more than `accept` (which
  * is what passwords go by) takes its place.  Times in `pin` are not looked at.
@@ -73,6 +78,10 @@ int state_pin_replace(struct state *s, const struct state_pin *pin, struct error
 /* Retires the active pin; -ENOENT, without words, when there is none. */
 int state_pin_retire(struct state *s, const char *id, struct error *err);
 
+/* Retires this key of an id, pinned or never seen: from now on it needs a
+ * person's word.  0 also when it was retired before. */
+int state_pin_revoke(struct state *s, const char *id, const char *fingerprint, struct error *err);
+
 /* All pins of an id (NULL: of all), by id, the active one first. */
 struct state_pins {
     struct state_pin *items;
@@ -80,6 +89,68 @@ struct state_pins {
 };
 void state_pins_clear(struct state_pins *pins);
 int state_pin_list(struct state *s, const char *id, struct state_pins *ret, struct error *err);
+
+/* --- machines: what was contacted -------------------------------------------- */
+
+/* What is not known is NULL or 0; an id is 16 hex digits, or what stands for one. */
+struct state_machine {
+    char *id;
+    char *fingerprint; /* of the host key it showed last */
+    char *host;
+    char *fleet;
+    char *address; /* it was last reached at */
+    uint16_t port;
+    char *user;
+    char *arch, *os;
+    char *version, *digest; /* deployed last: pyDCOP's version, the bundle's digest */
+    int64_t first_seen_ms, last_seen_ms;
+    struct strings agents; /* for readers: the names it holds now, in any fleet */
+};
+void state_machine_clear(struct state_machine *m);
+
+/* Records a contact with a machine whose key was right: last seen is now.
+ * What is NULL or 0 keeps the value it had; times and agents are not looked at
+ * (state_names_set records names). */
+int state_machine_put(struct state *s, const struct state_machine *m, struct error *err);
+
+/* -ENOENT, without words, when it is not known. */
+int state_machine_get(struct state *s, const char *id, struct state_machine *ret,
+                      struct error *err);
+
+struct state_machines {
+    struct state_machine *items;
+    size_t count;
+};
+void state_machines_clear(struct state_machines *machines);
+
+/* All machines, by host, then id. */
+int state_machine_list(struct state *s, struct state_machines *ret, struct error *err);
+
+/* The ids that a person may mean by a word: an id with a machine or a pin; else
+ * the holders of that agent name; else the machines of that host name, given
+ * with or without its domain.  None: 0 and an empty list. */
+int state_find_ids(struct state *s, const char *word, struct strings *ret, struct error *err);
+
+/* What state_forget has dropped. */
+struct state_forgotten {
+    size_t machines, pins, seqs;
+    struct strings names; /* held or once held */
+};
+void state_forgotten_clear(struct state_forgotten *f);
+
+/* Drops a machine, its pins (retired ones too), its names and its seq; the
+ * history stays.  -ENOENT, without words, when there is nothing of that id. */
+int state_forget(struct state *s, const char *id, struct state_forgotten *ret, struct error *err);
+
+/* --- seq: the highest counter of signed records, per id and host key --------- */
+
+/* -ESTALE, without words, when a higher one was stored: an old record. */
+int state_seq_check(struct state *s, const char *id, const char *fingerprint, uint64_t seq,
+                    struct error *err);
+
+/* Stores it; a stored one never becomes lower.  -ERANGE above INT64_MAX. */
+int state_seq_put(struct state *s, const char *id, const char *fingerprint, uint64_t seq,
+                  struct error *err);
 
 /* --- names: who holds, or last held, an agent name -------------------------- */
 
@@ -96,7 +167,44 @@ int state_names_set(struct state *s, const char *fleet, const char *id,
 int state_names_get(struct state *s, const char *fleet, const char *id, struct strings *ret,
                     struct error *err);
 
+/* A machine gives a name up and remains its last holder; -ENOENT, without words,
+ * when nobody holds it. */
+int state_name_release(struct state *s, const char *fleet, const char *agent, struct error *err);
+
+struct state_name {
+    char *agent, *id;
+    bool now; /* false: given up, this was the last holder */
+    int64_t changed_ms;
+};
+struct state_names {
+    struct state_name *items;
+    size_t count;
+};
+void state_names_clear(struct state_names *names);
+
+/* All names that were ever held in a fleet, by name. */
+int state_name_list(struct state *s, const char *fleet, struct state_names *ret, struct error *err);
+
 /* --- runs ------------------------------------------------------------------- */
+
+/* What a run was asked for, so that it can be resumed: "key=value" each, a key
+ * as often as it has values.  No secrets. */
+int state_wish_add(struct strings *wish, const char *key, const char *value); /* -ENOMEM */
+/* The value number `nth` (from 0) of a key; NULL: there is none. */
+const char *state_wish_get(const struct strings *wish, const char *key, size_t nth);
+
+/* A machine that a run is for. */
+struct state_target {
+    char *machine; /* as in its results: its id, or what stands for one */
+    char *host;    /* may be NULL, as may agents */
+    char *agents;  /* with blanks between */
+    char *status;  /* for readers: of the machine as a whole; NULL: it was not reached */
+};
+struct state_targets {
+    struct state_target *items;
+    size_t count;
+};
+void state_targets_clear(struct state_targets *targets);
 
 enum run_status { RUN_RUNNING, RUN_DONE, RUN_FAILED, RUN_INTERRUPTED };
 const char *run_status_name(enum run_status status);
@@ -104,16 +212,23 @@ const char *run_status_name(enum run_status status);
 struct state_run {
     int64_t number; /* grows, never used again */
     int64_t started_ms, ended_ms;
-    char *verb;             /* "deploy" */
-    char *spec;             /* what pyDCOP was; NULL when none was needed */
-    char *bundle_digest;    /* likewise */
-    struct strings files;   /* of the problem */
+    char *verb;           /* "deploy" */
+    char *spec;           /* what pyDCOP was; NULL when none was needed */
+    char *bundle_digest;  /* likewise */
+    struct strings files; /* of the problem */
+    struct strings wish;  /* this and targets: not read by state_run_list */
+    struct state_targets targets;
     enum run_status status; /* a run that was killed stays RUN_RUNNING */
     bool alive;             /* for readers: RUN_RUNNING, and its process still exists */
 };
 void state_run_clear(struct state_run *run);
 
-/* Records that a run begins: verb, spec, bundle_digest and files of `run`. */
+/* How a run stands, in one word: "killed" when its process is gone without a
+ * word, else the name of its status. */
+const char *state_run_word(const struct state_run *run);
+
+/* Records that a run begins: verb, spec, bundle_digest, files, wish and targets
+ * of `run`; of two targets for one machine the first counts. */
 int state_run_begin(struct state *s, const struct state_run *run, int64_t *ret_number,
                     struct error *err);
 int state_run_end(struct state *s, int64_t run, enum run_status status, struct error *err);
@@ -142,6 +257,23 @@ void state_runs_clear(struct state_runs *runs);
 
 /* The newest runs first, `limit` of them at most. */
 int state_run_list(struct state *s, size_t limit, struct state_runs *ret, struct error *err);
+
+/* One run; -ENOENT, without words, when there is none of that number. */
+int state_run_get(struct state *s, int64_t number, struct state_run *ret, struct error *err);
+
+/* The newest run (of that verb, unless NULL); -ENOENT, without words. */
+int state_run_last(struct state *s, const char *verb, struct state_run *ret, struct error *err);
+
+/* The targets of a run that did not end ok or changed: failed, refused,
+ * unreachable, cancelled, or never reached. */
+int state_run_unfinished(struct state *s, int64_t run, struct state_targets *ret,
+                         struct error *err);
+
+/* How many targets ended how; `left`: cancelled, or never reached. */
+struct state_counts {
+    size_t ok, changed, failed, refused, unreachable, left;
+};
+int state_run_counts(struct state *s, int64_t run, struct state_counts *ret, struct error *err);
 
 struct state_results {
     struct state_result *items;

@@ -105,6 +105,8 @@ static const struct verb {
     {"result", STEPWIRE_RESULT, true, true},     {"fact", STEPWIRE_FACT, true, false},
     {"plan", STEPWIRE_PLAN, false, false},       {"busy", STEPWIRE_BUSY, false, false},
     {"refused", STEPWIRE_REFUSED, false, false}, {"end", STEPWIRE_END, false, true},
+    {"diff", STEPWIRE_DIFF, true, false},        {"note", STEPWIRE_NOTE, false, false},
+    {"stream", STEPWIRE_STREAM, false, false},
 };
 
 static int parse_plan(const char *field, unsigned *ret)
@@ -163,10 +165,24 @@ static int parse_line(struct stepwire *w, char *line, struct error *err)
             return error_set(err, -EPROTO, "the machine sent a broken '%s' event", verbs[i].word);
         if (event.kind == STEPWIRE_END)
             w->ended = true;
+        if (event.kind == STEPWIRE_STREAM)
+            w->streaming = true;
         w->handler(&event, w->arg);
         return 0;
     }
     return 0;
+}
+
+static void pass_on(struct stepwire *w, const void *bytes, size_t size)
+{
+    struct stepwire_event event = {.kind = STEPWIRE_STREAM,
+                                   .name = "",
+                                   .detail = "",
+                                   .lines = "",
+                                   .bytes = bytes,
+                                   .size = size};
+
+    w->handler(&event, w->arg);
 }
 
 int stepwire_feed(struct stepwire *w, const void *bytes, size_t size, struct error *err)
@@ -179,10 +195,15 @@ int stepwire_feed(struct stepwire *w, const void *bytes, size_t size, struct err
             return error_set(err, -EPROTO, "the machine's shell says too much before our hello");
     }
     while (at < end) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        const char *stop = newline ? newline : end;
+        const char *newline, *stop;
         int r;
 
+        if (w->streaming) {
+            pass_on(w, at, (size_t)(end - at));
+            break;
+        }
+        newline = memchr(at, '\n', (size_t)(end - at));
+        stop = newline ? newline : end;
         if (w->line.size + (size_t)(stop - at) > STEPWIRE_LINE_MAX) {
             if (w->greeted)
                 return error_set(err, -EPROTO, "the machine sent an event that is too long");

@@ -15,7 +15,11 @@
  *     fact   KEY VALUE
  *     busy   WHO                       another run is at work there
  *     refused WHY                      it will not begin, or was ended
+ *     diff   STEP TEXT                 lines of what a change would write, in pieces
+ *     note   TEXT                      what it waits for
  *     end    ok|changes|failed
+ *     stream                           the rest is a command's own output, to the
+ *                                      end of the channel, whose status is its own
  *
  * All of it is hostile until parsed here.  Unknown verbs are passed over, so
  * that a newer machine can say more.  Pure: bytes in, events out.
@@ -46,6 +50,9 @@ enum stepwire_kind {
     STEPWIRE_BUSY,    /* detail */
     STEPWIRE_REFUSED, /* detail */
     STEPWIRE_END,     /* status: OK, CHANGE or FAILED */
+    STEPWIRE_DIFF,    /* name, detail: whole lines */
+    STEPWIRE_NOTE,    /* detail */
+    STEPWIRE_STREAM,  /* once without bytes; then again with each piece that comes */
 };
 
 enum step_status { STEP_OK, STEP_CHANGE, STEP_CHANGED, STEP_FAILED, STEP_SKIPPED };
@@ -61,6 +68,8 @@ struct stepwire_event {
     const char *name;
     const char *detail;
     const char *lines;
+    const void *bytes; /* STREAM: raw, of any kind */
+    size_t size;
 };
 
 typedef void stepwire_handler(const struct stepwire_event *event, void *arg);
@@ -72,7 +81,7 @@ struct stepwire {
     void *arg;
     struct text line;
     size_t noise;
-    bool greeted, ended;
+    bool greeted, ended, streaming;
 };
 
 void stepwire_init(struct stepwire *w, const char *nonce, stepwire_handler *handler, void *arg);

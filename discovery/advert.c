@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -178,6 +179,14 @@ static unsigned agent_number(const struct pair *p)
     return number >= 2 && number <= ADVERT_AGENTS_MAX ? number : 0;
 }
 
+/* A decimal number; 0 for what is none, or none that fits. */
+static uint64_t parse_seq(const char *value)
+{
+    if (!string_is_one_of(value, "0123456789", 1, 19)) /* 10^19 - 1 fits */
+        return 0;
+    return strtoull(value, NULL, 10);
+}
+
 /* Stores a single-valued pair; what is unknown, broken or given before is
  * passed over. */
 static int store_pair(struct advert *a, const struct pair *p)
@@ -195,6 +204,9 @@ static int store_pair(struct advert *a, const struct pair *p)
     } else if (key_is(p, "state")) {
         if (a->state == ADVERT_STATE_UNKNOWN)
             a->state = advert_state_from_name(value);
+    } else if (key_is(p, "seq")) {
+        if (a->seq == 0)
+            a->seq = parse_seq(value);
     }
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
         char **field = field_of(a, &fields[i]);
@@ -277,10 +289,10 @@ int advert_parse(const uint8_t *txt, size_t size, struct advert *ret, struct err
     return 0;
 }
 
-/* The record while it is written: `size` of ADVERT_TXT_MAX bytes. */
+/* The record while it is written. */
 struct writer {
     uint8_t *bytes;
-    size_t size;
+    size_t size, max;
 };
 
 static bool put_pair(struct writer *w, const char *key, const char *value)
@@ -289,7 +301,7 @@ static bool put_pair(struct writer *w, const char *key, const char *value)
     size_t size = key_size + 1 + value_size;
     uint8_t *at = w->bytes + w->size;
 
-    if (size > ADVERT_PAIR_MAX || w->size + 1 + size > ADVERT_TXT_MAX)
+    if (size > ADVERT_PAIR_MAX || w->size + 1 + size > w->max)
         return false;
     at[0] = (uint8_t)size;
     memcpy(at + 1, key, key_size);
@@ -328,6 +340,12 @@ static void put_fields(struct writer *w, const struct advert *a, const char *err
     }
     if (state)
         put_pair(w, "state", state);
+    if (a->seq > 0) {
+        char seq[24];
+
+        (void)snprintf(seq, sizeof(seq), "%" PRIu64, a->seq);
+        put_pair(w, "seq", seq);
+    }
 }
 
 /* As many names as fit, from the first; those that no reader would take are
@@ -378,10 +396,11 @@ static int put_complaint(struct writer *w, const struct advert *a, const char *e
     return 0;
 }
 
-int advert_encode(const struct advert *a, uint8_t ret[static ADVERT_TXT_MAX], size_t *ret_size)
+int advert_encode_within(const struct advert *a, size_t max, uint8_t ret[static ADVERT_TXT_MAX],
+                         size_t *ret_size)
 {
     CLEANUP_FREE char *error = NULL;
-    struct writer w = {.bytes = ret};
+    struct writer w = {.bytes = ret, .max = max < ADVERT_TXT_MAX ? max : ADVERT_TXT_MAX};
     size_t put;
 
     if (a->error) {
@@ -396,4 +415,9 @@ int advert_encode(const struct advert *a, uint8_t ret[static ADVERT_TXT_MAX], si
         return -ENOMEM;
     *ret_size = w.size;
     return (int)(a->agents.count - put);
+}
+
+int advert_encode(const struct advert *a, uint8_t ret[static ADVERT_TXT_MAX], size_t *ret_size)
+{
+    return advert_encode_within(a, ADVERT_TXT_MAX, ret, ret_size);
 }

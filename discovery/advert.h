@@ -24,10 +24,11 @@
 #define ADVERT_FLEET_DEFAULT "default"
 
 enum {
-    ADVERT_TXT_MAX = 1300,   /* whole record, so that it fits one Ethernet frame (RFC 6763 §6.2) */
-    ADVERT_PAIR_MAX = 255,   /* one "key=value" string (RFC 1035 §3.3) */
-    ADVERT_ID_LENGTH = 16,   /* hex digits */
-    ADVERT_AGENTS_MAX = 650, /* more cannot fit */
+    ADVERT_TXT_MAX = 1300, /* whole record, so that it fits one Ethernet frame (RFC 6763 §6.2) */
+    ADVERT_SIGNED_MAX = ADVERT_TXT_MAX - 48, /* without its signature */
+    ADVERT_PAIR_MAX = 255,                   /* one "key=value" string (RFC 1035 §3.3) */
+    ADVERT_ID_LENGTH = 16,                   /* hex digits */
+    ADVERT_AGENTS_MAX = 650,                 /* more cannot fit */
     /* Bounds of free-text values, so that agent names keep most of the record. */
     ADVERT_WORD_MAX = 40,
     ADVERT_MODEL_MAX = 64,
@@ -59,12 +60,14 @@ struct advert {
     char *model;
     enum advert_state state;
     char *pydcop;
-    char *error; /* what is wrong with the machine's own settings */
+    char *error;  /* what is wrong with the machine's own settings */
+    uint64_t seq; /* which of its records this is, grows only; 0: not said */
 };
 
 #define ADVERT_INIT ((struct advert){0})
 
 void advert_clear(struct advert *a);
+/* Do they say the same?  `seq` does not count: it says when. */
 bool advert_equal(const struct advert *a, const struct advert *b);
 
 /* Parses a TXT record in wire form: strings with a length byte each (RFC 6763
@@ -79,6 +82,10 @@ int advert_parse(const uint8_t *txt, size_t size, struct advert *ret, struct err
  * value, 0 when all of them fit.  Whatever does not fit its key's form is left
  * out too.  -ENOMEM only. */
 int advert_encode(const struct advert *a, uint8_t ret[static ADVERT_TXT_MAX], size_t *ret_size);
+
+/* The same in at most `max` bytes: ADVERT_SIGNED_MAX leaves room to sign it. */
+int advert_encode_within(const struct advert *a, size_t max, uint8_t ret[static ADVERT_TXT_MAX],
+                         size_t *ret_size);
 
 /* Forms, for settings and for what a person typed. */
 bool advert_id_valid(const char *id);

@@ -10,13 +10,27 @@
 
 enum { ROWS_MAX = 96, LONG_BASE = 256 };
 
-static const struct option_row *find_row(const struct option_row *rows, int code)
+/* The rows of one or two tables, the verb's own before the common ones. */
+struct rows {
+    const struct option_row *items[ROWS_MAX];
+    size_t count;
+};
+
+static void add_rows(struct rows *all, const struct option_row *table)
+{
+    for (; table && table->name && all->count < ROWS_MAX; table++)
+        if (table->store)
+            all->items[all->count++] = table;
+}
+
+/* The first row of that letter counts. */
+static const struct option_row *find_row(const struct rows *all, int code)
 {
     if (code >= LONG_BASE)
-        return &rows[code - LONG_BASE];
-    for (; rows->name; rows++)
-        if (rows->letter && rows->letter == code)
-            return rows;
+        return all->items[code - LONG_BASE];
+    for (size_t i = 0; i < all->count; i++)
+        if (all->items[i]->letter && all->items[i]->letter == code)
+            return all->items[i];
     return NULL;
 }
 
@@ -33,8 +47,9 @@ static int complain(int argc, char **argv, int code, int letter, struct error *e
     return error_set(err, -EINVAL, "unknown or ambiguous option '%s'; see --help", word);
 }
 
-int options_parse(const struct option_row *rows, int argc, char **argv, void *into, int *ret_first,
-                  struct error *err)
+/* `mode` is getopt's: "+" stops at the first operand, "" does not. */
+static int parse(const struct rows *all, const char *mode, int argc, char **argv, void *into,
+                 int *ret_first, struct error *err)
 {
     static const int takes[] = {
         [OPTION_NONE] = no_argument,
@@ -42,20 +57,18 @@ int options_parse(const struct option_row *rows, int argc, char **argv, void *in
         [OPTION_OPTIONAL] = optional_argument,
     };
     struct option longs[ROWS_MAX + 1] = {0};
-    char letters[ROWS_MAX * 3 + 3] = ":";
-    size_t n_longs = 0;
-    char *letter = letters + 1;
+    char letters[ROWS_MAX * 3 + 4];
+    char *letter = stpcpy(stpcpy(letters, mode), ":");
     int code;
 
-    for (size_t i = 0; rows[i].name && n_longs < ROWS_MAX; i++) {
-        if (!rows[i].store)
+    for (size_t i = 0; i < all->count; i++) {
+        const struct option_row *row = all->items[i];
+
+        longs[i] = (struct option){row->name, takes[row->takes], NULL, LONG_BASE + (int)i};
+        if (!row->letter || find_row(all, row->letter) != row)
             continue;
-        longs[n_longs++] =
-            (struct option){rows[i].name, takes[rows[i].takes], NULL, LONG_BASE + (int)i};
-        if (!rows[i].letter)
-            continue;
-        *letter++ = rows[i].letter;
-        for (int colons = takes[rows[i].takes]; colons > 0; colons--)
+        *letter++ = row->letter;
+        for (int colons = takes[row->takes]; colons > 0; colons--)
             *letter++ = ':';
     }
     *letter = '\0';
@@ -66,8 +79,8 @@ int options_parse(const struct option_row *rows, int argc, char **argv, void *in
 
         if (code == '?' || code == ':')
             return complain(argc, argv, code, optopt, err);
-        row = find_row(rows, code);
-        /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): getopt knows no heading */
+        row = find_row(all, code);
+        /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): getopt knows these only */
         r = row->store(into, optarg, err);
         if (r < 0)
             error_prefix(err, "--%s", row->name);
@@ -76,6 +89,34 @@ int options_parse(const struct option_row *rows, int argc, char **argv, void *in
     }
     *ret_first = optind;
     return 0;
+}
+
+int options_parse(const struct option_row *rows, int argc, char **argv, void *into, int *ret_first,
+                  struct error *err)
+{
+    struct rows all = {0};
+
+    add_rows(&all, rows);
+    return parse(&all, "", argc, argv, into, ret_first, err);
+}
+
+int options_parse_to_verb(const struct option_row *rows, int argc, char **argv, void *into,
+                          int *ret_verb, struct error *err)
+{
+    struct rows all = {0};
+
+    add_rows(&all, rows);
+    return parse(&all, "+", argc, argv, into, ret_verb, err);
+}
+
+int options_parse_of_verb(const struct option_row *own, const struct option_row *rows, int argc,
+                          char **argv, void *into, int *ret_first, struct error *err)
+{
+    struct rows all = {0};
+
+    add_rows(&all, own);
+    add_rows(&all, rows);
+    return parse(&all, "", argc, argv, into, ret_first, err);
 }
 
 static void add_usage(const struct option_row *row, struct text *ret)

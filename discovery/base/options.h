@@ -31,6 +31,14 @@ struct option_row {
 int options_parse(const struct option_row *rows, int argc, char **argv, void *into, int *ret_first,
                   struct error *err);
 
+/* For programs with verbs: as options_parse, but stops at the first operand,
+ * which is the verb (argc: there is none); then, from argv[ret_verb] on, where
+ * the verb's own rows (NULL: none) count before those of the same name. */
+int options_parse_to_verb(const struct option_row *rows, int argc, char **argv, void *into,
+                          int *ret_verb, struct error *err);
+int options_parse_of_verb(const struct option_row *own, const struct option_row *rows, int argc,
+                          char **argv, void *into, int *ret_first, struct error *err);
+
 /* Appends the table for people, aligned, at most 80 columns. */
 void options_help(const struct option_row *rows, struct text *ret);
 

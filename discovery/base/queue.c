@@ -2,11 +2,14 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
 struct queue {
     pthread_mutex_t lock; /* over all that follows, except `fd` and `destroy` */
+    pthread_cond_t popped;
+    bool hurried;
     void **ring;
     size_t room, first, count;
     size_t max;
@@ -26,6 +29,7 @@ struct queue *queue_new(size_t max, void (*destroy)(void *item))
         return NULL;
     }
     pthread_mutex_init(&q->lock, NULL);
+    pthread_cond_init(&q->popped, NULL);
     q->max = max;
     q->destroy = destroy;
     return q;
@@ -38,6 +42,7 @@ void queue_free(struct queue *q)
     for (void *item; (item = queue_pop(q));)
         if (q->destroy)
             q->destroy(item);
+    pthread_cond_destroy(&q->popped);
     pthread_mutex_destroy(&q->lock);
     close(q->fd);
     free(q->ring);
@@ -82,6 +87,26 @@ int queue_push(struct queue *q, void *item)
     return r;
 }
 
+int queue_push_wait(struct queue *q, void *item, size_t most)
+{
+    int r;
+
+    pthread_mutex_lock(&q->lock);
+    while (q->count >= most && !q->hurried)
+        pthread_cond_wait(&q->popped, &q->lock);
+    r = push_locked(q, item);
+    pthread_mutex_unlock(&q->lock);
+    return r;
+}
+
+void queue_hurry(struct queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    q->hurried = true;
+    pthread_cond_broadcast(&q->popped);
+    pthread_mutex_unlock(&q->lock);
+}
+
 void *queue_pop(struct queue *q)
 {
     void *item = NULL;
@@ -92,6 +117,7 @@ void *queue_pop(struct queue *q)
         q->first = (q->first + 1) % q->room;
         if (--q->count == 0)
             (void)eventfd_read(q->fd, &(eventfd_t){0});
+        pthread_cond_signal(&q->popped);
     }
     pthread_mutex_unlock(&q->lock);
     return item;

@@ -25,6 +25,13 @@ DEFINE_CLEANUP(struct queue *, queue_free);
 /* 0; or -ENOBUFS when it is full, -ENOMEM: the item is then still the caller's. */
 int queue_push(struct queue *q, void *item);
 
+/* As queue_push, but waits while the queue holds `most` items or more: for
+ * producers that could fill the memory.  Never by the consumer's thread. */
+int queue_push_wait(struct queue *q, void *item, size_t most);
+
+/* Nobody waits in queue_push_wait any more, from now on. */
+void queue_hurry(struct queue *q);
+
 /* The oldest item, NULL when there is none. */
 void *queue_pop(struct queue *q);
 

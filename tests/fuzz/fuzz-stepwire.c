@@ -9,6 +9,8 @@ static void touch(const struct stepwire_event *event, void *arg)
 {
     size_t *seen = arg;
 
+    for (size_t i = 0; i < event->size; i++)
+        *seen += ((const unsigned char *)event->bytes)[i];
     *seen += strlen(event->name) + strlen(event->detail) + strlen(event->lines);
     if (!utf8_valid(event->name, strlen(event->name)) ||
         !utf8_valid(event->detail, strlen(event->detail)) ||

@@ -9,7 +9,8 @@
 
 #include "deployer/job.h"
 
-static struct job_common common = {.who = "teacher@desk", .version_digest = "abc"};
+static struct job_common common = {
+    .mode = "deploy", .places_agents = true, .who = "teacher@desk", .version_digest = "abc"};
 
 static int settings(const struct job *job, const char *peer, const char *local, struct text *ret,
                     struct error *err)

@@ -243,6 +243,7 @@ static void test_deploy(void **state)
 
         assert_int_equal(deploy_options_parse(7, argv, &o, &err), 0);
         assert_string_equal(o.verb, "trust");
+        assert_int_equal(deploy_options_parse_verb(&o, NULL, &err), 0);
         assert_int_equal(o.n_arguments, 1);
         assert_string_equal(o.arguments[0], "id");
         assert_int_equal(o.problems.count, 2);

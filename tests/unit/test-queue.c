@@ -96,12 +96,60 @@ static void test_threads(void **state)
     assert_int_equal(readable(q), 0);
 }
 
+static void *produce_patiently(void *arg)
+{
+    static int items[ITEMS];
+
+    for (size_t i = 0; i < ITEMS; i++)
+        if (queue_push_wait(arg, &items[i], 4) < 0)
+            return arg;
+    return NULL;
+}
+
+static void test_wait(void **state)
+{
+    /* Its own bound is what a producer that does not wait would meet. */
+    CLEANUP(queue_free_p) struct queue *q = queue_new(4, NULL);
+    pthread_t threads[PRODUCERS];
+    size_t count = 0;
+
+    (void)state;
+    for (size_t i = 0; i < PRODUCERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, produce_patiently, q), 0);
+    while (count < (size_t)ITEMS * PRODUCERS - 2) {
+        struct pollfd p = {.fd = queue_fd(q), .events = POLLIN};
+
+        assert_int_equal(poll(&p, 1, 10000), 1);
+        if (queue_pop(q))
+            count++;
+    }
+    queue_hurry(q);
+    for (size_t i = 0; i < PRODUCERS; i++) {
+        void *failed;
+
+        assert_int_equal(pthread_join(threads[i], &failed), 0);
+        assert_null(failed);
+    }
+}
+
+static void test_hurry(void **state)
+{
+    CLEANUP(queue_free_p) struct queue *q = queue_new(0, NULL);
+    pthread_t thread;
+    void *failed;
+
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, produce_patiently, q), 0);
+    queue_hurry(q); /* nobody pops: without it the producer waits for ever */
+    assert_int_equal(pthread_join(thread, &failed), 0);
+    assert_null(failed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order),
-        cmocka_unit_test(test_bound),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_order), cmocka_unit_test(test_bound), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_wait),  cmocka_unit_test(test_hurry),
     };
 
     return cmocka_run_group_tests_name("queue", tests, NULL, NULL);

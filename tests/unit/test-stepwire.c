@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/param.h>
 
 #include "deployer/stepwire.h"
 
@@ -17,6 +18,17 @@ static void record(const struct stepwire_event *e, void *arg)
 {
     text_addf(arg, "%d%s %u %s [%s] [%s] [%s]\n", e->kind, e->wanted ? " want" : "", e->number,
               step_status_name(e->status), e->name, e->detail, e->lines);
+}
+
+/* Events apart from a stream's bytes. */
+static void separate(const struct stepwire_event *e, void *arg)
+{
+    struct text **both = arg;
+
+    if (e->size)
+        text_add(both[1], e->bytes, e->size);
+    else
+        record(e, both[0]);
 }
 
 static int feed(const char *bytes, size_t piece, struct text *seen, struct error *err)
@@ -123,6 +135,29 @@ static void makes_utf8_of_anything(void **unused)
     assert_string_equal(text_str(&seen), "0 0 ok [] [] []\n6 0 ok [] [?pié?] []\n");
 }
 
+static void hands_a_stream_on_as_it_comes(void **unused)
+{
+    static const char run[] = HELLO "diff\thosts\t%2B127.0.1.1%09me%0A\nnote\twaiting\nstream\n"
+                                    "end\tok\n\xff%zz no newline, no event";
+
+    (void)unused;
+    for (size_t piece = 1; piece < sizeof(run); piece++) {
+        CLEANUP_TEXT struct text events = TEXT_INIT, bytes = TEXT_INIT;
+        struct stepwire w;
+        struct text *both[] = {&events, &bytes};
+
+        stepwire_init(&w, NONCE, separate, both);
+        for (size_t at = 0; at < sizeof(run) - 1; at += piece)
+            assert_int_equal(stepwire_feed(&w, run + at, MIN(piece, sizeof(run) - 1 - at), NULL),
+                             0);
+        stepwire_clear(&w);
+        assert_string_equal(text_str(&events),
+                            "0 0 ok [] [] []\n9 0 ok [hosts] [+127.0.1.1\tme\n] []\n"
+                            "10 0 ok [] [waiting] []\n11 0 ok [] [] []\n");
+        assert_string_equal(text_str(&bytes), "end\tok\n\xff%zz no newline, no event");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +166,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_broken),
         cmocka_unit_test(bounds_noise_and_lines),
         cmocka_unit_test(makes_utf8_of_anything),
+        cmocka_unit_test(hands_a_stream_on_as_it_comes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

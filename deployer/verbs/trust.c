@@ -1,4 +1,4 @@
-#include "verbs.h"
+#include "deployer/verbs/verbs.h"
 
 #include <errno.h>
 #include <string.h>
@@ -31,7 +31,7 @@ static int show(struct state *state, const char *id, struct text *ret, struct er
     return pins.count == 0 && id ? 1 : 0;
 }
 
-int verb_trust(struct state *state, char **arguments, int n, struct text *ret, struct error *err)
+static int trust(struct state *state, char **arguments, int n, struct text *ret, struct error *err)
 {
     struct state_pin pin = {.source = PIN_TRUST};
     int r;
@@ -57,3 +57,19 @@ int verb_trust(struct state *state, char **arguments, int n, struct text *ret, s
         text_addf(ret, "%s is trusted with %s.\n", pin.id, pin.fingerprint);
     return r;
 }
+
+static int run(struct program *p, struct error *err)
+{
+    CLEANUP_TEXT struct text said = TEXT_INIT;
+    int r = trust(p->state, p->options.arguments, p->options.n_arguments, &said, err);
+
+    program_put(stdout, &said);
+    return r;
+}
+
+const struct verb verb_trust = {
+    .name = "trust",
+    .arguments = "[ID [FINGERPRINT]]",
+    .help = "show the pinned host keys, or accept a machine's",
+    .run = run,
+};

@@ -36,6 +36,8 @@ static void keyed_hash(const uint8_t key[static BLOCK_SIZE], uint8_t pad, const 
     (void)crypto_hash_sha256_update(&state, block, sizeof(block));
     (void)crypto_hash_sha256_update(&state, data, size);
     (void)crypto_hash_sha256_final(&state, ret);
+    explicit_bzero(block, sizeof(block));
+    explicit_bzero(&state, sizeof(state));
 }
 
 void digest_hmac(const void *key, size_t key_size, const void *data, size_t size,
@@ -49,11 +51,31 @@ void digest_hmac(const void *key, size_t key_size, const void *data, size_t size
         memcpy(block, key, key_size);
     keyed_hash(block, 0x36, data, size, inner); /* RFC 2104 §2 */
     keyed_hash(block, 0x5c, inner, sizeof(inner), ret);
+    explicit_bzero(block, sizeof(block));
+}
+
+bool digest_equal(const void *a, const void *b, size_t size)
+{
+    const volatile uint8_t *x = a, *y = b;
+    uint8_t differ = 0;
+
+    for (size_t i = 0; i < size; i++)
+        differ |= x[i] ^ y[i];
+    return differ == 0;
 }
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-void digest_base64(const uint8_t digest[static DIGEST_SIZE], char ret[static 44])
+void digest_base64url(const uint8_t digest[static DIGEST_SIZE],
+                      char ret[static DIGEST_BASE64_LENGTH + 1])
+{
+    digest_base64(digest, ret);
+    for (char *c = ret; *c; c++)
+        *c = (char)(*c == '+' ? '-' : *c == '/' ? '_' : *c);
+}
+
+void digest_base64(const uint8_t digest[static DIGEST_SIZE],
+                   char ret[static DIGEST_BASE64_LENGTH + 1])
 {
     uint32_t bits = 0;
     unsigned count = 0;

@@ -1,0 +1,322 @@
+#include "program.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "discovery/base/file.h"
+#include "discovery/output.h"
+
+enum { BUNDLE_BYTES_MAX = 64 * 1024 * 1024 };
+
+void program_clear(struct program *p)
+{
+    targets_clear(&p->targets);
+    resumption_clear(&p->resumed);
+    text_clear(&p->bundle_bytes);
+    bundle_clear(&p->bundle);
+    wheel_set_clear(&p->wheels);
+    free(p->spec);
+    free(p->key_list);
+    strings_clear(&p->keys);
+    state_free(p->state);
+    problem_clear(&p->problem);
+    sd_event_unref(p->loop);
+    paths_clear(&p->paths);
+    deploy_options_clear(&p->options);
+}
+
+/* user@host, for the lock on the machine. */
+static void describe_self(struct program *p)
+{
+    char host[64] = "controller";
+    const char *user = getenv("SUDO_USER");
+
+    (void)gethostname(host, sizeof(host) - 1);
+    if (!user)
+        user = getenv("USER");
+    (void)snprintf(p->who, sizeof(p->who), "%s@%s", user ? user : "root", host);
+}
+
+int program_open(struct program *p, struct error *err)
+{
+    int r = sd_event_new(&p->loop);
+
+    if (r < 0)
+        return error_sys(err, r, "cannot wait for events");
+    describe_self(p);
+    r = paths_find(p->options.state_dir, &p->paths, err);
+    return r < 0 ? r : state_open(p->paths.db, &p->state, err);
+}
+
+/* --- what it prints ---------------------------------------------------------- */
+
+void program_put(FILE *to, const struct text *t)
+{
+    (void)fwrite(text_str(t), 1, t->size, to);
+    (void)fflush(to);
+}
+
+bool program_wants_color(int fd)
+{
+    const char *no = getenv("NO_COLOR"); /* no-color.org: set and not empty */
+
+    return isatty(fd) && !(no && *no);
+}
+
+struct report_style program_style_of(int fd)
+{
+    struct winsize size = {0};
+
+    if (!isatty(fd) || ioctl(fd, TIOCGWINSZ, &size) < 0)
+        size.ws_col = 0;
+    return (struct report_style){.width = size.ws_col, .color = program_wants_color(fd)};
+}
+
+/* --- trust ----------------------------------------------------------------------- */
+
+/* A line for a machine that has no pin, nor a signature instead of one; 1 when
+ * there is nothing to ask. */
+static int add_new(struct program *p, const struct target *t, struct text *list, struct error *err)
+{
+    CLEANUP(known_clear) struct known known = {0};
+    int r = known_get(p->state, t, (struct consent){0}, &known, err);
+
+    if (r < 0)
+        return r;
+    if (known_pin(&known) || (known.verified && !known.held_by))
+        return 1;
+    text_adds(list, "  ");
+    text_add_printable(list, t->host ? t->host : t->id);
+    text_addf(list, "  %s", t->hostkey ? t->hostkey : "(says no host key)");
+    if (known.held_by) {
+        text_adds(list, "  has the name '");
+        text_add_printable(list, known.agent);
+        text_addf(list, "', which %s held", known.held_by);
+    }
+    text_addc(list, '\n');
+    return 0;
+}
+
+int program_ask_about_new(struct program *p, struct error *err)
+{
+    CLEANUP_TEXT struct text list = TEXT_INIT;
+    char answer[8] = "";
+    size_t new = 0;
+
+    p->consent.given = p->options.accept_new;
+    if (p->options.accept_new || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+        return 0;
+    for (size_t i = 0; i < p->targets.count; i++) {
+        int r = add_new(p, &p->targets.items[i], &list, err);
+
+        if (r < 0)
+            return r;
+        new += r == 0;
+    }
+    if (new == 0)
+        return 0;
+    program_put(stderr, &list);
+    fprintf(stderr, "%zu machine%s new here. Are these the host keys of your machines? [y/N] ", new,
+            new == 1 ? " is" : "s are");
+    if (!fgets(answer, sizeof(answer), stdin) || (answer[0] != 'y' && answer[0] != 'Y'))
+        return 1;
+    p->consent = (struct consent){.given = true, .asked = true};
+    return 0;
+}
+
+/* --- what is sent ------------------------------------------------------------- */
+
+static int pack(struct program *p, struct error *err)
+{
+    int r = bundle_make(&p->wheels, p->paths.steps, p->paths.cache, &p->bundle, err);
+
+    return r < 0 ? r : file_read(p->bundle.path, BUNDLE_BYTES_MAX, &p->bundle_bytes, err);
+}
+
+int program_pack_steps(struct program *p, struct error *err)
+{
+    p->wheels.version = strdup("none");
+    if (!p->wheels.version)
+        return error_sys(err, -ENOMEM, "cannot pack the steps");
+    return pack(p, err);
+}
+
+int program_pack_pydcop(struct program *p, struct error *err)
+{
+    int r = 0;
+
+    if (p->options.spec)
+        p->spec = strdup(p->options.spec);
+    else
+        r = state_setting_get(p->state, STATE_SETTING_SPEC, &p->spec, err);
+    if (r == -ENOENT)
+        p->spec = strdup("pydcop");
+    else if (r < 0)
+        return r;
+    if (!p->spec)
+        return error_sys(err, -ENOMEM, "cannot prepare pyDCOP");
+    r = wheel_prepare(p->spec, p->paths.cache, -1, &p->wheels, err);
+    if (r == 0)
+        r = pack(p, err);
+    if (r < 0)
+        return r;
+    if (p->wheels.unrefreshed && !p->options.quiet)
+        fprintf(stderr, "The Python index does not answer; %s %s from the cache is used.\n",
+                p->wheels.name, p->wheels.version);
+    return p->options.check ? 0 : state_setting_set(p->state, STATE_SETTING_SPEC, p->spec, err);
+}
+
+/* --- doing it ------------------------------------------------------------------ */
+
+static void write_progress(const char *bytes, size_t size, void *arg)
+{
+    FILE *to = arg;
+
+    (void)fwrite(bytes, 1, size, to);
+    (void)fflush(to);
+}
+
+static void write_nothing(const char *bytes, size_t size, void *arg)
+{
+    (void)bytes, (void)size, (void)arg;
+}
+
+/* `silent`: the verb itself tells what becomes of the machines. */
+static int start_progress(const struct deploy_options *o, bool silent, struct progress **ret,
+                          struct error *err)
+{
+    struct winsize size = {0};
+    bool terminal = isatty(STDERR_FILENO) && !o->quiet;
+    struct progress_options options = {
+        .format = o->json    ? PROGRESS_JSON
+                  : terminal ? PROGRESS_TERMINAL
+                             : PROGRESS_PLAIN,
+        .colour = program_wants_color(STDERR_FILENO),
+        .quiet = o->quiet,
+        .verbose = o->verbose,
+        .write = silent ? write_nothing : write_progress,
+        .arg = o->json ? stdout : stderr,
+    };
+
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0) {
+        options.width = size.ws_col;
+        options.height = size.ws_row;
+    }
+    *ret = progress_new(&options);
+    return *ret ? 0 : error_sys(err, -ENOMEM, "cannot show progress");
+}
+
+static int list_keys(struct program *p, struct error *err)
+{
+    int r = paths_keys(&p->options.keys, &p->keys, err);
+
+    if (r < 0)
+        return r;
+    p->key_list = calloc(p->keys.count + 1, sizeof(*p->key_list));
+    if (!p->key_list)
+        return error_sys(err, -ENOMEM, "cannot find keys");
+    for (size_t i = 0; i < p->keys.count; i++)
+        p->key_list[i] = p->keys.items[i];
+    return 0;
+}
+
+static int conclude(struct program *p, const struct action *action, const struct progress *progress,
+                    int signal)
+{
+    CLEANUP_TEXT struct text recap = TEXT_INIT;
+    struct progress_counts counts;
+
+    if (!action->no_recap && progress_recap(progress, &recap) == 0)
+        program_put(stdout, &recap);
+    if (signal) {
+        fprintf(stderr, "Interrupted.%s\n",
+                action->unrecorded ? "" : " dcop-deploy --resume does what is left.");
+        program_clear(p);
+        end_by_signal(signal);
+    }
+    progress_count(progress, &counts);
+    return p->absent || counts.failed || counts.unreachable || counts.skipped || counts.interrupted
+               ? 1
+               : 0;
+}
+
+/* Whom the run is for, so that a machine that is never reached is known as left. */
+static int plan(const struct targets *targets, struct state_targets *ret, struct error *err)
+{
+    ret->items = calloc(targets->count + 1, sizeof(*ret->items));
+    if (!ret->items)
+        return error_sys(err, -ENOMEM, "cannot plan");
+    for (; ret->count < targets->count; ret->count++) {
+        const struct target *t = &targets->items[ret->count];
+        CLEANUP_TEXT struct text agents = TEXT_INIT;
+
+        for (size_t i = 0; i < t->agents.count; i++)
+            text_addf(&agents, "%s%s", i ? " " : "", t->agents.items[i]);
+        ret->items[ret->count] = (struct state_target){
+            .machine = strdup(target_key(t)),
+            .host = t->host ? strdup(t->host) : NULL,
+            .agents = text_take(&agents),
+        };
+    }
+    return 0;
+}
+
+int program_act(struct program *p, const struct action *action, struct error *err)
+{
+    CLEANUP(progress_free_p) struct progress *progress = NULL;
+    const struct deploy_options *o = &p->options;
+    bool with_pydcop = p->spec != NULL;
+    CLEANUP_STRINGS struct strings wish = {0};
+    CLEANUP(state_targets_clear) struct state_targets planned = {0};
+    int signal = 0;
+    int r = list_keys(p, err);
+
+    if (r == 0)
+        r = resume_wish(o, &wish, err);
+    if (r == 0)
+        r = plan(&p->targets, &planned, err);
+    if (r == 0)
+        r = start_progress(o, action->no_recap, &progress, err);
+    if (r < 0)
+        return r;
+    {
+        struct job_common common = {
+            .user = o->user,
+            .keys = p->key_list,
+            .agent = o->keys.count == 0,
+            .timeout_ms = o->timeout_ms,
+            .mode = action->mode,
+            .settings = action->settings,
+            .places_agents = with_pydcop,
+            .orchestrator = o->orchestrator,
+            .who = p->who,
+            .version_digest = with_pydcop ? p->bundle.digest : NULL,
+            .bundle_digest = p->bundle.bundle_digest,
+            .bundle = p->bundle_bytes.data,
+            .bundle_size = p->bundle_bytes.size,
+        };
+        struct deployment d = {
+            .targets = &p->targets,
+            .common = &common,
+            .consent = p->consent,
+            .forks = o->forks,
+            .state = p->state,
+            .record = {.verb = action->unrecorded ? NULL : (char *)o->verb,
+                       .spec = p->spec,
+                       .bundle_digest = with_pydcop ? p->bundle.bundle_digest : NULL,
+                       .files = p->problem.files,
+                       .wish = wish,
+                       .targets = planned},
+            .progress = progress,
+            .listener = action->listener,
+            .arg = action->arg,
+            .ticking = !o->json && !o->quiet && !action->no_recap && isatty(STDERR_FILENO),
+        };
+
+        r = deployment_run(&d, p->loop, &signal, err);
+    }
+    return r < 0 ? r : conclude(p, action, progress, signal);
+}

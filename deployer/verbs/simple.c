@@ -1,0 +1,27 @@
+/* The verbs that are one mode of the machine's side and nothing more. */
+#include "deployer/verbs/verbs.h"
+
+static int run(struct program *p, struct error *err)
+{
+    struct action action = {.mode = p->options.verb};
+    int r = verb_takes(p, 0, err);
+
+    if (r == 0)
+        r = program_find_targets(p, err);
+    if (r == 0)
+        r = program_ask_about_new(p, err);
+    if (r == 0)
+        r = program_pack_steps(p, err);
+    return r == 0 ? program_act(p, &action, err) : r;
+}
+
+#define SIMPLE(word, words)                                                                        \
+    const struct verb verb_##word = {.name = #word, .arguments = "", .help = (words), .run = run}
+
+SIMPLE(start, "start the agents");
+SIMPLE(stop, "stop the agents; a reboot starts them again");
+SIMPLE(restart, "stop and start the agents");
+SIMPLE(rollback, "go back to the version that was there before");
+SIMPLE(uninstall, "take away what was deployed");
+SIMPLE(poweroff, "switch the machines off, at the end of a lesson");
+SIMPLE(reboot, "boot the machines anew");

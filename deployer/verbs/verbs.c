@@ -1,0 +1,27 @@
+#include "deployer/verbs/verbs.h"
+
+#include <errno.h>
+#include <string.h>
+
+const struct verb *const verbs[] = {
+    &verb_deploy,    &verb_status,   &verb_start,  &verb_stop,  &verb_restart, &verb_rollback,
+    &verb_uninstall, &verb_poweroff, &verb_reboot, &verb_trust, NULL,
+};
+
+const struct verb *verb_find(const char *name)
+{
+    for (size_t i = 0; verbs[i]; i++)
+        if (strcmp(verbs[i]->name, name) == 0)
+            return verbs[i];
+    return NULL;
+}
+
+int verb_takes(const struct program *p, int most, struct error *err)
+{
+    const struct deploy_options *o = &p->options;
+
+    if (o->n_arguments <= most)
+        return 0;
+    return error_set(err, -EINVAL, "'%s' takes no argument such as '%s'; see --help", o->verb,
+                     o->arguments[most]);
+}

@@ -1,0 +1,29 @@
+/*
+ * The verbs of dcop-deploy, one table for help and run alike; each verb, or a
+ * few that are one, has a file.
+ */
+#pragma once
+
+#include "deployer/program.h"
+#include "discovery/base/options.h"
+
+struct verb {
+    const char *name, *arguments, *help;
+    const struct option_row *options; /* of its own; NULL: none */
+    /* 0, 1 when the answer is no, or a negative errno with words. */
+    int (*run)(struct program *p, struct error *err);
+};
+
+/* Ended by a NULL. */
+extern const struct verb *const verbs[];
+
+/* NULL: there is none of that name. */
+const struct verb *verb_find(const char *name);
+
+/* -EINVAL when there are more arguments than that. */
+int verb_takes(const struct program *p, int most, struct error *err);
+
+extern const struct verb verb_deploy, verb_trust;
+extern const struct verb verb_start, verb_stop, verb_restart, verb_rollback, verb_uninstall;
+extern const struct verb verb_poweroff, verb_reboot;
+extern const struct verb verb_status, verb_exec, verb_logs;

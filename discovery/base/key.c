@@ -1,0 +1,232 @@
+#include "key.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "digest.h"
+#include "file.h"
+
+/* A key's line, wiped wherever it goes out of scope. */
+struct line {
+    char text[KEY_HEX_LENGTH + 2]; /* and the newline, and one byte too many */
+};
+
+static void line_clear(struct line *l)
+{
+    explicit_bzero(l, sizeof(*l));
+}
+
+void key_clear(struct key *k)
+{
+    explicit_bzero(k, sizeof(*k));
+}
+
+void key_derive(const struct key *fleet, const char *id, struct key *ret)
+{
+    digest_hmac(fleet->bytes, sizeof(fleet->bytes), id, strlen(id), ret->bytes);
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)tolower((unsigned char)c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool parse(const char *text, size_t size, struct key *ret)
+{
+    if (size != KEY_HEX_LENGTH && !(size == KEY_HEX_LENGTH + 1 && text[KEY_HEX_LENGTH] == '\n'))
+        return false;
+    for (size_t i = 0; i < KEY_SIZE; i++) {
+        int high = hex_value(text[2 * i]), low = hex_value(text[2 * i + 1]);
+
+        if (high < 0 || low < 0)
+            return false;
+        ret->bytes[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+static void format(const struct key *k, struct line *ret)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < KEY_SIZE; i++) {
+        ret->text[2 * i] = digits[k->bytes[i] >> 4];
+        ret->text[2 * i + 1] = digits[k->bytes[i] & 15];
+    }
+    ret->text[KEY_HEX_LENGTH] = '\n';
+}
+
+/* Not file_read: its buffers are not wiped. */
+static int load(int fd, const char *path, struct key *ret, struct error *err)
+{
+    CLEANUP(line_clear) struct line line = {{0}};
+    CLEANUP(key_clear) struct key key = {{0}};
+    size_t size = 0;
+
+    while (size < sizeof(line.text)) {
+        ssize_t n = read(fd, line.text + size, sizeof(line.text) - size);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return error_sys(err, -errno, "cannot read %s", path);
+        if (n == 0)
+            break;
+        size += (size_t)n;
+    }
+    if (size == 0)
+        return error_set(err, -ENODATA, "%s is empty, it holds no key", path);
+    if (!parse(line.text, size, &key))
+        return error_set(err, -EBADMSG, "%s holds no key: 64 hex digits and a newline", path);
+    *ret = key;
+    return 0;
+}
+
+static int open_key(const char *path, struct error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+    return fd < 0 ? error_sys(err, -errno, "cannot read %s", path) : fd;
+}
+
+int key_load(const char *path, struct key *ret, struct error *err)
+{
+    CLEANUP_CLOSE int fd = open_key(path, err);
+
+    return fd < 0 ? fd : load(fd, path, ret, err);
+}
+
+int key_read(const char *path, struct key *ret, struct error *err)
+{
+    CLEANUP_CLOSE int fd = open_key(path, err);
+    struct stat st;
+
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &st) < 0)
+        return error_sys(err, -errno, "cannot read %s", path);
+    if (!S_ISREG(st.st_mode))
+        return error_set(err, -EBADMSG, "%s is no file", path);
+    if (st.st_uid != geteuid() && st.st_uid != 0)
+        return error_set(err, -EPERM, "%s belongs to another user; it is not used", path);
+    if (st.st_mode & 077)
+        return error_set(err, -EPERM,
+                         "%s can be read or written by others: not used.  If nobody has read it, "
+                         "chmod 600 it; else make a new key",
+                         path);
+    return load(fd, path, ret, err);
+}
+
+/* So that the name of a file is on the disk, as its content is. */
+static int sync_folder(const char *path, struct error *err)
+{
+    CLEANUP_FREE char *folder = strdup(path);
+    CLEANUP_CLOSE int fd = -1;
+    char *slash = folder ? strrchr(folder, '/') : NULL;
+
+    if (!folder)
+        return error_sys(err, -ENOMEM, "cannot write %s", path);
+    if (slash)
+        slash[slash == folder] = '\0';
+    fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) < 0)
+        return error_sys(err, -errno, "cannot write %s to the disk", path);
+    return 0;
+}
+
+int key_write(const char *path, const struct key *k, struct error *err)
+{
+    CLEANUP(line_clear) struct line line = {{0}};
+    int r;
+
+    format(k, &line);
+    r = file_write(path, line.text, KEY_HEX_LENGTH + 1, 0600, err);
+    return r < 0 ? r : sync_folder(path, err);
+}
+
+static int make_folder_of(const char *path, struct error *err)
+{
+    CLEANUP_FREE char *folder = strdup(path);
+    char *slash = folder ? strrchr(folder, '/') : NULL;
+
+    if (!folder)
+        return error_sys(err, -ENOMEM, "cannot make %s", path);
+    if (!slash || slash == folder)
+        return 0;
+    *slash = '\0';
+    return make_folders(folder, 0700, err);
+}
+
+int key_make(const char *path, struct key *ret, struct error *err)
+{
+    CLEANUP(key_clear) struct key key = {{0}};
+    CLEANUP_FREE char *temporary = NULL;
+    int r = make_folder_of(path, err);
+
+    if (r < 0)
+        return r;
+    if (getrandom(key.bytes, sizeof(key.bytes), 0) != sizeof(key.bytes))
+        return error_sys(err, -EIO, "cannot make %s: no random bytes", path);
+    if (asprintf(&temporary, "%s.%ld", path, (long)getpid()) < 0) {
+        temporary = NULL;
+        return error_sys(err, -ENOMEM, "cannot make %s", path);
+    }
+    r = key_write(temporary, &key, err);
+    if (r < 0)
+        return r;
+    /* Unlike a rename, a link replaces nothing. */
+    if (link(temporary, path) < 0)
+        r = error_sys(err, -errno, "cannot make %s", path);
+    (void)unlink(temporary);
+    if (r == 0)
+        r = sync_folder(path, err);
+    if (r == 0)
+        *ret = key;
+    return r;
+}
+
+char *key_folder(const char *config)
+{
+    const char *base = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    char *folder;
+
+    if (config)
+        return strdup(config);
+    if (base && *base == '/') /* XDG Base Directory Specification: relative ones are ignored */
+        return asprintf(&folder, "%s/dcop", base) < 0 ? NULL : folder;
+    if (!home || *home != '/')
+        return NULL;
+    return asprintf(&folder, "%s/.config/dcop", home) < 0 ? NULL : folder;
+}
+
+int key_read_fleet(const char *config, struct key *ret, struct error *err)
+{
+    CLEANUP_FREE char *folder = key_folder(config), *path = NULL;
+    int r;
+
+    if (!folder)
+        return 0; /* no home: no key in it */
+    if (asprintf(&path, "%s/" KEY_FLEET_FILE, folder) < 0) {
+        path = NULL;
+        return error_sys(err, -ENOMEM, "cannot read the fleet key");
+    }
+    r = key_read(path, ret, err);
+    if (r == -ENOENT || r == -ENOTDIR) {
+        if (err)
+            *err = (struct error){0};
+        return 0;
+    }
+    return r < 0 ? r : 1;
+}
