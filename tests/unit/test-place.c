@@ -64,6 +64,8 @@ static void bad_places_are_named(void **state)
         {"abcdefghijklmnopqrstuvwxyz0123456@h",
          "\"abcdefghijklmnopqrstuvwxyz0123456@h\": " NO_USER},
         {"-oProxyCommand=x", "\"-oProxyCommand=x\": " NO_NAME},
+        {"-h", "\"-h\": " NO_NAME},
+        {"a.-b", "\"a.-b\": " NO_NAME},
         {"a@b@c", "\"a@b@c\": " NO_NAME},
         {"a..b", "\"a..b\": " NO_NAME},
         {".a", "\".a\": " NO_NAME},
