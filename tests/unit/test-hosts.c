@@ -1,5 +1,6 @@
 /* The reader of inventories: what it finds, and what it says. */
 #include <errno.h>
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,14 @@
 #include "deployer/hosts.h"
 #include "discovery/inventory.h"
 
+static void add_if(struct text *to, const char *before, const char *value)
+{
+    if (!value)
+        return;
+    text_adds(to, before);
+    text_adds(to, value);
+}
+
 /* "address:port user pass=… become=… key=… [agents]", one a line. */
 static void describe(const struct hosts *hosts, struct text *ret)
 {
@@ -19,10 +28,10 @@ static void describe(const struct hosts *hosts, struct text *ret)
         const struct host *h = &hosts->items[i];
 
         text_addf(ret, "%s%s:%u", i ? "\n" : "", h->address, h->port);
-        text_addf(ret, h->user ? " %s" : "", h->user);
-        text_addf(ret, h->password ? " pass=%s" : "", h->password);
-        text_addf(ret, h->become_password ? " become=%s" : "", h->become_password);
-        text_addf(ret, h->key ? " key=%s" : "", h->key);
+        add_if(ret, " ", h->user);
+        add_if(ret, " pass=", h->password);
+        add_if(ret, " become=", h->become_password);
+        add_if(ret, " key=", h->key);
         for (size_t j = 0; j < h->agents.count; j++)
             text_addf(ret, "%s%s%s", j ? "|" : " [", h->agents.items[j],
                       j + 1 == h->agents.count ? "]" : "");
@@ -395,8 +404,8 @@ static void our_own_files_come_back(void **state)
                                         "- a",
                                         "? a",
                                         "a: b",
-                                        "\xef\xbb\xbf"
-                                        "a",
+                                        ("\xef\xbb\xbf"
+                                         "a"),
                                         "2024-01-01",
                                         "12:30",
                                         "=",
@@ -476,6 +485,52 @@ static void a_missing_file_is_named(void **state)
     assert_int_equal(hosts_read("/dev/zero", &hosts, &err), -EFBIG);
 }
 
+/* How often the bytes stand in the heap. */
+static size_t count_in_heap(const char *bytes, size_t size)
+{
+    CLEANUP_FREE char *line = NULL;
+    FILE *maps = fopen("/proc/self/maps", "re");
+    size_t room = 0, count = 0;
+
+    assert_non_null(maps);
+    while (getline(&line, &room, maps) > 0) {
+        uintptr_t from, to;
+
+        if (!strstr(line, "[heap]") || sscanf(line, "%" SCNxPTR "-%" SCNxPTR, &from, &to) != 2)
+            continue;
+        for (const char *at = (const char *)from, *end = (const char *)to;
+             (at = memmem(at, (size_t)(end - at), bytes, size)); at++)
+            count++;
+    }
+    (void)fclose(maps);
+    return count;
+}
+
+static void passwords_are_wiped(void **state)
+{
+    static char yaml[] = "all: {hosts: {h: {ansible_password: 1234567890123456, x: "
+                         "1234567890123456, ansible_sudo_pass: '1234567890123456'}}}\n";
+    static char password[17];
+    struct hosts hosts = HOSTS_INIT;
+
+    (void)state;
+    /* The password is made here, so that it stands nowhere else. */
+    for (size_t i = 0; i < 16; i++)
+        password[i] = (char)('a' + (i * 7 + 3) % 26);
+    for (char *at = yaml; (at = strstr(at, "1234567890123456"));)
+        memcpy(at, password, 16);
+    assert_int_equal(hosts_parse("f", yaml, strlen(yaml), &hosts, NULL), 0);
+#ifndef __SANITIZE_ADDRESS__
+    assert_int_equal(count_in_heap(password, 16), 2); /* that the search finds them */
+#endif
+    hosts_clear(&hosts);
+    assert_int_equal(count_in_heap(password, 16), 0);
+    /* On the way to an error, too. */
+    yaml[strlen(yaml) - 4] = ' ';
+    assert_int_equal(hosts_parse("f", yaml, strlen(yaml), &hosts, NULL), -EBADMSG);
+    assert_int_equal(count_in_heap(password, 16), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -490,6 +545,7 @@ int main(void)
         cmocka_unit_test(what_is_not_used_is_told_once),
         cmocka_unit_test(our_own_files_come_back),
         cmocka_unit_test(aliases_do_not_blow_up),
+        cmocka_unit_test(passwords_are_wiped),
         cmocka_unit_test(a_missing_file_is_named),
     };
 
