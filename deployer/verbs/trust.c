@@ -1,10 +1,12 @@
 /* `trust`: which host keys the controller holds, and a person's word on them. */
 #include <errno.h>
+#include <jansson.h>
 #include <string.h>
 
 #include "deployer/verbs/remembered.h"
 #include "deployer/verbs/verbs.h"
 #include "discovery/advert.h"
+#include "discovery/base/key.h"
 
 /* An id may be one that is not known yet. */
 static int find(struct state *s, const char *word, char **ret_id, struct error *err)
@@ -86,6 +88,47 @@ static int revoke_key(const struct remembered *v, const char *id, const char *fi
     return 0;
 }
 
+static int fleet_key_json(const char *path, bool made, struct text *ret, struct error *err)
+{
+    json_t *o =
+        json_pack("{s:i,s:{s:s,s:b}}", "version", 1, "fleet_key", "path", path, "made", (int)made);
+    CLEANUP_FREE char *text = o ? json_dumps(o, JSON_INDENT(2)) : NULL;
+
+    json_decref(o);
+    text_addf(ret, "%s\n", text ? text : "");
+    return text && text_error(ret) == 0 ? 0 : error_sys(err, -ENOMEM, "cannot write JSON");
+}
+
+/* Makes the fleet key, once; its bytes are shown to nobody. */
+static int fleet_key(const struct remembered *v, struct text *ret, struct error *err)
+{
+    CLEANUP(key_clear) struct key key = {0};
+    CLEANUP_FREE char *folder = key_folder(v->options->config_dir);
+    CLEANUP_TEXT struct text path = TEXT_INIT;
+    bool made;
+    int r = remembered_changes(v, err);
+
+    if (r < 0)
+        return r;
+    if (!folder)
+        return error_set(err, -ENOENT, "there is no home folder for the fleet key; give --config");
+    text_addf(&path, "%s/%s", folder, KEY_FLEET_FILE);
+    r = key_make(text_str(&path), &key, err);
+    made = r == 0;
+    if (r == -EEXIST) /* is it one? */
+        r = key_read(text_str(&path), &key, err);
+    if (r < 0)
+        return r;
+    if (v->options->json)
+        return fleet_key_json(text_str(&path), made, ret, err);
+    text_adds(ret, made ? "The fleet key was made: " : "The fleet key was there already: ");
+    text_add_printable(ret, text_str(&path));
+    text_adds(ret, "\nMachines whose records it has not signed take no part from now on: give them "
+                   "theirs with dcop-deploy enroll.\nWho has this file can sign for every machine; "
+                   "keep a copy where nobody else gets at it.\n");
+    return text_error(ret) < 0 ? error_sys(err, -ENOMEM, "cannot tell of the fleet key") : 0;
+}
+
 int trust_say(const struct remembered *v, struct text *ret, struct error *err)
 {
     CLEANUP_FREE char *id = NULL;
@@ -97,6 +140,8 @@ int trust_say(const struct remembered *v, struct text *ret, struct error *err)
     if (n == 0)
         return v->options->json ? state_report_pins_json(v->state, NULL, ret, err)
                                 : state_report_pins_text(v->state, &v->style, ret, err);
+    if (n == 1 && strcmp(arguments[0], "fleet-key") == 0)
+        return fleet_key(v, ret, err);
     arguments += revokes;
     n -= revokes;
     if (n == 0)
@@ -119,6 +164,6 @@ static int run(struct program *p, struct error *err)
 const struct verb verb_trust = {
     .name = "trust",
     .arguments = "[[revoke] ID [KEY]]",
-    .help = "show, accept or revoke host keys",
+    .help = "host keys; `trust fleet-key` makes the fleet's",
     .run = run,
 };

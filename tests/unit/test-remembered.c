@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <jansson.h>
@@ -14,6 +16,7 @@
 
 #include "deployer/tree.h"
 #include "deployer/verbs/remembered.h"
+#include "discovery/base/key.h"
 
 #define ONE "0123456789abcdef"
 #define TWO "fedcba9876543210"
@@ -88,8 +91,7 @@ static const char content[] =
                                                                            "a2', 'clock', 'ok', "
                                                                            "'', '', " AT(1) ", " AT(
                                                                                1) "+100),"
-                                                                                  " (1, '" ONE
-                                                                                  "', "
+                                                                                  " (1, '" ONE "', "
                                                                                   "'rpi-1.local', "
                                                                                   "'a1 a2', 'apt', "
                                                                                   "'changed', '3 "
@@ -163,6 +165,7 @@ struct call {
     const char *words[MAX_WORDS];
     bool json, verbose, check;
     size_t width;
+    const char *config;
 };
 
 static int say(struct state *s, const struct call *call, struct text *ret, struct error *err)
@@ -173,6 +176,7 @@ static int say(struct state *s, const struct call *call, struct text *ret, struc
         .json = call->json,
         .verbose = call->verbose,
         .check = call->check,
+        .config_dir = call->config,
     };
     struct remembered v = {.state = s, .options = &o, .style = {.width = call->width}};
 
@@ -192,7 +196,8 @@ static void assert_says(struct state *s, struct call call, int code, const char 
     assert_string_equal(code < 0 ? err.text : text_str(&said), words);
 }
 
-#define CALL(verb, ...) ((struct call){verb##_say, #verb, {__VA_ARGS__}, false, false, false, 0})
+#define CALL(verb, ...)                                                                            \
+    ((struct call){verb##_say, #verb, {__VA_ARGS__}, false, false, false, 0, NULL})
 
 #define CLONES                                                                                     \
     "Machines " ONE " and " TWO " have the same host key " KEY_B ": their cards were cloned, and " \
@@ -423,6 +428,43 @@ static void test_forget(void **state)
     assert_int_equal(run.targets.count, 5);
 }
 
+static void test_fleet_key(void **state)
+{
+    CLEANUP(key_clear) struct key first = {0}, second = {0};
+    char file[160], words[512];
+    struct call call = CALL(trust, "fleet-key");
+    struct stat st;
+
+    call.config = folder;
+    call.check = true;
+    assert_says(*state, call, -EINVAL, "'trust' cannot only be checked; nothing was done");
+    call.check = false;
+    (void)snprintf(file, sizeof(file), "%s/fleet.key", folder);
+#define ADVICE                                                                                     \
+    "Machines whose records it has not signed take no part from now on: give them theirs with "    \
+    "dcop-deploy enroll.\nWho has this file can sign for every machine; keep a copy where nobody " \
+    "else gets at it.\n"
+    (void)snprintf(words, sizeof(words), "The fleet key was made: %s\n" ADVICE, file);
+    assert_says(*state, call, 0, words);
+    assert_int_equal(stat(file, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(key_read(file, &first, NULL), 0);
+    /* It is made once. */
+    (void)snprintf(words, sizeof(words), "The fleet key was there already: %s\n" ADVICE, file);
+    assert_says(*state, call, 0, words);
+    assert_int_equal(key_read(file, &second, NULL), 0);
+    assert_memory_equal(&first, &second, sizeof(first));
+    (void)snprintf(words, sizeof(words),
+                   "{\"version\":1,\"fleet_key\":{\"path\":\"%s\",\"made\":false}}", file);
+    assert_json(*state, call, words);
+    assert_int_equal(truncate(file, 10), 0);
+    {
+        CLEANUP_TEXT struct text said = TEXT_INIT;
+
+        assert_int_equal(say(*state, &call, &said, NULL), -EBADMSG);
+    }
+}
+
 static void test_a_word_for_two(void **state)
 {
     struct state_machine m = {.id = (char *)(uintptr_t) "1111111111111111",
@@ -443,6 +485,7 @@ int main(void)
         TEST(test_runs),
         TEST(test_one_run),
         TEST(test_forget),
+        TEST(test_fleet_key),
         TEST(test_a_word_for_two),
     };
 
