@@ -42,6 +42,16 @@ run_apply() {
 	after_end
 }
 
+# await_hangup: until the channel's connection is gone.  Whoever has the end event hangs
+# up, and sshd's process for that connection ends; nobody waits long for one who does not.
+await_hangup() {
+	read -r _session <"$RUN/session" || _session=
+	case $_session in
+	'' | *[!0-9]*) ;;
+	*) timeout 10 tail -f "--pid=$_session" /dev/null || : ;;
+	esac
+}
+
 apply_step() {
 	unit_read=
 	check_step "$1"

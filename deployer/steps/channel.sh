@@ -27,25 +27,6 @@ facts() {
 	[ -z "$machine_id" ] || event fact id "$machine_id"
 }
 
-# read_identity: what the machine's own beacon says of it: $machine_id, and in
-# $machine_names its agents as --print writes them, one a line.
-read_identity() {
-	machine_id='' machine_names=''
-	for _beacon in "$ROOT/usr/bin/dcop-beacon" "$ROOT/usr/local/bin/dcop-beacon"; do
-		[ -x "$_beacon" ] || continue
-		_print=$("$_beacon" --print 2>/dev/null) || _print=
-		while IFS= read -r _line; do
-			case $_line in
-			id=*) machine_id=${_line#id=} ;;
-			agent=* | agent[1-9]*=*) machine_names=$machine_names${_line#*=}$NL ;;
-			esac
-		done <<-EOF
-			$_print
-		EOF
-		return 0
-	done
-}
-
 # is_meant: is this the machine that was meant, by id and by names?  The record
 # that led here was a hint from the network.
 is_meant() {
@@ -128,6 +109,8 @@ run_check() {
 	elif [ -z "$changes" ]; then
 		printf '%s' "$ok_events" >&3
 		event end ok
+		# Looking has left no more than this.
+		if [ "$want_mode" = uninstall ]; then rm -rf "$RUNTIME"; fi
 	elif ! is_to_change; then
 		event end changes
 	else
@@ -181,7 +164,7 @@ start_unit() {
 	until _said=$(systemd-run --quiet --collect --unit=dcop-run \
 		--description="dcop-deploy at work on this machine" \
 		-p Type=exec -p "StandardOutput=append:$_dir/log" -p "StandardError=append:$_dir/log" \
-		-p "ExecStopPost=/bin/sh $B/run finish $_dir" -p TimeoutStopSec=60 \
+		-p "ExecStopPost=-/bin/sh $B/run finish $_dir" -p TimeoutStopSec=60 \
 		/bin/sh "$B/run" apply "$_dir" 2>&1); do
 		# A unit that has just ended may not have been collected yet.
 		someone_at_work

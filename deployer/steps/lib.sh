@@ -318,6 +318,25 @@ read_beacon() {
 	done
 }
 
+# read_identity: what the machine's own beacon says of it: $machine_id, and in
+# $machine_names its agents as --print writes them, one a line.
+read_identity() {
+	machine_id='' machine_names=''
+	for _beacon in "$ROOT/usr/bin/dcop-beacon" "$ROOT/usr/local/bin/dcop-beacon"; do
+		[ -x "$_beacon" ] || continue
+		_print=$("$_beacon" --print 2>/dev/null) || _print=
+		while IFS= read -r _line; do
+			case $_line in
+			id=*) machine_id=${_line#id=} ;;
+			agent=* | agent[1-9]*=*) machine_names=$machine_names${_line#*=}$NL ;;
+			esac
+		done <<-EOF
+			$_print
+		EOF
+		return 0
+	done
+}
+
 unquote() {
 	unquoted=$1
 	case $1 in \"*\") ;; *) return 0 ;; esac
@@ -362,6 +381,13 @@ put() {
 	chmod "$2" "$_temp"
 	sync "$_temp"
 	mv -f "$_temp" "$1"
+}
+
+# put_over_mount FILE: the same for a file that may be a mount, as a container's
+# /etc/hosts is, which cannot be renamed over.
+put_over_mount() {
+	cat >"$RUN/content"
+	put "$1" 0644 <"$RUN/content" || cat "$RUN/content" >"$1"
 }
 
 # why TEXT: what a person is told when this step fails, before its output.
