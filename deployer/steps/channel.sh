@@ -92,6 +92,7 @@ run_check() {
 		10)
 			event check "$name" change "$detail"
 			changes=$changes$name$NL
+			[ "$want_mode" != diff ] || show_step
 			;;
 		*)
 			event check "$name" failed "$detail"
@@ -117,6 +118,39 @@ run_check() {
 		start_unit
 		follow "$RUNS/$nonce"
 	fi
+}
+
+# show_step: what the step just checked would write, as its `show` says.
+show_step() {
+	if [ "$(command -v show)" = show ]; then
+		(show) 2>/dev/null </dev/null | diff_events "$name" >&3
+		unset -f show
+	fi
+}
+
+# diff_events STEP: text to events of whole lines, within the wire's bounds.
+diff_events() {
+	head -c $((DIFF_MAX + 1)) | encode_stream | sed 's/%0A/&\
+/g' | awk -v step="$1" -v room=3900 -v most=$((DIFF_MAX)) '
+		function flush() { if (piece != "") print "diff\t" step "\t" piece; piece = "" }
+		{
+			line = $0
+			plain = line
+			total += length(line) - 2 * gsub(/%/, "", plain)
+			if (total > most) { more = 1; exit }
+			if (length(line) > room) {
+				line = substr(line, 1, room - 20)
+				# Not in the middle of a character.
+				while (line ~ /%[0-9A-F]?[0-9A-F]?$/) sub(/%[0-9A-F]?[0-9A-F]?$/, "", line)
+				line = line "%20[...]%0A"
+			}
+			if (length(piece) + length(line) > room) flush()
+			piece = piece line
+		}
+		END {
+			flush()
+			if (more) print "diff\t" step "\t[this%20is%20not%20all:%20only%20the%20first%20" most / 1024 "%20KiB%20are%20shown]%0A"
+		}'
 }
 
 # is_to_change: not only to be looked at?

@@ -7,6 +7,7 @@
 # read at once (look), and results are in variables instead of $(…):
 #   detail   what a person is told of the check
 # A step's `apply` runs in a subshell with set -e, its output in the run's log.
+# A step's `show`, if it has one, prints what its change would write; it changes nothing.
 
 # Paths are for good (DESIGN.md); tests put DCOP_ROOT before them.
 ROOT=${DCOP_ROOT:-}
@@ -23,6 +24,7 @@ NL='
 TAB='	'
 BLANKS=" $TAB$NL"
 DETAIL_MAX=1000
+DIFF_MAX=65536
 seen='' unit_read=
 
 # --- text -------------------------------------------------------------------
@@ -388,6 +390,13 @@ put() {
 put_over_mount() {
 	cat >"$RUN/content"
 	put "$1" 0644 <"$RUN/content" || cat "$RUN/content" >"$1"
+}
+
+# show_file FILE: for a step's `show`: how FILE differs from stdin, which it would become.
+show_file() {
+	_old=$1
+	[ -e "$_old" ] || _old=/dev/null
+	diff -u --label "$1" --label "$1 (new)" "$_old" - || [ $? = 1 ]
 }
 
 # why TEXT: what a person is told when this step fails, before its output.
