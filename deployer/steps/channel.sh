@@ -183,7 +183,11 @@ someone_at_work() {
 
 start_unit() {
 	# Two deployers may come here at once: systemd lets one unit of a name live.
-	mkdir -p "$RUNS" 2>/dev/null || { mkdir "$RUNTIME" && mkdir "$RUNS"; }
+	if ! _said=$(mkdir -p "$RUNS" 2>&1 && printf '%1024s' '' >"$RUNS/.room" && rm "$RUNS/.room"); then
+		event refused "nothing can be written to $RUNS, so no run can begin; make room in /run (df -h /run): $_said"
+		event end failed
+		exit 1
+	fi
 	chmod 0755 "$RUNTIME"
 	chmod 0700 "$RUNS"
 	_dir=$RUNS/$nonce

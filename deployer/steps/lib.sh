@@ -373,6 +373,36 @@ quote() {
 	quoted=$quoted$_rest\"
 }
 
+# port_holder PORT: who listens there, in $holder ("python3, pid 812"); fails when
+# nobody does.  Some twenty processes' worth of work, so only when something is wrong.
+port_holder() {
+	holder=
+	_inode=$(awk -v port="$(printf ':%04X' "$1")" \
+		'$4 == "0A" && substr($2, length($2) - 4) == port { print $10; exit }' /proc/net/tcp /proc/net/tcp6 2>/dev/null)
+	[ -n "$_inode" ] || return 1
+	holder='a process that cannot be seen'
+	_fd=$(find /proc/[0-9]*/fd -lname "socket:\\[$_inode\\]" 2>/dev/null | head -n 1) || :
+	_pid=${_fd#/proc/}
+	_pid=${_pid%%/*}
+	if [ -n "$_pid" ] && read -r _name <"/proc/$_pid/comm"; then holder="$_name, pid $_pid"; fi
+}
+
+# lock_holder FILE…: who holds a lock on one of them, in $holder; fails when nobody does.
+lock_holder() {
+	holder=
+	for _file; do
+		[ -e "$_file" ] || continue
+		_inode=$(stat -c %i "$_file")
+		_pid=$(awk -v end=":$_inode" 'substr($6, length($6) - length(end) + 1) == end && $5 > 0 { print $5; exit }' /proc/locks)
+		case $_pid in "" | "$$") continue ;; esac
+		_name='a process'
+		if [ -r "/proc/$_pid/comm" ]; then read -r _name <"/proc/$_pid/comm" || :; fi
+		holder="$_name (pid $_pid)"
+		return 0
+	done
+	return 1
+}
+
 # --- changing it ------------------------------------------------------------
 
 # put FILE MODE: stdin becomes FILE, whole or not at all, also after a power cut.
@@ -402,6 +432,12 @@ show_file() {
 # why TEXT: what a person is told when this step fails, before its output.
 why() {
 	printf '%s' "$1" >"$RUN/why"
+}
+
+# note TEXT: what a person is told while this step waits.
+note() {
+	encode "$1"
+	printf 'note\t%s\n' "$encoded" >>"$RUN/events"
 }
 
 # did TEXT: what a person is told when it has worked, instead of why it had to be.
