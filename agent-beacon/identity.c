@@ -13,8 +13,8 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
-#include "discovery/base/digest.h"
 #include "discovery/base/cleanup.h"
+#include "discovery/base/digest.h"
 #include "discovery/base/file.h"
 
 DEFINE_CLEANUP(DIR *, closedir);

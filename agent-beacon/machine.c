@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "discovery/base/digest.h"
 #include "discovery/advert.h"
 #include "discovery/base/cleanup.h"
+#include "discovery/base/digest.h"
 #include "discovery/base/file.h"
 #include "discovery/base/text.h"
 
