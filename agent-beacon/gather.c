@@ -64,7 +64,7 @@ int gather_init(struct gather *g, const struct gather_places *places, const char
     if (r == 0)
         r = read_key(g, err);
     if (r == 0)
-        r = sequence_init(&g->sequence, places->state_folder, keep, err);
+        r = sequence_init(&g->sequence, places->state_folder, keep && g->has_key, err);
     if (r < 0)
         gather_clear(g);
     return r;

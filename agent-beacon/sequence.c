@@ -34,26 +34,6 @@ static uint64_t read_number(const char *path)
     return *end == '\n' && number < number_max ? number : 0;
 }
 
-int sequence_init(struct sequence *s, const char *state_folder, bool keep, struct error *err)
-{
-    *s = (struct sequence){.keep = keep};
-    if (asprintf(&s->path, "%s/seq", state_folder) < 0) {
-        s->path = NULL;
-        return error_sys(err, -ENOMEM, "cannot start");
-    }
-    s->next = read_number(s->path);
-    if (s->next == 0)
-        s->next = clock_seconds();
-    s->limit = s->next;
-    return 0;
-}
-
-void sequence_clear(struct sequence *s)
-{
-    free(TAKE_PTR(s->path));
-    free(TAKE_PTR(s->trouble));
-}
-
 static void reserve(struct sequence *s)
 {
     struct error err = {0};
@@ -73,6 +53,28 @@ static void reserve(struct sequence *s)
     if (s->next < clock_seconds())
         s->next = clock_seconds();
     s->limit = s->next + 1; /* and try again */
+}
+
+int sequence_init(struct sequence *s, const char *state_folder, bool keep, struct error *err)
+{
+    *s = (struct sequence){.keep = keep};
+    if (asprintf(&s->path, "%s/seq", state_folder) < 0) {
+        s->path = NULL;
+        return error_sys(err, -ENOMEM, "cannot start");
+    }
+    s->next = read_number(s->path);
+    if (s->next == 0)
+        s->next = clock_seconds();
+    s->limit = s->next;
+    if (keep)
+        reserve(s);
+    return 0;
+}
+
+void sequence_clear(struct sequence *s)
+{
+    free(TAKE_PTR(s->path));
+    free(TAKE_PTR(s->trouble));
 }
 
 uint64_t sequence_next(struct sequence *s)

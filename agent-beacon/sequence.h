@@ -25,7 +25,7 @@ struct sequence {
     char *trouble;        /* why the last block is not on the disk; NULL: it is */
 };
 
-/* -ENOMEM only. */
+/* Reserves a block, with `keep`.  -ENOMEM only. */
 int sequence_init(struct sequence *s, const char *state_folder, bool keep, struct error *err);
 void sequence_clear(struct sequence *s);
 
