@@ -216,7 +216,7 @@ static void test_killed_in_the_middle(void **state)
     int kills = 0, old = 0;
 
     (void)state;
-    for (int operations = 1; operations < 100000; operations += 1 + operations / 16) {
+    for (int operations = 1; operations < 100000; operations += 1 + operations % 7) {
         bool lived;
         int version;
 
