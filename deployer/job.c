@@ -9,7 +9,6 @@
 
 #include "lines.h"
 #include "session.h"
-#include "trust.h"
 
 enum { STDERR_KEPT = 2048, ORCHESTRATOR_PORT = 9000 };
 
@@ -53,7 +52,7 @@ const char *job_outcome_name(enum job_outcome outcome)
 void job_clear(struct job *job)
 {
     target_clear(&job->target);
-    free(job->pin);
+    known_clear(&job->known);
     *job = (struct job){0};
 }
 
@@ -83,13 +82,7 @@ static int check_hostkey(const char *fingerprint, void *arg, struct error *err)
 {
     struct run *run = arg;
     const struct job *job = run->job;
-    struct trust trust = {
-        .id = job->target.id,
-        .host = job->target.host,
-        .pin = job->pin,
-        .expected = job->target.hostkey,
-        .accept_new = job->common->accept_new,
-    };
+    struct trust trust = known_trust(&job->known, &job->target);
     int r = trust_check(&trust, fingerprint, err);
 
     if (r == 0)

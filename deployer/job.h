@@ -10,6 +10,7 @@
 #pragma once
 
 #include "discovery/base/error.h"
+#include "known.h"
 #include "stepwire.h"
 #include "target.h"
 
@@ -22,7 +23,6 @@ struct job_common {
     const char *const *keys; /* private key files, NULL-terminated */
     bool agent;              /* ssh-agent too */
     unsigned timeout_ms;
-    bool accept_new;
     const char *mode;            /* what is to be done there, in the words of steps/run */
     const struct text *settings; /* more settings of this mode, as job_add_setting writes
                                     them; NULL: none */
@@ -38,7 +38,7 @@ struct job_common {
 struct job {
     const struct job_common *common;
     struct target target;
-    char *pin; /* NULL: none */
+    struct known known;
 };
 
 void job_clear(struct job *job);

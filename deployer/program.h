@@ -30,6 +30,7 @@ struct program {
     struct state *state;
     struct problem problem;
     struct targets targets;
+    struct consent consent;    /* to machines that are new */
     struct resumption resumed; /* with --resume */
     bool absent;               /* a machine that is meant is not there */
     struct strings keys;

@@ -135,7 +135,8 @@ encode_stream() {
 		{ for (i = 1; i <= NF; i++) printf "%s", ($i in of) ? of[$i] : "%" toupper($i) }'
 }
 
-# decode TEXT: in $decoded.  A newline or NUL has no place in any value.
+# decode TEXT [lines]: in $decoded.  A NUL has no place in any value, a newline only
+# where the second argument says so.
 decode() {
 	case $1 in
 	*%*) ;;
@@ -148,7 +149,8 @@ decode() {
 		_rest=${_rest#*%}
 		_hex=${_rest%"${_rest#??}"}
 		case $_hex in
-		0[0aA]) return 1 ;;
+		00) return 1 ;;
+		0[aA]) [ -n "${2:-}" ] || return 1 ;;
 		[0-9A-Fa-f][0-9A-Fa-f]) ;;
 		*) return 1 ;;
 		esac
@@ -168,6 +170,7 @@ decode() {
 read_vars() {
 	want_agents='' want_names='' want_id='' want_orchestrator='' want_address='' want_port=9001
 	want_mode=check want_time='' want_apt_proxy='' want_digest='' want_who=''
+	want_command='' want_as=user want_lines=100 want_follow=no want_version=''
 	slurp "$1" || { detail='no variables' && return 1; }
 	set -f
 	IFS=$NL
@@ -176,7 +179,9 @@ read_vars() {
 	IFS=$BLANKS
 	set +f
 	for _line; do
-		decode "${_line#* }" || { detail="cannot decode the variable ${_line%% *}" && return 1; }
+		_lines=
+		case $_line in 'command '*) _lines=lines ;; esac
+		decode "${_line#* }" $_lines || { detail="cannot decode the variable ${_line%% *}" && return 1; }
 		case ${_line%% *} in
 		agents) [ "$_line" = agents ] || want_agents=$want_agents$decoded$NL ;;
 		names) [ "$_line" = names ] || want_names=$want_names$decoded$NL ;;
@@ -189,12 +194,24 @@ read_vars() {
 		apt_proxy) want_apt_proxy=$decoded ;;
 		digest) want_digest=$decoded ;;
 		who) want_who=$decoded ;;
+		command) want_command=$decoded ;;
+		as) want_as=$decoded ;;
+		lines) want_lines=$decoded ;;
+		follow) want_follow=$decoded ;;
+		version) want_version=$decoded ;;
 		esac
 	done
-	case $want_mode in deploy | check) ;; *) detail='mode is neither deploy nor check' && return 1 ;; esac
+	case $want_mode in
+	deploy | check | diff)
+		case $want_digest in '' | *[!0-9a-f]*) detail='digest is not hexadecimal' && return 1 ;; esac
+		;;
+	rollback | uninstall | assign | status | start | stop | restart | logs | exec | poweroff | reboot) ;;
+	*) detail="this bundle knows no mode '$want_mode'" && return 1 ;;
+	esac
 	case $want_port in '' | *[!0-9]* | ??????*) detail='port is not a number' && return 1 ;; esac
 	case $want_time in *[!0-9]*) detail='time is not a number' && return 1 ;; esac
-	case $want_digest in '' | *[!0-9a-f]*) detail='digest is not hexadecimal' && return 1 ;; esac
+	case $want_lines in '' | *[!0-9]* | ??????????*) detail='lines is not a number' && return 1 ;; esac
+	case $want_version in *[!0-9a-z.-]* | .*) detail='version is not the name of one' && return 1 ;; esac
 	case $want_orchestrator$want_address in *[!0-9.:]*) detail='addresses must be IPv4' && return 1 ;; esac
 }
 
