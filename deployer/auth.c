@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent.h"
+
 enum { KEYS_MAX = 16, PASSPHRASE_TRIES = 3 };
 
 struct auth {
@@ -12,9 +14,15 @@ struct auth {
     size_t n_keys;
     size_t locked; /* keys with a passphrase that nobody gave */
     bool agent;
+    struct strings chosen; /* of the agent's keys; none: all */
     const struct secret *password;
     atomic_size_t first; /* the key that worked */
 };
+
+static void free_base64(char **base64)
+{
+    ssh_string_free_char(*base64);
+}
 
 /* --- keys, before there are workers ---------------------------------------------- */
 
@@ -63,6 +71,25 @@ static int load_key(struct passphrase *p, ssh_key *ret)
     return p->why.code == -ECANCELED ? -ECANCELED : -EKEYREJECTED;
 }
 
+/* The agent has the key of that file, or the one whose public half the file is. */
+static bool agent_has(struct auth *a, const struct strings *held, const char *file)
+{
+    CLEANUP_TEXT struct text beside = TEXT_INIT;
+    CLEANUP(free_base64) char *base64 = NULL;
+    ssh_key key = NULL;
+    bool has = false;
+
+    text_addf(&beside, "%s.pub", file);
+    if (text_error(&beside) < 0 || (ssh_pki_import_pubkey_file(file, &key) != SSH_OK &&
+                                    ssh_pki_import_pubkey_file(text_str(&beside), &key) != SSH_OK))
+        return false;
+    if (ssh_pki_export_pubkey_base64(key, &base64) == SSH_OK)
+        for (size_t i = 0; i < held->count && !has; i++)
+            has = strcmp(held->items[i], base64) == 0 && strings_add(&a->chosen, base64) == 0;
+    ssh_key_free(key);
+    return has;
+}
+
 static int add_key(struct auth *a, const char *file, bool named, struct error *err)
 {
     bool unneeded = a->password || a->agent; /* then nobody is asked for one they did not name */
@@ -85,7 +112,7 @@ static int add_key(struct auth *a, const char *file, bool named, struct error *e
     if (p.why.code == -ENOTTY)
         return error_set(err, -EINVAL,
                          "the key %s has a passphrase, and there is no terminal to ask for it on: "
-                         "`ssh-add %s` first, and leave --key out",
+                         "`ssh-add %s` first",
                          file, file);
     return error_set(err, -EINVAL, "the passphrase of %s is not right", file);
 }
@@ -94,15 +121,19 @@ int auth_new(const struct strings *files, bool named, const struct secret *passw
              struct auth **ret, struct error *err)
 {
     CLEANUP(auth_free_p) struct auth *a = calloc(1, sizeof(*a));
-    const char *agent = getenv("SSH_AUTH_SOCK");
-    int r = 0;
+    CLEANUP_STRINGS struct strings held = {0};
+    int r;
 
     if (!a)
         return error_sys(err, -ENOMEM, "cannot read keys");
     a->password = password;
-    a->agent = !named && agent && *agent;
+    /* An agent that does not answer is none. */
+    a->agent = agent_list(&held, NULL) == 0 && held.count > 0;
+    r = 0;
     for (size_t i = 0; i < files->count && r == 0; i++)
-        r = add_key(a, files->items[i], named, err);
+        if (!named || !agent_has(a, &held, files->items[i]))
+            r = add_key(a, files->items[i], named, err);
+    a->agent = a->agent && (!named || a->chosen.count > 0);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(a);
@@ -115,6 +146,7 @@ void auth_free(struct auth *a)
         return;
     for (size_t i = 0; i < a->n_keys; i++)
         ssh_key_free(a->keys[i]);
+    strings_clear(&a->chosen);
     free(a);
 }
 
@@ -123,9 +155,9 @@ void auth_free(struct auth *a)
 struct attempt {
     struct auth *auth;
     const struct auth_login *login;
-    ssh_key key;    /* a copy, while it is offered */
-    size_t offered; /* keys */
-    bool asked_agent;
+    ssh_key key;                 /* a copy, while it is offered */
+    size_t offered;              /* keys */
+    bool asked_agent, agent_cut; /* cut: it held more than were offered */
     bool gave_password;
 };
 
@@ -207,20 +239,36 @@ static int offer_key(struct attempt *t, size_t index, struct error *err)
     return r;
 }
 
+static int offer_agent(struct attempt *t, struct error *err)
+{
+    struct agent_filter *filter;
+    int fd, result;
+    int r = agent_filter_start(&t->auth->chosen, AUTH_KEYS_MAX - t->offered, &filter, &fd, err);
+
+    if (r == -ENOENT) /* gone since */
+        return -EACCES;
+    if (r < 0)
+        return r;
+    t->asked_agent = true;
+    r = ssh_set_agent_socket(t->login->ssh, fd) == SSH_OK
+            ? try(t, call_agent, &result, err)
+            : error_sys(err, -ENOMEM, "cannot talk to ssh-agent");
+    t->agent_cut = agent_filter_end(filter);
+    return r;
+}
+
 static int offer_keys(struct attempt *t, struct error *err)
 {
     size_t first = atomic_load(&t->auth->first);
-    int result, r = -EACCES;
+    int r = -EACCES;
 
     if (t->auth->n_keys > 0)
         r = offer_key(t, first, err);
     for (size_t i = 0; i < t->auth->n_keys && r == -EACCES && t->offered < AUTH_KEYS_MAX; i++)
         if (i != first)
             r = offer_key(t, i, err);
-    if (r == -EACCES && t->auth->agent && t->offered < AUTH_KEYS_MAX) {
-        t->asked_agent = true;
-        r = try(t, call_agent, &result, err);
-    }
+    if (r == -EACCES && t->auth->agent && t->offered < AUTH_KEYS_MAX)
+        r = offer_agent(t, err);
     return r;
 }
 
@@ -311,9 +359,12 @@ static int refuse(const struct attempt *t, unsigned methods, struct error *err)
                      takes_password && !t->auth->password ? ", or give --ask-pass: it takes a "
                                                             "password"
                                                           : "",
-                     t->auth->locked > 0 ? "; a key with a passphrase was passed over: ssh-add it, "
-                                           "or name it with --key"
-                                         : "");
+                     t->agent_cut ? "; ssh-agent holds more keys than servers allow tries: name "
+                                    "the right one with --key FILE.pub"
+                     : t->auth->locked > 0
+                         ? "; a key with a passphrase was passed over: ssh-add it, "
+                           "or name it with --key"
+                         : "");
 }
 
 int auth_log_in(struct auth *a, const struct auth_login *login, struct error *err)

@@ -22,8 +22,8 @@ enum { AUTH_KEYS_MAX = 5 };
 struct auth;
 
 /* `named`: a person chose these files, so one that cannot be used is an error,
- * and ssh-agent is not asked for others.  The password (NULL: none) is borrowed.
- * -EINVAL, -EACCES, -ECANCELED with words. */
+ * and of ssh-agent's keys only those count (a .pub file names one, too).  The password (NULL: none)
+ * is borrowed. -EINVAL, -EACCES, -ECANCELED with words. */
 int auth_new(const struct strings *files, bool named, const struct secret *password,
              struct auth **ret, struct error *err);
 void auth_free(struct auth *a);

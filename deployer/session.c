@@ -62,14 +62,15 @@ static int on_cancel(socket_t fd, int events, void *arg)
 static int turn(struct session *s, int64_t deadline, struct error *err)
 {
     int64_t left = deadline < 0 ? -1 : deadline - now_ms();
-    int r;
 
     if (deadline >= 0 && left <= 0)
         return error_set(err, -ETIMEDOUT, "no answer within %g s", s->timeout_ms / 1000.0);
-    r = ssh_event_dopoll(s->event, (int)left);
+    /* What it returns says less than the session does: the other side's goodbye
+     * is no error to it. */
+    (void)ssh_event_dopoll(s->event, (int)left);
     if (s->cancelled)
         return error_set(err, -ECANCELED, "interrupted");
-    if (r == SSH_ERROR && !ssh_is_connected(s->ssh) && !s->closed)
+    if (!ssh_is_connected(s->ssh) && !s->closed)
         return error_set(err, -ECONNRESET, "the connection was lost%s%s",
                          *ssh_get_error(s->ssh) ? ": " : "", ssh_get_error(s->ssh));
     return 0;
