@@ -16,6 +16,7 @@
 #include <avahi-common/error.h>
 #include <avahi-common/malloc.h>
 
+#include "advert-sign.h"
 #include "base/avahi-poll.h"
 #include "base/hash.h"
 #include "base/queue.h"
@@ -56,7 +57,8 @@ struct browser {
     atomic_int users;            /* the owner and the thread; the last one frees */
     _Atomic uint64_t busy_since; /* ms, CLOCK_MONOTONIC; 0: waiting for events */
 
-    char *type; /* what is browsed for: ADVERT_TYPE or a subtype of it */
+    char *type;      /* what is browsed for: ADVERT_TYPE or a subtype of it */
+    struct key *key; /* the fleet's; NULL: none */
     sd_event *loop;
     struct avahi_poll *poll;
     sd_event_source *retry; /* timer: rebuild everything */
@@ -233,17 +235,21 @@ static void resolved(struct tuple *t, const char *host, const AvahiAddress *addr
                      AvahiStringList *txt)
 {
     CLEANUP(browser_event_free_p) struct browser_event *e = make_event(BROWSER_RESOLVED, t);
+    const struct key *key = t->browser->key;
     uint8_t bytes[TXT_ROOM];
     struct error err = {0};
+    size_t size;
 
     settle(t);
     if (!e)
         return;
-    if (advert_parse(bytes, serialize_txt(txt, bytes), &e->advert, &err) < 0) {
+    size = serialize_txt(txt, bytes);
+    if (advert_parse(bytes, size, &e->advert, &err) < 0) {
         e->type = BROWSER_UNREADABLE;
         e->reason = strdup(err.text);
     } else {
         e->sighting.advert = &e->advert;
+        e->sighting.verified = key && advert_verify(bytes, size, port, e->advert.id, key);
     }
     e->sighting.host = host ? strdup(host) : NULL;
     e->sighting.port = port;
@@ -480,6 +486,9 @@ static void drop_user(struct browser *b)
     if (b->done_fd >= 0)
         close(b->done_fd);
     free(b->type);
+    if (b->key)
+        key_clear(b->key);
+    free(b->key);
     free(b);
 }
 
@@ -547,7 +556,16 @@ static int start_thread(struct browser *b)
     return -r;
 }
 
-int browser_new(const char *fleet, struct browser **ret, struct error *err)
+static struct key *copy_key(const struct key *key)
+{
+    struct key *copy = malloc(sizeof(*copy));
+
+    if (copy)
+        *copy = *key;
+    return copy;
+}
+
+int browser_new(const char *fleet, const struct key *key, struct browser **ret, struct error *err)
 {
     struct browser *b = calloc(1, sizeof(*b));
     int r = -ENOMEM;
@@ -563,7 +581,9 @@ int browser_new(const char *fleet, struct browser **ret, struct error *err)
         b->type = strdup(ADVERT_TYPE);
     else if (asprintf(&b->type, "_%s._sub." ADVERT_TYPE, fleet) < 0)
         b->type = NULL;
-    if (b->stop_fd >= 0 && b->done_fd >= 0 && b->queue && b->type) {
+    if (key)
+        b->key = copy_key(key);
+    if ((!key || b->key) && b->stop_fd >= 0 && b->done_fd >= 0 && b->queue && b->type) {
         atomic_store(&b->users, 2);
         r = start_thread(b);
         if (r == 0) {

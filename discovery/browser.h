@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/key.h"
 #include "roster.h"
 
 enum browser_event_type {
@@ -48,8 +49,9 @@ void browser_event_free(struct browser_event *e);
 struct browser;
 
 /* Browses for a fleet's subtype, NULL: for all machines.  The daemon need not
- * be there.  Fails for want of memory or threads only. */
-int browser_new(const char *fleet, struct browser **ret, struct error *err);
+ * be there.  With a key (copied; NULL: none), sightings say whether they are
+ * verified.  Fails for want of memory or threads only. */
+int browser_new(const char *fleet, const struct key *key, struct browser **ret, struct error *err);
 
 /* Ends the thread and waits for it, BROWSER_STOP_MS at most: a thread that
  * hangs in D-Bus then is left to itself, and frees what it uses when it comes

@@ -61,6 +61,13 @@ static int set_fleet(void *into, const char *value, struct error *err)
     return 0;
 }
 
+static int set_config(void *into, const char *value, struct error *err)
+{
+    (void)err;
+    ((struct discover_options *)into)->config = value;
+    return 0;
+}
+
 static int set_timeout(void *into, const char *value, struct error *err)
 {
     struct discover_options *o = into;
@@ -95,6 +102,9 @@ static const struct option_row rows[] = {
     {'t', "timeout", OPTION_REQUIRED, "S", "look for S seconds at most: 3; with --wait, 60",
      set_timeout},
     {'f', "fleet", OPTION_REQUIRED, "NAME", "this fleet only", set_fleet},
+    {0, "config", OPTION_REQUIRED, "DIR",
+     "settings instead of ~/.config/dcop: with a\nfleet.key in it, machines must be verified",
+     set_config},
     {0, "from", OPTION_REQUIRED, "FILE",
      "a roster saved from --json instead of the\nnetwork; - is standard input", set_from},
     {'o', "output", OPTION_REQUIRED, "FILE", "write there, whole or not at all", set_output},
@@ -253,9 +263,13 @@ static int from_file(const struct discover_options *o, const struct problem *pro
         r = report_roster_read(text_str(&json), json.size, name, &list, &err);
     if (r < 0)
         return fail(&err, EXIT_USAGE);
-    for (size_t i = 0; i < list.count; i++)
+    for (size_t i = 0; i < list.count; i++) {
+        /* The file is as good as whoever wrote it, who verified for us: it is
+         * local, and the SSH host key has the last word anyway. */
+        list.items[i].untrusted = o->key && !list.items[i].verified;
         if (!o->fleet || string_equal(machine_fleet(list.pointers[i]), o->fleet))
             list.pointers[n++] = list.pointers[i];
+    }
     return conclude(o, problem, list.pointers, n);
 }
 
@@ -295,8 +309,14 @@ static int from_network(const struct discover_options *o, const struct problem *
 static int run(struct discover_options *o)
 {
     CLEANUP_PROBLEM struct problem problem = PROBLEM_INIT;
+    CLEANUP(key_clear) struct key key = {{0}};
     struct error err = {0};
     bool given = o->problems.count > 0;
+    int r = key_read_fleet(o->config, &key, &err);
+
+    if (r < 0)
+        return fail(&err, EXIT_USAGE);
+    o->key = r > 0 ? &key : NULL;
 
     if (given && problem_read(&o->problems, &problem, &err) < 0)
         return fail(&err, EXIT_USAGE);

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "base/key.h"
 #include "base/text.h"
 #include "inventory.h"
 
@@ -28,6 +29,8 @@ struct discover_options {
     const char *from;   /* a saved roster instead of the network */
     const char *output; /* a file instead of standard output */
     const char *fleet;
+    const char *config;    /* the settings' folder; NULL: the user's */
+    const struct key *key; /* the fleet's, of that folder; NULL: there is none */
     unsigned timeout_ms;
     bool timeout_given;
 };

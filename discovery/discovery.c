@@ -19,6 +19,7 @@ struct discovery {
     sd_event *loop;
     struct discovery_options options;
     char *fleet;
+    struct key key; /* options.key points here, if there is one */
     struct browser *browser;
     struct roster *roster;
     struct liveness *liveness;
@@ -65,10 +66,11 @@ static void on_change(const struct machine *m, enum roster_change change, void *
     struct discovery *d = arg;
 
     d->status.news = now_ms(d);
-    /* Without memory it is not probed, and stays what Avahi says it is. */
-    if (change != ROSTER_OFFLINE)
+    /* Without memory it is not probed, and stays what Avahi says it is.  Nor is
+     * a claim: whoever makes one up shall not send us to an address of his choice. */
+    if (change != ROSTER_OFFLINE && !m->untrusted)
         (void)liveness_watch(d->liveness, m);
-    if (change == ROSTER_APPEARED && !d->from_liveness)
+    if (change == ROSTER_APPEARED && !m->untrusted && !d->from_liveness)
         liveness_probe_now(d->liveness, m->advert.id, m->advert.hostkey);
     if (d->options.change)
         d->options.change(m, change, d->options.arg);
@@ -90,13 +92,32 @@ static void on_liveness(const char *id, const char *hostkey, bool online, void *
     progress(d);
 }
 
+/* A record of this fleet gave way to another, one that is verified or not. */
+static void lose_record(struct discovery *d, const struct browser_event *e)
+{
+    if (d->options.key && !e->sighting.verified)
+        roster_lose_record(d->roster, &e->sighting.key, false, wall_clock());
+    else
+        roster_lose(d->roster, &e->sighting.key, wall_clock());
+}
+
+/* Is it a signed record that the machine has since replaced? */
+static bool is_replay(const struct discovery *d, const struct browser_event *e)
+{
+    const struct machine *m = roster_find(d->roster, e->advert.id, e->advert.hostkey);
+
+    return e->sighting.verified && m && m->verified && m->advert.seq > e->advert.seq;
+}
+
 /* A record that moved to another fleet is as good as gone. */
 static void take_resolved(struct discovery *d, const struct browser_event *e)
 {
     const char *fleet = e->advert.fleet ? e->advert.fleet : ADVERT_FLEET_DEFAULT;
 
+    if (is_replay(d, e))
+        return;
     if (d->fleet && strcmp(d->fleet, fleet) != 0)
-        roster_lose(d->roster, &e->sighting.key, wall_clock());
+        lose_record(d, e);
     else if (roster_see(d->roster, &e->sighting, wall_clock()) < 0)
         d->status.too_many = true;
 }
@@ -120,7 +141,7 @@ static void take_event(struct discovery *d, const struct browser_event *e)
         break;
     case BROWSER_UNREADABLE:
         d->status.unreadable++;
-        roster_lose(d->roster, &e->sighting.key, wall_clock());
+        lose_record(d, e);
         break;
     case BROWSER_REMOVED:
         roster_lose(d->roster, &e->sighting.key, wall_clock());
@@ -179,7 +200,7 @@ static int start(struct discovery *d, struct error *err)
     /* The default fleet has no subtype: it is whoever names none. */
     if (fleet && strcmp(fleet, ADVERT_FLEET_DEFAULT) == 0)
         fleet = NULL;
-    r = browser_new(fleet, &d->browser, err);
+    r = browser_new(fleet, d->options.key, &d->browser, err);
     if (r < 0)
         return r;
     r = sd_event_add_io(d->loop, &d->events, browser_fd(d->browser), EPOLLIN, on_events, d);
@@ -205,6 +226,11 @@ int discovery_new(sd_event *loop, const struct discovery_options *options, struc
     if (!d->roster || (options->fleet && !d->fleet))
         return error_sys(err, -ENOMEM, "cannot discover machines");
     d->options.fleet = d->fleet;
+    if (options->key) {
+        d->key = *options->key;
+        d->options.key = &d->key;
+        roster_expect_signatures(d->roster);
+    }
     roster_listen(d->roster, on_change, d);
     r = start(d, err);
     if (r < 0)
@@ -223,6 +249,7 @@ void discovery_free(struct discovery *d)
     liveness_free(d->liveness);
     roster_free(d->roster);
     free(d->fleet);
+    key_clear(&d->key);
     sd_event_unref(d->loop);
     free(d);
 }

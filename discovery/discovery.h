@@ -14,11 +14,13 @@
 #include <systemd/sd-event.h>
 
 #include "base/error.h"
+#include "base/key.h"
 #include "roster.h"
 
 struct discovery_options {
-    const char *fleet; /* this one only; NULL: all machines */
-    bool keep;         /* probe machines again and again */
+    const char *fleet;     /* this one only; NULL: all machines */
+    const struct key *key; /* the fleet's: verify; NULL: there is none */
+    bool keep;             /* probe machines again and again */
 
     /* Callbacks, each may be NULL; none may free the discovery. */
     void (*change)(const struct machine *m, enum roster_change change, void *arg);

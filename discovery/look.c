@@ -104,7 +104,7 @@ static void give_up_on_unprobed(struct look *l)
 
     clock_gettime(CLOCK_REALTIME, &now);
     for (size_t i = 0; i < n; i++)
-        if (!discovery_is_probed(l->discovery, machines[i]))
+        if (!machines[i]->untrusted && !discovery_is_probed(l->discovery, machines[i]))
             roster_set_online(r, machines[i]->advert.id, machines[i]->advert.hostkey, false, now);
 }
 
@@ -211,6 +211,7 @@ static int setup(struct look *l)
     const struct discover_options *o = l->options;
     const struct discovery_options d = {
         .fleet = o->fleet,
+        .key = o->key,
         .keep = o->watch,
         .change = on_change,
         .daemon = on_daemon,

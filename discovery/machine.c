@@ -30,6 +30,7 @@ static int copy_advert(struct advert *to, const struct advert *from)
 
     memcpy(copy.id, from->id, sizeof(copy.id));
     copy.state = from->state;
+    copy.seq = from->seq;
     if (strings_copy(&copy.agents, &from->agents) < 0 ||
         copy_string(&copy.fleet, from->fleet) < 0 || copy_string(&copy.user, from->user) < 0 ||
         copy_string(&copy.hostkey, from->hostkey) < 0 || copy_string(&copy.os, from->os) < 0 ||
@@ -53,6 +54,7 @@ int machine_update(struct machine *m, const struct sighting *s)
             return -ENOMEM;
         changed = true;
     }
+    m->advert.seq = s->advert->seq;
     if (s->host && !string_equal(m->host, s->host)) {
         char *host = strdup(s->host);
 
@@ -169,5 +171,7 @@ int machine_compare(const struct machine *a, const struct machine *b)
     if (order == 0)
         order = strcmp(a->advert.hostkey ? a->advert.hostkey : "",
                        b->advert.hostkey ? b->advert.hostkey : "");
+    if (order == 0)
+        order = b->verified - a->verified;
     return order;
 }

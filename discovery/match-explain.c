@@ -152,7 +152,7 @@ static int warn_machine(struct match *m, const struct machine *machine, struct t
     char label[MACHINE_LABEL_MAX];
     int r = 0;
 
-    if (!machine->online)
+    if (!machine->online || machine->untrusted) /* what a claim says is nobody's word */
         return 0;
     if (machine->in_doubt) {
         text_addf(words,

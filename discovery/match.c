@@ -85,7 +85,9 @@ static int match_reserve(struct match *m, const struct slots *s,
     m->missing = array_new(s->count, sizeof(*m->missing));
     m->unexpected = array_new(count_names(machines, n), sizeof(*m->unexpected));
     m->unassigned = array_new(n, sizeof(*m->unassigned));
-    return m->matched && m->duplicates && m->offline && m->missing && m->unexpected && m->unassigned
+    m->unverified = array_new(n, sizeof(*m->unverified));
+    return m->matched && m->duplicates && m->offline && m->missing && m->unexpected &&
+                   m->unassigned && m->unverified
                ? 0
                : -ENOMEM;
 }
@@ -133,6 +135,8 @@ static void collect_holders(struct slots *s, const struct machine *const *machin
     for (size_t i = 0; i < n; i++) {
         const struct strings *agents = &machines[i]->advert.agents;
 
+        if (machines[i]->untrusted)
+            continue;
         for (size_t j = 0; machines[i]->online && j < agents->count; j++) {
             struct slot *slot = slot_find(s, agents->items[j]);
 
@@ -154,6 +158,11 @@ int match_make(const struct machine *const *machines, size_t n_machines,
     for (size_t i = 0; i < n_machines; i++) {
         const struct machine *machine = machines[i];
 
+        if (machine->untrusted) {
+            if (machine->online)
+                m.unverified[m.n_unverified++] = machine;
+            continue;
+        }
         for (size_t j = 0; j < machine->advert.agents.count; j++)
             take_name(&m, &slots, machine, machine->advert.agents.items[j]);
         if (machine->online && machine->beacon && machine->advert.agents.count == 0)
@@ -185,6 +194,7 @@ void match_clear(struct match *m)
     free(m->missing);
     free(m->unexpected);
     free(m->unassigned);
+    free(m->unverified);
     strings_clear(&m->warnings);
     *m = MATCH_INIT;
 }

@@ -54,6 +54,8 @@ struct match {
     size_t n_unexpected;
     const struct machine **unassigned; /* with a beacon, online, without a name */
     size_t n_unassigned;
+    const struct machine **unverified; /* online, untrusted: in none of the others */
+    size_t n_unverified;
     struct strings warnings; /* sentences, for people; not escaped for a terminal */
 };
 

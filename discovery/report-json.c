@@ -236,6 +236,7 @@ int report_match_json(const struct match *m, bool strict, struct text *ret)
          put(o, "duplicates", JSON_LIST(m->duplicates, m->n_duplicates, json_duplicate)) &&
          put(o, "unexpected", JSON_LIST(m->unexpected, m->n_unexpected, json_unexpected)) &&
          put(o, "unassigned", json_machine_names(m->unassigned, m->n_unassigned)) &&
+         put(o, "unverified", json_machine_names(m->unverified, m->n_unverified)) &&
          put(o, "warnings", json_texts(m->warnings.items, m->warnings.count));
     if (!ok || add_json(ret, o, JSON_INDENT(2)) < 0)
         return -ENOMEM;

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { UNVERIFIED_SHOWN_MAX = 20 }; /* anybody can make more */
+
 #define SETTINGS_FILE "/etc/dcop/beacon.conf"
 
 /* A list of names that is wrapped like a paragraph. */
@@ -141,6 +143,25 @@ static void add_unassigned(const struct match *m, struct paragraph *p, struct te
                            " on it, or with dcop-deploy assign.\n");
 }
 
+static void add_unverified(const struct match *m, struct paragraph *p, struct text *item)
+{
+    if (m->n_unverified == 0)
+        return;
+    paragraph_start(p, "Not verified, not signed with this fleet's key:");
+    for (size_t i = 0; i < m->n_unverified && i < UNVERIFIED_SHOWN_MAX; i++) {
+        report_add_label(item, m->unverified[i]);
+        paragraph_add(p, text_str(item));
+        text_reset(item);
+    }
+    if (m->n_unverified > UNVERIFIED_SHOWN_MAX) {
+        text_addf(item, "and %zu more", m->n_unverified - UNVERIFIED_SHOWN_MAX);
+        paragraph_add(p, text_str(item));
+        text_reset(item);
+    }
+    text_adds(p->text, "\n  They take no part.  If they are yours, give them a key: "
+                       "dcop-deploy enroll ADDRESS.\n");
+}
+
 int report_match_text(const struct match *m, bool strict, const struct report_style *style,
                       struct text *ret)
 {
@@ -156,6 +177,7 @@ int report_match_text(const struct match *m, bool strict, const struct report_st
     add_duplicates(m, ret);
     add_unexpected(m, ret);
     add_unassigned(m, &p, &item);
+    add_unverified(m, &p, &item);
     for (size_t i = 0; i < m->warnings.count; i++) {
         text_adds(ret, "Warning: ");
         text_add_printable(ret, m->warnings.items[i]);

@@ -344,12 +344,15 @@ static int compare_identity(const void *a, const void *b)
     int r = strcmp(x->advert.id, y->advert.id);
 
     if (r == 0)
+        r = x->verified - y->verified;
+    if (r == 0)
         r = strcmp(x->advert.hostkey ? x->advert.hostkey : "",
                    y->advert.hostkey ? y->advert.hostkey : "");
     return r ? r : (x > y) - (x < y);
 }
 
-/* A machine is (id, host key): once each; two with one id are in doubt. */
+/* A machine is (id, host key): once each, but for what the writer did not
+ * verify; two with one id are in doubt, as in a roster. */
 static int check_identities(struct machine_list *l, const char *name, struct error *err)
 {
     CLEANUP_FREE struct machine **sorted = calloc(l->count + 1, sizeof(struct machine *));
@@ -364,11 +367,12 @@ static int check_identities(struct machine_list *l, const char *name, struct err
 
         if (!*a->advert.id || strcmp(a->advert.id, b->advert.id) != 0)
             continue;
-        if (string_equal(a->advert.hostkey, b->advert.hostkey))
+        if (a->verified == b->verified && string_equal(a->advert.hostkey, b->advert.hostkey))
             return error_set(err, -EBADMSG,
                              "%s: machines[%td]: the same id and host key as machines[%td]", name,
                              b - l->items, a - l->items);
-        a->in_doubt = b->in_doubt = true;
+        a->in_doubt = a->in_doubt || a->verified == b->verified || !a->verified;
+        b->in_doubt = b->in_doubt || a->verified == b->verified || !b->verified;
     }
     return 0;
 }

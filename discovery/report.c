@@ -73,6 +73,8 @@ static void add_problem(struct text *t, const struct machine *m)
 
     if (!m->beacon)
         add_part(t, "; ", "", "no beacon");
+    if (m->untrusted)
+        add_part(t, "; ", "", "not verified (dcop-deploy enroll)");
     if (m->in_doubt)
         add_part(t, "; ", "", "in doubt: another has its id and another host key");
     add_part(t, "; ", "", m->advert.error);
@@ -83,12 +85,14 @@ static void add_problem(struct text *t, const struct machine *m)
     }
 }
 
-enum { AGENT, MACHINE, ADDRESS, FLEET, SYSTEM, STATE, PROBLEM, COLUMNS };
+enum { AGENT, MACHINE, ADDRESS, FLEET, SYSTEM, VERIFIED, STATE, PROBLEM, COLUMNS };
 
 static const struct table_column columns[] = {
-    [AGENT] = {"AGENT", true},      [MACHINE] = {"MACHINE", false}, [ADDRESS] = {"ADDRESS", false},
-    [FLEET] = {"FLEET", false},     [SYSTEM] = {"SYSTEM", false},   [STATE] = {"STATE", false},
-    [PROBLEM] = {"PROBLEM", false}, [COLUMNS] = {NULL, false},
+    [AGENT] = {"AGENT", true},        [MACHINE] = {"MACHINE", false},
+    [ADDRESS] = {"ADDRESS", false},   [FLEET] = {"FLEET", false},
+    [SYSTEM] = {"SYSTEM", false},     [STATE] = {"STATE", false},
+    [VERIFIED] = {"VERIFIED", false}, [PROBLEM] = {"PROBLEM", false},
+    [COLUMNS] = {NULL, false},
 };
 
 static const char *state_word(const struct machine *m, enum table_tone *ret_tone)
@@ -126,6 +130,12 @@ static int add_machine(struct table *t, const struct machine *m, const char *lab
     table_add(t, text_str(&address), TABLE_PLAIN);
     table_add(t, fleets && m->beacon ? machine_fleet(m) : "", TABLE_PLAIN);
     table_add(t, text_str(&system), TABLE_FAINT);
+    /* Without a fleet key nobody is verified, and the column is not shown. */
+    table_add(t,
+              m->verified    ? "yes"
+              : m->untrusted ? "no"
+                             : "",
+              m->verified ? TABLE_GOOD : TABLE_BAD);
     table_add(t, state, tone);
     table_add(t, text_str(&problem), TABLE_BAD);
     for (size_t i = 1; i < agents->count; i++) {

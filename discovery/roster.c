@@ -7,12 +7,19 @@
 #include "base/hash.h"
 #include "machine.h"
 
-/* One of Avahi's tuples, and what was resolved for it. */
+/* Of a verified machine: who replays its record under its name does not drive
+ * out the address that was there. */
+enum { TUPLE_ADDRESSES_MAX = 4 };
+
+/* One of Avahi's tuples, and what was resolved for it: what a verified record
+ * said and what another said are two. */
 struct tuple {
     struct entry *entry;
-    struct tuple *next; /* of the same machine */
-    struct address address;
+    struct tuple *next;                            /* of the same machine */
+    struct address addresses[TUPLE_ADDRESSES_MAX]; /* the newest first */
+    size_t n_addresses;
     bool forgotten; /* the daemon that told it is gone */
+    bool own_name;  /* the instance's name is the machine's own */
     UT_hash_handle hh;
     size_t key_size;
     char key[]; /* see tuple_key */
@@ -36,15 +43,17 @@ struct ident {
 struct roster {
     struct ident *idents;
     struct tuple *tuples;
-    size_t count;
+    size_t count, n_untrusted;
     const struct machine **sorted;
     bool is_sorted;
+    bool expects_signatures;
     roster_listener *listener;
     void *listener_arg;
 };
 
-/* Longest: two numbers, a DNS label and a domain in Avahi's escaped form. */
-enum { TUPLE_KEY_MAX = 2 * sizeof(int) + 4 * 256UL + 2 };
+/* Longest: two numbers, a DNS label and a domain in Avahi's escaped form, and
+ * whether it is verified. */
+enum { TUPLE_KEY_MAX = 2 * sizeof(int) + 4 * 256UL + 3 };
 
 static const char *const change_names[] = {
     [ROSTER_APPEARED] = "appeared",
@@ -99,6 +108,11 @@ void roster_listen(struct roster *r, roster_listener *listener, void *arg)
     r->listener_arg = arg;
 }
 
+void roster_expect_signatures(struct roster *r)
+{
+    r->expects_signatures = true;
+}
+
 static void tell(struct roster *r, const struct entry *e, enum roster_change change)
 {
     r->is_sorted = false;
@@ -106,28 +120,30 @@ static void tell(struct roster *r, const struct entry *e, enum roster_change cha
         r->listener(&e->machine, change, r->listener_arg);
 }
 
-/* Interface, protocol, name and domain as bytes. */
-static int tuple_key(const struct sighting_key *k, char ret[static TUPLE_KEY_MAX], size_t *ret_size)
+/* Interface, protocol, name, domain and whether it is verified, as bytes. */
+static int tuple_key(const struct sighting_key *k, bool verified, char ret[static TUPLE_KEY_MAX],
+                     size_t *ret_size)
 {
     size_t name = strlen(k->name) + 1, domain = strlen(k->domain) + 1, numbers = 2 * sizeof(int);
 
-    if (numbers + name + domain > TUPLE_KEY_MAX)
+    if (numbers + name + domain + 1 > TUPLE_KEY_MAX)
         return -ENOSPC;
     memcpy(ret, &k->interface, sizeof(int));
     memcpy(ret + sizeof(int), &k->protocol, sizeof(int));
     memcpy(ret + numbers, k->name, name);
     memcpy(ret + numbers + name, k->domain, domain);
-    *ret_size = numbers + name + domain;
+    ret[numbers + name + domain] = (char)verified;
+    *ret_size = numbers + name + domain + 1;
     return 0;
 }
 
-static struct tuple *find_tuple(const struct roster *r, const struct sighting_key *k)
+static struct tuple *find_tuple(const struct roster *r, const struct sighting_key *k, bool verified)
 {
     char key[TUPLE_KEY_MAX];
     struct tuple *t;
     size_t size;
 
-    if (tuple_key(k, key, &size) < 0)
+    if (tuple_key(k, verified, key, &size) < 0)
         return NULL;
     HASH_FIND(hh, r->tuples, key, size, t);
     return t;
@@ -141,19 +157,27 @@ static struct ident *find_ident(const struct roster *r, const char *id)
     return ident;
 }
 
-static struct entry *find_entry(const struct roster *r, const char *id, const char *hostkey)
+static struct entry *find_entry(const struct roster *r, const char *id, const char *hostkey,
+                                bool verified)
 {
     const struct ident *ident = find_ident(r, id);
 
     for (struct entry *e = ident ? ident->entries : NULL; e; e = e->next)
-        if (string_equal(e->machine.advert.hostkey, hostkey))
+        if (e->machine.verified == verified && string_equal(e->machine.advert.hostkey, hostkey))
             return e;
     return NULL;
 }
 
+static struct entry *find_best(const struct roster *r, const char *id, const char *hostkey)
+{
+    struct entry *e = find_entry(r, id, hostkey, true);
+
+    return e ? e : find_entry(r, id, hostkey, false);
+}
+
 const struct machine *roster_find(const struct roster *r, const char *id, const char *hostkey)
 {
-    const struct entry *e = find_entry(r, id, hostkey);
+    const struct entry *e = find_best(r, id, hostkey);
 
     return e ? &e->machine : NULL;
 }
@@ -163,14 +187,19 @@ bool roster_is_sighted(const struct machine *m)
     return ((const struct entry *)m)->tuples != NULL;
 }
 
-/* The addresses of all tuples.  1 when they changed, 0, or -ENOMEM. */
+/* The addresses of all tuples; the newest under the machine's own name have a
+ * place for sure.  1 when they changed, 0, or -ENOMEM. */
 static int merge_addresses(struct entry *e)
 {
     struct address list[ROSTER_ADDRESSES_MAX] = {0};
     size_t count = 0;
 
     for (const struct tuple *t = e->tuples; t; t = t->next)
-        addresses_insert(list, &count, &t->address);
+        if (t->own_name)
+            addresses_insert(list, &count, &t->addresses[0]);
+    for (const struct tuple *t = e->tuples; t; t = t->next)
+        for (size_t i = 0; i < t->n_addresses && count < ROSTER_ADDRESSES_MAX; i++)
+            addresses_insert(list, &count, &t->addresses[i]);
     if (count == 0) /* gone: what is known last stays on display */
         return 0;
     return machine_set_addresses(&e->machine, list, count);
@@ -218,7 +247,48 @@ static void drop_forgotten(struct roster *r, struct entry *e)
     }
 }
 
-/* A machine has lost a tuple. */
+/* All machines of an id are in doubt as soon as there are two; of a verified
+ * one, claims make no doubt. */
+static void mark_doubt(struct roster *r, struct ident *ident)
+{
+    size_t all = 0, verified = 0;
+
+    for (const struct entry *e = ident->entries; e; e = e->next) {
+        all++;
+        verified += e->machine.verified;
+    }
+    for (struct entry *e = ident->entries; e; e = e->next) {
+        bool doubt = (e->machine.verified ? verified : all) > 1;
+        bool changed = e->machine.in_doubt != doubt;
+
+        e->machine.in_doubt = doubt;
+        if (changed && e->machine.online)
+            tell(r, e, ROSTER_CHANGED);
+    }
+}
+
+/* Only for what has no tuples. */
+static void drop_entry(struct roster *r, struct entry *e)
+{
+    struct ident *ident = e->ident;
+    struct entry **at = &ident->entries;
+
+    while (*at != e)
+        at = &(*at)->next;
+    *at = e->next;
+    r->count--;
+    r->n_untrusted -= e->machine.untrusted;
+    r->is_sorted = false;
+    entry_free(e);
+    if (ident->entries) {
+        mark_doubt(r, ident);
+        return;
+    }
+    HASH_DEL(r->idents, ident);
+    free(ident);
+}
+
+/* A machine has lost a tuple.  A claim goes with its last one. */
 static void after_loss(struct roster *r, struct entry *e)
 {
     if (e->n_fresh == 0) {
@@ -227,6 +297,8 @@ static void after_loss(struct roster *r, struct entry *e)
             e->machine.online = false;
             tell(r, e, ROSTER_OFFLINE);
         }
+        if (e->machine.untrusted)
+            drop_entry(r, e);
         return;
     }
     if (merge_addresses(e) > 0 && e->machine.online)
@@ -251,34 +323,21 @@ static struct ident *make_ident(struct roster *r, const char *id)
     return ident;
 }
 
-/* All machines of an id are in doubt as soon as there are two. */
-static void mark_doubt(struct roster *r, struct ident *ident)
-{
-    bool doubt = ident->entries && ident->entries->next;
-
-    for (struct entry *e = ident->entries; e; e = e->next) {
-        bool changed = e->machine.in_doubt != doubt;
-
-        e->machine.in_doubt = doubt;
-        if (changed && e->machine.online)
-            tell(r, e, ROSTER_CHANGED);
-    }
-}
-
 static int make_entry(struct roster *r, const struct sighting *s, struct timespec now,
                       struct entry **ret)
 {
     struct ident *ident;
     struct entry *e;
+    bool untrusted = r->expects_signatures && !s->verified;
     size_t keys = 0;
 
-    if (r->count >= ROSTER_MACHINES_MAX)
+    if (r->count >= ROSTER_MACHINES_MAX || (untrusted && r->n_untrusted >= ROSTER_UNTRUSTED_MAX))
         return -ENOSPC;
     ident = make_ident(r, s->advert->id);
     if (!ident)
         return -ENOMEM;
     for (e = ident->entries; e; e = e->next)
-        keys++;
+        keys += e->machine.verified == s->verified;
     if (keys >= ROSTER_KEYS_MAX)
         return -ENOSPC;
     e = calloc(1, sizeof(*e));
@@ -289,24 +348,36 @@ static int make_entry(struct roster *r, const struct sighting *s, struct timespe
         return -ENOMEM;
     }
     e->machine.beacon = true;
+    e->machine.verified = s->verified;
+    e->machine.untrusted = untrusted;
     e->machine.first_seen = now;
     e->ident = ident;
     e->next = ident->entries;
     ident->entries = e;
     r->count++;
+    r->n_untrusted += untrusted;
     r->is_sorted = false;
     *ret = e;
     return 0;
 }
 
-static int make_tuple(struct roster *r, const struct sighting_key *k, struct tuple **ret)
+/* The record calls itself what its machine does ("dcop-" and the id). */
+static bool has_own_name(const struct sighting *s)
+{
+    size_t n = strlen(ADVERT_INSTANCE_PREFIX);
+
+    return strncmp(s->key.name, ADVERT_INSTANCE_PREFIX, n) == 0 &&
+           strcmp(s->key.name + n, s->advert->id) == 0;
+}
+
+static int make_tuple(struct roster *r, const struct sighting *s, struct tuple **ret)
 {
     char key[TUPLE_KEY_MAX];
     struct tuple *t;
     size_t size;
     int n;
 
-    n = tuple_key(k, key, &size);
+    n = tuple_key(&s->key, s->verified, key, &size);
     if (n < 0)
         return n;
     t = calloc(1, sizeof(*t) + size);
@@ -314,6 +385,7 @@ static int make_tuple(struct roster *r, const struct sighting_key *k, struct tup
         return -ENOMEM;
     memcpy(t->key, key, size);
     t->key_size = size;
+    t->own_name = has_own_name(s);
     HASH_ADD_KEYPTR(hh, r->tuples, t->key, t->key_size, t);
     if (!HASH_WAS_ADDED(t)) {
         free(t);
@@ -328,7 +400,7 @@ static int make_tuple(struct roster *r, const struct sighting_key *k, struct tup
 static int entry_for(struct roster *r, const struct sighting *s, const struct tuple *t,
                      struct timespec now, struct entry **ret)
 {
-    struct entry *e = find_entry(r, s->advert->id, s->advert->hostkey);
+    struct entry *e = find_entry(r, s->advert->id, s->advert->hostkey, s->verified);
 
     if (!e && t && !t->entry->machine.advert.hostkey &&
         strcmp(t->entry->machine.advert.id, s->advert->id) == 0)
@@ -346,29 +418,102 @@ static void move_tuple(struct roster *r, struct tuple *t, struct entry *e)
 
     if (before)
         unlink_tuple(t);
+    if (before != e)
+        t->n_addresses = 0;
     link_tuple(t, e);
     if (before && before != e)
         after_loss(r, before);
 }
 
-int roster_see(struct roster *r, const struct sighting *s, struct timespec now)
+/* A signed record that was on the air before the one that is known. */
+static bool is_stale(const struct roster *r, const struct sighting *s)
 {
-    struct tuple *t = find_tuple(r, &s->key);
-    struct entry *e;
-    int n, changed, merged;
+    const struct entry *e;
+    const struct machine *m;
 
-    n = entry_for(r, s, t, now, &e);
-    if (n < 0)
-        return n;
-    if ((!t || t->entry != e) && e->n_tuples >= ROSTER_SIGHTINGS_MAX)
-        return -ENOSPC;
-    if (!t) {
-        n = make_tuple(r, &s->key, &t);
+    if (!r->expects_signatures || !s->verified)
+        return false;
+    e = find_entry(r, s->advert->id, s->advert->hostkey, true);
+    if (!e)
+        return false;
+    m = &e->machine;
+    if (s->advert->seq != m->advert.seq)
+        return s->advert->seq < m->advert.seq;
+    return s->port != m->port || !advert_equal(s->advert, &m->advert);
+}
+
+static void set_address(struct tuple *t, const struct address *a)
+{
+    size_t at = 0, max = t->entry->machine.verified ? TUPLE_ADDRESSES_MAX : 1;
+
+    while (at < t->n_addresses && !address_equal(&t->addresses[at], a))
+        at++;
+    if (at == t->n_addresses && t->n_addresses < max)
+        t->n_addresses++;
+    if (at == max)
+        at--;
+    for (; at > 0; at--)
+        t->addresses[at] = t->addresses[at - 1];
+    t->addresses[0] = *a;
+}
+
+static void lose_tuple(struct roster *r, struct tuple *t)
+{
+    struct entry *e = t->entry;
+
+    unlink_tuple(t);
+    free_tuple(r, t);
+    after_loss(r, e);
+}
+
+/* Room for one more tuple of the machine: its own name drives out others. */
+static int make_room(struct roster *r, struct entry *e, const struct sighting *s)
+{
+    if (e->n_tuples < ROSTER_SIGHTINGS_MAX)
+        return 0;
+    for (struct tuple *t = e->tuples; t && has_own_name(s); t = t->next)
+        if (!t->own_name) {
+            unlink_tuple(t);
+            free_tuple(r, t);
+            return 0;
+        }
+    return -ENOSPC;
+}
+
+/* The tuple for the sighting, of this machine and with the new address. */
+static int take_tuple(struct roster *r, const struct sighting *s, struct tuple *t, struct entry *e)
+{
+    int n;
+
+    if (!t || t->entry != e) {
+        n = make_room(r, e, s);
         if (n < 0)
             return n;
     }
-    t->address = s->address;
+    if (!t) {
+        n = make_tuple(r, s, &t);
+        if (n < 0)
+            return n;
+    }
     move_tuple(r, t, e);
+    set_address(t, &s->address);
+    return 0;
+}
+
+int roster_see(struct roster *r, const struct sighting *s, struct timespec now)
+{
+    struct tuple *t = find_tuple(r, &s->key, s->verified), *claim;
+    struct entry *e;
+    int n, changed, merged;
+
+    if (is_stale(r, s))
+        return 0;
+    n = entry_for(r, s, t, now, &e);
+    if (n < 0)
+        return n;
+    n = take_tuple(r, s, t, e);
+    if (n < 0)
+        return n;
     changed = machine_update(&e->machine, s);
     merged = merge_addresses(e);
     e->machine.last_seen = now;
@@ -379,21 +524,27 @@ int roster_see(struct roster *r, const struct sighting *s, struct timespec now)
         tell(r, e, ROSTER_CHANGED);
     }
     mark_doubt(r, e->ident);
+    /* What was a claim under this tuple is signed now (enrolled, say). */
+    claim = s->verified ? find_tuple(r, &s->key, false) : NULL;
+    if (claim)
+        lose_tuple(r, claim);
     return changed < 0 ? changed : merged < 0 ? merged : 0;
+}
+
+void roster_lose_record(struct roster *r, const struct sighting_key *key, bool verified,
+                        struct timespec now)
+{
+    struct tuple *t = find_tuple(r, key, verified);
+
+    (void)now; /* last_seen stays: it was not seen now */
+    if (t)
+        lose_tuple(r, t);
 }
 
 void roster_lose(struct roster *r, const struct sighting_key *key, struct timespec now)
 {
-    struct tuple *t = find_tuple(r, key);
-    struct entry *e;
-
-    (void)now; /* last_seen stays: it was not seen now */
-    if (!t)
-        return;
-    e = t->entry;
-    unlink_tuple(t);
-    free_tuple(r, t);
-    after_loss(r, e);
+    roster_lose_record(r, key, false, now);
+    roster_lose_record(r, key, true, now);
 }
 
 void roster_forget_sightings(struct roster *r)
@@ -409,7 +560,7 @@ void roster_forget_sightings(struct roster *r)
 void roster_set_online(struct roster *r, const char *id, const char *hostkey, bool online,
                        struct timespec now)
 {
-    struct entry *e = find_entry(r, id, hostkey);
+    struct entry *e = find_best(r, id, hostkey);
 
     if (!e || (online && !e->tuples))
         return;

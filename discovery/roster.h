@@ -5,6 +5,13 @@
  * A machine is (id, host key): an advert with a known id and another host key
  * is a second machine in doubt, never an update of the first.
  *
+ * Where a fleet key is there (roster_expect_signatures), a record that it does
+ * not verify is a mere claim.  It updates, displaces and takes offline nothing
+ * that was verified: for the same id and host key, and under the same tuple, it
+ * makes a machine of its own, untrusted and in doubt, that is forgotten with its
+ * last tuple.  Claims have a bound of their own, so that they cannot keep a
+ * verified machine out.
+ *
  * The roster has no network and no clock: sightings and times go in, changes
  * come out through a callback.  One thread at a time.
  */
@@ -52,6 +59,7 @@ struct sighting {
     struct address address;
     uint16_t port;               /* SSH, host order */
     const struct advert *advert; /* parsed */
+    bool verified;               /* its signature holds */
 };
 
 struct machine {
@@ -60,10 +68,12 @@ struct machine {
     struct address *addresses; /* best first: IPv4, global IPv6, link-local */
     size_t n_addresses;
     uint16_t port;
-    bool beacon;   /* it has one */
-    bool verified; /* its record was signed and the signature holds */
+    bool beacon;    /* it has one */
+    bool verified;  /* its record was signed and the signature holds; advert.seq is then
+                     * its newest */
+    bool untrusted; /* there is a fleet key, and not verified: takes no part in anything */
     bool online;
-    bool in_doubt; /* another machine has the same id and another host key */
+    bool in_doubt; /* another machine has the same id (a verified one: another verified one) */
     struct timespec first_seen, last_seen; /* CLOCK_REALTIME */
 };
 
@@ -85,22 +95,38 @@ void roster_free(struct roster *r);
 DEFINE_CLEANUP(struct roster *, roster_free);
 void roster_listen(struct roster *r, roster_listener *listener, void *arg);
 
+/* There is a fleet key: sightings that are not verified are claims.  Before the
+ * first sighting. */
+void roster_expect_signatures(struct roster *r);
+
 enum {
     ROSTER_MACHINES_MAX = 20000,
     ROSTER_ADDRESSES_MAX = 16,
-    ROSTER_SIGHTINGS_MAX = 64, /* of one machine */
-    ROSTER_KEYS_MAX = 16,      /* host keys under one id */
+    ROSTER_SIGHTINGS_MAX = 64,   /* of one machine */
+    ROSTER_KEYS_MAX = 16,        /* host keys under one id, and as many that are untrusted */
+    ROSTER_UNTRUSTED_MAX = 2000, /* part of ROSTER_MACHINES_MAX */
 };
 
 /* Takes a sighting in; the newest record of a machine counts.  A record whose
  * tuple belonged to another machine so far takes it over from that one.  A
  * machine without a host key that now tells one stays the same machine.
+ *
+ * A verified record older than the machine's (by `seq`), or as old and another,
+ * is passed over: a replay.  A new one that is replayed from elsewhere adds an
+ * address, which the host key will not be at; what the tuple said before, and
+ * what other tuples say, stays beside it.
+ *
  * -ENOMEM, or -ENOSPC when a bound above is reached. */
 int roster_see(struct roster *r, const struct sighting *s, struct timespec now);
 
 /* Avahi says that this tuple is gone (a goodbye, or its records ran out).  With
  * its last tuple a machine goes offline. */
 void roster_lose(struct roster *r, const struct sighting_key *key, struct timespec now);
+
+/* The same for what one record said, if it was verified or if not: it now says
+ * something else. */
+void roster_lose_record(struct roster *r, const struct sighting_key *key, bool verified,
+                        struct timespec now);
 
 /* All tuples are gone, nothing is known of the machines: the daemon was
  * restarted.  They stay online until liveness says otherwise; what is seen
@@ -112,8 +138,8 @@ void roster_forget_sightings(struct roster *r);
 void roster_set_online(struct roster *r, const char *id, const char *hostkey, bool online,
                        struct timespec now);
 
-/* NULL when it is not known; a NULL host key is one of its own.  Valid until the
- * next call that changes the roster. */
+/* NULL when it is not known; a NULL host key is one of its own; the verified one
+ * first.  Valid until the next call that changes the roster. */
 const struct machine *roster_find(const struct roster *r, const char *id, const char *hostkey);
 
 /* Does Avahi still report it?  For machines of this roster only. */

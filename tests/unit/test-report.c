@@ -136,6 +136,41 @@ static void test_refused(void **state)
                 ".last_seen: not a time as 2026-01-31T12:00:00Z");
 }
 
+/* Saved where there was a fleet key: a claim beside the machine itself. */
+static void test_claim_beside_verified(void **state)
+{
+    CLEANUP(machine_list_clear) struct machine_list l = MACHINE_LIST_INIT;
+    CLEANUP(problem_clear) struct problem p = PROBLEM_INIT;
+    CLEANUP(match_clear) struct match m = MATCH_INIT;
+    CLEANUP_TEXT struct text out = TEXT_INIT;
+
+    (void)state;
+    read_ok(
+        "{\"version\": 1, \"machines\": [{\"id\": \"00000000000000a1\", \"host\": \"evil.local\","
+        " \"agents\": [\"a1\"]}, {\"id\": \"00000000000000a1\", \"host\": \"rpi-1.local\","
+        " \"agents\": [\"a1\"], \"verified\": true}]}",
+        &l);
+    assert_true(l.items[0].in_doubt);
+    assert_false(l.items[1].in_doubt);
+    l.items[0].untrusted = true; /* as with a fleet key */
+    assert_int_equal(strings_add(&p.agents, "a1"), 0);
+    p.variables = 1;
+    assert_int_equal(match_make(l.pointers, 2, &p, &m), 0);
+    assert_int_equal(match_explain(&m, l.pointers, 2), 0);
+    assert_true(match_ok(&m, true));
+    assert_int_equal(report_match_text(&m, false, &(struct report_style){0}, &out), 0);
+    assert_string_equal(text_str(&out), "The one agent is there.\n"
+                                        "Not verified, not signed with this fleet's key: evil\n"
+                                        "  They take no part.  If they are yours, give them a key: "
+                                        "dcop-deploy enroll ADDRESS.\n");
+    text_reset(&out);
+    assert_int_equal(report_match_json(&m, false, &out), 0);
+    assert_non_null(strstr(text_str(&out), "\"unverified\": [\n    \"00000000000000a1\"\n  ]"));
+    text_reset(&out);
+    assert_int_equal(report_roster_text(l.pointers, 2, &(struct report_style){0}, &out), 0);
+    assert_non_null(strstr(text_str(&out), "not verified (dcop-deploy enroll)"));
+}
+
 static void test_table(void **state)
 {
     CLEANUP(machine_list_clear) struct machine_list l = MACHINE_LIST_INIT;
@@ -146,13 +181,13 @@ static void test_table(void **state)
     assert_int_equal(report_roster_text(l.pointers, 3, &(struct report_style){0}, &out), 0);
     assert_string_equal(
         text_str(&out),
-        "AGENT      MACHINE  ADDRESS             FLEET    SYSTEM                  STATE    "
-        "PROBLEM\n"
-        "a1         rpi-1    192.0.2.1           lab      debian-13 arm64 py3.13  running  bad "
-        "line "
-        "3\n"
+        "AGENT      MACHINE  ADDRESS             FLEET    SYSTEM                  "
+        "VERIFIED  STATE    PROBLEM\n"
+        "a1         rpi-1    192.0.2.1           lab      debian-13 arm64 py3.13  yes       "
+        "running  bad line 3\n"
         "a \\x1b[2J  rpi-1\n"
-        "-          printer                                                       offline  no "
+        "-          printer                                                                 "
+        "offline  no "
         "beacon; last seen 1970-01-01 00:00 UTC\n"
         "-          rpi-2    [2001:db8::2]:2222  default\n");
     text_reset(&out);
@@ -304,6 +339,7 @@ static void test_match(void **state)
                                         "  \"unassigned\": [\n"
                                         "    \"00000000000000a6\"\n"
                                         "  ],\n"
+                                        "  \"unverified\": [],\n"
                                         "  \"warnings\": []\n"
                                         "}\n");
 }
@@ -341,10 +377,15 @@ static void test_wraps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_lenient),
-        cmocka_unit_test(test_refused),     cmocka_unit_test(test_table),
-        cmocka_unit_test(test_label_twice), cmocka_unit_test(test_change),
-        cmocka_unit_test(test_match),       cmocka_unit_test(test_match_yes),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_lenient),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_claim_beside_verified),
+        cmocka_unit_test(test_label_twice),
+        cmocka_unit_test(test_change),
+        cmocka_unit_test(test_match),
+        cmocka_unit_test(test_match_yes),
         cmocka_unit_test(test_wraps),
     };
 
