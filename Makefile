@@ -74,8 +74,16 @@ $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(DCOP_CPPFLAGS) $(CFLAGS) $(DCOP_CFLAGS) -MMD -MP -c -o $@ $<
 
-# The beacon runs on every machine and has a limit of 64 KiB.
-$(B)/agent-beacon/%.o: DCOP_CFLAGS += -Os -fno-asynchronous-unwind-tables
+# The beacon runs on every machine and has a limit of 64 KiB: what it uses of
+# the library is built once more, for size.
+SMALL = -Os -fno-asynchronous-unwind-tables
+SMALL_SRC := discovery/advert.c discovery/advert-sign.c $(filter-out %/yaml.c %/yaml-input.c \
+	%/yaml-key.c %/yaml-number.c %/yaml-types.c,$(wildcard discovery/base/*.c))
+$(B)/agent-beacon/%.o: DCOP_CFLAGS += $(SMALL)
+$(B)/small/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(DCOP_CPPFLAGS) $(CFLAGS) $(DCOP_CFLAGS) $(SMALL) -MMD -MP -c -o $@ $<
+$(B)/libdcop-small.a: $(patsubst %.c,$(B)/small/%.o,$(SMALL_SRC))
 
 $(LIBDISCOVERY): $(call objects,$(DISCOVERY_SRC))
 $(LIBDEPLOYER): $(call objects,$(DEPLOYER_SRC))
@@ -90,7 +98,7 @@ $(B)/dcop-discover: $(B)/discovery/dcop-discover.o $(LIBDISCOVERY)
 	$(LINK) $^ $(DISCOVERY_LIBS)
 $(B)/dcop-deploy: $(B)/deployer/dcop-deploy.o $(LIBDEPLOYER) $(LIBDISCOVERY)
 	$(LINK) $^ $(DEPLOYER_LIBS)
-$(B)/dcop-beacon: $(B)/agent-beacon/dcop-beacon.o $(LIBBEACON) $(LIBDISCOVERY)
+$(B)/dcop-beacon: $(B)/agent-beacon/dcop-beacon.o $(LIBBEACON) $(B)/libdcop-small.a
 	$(LINK) $^ $(BEACON_LIBS)
 
 TEST_LIBS = $(LIBDEPLOYER) $(LIBBEACON) $(LIBDISCOVERY)
@@ -106,7 +114,7 @@ $(B)/tests/fuzz/fuzz-%: $(B)/tests/fuzz/fuzz-%.o $(B)/tests/fuzz/standalone.o $(
 	$(LINK) $^ $(DEPLOYER_LIBS)
 endif
 
--include $(patsubst %.c,$(B)/%.d,$(ALL_SRC))
+-include $(patsubst %.c,$(B)/%.d,$(ALL_SRC)) $(patsubst %.c,$(B)/small/%.d,$(SMALL_SRC))
 
 # Quoted for JSON, then for the shell.
 COMMAND = $(CC) $(DCOP_CPPFLAGS) $(CFLAGS) $(DCOP_CFLAGS) -c
@@ -122,7 +130,8 @@ install-beacon: $(B)/dcop-beacon ## the part for the machines; enable it with sy
 	install -D -s -m 755 $(B)/dcop-beacon $(DESTDIR)$(bindir)/dcop-beacon
 	install -D -m 644 dist/systemd/dcop-beacon.sysusers $(DESTDIR)$(sysusersdir)/dcop-beacon.conf
 	install -d $(DESTDIR)$(unitdir)
-	sed 's|@bindir@|$(bindir)|' dist/systemd/dcop-beacon.service >$(DESTDIR)$(unitdir)/dcop-beacon.service
+	for unit in dcop-beacon dcop-beacon-key; do sed 's|@bindir@|$(bindir)|' \
+	dist/systemd/$$unit.service >$(DESTDIR)$(unitdir)/$$unit.service || exit 1; done
 	if [ -e $(DESTDIR)/etc/passwd ]; then \
 	systemd-sysusers --root=$(DESTDIR)/ $(DESTDIR)$(sysusersdir)/dcop-beacon.conf; fi
 

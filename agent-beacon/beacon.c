@@ -8,14 +8,16 @@
 #include <sys/mman.h>
 #include <systemd/sd-daemon.h>
 
-#include "discovery/advert.h"
+#include "discovery/advert-sign.h"
 #include "discovery/base/cleanup.h"
+#include "discovery/base/digest.h"
 #include "discovery/base/options.h"
 #include "gather.h"
 #include "log.h"
 #include "machine.h"
 #include "publisher.h"
 #include "status.h"
+#include "take-key.h"
 #include "watch.h"
 
 /* Exit codes: DESIGN, "Commands". */
@@ -23,9 +25,9 @@ enum { EXIT_BAD_USAGE = 2, EXIT_NOT_HERE = 3, WATCHES_MAX = 16 };
 
 struct beacon_options {
     struct settings settings;
-    const char *config, *state_folder, *root;
+    const char *config, *state_folder, *root, *key;
     enum log_level level;
-    bool print, help, version;
+    bool print, take_key, help, version;
 };
 
 struct beacon {
@@ -35,8 +37,10 @@ struct beacon {
     struct publisher *publisher;
     struct watch *watches[WATCHES_MAX];
     size_t n_watches;
-    struct watch *version_watch; /* one of them */
-    struct strings told;         /* problems that are in the log */
+    struct watch *version_watch;        /* one of them */
+    struct strings told;                /* problems that are in the log */
+    uint64_t seq;                       /* of the record on the air */
+    uint8_t signed_digest[DIGEST_SIZE]; /* of that record, to see whether it says something new */
     bool ready;
 };
 
@@ -83,6 +87,18 @@ static int store_root(void *into, const char *value, struct error *err)
     return store_absolute(&((struct beacon_options *)into)->root, value, err);
 }
 
+static int store_key(void *into, const char *value, struct error *err)
+{
+    return store_absolute(&((struct beacon_options *)into)->key, value, err);
+}
+
+static int store_take_key(void *into, const char *value, struct error *err)
+{
+    (void)value, (void)err;
+    ((struct beacon_options *)into)->take_key = true;
+    return 0;
+}
+
 static int store_print(void *into, const char *value, struct error *err)
 {
     (void)value, (void)err;
@@ -126,6 +142,12 @@ static const struct option_row rows[] = {
     {'\0', "port", OPTION_REQUIRED, "N", "the SSH server's port (22)", store_port},
     {'\0', "config", OPTION_REQUIRED, "FILE", "instead of /etc/dcop/beacon.conf", store_config},
     {'\0', "state-dir", OPTION_REQUIRED, "DIR", "instead of /var/lib/dcop/beacon", store_state},
+    {'\0', "key", OPTION_REQUIRED, "FILE",
+     "sign with the machine's key in it; not needed\nwith the systemd credential dcop-key",
+     store_key},
+    {'\0', "take-key", OPTION_NONE, NULL,
+     "make the machine's key from dcop-fleet.key on\nthe boot partition, erase that, and exit",
+     store_take_key},
     {'\0', "print", OPTION_NONE, NULL, "show the record and exit", store_print},
     {'v', "verbose", OPTION_NONE, NULL, "log more", store_verbose},
     {'q', "quiet", OPTION_NONE, NULL, "log errors only", store_quiet},
@@ -202,6 +224,28 @@ static void tell_problems(struct beacon *b, struct strings *problems)
     *problems = (struct strings){0};
 }
 
+/* As advert_encode, and signed: with a new number where it says something new. */
+static int encode_signed(struct beacon *b, struct gathered *g, struct publisher_record *ret)
+{
+    uint8_t digest[DIGEST_SIZE];
+    int r = 0;
+
+    for (int tries = 0; tries < 2; tries++) {
+        g->advert.seq = b->seq;
+        r = advert_encode_within(&g->advert, ADVERT_SIGNED_MAX, ret->txt, &ret->txt_size);
+        if (r < 0)
+            return r;
+        digest_hmac(&ret->port, sizeof(ret->port), ret->txt, ret->txt_size, digest);
+        if (b->seq > 0 && (tries > 0 || memcmp(digest, b->signed_digest, sizeof(digest)) == 0))
+            break;
+        b->seq = sequence_next(&b->gather.sequence);
+    }
+    memcpy(b->signed_digest, digest, sizeof(digest));
+    if (advert_sign(ret->txt, &ret->txt_size, ret->port, &b->gather.key) < 0)
+        return -EINVAL; /* it is our own record: it cannot be */
+    return r;
+}
+
 static int make_record(struct beacon *b, struct gathered *g, struct publisher_record *ret)
 {
     int left_out;
@@ -209,7 +253,8 @@ static int make_record(struct beacon *b, struct gathered *g, struct publisher_re
     memcpy(ret->id, g->advert.id, sizeof(ret->id));
     ret->fleet = g->advert.fleet;
     ret->port = g->port;
-    left_out = advert_encode(&g->advert, ret->txt, &ret->txt_size);
+    left_out = b->gather.has_key ? encode_signed(b, g, ret)
+                                 : advert_encode(&g->advert, ret->txt, &ret->txt_size);
     if (left_out > 0) {
         CLEANUP_TEXT struct text words = TEXT_INIT;
 
@@ -374,15 +419,44 @@ static char *state_folder(const struct beacon_options *o)
     return asprintf(&folder, "%s/var/lib/dcop/beacon", o->root) < 0 ? NULL : folder;
 }
 
+/* The file with the machine's key: systemd's credential before all else. */
+static char *key_file(const struct beacon_options *o)
+{
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    char *path;
+
+    if (!folder || *folder != '/')
+        return strdup(o->key ? o->key : "");
+    return asprintf(&path, "%s/dcop-key", folder) < 0 ? NULL : path;
+}
+
+static int take(const struct beacon_options *o, const struct log *log)
+{
+    CLEANUP_FREE char *state = state_folder(o);
+    struct error err = {0};
+    int r = state ? take_key(o->root, state, &err) : error_sys(&err, -ENOMEM, "cannot start");
+
+    if (r < 0) {
+        log_line(log, LOG_LEVEL_ERROR, "%s", err.text);
+        return EXIT_NOT_HERE;
+    }
+    log_line(log, r > 0 ? LOG_LEVEL_NOTICE : LOG_LEVEL_DEBUG, "%s",
+             r > 0 ? "this machine has its key; the fleet key is erased"
+                   : "no dcop-fleet.key on the boot partition");
+    return EXIT_SUCCESS;
+}
+
 static int start(const struct beacon_options *o)
 {
     CLEANUP(beacon_clear) struct beacon b = {
         .log = {.level = o->level, .journal = log_is_journal()}};
-    CLEANUP_FREE char *state = state_folder(o);
-    const struct gather_places places = {o->root, state, &o->settings};
+    CLEANUP_FREE char *state = state_folder(o), *key = key_file(o);
+    const struct gather_places places = {o->root, state, &o->settings, key && *key ? key : NULL};
     struct error err = {0};
 
-    if (!state || gather_init(&b.gather, &places, o->config, !o->print, &err) < 0) {
+    if (o->take_key)
+        return take(o, &b.log);
+    if (!state || !key || gather_init(&b.gather, &places, o->config, !o->print, &err) < 0) {
         log_line(&b.log, LOG_LEVEL_ERROR, "%s", *err.text ? err.text : strerror(ENOMEM));
         return EXIT_NOT_HERE;
     }

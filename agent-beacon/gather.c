@@ -7,12 +7,27 @@
 #include "discovery/base/cleanup.h"
 #include "machine.h"
 #include "status.h"
+#include "take-key.h"
 
 void gathered_clear(struct gathered *g)
 {
     advert_clear(&g->advert);
     strings_clear(&g->problems);
     *g = (struct gathered){0};
+}
+
+/* systemd gives an empty credential where there is no key file. */
+static int read_key(struct gather *g, struct error *err)
+{
+    struct error why = {0};
+    int r = g->places.key_file ? key_load(g->places.key_file, &g->key, &why) : -ENOENT;
+
+    g->has_key = r == 0;
+    if (r == 0 || r == -ENOENT || r == -ENODATA)
+        return 0;
+    (void)error_prefix(&why, "records are not signed");
+    g->key_error = strdup(why.text);
+    return g->key_error ? 0 : error_sys(err, -ENOMEM, "cannot start");
 }
 
 int gather_init(struct gather *g, const struct gather_places *places, const char *config, bool keep,
@@ -46,6 +61,10 @@ int gather_init(struct gather *g, const struct gather_places *places, const char
         g->identity_error = strdup(err->text);
         r = g->identity_error ? 0 : error_sys(err, -ENOMEM, "cannot start");
     }
+    if (r == 0)
+        r = read_key(g, err);
+    if (r == 0)
+        r = sequence_init(&g->sequence, places->state_folder, keep && g->has_key, err);
     if (r < 0)
         gather_clear(g);
     return r;
@@ -56,6 +75,9 @@ void gather_clear(struct gather *g)
     for (size_t i = 0; i < GATHER_FILES; i++)
         settings_file_clear(&g->files[i]);
     free(TAKE_PTR(g->identity_error));
+    free(TAKE_PTR(g->key_error));
+    sequence_clear(&g->sequence);
+    key_clear(&g->key);
 }
 
 static int take_settings(struct gather *g, struct gathered *to)
@@ -97,12 +119,32 @@ static void take_status(const char *root, struct advert *a)
     a->pydcop = TAKE_PTR(status.pydcop);
 }
 
+/* It should have been taken and erased before the beacon started. */
+static bool fleet_key_is_there(const struct gather *g)
+{
+    for (const char *const *name = take_key_fleet_files; *name; name++) {
+        char path[512];
+
+        if (snprintf(path, sizeof(path), "%s%s", g->places.root, *name) < (int)sizeof(path) &&
+            access(path, F_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int add_problems(const struct gather *g, struct gathered *to)
 {
     int r = 0;
 
     if (g->identity_error)
         r = strings_add(&to->problems, g->identity_error);
+    if (r == 0 && g->key_error)
+        r = strings_add(&to->problems, g->key_error);
+    if (r == 0 && g->sequence.trouble)
+        r = strings_add(&to->problems, g->sequence.trouble);
+    if (r == 0 && fleet_key_is_there(g))
+        r = strings_add(&to->problems, "the fleet key is on the boot partition still: "
+                                       "delete dcop-fleet.key there");
     if (r == 0 && !to->advert.hostkey)
         r = strings_add(&to->problems, "no SSH host key in /etc/ssh: is openssh-server installed?");
     if (r == 0 && to->problems.count > 0) {

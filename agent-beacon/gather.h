@@ -7,7 +7,9 @@
 #include <stdint.h>
 
 #include "discovery/advert.h"
+#include "discovery/base/key.h"
 #include "identity.h"
+#include "sequence.h"
 #include "settings.h"
 
 /* Where things are read from; strings belong to the caller. */
@@ -15,6 +17,7 @@ struct gather_places {
     const char *root; /* put in front of the system's paths; "": the system */
     const char *state_folder;
     const struct settings *options; /* the command line's */
+    const char *key_file;           /* the machine's key; NULL: it has none */
 };
 
 enum { GATHER_FILES = 3, GATHER_PORT_DEFAULT = 22 };
@@ -24,6 +27,10 @@ struct gather {
     struct settings_file files[GATHER_FILES]; /* remember their last good content */
     struct identity identity;
     char *identity_error; /* NULL: none */
+    struct key key;
+    bool has_key;
+    char *key_error; /* why it is not used; NULL: it is, or there is none */
+    struct sequence sequence;
 };
 
 /* Everything that an advert says.  Strings are owned. */
@@ -35,7 +42,10 @@ struct gathered {
 
 void gathered_clear(struct gathered *g);
 
-/* `config` NULL: the default path.  Chooses the id; with `keep`, remembers it. */
+/* `config` NULL: the default path.  Chooses the id; with `keep`, remembers it.
+ * Reads the key, which is not read again: a file that is not there or empty is
+ * no key, a broken one a problem.  Who has a key sets the advert's `seq` from
+ * `sequence` and signs. */
 int gather_init(struct gather *g, const struct gather_places *places, const char *config, bool keep,
                 struct error *err);
 void gather_clear(struct gather *g);

@@ -17,14 +17,16 @@ static const char *fleet_of(const struct target *t)
     return t->fleet ? t->fleet : ADVERT_FLEET_DEFAULT;
 }
 
-/* The first of its names that is, or last was, another machine's. */
+/* The first of its names that is another machine's. */
 static int find_held(struct state *s, const struct target *t, struct known *k, struct error *err)
 {
     for (size_t i = 0; i < t->names.count && !k->held_by; i++) {
         CLEANUP_FREE char *holder = NULL;
-        int r = state_name_holder(s, fleet_of(t), t->names.items[i], &holder, NULL, err);
+        bool now = false;
+        int r = state_name_holder(s, fleet_of(t), t->names.items[i], &holder, &now, err);
 
-        if (r == -ENOENT || (r == 0 && strcmp(holder, t->id) == 0))
+        /* A name that was given up is free: a person has said so. */
+        if (r == -ENOENT || (r == 0 && (!now || strcmp(holder, t->id) == 0)))
             continue;
         if (r < 0)
             return r;

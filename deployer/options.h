@@ -31,9 +31,10 @@ struct deploy_options {
     unsigned forks;
     bool partial, check, diff, resume, accept_new, json, quiet, verbose, help, version;
     /* Of single verbs: */
-    unsigned lines; /* logs */
-    bool follow;    /* logs */
-    bool become;    /* exec: as root */
+    unsigned lines;     /* logs */
+    bool follow;        /* logs */
+    bool become;        /* exec: as root */
+    bool swap, release; /* assign */
 };
 
 /* The options before the verb, and which verb it is; the rest of argv is its

@@ -8,14 +8,19 @@
 #include "deployer/trust.h"
 #include "discovery/base/table.h"
 
-void state_report_add_time(struct text *t, int64_t ms)
+static void add_time(struct text *t, int64_t ms, const char *format)
 {
     char text[sizeof("2026-01-01 12:00")] = "";
     time_t when = (time_t)(ms / 1000);
     struct tm tm;
 
-    if (ms && localtime_r(&when, &tm) && strftime(text, sizeof(text), "%F %R", &tm) > 0)
+    if (ms && localtime_r(&when, &tm) && strftime(text, sizeof(text), format, &tm) > 0)
         text_adds(t, text);
+}
+
+void state_report_add_time(struct text *t, int64_t ms)
+{
+    add_time(t, ms, "%F %R");
 }
 
 static void add_joined(struct text *t, const struct strings *names)
@@ -47,19 +52,19 @@ static void add_cell(struct table *t, const struct text *cell, enum table_tone t
     table_add(t, text_str(cell), tone);
 }
 
-static void add_time_cell(struct table *t, int64_t ms, enum table_tone tone)
+static void add_day_cell(struct table *t, int64_t ms, enum table_tone tone)
 {
-    CLEANUP_TEXT struct text time = TEXT_INIT;
+    CLEANUP_TEXT struct text day = TEXT_INIT;
 
-    state_report_add_time(&time, ms);
-    add_cell(t, &time, tone);
+    add_time(&day, ms, "%F");
+    add_cell(t, &day, tone);
 }
 
 /* --- pins ------------------------------------------------------------------------ */
 
 static const struct table_column pin_columns[] = {
-    {"MACHINE", true}, {"AGENTS", false}, {"ID", true},       {"HOST KEY", false},
-    {"SINCE", true},   {"BY", true},      {"RETIRED", false}, {NULL, false},
+    {"MACHINE", false}, {"AGENTS", false}, {"ID", true},  {"HOST KEY", false},
+    {"SINCE", true},    {"BY", true},      {NULL, false},
 };
 
 static int add_pin_row(struct state *s, const struct state_pin *pin, struct table *t,
@@ -77,10 +82,19 @@ static int add_pin_row(struct state *s, const struct state_pin *pin, struct tabl
     add_cell(t, &agents, tone);
     table_add(t, pin->id, tone);
     table_add(t, pin->fingerprint, tone);
-    add_time_cell(t, pin->created_ms, tone);
-    table_add(t, pin_source_name(pin->source), tone);
-    add_time_cell(t, pin->retired_ms, tone);
+    add_day_cell(t, pin->retired_ms ? pin->retired_ms : pin->created_ms, tone);
+    table_add(t, pin->retired_ms ? "retired" : pin_source_name(pin->source), tone);
     return 0;
+}
+
+static int add_warnings(const struct state_pins *pins, struct text *ret)
+{
+    CLEANUP_TEXT struct text warnings = TEXT_INIT;
+    int r = trust_shared_keys(pins, &warnings);
+
+    if (r == 0 && warnings.size > 0)
+        text_addf(ret, "\n%s", warnings.data);
+    return r < 0 ? r : text_error(ret);
 }
 
 int state_report_pins_text(struct state *s, const struct report_style *style, struct text *ret,
@@ -101,7 +115,7 @@ int state_report_pins_text(struct state *s, const struct report_style *style, st
     else
         r = table_write(&t, style->width, style->color, ret);
     if (r == 0)
-        r = trust_shared_keys(&pins, ret);
+        r = add_warnings(&pins, ret);
     return r < 0 ? error_sys(err, r, "cannot show the pins") : 0;
 }
 
@@ -130,9 +144,11 @@ int state_report_pins_of(struct state *s, const char *id, struct text *ret, stru
 
         text_adds(ret, "  ");
         text_add_printable(ret, pin->fingerprint);
-        text_addf(ret, " %s ", pin->retired_ms ? "retired" : "since");
+        text_adds(ret, pin->retired_ms ? " retired " : " since ");
         state_report_add_time(ret, pin->retired_ms ? pin->retired_ms : pin->created_ms);
-        text_addf(ret, ", by %s\n", pin->retired_ms ? "a person" : pin_source_name(pin->source));
+        if (!pin->retired_ms)
+            text_addf(ret, ", by %s", pin_source_name(pin->source));
+        text_addc(ret, '\n');
     }
     if (pins.count == 0)
         text_adds(ret, "  no host key is pinned\n");
@@ -142,9 +158,8 @@ int state_report_pins_of(struct state *s, const char *id, struct text *ret, stru
 /* --- runs ------------------------------------------------------------------------ */
 
 static const struct table_column run_columns[] = {
-    {"RUN", true},  {"WHEN", true},    {"TOOK", true},   {"VERB", true},    {"PYDCOP", false},
-    {"OK", true},   {"CHANGED", true}, {"FAILED", true}, {"REFUSED", true}, {"UNREACHABLE", true},
-    {"LEFT", true}, {"STATUS", true},  {NULL, false},
+    {"RUN", true},    {"WHEN", true},      {"TOOK", true},    {"VERB", true},
+    {"STATUS", true}, {"MACHINES", false}, {"PYDCOP", false}, {NULL, false},
 };
 
 static void add_took(struct text *t, int64_t from, int64_t to)
@@ -177,20 +192,29 @@ static enum table_tone tone_of(const char *status)
     return TABLE_BAD;
 }
 
-static void add_count(struct table *t, size_t n, enum table_tone tone)
+/* What went wrong comes first: the end may be cut. */
+static void add_counts(struct text *t, const struct state_counts *c)
 {
-    CLEANUP_TEXT struct text cell = TEXT_INIT;
+    const struct {
+        size_t n;
+        const char *word;
+    } kinds[] = {
+        {c->failed, "failed"}, {c->refused, "refused"}, {c->unreachable, "unreachable"},
+        {c->left, "left"},     {c->changed, "changed"}, {c->ok, "ok"},
+    };
 
-    if (n > 0)
-        text_addf(&cell, "%zu", n);
-    add_cell(t, &cell, tone);
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+        if (kinds[i].n > 0)
+            text_addf(t, "%s%zu %s", t->size > 0 ? ", " : "", kinds[i].n, kinds[i].word);
 }
 
 static int add_run_row(struct state *s, const struct state_run *run, struct table *t,
                        struct error *err)
 {
     CLEANUP_TEXT struct text number = TEXT_INIT;
+    CLEANUP_TEXT struct text when = TEXT_INIT;
     CLEANUP_TEXT struct text took = TEXT_INIT;
+    CLEANUP_TEXT struct text machines = TEXT_INIT;
     struct state_counts c;
     int r = state_run_counts(s, run->number, &c, err);
 
@@ -198,18 +222,15 @@ static int add_run_row(struct state *s, const struct state_run *run, struct tabl
         return r;
     text_addf(&number, "%lld", (long long)run->number);
     add_took(&took, run->started_ms, run->ended_ms);
+    state_report_add_time(&when, run->started_ms);
+    add_counts(&machines, &c);
     add_cell(t, &number, TABLE_PLAIN);
-    add_time_cell(t, run->started_ms, TABLE_PLAIN);
+    add_cell(t, &when, TABLE_PLAIN);
     add_cell(t, &took, TABLE_PLAIN);
     table_add(t, run->verb, TABLE_PLAIN);
-    table_add(t, run->spec, TABLE_PLAIN);
-    add_count(t, c.ok, TABLE_PLAIN);
-    add_count(t, c.changed, TABLE_PLAIN);
-    add_count(t, c.failed, TABLE_BAD);
-    add_count(t, c.refused, TABLE_BAD);
-    add_count(t, c.unreachable, TABLE_BAD);
-    add_count(t, c.left, TABLE_PLAIN);
     table_add(t, state_run_word(run), tone_of(state_run_word(run)));
+    add_cell(t, &machines, TABLE_PLAIN);
+    table_add(t, run->spec, TABLE_PLAIN);
     return 0;
 }
 
@@ -262,11 +283,11 @@ static void add_head(const struct state_run *run, struct text *ret)
 {
     text_addf(ret, "Run %lld: %s", (long long)run->number, run->verb);
     if (run->spec) {
-        text_adds(ret, ", pydcop ");
+        text_adds(ret, " of ");
         text_add_printable(ret, run->spec);
     }
     for (size_t i = 0; i < run->files.count; i++) {
-        text_adds(ret, i ? " " : ", problem ");
+        text_adds(ret, i ? " " : " for ");
         text_add_printable(ret, run->files.items[i]);
     }
     text_adds(ret, "\nBegun ");

@@ -42,6 +42,16 @@ run_apply() {
 	after_end
 }
 
+# await_hangup: until the channel's connection is gone.  Whoever has the end event hangs
+# up, and sshd's process for that connection ends; nobody waits long for one who does not.
+await_hangup() {
+	read -r _session <"$RUN/session" || _session=
+	case $_session in
+	'' | *[!0-9]*) ;;
+	*) timeout 10 tail -f "--pid=$_session" /dev/null || : ;;
+	esac
+}
+
 apply_step() {
 	unit_read=
 	check_step "$1"
@@ -65,7 +75,7 @@ apply_step() {
 	cat "$RUN/output"
 	if [ $_status != 0 ]; then
 		_why="apply ended with $_status"
-		if slurp "$RUN/why"; then _why=${slurped%"$NL"}; fi
+		if slurp "$RUN/why"; then _why=${slurped%"$NL"}; else common_why; fi
 		step_failed "$_why"
 		return 0
 	fi
@@ -77,6 +87,22 @@ apply_step() {
 	else
 		step_failed "still not as it should be: $detail"
 	fi
+}
+
+# common_why: what can happen to any step, from what it said, in $_why.
+common_why() {
+	while IFS='|' read -r _pattern _words; do
+		_line=$(grep -m 1 -e "$_pattern" "$RUN/output") || continue
+		_why="$_words: $_line"
+		return 0
+	done <<-'EOF'
+		No space left on device|the disk is full; make room there (df -h shows which)
+		Disk quota exceeded|the disk's quota is used up; make room there
+		Read-only file system|the file system there cannot be written; a worn or damaged card becomes so (dmesg says why), and a reboot may help once
+		Input/output error|the disk does not work; on a board, the card is worn: put another in
+		Cannot allocate memory|the machine has no memory left; stop something there
+		Killed|something there killed it; often the machine has no memory left
+	EOF
 }
 
 # step_failed DETAIL: with the last lines of what the step said.

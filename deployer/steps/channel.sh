@@ -27,25 +27,6 @@ facts() {
 	[ -z "$machine_id" ] || event fact id "$machine_id"
 }
 
-# read_identity: what the machine's own beacon says of it: $machine_id, and in
-# $machine_names its agents as --print writes them, one a line.
-read_identity() {
-	machine_id='' machine_names=''
-	for _beacon in "$ROOT/usr/bin/dcop-beacon" "$ROOT/usr/local/bin/dcop-beacon"; do
-		[ -x "$_beacon" ] || continue
-		_print=$("$_beacon" --print 2>/dev/null) || _print=
-		while IFS= read -r _line; do
-			case $_line in
-			id=*) machine_id=${_line#id=} ;;
-			agent=* | agent[1-9]*=*) machine_names=$machine_names${_line#*=}$NL ;;
-			esac
-		done <<-EOF
-			$_print
-		EOF
-		return 0
-	done
-}
-
 # is_meant: is this the machine that was meant, by id and by names?  The record
 # that led here was a hint from the network.
 is_meant() {
@@ -111,6 +92,7 @@ run_check() {
 		10)
 			event check "$name" change "$detail"
 			changes=$changes$name$NL
+			[ "$want_mode" != diff ] || show_step
 			;;
 		*)
 			event check "$name" failed "$detail"
@@ -128,12 +110,47 @@ run_check() {
 	elif [ -z "$changes" ]; then
 		printf '%s' "$ok_events" >&3
 		event end ok
+		# Looking has left no more than this.
+		if [ "$want_mode" = uninstall ]; then rm -rf "$RUNTIME"; fi
 	elif ! is_to_change; then
 		event end changes
 	else
 		start_unit
 		follow "$RUNS/$nonce"
 	fi
+}
+
+# show_step: what the step just checked would write, as its `show` says.
+show_step() {
+	if [ "$(command -v show)" = show ]; then
+		(show) 2>/dev/null </dev/null | diff_events "$name" >&3
+		unset -f show
+	fi
+}
+
+# diff_events STEP: text to events of whole lines, within the wire's bounds.
+diff_events() {
+	head -c $((DIFF_MAX + 1)) | encode_stream | sed 's/%0A/&\
+/g' | awk -v step="$1" -v room=3900 -v most=$((DIFF_MAX)) '
+		function flush() { if (piece != "") print "diff\t" step "\t" piece; piece = "" }
+		{
+			line = $0
+			plain = line
+			total += length(line) - 2 * gsub(/%/, "", plain)
+			if (total > most) { more = 1; exit }
+			if (length(line) > room) {
+				line = substr(line, 1, room - 20)
+				# Not in the middle of a character.
+				while (line ~ /%[0-9A-F]?[0-9A-F]?$/) sub(/%[0-9A-F]?[0-9A-F]?$/, "", line)
+				line = line "%20[...]%0A"
+			}
+			if (length(piece) + length(line) > room) flush()
+			piece = piece line
+		}
+		END {
+			flush()
+			if (more) print "diff\t" step "\t[this%20is%20not%20all:%20only%20the%20first%20" most / 1024 "%20KiB%20are%20shown]%0A"
+		}'
 }
 
 # is_to_change: not only to be looked at?
@@ -166,7 +183,11 @@ someone_at_work() {
 
 start_unit() {
 	# Two deployers may come here at once: systemd lets one unit of a name live.
-	mkdir -p "$RUNS" 2>/dev/null || { mkdir "$RUNTIME" && mkdir "$RUNS"; }
+	if ! _said=$(mkdir -p "$RUNS" 2>&1 && printf '%1024s' '' >"$RUNS/.room" && rm "$RUNS/.room"); then
+		event refused "nothing can be written to $RUNS, so no run can begin; make room in /run (df -h /run): $_said"
+		event end failed
+		exit 1
+	fi
 	chmod 0755 "$RUNTIME"
 	chmod 0700 "$RUNS"
 	_dir=$RUNS/$nonce
@@ -181,7 +202,7 @@ start_unit() {
 	until _said=$(systemd-run --quiet --collect --unit=dcop-run \
 		--description="dcop-deploy at work on this machine" \
 		-p Type=exec -p "StandardOutput=append:$_dir/log" -p "StandardError=append:$_dir/log" \
-		-p "ExecStopPost=/bin/sh $B/run finish $_dir" -p TimeoutStopSec=60 \
+		-p "ExecStopPost=-/bin/sh $B/run finish $_dir" -p TimeoutStopSec=60 \
 		/bin/sh "$B/run" apply "$_dir" 2>&1); do
 		# A unit that has just ended may not have been collected yet.
 		someone_at_work

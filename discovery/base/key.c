@@ -86,7 +86,7 @@ static int load(int fd, const char *path, struct key *ret, struct error *err)
             break;
         size += (size_t)n;
     }
-    if (size == 0)
+    if (size == 0 || (size == 1 && line.text[0] == '\n'))
         return error_set(err, -ENODATA, "%s is empty, it holds no key", path);
     if (!parse(line.text, size, &key))
         return error_set(err, -EBADMSG, "%s holds no key: 64 hex digits and a newline", path);

@@ -28,7 +28,7 @@ void key_clear(struct key *k);
 void key_derive(const struct key *fleet, const char *id, struct key *ret);
 
 /* Reads a key from a file.  -ENOENT: there is none; -ENODATA: the file is
- * empty; -EBADMSG: it is no key; else what the system says, each with words. */
+ * empty, or an empty line; -EBADMSG: it is no key; else what the system says, each with words. */
 int key_load(const char *path, struct key *ret, struct error *err);
 
 /* As key_load, and -EPERM when others than its owner (who must be this user, or

@@ -58,9 +58,9 @@ send() {
 	address=$(classroom address "$machine")
 	{
 		printf '%s\n' "who root@test" "time $(date +%s)"
-		[ "$digest" = onlysteps ] || printf '%s\n' "orchestrator 10.77.0.1:9000" "address $address" \
-			"digest $digest"
-		case $NL$* in *"${NL}mode "*) ;; *) echo "mode deploy" ;; esac
+		[ "$digest" = onlysteps ] || printf '%s\n' "address $address" "digest $digest"
+		case "$digest $*" in *orchestrator\ *) ;; onlysteps*) ;; *) echo "orchestrator 10.77.0.1:9000" ;; esac
+		case " $*" in *" mode "*) ;; *) echo "mode deploy" ;; esac
 		case "$digest $*" in *agents\ *) ;; *no-agents*) ;; onlysteps*) ;; *) echo "agents a1" ;; esac
 		for line; do [ "$line" = no-agents ] || printf '%s\n' "$line"; done
 		echo end

@@ -95,7 +95,7 @@ static void test_what_is_no_key(void **state)
         int code;
     } files[] = {
         {"", -ENODATA},
-        {"\n", -EBADMSG},
+        {"\n", -ENODATA},
         {"0123", -EBADMSG},
         {DERIVED "0", -EBADMSG},
         {DERIVED "\n\n", -EBADMSG},

@@ -4,8 +4,6 @@
 # shellcheck source=service.sh
 . "$B/verbs/service.sh"
 
-GONE_WITHIN=10 # seconds
-
 check() {
 	if once power; then return 0; fi
 	detail=$want_mode
@@ -18,13 +16,8 @@ apply() {
 	did "it does $want_mode"
 }
 
-# The end event has to be there before the machine goes: whoever has it hangs up, and
-# sshd's process for that connection ends.  Nobody waits for one who does not.
+# The end event has to be there before the machine goes.
 after_end() {
-	read -r _session <"$RUN/session" || _session=
-	case $_session in
-	'' | *[!0-9]*) ;;
-	*) timeout $GONE_WITHIN tail -f "--pid=$_session" /dev/null || : ;;
-	esac
+	await_hangup
 	systemctl --no-block "$want_mode"
 }
