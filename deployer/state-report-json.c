@@ -165,7 +165,7 @@ int state_report_runs_json(struct state *s, struct text *ret, struct error *err)
     int r = state_run_list(s, SIZE_MAX, &runs, err);
 
     for (size_t i = runs.count; i-- > 0 && r == 0;) {
-        struct state_counts counts;
+        struct state_counts counts = {0};
 
         r = state_run_counts(s, runs.items[i].number, &counts, err);
         if (r == 0)
@@ -214,7 +214,7 @@ int state_report_run_json(struct state *s, int64_t number, struct text *ret, str
     CLEANUP(state_run_clear) struct state_run run = {0};
     CLEANUP(state_results_clear) struct state_results results = {0};
     CLEANUP_JSON json_t *o = json_object(), *machines = json_array();
-    struct state_counts counts;
+    struct state_counts counts = {0};
     json_t *one;
     int r = state_report_find_run(s, number, &run, err);
 

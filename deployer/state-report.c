@@ -215,7 +215,7 @@ static int add_run_row(struct state *s, const struct state_run *run, struct tabl
     CLEANUP_TEXT struct text when = TEXT_INIT;
     CLEANUP_TEXT struct text took = TEXT_INIT;
     CLEANUP_TEXT struct text machines = TEXT_INIT;
-    struct state_counts c;
+    struct state_counts c = {0};
     int r = state_run_counts(s, run->number, &c, err);
 
     if (r < 0)

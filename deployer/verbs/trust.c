@@ -1,4 +1,14 @@
-/* `trust`: which host keys the controller holds, and a person's word on them. */
+/*
+ * `trust`: which host keys the controller holds, and a person's word on them.
+ *
+ *   trust                     all pins, and which machines share a key
+ *   trust WHO                 those of one machine, in full
+ *   trust WHO KEY             this is its key; the other one is retired
+ *   trust revoke WHO [KEY]    its key, or this one, counts no more
+ *   trust fleet-key           makes the fleet key
+ *
+ * WHO is an id, a host or an agent's name.
+ */
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
