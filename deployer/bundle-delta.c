@@ -82,8 +82,11 @@ static int subtract(const struct content *new, const struct content *old, struct
             continue;
         r = content_add(ret, f->path, f->mode, f->data, f->size, NULL);
     }
+    k = 0;
     for (size_t i = 0; i < old->count && r == 0; i++) {
-        if (content_find(new, old->files[i].path))
+        while (k < new->count && strcmp(new->files[k].path, old->files[i].path) < 0)
+            k++;
+        if (k < new->count && strcmp(new->files[k].path, old->files[i].path) == 0)
             continue;
         for (size_t n = 0; n < ret->count; n++)
             if (is_in_the_way(old->files[i].path, ret->files[n].path))
