@@ -234,7 +234,7 @@ static int start(struct discovery *d, struct error *err)
         const struct scout_listener listener = {on_scout_seen, on_scout_silent, d};
 
         /* Without it, only a flood is worse. */
-        (void)scout_new(d->loop, d->options.key, d->options.keep, &listener, &d->scout, NULL);
+        (void)scout_new(d->loop, d->options.key, &listener, &d->scout, NULL);
     }
     r = browser_new(fleet, d->options.key, &d->browser, err);
     if (r < 0)
@@ -299,6 +299,7 @@ struct roster *discovery_roster(struct discovery *d)
 void discovery_status(const struct discovery *d, struct discovery_status *ret)
 {
     *ret = d->status;
+    ret->flooded = d->scout && scout_is_flooded(d->scout);
     ret->unprobed = liveness_unknown(d->liveness);
 }
 

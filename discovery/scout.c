@@ -19,13 +19,14 @@ enum {
     INTERFACES_MAX = 32,
     CONFIRMS_MAX = 256, /* at once; more are not asked, and count as answered */
     ASK_AGAIN_MS = 500, /* whom is to be confirmed */
-    AGAIN_MS = 20000,
+    /* In a flood the machines' daemons drop most questions with all the rest:
+     * more records a second than FLOOD_MIN that are not signed. */
+    FLOOD_MIN = 100,
+    FLOOD_ASK_MS = 250,
+    FLOOD_CALM_MS = 5000, /* until it counts as over */
+    WINDOW_MS = 1000,
     SSH_PORT = 22,
 };
-
-/* When all are asked, after the start.  Answers take up to 120 ms (RFC 6762 §6),
- * and one that came a second ago is not given again. */
-static const unsigned asked_ms[] = {0, 400, 1500, 3000};
 
 struct confirm {
     char instance[MDNS_LABEL_MAX + 1];
@@ -36,14 +37,15 @@ struct confirm {
 struct scout {
     sd_event *loop;
     struct key fleet;
-    bool again;
     struct scout_listener listener;
     int fd;
     sd_event_source *io, *timer;
     int interfaces[INTERFACES_MAX];
     size_t n_interfaces;
-    size_t asked; /* how often */
-    uint64_t started, ask_due;
+    uint64_t ask_due;      /* ms; UINT64_MAX: no more */
+    uint64_t window_start; /* ms, of `unsigned_seen` */
+    size_t unsigned_seen;
+    uint64_t flooded_until; /* ms */
     struct confirm confirms[CONFIRMS_MAX];
     size_t n_confirms;
 };
@@ -128,8 +130,10 @@ static void take_service(struct scout *s, const struct mdns_service *service, in
     };
 
     if (!service->txt || advert_parse(service->txt, service->txt_size, &advert, NULL) < 0 ||
-        !advert_verify(service->txt, service->txt_size, sighting.port, advert.id, &s->fleet))
+        !advert_verify(service->txt, service->txt_size, sighting.port, advert.id, &s->fleet)) {
+        s->unsigned_seen++;
         return;
+    }
     confirm = find_confirm(s, service->instance);
     if (confirm)
         end_confirm(s, confirm);
@@ -178,13 +182,39 @@ static bool read_one(struct scout *s)
     return true;
 }
 
+static void set_timer(struct scout *s);
+
+/* Counts what is not signed, and starts asking when it is a flood. */
+static void look_for_flood(struct scout *s)
+{
+    uint64_t now = now_ms(s);
+
+    if (now >= s->window_start + WINDOW_MS) {
+        s->window_start = now;
+        s->unsigned_seen = 0;
+    }
+    if (s->unsigned_seen <= FLOOD_MIN)
+        return;
+    s->flooded_until = now + FLOOD_CALM_MS;
+    if (s->ask_due == UINT64_MAX) {
+        s->ask_due = now;
+        set_timer(s);
+    }
+}
+
 static int on_datagram(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
     (void)source, (void)fd, (void)events;
     for (size_t i = 0; i < READS_PER_TURN; i++)
         if (!read_one(arg))
             break;
+    look_for_flood(arg);
     return 0;
+}
+
+bool scout_is_flooded(const struct scout *s)
+{
+    return now_ms(s) < s->flooded_until;
 }
 
 /* Nobody answered.  Interfaces that are gone have no tuples worth keeping. */
@@ -236,11 +266,7 @@ static void ask_all(struct scout *s, uint64_t now)
 {
     find_interfaces(s);
     ask(s, NULL);
-    s->asked++;
-    if (s->asked < ARRAY_SIZE(asked_ms))
-        s->ask_due = s->started + asked_ms[s->asked];
-    else
-        s->ask_due = s->again ? now + AGAIN_MS : UINT64_MAX;
+    s->ask_due = now < s->flooded_until ? now + FLOOD_ASK_MS : UINT64_MAX;
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
@@ -291,8 +317,8 @@ static int open_socket(struct scout *s)
     return 0;
 }
 
-int scout_new(sd_event *loop, const struct key *fleet, bool again,
-              const struct scout_listener *listener, struct scout **ret, struct error *err)
+int scout_new(sd_event *loop, const struct key *fleet, const struct scout_listener *listener,
+              struct scout **ret, struct error *err)
 {
     CLEANUP(scout_free_p) struct scout *s = calloc(1, sizeof(*s));
     int r;
@@ -302,9 +328,8 @@ int scout_new(sd_event *loop, const struct key *fleet, bool again,
     s->fd = -1;
     s->loop = sd_event_ref(loop);
     s->fleet = *fleet;
-    s->again = again;
     s->listener = *listener;
-    s->started = s->ask_due = now_ms(s);
+    s->window_start = s->ask_due = now_ms(s);
     r = open_socket(s);
     if (r >= 0)
         r = sd_event_add_io(loop, &s->io, s->fd, EPOLLIN, on_datagram, s);

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <systemd/sd-event.h>
 
 #include "base/error.h"
@@ -32,11 +33,15 @@ struct scout_listener {
     void *arg;
 };
 
-/* `again`: goes on asking for all; else three times in the first seconds. */
-int scout_new(sd_event *loop, const struct key *fleet, bool again,
-              const struct scout_listener *listener, struct scout **ret, struct error *err);
+/* Asks for all once, at the start, and while it hears a flood, four times a
+ * second; machines that come announce themselves. */
+int scout_new(sd_event *loop, const struct key *fleet, const struct scout_listener *listener,
+              struct scout **ret, struct error *err);
 void scout_free(struct scout *s);
 DEFINE_CLEANUP(struct scout *, scout_free);
+
+/* Did it hear a flood of what is not signed just now? */
+bool scout_is_flooded(const struct scout *s);
 
 /* Avahi says that this instance is gone, which anybody can make it say: asks
  * the machine itself.  It has SCOUT_CONFIRM_MS to answer with its signed record. */
