@@ -140,6 +140,60 @@ static int limit(const struct strings *limits, struct targets *targets, const st
     return 0;
 }
 
+/* --- --resume ------------------------------------------------------------------- */
+
+static bool is_left(const struct program *p, const struct target *t)
+{
+    for (size_t i = 0; i < p->resumed.left.count; i++)
+        if (strcmp(p->resumed.left.items[i].machine, target_key(t)) == 0)
+            return true;
+    return false;
+}
+
+static bool is_target(const struct program *p, const struct state_target *left)
+{
+    for (size_t i = 0; i < p->targets.count; i++)
+        if (strcmp(left->machine, target_key(&p->targets.items[i])) == 0)
+            return true;
+    return false;
+}
+
+/* Leaves the machines that the last run did not finish.  One that is not there
+ * is told, and is no reason to let the others wait: 1 when none is there. */
+static int keep_left(struct program *p)
+{
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < p->targets.count; i++) {
+        struct target *t = &p->targets.items[i];
+
+        if (!is_left(p, t)) {
+            target_clear(t);
+            continue;
+        }
+        if (kept != i) {
+            p->targets.items[kept] = *t;
+            *t = (struct target){0};
+        }
+        kept++;
+    }
+    p->targets.count = kept;
+    for (size_t i = 0; i < p->resumed.left.count; i++) {
+        const struct state_target *left = &p->resumed.left.items[i];
+
+        if (is_target(p, left))
+            continue;
+        text_add_printable(&words, left->host ? left->host : left->machine);
+        text_adds(&words, " (");
+        text_add_printable(&words, left->agents);
+        text_adds(&words, ") is left of the last run, and is not there.\n");
+    }
+    program_put(stderr, &words);
+    p->absent = words.size > 0;
+    return kept > 0 ? 0 : 1;
+}
+
 /* --- -p -------------------------------------------------------------------------- */
 
 /* Says where the match falls short; 1 when nothing is to be done then. */
@@ -173,6 +227,8 @@ static int choose_by_problem(struct program *p, const struct machine *const *mac
         r = targets_from_match(&match, &p->targets);
     if (r < 0)
         return error_sys(err, r, "cannot match");
+    if (p->options.resume)
+        return keep_left(p);
     falls_short = !match_ok(&match, false);
     if (p->options.limits.count > 0)
         r = limit(&p->options.limits, &p->targets, &match, &falls_short, err);
@@ -206,5 +262,7 @@ int program_find_targets(struct program *p, struct error *err)
     r = targets_from_machines(machines, n, &p->targets);
     if (r < 0)
         return error_sys(err, r, "cannot list the machines");
+    if (o->resume)
+        return keep_left(p);
     return limit(&o->limits, &p->targets, &MATCH_INIT, &unused, err);
 }

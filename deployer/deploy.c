@@ -1,6 +1,7 @@
 #include "deploy.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -38,6 +39,18 @@ static int run_verb(struct program *p, const struct verb *verb, struct error *er
 {
     int r = program_open(p, err);
 
+    if (r == 0 && p->options.resume) {
+        r = resume_last(p->state, &p->options, &p->resumed, err);
+        if (r == 0 && p->resumed.left.count == 0) {
+            printf("Run %" PRIi64 " has finished on every machine; nothing is left.\n",
+                   p->resumed.run.number);
+            return 0;
+        }
+        if (r == 0)
+            verb = verb_find(p->options.verb);
+    }
+    if (r == 0 && !verb) /* of a database that another version wrote */
+        r = error_set(err, -EINVAL, "there is no verb '%s' to resume", p->options.verb);
     return r < 0 ? r : verb->run(p, err);
 }
 

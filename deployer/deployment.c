@@ -13,7 +13,9 @@
 struct member {
     char *id, *host, *agents;
     char fingerprint[JOB_FINGERPRINT_MAX]; /* of the host key it has shown */
-    bool pinned;
+    struct target target;                  /* a copy, to learn from */
+    struct known known;                    /* likewise */
+    bool learnt;
     bool step_failed; /* the progress knows why it failed */
     int64_t step_started_ms;
 };
@@ -58,7 +60,7 @@ static void record(struct running *r, size_t index, const char *step, const char
     struct member *m = &r->members[index];
     struct error err;
     struct state_result result = {
-        .machine = m->id,
+        .machine = m->id ? m->id : m->host,
         .host = m->host,
         .agent = m->agents,
         .step = (char *)step,
@@ -75,16 +77,16 @@ static void record(struct running *r, size_t index, const char *step, const char
         show(r, index, PROGRESS_NOTE, err.text);
 }
 
-static void pin(struct running *r, size_t index)
+/* It has said over SSH that it is the machine that was meant. */
+static void learn(struct running *r, size_t index)
 {
     struct member *m = &r->members[index];
-    struct state_pin pin = {.id = m->id, .fingerprint = m->fingerprint, .source = PIN_ACCEPT};
     struct error err;
 
-    if (m->pinned || !m->id || !*m->fingerprint)
+    if (m->learnt || !*m->fingerprint)
         return;
-    m->pinned = true;
-    if (state_pin_put(r->d->state, &pin, &err) < 0)
+    m->learnt = true;
+    if (known_learn(r->d->state, &m->target, &m->known, m->fingerprint, &err) < 0)
         show(r, index, PROGRESS_NOTE, err.text);
 }
 
@@ -109,7 +111,7 @@ static void on_step(struct running *r, size_t index, const struct stepwire_event
     switch (step->kind) {
     case STEPWIRE_FACT:
         if (strcmp(step->name, "id") == 0 && m->id && strcmp(step->detail, m->id) == 0)
-            pin(r, index);
+            learn(r, index);
         hear(r, index, step->name, step->detail);
         return;
     case STEPWIRE_PLAN:
@@ -256,26 +258,24 @@ static char *join_names(const struct strings *names)
     return text_take(&joined);
 }
 
-/* Moves a target into a job, with its pin, and starts it. */
+/* Moves a target into a job, with what is known of it, and starts it. */
 static int add(struct running *r, struct target *target, struct error *err)
 {
     CLEANUP(job_clear) struct job job = {.common = r->d->common};
-    CLEANUP(state_pin_clear) struct state_pin held = {0};
     struct member *m = &r->members[r->n_members];
     size_t index;
-    int q = -ENOENT;
+    int q;
 
     m->host = strdup(target->host ? target->host : "");
     m->agents = join_names(&target->agents);
     m->id = target->id ? strdup(target->id) : NULL;
-    if (!m->host || !m->agents || (target->id && !m->id))
+    if (!m->host || !m->agents || (target->id && !m->id) || target_copy(target, &m->target) < 0)
         return error_sys(err, -ENOMEM, "cannot plan");
-    if (target->id)
-        q = state_pin_get(r->d->state, target->id, &held, err);
-    if (q < 0 && q != -ENOENT)
+    q = known_get(r->d->state, target, r->d->consent, &m->known, err);
+    if (q == 0)
+        q = known_get(r->d->state, target, r->d->consent, &job.known, err);
+    if (q < 0)
         return q;
-    m->pinned = q == 0;
-    job.pin = TAKE_PTR(held.fingerprint);
     job.target = *target;
     *target = (struct target){0};
     q = progress_add_machine(r->d->progress, *m->agents ? m->agents : m->id, m->host, &index);
@@ -294,6 +294,8 @@ static void clear(struct running *r)
         free(r->members[i].id);
         free(r->members[i].host);
         free(r->members[i].agents);
+        target_clear(&r->members[i].target);
+        known_clear(&r->members[i].known);
     }
     free(r->members);
     (void)sd_event_source_disable_unref(r->tick);

@@ -24,6 +24,7 @@ typedef void deployment_listener(size_t machine, const char *key, const char *va
 struct deployment {
     struct targets *targets;         /* moved into the jobs */
     const struct job_common *common; /* shared by all jobs */
+    struct consent consent;          /* what a person has said of new machines */
     unsigned forks;
     struct state *state;
     struct state_run record; /* verb, spec, digest and files, borrowed by the call; verb NULL:

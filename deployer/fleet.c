@@ -8,6 +8,7 @@
 
 struct fleet {
     struct discover_options asked; /* borrowed by the look */
+    struct key key;                /* the fleet's, if there is one; borrowed by the look, too */
     struct machine_list saved;
     struct look *look; /* NULL: the saved ones */
 };
@@ -18,6 +19,7 @@ void fleet_free(struct fleet *f)
         return;
     look_free(f->look);
     machine_list_clear(&f->saved);
+    key_clear(&f->key);
     free(f);
 }
 
@@ -53,8 +55,11 @@ int fleet_find(const struct deploy_options *o, const struct problem *problem, st
     if (o->from)
         r = read_saved(f, o->from, err);
     else {
-        f->asked = (struct discover_options){.fleet = o->fleet, .timeout_ms = o->discovery_ms};
-        r = look_run(&f->asked, problem, &f->look, err);
+        r = key_read_fleet(o->config_dir, &f->key, err);
+        f->asked = (struct discover_options){
+            .fleet = o->fleet, .timeout_ms = o->discovery_ms, .key = r > 0 ? &f->key : NULL};
+        if (r >= 0)
+            r = look_run(&f->asked, problem, &f->look, err);
     }
     if (r < 0)
         return r;

@@ -9,7 +9,9 @@
  */
 #pragma once
 
+#include "auth.h"
 #include "discovery/base/error.h"
+#include "known.h"
 #include "stepwire.h"
 #include "target.h"
 
@@ -18,11 +20,10 @@ enum { JOB_FINGERPRINT_MAX = 64 };
 /* What all jobs of a run have in common: read by every worker, changed by
  * none, and it outlives them. */
 struct job_common {
-    const char *user;        /* when the target does not say */
-    const char *const *keys; /* private key files, NULL-terminated */
-    bool agent;              /* ssh-agent too */
+    const char *user;                     /* when the target does not say */
+    struct auth *auth;                    /* what to log in with */
+    const struct secret *become_password; /* sudo's; NULL: none */
     unsigned timeout_ms;
-    bool accept_new;
     const char *mode;            /* what is to be done there, in the words of steps/run */
     const struct text *settings; /* more settings of this mode, as job_add_setting writes
                                     them; NULL: none */
@@ -38,7 +39,7 @@ struct job_common {
 struct job {
     const struct job_common *common;
     struct target target;
-    char *pin; /* NULL: none */
+    struct known known;
 };
 
 void job_clear(struct job *job);

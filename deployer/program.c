@@ -14,12 +14,13 @@ enum { BUNDLE_BYTES_MAX = 64 * 1024 * 1024 };
 void program_clear(struct program *p)
 {
     targets_clear(&p->targets);
+    resumption_clear(&p->resumed);
     text_clear(&p->bundle_bytes);
     bundle_clear(&p->bundle);
     wheel_set_clear(&p->wheels);
     free(p->spec);
-    free(p->key_list);
-    strings_clear(&p->keys);
+    secret_free(p->password);
+    secret_free(p->become_password);
     state_free(p->state);
     problem_clear(&p->problem);
     sd_event_unref(p->loop);
@@ -46,6 +47,9 @@ int program_open(struct program *p, struct error *err)
     if (r < 0)
         return error_sys(err, r, "cannot wait for events");
     describe_self(p);
+    r = program_take_passwords(p, err);
+    if (r < 0)
+        return r;
     r = paths_find(p->options.state_dir, &p->paths, err);
     return r < 0 ? r : state_open(p->paths.db, &p->state, err);
 }
@@ -76,27 +80,44 @@ struct report_style program_style_of(int fd)
 
 /* --- trust ----------------------------------------------------------------------- */
 
+/* A line for a machine that has no pin, nor a signature instead of one; 1 when
+ * there is nothing to ask. */
+static int add_new(struct program *p, const struct target *t, struct text *list, struct error *err)
+{
+    CLEANUP(known_clear) struct known known = {0};
+    int r = known_get(p->state, t, (struct consent){0}, &known, err);
+
+    if (r < 0)
+        return r;
+    if (known_pin(&known) || (known.verified && !known.held_by))
+        return 1;
+    text_adds(list, "  ");
+    text_add_printable(list, t->host ? t->host : t->id);
+    text_addf(list, "  %s", t->hostkey ? t->hostkey : "(says no host key)");
+    if (known.held_by) {
+        text_adds(list, "  has the name '");
+        text_add_printable(list, known.agent);
+        text_addf(list, "', which %s held", known.held_by);
+    }
+    text_addc(list, '\n');
+    return 0;
+}
+
 int program_ask_about_new(struct program *p, struct error *err)
 {
     CLEANUP_TEXT struct text list = TEXT_INIT;
     char answer[8] = "";
     size_t new = 0;
 
-    if (p->options.accept_new || p->options.from || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+    p->consent.given = p->options.accept_new;
+    if (p->options.accept_new || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
         return 0;
     for (size_t i = 0; i < p->targets.count; i++) {
-        const struct target *t = &p->targets.items[i];
-        CLEANUP(state_pin_clear) struct state_pin pin = {0};
-        int r = t->id ? state_pin_get(p->state, t->id, &pin, err) : -ENOENT;
+        int r = add_new(p, &p->targets.items[i], &list, err);
 
-        if (r < 0 && r != -ENOENT)
+        if (r < 0)
             return r;
-        if (r == 0)
-            continue;
-        new ++;
-        text_adds(&list, "  ");
-        text_add_printable(&list, t->host);
-        text_addf(&list, "  %s\n", t->hostkey ? t->hostkey : "(says no host key)");
+        new += r == 0;
     }
     if (new == 0)
         return 0;
@@ -105,7 +126,7 @@ int program_ask_about_new(struct program *p, struct error *err)
             new == 1 ? " is" : "s are");
     if (!fgets(answer, sizeof(answer), stdin) || (answer[0] != 'y' && answer[0] != 'Y'))
         return 1;
-    p->options.accept_new = true;
+    p->consent = (struct consent){.given = true, .asked = true};
     return 0;
 }
 
@@ -191,18 +212,12 @@ static int start_progress(const struct deploy_options *o, bool silent, struct pr
     return *ret ? 0 : error_sys(err, -ENOMEM, "cannot show progress");
 }
 
-static int list_keys(struct program *p, struct error *err)
+static int read_keys(struct program *p, struct auth **ret, struct error *err)
 {
-    int r = paths_keys(&p->options.keys, &p->keys, err);
+    CLEANUP_STRINGS struct strings files = {0};
+    int r = paths_keys(&p->options.keys, &files, err);
 
-    if (r < 0)
-        return r;
-    p->key_list = calloc(p->keys.count + 1, sizeof(*p->key_list));
-    if (!p->key_list)
-        return error_sys(err, -ENOMEM, "cannot find keys");
-    for (size_t i = 0; i < p->keys.count; i++)
-        p->key_list[i] = p->keys.items[i];
-    return 0;
+    return r < 0 ? r : auth_new(&files, p->options.keys.count > 0, p->password, ret, err);
 }
 
 static int conclude(struct program *p, const struct action *action, const struct progress *progress,
@@ -215,12 +230,35 @@ static int conclude(struct program *p, const struct action *action, const struct
         program_put(stdout, &recap);
     if (signal) {
         fprintf(stderr, "Interrupted.%s\n",
-                action->unrecorded ? "" : " The same command again does what is left.");
+                action->unrecorded ? "" : " dcop-deploy --resume does what is left.");
         program_clear(p);
         end_by_signal(signal);
     }
     progress_count(progress, &counts);
-    return counts.failed || counts.unreachable || counts.skipped || counts.interrupted ? 1 : 0;
+    return p->absent || counts.failed || counts.unreachable || counts.skipped || counts.interrupted
+               ? 1
+               : 0;
+}
+
+/* Whom the run is for, so that a machine that is never reached is known as left. */
+static int plan(const struct targets *targets, struct state_targets *ret, struct error *err)
+{
+    ret->items = calloc(targets->count + 1, sizeof(*ret->items));
+    if (!ret->items)
+        return error_sys(err, -ENOMEM, "cannot plan");
+    for (; ret->count < targets->count; ret->count++) {
+        const struct target *t = &targets->items[ret->count];
+        CLEANUP_TEXT struct text agents = TEXT_INIT;
+
+        for (size_t i = 0; i < t->agents.count; i++)
+            text_addf(&agents, "%s%s", i ? " " : "", t->agents.items[i]);
+        ret->items[ret->count] = (struct state_target){
+            .machine = strdup(target_key(t)),
+            .host = t->host ? strdup(t->host) : NULL,
+            .agents = text_take(&agents),
+        };
+    }
+    return 0;
 }
 
 int program_act(struct program *p, const struct action *action, struct error *err)
@@ -228,9 +266,16 @@ int program_act(struct program *p, const struct action *action, struct error *er
     CLEANUP(progress_free_p) struct progress *progress = NULL;
     const struct deploy_options *o = &p->options;
     bool with_pydcop = p->spec != NULL;
+    CLEANUP_STRINGS struct strings wish = {0};
+    CLEANUP(state_targets_clear) struct state_targets planned = {0};
     int signal = 0;
-    int r = list_keys(p, err);
+    CLEANUP(auth_free_p) struct auth *auth = NULL;
+    int r = read_keys(p, &auth, err);
 
+    if (r == 0)
+        r = resume_wish(o, &wish, err);
+    if (r == 0)
+        r = plan(&p->targets, &planned, err);
     if (r == 0)
         r = start_progress(o, action->no_recap, &progress, err);
     if (r < 0)
@@ -238,10 +283,9 @@ int program_act(struct program *p, const struct action *action, struct error *er
     {
         struct job_common common = {
             .user = o->user,
-            .keys = p->key_list,
-            .agent = o->keys.count == 0,
+            .auth = auth,
+            .become_password = p->become_password,
             .timeout_ms = o->timeout_ms,
-            .accept_new = o->accept_new,
             .mode = action->mode,
             .settings = action->settings,
             .places_agents = with_pydcop,
@@ -255,12 +299,15 @@ int program_act(struct program *p, const struct action *action, struct error *er
         struct deployment d = {
             .targets = &p->targets,
             .common = &common,
+            .consent = p->consent,
             .forks = o->forks,
             .state = p->state,
             .record = {.verb = action->unrecorded ? NULL : (char *)o->verb,
                        .spec = p->spec,
                        .bundle_digest = with_pydcop ? p->bundle.bundle_digest : NULL,
-                       .files = p->problem.files},
+                       .files = p->problem.files,
+                       .wish = wish,
+                       .targets = planned},
             .progress = progress,
             .listener = action->listener,
             .arg = action->arg,

@@ -162,10 +162,12 @@ static int find_by_host(struct state *s, const char *word, struct strings *ret, 
 int state_find_ids(struct state *s, const char *word, struct strings *ret, struct error *err)
 {
     CLEANUP_STRINGS struct strings found = {0};
-    int r = state_strings(s, &found, err,
-                          "SELECT id FROM machines WHERE id=?1 UNION SELECT id FROM pins"
-                          " WHERE id=?1 UNION SELECT id FROM seqs WHERE id=?1",
-                          "s", word);
+    int r = state_strings(
+        s, &found, err,
+        "SELECT id FROM machines WHERE id=?1 UNION SELECT id FROM pins"
+        " WHERE id=?1 UNION SELECT id FROM seqs WHERE id=?1 UNION SELECT id FROM names"
+        " WHERE id=?1",
+        "s", word);
 
     if (r == 0 && found.count == 0)
         r = state_strings(s, &found, err,

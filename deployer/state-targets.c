@@ -77,16 +77,22 @@ static int read_target(sqlite3_stmt *st, struct state_target *ret, struct error 
     return error_sys(err, -ENOMEM, "cannot read the runs");
 }
 
+/* Those that were planned, then any that has a result all the same. */
 static int read_targets(struct state *s, int64_t run, bool unfinished, struct state_targets *ret,
                         struct error *err)
 {
     CLEANUP_STATEMENT sqlite3_stmt *st = NULL;
     CLEANUP(state_targets_clear) struct state_targets targets = {0};
     int r = state_prepare(s,
-                          "SELECT t.machine, t.host, t.agents, r.status FROM run_targets t"
-                          " LEFT JOIN results r ON r.run=t.run AND r.machine=t.machine AND"
-                          " r.step='' WHERE t.run=?1 AND NOT (?2 AND"
-                          " coalesce(r.status, '') IN ('ok', 'changed')) ORDER BY t.position",
+                          "WITH planned AS (SELECT position, machine, host, agents FROM run_targets"
+                          "  WHERE run=?1),"
+                          " all_of_it AS (SELECT 0 AS part, * FROM planned UNION ALL"
+                          "  SELECT 1, result, machine, host, agent FROM results WHERE run=?1 AND"
+                          "  step='' AND machine NOT IN (SELECT machine FROM planned))"
+                          "SELECT t.machine, t.host, t.agents, r.status FROM all_of_it t"
+                          " LEFT JOIN results r ON r.run=?1 AND r.machine=t.machine AND r.step=''"
+                          " WHERE NOT (?2 AND coalesce(r.status, '') IN ('ok', 'changed'))"
+                          " ORDER BY t.part, t.position",
                           &st, err, "ii", run, (int64_t)unfinished);
 
     while (r == 0 && (r = state_step(s, st, err)) > 0) {

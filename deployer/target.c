@@ -8,6 +8,7 @@ void target_clear(struct target *t)
     free(t->id);
     free(t->host);
     free(t->user);
+    free(t->fleet);
     free(t->hostkey);
     strings_clear(&t->agents);
     strings_clear(&t->names);
@@ -25,7 +26,8 @@ static int copy_string(const char *from, char **to)
 
 int target_from_machine(const struct machine *m, struct target *ret)
 {
-    CLEANUP(target_clear) struct target t = {.port = m->port};
+    CLEANUP(target_clear) struct target t = {
+        .port = m->port, .verified = m->verified, .seq = m->advert.seq};
     char label[MACHINE_LABEL_MAX];
 
     t.addresses = calloc(m->n_addresses ? m->n_addresses : 1, sizeof(*t.addresses));
@@ -35,13 +37,40 @@ int target_from_machine(const struct machine *m, struct target *ret)
         memcpy(t.addresses, m->addresses, m->n_addresses * sizeof(*t.addresses));
     t.n_addresses = m->n_addresses;
     if (copy_string(m->advert.id, &t.id) < 0 || copy_string(machine_label(m, label), &t.host) < 0 ||
-        copy_string(m->advert.user, &t.user) < 0 ||
+        copy_string(m->advert.user, &t.user) < 0 || copy_string(m->advert.fleet, &t.fleet) < 0 ||
         copy_string(m->advert.hostkey, &t.hostkey) < 0 ||
         strings_copy(&t.names, &m->advert.agents) < 0)
         return -ENOMEM;
     *ret = t;
     t = (struct target){0};
     return 0;
+}
+
+int target_copy(const struct target *from, struct target *ret)
+{
+    CLEANUP(target_clear) struct target t = {
+        .port = from->port,
+        .verified = from->verified,
+        .seq = from->seq,
+        .n_addresses = from->n_addresses,
+    };
+
+    t.addresses = calloc(from->n_addresses + 1, sizeof(*t.addresses));
+    if (!t.addresses || copy_string(from->id, &t.id) < 0 || copy_string(from->host, &t.host) < 0 ||
+        copy_string(from->user, &t.user) < 0 || copy_string(from->fleet, &t.fleet) < 0 ||
+        copy_string(from->hostkey, &t.hostkey) < 0 || strings_copy(&t.agents, &from->agents) < 0 ||
+        strings_copy(&t.names, &from->names) < 0)
+        return -ENOMEM;
+    if (from->n_addresses)
+        memcpy(t.addresses, from->addresses, from->n_addresses * sizeof(*t.addresses));
+    *ret = t;
+    t = (struct target){0};
+    return 0;
+}
+
+const char *target_key(const struct target *t)
+{
+    return t->id ? t->id : t->host ? t->host : "?";
 }
 
 void targets_clear(struct targets *t)

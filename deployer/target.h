@@ -12,18 +12,27 @@ struct target {
     char *id;                  /* 16 hex digits; NULL: not known yet */
     char *host;                /* what people call it */
     char *user;                /* NULL: the controller's choice */
+    char *fleet;               /* NULL: the default one */
     char *hostkey;             /* as advertised, "SHA256:…"; NULL: not said */
     struct strings agents;     /* to run there */
     struct strings names;      /* as advertised: those, and maybe others */
     struct address *addresses; /* in the order to try them */
     size_t n_addresses;
     uint16_t port;
+    bool verified; /* its record is signed with its machine key, and is this one: */
+    uint64_t seq;
 };
 
 void target_clear(struct target *t);
 
+/* A copy that owns its own.  -ENOMEM. */
+int target_copy(const struct target *t, struct target *ret);
+
 /* Copies from a machine what a target needs.  -ENOMEM. */
 int target_from_machine(const struct machine *m, struct target *ret);
+
+/* What stands for it in the history: its id; what has none yet, its host. */
+const char *target_key(const struct target *t);
 
 /* A list of targets; it owns them. */
 struct targets {

@@ -2,27 +2,136 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
+
+/* NULL: this key was not retired. */
+static const struct state_pin *find_retired(const struct trust *t, const char *fingerprint)
+{
+    for (size_t i = 0; t->pins && i < t->pins->count; i++) {
+        const struct state_pin *pin = &t->pins->items[i];
+
+        if (pin->retired_ms && strcmp(pin->fingerprint, fingerprint) == 0)
+            return pin;
+    }
+    return NULL;
+}
+
+static int refuse_retired(const struct trust *t, const struct state_pin *pin, struct error *err)
+{
+    char day[sizeof("2026-01-01")] = "";
+    time_t when = (time_t)(pin->retired_ms / 1000);
+    struct tm tm;
+
+    if (localtime_r(&when, &tm))
+        (void)strftime(day, sizeof(day), "%F", &tm);
+    return error_set(err, -EKEYREJECTED,
+                     "its host key %s was retired on %s%s%s; a person's word is needed to take it "
+                     "back: dcop-deploy trust %s %s",
+                     pin->fingerprint, day, t->pin ? ", and the pinned one is " : "",
+                     t->pin ? t->pin : "", t->id ? t->id : "ID", pin->fingerprint);
+}
+
+static int refuse_held(const struct trust *t, const char *fingerprint, struct error *err)
+{
+    return error_set(err, -EKEYREJECTED,
+                     "it is new here and has the agent name '%s', which %s held: a machine that "
+                     "took its place, or an impostor. Its host key is %s; if it is yours: "
+                     "dcop-deploy trust %s %s",
+                     t->agent ? t->agent : "", t->held_by, fingerprint, t->id ? t->id : "ID",
+                     fingerprint);
+}
+
+/* The signature covers the fingerprint that the advert names, and no other. */
+static bool is_signed(const struct trust *t)
+{
+    return t->verified && t->expected;
+}
 
 int trust_check(const struct trust *t, const char *fingerprint, struct error *err)
 {
-    if (t->pin) {
-        if (strcmp(t->pin, fingerprint) == 0)
-            return 0;
+    const struct state_pin *retired;
+
+    if (t->pin && strcmp(t->pin, fingerprint) == 0)
+        return 0;
+    retired = find_retired(t, fingerprint);
+    if (retired)
+        return refuse_retired(t, retired, err);
+    if (t->pin)
         return error_set(err, -EKEYREJECTED,
                          "its host key is %s, but %s is pinned for machine %s: a reflashed card, "
                          "or an impostor. If you know why it changed: dcop-deploy trust %s %s",
                          fingerprint, t->pin, t->id, t->id, fingerprint);
-    }
     if (t->expected && strcmp(t->expected, fingerprint) != 0)
         return error_set(err, -EKEYREJECTED,
                          "its host key is %s, but the record of %s says %s: another machine "
                          "answers at its address",
                          fingerprint, t->host, t->expected);
-    if (!t->accept_new)
+    if (t->held_by && !t->accept_held)
+        return refuse_held(t, fingerprint, err);
+    if (!t->accept_new && !is_signed(t))
         return error_set(err, -EKEYREJECTED,
                          "it is new here: its host key is %s. Compare it with `ssh-keygen -l -f "
                          "/etc/ssh/ssh_host_ed25519_key.pub` on the machine, then give "
                          "--accept-new, or: dcop-deploy trust %s %s",
                          fingerprint, t->id ? t->id : "ID", fingerprint);
     return 0;
+}
+
+enum pin_source trust_source(const struct trust *t)
+{
+    return !t->pin && is_signed(t) && t->source == PIN_ACCEPT ? PIN_SIGNATURE : t->source;
+}
+
+bool trust_gets_passwords(enum pin_source source)
+{
+    switch (source) {
+    case PIN_ACCEPT:
+        return false;
+    case PIN_QUESTION:
+    case PIN_SIGNATURE:
+    case PIN_TRUST:
+        return true;
+    }
+    return false;
+}
+
+/* --- cloned cards -------------------------------------------------------------- */
+
+static bool is_same_key(const struct state_pin *a, const struct state_pin *b)
+{
+    return !a->retired_ms && !b->retired_ms && strcmp(a->fingerprint, b->fingerprint) == 0;
+}
+
+static void add_shared(const struct state_pins *pins, size_t first, struct text *ret)
+{
+    size_t last = first;
+
+    for (size_t i = first + 1; i < pins->count; i++)
+        if (is_same_key(&pins->items[first], &pins->items[i]))
+            last = i;
+    if (last == first)
+        return;
+    text_addf(ret, "Machines %s", pins->items[first].id);
+    for (size_t i = first + 1; i <= last; i++)
+        if (is_same_key(&pins->items[first], &pins->items[i]))
+            text_addf(ret, "%s%s", i == last ? " and " : ", ", pins->items[i].id);
+    text_addf(ret,
+              " have the same host key %s: their cards were cloned, and each can pass for the "
+              "other. To give one a key of its own, on it: sudo rm /etc/ssh/ssh_host_* && sudo "
+              "ssh-keygen -A && sudo systemctl restart ssh; then here: dcop-deploy trust ID "
+              "FINGERPRINT\n",
+              pins->items[first].fingerprint);
+}
+
+int trust_shared_keys(const struct state_pins *pins, struct text *ret)
+{
+    for (size_t i = 0; i < pins->count; i++) {
+        bool told = pins->items[i].retired_ms != 0;
+
+        for (size_t before = 0; before < i && !told; before++)
+            told = is_same_key(&pins->items[before], &pins->items[i]);
+        if (!told)
+            add_shared(pins, i, ret);
+    }
+    return text_error(ret);
 }

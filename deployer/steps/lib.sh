@@ -7,6 +7,7 @@
 # read at once (look), and results are in variables instead of $(…):
 #   detail   what a person is told of the check
 # A step's `apply` runs in a subshell with set -e, its output in the run's log.
+# A step's `show`, if it has one, prints what its change would write; it changes nothing.
 
 # Paths are for good (DESIGN.md); tests put DCOP_ROOT before them.
 ROOT=${DCOP_ROOT:-}
@@ -23,6 +24,7 @@ NL='
 TAB='	'
 BLANKS=" $TAB$NL"
 DETAIL_MAX=1000
+DIFF_MAX=65536
 seen='' unit_read=
 
 # --- text -------------------------------------------------------------------
@@ -135,7 +137,8 @@ encode_stream() {
 		{ for (i = 1; i <= NF; i++) printf "%s", ($i in of) ? of[$i] : "%" toupper($i) }'
 }
 
-# decode TEXT: in $decoded.  A newline or NUL has no place in any value.
+# decode TEXT [lines]: in $decoded.  A NUL has no place in any value, a newline only
+# where the second argument says so.
 decode() {
 	case $1 in
 	*%*) ;;
@@ -148,7 +151,8 @@ decode() {
 		_rest=${_rest#*%}
 		_hex=${_rest%"${_rest#??}"}
 		case $_hex in
-		0[0aA]) return 1 ;;
+		00) return 1 ;;
+		0[aA]) [ -n "${2:-}" ] || return 1 ;;
 		[0-9A-Fa-f][0-9A-Fa-f]) ;;
 		*) return 1 ;;
 		esac
@@ -168,6 +172,7 @@ decode() {
 read_vars() {
 	want_agents='' want_names='' want_id='' want_orchestrator='' want_address='' want_port=9001
 	want_mode=check want_time='' want_apt_proxy='' want_digest='' want_who=''
+	want_command='' want_as=user want_lines=100 want_follow=no want_version='' want_deps=apt
 	slurp "$1" || { detail='no variables' && return 1; }
 	set -f
 	IFS=$NL
@@ -176,7 +181,9 @@ read_vars() {
 	IFS=$BLANKS
 	set +f
 	for _line; do
-		decode "${_line#* }" || { detail="cannot decode the variable ${_line%% *}" && return 1; }
+		_lines=
+		case $_line in 'command '*) _lines=lines ;; esac
+		decode "${_line#* }" $_lines || { detail="cannot decode the variable ${_line%% *}" && return 1; }
 		case ${_line%% *} in
 		agents) [ "$_line" = agents ] || want_agents=$want_agents$decoded$NL ;;
 		names) [ "$_line" = names ] || want_names=$want_names$decoded$NL ;;
@@ -189,12 +196,26 @@ read_vars() {
 		apt_proxy) want_apt_proxy=$decoded ;;
 		digest) want_digest=$decoded ;;
 		who) want_who=$decoded ;;
+		command) want_command=$decoded ;;
+		as) want_as=$decoded ;;
+		lines) want_lines=$decoded ;;
+		follow) want_follow=$decoded ;;
+		version) want_version=$decoded ;;
+		deps) want_deps=$decoded ;;
 		esac
 	done
-	case $want_mode in deploy | check) ;; *) detail='mode is neither deploy nor check' && return 1 ;; esac
+	case $want_mode in
+	deploy | check | diff)
+		case $want_digest in '' | *[!0-9a-f]*) detail='digest is not hexadecimal' && return 1 ;; esac
+		;;
+	rollback | uninstall | assign | status | start | stop | restart | logs | exec | poweroff | reboot) ;;
+	*) detail="this bundle knows no mode '$want_mode'" && return 1 ;;
+	esac
 	case $want_port in '' | *[!0-9]* | ??????*) detail='port is not a number' && return 1 ;; esac
 	case $want_time in *[!0-9]*) detail='time is not a number' && return 1 ;; esac
-	case $want_digest in '' | *[!0-9a-f]*) detail='digest is not hexadecimal' && return 1 ;; esac
+	case $want_lines in '' | *[!0-9]* | ??????????*) detail='lines is not a number' && return 1 ;; esac
+	case $want_deps in apt | pip) ;; *) detail='deps is neither apt nor pip' && return 1 ;; esac
+	case $want_version in *[!0-9a-z.-]* | .*) detail='version is not the name of one' && return 1 ;; esac
 	case $want_orchestrator$want_address in *[!0-9.:]*) detail='addresses must be IPv4' && return 1 ;; esac
 }
 
@@ -301,6 +322,25 @@ read_beacon() {
 	done
 }
 
+# read_identity: what the machine's own beacon says of it: $machine_id, and in
+# $machine_names its agents as --print writes them, one a line.
+read_identity() {
+	machine_id='' machine_names=''
+	for _beacon in "$ROOT/usr/bin/dcop-beacon" "$ROOT/usr/local/bin/dcop-beacon"; do
+		[ -x "$_beacon" ] || continue
+		_print=$("$_beacon" --print 2>/dev/null) || _print=
+		while IFS= read -r _line; do
+			case $_line in
+			id=*) machine_id=${_line#id=} ;;
+			agent=* | agent[1-9]*=*) machine_names=$machine_names${_line#*=}$NL ;;
+			esac
+		done <<-EOF
+			$_print
+		EOF
+		return 0
+	done
+}
+
 unquote() {
 	unquoted=$1
 	case $1 in \"*\") ;; *) return 0 ;; esac
@@ -335,6 +375,36 @@ quote() {
 	quoted=$quoted$_rest\"
 }
 
+# port_holder PORT: who listens there, in $holder ("python3, pid 812"); fails when
+# nobody does.  Some twenty processes' worth of work, so only when something is wrong.
+port_holder() {
+	holder=
+	_inode=$(awk -v port="$(printf ':%04X' "$1")" \
+		'$4 == "0A" && substr($2, length($2) - 4) == port { print $10; exit }' /proc/net/tcp /proc/net/tcp6 2>/dev/null)
+	[ -n "$_inode" ] || return 1
+	holder='a process that cannot be seen'
+	_fd=$(find /proc/[0-9]*/fd -lname "socket:\\[$_inode\\]" 2>/dev/null | head -n 1) || :
+	_pid=${_fd#/proc/}
+	_pid=${_pid%%/*}
+	if [ -n "$_pid" ] && read -r _name <"/proc/$_pid/comm"; then holder="$_name, pid $_pid"; fi
+}
+
+# lock_holder FILE…: who holds a lock on one of them, in $holder; fails when nobody does.
+lock_holder() {
+	holder=
+	for _file; do
+		[ -e "$_file" ] || continue
+		_inode=$(stat -c %i "$_file")
+		_pid=$(awk -v end=":$_inode" 'substr($6, length($6) - length(end) + 1) == end && $5 > 0 { print $5; exit }' /proc/locks)
+		case $_pid in "" | "$$") continue ;; esac
+		_name='a process'
+		if [ -r "/proc/$_pid/comm" ]; then read -r _name <"/proc/$_pid/comm" || :; fi
+		holder="$_name (pid $_pid)"
+		return 0
+	done
+	return 1
+}
+
 # --- changing it ------------------------------------------------------------
 
 # put FILE MODE: stdin becomes FILE, whole or not at all, also after a power cut.
@@ -347,9 +417,29 @@ put() {
 	mv -f "$_temp" "$1"
 }
 
+# put_over_mount FILE: the same for a file that may be a mount, as a container's
+# /etc/hosts is, which cannot be renamed over.
+put_over_mount() {
+	cat >"$RUN/content"
+	put "$1" 0644 <"$RUN/content" || cat "$RUN/content" >"$1"
+}
+
+# show_file FILE: for a step's `show`: how FILE differs from stdin, which it would become.
+show_file() {
+	_old=$1
+	[ -e "$_old" ] || _old=/dev/null
+	diff -u --label "$1" --label "$1 (new)" "$_old" - || [ $? = 1 ]
+}
+
 # why TEXT: what a person is told when this step fails, before its output.
 why() {
 	printf '%s' "$1" >"$RUN/why"
+}
+
+# note TEXT: what a person is told while this step waits.
+note() {
+	encode "$1"
+	printf 'note\t%s\n' "$encoded" >>"$RUN/events"
 }
 
 # did TEXT: what a person is told when it has worked, instead of why it had to be.

@@ -1,75 +1,179 @@
-#include "deployer/verbs/verbs.h"
-
+/*
+ * `trust`: which host keys the controller holds, and a person's word on them.
+ *
+ *   trust                     all pins, and which machines share a key
+ *   trust WHO                 those of one machine, in full
+ *   trust WHO KEY             this is its key; the other one is retired
+ *   trust revoke WHO [KEY]    its key, or this one, counts no more
+ *   trust fleet-key           makes the fleet key
+ *
+ * WHO is an id, a host or an agent's name.
+ */
 #include <errno.h>
+#include <jansson.h>
 #include <string.h>
-#include <time.h>
 
+#include "deployer/verbs/remembered.h"
+#include "deployer/verbs/verbs.h"
 #include "discovery/advert.h"
+#include "discovery/base/key.h"
 
-static void add_pin(struct text *ret, const struct state_pin *pin)
+/* An id may be one that is not known yet. */
+static int find(struct state *s, const char *word, char **ret_id, struct error *err)
 {
-    char day[sizeof("2026-01-01 00:00")];
-    time_t created = (time_t)(pin->created_ms / 1000);
-    struct tm tm;
-
-    (void)strftime(day, sizeof(day), "%F %R", localtime_r(&created, &tm));
-    text_addf(ret, "%s  %s  %s  %s%s\n", pin->id, pin->fingerprint, day,
-              pin_source_name(pin->source), pin->retired_ms ? ", retired" : "");
+    if (!advert_id_valid(word))
+        return remembered_find(s, word, ret_id, err);
+    *ret_id = strdup(word);
+    return *ret_id ? 0 : error_sys(err, -ENOMEM, "cannot find '%s'", word);
 }
 
-static int show(struct state *state, const char *id, struct text *ret, struct error *err)
+static int take_fingerprint(const char *fingerprint, struct error *err)
 {
-    CLEANUP(state_pins_clear) struct state_pins pins = {0};
-    int r = state_pin_list(state, id, &pins, err);
+    if (advert_hostkey_valid(fingerprint))
+        return 0;
+    return error_set(err, -EINVAL, "'%s' is no fingerprint: SHA256:… as `ssh-keygen -l` prints it",
+                     fingerprint);
+}
+
+/* The pins of one machine, however they came to be so. */
+static int show(const struct remembered *v, const char *id, struct text *ret, struct error *err)
+{
+    char *items[] = {(char *)(uintptr_t)id};
+    struct strings one = {items, 1};
+
+    return v->options->json ? state_report_pins_json(v->state, &one, ret, err)
+                            : state_report_pins_of(v->state, id, ret, err);
+}
+
+static int show_one(const struct remembered *v, const char *id, struct text *ret, struct error *err)
+{
+    CLEANUP(state_pin_clear) struct state_pin pin = {0};
+    int r = state_pin_get(v->state, id, &pin, err);
+    bool none = r == -ENOENT;
+
+    if (r == 0 || none)
+        r = show(v, id, ret, err);
+    return r == 0 && none ? 1 : r;
+}
+
+static int accept_key(const struct remembered *v, const char *id, char *fingerprint,
+                      struct text *ret, struct error *err)
+{
+    struct state_pin pin = {
+        .id = (char *)(uintptr_t)id, .fingerprint = fingerprint, .source = PIN_TRUST};
+    int r = remembered_changes(v, err);
+
+    if (r == 0)
+        r = take_fingerprint(fingerprint, err);
+    if (r == 0)
+        r = state_pin_replace(v->state, &pin, err);
+    if (r < 0 || v->options->json)
+        return r < 0 ? r : show(v, id, ret, err);
+    text_addf(ret, "%s is trusted with %s.\n", id, fingerprint);
+    return 0;
+}
+
+/* `fingerprint` NULL: the one that is pinned. */
+static int revoke_key(const struct remembered *v, const char *id, const char *fingerprint,
+                      struct text *ret, struct error *err)
+{
+    CLEANUP(state_pin_clear) struct state_pin pin = {0};
+    int r = remembered_changes(v, err);
+
+    if (r == 0 && !fingerprint) {
+        r = state_pin_get(v->state, id, &pin, err);
+        fingerprint = pin.fingerprint;
+    }
+    if (r == -ENOENT && !fingerprint) {
+        text_addf(ret, "No host key of %s is pinned.\n", id);
+        return 1;
+    }
+    if (r == 0)
+        r = take_fingerprint(fingerprint, err);
+    if (r == 0)
+        r = state_pin_revoke(v->state, id, fingerprint, err);
+    if (r < 0 || v->options->json)
+        return r < 0 ? r : show(v, id, ret, err);
+    text_addf(ret, "%s is no longer trusted with %s.\n", id, fingerprint);
+    return 0;
+}
+
+static int fleet_key_json(const char *path, bool made, struct text *ret, struct error *err)
+{
+    json_t *o =
+        json_pack("{s:i,s:{s:s,s:b}}", "version", 1, "fleet_key", "path", path, "made", (int)made);
+    CLEANUP_FREE char *text = o ? json_dumps(o, JSON_INDENT(2)) : NULL;
+
+    json_decref(o);
+    text_addf(ret, "%s\n", text ? text : "");
+    return text && text_error(ret) == 0 ? 0 : error_sys(err, -ENOMEM, "cannot write JSON");
+}
+
+/* Makes the fleet key, once; its bytes are shown to nobody. */
+static int fleet_key(const struct remembered *v, struct text *ret, struct error *err)
+{
+    CLEANUP(key_clear) struct key key = {0};
+    CLEANUP_FREE char *folder = key_folder(v->options->config_dir);
+    CLEANUP_TEXT struct text path = TEXT_INIT;
+    bool made;
+    int r = remembered_changes(v, err);
 
     if (r < 0)
         return r;
-    for (size_t i = 0; i < pins.count; i++)
-        add_pin(ret, &pins.items[i]);
-    if (pins.count == 0)
-        text_adds(ret, "No host key is pinned.\n");
-    return pins.count == 0 && id ? 1 : 0;
+    if (!folder)
+        return error_set(err, -ENOENT, "there is no home folder for the fleet key; give --config");
+    text_addf(&path, "%s/%s", folder, KEY_FLEET_FILE);
+    r = key_make(text_str(&path), &key, err);
+    made = r == 0;
+    if (r == -EEXIST) /* is it one? */
+        r = key_read(text_str(&path), &key, err);
+    if (r < 0)
+        return r;
+    if (v->options->json)
+        return fleet_key_json(text_str(&path), made, ret, err);
+    text_adds(ret, made ? "The fleet key was made: " : "The fleet key was there already: ");
+    text_add_printable(ret, text_str(&path));
+    text_adds(ret, "\nMachines whose records it has not signed take no part from now on: give them "
+                   "theirs with dcop-deploy enroll.\nWho has this file can sign for every machine; "
+                   "keep a copy where nobody else gets at it.\n");
+    return text_error(ret) < 0 ? error_sys(err, -ENOMEM, "cannot tell of the fleet key") : 0;
 }
 
-static int trust(struct state *state, char **arguments, int n, struct text *ret, struct error *err)
+int trust_say(const struct remembered *v, struct text *ret, struct error *err)
 {
-    struct state_pin pin = {.source = PIN_TRUST};
+    CLEANUP_FREE char *id = NULL;
+    char **arguments = v->options->arguments;
+    int n = v->options->n_arguments;
+    bool revokes = n > 0 && strcmp(arguments[0], "revoke") == 0;
     int r;
 
+    if (n == 0)
+        return v->options->json ? state_report_pins_json(v->state, NULL, ret, err)
+                                : state_report_pins_text(v->state, &v->style, ret, err);
+    if (n == 1 && strcmp(arguments[0], "fleet-key") == 0)
+        return fleet_key(v, ret, err);
+    arguments += revokes;
+    n -= revokes;
+    if (n == 0)
+        return error_set(err, -EINVAL, "say whose key to revoke: an id, a host or an agent's name");
     if (n > 2)
-        return error_set(err, -EINVAL, "'trust' takes an id and a fingerprint, no more");
-    if (n > 0 && !advert_id_valid(arguments[0]))
-        return error_set(err, -EINVAL,
-                         "'%s' is no machine's id: 16 hex digits, as in "
-                         "`dcop-discover --json`",
-                         arguments[0]);
-    if (n < 2)
-        return show(state, n ? arguments[0] : NULL, ret, err);
-    pin.id = arguments[0];
-    pin.fingerprint = arguments[1];
-    if (!advert_hostkey_valid(pin.fingerprint))
-        return error_set(err, -EINVAL,
-                         "'%s' is no fingerprint: SHA256:… as `ssh-keygen -l` "
-                         "prints it",
-                         pin.fingerprint);
-    r = state_pin_replace(state, &pin, err);
-    if (r == 0)
-        text_addf(ret, "%s is trusted with %s.\n", pin.id, pin.fingerprint);
-    return r;
+        return error_set(err, -EINVAL, "'trust' takes a machine and a fingerprint, no more");
+    r = find(v->state, arguments[0], &id, err);
+    if (r < 0)
+        return r;
+    if (revokes)
+        return revoke_key(v, id, n > 1 ? arguments[1] : NULL, ret, err);
+    return n > 1 ? accept_key(v, id, arguments[1], ret, err) : show_one(v, id, ret, err);
 }
 
 static int run(struct program *p, struct error *err)
 {
-    CLEANUP_TEXT struct text said = TEXT_INIT;
-    int r = trust(p->state, p->options.arguments, p->options.n_arguments, &said, err);
-
-    program_put(stdout, &said);
-    return r;
+    return remembered_run(p, trust_say, err);
 }
 
 const struct verb verb_trust = {
     .name = "trust",
-    .arguments = "[ID [FINGERPRINT]]",
-    .help = "show the pinned host keys, or accept a machine's",
+    .arguments = "[[revoke] ID [KEY]]",
+    .help = "host keys; `trust fleet-key` makes the fleet's",
     .run = run,
 };

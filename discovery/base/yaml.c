@@ -16,13 +16,42 @@ struct yaml_reader {
     bool too_large;
     bool document_seen;
     bool parser_made;
+    bool secret;
 };
+
+void yaml_reader_secret(struct yaml_reader *y)
+{
+    y->secret = true;
+}
+
+static void drop_event(struct yaml_reader *y)
+{
+    yaml_event_t *e = &y->event;
+
+    if (y->secret && e->type == YAML_SCALAR_EVENT)
+        explicit_bzero(e->data.scalar.value, e->data.scalar.length);
+    yaml_event_delete(e);
+}
+
+static void wipe_parser(struct yaml_reader *y)
+{
+    yaml_parser_t *p = &y->parser;
+
+    for (yaml_token_t *t = p->tokens.head; t != p->tokens.tail; t++)
+        if (t->type == YAML_SCALAR_TOKEN)
+            explicit_bzero(t->data.scalar.value, t->data.scalar.length);
+    explicit_bzero(p->raw_buffer.start, (size_t)(p->raw_buffer.end - p->raw_buffer.start));
+    explicit_bzero(p->buffer.start, (size_t)(p->buffer.end - p->buffer.start));
+    explicit_bzero(y->input.buffer, YAML_INPUT_CHUNK);
+}
 
 void yaml_reader_close(struct yaml_reader *y)
 {
     if (!y)
         return;
-    yaml_event_delete(&y->event);
+    drop_event(y);
+    if (y->parser_made && y->secret)
+        wipe_parser(y);
     if (y->parser_made)
         yaml_parser_delete(&y->parser);
     yaml_input_close(&y->input);
@@ -310,7 +339,7 @@ int yaml_reader_next(struct yaml_reader *y, struct yaml_item *ret, struct error 
     int r = 0;
 
     while (r == 0) {
-        yaml_event_delete(&y->event);
+        drop_event(y);
         if (!yaml_parser_parse(&y->parser, &y->event))
             return parser_error(y, err);
         y->since_item = 0;

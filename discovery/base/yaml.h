@@ -53,6 +53,9 @@ int yaml_reader_open(struct yaml_reader **ret, const struct strings *paths, stru
 /* `data` is borrowed; `name` stands for the file in messages. */
 int yaml_reader_open_memory(struct yaml_reader **ret, const char *name, const void *data,
                             size_t size, struct error *err);
+/* What is read is secret: items, buffers and what libyaml has read ahead are
+ * wiped before they are freed (but for what realloc(3) may have left). */
+void yaml_reader_secret(struct yaml_reader *y);
 void yaml_reader_close(struct yaml_reader *y);
 DEFINE_CLEANUP(struct yaml_reader *, yaml_reader_close);
 #define CLEANUP_YAML_READER CLEANUP(yaml_reader_close_p)

@@ -13,10 +13,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "discovery/base/digest.h"
 #include "agent-beacon/identity.h"
 #include "agent-beacon/machine.h"
 #include "agent-beacon/status.h"
+#include "discovery/base/digest.h"
 #include "discovery/base/file.h"
 
 struct fixture {

@@ -124,6 +124,9 @@ static void test_found_by_id_agent_and_host(void **state)
     assert_ids(s, "rpi-1.local", ONE, NULL);
     assert_ids(s, "rpi-1", TWO, ONE); /* by host, capitals first */
     assert_ids(s, "rpi", NULL, NULL);
+    /* One that holds a name and was never met. */
+    hold(s, "default", "cccccccccccccccc", "a9", NULL);
+    assert_ids(s, "cccccccccccccccc", "cccccccccccccccc", NULL);
     /* A host that is called as another's agent does not take its place. */
     put_machine(s, "bbbbbbbbbbbbbbbb", "a1");
     assert_ids(s, "a1", ONE, NULL);

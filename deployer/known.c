@@ -1,0 +1,125 @@
+#include "known.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+void known_clear(struct known *k)
+{
+    state_pins_clear(&k->pins);
+    free(k->agent);
+    free(k->held_by);
+    *k = (struct known){0};
+}
+
+static const char *fleet_of(const struct target *t)
+{
+    return t->fleet ? t->fleet : ADVERT_FLEET_DEFAULT;
+}
+
+/* The first of its names that is another machine's. */
+static int find_held(struct state *s, const struct target *t, struct known *k, struct error *err)
+{
+    for (size_t i = 0; i < t->names.count && !k->held_by; i++) {
+        CLEANUP_FREE char *holder = NULL;
+        bool now = false;
+        int r = state_name_holder(s, fleet_of(t), t->names.items[i], &holder, &now, err);
+
+        /* A name that was given up is free: a person has said so. */
+        if (r == -ENOENT || (r == 0 && (!now || strcmp(holder, t->id) == 0)))
+            continue;
+        if (r < 0)
+            return r;
+        k->agent = strdup(t->names.items[i]);
+        if (!k->agent)
+            return error_sys(err, -ENOMEM, "cannot plan");
+        k->held_by = TAKE_PTR(holder);
+    }
+    return 0;
+}
+
+int known_get(struct state *s, const struct target *t, struct consent consent, struct known *ret,
+              struct error *err)
+{
+    CLEANUP(known_clear) struct known k = {.consent = consent, .verified = t->verified};
+    int r = 0;
+
+    if (t->id) {
+        r = state_pin_list(s, t->id, &k.pins, err);
+        if (r == 0)
+            r = find_held(s, t, &k, err);
+        /* An old record, shown again: it proves nothing. */
+        if (r == 0 && t->verified && t->hostkey) {
+            r = state_seq_check(s, t->id, t->hostkey, t->seq, err);
+            if (r == -ESTALE) {
+                k.verified = false;
+                r = 0;
+            }
+        }
+    }
+    if (r < 0)
+        return r;
+    *ret = k;
+    k = (struct known){0};
+    return 0;
+}
+
+const char *known_pin(const struct known *k)
+{
+    const struct state_pin *first = k->pins.count > 0 ? &k->pins.items[0] : NULL;
+
+    return first && first->retired_ms == 0 ? first->fingerprint : NULL;
+}
+
+struct trust known_trust(const struct known *k, const struct target *t)
+{
+    /* A person has looked at the key only where the record names one. */
+    bool asked = k->consent.asked && t->hostkey;
+
+    return (struct trust){
+        .id = t->id,
+        .host = t->host,
+        .pin = known_pin(k),
+        .source = known_pin(k) ? k->pins.items[0].source
+                  : asked      ? PIN_QUESTION
+                               : PIN_ACCEPT,
+        .expected = t->hostkey,
+        .verified = k->verified,
+        .pins = &k->pins,
+        .agent = k->agent,
+        .held_by = k->held_by,
+        .accept_new = k->consent.given,
+        .accept_held = asked,
+    };
+}
+
+int known_learn(struct state *s, const struct target *t, const struct known *k,
+                const char *fingerprint, struct error *err)
+{
+    char address[ADDRESS_TEXT_MAX] = "";
+    struct state_machine machine = {
+        .id = t->id,
+        .fingerprint = (char *)fingerprint,
+        .host = t->host,
+        .fleet = (char *)fleet_of(t),
+        .address = t->n_addresses > 0 ? address : NULL,
+        .port = t->port,
+        .user = t->user,
+    };
+    struct trust trust = known_trust(k, t);
+    struct state_pin pin = {
+        .id = t->id, .fingerprint = (char *)fingerprint, .source = trust_source(&trust)};
+    int r = 0;
+
+    if (!trust.pin)
+        r = state_pin_put(s, &pin, err);
+    if (t->n_addresses > 0)
+        address_format(&t->addresses[0], address);
+    if (r == 0)
+        r = state_machine_put(s, &machine, err);
+    if (r == 0 && t->names.count > 0)
+        r = state_names_set(s, fleet_of(t), t->id, &t->names, err);
+    if (r == 0 && k->verified && t->hostkey)
+        r = state_seq_put(s, t->id, t->hostkey, t->seq, err);
+    return r;
+}

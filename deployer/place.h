@@ -1,0 +1,32 @@
+/*
+ * A place is where to reach a machine, as a person writes it:
+ * [USER@]HOST[:PORT], HOST a name, an IPv4 address, or an IPv6 address, in
+ * brackets when a port follows, with %INTERFACE when it is link-local.
+ *
+ * What passes here holds nothing that ssh, a shell or a terminal would read as
+ * something else.  Pure, any thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "discovery/base/error.h"
+
+enum { PLACE_HOST_MAX = 253 }; /* RFC 1035 §2.3.4, as text */
+
+struct place {
+    char user[33];                 /* "": not said */
+    char host[PLACE_HOST_MAX + 1]; /* without brackets */
+    uint16_t port;                 /* 0: not said */
+};
+
+/* A numeric address, or a host name of ASCII letters, digits, "-", "_" and
+ * ".", that cannot be taken for an address or an option. */
+bool place_host_valid(const char *host);
+
+/* 1 to 65535 in decimal, no sign, no zero in front; 0 for anything else. */
+uint16_t place_port(const char *text);
+
+/* -EINVAL with the text and what is wrong with it. */
+int place_parse(const char *text, struct place *ret, struct error *err);

@@ -1,0 +1,134 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2034,SC2154 # the variables of run and lib.sh
+# `run apply` and `run finish`: what happens in dcop-run.service.  Sourced by run.
+
+run_apply() {
+	RUN=$1
+	exec 3>>"$RUN/events"
+	read_vars "$RUN/vars"
+	exec 9<>"$LOCK"
+	if ! flock -w 5 9; then
+		event busy somebody
+		event end failed
+		exit 1
+	fi
+	printf '%s, since %s\n' "${want_who:-dcop-deploy}" "$(date '+%F %T %Z')" >"$LOCK"
+	chmod 0600 "$LOCK"
+	ln -sfn "$RUN" "$RUNTIME/run.new"
+	mv -fT "$RUNTIME/run.new" "$RUNTIME/run"
+	for _old in "$RUNS"/*; do
+		[ "$_old" = "$RUN" ] || rm -rf "$_old"
+	done
+	read -r start_uptime <"$RUN/uptime"
+
+	DEBIAN_FRONTEND=noninteractive
+	export DEBIAN_FRONTEND
+	broken=
+	find_plan
+	after_end() { :; }
+	for file in "$plan"/[0-9][0-9]-*; do
+		if [ -n "$broken" ]; then
+			step_name "$file"
+			event result "$name" skipped "after $broken" ''
+			continue
+		fi
+		apply_step "$file"
+	done
+	if [ -n "$broken" ]; then
+		event end failed
+		exit 1
+	fi
+	event end ok
+	after_end
+}
+
+# await_hangup: until the channel's connection is gone.  Whoever has the end event hangs
+# up, and sshd's process for that connection ends; nobody waits long for one who does not.
+await_hangup() {
+	read -r _session <"$RUN/session" || _session=
+	case $_session in
+	'' | *[!0-9]*) ;;
+	*) timeout 10 tail -f "--pid=$_session" /dev/null || : ;;
+	esac
+}
+
+apply_step() {
+	unit_read=
+	check_step "$1"
+	case $verdict in
+	0) event result "$name" ok "$detail" '' && return 0 ;;
+	10) ;;
+	*) step_failed "$detail" && return 0 ;;
+	esac
+	event start "$name"
+	wanted=$detail
+	echo "== $name: $detail"
+	rm -f "$RUN/why" "$RUN/did"
+	: >"$RUN/output"
+	# In the background, for set -e counts for nothing where a status is asked for.
+	(
+		set -e
+		apply
+	) 3>&- 9>&- >"$RUN/output" 2>&1 </dev/null &
+	_status=0
+	wait $! || _status=$?
+	cat "$RUN/output"
+	if [ $_status != 0 ]; then
+		_why="apply ended with $_status"
+		if slurp "$RUN/why"; then _why=${slurped%"$NL"}; else common_why; fi
+		step_failed "$_why"
+		return 0
+	fi
+	unit_read=
+	check_step "$1"
+	if [ "$verdict" = 0 ]; then
+		if slurp "$RUN/did"; then wanted=${slurped%"$NL"}; fi
+		event result "$name" changed "${detail:-$wanted}" ''
+	else
+		step_failed "still not as it should be: $detail"
+	fi
+}
+
+# common_why: what can happen to any step, from what it said, in $_why.
+common_why() {
+	while IFS='|' read -r _pattern _words; do
+		_line=$(grep -m 1 -e "$_pattern" "$RUN/output") || continue
+		_why="$_words: $_line"
+		return 0
+	done <<-'EOF'
+		No space left on device|the disk is full; make room there (df -h shows which)
+		Disk quota exceeded|the disk's quota is used up; make room there
+		Read-only file system|the file system there cannot be written; a worn or damaged card becomes so (dmesg says why), and a reboot may help once
+		Input/output error|the disk does not work; on a board, the card is worn: put another in
+		Cannot allocate memory|the machine has no memory left; stop something there
+		Killed|something there killed it; often the machine has no memory left
+	EOF
+}
+
+# step_failed DETAIL: with the last lines of what the step said.
+step_failed() {
+	broken=$name
+	encode "$1"
+	_said=
+	if [ -e "$RUN/output" ]; then
+		_said=$(tail -n 20 "$RUN/output" | tail -c 2048 | encode_stream)
+		if [ ${#_said} -gt 2500 ]; then
+			_said=$(printf '%s' "$_said" | tail -c 2500)
+			_said=${_said#*%0A} # the line that was cut
+		fi
+	fi
+	printf 'result\t%s\tfailed\t%s\t%s\n' "$name" "$(printf '%s' "$encoded" | head -c 1200 | sed 's/%.\{0,1\}$//')" "$_said" >&3
+	rm -f "$RUN/output"
+}
+
+# The unit has ended.  Killed, it left no end line: write it, for whoever follows.
+run_finish() {
+	RUN=$1
+	_last=$(tail -n 1 "$RUN/events" 2>/dev/null) || return 0
+	case $_last in end"$TAB"*) return 0 ;; esac
+	exec 3>>"$RUN/events"
+	# What was killed may have been in the middle of a line.
+	[ -z "$(tail -c 1 "$RUN/events")" ] || echo >&3
+	event refused "the run was killed (${SERVICE_RESULT:-}, ${EXIT_STATUS:-})"
+	event end failed
+}

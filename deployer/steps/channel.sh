@@ -1,0 +1,258 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # the variables of run and lib.sh
+# `run check`: what happens in the SSH channel.  Sourced by run.
+
+facts() {
+	_os='' _release=''
+	if slurp "$ROOT/etc/os-release"; then
+		_os=${NL}$slurped _release=${NL}$slurped
+		_os=${_os#*"${NL}ID="} _release=${_release#*"${NL}VERSION_ID="}
+		[ "$_release" != "$NL$slurped" ] || _release= # Debian's unstable has none
+		_os=${_os%%"$NL"*} _release=${_release%%"$NL"*}
+		_os=${_os#\"} _release=${_release#\"}
+		_os=${_os%\"} _release=${_release%\"}
+	fi
+	[ -z "$_os" ] || event fact os "$_os${_release:+-$_release}"
+	read -r _hostname </proc/sys/kernel/hostname
+	event fact hostname "$_hostname"
+	if read_python; then event fact python "$python"; fi
+	if slurp "$OPT/current/version"; then event fact pydcop "${slurped%"$NL"}"; fi
+	read_beacon
+	_names=$beacon_names
+	while [ -n "$_names" ]; do
+		event fact agent "${_names%%"$NL"*}"
+		_names=${_names#*"$NL"}
+	done
+	read_identity
+	[ -z "$machine_id" ] || event fact id "$machine_id"
+}
+
+# is_meant: is this the machine that was meant, by id and by names?  The record
+# that led here was a hint from the network.
+is_meant() {
+	[ -n "$want_id" ] || return 0
+	if [ "$machine_id" != "$want_id" ]; then
+		detail="this machine's id is ${machine_id:-not known (it has no dcop-beacon)}, not $want_id"
+		return 1
+	fi
+	case $want_mode in
+	deploy | check | diff) ;;
+	assign) return 0 ;; # what names it has is about to change
+	*) [ -n "$want_names" ] || return 0 ;;
+	esac
+	[ "$machine_names" != "$want_names" ] || return 0
+	detail="its names are not those of its record: it says $(printf '%s' "$machine_names" | tr '\n' ' ')"
+	return 1
+}
+
+# wish FILE: what it wants, in $wished.  The time of day does not count.
+wish() {
+	slurp "$1" || return 1
+	wished=${slurped%%time\ *}
+	_rest=${slurped#"$wished"}
+	wished=$wished${_rest#*"$NL"}
+}
+
+run_check() {
+	vars=$1 nonce=$2
+	case $nonce in '' | *[!0-9A-Za-z]*) echo "run: bad nonce" >&2 && exit 2 ;; esac
+	look "$vars" "$ROOT/etc/os-release" "$ROOT/etc/passwd" "$ROOT/etc/hosts" /proc/net/tcp \
+		"$OPT/current/hash" "$OPT/current/version" "$OPT/agent-state" "$ETC/beacon.conf" \
+		"$ETC/agents" "$ETC/agent.conf" "$UNIT_FILE" "$ROOT/etc/tmpfiles.d/dcop.conf" \
+		"$RUNTIME/started" "$RUNTIME/state" "$RUNTIME/main"
+	if ! read_vars "$vars"; then
+		event refused "$detail"
+		event end failed
+		exit 1
+	fi
+	read_uptime
+	start_uptime=$uptime
+	facts
+	if ! is_meant; then
+		event refused "$detail"
+		event end failed
+		exit 1
+	fi
+	find_plan
+	if [ -n "$verb" ]; then
+		# shellcheck source=/dev/null
+		. "$verb"
+		do_verb
+		exit 0
+	fi
+	someone_at_work
+
+	set -- "$plan"/[0-9][0-9]-*
+	event plan $#
+	failed='' changes='' ok_events=
+	for file; do
+		check_step "$file"
+		case $verdict in
+		0) event check "$name" ok "$detail" ;;
+		10)
+			event check "$name" change "$detail"
+			changes=$changes$name$NL
+			[ "$want_mode" != diff ] || show_step
+			;;
+		*)
+			event check "$name" failed "$detail"
+			failed=$name
+			;;
+		esac
+		encode "$detail"
+		ok_events=${ok_events}result$TAB$name${TAB}ok$TAB$encoded$TAB$NL
+		[ -z "$failed" ] || break
+	done
+	if [ -n "$failed" ]; then
+		event result "$failed" failed "$detail" ''
+		event end failed
+		exit 1
+	elif [ -z "$changes" ]; then
+		printf '%s' "$ok_events" >&3
+		event end ok
+		# Looking has left no more than this.
+		if [ "$want_mode" = uninstall ]; then rm -rf "$RUNTIME"; fi
+	elif ! is_to_change; then
+		event end changes
+	else
+		start_unit
+		follow "$RUNS/$nonce"
+	fi
+}
+
+# show_step: what the step just checked would write, as its `show` says.
+show_step() {
+	if [ "$(command -v show)" = show ]; then
+		(show) 2>/dev/null </dev/null | diff_events "$name" >&3
+		unset -f show
+	fi
+}
+
+# diff_events STEP: text to events of whole lines, within the wire's bounds.
+diff_events() {
+	head -c $((DIFF_MAX + 1)) | encode_stream | sed 's/%0A/&\
+/g' | awk -v step="$1" -v room=3900 -v most=$((DIFF_MAX)) '
+		function flush() { if (piece != "") print "diff\t" step "\t" piece; piece = "" }
+		{
+			line = $0
+			plain = line
+			total += length(line) - 2 * gsub(/%/, "", plain)
+			if (total > most) { more = 1; exit }
+			if (length(line) > room) {
+				line = substr(line, 1, room - 20)
+				# Not in the middle of a character.
+				while (line ~ /%[0-9A-F]?[0-9A-F]?$/) sub(/%[0-9A-F]?[0-9A-F]?$/, "", line)
+				line = line "%20[...]%0A"
+			}
+			if (length(piece) + length(line) > room) flush()
+			piece = piece line
+		}
+		END {
+			flush()
+			if (more) print "diff\t" step "\t[this%20is%20not%20all:%20only%20the%20first%20" most / 1024 "%20KiB%20are%20shown]%0A"
+		}'
+}
+
+# is_to_change: not only to be looked at?
+is_to_change() { [ "$want_mode" != check ] && [ "$want_mode" != diff ]; }
+
+# who_holds: who is at work here, in $held; fails when nobody is.
+who_holds() {
+	held=
+	# Transient units have a file as long as they live; flock would be two processes.
+	[ -e /run/systemd/transient/dcop-run.service ] && [ -e "$LOCK" ] || return 1
+	if flock -n "$LOCK" true; then return 1; fi
+	if slurp "$LOCK"; then held=${slurped%%"$NL"*}; fi
+	held=${held:-somebody}
+}
+
+# someone_at_work: a run of our own is followed, another's is left alone; both exit.
+someone_at_work() {
+	who_holds || return 0
+	if is_to_change && wish "$vars"; then
+		_mine=$wished
+		if wish "$RUNTIME/run/vars" && [ "$wished" = "$_mine" ]; then
+			follow "$RUNTIME/run"
+			exit 0
+		fi
+	fi
+	event busy "$held"
+	event end failed
+	exit 1
+}
+
+start_unit() {
+	# Two deployers may come here at once: systemd lets one unit of a name live.
+	if ! _said=$(mkdir -p "$RUNS" 2>&1 && printf '%1024s' '' >"$RUNS/.room" && rm "$RUNS/.room"); then
+		event refused "nothing can be written to $RUNS, so no run can begin; make room in /run (df -h /run): $_said"
+		event end failed
+		exit 1
+	fi
+	chmod 0755 "$RUNTIME"
+	chmod 0700 "$RUNS"
+	_dir=$RUNS/$nonce
+	mkdir "$_dir"
+	: >"$_dir/events"
+	: >"$_dir/log"
+	cp "$vars" "$_dir/vars"
+	printf '%s\n' "$start_uptime" >"$_dir/uptime"
+	session_pid
+	printf '%s\n' "$session_pid" >"$_dir/session"
+	_try=0
+	until _said=$(systemd-run --quiet --collect --unit=dcop-run \
+		--description="dcop-deploy at work on this machine" \
+		-p Type=exec -p "StandardOutput=append:$_dir/log" -p "StandardError=append:$_dir/log" \
+		-p "ExecStopPost=-/bin/sh $B/run finish $_dir" -p TimeoutStopSec=60 \
+		/bin/sh "$B/run" apply "$_dir" 2>&1); do
+		# A unit that has just ended may not have been collected yet.
+		someone_at_work
+		_try=$((_try + 1))
+		if [ $_try -gt 20 ]; then
+			event refused "cannot start dcop-run.service: $_said"
+			event end failed
+			exit 1
+		fi
+		sleep 0.1
+	done
+}
+
+# session_pid: the process of sshd that serves this channel, in $session_pid; it lives
+# as long as the connection.  Without one (no SSH), this process itself.
+session_pid() {
+	session_pid=$$ _pid=$$
+	while [ "$_pid" -gt 1 ]; do
+		_name='' _parent=
+		while read -r _key _value; do
+			case $_key in
+			Name:) _name=$_value ;;
+			PPid:) _parent=$_value && break ;;
+			esac
+		done <"/proc/$_pid/status"
+		case $_name in sshd*) session_pid=$_pid && return 0 ;; esac
+		_pid=${_parent:-1}
+	done
+}
+
+# follow DIR: its events to descriptor 3 until the end.  run_finish sees to it that
+# there is one.
+follow() {
+	_fifo=$1/follow.$$
+	mkfifo -m 0600 "$_fifo"
+	tail -n +1 -f "--pid=$$" "$1/events" 3>&- >"$_fifo" 2>/dev/null &
+	_tail=$!
+	# shellcheck disable=SC2064 # now, not then
+	trap "kill $_tail 2>/dev/null; rm -f '$_fifo'" EXIT
+	_end=failed
+	# shellcheck disable=SC2094 # its name goes once both ends are open
+	{
+		rm -f "$_fifo"
+		while IFS= read -r _line; do
+			printf '%s\n' "$_line" >&3 || break
+			case $_line in end"$TAB"*) _end=${_line#*"$TAB"} && break ;; esac
+		done
+	} <"$_fifo"
+	kill "$_tail" 2>/dev/null || :
+	wait "$_tail" 2>/dev/null || :
+	trap - EXIT
+	[ "$_end" = ok ] || exit 1
+}

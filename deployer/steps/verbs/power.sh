@@ -1,0 +1,23 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2034,SC2154
+# The end of a lesson; sourced by the steps of poweroff and reboot.
+# shellcheck source=service.sh
+. "$B/verbs/service.sh"
+
+check() {
+	if once power; then return 0; fi
+	detail=$want_mode
+	return 10
+}
+
+apply() {
+	sync
+	done_once power
+	did "it does $want_mode"
+}
+
+# The end event has to be there before the machine goes.
+after_end() {
+	await_hangup
+	systemctl --no-block "$want_mode"
+}

@@ -1,0 +1,52 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2034,SC2154 # variables of the driver and lib.sh
+# What the verbs about the agents' unit share; sourced by their steps.
+
+# read_deployed: as the machine is, instead of as somebody wants it: $want_agents and
+# $want_port, for the proof that they are alive.
+read_deployed() {
+	want_agents='' want_port=9001
+	if slurp "$ETC/agents"; then want_agents=$slurped; fi
+	if slurp "$ETC/agent.conf"; then
+		_port=${NL}$slurped
+		_port=${_port##*"${NL}port "}
+		_port=${_port%%"$NL"*}
+		case $_port in '' | *[!0-9]* | ??????*) ;; *) want_port=$_port ;; esac
+	fi
+}
+
+# can_run: is there something to start?  Else the words in $detail; 1 is a failure,
+# 2 is not.
+can_run() {
+	if [ ! -e "$UNIT_FILE" ] || [ ! -e "$OPT/current/hash" ]; then
+		detail='nothing is deployed here (dcop-deploy deploy)'
+		return 1
+	fi
+	read_deployed
+	[ -n "$want_agents" ] || { detail='no agent is assigned, so there is nothing to start' && return 2; }
+}
+
+# is_up: it runs, and not only on its way to the next failure.
+is_up() {
+	read_unit || return 1
+	case $unit_active in
+	active) ;;
+	activating) [ ! -e "$RUNTIME/failures" ] ;;
+	*) return 1 ;;
+	esac
+}
+
+# unit_do VERB: with the journal's last lines when it fails.
+unit_do() {
+	# What failed before must not make us wait now.
+	rm -f "$RUNTIME/failures"
+	systemctl reset-failed "$UNIT" 2>/dev/null || :
+	if systemctl "$1" "$UNIT"; then return 0; fi
+	journalctl --no-pager -q -o cat -n 15 -u "$UNIT" || :
+	why "systemctl $1 $UNIT failed"
+	return 1
+}
+
+# once WORD: has this run done it?  `done_once WORD` says that it has.
+once() { [ -n "${RUN:-}" ] && [ -e "$RUN/done-$1" ]; }
+done_once() { : >"$RUN/done-$1"; }

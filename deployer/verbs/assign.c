@@ -1,0 +1,317 @@
+/* `assign`: gives machines their agents' names, over SSH. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "deployer/assignment.h"
+#include "deployer/fleet.h"
+#include "deployer/verbs/verbs.h"
+#include "discovery/output.h"
+
+OPTION_FLAG(struct deploy_options, swap)
+OPTION_FLAG(struct deploy_options, release)
+
+static const struct option_row options[] = {
+    {0, "swap", OPTION_NONE, NULL, "NAME NAME: the two agents change places", set_swap},
+    {0, "release", OPTION_NONE, NULL, "NAME...: nobody has these names any more", set_release},
+    {0, NULL, OPTION_NONE, NULL, NULL, NULL},
+};
+
+/* --- what all three have in common ------------------------------------------------ */
+
+/* A target whose names become `agents`. */
+static int aim(struct program *p, const struct machine *m, const struct strings *agents)
+{
+    struct target *grown =
+        reallocarray(p->targets.items, p->targets.count + 1, sizeof(*p->targets.items));
+    struct target *t;
+
+    if (!grown)
+        return -ENOMEM;
+    p->targets.items = grown;
+    t = &grown[p->targets.count];
+    if (target_from_machine(m, t) < 0)
+        return -ENOMEM;
+    p->targets.count++;
+    if (strings_copy(&t->agents, agents) < 0 || strings_copy(&t->names, agents) < 0)
+        return -ENOMEM;
+    return 0;
+}
+
+/* Writes the names on the machines; 0 at once when there is nothing to do. */
+static int act(struct program *p, struct error *err)
+{
+    struct action action = {.mode = "assign"};
+    int r;
+
+    if (p->targets.count == 0 || p->options.check)
+        return 0;
+    r = program_ask_about_new(p, err);
+    if (r == 0)
+        r = program_pack_steps(p, err);
+    return r == 0 ? program_act(p, &action, err) : r;
+}
+
+static int look(struct program *p, const struct problem *problem, struct fleet **ret,
+                struct error *err)
+{
+    int r = fleet_find(&p->options, problem, ret, err);
+
+    if (r == 0 && fleet_signal(*ret))
+        end_by_signal(fleet_signal(*ret));
+    return r;
+}
+
+/* Until the names that were given as arguments are all seen, or time is up: a
+ * name may have been written a moment ago only. */
+static int look_for(struct program *p, struct fleet **ret, struct error *err)
+{
+    for (int i = 0; i < p->options.n_arguments; i++)
+        if (strings_add(&p->problem.agents, p->options.arguments[i]) < 0)
+            return error_sys(err, -ENOMEM, "cannot look for machines");
+    return look(p, &p->problem, ret, err);
+}
+
+/* --- missing names to machines without one ------------------------------------------ */
+
+static void tell_plan(const struct assignments *a)
+{
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+
+    for (size_t i = 0; i < a->count; i++) {
+        const char *why = assignment_reason_text(a->items[i].reason);
+
+        report_add_name(&words, a->items[i].agent);
+        text_adds(&words, " to ");
+        report_add_label(&words, a->items[i].machine);
+        text_addf(&words, *why ? " (%s)\n" : "%s\n", why);
+    }
+    for (size_t i = 0; i < a->n_reserved; i++) {
+        report_add_name(&words, a->reserved[i]->agent);
+        text_addf(&words, " is kept for machine %s, which is not here; to give it to another: ",
+                  a->reserved[i]->id);
+        text_adds(&words, "dcop-deploy assign --release ");
+        report_add_name(&words, a->reserved[i]->agent);
+        text_addc(&words, '\n');
+    }
+    for (size_t i = 0; i < a->n_left; i++) {
+        report_add_name(&words, a->left[i]);
+        text_adds(&words, ": no machine is left for it\n");
+    }
+    for (size_t i = 0; i < a->n_idle; i++) {
+        report_add_label(&words, a->idle[i]);
+        text_adds(&words, ": no name is left for it\n");
+    }
+    program_put(stderr, &words);
+}
+
+/* Names are remembered by fleet: one at a time. */
+static int fleet_of(const struct match *match, const char **ret, struct error *err)
+{
+    *ret = ADVERT_FLEET_DEFAULT;
+    for (size_t i = 0; i < match->n_unassigned; i++) {
+        const char *fleet = machine_fleet(match->unassigned[i]);
+
+        if (i > 0 && strcmp(fleet, *ret) != 0)
+            return error_set(err, -EINVAL,
+                             "machines of the fleets '%s' and '%s' have no name; say which fleet "
+                             "is meant with -f",
+                             *ret, fleet);
+        *ret = fleet;
+    }
+    return 0;
+}
+
+static int aim_at_all(struct program *p, const struct assignments *a)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        CLEANUP_STRINGS struct strings agent = {0};
+
+        if (strings_add(&agent, a->items[i].agent) < 0 || aim(p, a->items[i].machine, &agent) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int assign_missing(struct program *p, struct error *err)
+{
+    CLEANUP(fleet_free_p) struct fleet *fleet = NULL;
+    CLEANUP(match_clear) struct match match = MATCH_INIT;
+    CLEANUP(state_names_clear) struct state_names names = {0};
+    CLEANUP(assignments_clear) struct assignments plan = {0};
+    const struct machine *const *machines;
+    const char *name;
+    size_t n;
+    int r;
+
+    if (p->options.problems.count == 0)
+        return error_set(err, -EINVAL, "say whose names are to be given: assign -p PROBLEM");
+    r = problem_read(&p->options.problems, &p->problem, err);
+    if (r == 0)
+        r = look(p, &p->problem, &fleet, err);
+    if (r < 0)
+        return r;
+    machines = fleet_machines(fleet, &n);
+    r = match_make(machines, n, &p->problem, &match);
+    if (r < 0)
+        return error_sys(err, r, "cannot match");
+    r = fleet_of(&match, &name, err);
+    if (r == 0)
+        r = state_name_list(p->state, name, &names, err);
+    if (r == 0 && (assign_plan(&match, &names, &plan) < 0 || aim_at_all(p, &plan) < 0))
+        r = error_sys(err, -ENOMEM, "cannot assign names");
+    if (r < 0)
+        return r;
+    tell_plan(&plan);
+    if (match.n_missing == 0)
+        fprintf(stderr, "Every name of the problem has its machine.\n");
+    r = act(p, err);
+    return r == 0 && plan.n_left + plan.n_reserved > 0 ? 1 : r;
+}
+
+/* --- --swap and --release -------------------------------------------------------------- */
+
+static const struct machine *holder(const struct machine *const *machines, size_t n,
+                                    const char *agent)
+{
+    for (size_t i = 0; i < n; i++)
+        if (machines[i]->online && machines[i]->beacon &&
+            strings_has(&machines[i]->advert.agents, agent))
+            return machines[i];
+    return NULL;
+}
+
+/* Its names, with `from` replaced by `to` (NULL: left out), `to` by `from`. */
+static int renamed(const struct machine *m, const char *from, const char *to, struct strings *ret)
+{
+    for (size_t i = 0; i < m->advert.agents.count; i++) {
+        const char *name = m->advert.agents.items[i];
+
+        if (strcmp(name, from) == 0)
+            name = to;
+        else if (to && strcmp(name, to) == 0)
+            name = from;
+        if (name && strings_add(ret, name) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int swap(struct program *p, struct error *err)
+{
+    CLEANUP(fleet_free_p) struct fleet *fleet = NULL;
+    const char *names[] = {p->options.n_arguments == 2 ? p->options.arguments[0] : NULL,
+                           p->options.n_arguments == 2 ? p->options.arguments[1] : NULL};
+    const struct machine *const *machines;
+    const struct machine *held[2];
+    size_t n;
+    int r;
+
+    if (!names[0] || strcmp(names[0], names[1]) == 0)
+        return error_set(err, -EINVAL, "say which two agents change places: assign --swap a1 a2");
+    r = look_for(p, &fleet, err);
+    if (r < 0)
+        return r;
+    machines = fleet_machines(fleet, &n);
+    for (size_t i = 0; i < 2; i++) {
+        held[i] = holder(machines, n, names[i]);
+        if (!held[i])
+            return error_set(err, -ENOENT, "no machine that is here has the name '%s'", names[i]);
+    }
+    for (size_t i = 0; i < (held[0] == held[1] ? 1 : 2) && r == 0; i++) {
+        CLEANUP_STRINGS struct strings agents = {0};
+
+        r = renamed(held[i], names[i], names[1 - i], &agents);
+        if (r == 0)
+            r = aim(p, held[i], &agents);
+    }
+    return r < 0 ? error_sys(err, r, "cannot assign names") : act(p, err);
+}
+
+static int release_record(struct program *p, const char *agent, struct error *err)
+{
+    const char *fleet = p->options.fleet ? p->options.fleet : ADVERT_FLEET_DEFAULT;
+
+    return state_name_release(p->state, fleet, agent, err);
+}
+
+/* A machine that is not here keeps its file; the record is what is given up. */
+static int release_absent(struct program *p, const char *agent, struct error *err)
+{
+    int r = release_record(p, agent, err);
+
+    if (r == -ENOENT)
+        return error_set(err, r, "no machine that is here has the name '%s', and none is recorded",
+                         agent);
+    if (r == 0)
+        fprintf(stderr,
+                "The machine that has '%s' is not here; the name is free. When it comes "
+                "back with that name there are two.\n",
+                agent);
+    return r;
+}
+
+static int release(struct program *p, struct error *err)
+{
+    CLEANUP(fleet_free_p) struct fleet *fleet = NULL;
+    const struct machine *const *machines;
+    size_t n;
+    int r;
+
+    if (p->options.n_arguments == 0)
+        return error_set(err, -EINVAL, "say which names are given up: assign --release a1");
+    r = look_for(p, &fleet, err);
+    if (r < 0)
+        return r;
+    machines = fleet_machines(fleet, &n);
+    for (int i = 0; i < p->options.n_arguments && r == 0; i++) {
+        const char *agent = p->options.arguments[i];
+        const struct machine *m = holder(machines, n, agent);
+        CLEANUP_STRINGS struct strings agents = {0};
+
+        if (!m) {
+            r = p->options.check ? 0 : release_absent(p, agent, err);
+            continue;
+        }
+        for (size_t k = 0; k < p->targets.count && r == 0; k++)
+            if (p->targets.items[k].id && strcmp(p->targets.items[k].id, m->advert.id) == 0)
+                r = error_set(err, -EINVAL,
+                              "'%s' and another name are of one machine; release "
+                              "them one after the other",
+                              agent);
+        if (r == 0)
+            r = renamed(m, agent, NULL, &agents);
+        if (r == 0)
+            r = aim(p, m, &agents);
+        if (r == -ENOMEM)
+            r = error_sys(err, r, "cannot assign names");
+    }
+    if (r == 0)
+        r = act(p, err);
+    /* The records last: what a machine still says must not become free. */
+    for (int i = 0; i < p->options.n_arguments && r == 0 && !p->options.check; i++) {
+        r = release_record(p, p->options.arguments[i], err);
+        r = r == -ENOENT ? 0 : r;
+    }
+    return r;
+}
+
+static int run(struct program *p, struct error *err)
+{
+    int r;
+
+    if (p->options.swap)
+        return swap(p, err);
+    if (p->options.release)
+        return release(p, err);
+    r = verb_takes(p, 0, err);
+    return r < 0 ? r : assign_missing(p, err);
+}
+
+const struct verb verb_assign = {
+    .name = "assign",
+    .arguments = "-p PROBLEM",
+    .help = "give the missing names to machines without one",
+    .options = options,
+    .run = run,
+};

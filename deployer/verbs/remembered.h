@@ -1,0 +1,33 @@
+/*
+ * The verbs that need no machine, only the state database: trust, forget, runs.
+ * What they say is in `ret`, for standard output; apart from the printing, so
+ * that tests compare it whole.
+ */
+#pragma once
+
+#include "deployer/options.h"
+#include "deployer/state-report.h"
+
+struct program;
+
+struct remembered {
+    struct state *state;
+    const struct deploy_options *options; /* arguments, json, verbose, check */
+    struct report_style style;
+};
+
+/* 0, 1 when the answer is no, or a negative errno with words: -EINVAL for bad
+ * usage, -ENOENT for what is not there. */
+typedef int remembered_verb(const struct remembered *v, struct text *ret, struct error *err);
+
+remembered_verb trust_say, forget_say, runs_say;
+
+/* Runs it and prints what it says. */
+int remembered_run(struct program *p, remembered_verb *verb, struct error *err);
+
+/* The one id that is meant by an id, a host or an agent's name.  -ENOENT, with
+ * what there is; -EINVAL when it could be several. */
+int remembered_find(struct state *s, const char *word, char **ret_id, struct error *err);
+
+/* -EINVAL when it was asked with --check, which such a verb does not know. */
+int remembered_changes(const struct remembered *v, struct error *err);

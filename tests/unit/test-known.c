@@ -1,0 +1,126 @@
+/* What the database knows of a machine, as trust wants it, and what is learnt. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka wants the four above first */
+#include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+
+#include "deployer/known.h"
+
+#define ID "0123456789abcdef"
+#define OTHER "fedcba9876543210"
+#define KEY "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define KEY2 "SHA256:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"
+
+static struct target machine(const char *id, const char *hostkey, const char *name)
+{
+    struct target t = {.id = strdup(id), .host = strdup("rpi-1"), .port = 22};
+
+    t.hostkey = hostkey ? strdup(hostkey) : NULL;
+    assert_int_equal(strings_add(&t.names, name), 0);
+    return t;
+}
+
+static struct state *database(void)
+{
+    struct state *s;
+
+    assert_int_equal(state_open(":memory:", &s, NULL), 0);
+    return s;
+}
+
+/* The key is shown to trust with what is known; what becomes of it. */
+static int meet(struct state *s, const struct target *t, struct consent consent, const char *key,
+                enum pin_source *ret_source)
+{
+    CLEANUP(known_clear) struct known k = {0};
+    struct error err = {0};
+    struct trust trust;
+    int r;
+
+    assert_int_equal(known_get(s, t, consent, &k, &err), 0);
+    trust = known_trust(&k, t);
+    *ret_source = trust_source(&trust);
+    r = trust_check(&trust, key, &err);
+    return r < 0 ? r : known_learn(s, t, &k, key, &err);
+}
+
+static void a_yes_pins_and_is_remembered_for_what_it_was(void **unused)
+{
+    const struct consent none = {0}, accept = {.given = true},
+                         asked = {.given = true, .asked = true};
+    CLEANUP(state_free_p) struct state *s = database();
+    CLEANUP(target_clear) struct target t = machine(ID, KEY, "a1");
+    CLEANUP(target_clear) struct target mute = machine(OTHER, NULL, "a2");
+    enum pin_source source;
+
+    (void)unused;
+    assert_int_equal(meet(s, &t, none, KEY, &source), -EKEYREJECTED);
+    assert_int_equal(meet(s, &t, accept, KEY, &source), 0);
+    assert_int_equal(source, PIN_ACCEPT);
+    assert_int_equal(meet(s, &t, none, KEY, &source), 0);
+    assert_int_equal(source, PIN_ACCEPT);
+    assert_int_equal(meet(s, &t, asked, KEY2, &source), -EKEYREJECTED);
+    /* Nobody saw this key: a yes is no more than --accept-new is. */
+    assert_int_equal(meet(s, &mute, asked, KEY2, &source), 0);
+    assert_int_equal(source, PIN_ACCEPT);
+}
+
+static void a_name_that_another_held_wants_a_person(void **unused)
+{
+    const struct consent accept = {.given = true}, asked = {.given = true, .asked = true};
+    CLEANUP(state_free_p) struct state *s = database();
+    CLEANUP(target_clear) struct target first = machine(ID, KEY, "a1");
+    CLEANUP(target_clear) struct target second = machine(OTHER, KEY2, "a1");
+    enum pin_source source;
+
+    (void)unused;
+    assert_int_equal(meet(s, &first, accept, KEY, &source), 0);
+    assert_int_equal(meet(s, &second, accept, KEY2, &source), -EKEYREJECTED);
+    second.verified = true;
+    second.seq = 1;
+    assert_int_equal(meet(s, &second, accept, KEY2, &source), -EKEYREJECTED);
+    assert_int_equal(meet(s, &second, asked, KEY2, &source), 0);
+    assert_int_equal(source, PIN_QUESTION);
+    /* From now on the name is the second one's; the first one has its pin. */
+    assert_int_equal(meet(s, &first, (struct consent){0}, KEY, &source), 0);
+}
+
+static void a_signature_pins_until_it_is_an_old_one(void **unused)
+{
+    CLEANUP(state_free_p) struct state *s = database();
+    CLEANUP(target_clear) struct target t = machine(ID, KEY, "a1");
+    CLEANUP(state_pins_clear) struct state_pins pins = {0};
+    enum pin_source source;
+
+    (void)unused;
+    t.verified = true;
+    t.seq = 7;
+    assert_int_equal(meet(s, &t, (struct consent){0}, KEY, &source), 0);
+    assert_int_equal(source, PIN_SIGNATURE);
+    assert_int_equal(state_pin_list(s, ID, &pins, NULL), 0);
+    assert_int_equal(pins.items[0].source, PIN_SIGNATURE);
+    /* The machine is forgotten but for its seq; an old record of it comes back. */
+    assert_int_equal(state_pin_retire(s, ID, NULL), 0);
+    free(t.hostkey);
+    t.hostkey = strdup(KEY2);
+    t.seq = 3;
+    assert_int_equal(state_seq_put(s, ID, KEY2, 9, NULL), 0);
+    assert_int_equal(meet(s, &t, (struct consent){0}, KEY2, &source), -EKEYREJECTED);
+    t.seq = 10;
+    assert_int_equal(meet(s, &t, (struct consent){0}, KEY2, &source), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_yes_pins_and_is_remembered_for_what_it_was),
+        cmocka_unit_test(a_name_that_another_held_wants_a_person),
+        cmocka_unit_test(a_signature_pins_until_it_is_an_old_one),
+    };
+
+    return cmocka_run_group_tests_name("known", tests, NULL, NULL);
+}
