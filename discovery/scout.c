@@ -22,7 +22,7 @@ enum {
     /* In a flood the machines' daemons drop most questions with all the rest:
      * more records a second than FLOOD_MIN that are not signed. */
     FLOOD_MIN = 100,
-    FLOOD_ASK_MS = 250,
+    FLOOD_ASK_MS = 125,
     FLOOD_CALM_MS = 5000, /* until it counts as over */
     WINDOW_MS = 1000,
     SSH_PORT = 22,

@@ -33,7 +33,7 @@ struct scout_listener {
     void *arg;
 };
 
-/* Asks for all once, at the start, and while it hears a flood, four times a
+/* Asks for all once, at the start, and while it hears a flood, eight times a
  * second; machines that come announce themselves. */
 int scout_new(sd_event *loop, const struct key *fleet, const struct scout_listener *listener,
               struct scout **ret, struct error *err);
