@@ -7,11 +7,12 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "become.h"
 #include "boot.h"
 #include "lines.h"
 #include "session.h"
 
-enum { STDERR_KEPT = 2048, ORCHESTRATOR_PORT = 9000 };
+enum { STDERR_KEPT = 2048, NOISE_KEPT = 512, ORCHESTRATOR_PORT = 9000 };
 
 static const char *const outcome_names[] = {
     [JOB_OK] = "ok",
@@ -44,6 +45,9 @@ struct run {
     char nonce[STEPWIRE_NONCE_LENGTH + 1];
     struct stepwire wire;
     struct text settings;
+    bool may_have_password;      /* the machine's pin is one that passwords go by */
+    bool password_sent;          /* to sudo */
+    struct text noise;           /* the start of standard output, until the hello */
     struct text complaints;      /* the tail of standard error */
     struct text why;             /* the words of the step that failed */
     struct lines output, errors; /* of a command, once it streams */
@@ -59,13 +63,22 @@ static void tell(struct run *run, const struct job_event *event)
     run->listener(event, run->arg);
 }
 
-static int check_hostkey(const char *fingerprint, void *arg, struct error *err)
+static const char *user_of(const struct job *job)
+{
+    if (job->common->user)
+        return job->common->user;
+    return job->target.user ? job->target.user : "pi";
+}
+
+static int check_hostkey(const char *fingerprint, bool *ret_password, void *arg, struct error *err)
 {
     struct run *run = arg;
     const struct job *job = run->job;
     struct trust trust = known_trust(&job->known, &job->target);
     int r = trust_check(&trust, fingerprint, err);
 
+    run->may_have_password = r == 0 && trust_gets_passwords(trust_source(&trust));
+    *ret_password = run->may_have_password;
     if (r == 0)
         tell(run, &(struct job_event){.kind = JOB_TRUSTED, .text = fingerprint});
     return r;
@@ -163,6 +176,7 @@ static void on_hello(struct run *run, const struct stepwire_event *event)
     struct address local;
     bool local_known = session_local(run->session, &local) == 0;
 
+    session_begun(run->session);
     if (event->wanted && common->deltas && !run->whole)
         delta = bundle_deltas_find(common->deltas, event->detail);
     if (delta)
@@ -236,7 +250,11 @@ static void on_event(const struct stepwire_event *event, void *arg)
 static int on_output(const void *bytes, size_t size, void *arg, struct error *err)
 {
     struct run *run = arg;
-    int r = stepwire_feed(&run->wire, bytes, size, err);
+    int r;
+
+    if (!run->wire.greeted && run->noise.size < NOISE_KEPT)
+        text_add(&run->noise, bytes, size < NOISE_KEPT ? size : NOISE_KEPT);
+    r = stepwire_feed(&run->wire, bytes, size, err);
 
     if (r == 0 && run->problem < 0) {
         *err = run->error;
@@ -245,23 +263,41 @@ static int on_output(const void *bytes, size_t size, void *arg, struct error *er
     return r;
 }
 
+/* sudo asks: for the password, once; again is a refusal of it, and another
+ * answer would be another guess. */
+static int answer_sudo(struct run *run, struct error *err)
+{
+    const struct secret *password = run->job->common->become_password;
+
+    if (run->wire.greeted || !password || !run->may_have_password)
+        return 0;
+    while (become_prompted(&run->complaints, run->nonce)) {
+        if (run->password_sent)
+            return become_refused(user_of(run->job), err);
+        run->password_sent = true;
+        (void)session_send(run->session, secret_line(password), secret_size(password) + 1);
+    }
+    return 0;
+}
+
 /* Keeps the end: that is where a shell says why it gave up. */
 static int on_errors(const void *bytes, size_t size, void *arg, struct error *err)
 {
     struct run *run = arg;
     struct text *t = &run->complaints;
+    int r;
 
-    (void)err;
     if (run->wire.streaming) {
         lines_feed(&run->errors, bytes, size);
         return 0;
     }
     text_add(t, bytes, size);
+    r = answer_sudo(run, err);
     if (t->size > STDERR_KEPT) {
         memmove(t->data, t->data + t->size - STDERR_KEPT, STDERR_KEPT + 1);
         t->size = STDERR_KEPT;
     }
-    return 0;
+    return r;
 }
 
 static int make_nonce(char ret[static STEPWIRE_NONCE_LENGTH + 1])
@@ -275,13 +311,6 @@ static int make_nonce(char ret[static STEPWIRE_NONCE_LENGTH + 1])
     return 0;
 }
 
-static const char *user_of(const struct job *job)
-{
-    if (job->common->user)
-        return job->common->user;
-    return job->target.user ? job->target.user : "pi";
-}
-
 /* The last line that the machine said on standard error, for a person. */
 static const char *last_complaint(struct run *run)
 {
@@ -293,6 +322,21 @@ static const char *last_complaint(struct run *run)
         text[--run->complaints.size] = '\0';
     line = strrchr(text, '\n');
     return line ? line + 1 : text;
+}
+
+/* The command ended before its hello. */
+static int explain_silence(const struct run *run, int status, struct error *err)
+{
+    return become_explain(
+        &(struct become_refusal){
+            .user = user_of(run->job),
+            .status = status,
+            .prompted = run->password_sent,
+            .unseen = run->job->common->become_password && !run->may_have_password,
+            .errors = text_str(&run->complaints),
+            .output = text_str(&run->noise),
+        },
+        err);
 }
 
 /* Turns how the command ended into an outcome. */
@@ -320,12 +364,10 @@ static enum job_outcome conclude(struct run *run, int status, struct error *err)
         (void)error_set(err, -EREMOTEIO, "%s", text_str(&run->why));
         return JOB_FAILED;
     }
+    if (!run->wire.greeted && explain_silence(run, status, err) < 0)
+        return JOB_FAILED;
     complaint = last_complaint(run);
-    if (!run->wire.greeted && strstr(complaint, "password is required"))
-        (void)error_set(err, -EPERM, "user '%s' may not use sudo without a password there: %s",
-                        user_of(run->job), complaint);
-    else
-        (void)error_set(err, -EREMOTEIO, "the machine gave up (status %d): %s", status, complaint);
+    (void)error_set(err, -EREMOTEIO, "the machine gave up (status %d): %s", status, complaint);
     return JOB_FAILED;
 }
 
@@ -354,8 +396,7 @@ static enum job_outcome execute(struct run *run, int cancel_fd, struct error *er
         .n_addresses = job->target.n_addresses,
         .port = job->target.port,
         .user = user_of(job),
-        .keys = job->common->keys,
-        .agent = job->common->agent,
+        .auth = job->common->auth,
         .timeout_ms = job->common->timeout_ms,
         .cancel_fd = cancel_fd,
         .check = check_hostkey,
@@ -365,12 +406,14 @@ static enum job_outcome execute(struct run *run, int cancel_fd, struct error *er
     CLEANUP_TEXT struct text command = TEXT_INIT;
     int status = -1, r;
 
-    text_addf(&command, "%ssh -c '%s' dcop %s %s",
-              strcmp(options.user, "root") == 0 ? "" : "sudo -n ", boot_command, run->nonce,
-              job->common->bundle_digest);
-    r = text_error(&command);
-    if (r == 0)
-        r = session_open(&options, &run->session, err);
+    r = session_open(&options, &run->session, err);
+    if (r == 0) {
+        become_command(&command, options.user, run->nonce,
+                       job->common->become_password && run->may_have_password);
+        text_addf(&command, "sh -c '%s' dcop %s %s", boot_command, run->nonce,
+                  job->common->bundle_digest);
+        r = text_error(&command);
+    }
     if (r == 0)
         r = session_run(run->session, text_str(&command), &handler, &status, err);
     return r < 0 ? outcome_of_error(r) : conclude(run, status, err);
@@ -398,6 +441,7 @@ static enum job_outcome run_once(const struct job *job, int cancel_fd, job_liste
     if (ret_again)
         *ret_again = outcome == JOB_FAILED && run.delta_sent;
     text_clear(&run.settings);
+    text_clear(&run.noise);
     text_clear(&run.complaints);
     text_clear(&run.why);
     lines_clear(&run.output);

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "auth.h"
 #include "bundle-delta.h"
 #include "discovery/base/error.h"
 #include "known.h"
@@ -20,9 +21,9 @@ enum { JOB_FINGERPRINT_MAX = 64 };
 /* What all jobs of a run have in common: read by every worker, changed by
  * none, and it outlives them. */
 struct job_common {
-    const char *user;        /* when the target does not say */
-    const char *const *keys; /* private key files, NULL-terminated */
-    bool agent;              /* ssh-agent too */
+    const char *user;                     /* when the target does not say */
+    struct auth *auth;                    /* what to log in with */
+    const struct secret *become_password; /* sudo's; NULL: none */
     unsigned timeout_ms;
     const char *mode;            /* what is to be done there, in the words of steps/run */
     const struct text *settings; /* more settings of this mode, as job_add_setting writes

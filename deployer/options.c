@@ -12,6 +12,8 @@ OPTION_FLAG(struct deploy_options, partial)
 OPTION_FLAG(struct deploy_options, check)
 OPTION_FLAG(struct deploy_options, resume)
 OPTION_FLAG(struct deploy_options, accept_new)
+OPTION_FLAG(struct deploy_options, ask_pass)
+OPTION_FLAG(struct deploy_options, ask_become_pass)
 OPTION_FLAG(struct deploy_options, json)
 OPTION_FLAG(struct deploy_options, quiet)
 OPTION_FLAG(struct deploy_options, verbose)
@@ -22,11 +24,23 @@ OPTION_STRING(struct deploy_options, spec)
 OPTION_STRING(struct deploy_options, inventory)
 OPTION_STRING(struct deploy_options, config_dir)
 OPTION_STRING(struct deploy_options, state_dir)
+OPTION_STRING(struct deploy_options, password_file)
+OPTION_STRING(struct deploy_options, become_password_file)
 OPTION_LIST(struct deploy_options, problems)
 OPTION_LIST(struct deploy_options, limits)
 OPTION_LIST(struct deploy_options, keys)
 OPTION_SECONDS(struct deploy_options, timeout_ms)
 OPTION_SECONDS(struct deploy_options, discovery_ms)
+
+/* Without these rows getopt would take the words for short forms of those that
+ * end in -file. */
+static int refuse_password(void *into, const char *value, struct error *err)
+{
+    (void)into, (void)value;
+    return error_set(err, -EINVAL,
+                     "a password on the command line is there for everybody to see; use --ask-pass "
+                     "or --ask-become-pass, a file, or DCOP_PASSWORD or DCOP_BECOME_PASSWORD");
+}
 
 static int set_diff(void *into, const char *value, struct error *err)
 {
@@ -123,6 +137,18 @@ static const struct option_row rows[] = {
      "private key; may be repeated; default: id_ed25519,\n"
      "id_ecdsa, id_rsa in ~/.ssh, and ssh-agent's",
      set_keys},
+    {0, "ask-pass", OPTION_NONE, NULL, "ask for the password to log in with", set_ask_pass},
+    {0, "ask-become-pass", OPTION_NONE, NULL, "ask for sudo's password", set_ask_become_pass},
+    {0, "password-file", OPTION_REQUIRED, "FILE",
+     "its first line is the password to log in with;\n"
+     "else DCOP_PASSWORD",
+     set_password_file},
+    {0, "become-password-file", OPTION_REQUIRED, "FILE",
+     "its first line is sudo's; else\n"
+     "DCOP_BECOME_PASSWORD",
+     set_become_password_file},
+    {0, "password", OPTION_OPTIONAL, NULL, NULL, refuse_password},
+    {0, "become-password", OPTION_OPTIONAL, NULL, NULL, refuse_password},
     {0, "accept-new", OPTION_NONE, NULL, "trust machines that were never seen before",
      set_accept_new},
     {0, "timeout", OPTION_REQUIRED, "S", "to reach a machine; default 10", set_timeout_ms},

@@ -25,11 +25,14 @@ struct deploy_options {
     struct strings keys;
     const char *state_dir;
     const char *config_dir;
+    const char *password_file;
+    const char *become_password_file;
     const char *deps;      /* "apt" or "pip"; NULL: apt */
     unsigned timeout_ms;   /* of SSH */
     unsigned discovery_ms; /* how long to look for machines */
     unsigned forks;
-    bool partial, check, diff, resume, accept_new, json, quiet, verbose, help, version;
+    bool partial, check, diff, resume, accept_new, ask_pass, ask_become_pass, json, quiet, verbose,
+        help, version;
     /* Of single verbs: */
     unsigned lines;     /* logs */
     bool follow;        /* logs */

@@ -20,8 +20,8 @@ void program_clear(struct program *p)
     bundle_clear(&p->bundle);
     wheel_set_clear(&p->wheels);
     free(p->spec);
-    free(p->key_list);
-    strings_clear(&p->keys);
+    secret_free(p->password);
+    secret_free(p->become_password);
     state_free(p->state);
     problem_clear(&p->problem);
     sd_event_unref(p->loop);
@@ -48,6 +48,9 @@ int program_open(struct program *p, struct error *err)
     if (r < 0)
         return error_sys(err, r, "cannot wait for events");
     describe_self(p);
+    r = program_take_passwords(p, err);
+    if (r < 0)
+        return r;
     r = paths_find(p->options.state_dir, &p->paths, err);
     return r < 0 ? r : state_open(p->paths.db, &p->state, err);
 }
@@ -212,18 +215,12 @@ static int start_progress(const struct deploy_options *o, bool silent, struct pr
     return *ret ? 0 : error_sys(err, -ENOMEM, "cannot show progress");
 }
 
-static int list_keys(struct program *p, struct error *err)
+static int read_keys(struct program *p, struct auth **ret, struct error *err)
 {
-    int r = paths_keys(&p->options.keys, &p->keys, err);
+    CLEANUP_STRINGS struct strings files = {0};
+    int r = paths_keys(&p->options.keys, &files, err);
 
-    if (r < 0)
-        return r;
-    p->key_list = calloc(p->keys.count + 1, sizeof(*p->key_list));
-    if (!p->key_list)
-        return error_sys(err, -ENOMEM, "cannot find keys");
-    for (size_t i = 0; i < p->keys.count; i++)
-        p->key_list[i] = p->keys.items[i];
-    return 0;
+    return r < 0 ? r : auth_new(&files, p->options.keys.count > 0, p->password, ret, err);
 }
 
 static int conclude(struct program *p, const struct action *action, const struct progress *progress,
@@ -275,7 +272,8 @@ int program_act(struct program *p, const struct action *action, struct error *er
     CLEANUP_STRINGS struct strings wish = {0};
     CLEANUP(state_targets_clear) struct state_targets planned = {0};
     int signal = 0;
-    int r = list_keys(p, err);
+    CLEANUP(auth_free_p) struct auth *auth = NULL;
+    int r = read_keys(p, &auth, err);
 
     if (r == 0)
         r = resume_wish(o, &wish, err);
@@ -288,8 +286,8 @@ int program_act(struct program *p, const struct action *action, struct error *er
     {
         struct job_common common = {
             .user = o->user,
-            .keys = p->key_list,
-            .agent = o->keys.count == 0,
+            .auth = auth,
+            .become_password = p->become_password,
             .timeout_ms = o->timeout_ms,
             .mode = action->mode,
             .settings = action->settings,

@@ -19,6 +19,7 @@
 #include "paths.h"
 #include "progress.h"
 #include "resume.h"
+#include "secret.h"
 #include "state.h"
 #include "target.h"
 #include "wheel.h"
@@ -31,11 +32,11 @@ struct program {
     struct state *state;
     struct problem problem;
     struct targets targets;
-    struct consent consent;    /* to machines that are new */
-    struct resumption resumed; /* with --resume */
-    bool absent;               /* a machine that is meant is not there */
-    struct strings keys;
-    const char **key_list; /* of keys, NULL-terminated */
+    struct consent consent;         /* to machines that are new */
+    struct resumption resumed;      /* with --resume */
+    bool absent;                    /* a machine that is meant is not there */
+    struct secret *password;        /* to log in with; NULL: none */
+    struct secret *become_password; /* sudo's; NULL: none */
     char *spec;
     struct wheel_set wheels;
     struct bundle bundle;
@@ -57,6 +58,10 @@ int program_find_targets(struct program *p, struct error *err);
  * What cannot be asked is refused later, machine by machine, with the command
  * that accepts it. */
 int program_ask_about_new(struct program *p, struct error *err);
+
+/* Takes passwords from the environment and from files, and asks for those that
+ * are to be asked for. */
+int program_take_passwords(struct program *p, struct error *err);
 
 /* What is sent: pyDCOP and the steps, or the steps alone. */
 int program_pack_pydcop(struct program *p, struct error *err);

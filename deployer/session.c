@@ -22,11 +22,11 @@ struct session {
     ssh_session ssh; /* owns the socket once it is set */
     ssh_event event;
     ssh_channel channel;
-    ssh_key key; /* the one being offered */
     int cancel_fd;
     unsigned timeout_ms;
     bool cancelled;
     struct address peer;
+    const struct waiter *waiter; /* while it logs in */
 
     const struct session_handler *handler;
     struct error *err; /* of the running command; set by its callbacks */
@@ -34,8 +34,9 @@ struct session {
     const char *command;
     struct part parts[SESSION_PARTS_MAX];
     size_t n_parts;
-    bool end_wanted, end_sent, spoke, closed;
-    int status; /* -1 until known */
+    bool end_wanted, end_sent, begun, closed;
+    int64_t deadline; /* until begun */
+    int status;       /* -1 until known */
     struct ssh_channel_callbacks_struct callbacks;
 };
 
@@ -61,15 +62,17 @@ static int on_cancel(socket_t fd, int events, void *arg)
 static int turn(struct session *s, int64_t deadline, struct error *err)
 {
     int64_t left = deadline < 0 ? -1 : deadline - now_ms();
-    int r;
 
     if (deadline >= 0 && left <= 0)
         return error_set(err, -ETIMEDOUT, "no answer within %g s", s->timeout_ms / 1000.0);
-    r = ssh_event_dopoll(s->event, (int)left);
+    /* What it returns says less than the session does: the other side's goodbye
+     * is no error to it. */
+    (void)ssh_event_dopoll(s->event, (int)left);
     if (s->cancelled)
         return error_set(err, -ECANCELED, "interrupted");
-    if (r == SSH_ERROR && !ssh_is_connected(s->ssh) && !s->closed)
-        return error_set(err, -ECONNRESET, "the connection was lost");
+    if (!ssh_is_connected(s->ssh) && !s->closed)
+        return error_set(err, -ECONNRESET, "the connection was lost%s%s",
+                         *ssh_get_error(s->ssh) ? ": " : "", ssh_get_error(s->ssh));
     return 0;
 }
 
@@ -132,7 +135,8 @@ static int call_connect(struct session *s)
     return ssh_connect(s->ssh);
 }
 
-static int check_hostkey(struct session *s, const struct session_options *o, struct error *err)
+static int check_hostkey(struct session *s, const struct session_options *o, bool *ret_password,
+                         struct error *err)
 {
     ssh_key key = NULL;
     unsigned char *hash = NULL;
@@ -144,7 +148,7 @@ static int check_hostkey(struct session *s, const struct session_options *o, str
         ssh_get_publickey_hash(key, SSH_PUBLICKEY_HASH_SHA256, &hash, &size) == 0)
         fingerprint = ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, hash, size);
     if (fingerprint)
-        r = o->check(fingerprint, o->arg, err);
+        r = o->check(fingerprint, ret_password, o->arg, err);
     else
         (void)libssh_error(s, r, "cannot read the host key", err);
     ssh_string_free_char(fingerprint);
@@ -153,63 +157,71 @@ static int check_hostkey(struct session *s, const struct session_options *o, str
     return r;
 }
 
-static int call_publickey(struct session *s)
-{
-    int r = ssh_userauth_publickey(s->ssh, NULL, s->key);
+/* What the login waits with. */
+struct waiter {
+    int (*call)(void *arg);
+    void *arg;
+};
 
-    return r == SSH_AUTH_AGAIN ? SSH_AGAIN : r == SSH_AGAIN ? SSH_AUTH_ERROR : r;
+static int call_of_login(struct session *s)
+{
+    return s->waiter->call(s->waiter->arg);
 }
 
-static int call_agent(struct session *s)
+static int repeat_for_login(void *arg, int (*call)(void *), void *call_arg, int *ret_result,
+                            struct error *err)
 {
-    int r = ssh_userauth_agent(s->ssh, NULL);
-
-    return r == SSH_AUTH_AGAIN ? SSH_AGAIN : r == SSH_AGAIN ? SSH_AUTH_ERROR : r;
-}
-
-/* 0 when the call logged us in, -EACCES when it did not. */
-static int try_login(struct session *s, int (*call)(struct session *s), struct error *err)
-{
-    int result, r;
-
-    r = repeat(s, call, &result, err);
-    if (r < 0)
-        return r;
-    return result == SSH_AUTH_SUCCESS ? 0 : -EACCES;
-}
-
-static int authenticate(struct session *s, const struct session_options *o, struct error *err)
-{
-    size_t offered = 0;
+    struct session *s = arg;
+    struct waiter waiter = {call, call_arg};
     int r;
 
-    for (const char *const *file = o->keys; file && *file; file++) {
-        if (ssh_pki_import_privkey_file(*file, NULL, NULL, NULL, &s->key) != SSH_OK)
-            continue;
-        offered++;
-        r = try_login(s, call_publickey, err);
-        ssh_key_free(TAKE_PTR(s->key));
-        if (r != -EACCES)
-            return r;
-    }
-    if (o->agent && getenv("SSH_AUTH_SOCK")) {
-        offered++;
-        r = try_login(s, call_agent, err);
-        if (r != -EACCES)
-            return r;
-    }
-    if (offered == 0)
-        return error_set(err, -EACCES, "there is no key to log in with; name one with --key");
-    return error_set(err, -EACCES,
-                     "user '%s' was refused with %zu key%s; put the public key into its "
-                     "~/.ssh/authorized_keys, or name another --user or --key",
-                     o->user, offered, offered == 1 ? "" : "s");
+    s->waiter = &waiter;
+    r = repeat(s, call_of_login, ret_result, err);
+    s->waiter = NULL;
+    return r;
+}
+
+/* The key exchange did not come about: whose fault may it be? */
+static int explain_no_ssh(struct session *s, const struct session_options *o, int r,
+                          struct error *err)
+{
+    const char *said = ssh_get_error(s->ssh);
+
+    if (r == -ETIMEDOUT)
+        return error_set(err, r,
+                         "port %u takes the connection, but no SSH server answered within %g s: "
+                         "the machine hangs or is overloaded (restart it), or the port is another "
+                         "program's",
+                         o->port, o->timeout_ms / 1000.0);
+    if (r < 0 && r != -ECONNRESET)
+        return r;
+    if (r == -ECONNRESET || strstr(said, "disconnected") || strstr(said, "closed by remote") ||
+        strstr(said, "reset by peer"))
+        return error_set(err, -ECONNRESET,
+                         "the SSH server closed the connection before the login: too many at once "
+                         "(MaxStartups), or it rests after failed logins (PerSourcePenalties). "
+                         "Wait a minute, then repeat with fewer --forks; `journalctl -u ssh` "
+                         "there says which");
+    return libssh_error(s, -EPROTO, "cannot speak SSH", err);
+}
+
+static int open_ssh(struct session *s, const struct session_options *o, struct error *err)
+{
+    struct auth_login login = {
+        .ssh = s->ssh, .user = o->user, .repeat = repeat_for_login, .waiter = s};
+    int result = SSH_ERROR;
+    int r = repeat(s, call_connect, &result, err);
+
+    if (r < 0 || result != SSH_OK)
+        return explain_no_ssh(s, o, r, err);
+    r = check_hostkey(s, o, &login.may_have_password, err);
+    return r < 0 ? r : auth_log_in(o->auth, &login, err);
 }
 
 int session_open(const struct session_options *o, struct session **ret, struct error *err)
 {
     CLEANUP(session_free_p) struct session *s = calloc(1, sizeof(*s));
-    int fd = -1, result = SSH_ERROR, r;
+    int fd = -1, r;
 
     if (!s)
         return error_sys(err, -ENOMEM, "cannot connect");
@@ -223,13 +235,7 @@ int session_open(const struct session_options *o, struct session **ret, struct e
     if (r == 0)
         r = prepare(s, o, fd, err);
     if (r == 0)
-        r = repeat(s, call_connect, &result, err);
-    if (r == 0 && result != SSH_OK)
-        r = libssh_error(s, -EPROTO, "cannot speak SSH", err);
-    if (r == 0)
-        r = check_hostkey(s, o, err);
-    if (r == 0)
-        r = authenticate(s, o, err);
+        r = open_ssh(s, o, err);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(s);
@@ -245,7 +251,6 @@ void session_free(struct session *s)
             (void)ssh_event_remove_fd(s->event, s->cancel_fd);
         (void)ssh_event_remove_session(s->event, s->ssh);
     }
-    ssh_key_free(s->key);
     if (s->channel)
         ssh_channel_free(s->channel);
     if (s->ssh && ssh_is_connected(s->ssh))
@@ -285,7 +290,6 @@ static int on_data(ssh_session ssh, ssh_channel channel, void *data, uint32_t si
 
     (void)ssh;
     (void)channel;
-    s->spoke = true;
     if (s->failure == 0) {
         s->failure = is_stderr ? s->handler->errors(data, size, s->handler->arg, s->err)
                                : s->handler->output(data, size, s->handler->arg, s->err);
@@ -362,12 +366,18 @@ int session_send(struct session *s, const void *bytes, size_t size)
     if (s->n_parts == SESSION_PARTS_MAX)
         return -ENOBUFS;
     s->parts[s->n_parts++] = (struct part){bytes, size};
+    s->deadline = now_ms() + s->timeout_ms;
     return 0;
 }
 
 void session_send_end(struct session *s)
 {
     s->end_wanted = true;
+}
+
+void session_begun(struct session *s)
+{
+    s->begun = true;
 }
 
 /* Sends what the window and the socket take.  No more is handed to libssh
@@ -407,20 +417,20 @@ static int pump(struct session *s, struct error *err)
 int session_run(struct session *s, const char *command, const struct session_handler *handler,
                 int *ret_status, struct error *err)
 {
-    int64_t deadline = now_ms() + s->timeout_ms;
     int r;
 
+    s->deadline = now_ms() + s->timeout_ms;
     s->handler = handler;
     s->err = err;
     s->failure = 0;
     s->n_parts = 0;
-    s->end_wanted = s->end_sent = s->spoke = s->closed = false;
+    s->end_wanted = s->end_sent = s->begun = s->closed = false;
     s->status = -1;
     r = start(s, command, err);
     while (r == 0 && !s->closed) {
         r = pump(s, err);
         if (r == 0)
-            r = turn(s, s->spoke ? -1 : deadline, err);
+            r = turn(s, s->begun ? -1 : s->deadline, err);
         if (s->failure < 0)
             r = s->failure;
     }

@@ -14,25 +14,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "auth.h"
 #include "discovery/base/error.h"
 #include "discovery/roster.h"
 
 struct session;
 
 /* Called once, after the key exchange has proved that the peer holds the key.
- * `fingerprint` is "SHA256:…".  0 accepts; a negative errno with words ends
+ * `fingerprint` is "SHA256:…".  0 accepts, and `ret_password` (false) says
+ * whether the machine may be given passwords; a negative errno with words ends
  * the connection before authentication. */
-typedef int session_hostkey_check(const char *fingerprint, void *arg, struct error *err);
+typedef int session_hostkey_check(const char *fingerprint, bool *ret_password, void *arg,
+                                  struct error *err);
 
 struct session_options {
     const struct address *addresses; /* tried in order */
     size_t n_addresses;
     uint16_t port;
     const char *user;
-    const char *const *keys; /* private key files, tried in order; NULL-terminated */
-    bool agent;              /* ask ssh-agent after the keys */
-    unsigned timeout_ms;     /* for connecting, and for each wait for an answer */
-    int cancel_fd;           /* -1: none; level-triggered */
+    struct auth *auth;
+    unsigned timeout_ms; /* for connecting, and for each wait for an answer */
+    int cancel_fd;       /* -1: none; level-triggered */
     session_hostkey_check *check;
     void *arg;
 };
@@ -57,8 +59,9 @@ struct session_handler {
 
 enum { SESSION_SIGNALLED = 256 }; /* exit status when a signal ended it */
 
-/* Runs a command to its end.  Until it said anything, the timeout counts; after
- * that it may take as long as the connection lives. */
+/* Runs a command to its end.  Until session_begun, the timeout counts, from the
+ * start and from the last session_send; after that it may take as long as the
+ * connection lives. */
 int session_run(struct session *s, const char *command, const struct session_handler *handler,
                 int *ret_status, struct error *err);
 
@@ -68,3 +71,5 @@ int session_run(struct session *s, const char *command, const struct session_han
 enum { SESSION_PARTS_MAX = 4 };
 int session_send(struct session *s, const void *bytes, size_t size);
 void session_send_end(struct session *s);
+/* From within a handler: the command is the one that was meant, and at work. */
+void session_begun(struct session *s);

@@ -62,6 +62,16 @@ static int look(struct program *p, const struct problem *problem, struct fleet *
     return r;
 }
 
+/* Until the names that were given as arguments are all seen, or time is up: a
+ * name may have been written a moment ago only. */
+static int look_for(struct program *p, struct fleet **ret, struct error *err)
+{
+    for (int i = 0; i < p->options.n_arguments; i++)
+        if (strings_add(&p->problem.agents, p->options.arguments[i]) < 0)
+            return error_sys(err, -ENOMEM, "cannot look for machines");
+    return look(p, &p->problem, ret, err);
+}
+
 /* --- missing names to machines without one ------------------------------------------ */
 
 static void tell_plan(const struct assignments *a)
@@ -165,7 +175,7 @@ static const struct machine *holder(const struct machine *const *machines, size_
                                     const char *agent)
 {
     for (size_t i = 0; i < n; i++)
-        if (machines[i]->online && machines[i]->beacon &&
+        if (machines[i]->online && machines[i]->beacon && !machines[i]->untrusted &&
             strings_has(&machines[i]->advert.agents, agent))
             return machines[i];
     return NULL;
@@ -199,7 +209,7 @@ static int swap(struct program *p, struct error *err)
 
     if (!names[0] || strcmp(names[0], names[1]) == 0)
         return error_set(err, -EINVAL, "say which two agents change places: assign --swap a1 a2");
-    r = look(p, NULL, &fleet, err);
+    r = look_for(p, &fleet, err);
     if (r < 0)
         return r;
     machines = fleet_machines(fleet, &n);
@@ -250,7 +260,7 @@ static int release(struct program *p, struct error *err)
 
     if (p->options.n_arguments == 0)
         return error_set(err, -EINVAL, "say which names are given up: assign --release a1");
-    r = look(p, NULL, &fleet, err);
+    r = look_for(p, &fleet, err);
     if (r < 0)
         return r;
     machines = fleet_machines(fleet, &n);
