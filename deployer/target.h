@@ -19,6 +19,7 @@ struct target {
     struct address *addresses; /* in the order to try them */
     size_t n_addresses;
     uint16_t port;
+    bool in_doubt; /* another machine has its id, and another host key */
     bool verified; /* its record is signed with its machine key, and is this one: */
     uint64_t seq;
 };
@@ -46,5 +47,6 @@ void targets_clear(struct targets *t);
  * names that the problem has, in the order of the match.  -ENOMEM. */
 int targets_from_match(const struct match *match, struct targets *ret);
 
-/* All machines that are online (with a fleet key: and verified), with all their names.  -ENOMEM. */
+/* All machines that are online (with a fleet key: and verified), with all their names.
+ * -ENOMEM. */
 int targets_from_machines(const struct machine *const *machines, size_t n, struct targets *ret);
