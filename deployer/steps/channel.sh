@@ -41,6 +41,7 @@ is_meant() {
 	*) [ -n "$want_names" ] || return 0 ;;
 	esac
 	[ "$machine_names" != "$want_names" ] || return 0
+	[ -z "$want_named" ] || return 0 # they are to be written
 	detail="its names are not those of its record: it says $(printf '%s' "$machine_names" | tr '\n' ' ')"
 	return 1
 }
@@ -155,7 +156,7 @@ diff_events() {
 }
 
 # is_to_change: not only to be looked at?
-is_to_change() { [ "$want_mode" != check ] && [ "$want_mode" != diff ]; }
+is_to_change() { [ "$want_mode" != check ] && [ "$want_mode" != diff ] && [ -z "$want_looks" ]; }
 
 # who_holds: who is at work here, in $held; fails when nobody is.
 who_holds() {
