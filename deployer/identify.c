@@ -231,7 +231,7 @@ static int add_host(struct program *p, const struct host *h, struct error *err)
     int r = resolve_host(h->address, p->options.timeout_ms, &t.addresses, &t.n_addresses, err);
 
     if (r < 0)
-        return error_prefix(err, "%s: ", h->place);
+        return error_prefix(err, "%s", h->place);
     grown = reallocarray(p->targets.items, p->targets.count + 1, sizeof(*grown));
     if (grown)
         p->targets.items = grown;
