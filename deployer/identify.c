@@ -230,8 +230,14 @@ static int add_host(struct program *p, const struct host *h, struct error *err)
     struct target *grown;
     int r = resolve_host(h->address, p->options.timeout_ms, &t.addresses, &t.n_addresses, err);
 
-    if (r < 0)
-        return error_prefix(err, "%s", h->place);
+    if (r == -ENOMEM)
+        return r;
+    if (r < 0) { /* it holds up nobody: without an address it is unreachable */
+        CLEANUP_TEXT struct text words = TEXT_INIT;
+
+        text_add_printable(&words, err->text);
+        fprintf(stderr, "%s: %s\n", h->place, text_str(&words));
+    }
     grown = reallocarray(p->targets.items, p->targets.count + 1, sizeof(*grown));
     if (grown)
         p->targets.items = grown;

@@ -15,6 +15,7 @@
 
 #include "deployer/fleet.h"
 #include "deployer/identify.h"
+#include "deployer/verbs/facts.h"
 #include "deployer/verbs/verbs.h"
 #include "discovery/advert.h"
 #include "discovery/base/file.h"
@@ -29,7 +30,7 @@ OPTION_FLAG(struct deploy_options, replace_key)
 
 static const struct option_row options[] = {
     {0, "agent", OPTION_REQUIRED, "NAME", "the agent of the one machine", set_agent},
-    {0, "replace-key", OPTION_NONE, NULL, "a machine that has another fleet's key changes to ours",
+    {0, "replace-key", OPTION_NONE, NULL, "another fleet's key is replaced by ours",
      set_replace_key},
     {0, NULL, OPTION_NONE, NULL, NULL, NULL},
 };
@@ -158,7 +159,7 @@ static int copy_targets(const struct targets *from, struct targets *ret)
 
 /* --- the two actions ------------------------------------------------------------------ */
 
-static int hand_over_beacon(struct program *p, struct error *err)
+static int hand_over_beacon(struct program *p, struct facts *facts, struct error *err)
 {
     CLEANUP_TEXT struct text settings = TEXT_INIT;
     const struct bundle_extra extras[] = {{p->paths.beacons, "beacon/"}, {NULL, NULL}};
@@ -167,6 +168,8 @@ static int hand_over_beacon(struct program *p, struct error *err)
         .settings = &settings,
         .looks = p->options.check,
         .unrecorded = p->options.check,
+        .listener = facts_hear,
+        .arg = facts,
     };
     int answer, r;
 
@@ -182,6 +185,22 @@ static int hand_over_beacon(struct program *p, struct error *err)
     answer = program_act(p, &action, err);
     program_unpack(p);
     return answer;
+}
+
+/* Those that failed get no further: without id and key nobody asks them. */
+static void drop_failed(struct targets *targets, const struct facts *facts)
+{
+    for (size_t i = 0; i < targets->count; i++) {
+        const char *outcome = fact_of(&facts->machines[i], "outcome");
+        struct target *t = &targets->items[i];
+
+        if (outcome && (strcmp(outcome, job_outcome_name(JOB_OK)) == 0 ||
+                        strcmp(outcome, job_outcome_name(JOB_CHANGED)) == 0 ||
+                        strcmp(outcome, job_outcome_name(JOB_WOULD_CHANGE)) == 0))
+            continue;
+        free(TAKE_PTR(t->id));
+        free(TAKE_PTR(t->hostkey));
+    }
 }
 
 /* The key is made of the id: only machines that have told theirs over SSH. */
@@ -328,16 +347,20 @@ static void keep_identified(struct targets *targets)
 static int enroll(struct program *p, const struct key *fleet, struct error *err)
 {
     CLEANUP(targets_clear) struct targets again = {0};
+    CLEANUP(facts_clear) struct facts facts = {0};
     int answer, worst, r = copy_targets(&p->targets, &again);
 
+    if (r == 0)
+        r = facts_init(&facts, &p->targets);
     if (r < 0)
         return error_sys(err, r, "cannot plan");
-    worst = answer = hand_over_beacon(p, err);
+    worst = answer = hand_over_beacon(p, &facts, err);
     if (answer < 0)
         return answer;
     targets_clear(&p->targets);
     p->targets = again;
     again = (struct targets){0};
+    drop_failed(&p->targets, &facts);
     r = identify_look(p, err);
     keep_identified(&p->targets);
     if (r >= 0 && copy_targets(&p->targets, &again) < 0)
