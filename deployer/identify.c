@@ -1,7 +1,6 @@
 #include "identify.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -204,13 +203,14 @@ int identify(struct program *p, struct error *err)
 /* --- -i ---------------------------------------------------------------------------- */
 
 /* A password that all hosts share is the run's, unless a person gave one. */
-static int take_password(const struct hosts *hosts, size_t field, struct secret **ret,
+static int take_password(const struct hosts *hosts, bool of_sudo, struct secret **ret,
                          struct error *err)
 {
     const char *first = NULL;
 
     for (size_t i = 0; i < hosts->count; i++) {
-        const char *password = *(char *const *)((const char *)&hosts->items[i] + field);
+        const struct host *h = &hosts->items[i];
+        const char *password = of_sudo ? h->become_password : h->password;
 
         if (!password)
             continue;
@@ -218,7 +218,7 @@ static int take_password(const struct hosts *hosts, size_t field, struct secret 
             return error_set(err, -EINVAL,
                              "%s: its password is not that of the hosts before it; deploy to them "
                              "one after the other with -l, or use keys",
-                             hosts->items[i].place);
+                             h->place);
         first = password;
     }
     return first && !*ret ? secret_new(first, strlen(first), ret, err) : 0;
@@ -279,9 +279,9 @@ int identify_inventory(struct program *p, struct error *err)
         return r;
     for (size_t i = 0; i < hosts.warnings.count && !p->options.quiet; i++)
         fprintf(stderr, "%s\n", hosts.warnings.items[i]);
-    r = take_password(&hosts, offsetof(struct host, password), &p->password, err);
+    r = take_password(&hosts, false, &p->password, err);
     if (r == 0)
-        r = take_password(&hosts, offsetof(struct host, become_password), &p->become_password, err);
+        r = take_password(&hosts, true, &p->become_password, err);
     if (r == 0)
         r = take_key_files(p, &hosts, err);
     for (size_t i = 0; i < hosts.count && r == 0; i++)

@@ -46,12 +46,19 @@ is_meant() {
 	return 1
 }
 
-# wish FILE: what it wants, in $wished.  The time of day does not count.
+# wish FILE: what it wants, in $wished.  The time of day does not count, nor does the id:
+# a machine that is being enrolled has none at first, and is this one all the same.
 wish() {
 	slurp "$1" || return 1
 	wished=${slurped%%time\ *}
 	_rest=${slurped#"$wished"}
 	wished=$wished${_rest#*"$NL"}
+	case $wished in
+	*"${NL}id "*)
+		_rest=${wished#*"${NL}id "}
+		wished=${wished%%"${NL}id "*}$NL${_rest#*"$NL"}
+		;;
+	esac
 }
 
 run_check() {
