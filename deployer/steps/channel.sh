@@ -59,6 +59,7 @@ run_check() {
 	look "$vars" "$ROOT/etc/os-release" "$ROOT/etc/passwd" "$ROOT/etc/hosts" /proc/net/tcp \
 		"$OPT/current/hash" "$OPT/current/version" "$OPT/agent-state" "$ETC/beacon.conf" \
 		"$ETC/agents" "$ETC/agent.conf" "$UNIT_FILE" "$ROOT/etc/tmpfiles.d/dcop.conf" \
+		"${UNIT_FILE%/*}/dcop-ui.service" "$ROOT/etc/xdg/autostart/dcop-ui.desktop" \
 		"$RUNTIME/started" "$RUNTIME/state" "$RUNTIME/main"
 	if ! read_vars "$vars"; then
 		event refused "$detail"

@@ -172,7 +172,7 @@ decode() {
 read_vars() {
 	want_agents='' want_names='' want_id='' want_orchestrator='' want_address='' want_port=9001
 	want_mode=check want_time='' want_apt_proxy='' want_digest='' want_who=''
-	want_command='' want_as=user want_lines=100 want_follow=no want_version='' want_deps=apt
+	want_command='' want_as=user want_lines=100 want_follow=no want_version='' want_deps=apt want_ui=no want_browser=no
 	slurp "$1" || { detail='no variables' && return 1; }
 	set -f
 	IFS=$NL
@@ -202,6 +202,8 @@ read_vars() {
 		follow) want_follow=$decoded ;;
 		version) want_version=$decoded ;;
 		deps) want_deps=$decoded ;;
+		ui) want_ui=$decoded ;;
+		browser) want_browser=$decoded ;;
 		esac
 	done
 	case $want_mode in
@@ -215,6 +217,7 @@ read_vars() {
 	case $want_time in *[!0-9]*) detail='time is not a number' && return 1 ;; esac
 	case $want_lines in '' | *[!0-9]* | ??????????*) detail='lines is not a number' && return 1 ;; esac
 	case $want_deps in apt | pip) ;; *) detail='deps is neither apt nor pip' && return 1 ;; esac
+	case $want_ui,$want_browser in yes,yes | yes,no | no,no | no,yes) ;; *) detail='ui and browser are yes or no' && return 1 ;; esac
 	case $want_version in *[!0-9a-z.-]* | .*) detail='version is not the name of one' && return 1 ;; esac
 	case $want_orchestrator$want_address in *[!0-9.:]*) detail='addresses must be IPv4' && return 1 ;; esac
 }

@@ -11,7 +11,7 @@ import threading
 import time
 
 AGENTS = "/etc/dcop/agents"  # one name a line, any bytes
-SETTINGS = "/etc/dcop/agent.conf"  # `key value` lines: orchestrator, address, port
+SETTINGS = "/etc/dcop/agent.conf"  # `key value` lines: orchestrator, address, port, uiport
 DEFAULT_PORT = 9001
 
 
@@ -65,6 +65,7 @@ def agent():
         ["agent", "--names", "-", "--orchestrator", "%s:%d" % (host, port)]
         + ["--address", _own_address(settings.get("address"), host)]
         + ["--port", settings.get("port", str(DEFAULT_PORT))]
+        + (["--uiport", settings["uiport"]] if "uiport" in settings else [])
     )
     arguments.names = names
     command_line._configure_logs(0, None)

@@ -270,6 +270,20 @@ def _room_for_a_class(communication):
     communication.HTTPServer = Server
 
 
+def _websocket_order(ui):
+    # websocket-server 0.6 takes the host first; pyDCOP gives the port first.
+    import inspect
+
+    server = ui.WebsocketServer
+    if list(inspect.signature(server.__init__).parameters)[1] == "port":
+        return
+
+    def in_order(port, host="127.0.0.1", **options):
+        return server(host=host, port=port, **options)
+
+    ui.WebsocketServer = in_order
+
+
 def _communication(communication):
     _room_for_a_class(communication)
     _name_in_header(communication)
@@ -338,6 +352,7 @@ _AFTER = {
     "pydcop.infrastructure.communication": _communication,
     "pydcop.infrastructure.orchestratedagents": _agents_wait,
     "pydcop.infrastructure.orchestrator": _stop_in_time,
+    "pydcop.infrastructure.ui": _websocket_order,
 }
 
 
