@@ -180,10 +180,6 @@ static void test_plain(void **state)
                                         "a5 rpi-5: unreachable: no route to host\n"
                                         "a2,a3 rpi-2: apt changed: 12 packages (3.2 s)\n"
                                         "a4: apt failed: exit 100 (3.3 s)\n"
-                                        "    one\n"
-                                        "    E: \\x1b[2Jbad\\xff\n"
-                                        "    last\n"
-                                        "a4: unit skipped\n"
                                         "a4: failed (4.4 s)\n"
                                         "a2,a3 rpi-2: changed (1 min 05 s)\n");
 }
@@ -227,6 +223,39 @@ static void test_recap(void **state)
     assert_int_equal(c.machines, 5);
     assert_int_equal(c.ok + c.changed + c.failed + c.unreachable + c.interrupted, 5);
     assert_int_equal(c.skipped, 0);
+}
+
+/* What scrolled by on the terminal stays there; a recap that goes into a file
+ * stands alone.  Steps that were skipped are told to those who want all. */
+static void test_output_is_shown_once(void **state)
+{
+    const bool apart[] = {false, true};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        CLEANUP_TEXT struct text out = TEXT_INIT, recap = TEXT_INIT;
+        struct progress_options o = {.write = write_text,
+                                     .arg = &out,
+                                     .format = PROGRESS_TERMINAL,
+                                     .recap_apart = apart[i]};
+        CLEANUP_PROGRESS struct progress *p = progress_new(&o);
+
+        play(p);
+        progress_finish(p, 70000);
+        assert_int_equal(progress_recap(p, &recap), 0);
+        assert_non_null(strstr(text_str(&out), "\n    last\n"));
+        assert_non_null(strstr(text_str(&recap), "\na4: apt failed: exit 100\n"));
+        assert_int_equal(strstr(text_str(&recap), "\n    last\n") != NULL, apart[i]);
+    }
+    {
+        CLEANUP_TEXT struct text out = TEXT_INIT;
+        struct progress_options o = {.write = write_text, .arg = &out, .verbose = true};
+        CLEANUP_PROGRESS struct progress *p = progress_new(&o);
+
+        play(p);
+        assert_non_null(strstr(text_str(&out), "a4: unit skipped\n"));
+        assert_null(strstr(text_str(&out), "    last\n"));
+    }
 }
 
 static void test_json(void **state)
@@ -340,6 +369,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain),    cmocka_unit_test(test_quiet),
         cmocka_unit_test(test_recap),    cmocka_unit_test(test_json),
+        cmocka_unit_test(test_output_is_shown_once),
         cmocka_unit_test(test_terminal), cmocka_unit_test(test_more_machines_than_rows),
     };
 
