@@ -117,6 +117,9 @@ int dial(const struct address *addresses, size_t n, uint16_t port, unsigned time
             return error_set(err, r, "interrupted");
     }
     if (r == -EDESTADDRREQ)
-        return error_set(err, r, "no address is known");
-    return error_sys(err, r, "cannot connect to %s port %u", text, port);
+        return error_set(err, r, "no address is known; does dcop-discover show it?");
+    return error_set(err, r, "cannot connect to %s port %u: %s; %s", text, port, strerror(-r),
+                     r == -ECONNREFUSED
+                         ? "no SSH server listens there: on the machine, systemctl enable --now ssh"
+                         : "is it off, asleep, or in another network?");
 }
