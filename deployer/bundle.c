@@ -1,14 +1,14 @@
 #include "deployer/bundle.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "deployer/bundle-delta.h"
 #include "deployer/content.h"
 #include "deployer/digest.h"
+#include "deployer/prune.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/file.h"
 #include "discovery/base/text.h"
@@ -28,61 +28,7 @@ void bundle_clear(struct bundle *bundle)
     *bundle = (struct bundle){0};
 }
 
-/* --- the tar --------------------------------------------------------------- */
-
-static la_ssize_t write_block(struct archive *a, void *arg, const void *bytes, size_t size)
-{
-    struct text *to = arg;
-
-    text_add(to, bytes, size);
-    if (text_error(to) == 0)
-        return (la_ssize_t)size;
-    archive_set_error(a, ENOMEM, "out of memory");
-    return -1;
-}
-
-static void free_archive(struct archive **a)
-{
-    if (*a)
-        (void)archive_write_free(*a);
-}
-
-static void free_entry(struct archive_entry **e)
-{
-    archive_entry_free(*e);
-}
-
-/* No time, no owner, no timestamp of gzip: the same files, the same bytes.
- * GNU's form takes long names in any bytes, and all tars of our machines read
- * it. */
-static int write_tar(const struct content *c, struct text *ret)
-{
-    CLEANUP(free_archive) struct archive *a = archive_write_new();
-    CLEANUP(free_entry) struct archive_entry *e = archive_entry_new();
-
-    if (!a || !e)
-        return -ENOMEM;
-    if (archive_write_set_format_gnutar(a) != ARCHIVE_OK ||
-        archive_write_add_filter_gzip(a) != ARCHIVE_OK ||
-        archive_write_set_filter_option(a, "gzip", "timestamp", NULL) != ARCHIVE_OK ||
-        archive_write_set_bytes_in_last_block(a, 1) != ARCHIVE_OK ||
-        archive_write_open(a, ret, NULL, write_block, NULL) != ARCHIVE_OK)
-        return -EIO;
-    for (size_t i = 0; i < c->count; i++) {
-        const struct content_file *f = &c->files[i];
-
-        archive_entry_clear(e);
-        archive_entry_set_pathname(e, f->path);
-        archive_entry_set_filetype(e, AE_IFREG);
-        archive_entry_set_perm(e, f->mode);
-        archive_entry_set_size(e, (la_int64_t)f->size);
-        archive_entry_set_mtime(e, 0, 0);
-        if (archive_write_header(a, e) < ARCHIVE_WARN ||
-            archive_write_data(a, f->data, f->size) != (la_ssize_t)f->size)
-            return -EIO;
-    }
-    return archive_write_close(a) == ARCHIVE_OK ? text_error(ret) : -EIO;
-}
+/* --- what is in it ----------------------------------------------------------- */
 
 static int add_line(struct content *c, const char *path, const char *line, struct error *err)
 {
@@ -114,6 +60,8 @@ static int add_sums(struct content *c, struct error *err)
  *
  * CACHE/bundles/DIGEST.tar.gz
  * CACHE/bundles/by-input/KEY    "BUNDLE-DIGEST DIGEST"
+ *
+ * The time of a bundle is when it was last used; those not used for long go.
  */
 
 static int cache_path(const char *cache, const char *folder, const char *name, const char *end,
@@ -148,11 +96,24 @@ static int cache_find(const char *cache, const char *key, struct bundle *b)
         digest_bytes(bytes.data, bytes.size, hex);
         if (strcmp(hex, b->bundle_digest) == 0) {
             b->size = bytes.size;
+            prune_used(b->path);
             return 0;
         }
     }
     free(TAKE_PTR(b->path));
     return -ENOENT;
+}
+
+static void prune(const char *cache)
+{
+    CLEANUP_FREE char *all = NULL, *answers = NULL;
+
+    if (cache_path(cache, "", "", "", &all) < 0 ||
+        cache_path(cache, "/by-input", "", "", &answers) < 0)
+        return;
+    prune_oldest(all, ".tar.gz", BUNDLES_KEPT);
+    prune_answers(answers, all, ".tar.gz");
+    bundle_deltas_prune(cache);
 }
 
 static int cache_store(const char *cache, const char *key, const struct text *bytes,
@@ -174,6 +135,8 @@ static int cache_store(const char *cache, const char *key, const struct text *by
         r = file_write(b->path, bytes->data, bytes->size, 0644, err);
     if (r == 0)
         r = file_write(entry, line.data, line.size, 0644, err);
+    if (r == 0)
+        prune(cache);
     return r;
 }
 
@@ -267,7 +230,7 @@ int bundle_make(const struct wheel_set *wheels, const char *steps_dir, const cha
         r = assemble(wheels, &bytes, &content, b.digest, err);
         if (r < 0)
             return r;
-        r = write_tar(&content, &tar);
+        r = content_write_tar(&content, &tar);
         if (r < 0)
             return error_sys(err, r, "cannot pack the bundle");
         r = cache_store(cache_dir, key, &tar, &b, err);

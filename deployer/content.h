@@ -11,6 +11,7 @@
 
 #include "deployer/digest.h"
 #include "discovery/base/error.h"
+#include "discovery/base/text.h"
 
 struct content_file {
     char *path;
@@ -46,6 +47,11 @@ int content_add_steps(struct content *c, const char *folder, struct error *err);
 /* By path, bytewise.  One file twice with the same bytes becomes one; with
  * others, -EBADMSG. */
 int content_sort(struct content *c, struct error *err);
+
+/* The files as a gzip'd tar, and what such a one holds, which is not sorted.
+ * The same files give the same bytes.  -ENOMEM, -EBADMSG, -EFBIG, -EIO. */
+int content_write_tar(const struct content *c, struct text *ret);
+int content_read_tar(struct content *c, const void *bytes, size_t size);
 
 /* NULL when there is none. */
 const struct content_file *content_find(const struct content *c, const char *path);

@@ -85,6 +85,7 @@ static int exit_code(int r)
     case -ENOENT:
     case -EBADMSG:
     case -EISDIR:
+    case -EPERM:
     case -EFBIG:
         return 2;
     default:

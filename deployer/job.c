@@ -8,32 +8,11 @@
 #include <time.h>
 
 #include "become.h"
+#include "boot.h"
 #include "lines.h"
 #include "session.h"
 
 enum { STDERR_KEPT = 2048, NOISE_KEPT = 512, ORCHESTRATOR_PORT = 9000 };
-
-/*
- * What the machine's shell is given to run: settings from standard input up to
- * their end mark, then the bundle where it is missing, complete or not at all,
- * then its `run`.  Bundles lie in /run, three of them at most: looking leaves
- * nothing behind.  It is one argument in single quotes on one line: no single
- * quote, no newline, no "!", so that every login shell hands it on unchanged.
- */
-static const char boot[] =
-    "set -eu; umask 022; LC_ALL=C; export LC_ALL; exec 3>&1 1>&2; n=$1 d=$2; "
-    "b=/run/dcop/bundles; t=$b/.$d.$n; v=/run/dcop/settings.$n; "
-    "trap \"rm -rf $t $v\" EXIT; mkdir -p /run/dcop $b; "
-    "if [ -e $b/$d/SHA256SUMS ]; then h=have; else h=want; fi; "
-    "printf \"dcop-step 1 %s\\t%s\\n\" $n $h >&3; "
-    "e=; while IFS= read -r l; do if [ \"$l\" = \"end $n\" ]; then e=y; break; fi; "
-    "printf \"%s\\n\" \"$l\"; done >$v; "
-    "[ -n \"$e\" ] || { echo \"the settings came incomplete\"; exit 1; }; "
-    "if [ $h = want ]; then mkdir $t; tar -xzf - -C $t; "
-    "( cd $t; sha256sum --quiet -c SHA256SUMS ); "
-    "mv -T $t $b/$d 2>/dev/null || [ -e $b/$d/SHA256SUMS ]; "
-    "ls -dt $b/* | tail -n +4 | xargs -r rm -rf; fi; "
-    "sh $b/$d/run check $v $n";
 
 static const char *const outcome_names[] = {
     [JOB_OK] = "ok",
@@ -73,7 +52,9 @@ struct run {
     struct text why;             /* the words of the step that failed */
     struct lines output, errors; /* of a command, once it streams */
     bool ended, changed, failed, would_change;
-    int problem; /* negative errno from within a handler */
+    bool whole;      /* no delta this time */
+    bool delta_sent; /* and nothing was heard of the bundle's own since */
+    int problem;     /* negative errno from within a handler */
     struct error error;
 };
 
@@ -191,10 +172,15 @@ int job_settings(const struct job *job, const char *nonce, const struct address 
 static void on_hello(struct run *run, const struct stepwire_event *event)
 {
     const struct job_common *common = run->job->common;
+    const struct bundle_delta *delta = NULL;
     struct address local;
     bool local_known = session_local(run->session, &local) == 0;
 
     session_begun(run->session);
+    if (event->wanted && common->deltas && !run->whole)
+        delta = bundle_deltas_find(common->deltas, event->detail);
+    if (delta)
+        text_addf(&run->settings, "base %s\n", delta->base);
     if (job_settings(run->job, run->nonce, session_peer(run->session), local_known ? &local : NULL,
                      &run->settings, &run->error) < 0) {
         run->problem = run->error.code;
@@ -203,7 +189,9 @@ static void on_hello(struct run *run, const struct stepwire_event *event)
     (void)session_send(run->session, run->settings.data, run->settings.size);
     if (event->wanted) {
         tell(run, &(struct job_event){.kind = JOB_SENDING});
-        (void)session_send(run->session, common->bundle, common->bundle_size);
+        (void)session_send(run->session, delta ? delta->bytes.data : common->bundle,
+                           delta ? delta->bytes.size : common->bundle_size);
+        run->delta_sent = delta != NULL;
     }
     session_send_end(run->session);
 }
@@ -222,6 +210,7 @@ static void on_event(const struct stepwire_event *event, void *arg)
 {
     struct run *run = arg;
 
+    run->delta_sent = false;
     switch (event->kind) {
     case STEPWIRE_HELLO:
         on_hello(run, event);
@@ -450,7 +439,8 @@ static enum job_outcome execute(struct run *run, int cancel_fd, struct error *er
     if (r == 0) {
         become_command(&command, options.user, run->nonce,
                        job->common->become_password && run->may_have_password);
-        text_addf(&command, "sh -c '%s' dcop %s %s", boot, run->nonce, job->common->bundle_digest);
+        text_addf(&command, "sh -c '%s' dcop %s %s", boot_command, run->nonce,
+                  job->common->bundle_digest);
         r = text_error(&command);
     }
     if (r == 0)
@@ -458,28 +448,45 @@ static enum job_outcome execute(struct run *run, int cancel_fd, struct error *er
     return r < 0 ? outcome_of_error(r) : conclude(run, status, err);
 }
 
-void job_run(const struct job *job, int cancel_fd, job_listener *listener, void *arg)
+/* `ret_again` (may be NULL: the whole bundle is to go): a delta did not lead to
+ * the bundle, as when the machine's copy of its base is damaged. */
+static enum job_outcome run_once(const struct job *job, int cancel_fd, job_listener *listener,
+                                 void *arg, bool *ret_again, struct error *err)
 {
-    struct run run = {.job = job, .listener = listener, .arg = arg};
-    struct error err = {0};
+    struct run run = {.job = job, .listener = listener, .arg = arg, .whole = !ret_again};
     enum job_outcome outcome = JOB_FAILED;
 
     run.output = (struct lines){.handler = on_output_line, .arg = &run};
     run.errors = (struct lines){.handler = on_error_line, .arg = &run};
     tell(&run, &(struct job_event){.kind = JOB_CONNECTING});
     if (make_nonce(run.nonce) < 0)
-        (void)error_set(&err, -EIO, "the system has no random numbers");
+        (void)error_set(err, -EIO, "the system has no random numbers");
     else {
         stepwire_init(&run.wire, run.nonce, on_event, &run);
-        outcome = execute(&run, cancel_fd, &err);
+        outcome = execute(&run, cancel_fd, err);
         session_free(run.session);
         stepwire_clear(&run.wire);
     }
-    tell(&run, &(struct job_event){.kind = JOB_DONE, .outcome = outcome, .text = err.text});
+    if (ret_again)
+        *ret_again = outcome == JOB_FAILED && run.delta_sent;
     text_clear(&run.settings);
     text_clear(&run.noise);
     text_clear(&run.complaints);
     text_clear(&run.why);
     lines_clear(&run.output);
     lines_clear(&run.errors);
+    return outcome;
+}
+
+void job_run(const struct job *job, int cancel_fd, job_listener *listener, void *arg)
+{
+    struct error err = {0};
+    bool again = false;
+    enum job_outcome outcome = run_once(job, cancel_fd, listener, arg, &again, &err);
+
+    if (again) {
+        err = (struct error){0};
+        outcome = run_once(job, cancel_fd, listener, arg, NULL, &err);
+    }
+    listener(&(struct job_event){.kind = JOB_DONE, .outcome = outcome, .text = err.text}, arg);
 }

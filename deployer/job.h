@@ -4,12 +4,13 @@
  *
  * The network is crossed three times: connect and log in; one command, whose
  * hello says whether the machine has the bundle; then the settings (and the
- * bundle, if it lacks it) one way and the events the other.  What is sent to a
+ * bundle, or a delta, if it lacks it) one way and the events the other.  What is sent to a
  * machine is sent after its hello, so never to a shell that is not ours.
  */
 #pragma once
 
 #include "auth.h"
+#include "bundle-delta.h"
 #include "discovery/base/error.h"
 #include "known.h"
 #include "stepwire.h"
@@ -34,6 +35,7 @@ struct job_common {
     const char *bundle_digest;   /* names the bundle on the machine */
     const void *bundle;          /* its bytes */
     size_t bundle_size;
+    const struct bundle_deltas *deltas; /* what makes it out of others; NULL: none */
 };
 
 struct job {

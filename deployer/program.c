@@ -16,6 +16,7 @@ void program_clear(struct program *p)
     targets_clear(&p->targets);
     resumption_clear(&p->resumed);
     text_clear(&p->bundle_bytes);
+    bundle_deltas_clear(&p->deltas);
     bundle_clear(&p->bundle);
     wheel_set_clear(&p->wheels);
     free(p->spec);
@@ -136,6 +137,8 @@ static int pack(struct program *p, struct error *err)
 {
     int r = bundle_make(&p->wheels, p->paths.steps, p->paths.cache, &p->bundle, err);
 
+    if (r == 0)
+        bundle_deltas_make(&p->bundle, p->paths.cache, &p->deltas);
     return r < 0 ? r : file_read(p->bundle.path, BUNDLE_BYTES_MAX, &p->bundle_bytes, err);
 }
 
@@ -299,6 +302,7 @@ int program_act(struct program *p, const struct action *action, struct error *er
             .bundle_digest = p->bundle.bundle_digest,
             .bundle = p->bundle_bytes.data,
             .bundle_size = p->bundle_bytes.size,
+            .deltas = &p->deltas,
         };
         struct deployment d = {
             .targets = &p->targets,

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <systemd/sd-event.h>
 
+#include "bundle-delta.h"
 #include "bundle.h"
 #include "deployment.h"
 #include "discovery/match.h"
@@ -40,6 +41,7 @@ struct program {
     struct wheel_set wheels;
     struct bundle bundle;
     struct text bundle_bytes;
+    struct bundle_deltas deltas;
     char who[128];
 };
 

@@ -39,6 +39,18 @@ void stepwire_clear(struct stepwire *w)
     text_clear(&w->line);
 }
 
+/* "\tDIGEST" up to STEPWIRE_BUNDLES_MAX times, and nothing else. */
+static bool bundles_valid(const char *list)
+{
+    for (unsigned n = 0; *list; n++) {
+        if (n == STEPWIRE_BUNDLES_MAX || *list != '\t' ||
+            strspn(list + 1, "0123456789abcdef") != STEPWIRE_BUNDLE_LENGTH)
+            return false;
+        list += 1 + STEPWIRE_BUNDLE_LENGTH;
+    }
+    return true;
+}
+
 /* "dcop-step 1 NONCE\thave": true when this line is it. */
 static bool greet(struct stepwire *w, const char *line)
 {
@@ -52,9 +64,10 @@ static bool greet(struct stepwire *w, const char *line)
     if (strncmp(rest, w->nonce, STEPWIRE_NONCE_LENGTH) != 0)
         return false;
     rest += STEPWIRE_NONCE_LENGTH;
-    if (strcmp(rest, "\twant") == 0)
+    if (strncmp(rest, "\twant", 5) == 0 && bundles_valid(rest + 5)) {
         event.wanted = true;
-    else if (strcmp(rest, "\thave") != 0)
+        event.detail = rest + 5 + (rest[5] == '\t');
+    } else if (strcmp(rest, "\thave") != 0)
         return false;
     w->greeted = true;
     w->handler(&event, w->arg);

@@ -2,11 +2,13 @@
  * The remote side's events: one line each, fields separated by tabs and
  * percent-encoded, at most STEPWIRE_LINE_MAX bytes.  The first line is
  *
- *     dcop-step 1 NONCE <TAB> have|want
+ *     dcop-step 1 NONCE <TAB> have|want [<TAB> BUNDLE]...
  *
- * with the run's own nonce, which nothing but our own boot command can know;
- * what comes before it (a chatty shell profile) is passed over, within bounds.
- * Then, written by steps/run:
+ * which says whether the machine has the bundle that it was asked for; if not,
+ * the digests of up to STEPWIRE_BUNDLES_MAX others that it has, newest first:
+ * it can take a delta against one of them.  It comes with the run's own nonce, which nothing but
+ * our own boot command can know; what comes before it (a chatty shell profile) is passed over,
+ * within bounds. Then, written by steps/run:
  *
  *     plan N                           how many steps there are
  *     check  STEP ok|change|failed DETAIL
@@ -38,10 +40,13 @@ enum {
     STEPWIRE_NAME_MAX = 40,
     STEPWIRE_STEPS_MAX = 64,
     STEPWIRE_NONCE_LENGTH = 32, /* hex digits */
+    STEPWIRE_BUNDLES_MAX = 3,
+    STEPWIRE_BUNDLE_LENGTH = 64, /* hex digits */
 };
 
 enum stepwire_kind {
-    STEPWIRE_HELLO,   /* `wanted`: the machine lacks the bundle */
+    STEPWIRE_HELLO,   /* `wanted`: the machine lacks the bundle; detail: what others it has,
+                         their digests with tabs between */
     STEPWIRE_PLAN,    /* number */
     STEPWIRE_CHECK,   /* name, status, detail */
     STEPWIRE_START,   /* name */

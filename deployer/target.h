@@ -46,5 +46,5 @@ void targets_clear(struct targets *t);
  * names that the problem has, in the order of the match.  -ENOMEM. */
 int targets_from_match(const struct match *match, struct targets *ret);
 
-/* All machines that are online, with all their names.  -ENOMEM. */
+/* All machines that are online (with a fleet key: and verified), with all their names.  -ENOMEM. */
 int targets_from_machines(const struct machine *const *machines, size_t n, struct targets *ret);

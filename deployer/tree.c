@@ -16,7 +16,7 @@ enum { BUFFER_SIZE = 64 * 1024, REMOVE_DEPTH_MAX = 256 };
 
 struct walk {
     const struct tree_limits *limits;
-    struct digest digest;
+    struct text list;
     size_t files, bytes;
     uid_t uid;
     gid_t gid;
@@ -94,35 +94,47 @@ static int list(int fd, size_t max, struct strings *ret)
     return 0;
 }
 
-/* Content into the digest and, with a descriptor, into the copy. */
-static int read_file(struct walk *w, int from, int to, size_t *ret_size)
+static void add_line(struct walk *w, char kind, const char *digest, const char *path)
 {
-    *ret_size = 0;
+    text_addf(&w->list, "%c %s ", kind, digest);
+    text_add_percent(&w->list, path);
+    text_addc(&w->list, '\n');
+}
+
+/* Content into a digest and, with a descriptor, into the copy. */
+static int read_file(struct walk *w, int from, int to, char ret[static DIGEST_LENGTH + 1])
+{
+    struct digest digest;
+
+    digest_init(&digest);
     for (;;) {
         ssize_t n = read(from, w->buffer, BUFFER_SIZE);
         int r;
 
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0)
-            return n < 0 ? -errno : 0;
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            break;
         if ((size_t)n > w->limits->bytes - w->bytes)
             return -EFBIG;
         w->bytes += (size_t)n;
-        *ret_size += (size_t)n;
-        digest_add(&w->digest, w->buffer, (size_t)n);
+        digest_add(&digest, w->buffer, (size_t)n);
         r = to < 0 ? 0 : file_write_all(to, w->buffer, (size_t)n);
         if (r < 0)
             return r;
     }
+    digest_end(&digest, ret);
+    return 0;
 }
 
 static int walk_file(struct walk *w, int from, const char *name, int to, const char *path)
 {
     CLEANUP_CLOSE int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     CLEANUP_CLOSE int out = -1;
+    char digest[DIGEST_LENGTH + 1];
     struct stat st;
-    size_t size;
     mode_t mode;
     int r;
 
@@ -131,30 +143,27 @@ static int walk_file(struct walk *w, int from, const char *name, int to, const c
     if (!S_ISREG(st.st_mode))
         return -EINVAL;
     mode = st.st_mode & S_IXUSR ? 0755 : 0644;
-    digest_adds(&w->digest, mode == 0755 ? "x" : "f");
-    digest_adds(&w->digest, path);
     if (to >= 0) {
         out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
         if (out < 0 || fchmod(out, mode) < 0 || fchown(out, w->uid, w->gid) < 0)
             return -errno;
     }
-    r = read_file(w, in, out, &size);
-    /* The size comes last: a file may grow while it is read. */
-    digest_add(&w->digest, &size, sizeof(size));
+    r = read_file(w, in, out, digest);
+    if (r == 0)
+        add_line(w, mode == 0755 ? 'x' : 'f', digest, path);
     return r;
 }
 
 static int walk_link(struct walk *w, int from, const char *name, int to, const char *path)
 {
-    char target[PATH_MAX];
+    char target[PATH_MAX], digest[DIGEST_LENGTH + 1];
     ssize_t n = readlinkat(from, name, target, sizeof(target) - 1);
 
     if (n < 0)
         return -errno;
     target[n] = '\0';
-    digest_adds(&w->digest, "l");
-    digest_adds(&w->digest, path);
-    digest_adds(&w->digest, target);
+    digest_bytes(target, (size_t)n, digest);
+    add_line(w, 'l', digest, path);
     if (to >= 0 && (symlinkat(target, to, name) < 0 ||
                     fchownat(to, name, w->uid, w->gid, AT_SYMLINK_NOFOLLOW) < 0))
         return -errno;
@@ -226,35 +235,47 @@ static int walk_folder(struct walk *w, int from, int to, const char *path, unsig
     return 0;
 }
 
-int tree_read(const char *from, const struct tree_limits *limits, const char *to, uid_t uid,
-              gid_t gid, char ret[static DIGEST_LENGTH + 1], struct error *err)
+static int read_tree(struct walk *w, const char *from, const char *to, struct error *err)
 {
     CLEANUP_CLOSE int in = open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     CLEANUP_CLOSE int out = -1;
-    CLEANUP_FREE char *buffer = malloc(BUFFER_SIZE);
-    struct walk w = {.limits = limits, .uid = uid, .gid = gid, .buffer = buffer};
-    struct error words = {0};
     int r;
 
     if (in < 0)
         return error_sys(err, -errno, "cannot open %s", from);
-    if (!buffer)
-        return error_sys(err, -ENOMEM, "cannot read %s", from);
     if (to) {
         out = open(to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (out < 0)
             return error_sys(err, -errno, "cannot open %s", to);
     }
-    w.err = &words;
-    digest_init(&w.digest);
-    r = walk_folder(&w, in, out, "", 0);
+    r = walk_folder(w, in, out, "", 0);
     if (r == -EFBIG)
         return error_set(err, r, "%s is too large for a source directory (%zu files, %zu MiB)",
-                         from, limits->files, limits->bytes >> 20);
+                         from, w->limits->files, w->limits->bytes >> 20);
     if (r < 0)
-        return error_set(err, r, "%s: %s", from, words.text);
-    digest_end(&w.digest, ret);
-    return 0;
+        return error_set(err, r, "%s: %s", from, w->err->text);
+    return text_error(&w->list) < 0 ? error_sys(err, -ENOMEM, "cannot read %s", from) : 0;
+}
+
+int tree_read(const char *from, const struct tree_limits *limits, const char *to, uid_t uid,
+              gid_t gid, struct text *ret_list, char ret[static DIGEST_LENGTH + 1],
+              struct error *err)
+{
+    CLEANUP_FREE char *buffer = malloc(BUFFER_SIZE);
+    struct error words = {0};
+    struct walk w = {.limits = limits, .uid = uid, .gid = gid, .buffer = buffer, .err = &words};
+    int r;
+
+    if (!buffer)
+        return error_sys(err, -ENOMEM, "cannot read %s", from);
+    r = read_tree(&w, from, to, err);
+    if (r == 0) {
+        digest_bytes(text_str(&w.list), w.list.size, ret);
+        if (ret_list)
+            text_add(ret_list, text_str(&w.list), w.list.size);
+    }
+    text_clear(&w.list);
+    return r;
 }
 
 static void remove_below(int fd, unsigned depth)

@@ -12,6 +12,7 @@
 
 #include "deployer/digest.h"
 #include "discovery/base/error.h"
+#include "discovery/base/text.h"
 
 struct tree_limits {
     size_t files;
@@ -19,12 +20,19 @@ struct tree_limits {
     unsigned depth;
 };
 
-/* The digest of the paths, contents and executable bits of the files in
- * `from`.  With `to`, an empty folder, copies them there as well, owned by
- * uid:gid (-1: ours), and the digest is of what was copied.
+/* Lists what is in `from`, sorted, one line each:
+ *
+ *     f|x|l DIGEST PATH
+ *
+ * for a file, an executable one, a link; the digest is of the content, or of
+ * the link's own text; the path is percent-encoded.  `ret` is the digest of
+ * these lines.  With `ret_list` (may be NULL), the lines are added to it.  With
+ * `to`, an empty folder, copies all of it there as well, owned by uid:gid (-1:
+ * ours), and the list is of what was copied.
  * -EFBIG over a limit; -ENOENT, -ENOTDIR, -EACCES, … as the system says. */
 int tree_read(const char *from, const struct tree_limits *limits, const char *to, uid_t uid,
-              gid_t gid, char ret[static DIGEST_LENGTH + 1], struct error *err);
+              gid_t gid, struct text *ret_list, char ret[static DIGEST_LENGTH + 1],
+              struct error *err);
 
 /* Removes a folder and what is in it, as far as it goes; safe where another
  * user owns the folder and moves links about in it meanwhile. */

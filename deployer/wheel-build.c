@@ -252,7 +252,7 @@ static int choose_python(struct job *job, struct error *err)
 }
 
 /* Copies what is to be built into the folder, readable for whoever builds. */
-static int make_source(struct job *job, char *ret_tree, struct error *err)
+static int make_source(struct job *job, struct text *ret_list, struct error *err)
 {
     const struct wheel_build *b = job->build;
     const char *base = strrchr(b->spec, '/');
@@ -278,9 +278,7 @@ static int make_source(struct job *job, char *ret_tree, struct error *err)
         (job->drop && lchown(job->source, job->uid, job->gid) < 0))
         return error_sys(err, -errno, "cannot make %s", job->source);
     r = tree_read(b->spec, &wheel_tree_limits, job->source, job->drop ? job->uid : (uid_t)-1,
-                  job->drop ? job->gid : (gid_t)-1, digest, err);
-    if (r == 0 && ret_tree)
-        memcpy(ret_tree, digest, sizeof(digest));
+                  job->drop ? job->gid : (gid_t)-1, ret_list, digest, err);
     if (r == 0) {
         CLEANUP_FREE char *pyproject = NULL;
 
@@ -409,7 +407,7 @@ static int take_wheel(const char *folder, char **ret_name, struct text *ret_byte
 }
 
 int wheel_build(const struct wheel_build *build, char **ret_name, struct text *ret_bytes,
-                char *ret_tree, struct error *err)
+                struct text *ret_list, struct error *err)
 {
     CLEANUP(job_clear) struct job job = {.build = build};
     CLEANUP_FREE char *wheels = NULL;
@@ -425,7 +423,7 @@ int wheel_build(const struct wheel_build *build, char **ret_name, struct text *r
     }
     r = choose_python(&job, err);
     if (r == 0)
-        r = make_source(&job, ret_tree, err);
+        r = make_source(&job, ret_list, err);
     if (r == 0)
         r = build_in(&job, wheels, err);
     return r < 0 ? r : take_wheel(wheels, ret_name, ret_bytes, err);

@@ -20,10 +20,10 @@ struct wheel_build {
 };
 
 /* `ret_name`: the wheel's file name (caller frees).  `ret_bytes`: its content.
- * `ret_tree` (may be NULL): for a directory, the digest of what was built.
+ * `ret_list` (may be NULL): for a directory, what was built, as tree.h lists it.
  * Errors: those of wheel_prepare. */
 int wheel_build(const struct wheel_build *build, char **ret_name, struct text *ret_bytes,
-                char *ret_tree, struct error *err);
+                struct text *ret_list, struct error *err);
 
 /* The bounds of a source directory, for its digest too. */
 extern const struct tree_limits wheel_tree_limits;

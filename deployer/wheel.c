@@ -11,6 +11,8 @@
 #include "deployer/digest.h"
 #include "deployer/tree.h"
 #include "deployer/wheel-build.h"
+#include "deployer/wheel-cache.h"
+#include "deployer/wheel-patch.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/file.h"
 
@@ -21,12 +23,7 @@ static const char *const extra_requirements[] = {
 };
 
 /* Goes into each key: what is built differently is another thing. */
-#define CACHE_FORMAT "dcop-wheel-1"
-
-enum {
-    AGAIN_S = 60 * 60, /* after the index did not answer */
-    ENTRY_MAX = 1024,  /* bytes of a cache entry */
-};
+#define CACHE_FORMAT "dcop-wheel-2"
 
 void wheel_set_clear(struct wheel_set *set)
 {
@@ -158,23 +155,6 @@ static int parse_name(const char *path, char **ret_name, char **ret_version, str
     return 0;
 }
 
-/* --- the cache ------------------------------------------------------------- *
- *
- * CACHE/wheels/DIGEST/NAME.whl   by content
- * CACHE/wheels/by-spec/KEY       "DIGEST NAME.whl"; its time is when the index
- *                                was asked
- */
-
-static int cache_path(const char *cache, const char *folder, const char *name, char **ret)
-{
-    char *path;
-
-    if (asprintf(&path, "%s/wheels/%s%s%s", cache, folder, name ? "/" : "", name ? name : "") < 0)
-        return -ENOMEM;
-    *ret = path;
-    return 0;
-}
-
 static void make_key(const char *kind, const char *what, char ret[static DIGEST_LENGTH + 1])
 {
     struct digest d;
@@ -186,77 +166,9 @@ static void make_key(const char *kind, const char *what, char ret[static DIGEST_
     digest_end(&d, ret);
 }
 
-/* The cached wheel for a key, and how old the answer is; -ENOENT for none.  An
- * entry that makes no sense counts as none: it is built again. */
-static int cache_find(const char *cache, const char *key, char **ret_path, time_t *ret_age)
+static void make_tree_key(const struct text *list, char ret[static DIGEST_LENGTH + 1])
 {
-    CLEANUP_FREE char *entry = NULL, *path = NULL;
-    CLEANUP_TEXT struct text text = TEXT_INIT;
-    struct stat st, wheel;
-    char *name;
-
-    if (cache_path(cache, "by-spec", key, &entry) < 0)
-        return -ENOMEM;
-    if (stat(entry, &st) < 0 || file_read(entry, ENTRY_MAX, &text, NULL) < 0 ||
-        text.size <= DIGEST_LENGTH + 1 || text.data[DIGEST_LENGTH] != ' ')
-        return -ENOENT;
-    name = text.data + DIGEST_LENGTH + 1;
-    text.data[DIGEST_LENGTH] = '\0';
-    name[strcspn(name, "\n")] = '\0';
-    if (strchr(name, '/') || !string_is_one_of(text.data, "0123456789abcdef", 64, 64))
-        return -ENOENT;
-    if (cache_path(cache, text.data, name, &path) < 0)
-        return -ENOMEM;
-    if (stat(path, &wheel) < 0 || !S_ISREG(wheel.st_mode))
-        return -ENOENT;
-    *ret_path = TAKE_PTR(path);
-    *ret_age = time(NULL) - st.st_mtime;
-    return 0;
-}
-
-/* Keeps a wheel by its content and, with a key, as the answer to that. */
-static int cache_store(const char *cache, const char *key, const char *name,
-                       const struct text *bytes, char **ret_path, struct error *err)
-{
-    CLEANUP_FREE char *folder = NULL, *path = NULL, *entry = NULL;
-    CLEANUP_TEXT struct text text = TEXT_INIT;
-    char digest[DIGEST_LENGTH + 1];
-    struct stat st;
-    int r = 0;
-
-    digest_bytes(bytes->data, bytes->size, digest);
-    if (cache_path(cache, digest, NULL, &folder) < 0 || cache_path(cache, digest, name, &path) < 0)
-        return error_sys(err, -ENOMEM, "cannot keep %s", name);
-    if (stat(path, &st) < 0 || (size_t)st.st_size != bytes->size) {
-        r = make_folders(folder, 0755, err);
-        if (r == 0)
-            r = file_write(path, bytes->data, bytes->size, 0644, err);
-    }
-    if (r == 0 && key) {
-        if (cache_path(cache, "by-spec", NULL, &entry) < 0)
-            return error_sys(err, -ENOMEM, "cannot keep %s", name);
-        r = make_folders(entry, 0755, err);
-        free(TAKE_PTR(entry));
-        text_addf(&text, "%s %s\n", digest, name);
-        if (r == 0 && (text_error(&text) < 0 || cache_path(cache, "by-spec", key, &entry) < 0))
-            return error_sys(err, -ENOMEM, "cannot keep %s", name);
-        if (r == 0)
-            r = file_write(entry, text.data, text.size, 0644, err);
-    }
-    if (r == 0)
-        *ret_path = TAKE_PTR(path);
-    return r;
-}
-
-/* The index did not answer: ask again in AGAIN_S, not at each run. */
-static void cache_ask_later(const char *cache, const char *key)
-{
-    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL)}};
-    CLEANUP_FREE char *entry = NULL;
-
-    times[1].tv_sec -= WHEEL_FRESH_S - AGAIN_S;
-    if (cache_path(cache, "by-spec", key, &entry) == 0)
-        (void)utimensat(AT_FDCWD, entry, times, 0);
+    make_key("directory", text_str(list), ret);
 }
 
 /* --- one wheel ------------------------------------------------------------- */
@@ -279,25 +191,54 @@ static int build(const struct request *q, enum wheel_spec kind, const char *key,
         .kind = kind, .spec = q->spec, .cancel_fd = q->cancel_fd, .hurry = hurry};
     CLEANUP_TEXT struct text bytes = TEXT_INIT;
     CLEANUP_FREE char *name = NULL, *ignored = NULL, *version = NULL;
-    char tree[DIGEST_LENGTH + 1], again[DIGEST_LENGTH + 1];
+    CLEANUP_TEXT struct text list = TEXT_INIT;
+    char again[DIGEST_LENGTH + 1];
     int r;
 
-    r = wheel_build(&b, &name, &bytes, tree, err);
+    r = wheel_build(&b, &name, &bytes, &list, err);
     if (r == 0)
         r = parse_name(name, &ignored, &version, err);
     if (r < 0)
         return r;
     if (kind == WHEEL_SPEC_DIRECTORY) {
         /* A file saved meanwhile: what counts is what was built. */
-        make_key("directory", tree, again);
+        make_tree_key(&list, again);
         key = again;
     }
     ret->built = true;
-    return cache_store(q->cache, key, name, &bytes, &ret->path, err);
+    r = wheel_cache_store(q->cache, key, name, &bytes, &ret->path, err);
+    if (r == 0 && kind == WHEEL_SPEC_DIRECTORY)
+        wheel_cache_put_tree(q->cache, q->spec, ret->path, &list);
+    return r;
+}
+
+/* A changed line without pip: from the wheel that was made of this directory
+ * before, where that is exact.  Any error means that it is not. */
+static int patch(const struct request *q, const char *key, const struct text *list,
+                 struct answer *ret)
+{
+    CLEANUP_TEXT struct text before = TEXT_INIT;
+    CLEANUP_TEXT struct text old = TEXT_INIT;
+    CLEANUP_TEXT struct text bytes = TEXT_INIT;
+    CLEANUP_FREE char *path = NULL;
+    int r = wheel_cache_get_tree(q->cache, q->spec, &path, &before);
+
+    if (r == 0)
+        r = file_read(path, WHEEL_SIZE_MAX, &old, NULL);
+    if (r == 0)
+        r = wheel_patch(q->spec, text_str(&before), text_str(list), &old, &bytes);
+    if (r == 0)
+        r = wheel_cache_store(q->cache, key, strrchr(path, '/') + 1, &bytes, &ret->path, NULL);
+    if (r < 0)
+        return r;
+    wheel_cache_put_tree(q->cache, q->spec, ret->path, list);
+    ret->built = true;
+    return 0;
 }
 
 static int prepare_directory(const struct request *q, struct answer *ret, struct error *err)
 {
+    CLEANUP_TEXT struct text list = TEXT_INIT;
     char tree[DIGEST_LENGTH + 1], key[DIGEST_LENGTH + 1];
     struct stat st;
     time_t age;
@@ -313,12 +254,15 @@ static int prepare_directory(const struct request *q, struct answer *ret, struct
                          "%s has no setup.py and no pyproject.toml: not a Python project's "
                          "directory",
                          q->spec);
-    r = tree_read(q->spec, &wheel_tree_limits, NULL, 0, 0, tree, err);
+    r = tree_read(q->spec, &wheel_tree_limits, NULL, 0, 0, &list, tree, err);
     if (r < 0)
         return r;
-    make_key("directory", tree, key);
-    r = cache_find(q->cache, key, &ret->path, &age);
-    return r == -ENOENT ? build(q, WHEEL_SPEC_DIRECTORY, key, false, ret, err) : r;
+    make_tree_key(&list, key);
+    r = wheel_cache_find(q->cache, key, &ret->path, &age);
+    if (r != -ENOENT)
+        return r;
+    return patch(q, key, &list, ret) == 0 ? 0
+                                          : build(q, WHEEL_SPEC_DIRECTORY, key, false, ret, err);
 }
 
 static int prepare_file(const struct request *q, struct answer *ret, struct error *err)
@@ -338,11 +282,12 @@ static int prepare_file(const struct request *q, struct answer *ret, struct erro
             return r;
         if (bytes.size < 4 || memcmp(bytes.data, "PK\3\4", 4) != 0)
             return error_set(err, -EINVAL, "%s is not a wheel: it is no zip archive", q->spec);
-        return cache_store(q->cache, NULL, base ? base + 1 : q->spec, &bytes, &ret->path, err);
+        return wheel_cache_store(q->cache, NULL, base ? base + 1 : q->spec, &bytes, &ret->path,
+                                 err);
     }
     digest_bytes(bytes.data, bytes.size, digest);
     make_key("archive", digest, key);
-    r = cache_find(q->cache, key, &ret->path, &age);
+    r = wheel_cache_find(q->cache, key, &ret->path, &age);
     return r == -ENOENT ? build(q, WHEEL_SPEC_FILE, key, false, ret, err) : r;
 }
 
@@ -356,7 +301,7 @@ static int prepare_requirement(const struct request *q, struct answer *ret, stru
     if (r < 0)
         return r;
     make_key("requirement", q->spec, key);
-    r = cache_find(q->cache, key, &ret->path, &age);
+    r = wheel_cache_find(q->cache, key, &ret->path, &age);
     if (r == -ENOENT)
         return build(q, WHEEL_SPEC_REQUIREMENT, key, false, ret, err);
     if (r < 0 || is_pinned(q->spec) || age < WHEEL_FRESH_S)
@@ -366,7 +311,7 @@ static int prepare_requirement(const struct request *q, struct answer *ret, stru
         return r;
     if (r < 0) {
         /* A classroom without internet goes on with what it has. */
-        cache_ask_later(q->cache, key);
+        wheel_cache_ask_later(q->cache, key);
         ret->unrefreshed = true;
         if (err)
             *err = (struct error){0};

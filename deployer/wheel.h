@@ -7,6 +7,9 @@
  * them built by an unprivileged user (SUDO_UID, else nobody), from a copy of
  * the source in a folder of that user.  The user's tree is never written to.
  *
+ * A directory in which nothing but a few modules changed gets its new wheel out
+ * of its last one, without pip, where that is exact (wheel-patch.h).
+ *
  * A directory is looked up by the digest of its files' content, a wheel by its
  * own, a requirement by its text; one that pins a version (name==1.2) is good
  * for ever, another is asked for again when the cached answer is older than

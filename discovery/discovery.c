@@ -8,6 +8,7 @@
 
 #include "browser.h"
 #include "liveness.h"
+#include "scout.h"
 
 enum {
     EVENTS_PER_TURN = 64, /* so that probes and answers get their turn in a flood */
@@ -23,6 +24,7 @@ struct discovery {
     struct browser *browser;
     struct roster *roster;
     struct liveness *liveness;
+    struct scout *scout; /* NULL: there is no key, or it could not be had */
     sd_event_source *events, *stuck_timer;
     struct discovery_status status; /* but `unprobed` */
     bool stuck;
@@ -65,7 +67,8 @@ static void on_change(const struct machine *m, enum roster_change change, void *
 {
     struct discovery *d = arg;
 
-    d->status.news = now_ms(d);
+    if (!m->untrusted) /* who makes up machines shall not keep us waiting */
+        d->status.news = now_ms(d);
     /* Without memory it is not probed, and stays what Avahi says it is.  Nor is
      * a claim: whoever makes one up shall not send us to an address of his choice. */
     if (change != ROSTER_OFFLINE && !m->untrusted)
@@ -122,10 +125,21 @@ static void take_resolved(struct discovery *d, const struct browser_event *e)
         d->status.too_many = true;
 }
 
+/* A goodbye is nobody's word: of a machine that signed, the scout asks it. */
+static void take_removed(struct discovery *d, const struct sighting_key *key)
+{
+    struct sighting_key direct = *key;
+
+    direct.protocol = SCOUT_PROTOCOL;
+    roster_lose(d->roster, key, wall_clock());
+    if (d->scout && roster_has_record(d->roster, &direct, true))
+        scout_confirm(d->scout, key->name);
+}
+
 static void take_event(struct discovery *d, const struct browser_event *e)
 {
     d->status.pending = e->pending;
-    if (e->type != BROWSER_ALL_FOR_NOW)
+    if (e->type != BROWSER_ALL_FOR_NOW && (!d->options.key || e->sighting.verified))
         d->status.news = now_ms(d);
     switch (e->type) {
     case BROWSER_DAEMON_THERE:
@@ -144,7 +158,7 @@ static void take_event(struct discovery *d, const struct browser_event *e)
         lose_record(d, e);
         break;
     case BROWSER_REMOVED:
-        roster_lose(d->roster, &e->sighting.key, wall_clock());
+        take_removed(d, &e->sighting.key);
         break;
     case BROWSER_ALL_FOR_NOW:
         d->status.all_for_now = true;
@@ -156,6 +170,22 @@ static void take_event(struct discovery *d, const struct browser_event *e)
     case BROWSER_UNRESOLVED:
         break;
     }
+}
+
+static void on_scout_seen(const struct sighting *s, void *arg)
+{
+    struct browser_event e = {.sighting = *s, .advert = *s->advert};
+
+    take_resolved(arg, &e);
+    progress(arg);
+}
+
+static void on_scout_silent(const struct sighting_key *key, void *arg)
+{
+    struct discovery *d = arg;
+
+    roster_lose_record(d->roster, key, true, wall_clock());
+    progress(d);
 }
 
 static int on_events(sd_event_source *source, int fd, uint32_t revents, void *arg)
@@ -200,6 +230,12 @@ static int start(struct discovery *d, struct error *err)
     /* The default fleet has no subtype: it is whoever names none. */
     if (fleet && strcmp(fleet, ADVERT_FLEET_DEFAULT) == 0)
         fleet = NULL;
+    if (d->options.key) {
+        const struct scout_listener listener = {on_scout_seen, on_scout_silent, d};
+
+        /* Without it, only a flood is worse. */
+        (void)scout_new(d->loop, d->options.key, &listener, &d->scout, NULL);
+    }
     r = browser_new(fleet, d->options.key, &d->browser, err);
     if (r < 0)
         return r;
@@ -246,6 +282,7 @@ void discovery_free(struct discovery *d)
     sd_event_source_disable_unref(d->events);
     sd_event_source_disable_unref(d->stuck_timer);
     browser_free(d->browser);
+    scout_free(d->scout);
     liveness_free(d->liveness);
     roster_free(d->roster);
     free(d->fleet);
@@ -262,6 +299,7 @@ struct roster *discovery_roster(struct discovery *d)
 void discovery_status(const struct discovery *d, struct discovery_status *ret)
 {
     *ret = d->status;
+    ret->flooded = d->scout && scout_is_flooded(d->scout);
     ret->unprobed = liveness_unknown(d->liveness);
 }
 

@@ -38,6 +38,7 @@ struct discovery_status {
     size_t unprobed;   /* machines whose first probe has no result yet */
     size_t unreadable; /* records that are no machine's, so far */
     bool too_many;     /* some are ignored */
+    bool flooded;      /* with records that are not verified: machines may answer late */
     uint64_t news;     /* ms, CLOCK_MONOTONIC: the last record or change; 0: none */
 };
 

@@ -78,7 +78,7 @@ static bool is_listed(const struct look *l, const struct discovery_status *s)
     size_t n;
 
     (void)roster_machines(discovery_roster(l->discovery), &n);
-    return n > 0 && s->pending == 0 && s->unprobed == 0;
+    return n > 0 && s->pending == 0 && s->unprobed == 0 && !s->flooded && (s->there || !s->told);
 }
 
 static uint64_t quiet_ms(const struct look *l, const struct discovery_status *s)
@@ -110,10 +110,15 @@ static void give_up_on_unprobed(struct look *l)
 
 static int time_is_up(struct look *l, const struct discovery_status *s)
 {
+    size_t n;
     int r = 0;
 
+    (void)roster_machines(discovery_roster(l->discovery), &n);
     l->unresolved = s->pending;
-    if (!s->told)
+    if (l->options->key && n > 0) { /* heard of without the daemon, which a flood keeps busy */
+        if (l->problem)
+            give_up_on_unprobed(l);
+    } else if (!s->told)
         r = silent_daemon(l->err);
     else if (!s->there)
         r = no_daemon(l->err, "it went away");
@@ -169,6 +174,8 @@ static void on_daemon(bool there, const char *reason, void *arg)
     bool first = !l->was_there;
 
     l->was_there = l->was_there || there;
+    if (!there && first && l->options->key && !l->watch)
+        return; /* signed records are heard without it: until time is up */
     if (!there && first)
         (void)sd_event_exit(l->loop, strstr(reason, "not answer") ? silent_daemon(l->err)
                                                                   : no_daemon(l->err, reason));

@@ -162,7 +162,10 @@ static int natural_compare(const char *a, const char *b)
 int machine_compare(const struct machine *a, const struct machine *b)
 {
     size_t n_a = a->advert.agents.count, n_b = b->advert.agents.count;
-    int order = (n_a == 0) - (n_b == 0);
+    int order = a->untrusted - b->untrusted; /* claims hide nobody */
+
+    if (order == 0)
+        order = (n_a == 0) - (n_b == 0);
 
     if (order == 0 && n_a > 0)
         order = natural_compare(a->advert.agents.items[0], b->advert.agents.items[0]);

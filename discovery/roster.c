@@ -547,6 +547,11 @@ void roster_lose(struct roster *r, const struct sighting_key *key, struct timesp
     roster_lose_record(r, key, true, now);
 }
 
+bool roster_has_record(const struct roster *r, const struct sighting_key *key, bool verified)
+{
+    return find_tuple(r, key, verified) != NULL;
+}
+
 void roster_forget_sightings(struct roster *r)
 {
     for (struct tuple *t = r->tuples; t; t = t->hh.next) {

@@ -128,6 +128,9 @@ void roster_lose(struct roster *r, const struct sighting_key *key, struct timesp
 void roster_lose_record(struct roster *r, const struct sighting_key *key, bool verified,
                         struct timespec now);
 
+/* Is a record of this tuple known, one that was verified or one that was not? */
+bool roster_has_record(const struct roster *r, const struct sighting_key *key, bool verified);
+
 /* All tuples are gone, nothing is known of the machines: the daemon was
  * restarted.  They stay online until liveness says otherwise; what is seen
  * again takes its old place. */

@@ -175,7 +175,7 @@ static const struct machine *holder(const struct machine *const *machines, size_
                                     const char *agent)
 {
     for (size_t i = 0; i < n; i++)
-        if (machines[i]->online && machines[i]->beacon &&
+        if (machines[i]->online && machines[i]->beacon && !machines[i]->untrusted &&
             strings_has(&machines[i]->advert.agents, agent))
             return machines[i];
     return NULL;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "discovery/advert.h"
+#include "discovery/advert-sign.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -20,8 +20,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t txt_size;
     struct error err;
 
+    const struct key fleet = {{1}};
+    struct key machine;
+    bool verified = advert_verify(data, size, 22, "0123456789abcdef", &fleet);
+
     if (advert_parse(data, size, &a, &err) < 0)
         return 0;
+    require(!verified || size >= ADVERT_TXT_MAX - ADVERT_SIGNED_MAX);
+    if (advert_encode_within(&a, ADVERT_SIGNED_MAX, txt, &txt_size) >= 0) {
+        key_derive(&fleet, a.id, &machine);
+        require(advert_sign(txt, &txt_size, 22, &machine) == 0 && txt_size <= sizeof(txt));
+        require(advert_verify(txt, txt_size, 22, a.id, &fleet));
+    }
     require(advert_id_valid(a.id));
     for (size_t i = 0; i < a.agents.count; i++)
         require(advert_agent_valid(a.agents.items[i], strlen(a.agents.items[i])));

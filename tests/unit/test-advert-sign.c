@@ -20,8 +20,8 @@ struct record {
     size_t size;
 };
 
-static const char *const pairs[] = {"txtvers=1", "id=" ID,  "agent=a1", "state=new",
-                                    "seq=7",     "X-other", "empty="};
+static const char *const pairs[] = {"txtvers=1", ("id=" ID), "agent=a1", "state=new",
+                                    "seq=7",     "X-other",  "empty="};
 
 /* What Python's hmac made of these pairs, the key 00 01 … 1f and this port. */
 #define SIGNATURE "lwAwlRrwO4cOTGVAdx8F6NrSwKnpiog2j8kc7Twzopw"
@@ -119,8 +119,8 @@ static void test_each_changed_byte_breaks_it(void **state)
 
 static void test_added_pair_breaks_it(void **state)
 {
-    static const char *const more[] = {"agent2=a2",      "AGENT=a1", "agent=a1", "agent",
-                                       "sig=" SIGNATURE, "sig",      "=",        "x"};
+    static const char *const more[] = {"agent2=a2",        "AGENT=a1", "agent=a1", "agent",
+                                       ("sig=" SIGNATURE), "sig",      "=",        "x"};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(more); i++) {

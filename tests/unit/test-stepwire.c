@@ -64,6 +64,35 @@ static void reads_a_run_in_pieces_of_any_size(void **unused)
     }
 }
 
+#define BUNDLE "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void the_hello_tells_of_bundles(void **unused)
+{
+    static const struct {
+        const char *words, *seen;
+    } hellos[] = {
+        {"want", "0 want 0 ok [] [] []\n"},
+        {"want\t" BUNDLE, "0 want 0 ok [] [" BUNDLE "] []\n"},
+        {"want\t" BUNDLE "\t" BUNDLE "\t" BUNDLE,
+         "0 want 0 ok [] [" BUNDLE "\t" BUNDLE "\t" BUNDLE "] []\n"},
+        {"want\t" BUNDLE "\t" BUNDLE "\t" BUNDLE "\t" BUNDLE, ""},
+        {"want\t" BUNDLE "0", ""},
+        {"want\tabc", ""},
+        {"want\t", ""},
+        {"want " BUNDLE, ""},
+        {"have\t" BUNDLE, ""},
+    };
+
+    (void)unused;
+    for (size_t i = 0; i < ARRAY_SIZE(hellos); i++) {
+        CLEANUP_TEXT struct text seen = TEXT_INIT, line = TEXT_INIT;
+
+        text_addf(&line, "dcop-step 1 " NONCE "\t%s\n", hellos[i].words);
+        assert_int_equal(feed(text_str(&line), 9, &seen, NULL), 0);
+        assert_string_equal(text_str(&seen), hellos[i].seen);
+    }
+}
+
 static void says_nothing_before_the_right_hello(void **unused)
 {
     static const char *const strangers[] = {
@@ -162,6 +191,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_a_run_in_pieces_of_any_size),
+        cmocka_unit_test(the_hello_tells_of_bundles),
         cmocka_unit_test(says_nothing_before_the_right_hello),
         cmocka_unit_test(refuses_what_is_broken),
         cmocka_unit_test(bounds_noise_and_lines),

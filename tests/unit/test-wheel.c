@@ -100,7 +100,7 @@ static void digest_of(const char *tree, char ret[static DIGEST_LENGTH + 1])
 {
     struct error err = {0};
 
-    if (tree_read(at(tree), &wheel_tree_limits, NULL, 0, 0, ret, &err) < 0)
+    if (tree_read(at(tree), &wheel_tree_limits, NULL, 0, 0, NULL, ret, &err) < 0)
         fail_msg("%s", err.text);
 }
 
@@ -124,7 +124,7 @@ static void test_tree_digest(void **state)
     put("t/pkg/build/x.py", "a package may be called so");
     digest_of("t", after);
     assert_string_not_equal(before, after);
-    assert_int_equal(tree_read(at("t"), &few, NULL, 0, 0, after, NULL), -EFBIG);
+    assert_int_equal(tree_read(at("t"), &few, NULL, 0, 0, NULL, after, NULL), -EFBIG);
     assert_int_equal(symlink("/etc/passwd", at("t/link")), 0);
     digest_of("t", before);
     assert_string_not_equal(before, after);
@@ -143,7 +143,8 @@ static void test_tree_copy(void **state)
     assert_int_equal(chmod(at("t/pkg/run"), 0700), 0);
     assert_int_equal(symlink("nowhere", at("t/link")), 0);
     assert_int_equal(mkdir(at("copy"), 0755), 0);
-    if (tree_read(at("t"), &wheel_tree_limits, at("copy"), (uid_t)-1, (gid_t)-1, from, &err) < 0)
+    if (tree_read(at("t"), &wheel_tree_limits, at("copy"), (uid_t)-1, (gid_t)-1, NULL, from, &err) <
+        0)
         fail_msg("%s", err.text);
     digest_of("copy", to);
     assert_string_equal(from, to);
@@ -201,6 +202,27 @@ static void test_build(void **state)
     (void)unsetenv("PIP_NO_INDEX");
 }
 
+/* A wheel of websocket-server for pip to find. */
+static void link_extra(void)
+{
+    struct wheel_build b = {.kind = WHEEL_SPEC_DIRECTORY, .spec = at("extra"), .cancel_fd = -1};
+    CLEANUP_TEXT struct text bytes = TEXT_INIT;
+    CLEANUP_FREE char *name = NULL;
+    struct error err = {0};
+    char target[128];
+
+    put("extra/setup.py", "from setuptools import setup\n"
+                          "setup(name='websocket-server', version='0.5.6')\n");
+    (void)setenv("PIP_NO_INDEX", "1", 1);
+    if (wheel_build(&b, &name, &bytes, NULL, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(chmod(folder, 0755), 0); /* pip runs as another user */
+    (void)snprintf(target, sizeof(target), "links/%.100s", name);
+    assert_int_equal(make_folders(at("links"), 0755, &err), 0);
+    assert_int_equal(file_write(at(target), bytes.data, bytes.size, 0644, &err), 0);
+    (void)setenv("PIP_FIND_LINKS", at("links"), 1);
+}
+
 /* One directory, twice; a changed line; with extras from a folder of wheels,
  * as an offline machine may have it. */
 static void test_prepare(void **state)
@@ -211,26 +233,10 @@ static void test_prepare(void **state)
     (void)state;
     if (!has_setuptools())
         skip();
-    put("extra/setup.py", "from setuptools import setup\n"
-                          "setup(name='websocket-server', version='0.5.6')\n");
     put("src/setup.py", "from setuptools import setup\n"
                         "setup(name='tiny', version='1.5', py_modules=['tiny'])\n");
     put("src/tiny.py", "x = 1\n");
-    {
-        struct wheel_build b = {.kind = WHEEL_SPEC_DIRECTORY, .spec = at("extra"), .cancel_fd = -1};
-        CLEANUP_TEXT struct text bytes = TEXT_INIT;
-        CLEANUP_FREE char *name = NULL;
-        char target[128];
-
-        (void)setenv("PIP_NO_INDEX", "1", 1);
-        if (wheel_build(&b, &name, &bytes, NULL, &err) < 0)
-            fail_msg("%s", err.text);
-        assert_int_equal(chmod(folder, 0755), 0); /* pip runs as another user */
-        (void)snprintf(target, sizeof(target), "links/%.100s", name);
-        assert_int_equal(make_folders(at("links"), 0755, &err), 0);
-        assert_int_equal(file_write(at(target), bytes.data, bytes.size, 0644, &err), 0);
-        (void)setenv("PIP_FIND_LINKS", at("links"), 1);
-    }
+    link_extra();
     if (prepare(at("src"), &set, &err) < 0)
         fail_msg("%s", err.text);
     assert_true(set.built_now);
@@ -249,6 +255,36 @@ static void test_prepare(void **state)
     /* A wheel by its file is taken as it is. */
     assert_int_equal(prepare(set.paths.items[0], &again, &err), 0);
     assert_string_equal(set.paths.items[0], again.paths.items[0]);
+    (void)unsetenv("PIP_FIND_LINKS");
+    (void)unsetenv("PIP_NO_INDEX");
+}
+
+/* A build would fail here, so the second wheel is made without one. */
+static void test_changed_line_needs_no_pip(void **state)
+{
+    CLEANUP(wheel_set_clear) struct wheel_set set = {0}, again = {0};
+    struct error err;
+
+    (void)state;
+    if (!has_setuptools())
+        skip();
+    put("src/setup.py", "import os\nfrom setuptools import setup\n"
+                        "assert os.environ.get('TZ') != 'no'\n"
+                        "setup(name='tiny', version='1.5', packages=['tiny'])\n");
+    put("src/tiny/__init__.py", "");
+    put("src/tiny/line.py", "x = 1\n");
+    link_extra();
+    if (prepare(at("src"), &set, &err) < 0)
+        fail_msg("%s", err.text);
+    (void)setenv("TZ", "no", 1);
+    put("src/tiny/line.py", "x = 2\n");
+    if (prepare(at("src"), &again, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_true(again.built_now);
+    assert_string_not_equal(set.paths.items[0], again.paths.items[0]);
+    put("src/tiny/__init__.py", "x = 2\n");
+    assert_int_equal(prepare(at("src"), &again, &err), -EBADMSG);
+    (void)unsetenv("TZ");
     (void)unsetenv("PIP_FIND_LINKS");
     (void)unsetenv("PIP_NO_INDEX");
 }
@@ -272,8 +308,14 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_kinds), TEST(test_user_errors), TEST(test_tree_digest), TEST(test_tree_copy),
-        TEST(test_build), TEST(test_prepare),     TEST(test_cancel),
+        TEST(test_kinds),
+        TEST(test_user_errors),
+        TEST(test_tree_digest),
+        TEST(test_tree_copy),
+        TEST(test_build),
+        TEST(test_prepare),
+        TEST(test_changed_line_needs_no_pip),
+        TEST(test_cancel),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

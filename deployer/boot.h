@@ -1,0 +1,21 @@
+/*
+ * What the machine's shell is given to run, as root: `sh -c BOOT dcop NONCE
+ * BUNDLE-DIGEST`.  It says hello (stepwire.h), then reads standard input:
+ *
+ *     base DIGEST      only where the machine lacks the bundle: what follows the
+ *                      settings is a delta against this one, which it has
+ *     KEY VALUE ...    the settings, for `run`
+ *     end NONCE
+ *     a tar.gz         only where it lacks the bundle: all of it, or the delta
+ *
+ * then starts the bundle's `run`.  A bundle is there complete or not at all: it
+ * is laid out beside, compared with its SHA256SUMS, and moved.  A base that did
+ * not lead to the right files is not offered again.  Bundles lie in /run, three
+ * of them at most: looking leaves nothing behind.
+ *
+ * It is to stand in single quotes on one line: no single quote, no newline, no
+ * "!", so that every login shell hands it on unchanged.
+ */
+#pragma once
+
+extern const char boot_command[];

@@ -1,0 +1,102 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "discovery/mdns-service.h"
+
+/* PTR, SRV (to host.local) and TXT of dcop-x, the names compressed as a
+ * responder does. */
+static const uint8_t answer[] = {0, 0, 0x84, 0, 0, 0, 0, 3, 0, 0, 0, 0,
+                                 /* 12: _dcop-agent._tcp.local PTR dcop-x + pointer to 12 */
+                                 11, '_', 'd', 'c', 'o', 'p', '-', 'a', 'g', 'e', 'n', 't', 4, '_',
+                                 't', 'c', 'p', 5, 'l', 'o', 'c', 'a', 'l', 0, 0, 12, 0, 1, 0, 0,
+                                 17, 0x94, 0, 9,
+                                 /* 46: */ 6, 'd', 'c', 'o', 'p', '-', 'x', 0xc0, 12,
+                                 /* SRV, port 2222, host + pointer to "local" */
+                                 0xc0, 46, 0, 33, 0x80, 1, 0, 0, 0, 120, 0, 13, 0, 0, 0, 0, 0x08,
+                                 0xae, 4, 'h', 'o', 's', 't', 0xc0, 29,
+                                 /* TXT */
+                                 0xc0, 46, 0, 16, 0x80, 1, 0, 0, 17, 0x94, 0, 4, 3, 'a', '=', 'b'};
+
+static void test_answer(void **state)
+{
+    struct mdns_service s[MDNS_SERVICES_MAX];
+
+    (void)state;
+    assert_int_equal(mdns_services_read(answer, sizeof(answer), s), 1);
+    assert_string_equal(s[0].instance, "dcop-x");
+    assert_int_equal(s[0].port, 2222);
+    assert_string_equal(s[0].host, "host.local");
+    assert_int_equal(s[0].txt_size, 4);
+    assert_memory_equal(s[0].txt, "\003a=b", 4);
+}
+
+static void test_cut_and_changed(void **state)
+{
+    struct mdns_service s[MDNS_SERVICES_MAX];
+
+    (void)state;
+    for (size_t size = 0; size < sizeof(answer); size++)
+        assert_true(mdns_services_read(answer, size, s) <= 1);
+    for (size_t i = 0; i < sizeof(answer); i++)
+        for (unsigned v = 0; v < 256; v++) {
+            uint8_t bytes[sizeof(answer)];
+
+            memcpy(bytes, answer, sizeof(bytes));
+            bytes[i] = (uint8_t)v;
+            assert_true(mdns_services_read(bytes, sizeof(bytes), s) <= 2);
+        }
+}
+
+static void test_not_taken(void **state)
+{
+    struct mdns_service s[MDNS_SERVICES_MAX];
+    uint8_t bytes[sizeof(answer)];
+
+    (void)state;
+    memcpy(bytes, answer, sizeof(bytes));
+    bytes[2] = 0; /* a question */
+    assert_int_equal(mdns_services_read(bytes, sizeof(bytes), s), 0);
+    memcpy(bytes, answer, sizeof(bytes));
+    bytes[13] = 'x'; /* another type */
+    assert_int_equal(mdns_services_read(bytes, sizeof(bytes), s), 0);
+    memcpy(bytes, answer, sizeof(bytes));
+    memset(bytes + sizeof(bytes) - 10, 0, 4); /* the TXT record says goodbye */
+    assert_int_equal(mdns_services_read(bytes, sizeof(bytes), s), 1);
+    assert_null(s[0].txt);
+}
+
+static void test_questions(void **state)
+{
+    uint8_t bytes[MDNS_QUESTION_MAX];
+    char longest[100];
+    size_t size;
+
+    (void)state;
+    size = mdns_question_write(NULL, bytes);
+    assert_int_equal(size, 12 + 24 + 4);
+    assert_int_equal(bytes[5], 1);
+    assert_memory_equal(bytes + 12, answer + 12, 24);
+    memset(longest, 'a', sizeof(longest));
+    longest[99] = '\0';
+    size = mdns_question_write(longest, bytes);
+    assert_true(size <= sizeof(bytes));
+    assert_int_equal(bytes[12], MDNS_LABEL_MAX);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_answer),
+        cmocka_unit_test(test_cut_and_changed),
+        cmocka_unit_test(test_not_taken),
+        cmocka_unit_test(test_questions),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
