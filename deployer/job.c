@@ -328,7 +328,8 @@ static const char *last_complaint(struct run *run)
 /* The command ended before its hello. */
 static int explain_silence(struct run *run, int status, struct error *err)
 {
-    const char *user = user_of(run->job), *host = run->job->target.host;
+    const char *user = user_of(run->job);
+    char address[ADDRESS_TEXT_MAX];
     int r = become_explain(
         &(struct become_refusal){
             .user = user,
@@ -342,30 +343,31 @@ static int explain_silence(struct run *run, int status, struct error *err)
 
     if (r < 0)
         return r;
+    address_format(session_peer(run->session), address);
     return error_set(err, -EREMOTEIO,
                      "logged in, but no command could be begun (status %d: %s): the profile of "
                      "'%s' there (~/.bashrc, ~/.profile) ends it, or sudo does; "
                      "`ssh %s@%s sudo true` shows it",
-                     status, last_complaint(run), user, user, host ? host : "MACHINE");
+                     status, last_complaint(run), user, user, address);
 }
 
-/* It ended after its hello and before the steps could say why: the bundle and
- * the settings go to /run. */
+/* Before the steps can say why, there is the boot command, which writes to /run. */
 static int explain_boot(struct run *run, int status, struct error *err)
 {
     const char *said = text_str(&run->complaints);
 
     /* dash's printf says no more than that of a write. */
-    if (strstr(said, "No space left on device") || strstr(said, "I/O error"))
+    if (strstr(said, "No space left on device") || strstr(said, "printf: I/O error"))
         return error_set(err, -EREMOTEIO,
-                         "there is no room in /run on the machine for what is sent, %zu KiB and "
-                         "four times that unpacked; make room there (df -h /run), then deploy "
-                         "again",
+                         "there is no room in /run on the machine for the bundle (%zu KiB, "
+                         "packed); make room there (df -h /run), then deploy again",
                          run->job->common->bundle_size / 1024 + 1);
-    if (strstr(said, "Read-only file system"))
+    if (strstr(said, "/run/dcop") && strstr(said, "Read-only file system"))
         return error_set(err, -EREMOTEIO,
                          "/run on the machine cannot be written: %s; reboot it, then deploy again",
                          last_complaint(run));
+    if (!run->wire.greeted)
+        return explain_silence(run, status, err);
     return error_set(err, -EREMOTEIO, "the machine gave up (status %d): %s; deploy again", status,
                      last_complaint(run));
 }
@@ -393,10 +395,7 @@ static enum job_outcome conclude(struct run *run, int status, struct error *err)
         (void)error_set(err, -EREMOTEIO, "%s", text_str(&run->why));
         return JOB_FAILED;
     }
-    if (run->wire.greeted)
-        (void)explain_boot(run, status, err);
-    else
-        (void)explain_silence(run, status, err);
+    (void)explain_boot(run, status, err);
     return JOB_FAILED;
 }
 

@@ -74,7 +74,7 @@ apply_step() {
 	wait $! || _status=$?
 	cat "$RUN/output"
 	if [ $_status != 0 ]; then
-		_why="apply ended with $_status"
+		_why="it went wrong (status $_status), as its last lines say"
 		if slurp "$RUN/why"; then _why=${slurped%"$NL"}; else common_why; fi
 		step_failed "$_why"
 		return 0
@@ -103,6 +103,7 @@ common_why() {
 		return 0
 	done <<-'EOF'
 		No space left on device|full
+		: I/O error$|full
 		Disk quota exceeded|the disk's quota is used up; make room there
 		Read-only file system|the file system there cannot be written; a worn or damaged card becomes so (dmesg says why), and a reboot may help once
 		Input/output error|the disk does not work; on a board, the card is worn: put another in
@@ -122,7 +123,7 @@ full_why() {
 		NR > 1 && (NR == 2 || $4 < least) { least = $4; place = $6 }
 		END {
 			if (place != "" && least < 16384) print "the disk is full: " int(least / 1024) " MiB free on " place "; make room there, then deploy again"
-			else print "the disk is full (df -h and df -i show which); make room there, then deploy again"
+			else print "the disk is full (df -h, df -i) or failing (dmesg); make room there, then deploy again"
 		}')
 }
 
