@@ -206,8 +206,9 @@ static int assemble(const struct wheel_set *set, const struct wheels *wheels, st
     return r < 0 ? r : add_sums(c, err);
 }
 
-int bundle_make(const struct wheel_set *wheels, const char *steps_dir, const char *cache_dir,
-                struct bundle *ret, struct error *err)
+int bundle_make(const struct wheel_set *wheels, const char *steps_dir,
+                const struct bundle_extra *extras, const char *cache_dir, struct bundle *ret,
+                struct error *err)
 {
     CLEANUP(content_clear) struct content content = {0};
     CLEANUP(wheels_clear) struct wheels bytes = {0};
@@ -216,6 +217,8 @@ int bundle_make(const struct wheel_set *wheels, const char *steps_dir, const cha
     char key[DIGEST_LENGTH + 1];
     int r = content_add_steps(&content, steps_dir, err);
 
+    for (; r == 0 && extras && extras->folder; extras++)
+        r = content_add_folder(&content, extras->folder, extras->place, err);
     if (r == 0)
         r = content_sort(&content, err);
     if (r == 0)

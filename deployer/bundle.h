@@ -44,11 +44,18 @@ struct bundle {
 
 void bundle_clear(struct bundle *bundle);
 
+/* A folder of the controller's that goes into the bundle as it is. */
+struct bundle_extra {
+    const char *folder, *place; /* "dist", "ui/" */
+};
+
 /* Makes the bundle, or finds it in the cache; the file is written whole or not
  * at all, and what is found was read and compared with its digest.
  * `steps_dir` holds run, lib.sh, steps/, and what goes to site/: *.py, *.pth.
+ * `extras` end with a NULL folder; NULL: none.
  *
  * -EBADMSG: a wheel is not pure, hostile or broken; -EFBIG: over a bound;
  * -ENOENT: the steps are not there; else what the file system says. */
-int bundle_make(const struct wheel_set *wheels, const char *steps_dir, const char *cache_dir,
-                struct bundle *ret, struct error *err);
+int bundle_make(const struct wheel_set *wheels, const char *steps_dir,
+                const struct bundle_extra *extras, const char *cache_dir, struct bundle *ret,
+                struct error *err);

@@ -231,6 +231,11 @@ static int add_folder(struct content *c, const char *folder, const char *place, 
     return r;
 }
 
+int content_add_folder(struct content *c, const char *folder, const char *place, struct error *err)
+{
+    return add_folder(c, folder, place, 1, err);
+}
+
 int content_add_steps(struct content *c, const char *folder, struct error *err)
 {
     int r = add_folder(c, folder, "", 0, err);

@@ -44,6 +44,9 @@ int content_add_wheel(struct content *c, const char *name, const void *bytes, si
  * place.  Hidden files and byte code are passed over. */
 int content_add_steps(struct content *c, const char *folder, struct error *err);
 
+/* Adds a folder as it is, below `place` ("ui/").  Hidden files are passed over. */
+int content_add_folder(struct content *c, const char *folder, const char *place, struct error *err);
+
 /* By path, bytewise.  One file twice with the same bytes becomes one; with
  * others, -EBADMSG. */
 int content_sort(struct content *c, struct error *err);

@@ -10,6 +10,8 @@
 
 OPTION_FLAG(struct deploy_options, partial)
 OPTION_FLAG(struct deploy_options, check)
+OPTION_FLAG(struct deploy_options, browser)
+OPTION_STRING(struct deploy_options, ui)
 OPTION_FLAG(struct deploy_options, resume)
 OPTION_FLAG(struct deploy_options, accept_new)
 OPTION_FLAG(struct deploy_options, ask_pass)
@@ -128,6 +130,11 @@ static const struct option_row rows[] = {
      "what pyDCOP needs: by the system's packages\n"
      "(default), or by pip beside pyDCOP",
      set_deps},
+    {0, "ui", OPTION_REQUIRED, "DIR",
+     "pydcop-ui too: its files, served on port 4001, the\n"
+     "agents' websocket on 10001",
+     set_ui},
+    {0, "browser", OPTION_NONE, NULL, "with --ui: on the machine's screen, too", set_browser},
     {0, "resume", OPTION_NONE, NULL, "what the last run did not finish, and no more", set_resume},
     {'j', "forks", OPTION_REQUIRED, "N", "machines at once; default 32", set_forks},
     {0, "orchestrator", OPTION_REQUIRED, "IP[:PORT]",

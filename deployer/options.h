@@ -27,10 +27,12 @@ struct deploy_options {
     const char *config_dir;
     const char *password_file;
     const char *become_password_file;
+    const char *ui;        /* pydcop-ui's files */
     const char *deps;      /* "apt" or "pip"; NULL: apt */
     unsigned timeout_ms;   /* of SSH */
     unsigned discovery_ms; /* how long to look for machines */
     unsigned forks;
+    bool browser;
     bool partial, check, diff, resume, accept_new, ask_pass, ask_become_pass, json, quiet, verbose,
         help, version;
     /* Of single verbs: */

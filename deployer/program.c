@@ -133,24 +133,24 @@ int program_ask_about_new(struct program *p, struct error *err)
 
 /* --- what is sent ------------------------------------------------------------- */
 
-static int pack(struct program *p, struct error *err)
+static int pack(struct program *p, const struct bundle_extra *extras, struct error *err)
 {
-    int r = bundle_make(&p->wheels, p->paths.steps, p->paths.cache, &p->bundle, err);
+    int r = bundle_make(&p->wheels, p->paths.steps, extras, p->paths.cache, &p->bundle, err);
 
     if (r == 0)
         bundle_deltas_make(&p->bundle, p->paths.cache, &p->deltas);
     return r < 0 ? r : file_read(p->bundle.path, BUNDLE_BYTES_MAX, &p->bundle_bytes, err);
 }
 
-int program_pack_steps(struct program *p, struct error *err)
+int program_pack_steps(struct program *p, const struct bundle_extra *extras, struct error *err)
 {
     p->wheels.version = strdup("none");
     if (!p->wheels.version)
         return error_sys(err, -ENOMEM, "cannot pack the steps");
-    return pack(p, err);
+    return pack(p, extras, err);
 }
 
-int program_pack_pydcop(struct program *p, struct error *err)
+int program_pack_pydcop(struct program *p, const struct bundle_extra *extras, struct error *err)
 {
     int r = 0;
 
@@ -166,7 +166,7 @@ int program_pack_pydcop(struct program *p, struct error *err)
         return error_sys(err, -ENOMEM, "cannot prepare pyDCOP");
     r = wheel_prepare(p->spec, p->paths.cache, -1, &p->wheels, err);
     if (r == 0)
-        r = pack(p, err);
+        r = pack(p, extras, err);
     if (r < 0)
         return r;
     if (p->wheels.unrefreshed && !p->options.quiet)

@@ -63,9 +63,9 @@ int program_ask_about_new(struct program *p, struct error *err);
  * are to be asked for. */
 int program_take_passwords(struct program *p, struct error *err);
 
-/* What is sent: pyDCOP and the steps, or the steps alone. */
-int program_pack_pydcop(struct program *p, struct error *err);
-int program_pack_steps(struct program *p, struct error *err);
+/* What is sent: pyDCOP and the steps, or the steps alone; `extras` too, NULL: none. */
+int program_pack_pydcop(struct program *p, const struct bundle_extra *extras, struct error *err);
+int program_pack_steps(struct program *p, const struct bundle_extra *extras, struct error *err);
 
 /* What is to be done on the targets, and who hears of it. */
 struct action {

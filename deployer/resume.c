@@ -20,7 +20,8 @@ static const struct kept {
     KEPT(problems, FILES), KEPT(inventory, FILE_PATH), KEPT(limits, LIST),
     KEPT(from, FILE_PATH), KEPT(spec, MAYBE_PATH),     KEPT(fleet, TEXT),
     KEPT(deps, TEXT),      KEPT(orchestrator, TEXT),   KEPT(user, TEXT),
-    KEPT(keys, FILES),     KEPT(partial, FLAG),
+    KEPT(keys, FILES),     KEPT(ui, FILE_PATH),        KEPT(browser, FLAG),
+    KEPT(partial, FLAG),
 #undef KEPT
 };
 

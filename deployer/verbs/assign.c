@@ -48,7 +48,7 @@ static int act(struct program *p, struct error *err)
         return 0;
     r = program_ask_about_new(p, err);
     if (r == 0)
-        r = program_pack_steps(p, err);
+        r = program_pack_steps(p, NULL, err);
     return r == 0 ? program_act(p, &action, err) : r;
 }
 

@@ -1,5 +1,6 @@
 /* `deploy`, with --check and --diff: what would change, and how. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -84,6 +85,27 @@ static int print_diffs(const struct facts *f, struct error *err)
     return 0;
 }
 
+/* --- --ui ------------------------------------------------------------------------ */
+
+/* pydcop-ui as it is served: a folder with an index.html. */
+static int check_ui(const struct deploy_options *o, struct error *err)
+{
+    CLEANUP_FREE char *index = NULL;
+
+    if (!o->ui)
+        return o->browser ? error_set(err, -EINVAL, "--browser wants --ui DIR") : 0;
+    if (asprintf(&index, "%s/index.html", o->ui) < 0) {
+        index = NULL;
+        return error_sys(err, -ENOMEM, "cannot look at %s", o->ui);
+    }
+    if (access(index, R_OK) < 0)
+        return error_set(err, -EINVAL,
+                         "--ui: %s has no index.html; give pydcop-ui's dist folder, as its build "
+                         "leaves it",
+                         o->ui);
+    return 0;
+}
+
 /* --- all of it ------------------------------------------------------------------- */
 
 static int run(struct program *p, struct error *err)
@@ -98,15 +120,19 @@ static int run(struct program *p, struct error *err)
         .settings = &settings,
         .unrecorded = o->check,
     };
+    const struct bundle_extra extras[] = {{o->ui, "ui/"}, {NULL, NULL}};
     int answer, r = verb_takes(p, 0, err);
 
-    text_addf(&settings, "deps %s\n", o->deps ? o->deps : "apt");
+    text_addf(&settings, "deps %s\nui %s\nbrowser %s\n", o->deps ? o->deps : "apt",
+              o->ui ? "yes" : "no", o->browser ? "yes" : "no");
+    if (r == 0)
+        r = check_ui(o, err);
     if (r == 0)
         r = program_find_targets(p, err);
     if (r == 0)
         r = program_ask_about_new(p, err);
     if (r == 0)
-        r = program_pack_pydcop(p, err);
+        r = program_pack_pydcop(p, extras, err);
     if (r == 0 && o->diff && facts_init(&facts, &p->targets) < 0)
         r = error_sys(err, -ENOMEM, "cannot show the differences");
     if (r != 0)

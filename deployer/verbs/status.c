@@ -164,7 +164,7 @@ static int run(struct program *p, struct error *err)
     if (r == 0)
         r = program_ask_about_new(p, err);
     if (r == 0)
-        r = program_pack_steps(p, err);
+        r = program_pack_steps(p, NULL, err);
     if (r == 0 && facts_init(&facts, &p->targets) < 0)
         r = error_sys(err, -ENOMEM, "cannot show the status");
     if (r != 0)

@@ -105,7 +105,7 @@ static int stream(struct program *p, const struct text *settings, struct error *
     if (r == 0)
         r = program_ask_about_new(p, err);
     if (r == 0)
-        r = program_pack_steps(p, err);
+        r = program_pack_steps(p, NULL, err);
     if (r == 0 && facts_init(&s.machines, &p->targets) < 0)
         r = error_sys(err, -ENOMEM, "cannot show what the machines say");
     for (size_t i = 0; i < s.machines.count; i++) {

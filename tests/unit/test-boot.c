@@ -69,7 +69,7 @@ static void make_bundle(struct bundle *ret)
     struct wheel_set none = {.version = (char *)"none"};
     struct error err = {0};
 
-    if (bundle_make(&none, at("steps"), at("cache"), ret, &err) < 0)
+    if (bundle_make(&none, at("steps"), NULL, at("cache"), ret, &err) < 0)
         fail_msg("%s", err.text);
 }
 

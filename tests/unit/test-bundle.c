@@ -223,7 +223,7 @@ static int make(const char *wheel, const char *cache, struct bundle *ret)
 
     set.version = strdup("1.0");
     assert_int_equal(strings_add(&set.paths, at(wheel)), 0);
-    r = bundle_make(&set, at("steps"), at(cache), ret, &err);
+    r = bundle_make(&set, at("steps"), NULL, at(cache), ret, &err);
     if (r < 0)
         print_message("%s\n", err.text);
     return r;
