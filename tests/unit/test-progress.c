@@ -234,10 +234,8 @@ static void test_output_is_shown_once(void **state)
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         CLEANUP_TEXT struct text out = TEXT_INIT, recap = TEXT_INIT;
-        struct progress_options o = {.write = write_text,
-                                     .arg = &out,
-                                     .format = PROGRESS_TERMINAL,
-                                     .recap_apart = apart[i]};
+        struct progress_options o = {
+            .write = write_text, .arg = &out, .format = PROGRESS_TERMINAL, .recap_apart = apart[i]};
         CLEANUP_PROGRESS struct progress *p = progress_new(&o);
 
         play(p);
@@ -367,10 +365,13 @@ static void test_more_machines_than_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain),    cmocka_unit_test(test_quiet),
-        cmocka_unit_test(test_recap),    cmocka_unit_test(test_json),
+        cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_quiet),
+        cmocka_unit_test(test_recap),
+        cmocka_unit_test(test_json),
         cmocka_unit_test(test_output_is_shown_once),
-        cmocka_unit_test(test_terminal), cmocka_unit_test(test_more_machines_than_rows),
+        cmocka_unit_test(test_terminal),
+        cmocka_unit_test(test_more_machines_than_rows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
