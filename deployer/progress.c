@@ -202,7 +202,7 @@ static void end(struct progress *p, struct progress_machine *m, enum machine_out
 static void take_result(struct progress_machine *m, const struct progress_event *e)
 {
     m->phase = PHASE_RUNNING;
-    m->done++;
+    m->done += e->result != PROGRESS_SKIPPED; /* the bar stops where it failed */
     switch (e->result) {
     case PROGRESS_OK:
         m->ok++;

@@ -311,14 +311,16 @@ static void test_terminal(void **state)
     start(p, a1, "a-very-long-name-of-a-step-that-cannot-fit-on-the-line", 1700);
     progress_tick(p, 1800);
     assert_true(screen_has(&s, "a1  rpi-1  [###.........]  1/4  a-very-long"));
+    event(p, a2, PROGRESS_PLAN, 1800);
     result(p, a2, "apt", PROGRESS_FAILED, "exit 1", "why\nit failed", 1900);
+    result(p, a2, "unit", PROGRESS_SKIPPED, "after apt", NULL, 1900);
     event(p, a2, PROGRESS_DONE, 1950);
     event(p, a1, PROGRESS_DONE, 2000);
     progress_finish(p, 2000);
     assert_memory_equal(s.cells[0], "a2 rpi-2: apt failed: exit 1 ", 29);
     assert_memory_equal(s.cells[2], "    it failed ", 14);
     assert_memory_equal(s.cells[3], "a1  rpi-1  [############]  1/4  ok (0.9 s) ", 42);
-    assert_memory_equal(s.cells[4], "a2  rpi-2  [############]  1/1  failed: apt", 43);
+    assert_memory_equal(s.cells[4], "a2  rpi-2  [###.........]  1/4  failed: apt", 43);
     assert_memory_equal(s.cells[5], "2 of 2 done, 1 failed, 1.0 s ", 29);
     assert_int_equal(s.row, 6);
     text_clear(&s.raw);
