@@ -346,7 +346,7 @@ void json_add(struct json_t *object, const char *key, const char *value)
 {
     CLEANUP_FREE char *safe = NULL;
 
-    if (!value)
+    if (!value || !*value)
         return;
     if (!utf8_valid(value, strlen(value)))
         safe = printable(value);

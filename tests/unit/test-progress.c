@@ -273,6 +273,7 @@ static void test_json(void **state)
 
         assert_non_null(event_json);
         assert_int_equal(json_integer_value(json_object_get(event_json, "version")), 1);
+        assert_null(strstr(line, ":\"\""));
         if (lines++ == 21)
             assert_string_equal(json_string_value(json_object_get(event_json, "event")), "recap");
         json_decref(event_json);
