@@ -236,7 +236,8 @@ static void on_event(const struct stepwire_event *event, void *arg)
             text_addf(&run->why, "%s: %s", event->name, event->detail);
         break;
     case STEPWIRE_BUSY:
-        text_addf(&run->why, "another run is at work on it: %s", event->detail);
+        text_addf(&run->why, "another run is at work on it: %s; deploy again when it has ended",
+                  event->detail);
         break;
     case STEPWIRE_REFUSED:
         if (run->why.size == 0)
@@ -338,11 +339,13 @@ static const char *last_complaint(struct run *run)
 }
 
 /* The command ended before its hello. */
-static int explain_silence(const struct run *run, int status, struct error *err)
+static int explain_silence(struct run *run, int status, struct error *err)
 {
-    return become_explain(
+    const char *user = user_of(run->job);
+    char address[ADDRESS_TEXT_MAX];
+    int r = become_explain(
         &(struct become_refusal){
-            .user = user_of(run->job),
+            .user = user,
             .status = status,
             .prompted = run->password_sent,
             .unseen = run->job->common->become_password && !run->may_have_password,
@@ -350,13 +353,41 @@ static int explain_silence(const struct run *run, int status, struct error *err)
             .output = text_str(&run->noise),
         },
         err);
+
+    if (r < 0)
+        return r;
+    address_format(session_peer(run->session), address);
+    return error_set(err, -EREMOTEIO,
+                     "logged in, but no command could be begun (status %d: %s): the profile of "
+                     "'%s' there (~/.bashrc, ~/.profile) ends it, or sudo does; "
+                     "`ssh %s@%s sudo true` shows it",
+                     status, last_complaint(run), user, user, address);
+}
+
+/* Before the steps can say why, there is the boot command, which writes to /run. */
+static int explain_boot(struct run *run, int status, struct error *err)
+{
+    const char *said = text_str(&run->complaints);
+
+    /* dash's printf says no more than that of a write. */
+    if (strstr(said, "No space left on device") || strstr(said, "printf: I/O error"))
+        return error_set(err, -EREMOTEIO,
+                         "there is no room in /run on the machine for the bundle (%zu KiB, "
+                         "packed); make room there (df -h /run), then deploy again",
+                         run->job->common->bundle_size / 1024 + 1);
+    if (strstr(said, "/run/dcop") && strstr(said, "Read-only file system"))
+        return error_set(err, -EREMOTEIO,
+                         "/run on the machine cannot be written: %s; reboot it, then deploy again",
+                         last_complaint(run));
+    if (!run->wire.greeted)
+        return explain_silence(run, status, err);
+    return error_set(err, -EREMOTEIO, "the machine gave up (status %d): %s; deploy again", status,
+                     last_complaint(run));
 }
 
 /* Turns how the command ended into an outcome. */
 static enum job_outcome conclude(struct run *run, int status, struct error *err)
 {
-    const char *complaint;
-
     if (run->ended && !run->failed) {
         if (run->would_change)
             return JOB_WOULD_CHANGE;
@@ -377,10 +408,7 @@ static enum job_outcome conclude(struct run *run, int status, struct error *err)
         (void)error_set(err, -EREMOTEIO, "%s", text_str(&run->why));
         return JOB_FAILED;
     }
-    if (!run->wire.greeted && explain_silence(run, status, err) < 0)
-        return JOB_FAILED;
-    complaint = last_complaint(run);
-    (void)error_set(err, -EREMOTEIO, "the machine gave up (status %d): %s", status, complaint);
+    (void)explain_boot(run, status, err);
     return JOB_FAILED;
 }
 
