@@ -231,13 +231,14 @@ static int conclude(struct program *p, const struct action *action, const struct
 
     if (!action->no_recap && progress_recap(progress, &recap) == 0)
         program_put(stdout, &recap);
+    progress_count(progress, &counts);
     if (signal) {
-        fprintf(stderr, "Interrupted.%s\n",
+        fprintf(stderr, "Interrupted: %u of %u machines %s left.%s\n", counts.interrupted,
+                counts.machines, counts.interrupted == 1 ? "is" : "are",
                 action->unrecorded ? "" : " dcop-deploy --resume does what is left.");
         program_clear(p);
         end_by_signal(signal);
     }
-    progress_count(progress, &counts);
     return p->absent || counts.failed || counts.unreachable || counts.skipped || counts.interrupted
                ? 1
                : 0;
