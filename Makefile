@@ -55,13 +55,18 @@ UNITS = $(patsubst %.c,$(B)/%,$(UNIT_SRC))
 FUZZERS = $(patsubst %.c,$(B)/%,$(FUZZ_SRC))
 HELPERS = $(patsubst %.c,$(B)/%,$(HELPER_SRC))
 
+# What `dcop-deploy enroll` takes to a machine of the compiler's architecture,
+# in Debian's words for it.
+debian_arch = $(or $(patsubst $(1)=%,%,$(filter $(1)=%,x86_64=amd64 aarch64=arm64 i686=i386 arm=armhf)),$(1))
+BEACON_FOLDER := $(B)/beacon/$(call debian_arch,$(firstword $(subst -, ,$(shell $(CC) -dumpmachine))))
+
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all programs tests deps install install-beacon demo check check-unit check-net check-long \
 	bench asan tsan fuzz analyze format check-format check-headers help clean FORCE
 
 all: programs tests compile_commands.json ## build the programs, the tests and the fuzz targets
-programs: $(PROGRAMS) ## build the programs alone
+programs: $(PROGRAMS) $(BEACON_FOLDER)/dcop-beacon ## build the programs alone
 tests: $(UNITS) $(FUZZERS) $(HELPERS) ## build the tests and the fuzz targets
 
 # A change of compiler or flags rebuilds what it concerns.
@@ -92,6 +97,12 @@ $(B)/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(AR) rcs $@ $^
+
+BEACON_FILES = dcop-beacon.service dcop-beacon-key.service dcop-beacon.sysusers
+$(BEACON_FOLDER)/dcop-beacon: $(B)/dcop-beacon $(addprefix dist/systemd/,$(BEACON_FILES))
+	@mkdir -p $(@D)
+	install -m 644 $(addprefix dist/systemd/,$(BEACON_FILES)) $(@D)
+	install -s -m 755 $< $@
 
 LINK = $(CC) $(CFLAGS) $(DCOP_CFLAGS) $(LDFLAGS) $(DCOP_LDFLAGS) -o $@
 $(B)/dcop-discover: $(B)/discovery/dcop-discover.o $(LIBDISCOVERY)
@@ -140,6 +151,8 @@ install: programs install-beacon ## install into $(DESTDIR)$(prefix)
 	install -D -m 755 $(B)/dcop-deploy $(DESTDIR)$(bindir)/dcop-deploy
 	install -d $(DESTDIR)$(datadir)/steps
 	cp -R deployer/steps/. $(DESTDIR)$(datadir)/steps/
+	install -d $(DESTDIR)$(datadir)/beacon
+	cp -R $(B)/beacon/. $(DESTDIR)$(datadir)/beacon/
 
 demo: ## show the whole of it on a virtual classroom (root)
 	dist/deps
@@ -183,7 +196,7 @@ endif
 
 SHELL_FILES = dist/deps $(shell grep -rlE '^#!/bin/sh' tests deployer .ci 2>/dev/null) \
 	$(wildcard deployer/steps/*.sh deployer/steps/steps/* deployer/steps/verbs/*.sh deployer/steps/verbs/*/*) \
-	$(addprefix deployer/steps/verbs/,exec logs status)
+	$(addprefix deployer/steps/verbs/,enroll-key exec logs status)
 
 # cppcheck 2.10 knows neither the cleanup attribute (memleak) nor uthash.
 analyze: compile_commands.json ## static analysis: clang-tidy, cppcheck, shellcheck

@@ -6,6 +6,8 @@ const char boot_command[] =
     "set -eu; umask 022; LC_ALL=C; export LC_ALL; exec 3>&1 1>&2; n=$1 d=$2; "
     "b=/run/dcop/bundles; t=$b/.$d.$n; v=/run/dcop/settings.$n; "
     "trap \"rm -rf $t $v $v.list\" EXIT; mkdir -p /run/dcop $b; "
+    /* the settings may hold a key */
+    "( umask 077; : >$v ); "
     /* the hello */
     "if [ -e $b/$d/SHA256SUMS ]; then h=have; o=; else h=want; "
     "o=$(ls -t $b | head -n 3 | while read -r l; do "

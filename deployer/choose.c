@@ -6,6 +6,7 @@
 
 #include "discovery/output.h"
 #include "fleet.h"
+#include "identify.h"
 #include "program.h"
 #include "select.h"
 
@@ -235,6 +236,68 @@ static int choose_by_problem(struct program *p, const struct machine *const *mac
     return r == 0 && falls_short ? tell_shortfall(p, &match, err) : r;
 }
 
+/* --- -i -------------------------------------------------------------------------- */
+
+static bool has_agent(const struct targets *targets, const char *agent)
+{
+    for (size_t i = 0; i < targets->count; i++)
+        if (strings_has(&targets->items[i].agents, agent))
+            return true;
+    return false;
+}
+
+/* The inventory's agents against the problem's, told as the match does. */
+static int compare_inventory(struct program *p, bool *ret_short, struct error *err)
+{
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+    const struct strings *wanted = &p->problem.agents;
+
+    for (size_t i = 0; i < wanted->count; i++) {
+        if (has_agent(&p->targets, wanted->items[i]))
+            continue;
+        text_adds(&words, "missing     ");
+        report_add_name(&words, wanted->items[i]);
+        text_adds(&words, ": no host of the inventory has it\n");
+    }
+    for (size_t i = 0; i < p->targets.count; i++) {
+        const struct target *t = &p->targets.items[i];
+
+        for (size_t k = 0; k < t->agents.count; k++) {
+            if (strings_has(wanted, t->agents.items[k]))
+                continue;
+            text_adds(&words, "unexpected  ");
+            report_add_name(&words, t->agents.items[k]);
+            text_adds(&words, " on ");
+            text_add_printable(&words, t->host);
+            text_adds(&words, ": it is not in the problem\n");
+        }
+    }
+    *ret_short = words.size > 0;
+    program_put(stderr, &words);
+    return text_error(&words) < 0 ? error_sys(err, -ENOMEM, "cannot compare") : 0;
+}
+
+static int choose_by_inventory(struct program *p, struct error *err)
+{
+    bool falls_short = false, unused;
+    int r =
+        p->options.problems.count > 0 ? problem_read(&p->options.problems, &p->problem, err) : 0;
+
+    if (r == 0)
+        r = identify_inventory(p, err);
+    if (r == 0 && p->options.limits.count > 0)
+        r = limit(&p->options.limits, &p->targets, &MATCH_INIT, &unused, err);
+    if (r == 0 && p->options.problems.count > 0 && p->options.limits.count == 0)
+        r = compare_inventory(p, &falls_short, err);
+    if (r == 0 && falls_short && !p->options.partial) {
+        fprintf(stderr, "Nothing was done; --partial goes on with all the same.\n");
+        return 1;
+    }
+    if (r == 0)
+        r = identify(p, err);
+    return r == 0 && p->options.resume ? keep_left(p) : r;
+}
+
 /* --- all of it ------------------------------------------------------------------- */
 
 int program_find_targets(struct program *p, struct error *err)
@@ -246,6 +309,8 @@ int program_find_targets(struct program *p, struct error *err)
     size_t n;
     int r = 0;
 
+    if (o->inventory)
+        return choose_by_inventory(p, err);
     if (!of_problem && o->limits.count == 0)
         return refuse_without_targets(p, err);
     if (of_problem)

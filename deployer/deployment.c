@@ -15,10 +15,10 @@ struct member {
     char fingerprint[JOB_FINGERPRINT_MAX]; /* of the host key it has shown */
     struct target target;                  /* a copy, to learn from */
     struct known known;                    /* likewise */
-    bool learnt;
-    bool stopped;                     /* between two steps, as it was told */
-    bool step_failed;                 /* the progress knows why it failed */
-    char step[STEPWIRE_NAME_MAX + 1]; /* that is at work there */
+    bool learnt, has_id;                   /* has_id: it has said that it has one */
+    bool stopped;                          /* between two steps, as it was told */
+    bool step_failed;                      /* the progress knows why it failed */
+    char step[STEPWIRE_NAME_MAX + 1];      /* that is at work there */
     int64_t step_started_ms;
 };
 
@@ -113,11 +113,15 @@ static void on_step(struct running *r, size_t index, const struct stepwire_event
 
     switch (step->kind) {
     case STEPWIRE_FACT:
+        m->has_id = m->has_id || strcmp(step->name, "id") == 0;
         if (strcmp(step->name, "id") == 0 && m->id && strcmp(step->detail, m->id) == 0)
             learn(r, index);
         hear(r, index, step->name, step->detail);
         return;
     case STEPWIRE_PLAN:
+        /* All facts have come: what has no beacon is known by its host key. */
+        if (!m->id && !m->has_id)
+            learn(r, index);
         event.kind = PROGRESS_PLAN;
         break;
     case STEPWIRE_START:
@@ -191,6 +195,7 @@ static void on_job_event(size_t index, const struct job_event *event, void *arg)
         break;
     case JOB_TRUSTED:
         (void)snprintf(r->members[index].fingerprint, JOB_FINGERPRINT_MAX, "%s", event->text);
+        hear(r, index, "hostkey", event->text);
         show(r, index, PROGRESS_CHECKING, NULL);
         break;
     case JOB_SENDING:
@@ -310,7 +315,11 @@ static int add(struct running *r, struct target *target, struct error *err)
         return q;
     job.target = *target;
     *target = (struct target){0};
-    q = progress_add_machine(r->d->progress, *m->agents ? m->agents : m->id, m->host, &index);
+    q = progress_add_machine(r->d->progress,
+                             *m->agents ? m->agents
+                             : m->id    ? m->id
+                                        : m->host,
+                             m->host, &index);
     if (q < 0)
         return error_sys(err, q, "cannot plan");
     r->n_members++;
@@ -377,7 +386,8 @@ int deployment_run(struct deployment *d, sd_event *loop, int *ret_signal, struct
     struct running r = {
         .d = d,
         .loop = loop,
-        .looks_only = strcmp(d->common->mode, "check") == 0 || strcmp(d->common->mode, "diff") == 0,
+        .looks_only = d->common->looks || strcmp(d->common->mode, "check") == 0 ||
+                      strcmp(d->common->mode, "diff") == 0,
     };
     int q = run(&r, err);
 

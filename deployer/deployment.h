@@ -18,7 +18,8 @@
 /* What a machine says of itself, as it says it: a fact's key and value; at its
  * end "outcome", in the words of job_outcome_name, and "why" when it is none of
  * the good ones.  Lines of a command's output come as "stdout" and "stderr",
- * those of --diff as "diff". */
+ * those of --diff as "diff"; the host
+ * key that it showed, once it was acceptable, as "hostkey". */
 typedef void deployment_listener(size_t machine, const char *key, const char *value, void *arg);
 
 struct deployment {

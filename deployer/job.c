@@ -45,6 +45,7 @@ struct run {
     char nonce[STEPWIRE_NONCE_LENGTH + 1];
     struct stepwire wire;
     struct text settings;
+    bool scanned;                /* the host key is known, which is all that was wanted */
     bool may_have_password;      /* the machine's pin is one that passwords go by */
     bool password_sent;          /* to sudo */
     struct text noise;           /* the start of standard output, until the hello */
@@ -79,8 +80,14 @@ static int check_hostkey(const char *fingerprint, bool *ret_password, void *arg,
     struct run *run = arg;
     const struct job *job = run->job;
     struct trust trust = known_trust(&job->known, &job->target);
-    int r = trust_check(&trust, fingerprint, err);
+    int r;
 
+    if (job->common->scan) {
+        run->scanned = true;
+        tell(run, &(struct job_event){.kind = JOB_TRUSTED, .text = fingerprint});
+        return error_set(err, -ECANCELED, "its host key is %s", fingerprint);
+    }
+    r = trust_check(&trust, fingerprint, err);
     run->may_have_password = r == 0 && trust_gets_passwords(trust_source(&trust));
     *ret_password = run->may_have_password;
     if (r == 0)
@@ -149,6 +156,11 @@ int job_settings(const struct job *job, const char *nonce, const struct address 
         job_add_setting(ret, "digest", common->version_digest);
     if (job->target.id)
         job_add_setting(ret, "id", job->target.id);
+    job_add_setting(ret, "login", user_of(job));
+    if (job->target.named)
+        text_adds(ret, "named yes\n");
+    if (common->looks)
+        text_adds(ret, "looks yes\n");
     for (size_t i = 0; i < job->target.agents.count; i++)
         job_add_setting(ret, "agents", job->target.agents.items[i]);
     /* In the form in which dcop-beacon --print writes them on the machine. */
@@ -165,6 +177,7 @@ int job_settings(const struct job *job, const char *nonce, const struct address 
         if (r < 0)
             return r;
     }
+    text_add(ret, job->target.settings.data, job->target.settings.size);
     if (common->settings)
         text_add(ret, common->settings->data, common->settings->size);
     text_addf(ret, "time %lld\n", (long long)time(NULL));
@@ -457,6 +470,8 @@ static enum job_outcome execute(struct run *run, struct stop_fds stop, struct er
     int status = -1, r;
 
     r = session_open(&options, &run->session, err);
+    if (run->scanned)
+        return JOB_OK;
     if (r == 0) {
         become_command(&command, options.user, run->nonce,
                        job->common->become_password && run->may_have_password);
@@ -493,7 +508,7 @@ static enum job_outcome run_once(const struct job *job, struct stop_fds stop,
     }
     if (ret_again)
         *ret_again = outcome == JOB_FAILED && run.delta_sent;
-    text_clear(&run.settings);
+    text_wipe(&run.settings);
     text_clear(&run.noise);
     text_clear(&run.complaints);
     text_clear(&run.why);

@@ -29,6 +29,8 @@ struct job_common {
     const char *mode;            /* what is to be done there, in the words of steps/run */
     const struct text *settings; /* more settings of this mode, as job_add_setting writes
                                     them; NULL: none */
+    bool scan;                   /* its host key and no more: it ends before the login */
+    bool looks;                  /* say what would change, change nothing */
     bool places_agents;          /* it wants to know where the machine and the orchestrator are */
     const char *orchestrator;    /* "IP[:PORT]"; NULL: this controller, port 9000 */
     const char *who;             /* this controller, for the machine's lock */

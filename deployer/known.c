@@ -17,6 +17,12 @@ static const char *fleet_of(const struct target *t)
     return t->fleet ? t->fleet : ADVERT_FLEET_DEFAULT;
 }
 
+/* By its id, or by the host key that stood for it before it had one. */
+static bool is_self(const struct target *t, const char *id)
+{
+    return string_equal(t->id, id) || string_equal(t->hostkey, id);
+}
+
 /* The first of its names that is another machine's. */
 static int find_held(struct state *s, const struct target *t, struct known *k, struct error *err)
 {
@@ -26,7 +32,7 @@ static int find_held(struct state *s, const struct target *t, struct known *k, s
         int r = state_name_holder(s, fleet_of(t), t->names.items[i], &holder, &now, err);
 
         /* A name that was given up is free: a person has said so. */
-        if (r == -ENOENT || (r == 0 && (!now || strcmp(holder, t->id) == 0)))
+        if (r == -ENOENT || (r == 0 && (!now || is_self(t, holder))))
             continue;
         if (r < 0)
             return r;
@@ -38,6 +44,18 @@ static int find_held(struct state *s, const struct target *t, struct known *k, s
     return 0;
 }
 
+/* Without an id it is known by its host key: pinned is what any machine with
+ * that key is pinned to, be it a clone. */
+static int find_by_key(struct state *s, const char *hostkey, struct known *k, struct error *err)
+{
+    CLEANUP_STRINGS struct strings ids = {0};
+    int r = state_pin_by_fingerprint(s, hostkey, &ids, err);
+
+    if (r == 0)
+        r = state_pin_list(s, ids.count > 0 ? ids.items[0] : hostkey, &k->pins, err);
+    return r;
+}
+
 int known_get(struct state *s, const struct target *t, struct consent consent, struct known *ret,
               struct error *err)
 {
@@ -46,6 +64,9 @@ int known_get(struct state *s, const struct target *t, struct consent consent, s
 
     if (t->id) {
         r = state_pin_list(s, t->id, &k.pins, err);
+        /* It may have got its beacon since a person trusted its key. */
+        if (r == 0 && k.pins.count == 0 && t->hostkey)
+            r = state_pin_list(s, t->hostkey, &k.pins, err);
         if (r == 0)
             r = find_held(s, t, &k, err);
         /* An old record, shown again: it proves nothing. */
@@ -57,6 +78,10 @@ int known_get(struct state *s, const struct target *t, struct consent consent, s
             }
         }
     }
+    if (!t->id && t->hostkey)
+        r = find_by_key(s, t->hostkey, &k, err);
+    if (r == 0 && !t->id && t->hostkey)
+        r = find_held(s, t, &k, err);
     if (r < 0)
         return r;
     *ret = k;
@@ -93,12 +118,30 @@ struct trust known_trust(const struct known *k, const struct target *t)
     };
 }
 
+/* It was known by its host key alone, and has an id by now: what a person said
+ * of the key holds for it. */
+static int succeed(struct state *s, struct state_pin *pin, struct error *err)
+{
+    CLEANUP(state_forgotten_clear) struct state_forgotten forgotten = {0};
+    CLEANUP(state_pin_clear) struct state_pin before = {0};
+    int r = state_pin_get(s, pin->fingerprint, &before, err);
+
+    if (r == -ENOENT)
+        return 0;
+    if (r == 0 && pin->source == PIN_ACCEPT)
+        pin->source = before.source;
+    if (r == 0)
+        r = state_forget(s, pin->fingerprint, &forgotten, err);
+    return r == -ENOENT ? 0 : r;
+}
+
 int known_learn(struct state *s, const struct target *t, const struct known *k,
                 const char *fingerprint, struct error *err)
 {
     char address[ADDRESS_TEXT_MAX] = "";
+    const char *id = t->id ? t->id : fingerprint; /* what stands for an id */
     struct state_machine machine = {
-        .id = t->id,
+        .id = (char *)id,
         .fingerprint = (char *)fingerprint,
         .host = t->host,
         .fleet = (char *)fleet_of(t),
@@ -108,17 +151,17 @@ int known_learn(struct state *s, const struct target *t, const struct known *k,
     };
     struct trust trust = known_trust(k, t);
     struct state_pin pin = {
-        .id = t->id, .fingerprint = (char *)fingerprint, .source = trust_source(&trust)};
-    int r = 0;
+        .id = (char *)id, .fingerprint = (char *)fingerprint, .source = trust_source(&trust)};
+    int r = t->id ? succeed(s, &pin, err) : 0;
 
-    if (!trust.pin)
+    if (!trust.pin || (t->id && strcmp(k->pins.items[0].id, t->id) != 0))
         r = state_pin_put(s, &pin, err);
     if (t->n_addresses > 0)
         address_format(&t->addresses[0], address);
     if (r == 0)
         r = state_machine_put(s, &machine, err);
     if (r == 0 && t->names.count > 0)
-        r = state_names_set(s, fleet_of(t), t->id, &t->names, err);
+        r = state_names_set(s, fleet_of(t), id, &t->names, err);
     if (r == 0 && k->verified && t->hostkey)
         r = state_seq_put(s, t->id, t->hostkey, t->seq, err);
     return r;

@@ -27,7 +27,9 @@ struct known {
 
 void known_clear(struct known *k);
 
-/* What the database has of a target. */
+/* What the database has of a target.  One without an id is known by its host
+ * key (hostkey, as a scan has found it), which stands for the id in the tables
+ * of machines, pins and names: "SHA256:…" is the form of no id. */
 int known_get(struct state *s, const struct target *t, struct consent consent, struct known *ret,
               struct error *err);
 

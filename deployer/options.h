@@ -40,6 +40,8 @@ struct deploy_options {
     bool follow;        /* logs */
     bool become;        /* exec: as root */
     bool swap, release; /* assign */
+    const char *agent;  /* enroll */
+    bool replace_key;   /* enroll */
 };
 
 /* The options before the verb, and which verb it is; the rest of argv is its

@@ -14,6 +14,7 @@ void paths_clear(struct paths *p)
     free(p->db);
     free(p->cache);
     free(p->steps);
+    free(p->beacons);
     *p = (struct paths){0};
 }
 
@@ -44,11 +45,11 @@ static char *default_state(void)
     return join(home(), ".local/state/dcop");
 }
 
-/* The steps relative to this program's own file, which is where both an
- * installation under any prefix and a build tree have them. */
-static char *find_steps(void)
+/* Relative to this program's own file, which is where both an installation
+ * under any prefix and a build tree have it: the first of two places that holds
+ * `what`. */
+static char *find_beside(const char *const places[2], const char *what)
 {
-    static const char *const places[] = {"../share/dcop/steps", "../../deployer/steps"};
     char self[4096];
     ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
     char *slash;
@@ -58,15 +59,30 @@ static char *find_steps(void)
         slash = strrchr(self, '/');
         if (slash)
             *slash = '\0';
-        for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+        for (size_t i = 0; i < 2; i++) {
             CLEANUP_FREE char *place = join(self, places[i]);
-            CLEANUP_FREE char *run = place ? join(place, "run") : NULL;
+            CLEANUP_FREE char *run = place ? join(place, what) : NULL;
 
             if (run && access(run, R_OK) == 0)
                 return TAKE_PTR(place);
         }
     }
-    return strdup(DCOP_DATADIR "/steps");
+    return NULL;
+}
+
+static char *find_steps(void)
+{
+    static const char *const places[2] = {"../share/dcop/steps", "../../deployer/steps"};
+    char *found = find_beside(places, "run");
+
+    return found ? found : strdup(DCOP_DATADIR "/steps");
+}
+
+static char *find_beacons(void)
+{
+    static const char *const places[2] = {"../share/dcop/beacon", "beacon"};
+
+    return find_beside(places, ".");
 }
 
 int paths_find(const char *state_dir, struct paths *ret, struct error *err)
@@ -76,6 +92,7 @@ int paths_find(const char *state_dir, struct paths *ret, struct error *err)
 
     p.state = state_dir ? strdup(state_dir) : default_state();
     p.steps = find_steps();
+    p.beacons = find_beacons();
     if (!p.state || !p.steps)
         return error_sys(err, -ENOMEM, "cannot find folders");
     p.db = join(p.state, "state.db");

@@ -7,10 +7,11 @@
 #include "discovery/base/text.h"
 
 struct paths {
-    char *state; /* the folder */
-    char *db;    /* its database */
-    char *cache; /* wheels and bundles, below it */
-    char *steps; /* run, lib.sh, steps/: what goes to the machines */
+    char *state;   /* the folder */
+    char *db;      /* its database */
+    char *cache;   /* wheels and bundles, below it */
+    char *beacons; /* the beacon for the machines, a folder for each architecture; NULL: none */
+    char *steps;   /* run, lib.sh, steps/: what goes to the machines */
 };
 
 void paths_clear(struct paths *p);

@@ -20,6 +20,7 @@ void program_clear(struct program *p)
     bundle_clear(&p->bundle);
     wheel_set_clear(&p->wheels);
     free(p->spec);
+    strings_clear(&p->confirmed);
     secret_free(p->password);
     secret_free(p->become_password);
     state_free(p->state);
@@ -92,6 +93,8 @@ static int add_new(struct program *p, const struct target *t, struct text *list,
         return r;
     if (known_pin(&known) || (known.verified && !known.held_by))
         return 1;
+    if (t->hostkey && !known.held_by && strings_has(&p->confirmed, t->hostkey))
+        return 1;
     text_adds(list, "  ");
     text_add_printable(list, t->host ? t->host : t->id);
     text_addf(list, "  %s", t->hostkey ? t->hostkey : "(says no host key)");
@@ -110,7 +113,7 @@ int program_ask_about_new(struct program *p, struct error *err)
     char answer[8] = "";
     size_t new = 0;
 
-    p->consent.given = p->options.accept_new;
+    p->consent.given = p->consent.given || p->options.accept_new;
     if (p->options.accept_new || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
         return 0;
     for (size_t i = 0; i < p->targets.count; i++) {
@@ -128,6 +131,10 @@ int program_ask_about_new(struct program *p, struct error *err)
     if (!fgets(answer, sizeof(answer), stdin) || (answer[0] != 'y' && answer[0] != 'Y'))
         return 1;
     p->consent = (struct consent){.given = true, .asked = true};
+    for (size_t i = 0; i < p->targets.count; i++)
+        if (p->targets.items[i].hostkey &&
+            strings_add(&p->confirmed, p->targets.items[i].hostkey) < 0)
+            return error_sys(err, -ENOMEM, "cannot remember the answer");
     return 0;
 }
 
@@ -173,6 +180,15 @@ int program_pack_pydcop(struct program *p, const struct bundle_extra *extras, st
         fprintf(stderr, "The Python index does not answer; %s %s from the cache is used.\n",
                 p->wheels.name, p->wheels.version);
     return p->options.check ? 0 : state_setting_set(p->state, STATE_SETTING_SPEC, p->spec, err);
+}
+
+void program_unpack(struct program *p)
+{
+    text_clear(&p->bundle_bytes);
+    bundle_deltas_clear(&p->deltas);
+    bundle_clear(&p->bundle);
+    wheel_set_clear(&p->wheels);
+    p->bundle_bytes = TEXT_INIT;
 }
 
 /* --- doing it ------------------------------------------------------------------ */
@@ -276,6 +292,10 @@ int program_act(struct program *p, const struct action *action, struct error *er
     CLEANUP(auth_free_p) struct auth *auth = NULL;
     int r = read_keys(p, &auth, err);
 
+    /* A loop that has ended takes no more: each action has its own. */
+    p->loop = sd_event_unref(p->loop);
+    if (r == 0 && sd_event_new(&p->loop) < 0)
+        r = error_sys(err, -ENOMEM, "cannot wait for events");
     if (r == 0)
         r = resume_wish(o, &wish, err);
     if (r == 0)
@@ -291,6 +311,8 @@ int program_act(struct program *p, const struct action *action, struct error *er
             .become_password = p->become_password,
             .timeout_ms = o->timeout_ms,
             .mode = action->mode,
+            .scan = action->scan,
+            .looks = action->looks,
             .settings = action->settings,
             .places_agents = with_pydcop,
             .orchestrator = o->orchestrator,

@@ -37,6 +37,7 @@ struct program {
     bool absent;                    /* a machine that is meant is not there */
     struct secret *password;        /* to log in with; NULL: none */
     struct secret *become_password; /* sudo's; NULL: none */
+    struct strings confirmed;       /* host keys that a person has said yes to in this run */
     char *spec;
     struct wheel_set wheels;
     struct bundle bundle;
@@ -67,10 +68,15 @@ int program_take_passwords(struct program *p, struct error *err);
 int program_pack_pydcop(struct program *p, const struct bundle_extra *extras, struct error *err);
 int program_pack_steps(struct program *p, const struct bundle_extra *extras, struct error *err);
 
+/* Drops what was packed, so that something else can be. */
+void program_unpack(struct program *p);
+
 /* What is to be done on the targets, and who hears of it. */
 struct action {
     const char *mode;            /* for the machine's side: "deploy", "status" … */
     const struct text *settings; /* more lines for it, see job.h; may be NULL */
+    bool scan;                   /* host keys alone: a deployment_listener hears "hostkey" */
+    bool looks;                  /* changes nothing, says what would change */
     bool unrecorded;             /* it changes nothing: no entry in the history */
     bool no_recap;               /* the verb itself tells the result */
     deployment_listener *listener;

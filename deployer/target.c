@@ -13,6 +13,7 @@ void target_clear(struct target *t)
     strings_clear(&t->agents);
     strings_clear(&t->names);
     free(t->addresses);
+    text_wipe(&t->settings);
     *t = (struct target){0};
 }
 
@@ -53,6 +54,7 @@ int target_copy(const struct target *from, struct target *ret)
         .verified = from->verified,
         .seq = from->seq,
         .n_addresses = from->n_addresses,
+        .named = from->named,
     };
 
     t.addresses = calloc(from->n_addresses + 1, sizeof(*t.addresses));
@@ -60,6 +62,9 @@ int target_copy(const struct target *from, struct target *ret)
         copy_string(from->user, &t.user) < 0 || copy_string(from->fleet, &t.fleet) < 0 ||
         copy_string(from->hostkey, &t.hostkey) < 0 || strings_copy(&t.agents, &from->agents) < 0 ||
         strings_copy(&t.names, &from->names) < 0)
+        return -ENOMEM;
+    text_add(&t.settings, from->settings.data, from->settings.size);
+    if (text_error(&t.settings) < 0)
         return -ENOMEM;
     if (from->n_addresses)
         memcpy(t.addresses, from->addresses, from->n_addresses * sizeof(*t.addresses));

@@ -19,7 +19,10 @@ struct target {
     struct address *addresses; /* in the order to try them */
     size_t n_addresses;
     uint16_t port;
-    bool verified; /* its record is signed with its machine key, and is this one: */
+    bool named;           /* `agents` are a person's word: they are written there, whatever its
+                             beacon says */
+    struct text settings; /* more lines for this machine alone, see job.h; may hold a secret */
+    bool verified;        /* its record is signed with its machine key, and is this one: */
     uint64_t seq;
 };
 

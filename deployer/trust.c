@@ -28,7 +28,7 @@ static int refuse_retired(const struct trust *t, const struct state_pin *pin, st
                      "its host key %s was retired on %s%s%s; a person's word is needed to take it "
                      "back: dcop-deploy trust %s %s",
                      pin->fingerprint, day, t->pin ? ", and the pinned one is " : "",
-                     t->pin ? t->pin : "", t->id ? t->id : "ID", pin->fingerprint);
+                     t->pin ? t->pin : "", t->id ? t->id : pin->fingerprint, pin->fingerprint);
 }
 
 static int refuse_held(const struct trust *t, const char *fingerprint, struct error *err)
@@ -60,7 +60,8 @@ int trust_check(const struct trust *t, const char *fingerprint, struct error *er
         return error_set(err, -EKEYREJECTED,
                          "its host key is %s, but %s is pinned for machine %s: a reflashed card, "
                          "or an impostor. If you know why it changed: dcop-deploy trust %s %s",
-                         fingerprint, t->pin, t->id, t->id, fingerprint);
+                         fingerprint, t->pin, t->id ? t->id : t->host, t->id ? t->id : fingerprint,
+                         fingerprint);
     if (t->expected && strcmp(t->expected, fingerprint) != 0)
         return error_set(err, -EKEYREJECTED,
                          "its host key is %s, but the record of %s says %s: another machine "
@@ -73,7 +74,7 @@ int trust_check(const struct trust *t, const char *fingerprint, struct error *er
                          "it is new here: its host key is %s. Compare it with `ssh-keygen -l -f "
                          "/etc/ssh/ssh_host_ed25519_key.pub` on the machine, then give "
                          "--accept-new, or: dcop-deploy trust %s %s",
-                         fingerprint, t->id ? t->id : "ID", fingerprint);
+                         fingerprint, t->id ? t->id : fingerprint, fingerprint);
     return 0;
 }
 

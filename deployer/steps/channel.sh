@@ -41,16 +41,24 @@ is_meant() {
 	*) [ -n "$want_names" ] || return 0 ;;
 	esac
 	[ "$machine_names" != "$want_names" ] || return 0
+	[ -z "$want_named" ] || return 0 # they are to be written
 	detail="its names are not those of its record: it says $(printf '%s' "$machine_names" | tr '\n' ' ')"
 	return 1
 }
 
-# wish FILE: what it wants, in $wished.  The time of day does not count.
+# wish FILE: what it wants, in $wished.  The time of day does not count, nor does the id:
+# a machine that is being enrolled has none at first, and is this one all the same.
 wish() {
 	slurp "$1" || return 1
 	wished=${slurped%%time\ *}
 	_rest=${slurped#"$wished"}
 	wished=$wished${_rest#*"$NL"}
+	case $wished in
+	*"${NL}id "*)
+		_rest=${wished#*"${NL}id "}
+		wished=${wished%%"${NL}id "*}$NL${_rest#*"$NL"}
+		;;
+	esac
 }
 
 run_check() {
@@ -158,7 +166,7 @@ diff_events() {
 }
 
 # is_to_change: not only to be looked at?
-is_to_change() { [ "$want_mode" != check ] && [ "$want_mode" != diff ]; }
+is_to_change() { [ "$want_mode" != check ] && [ "$want_mode" != diff ] && [ -z "$want_looks" ]; }
 
 # who_holds: who is at work here, in $held; fails when nobody is.
 who_holds() {

@@ -173,6 +173,7 @@ read_vars() {
 	want_agents='' want_names='' want_id='' want_orchestrator='' want_address='' want_port=9001
 	want_mode=check want_time='' want_apt_proxy='' want_digest='' want_who=''
 	want_command='' want_as=user want_lines=100 want_follow=no want_version='' want_deps=apt want_ui=no want_browser=no
+	want_login='' want_named='' want_looks='' want_public_key='' want_machine_key='' want_replace_key=''
 	slurp "$1" || { detail='no variables' && return 1; }
 	set -f
 	IFS=$NL
@@ -204,13 +205,19 @@ read_vars() {
 		deps) want_deps=$decoded ;;
 		ui) want_ui=$decoded ;;
 		browser) want_browser=$decoded ;;
+		login) want_login=$decoded ;;
+		named) want_named=$decoded ;;
+		looks) want_looks=$decoded ;;
+		public_key) want_public_key=$decoded ;;
+		machine_key) want_machine_key=$decoded ;;
+		replace_key) want_replace_key=$decoded ;;
 		esac
 	done
 	case $want_mode in
 	deploy | check | diff)
 		case $want_digest in '' | *[!0-9a-f]*) detail='digest is not hexadecimal' && return 1 ;; esac
 		;;
-	rollback | uninstall | assign | status | start | stop | restart | logs | exec | poweroff | reboot) ;;
+	rollback | uninstall | assign | status | start | stop | restart | logs | exec | poweroff | reboot | enroll | enroll-key) ;;
 	*) detail="this bundle knows no mode '$want_mode'" && return 1 ;;
 	esac
 	case $want_port in '' | *[!0-9]* | ??????*) detail='port is not a number' && return 1 ;; esac

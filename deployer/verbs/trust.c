@@ -18,10 +18,10 @@
 #include "discovery/advert.h"
 #include "discovery/base/key.h"
 
-/* An id may be one that is not known yet. */
+/* An id may be one that is not known yet, and so may the host key that stands for one. */
 static int find(struct state *s, const char *word, char **ret_id, struct error *err)
 {
-    if (!advert_id_valid(word))
+    if (!advert_id_valid(word) && !advert_hostkey_valid(word))
         return remembered_find(s, word, ret_id, err);
     *ret_id = strdup(word);
     return *ret_id ? 0 : error_sys(err, -ENOMEM, "cannot find '%s'", word);

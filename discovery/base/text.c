@@ -12,6 +12,13 @@ void text_clear(struct text *t)
     *t = TEXT_INIT;
 }
 
+void text_wipe(struct text *t)
+{
+    if (t->data)
+        explicit_bzero(t->data, t->room);
+    text_clear(t);
+}
+
 void text_reset(struct text *t)
 {
     t->size = 0;

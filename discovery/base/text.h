@@ -26,6 +26,8 @@ struct text {
 #define CLEANUP_TEXT CLEANUP(text_clear)
 
 void text_clear(struct text *t);
+void text_wipe(struct text *t);  /* the same, for a secret: overwritten first (but for what
+                                    realloc(3) may have left) */
 void text_reset(struct text *t); /* empty again, memory kept */
 void text_add(struct text *t, const void *bytes, size_t size);
 void text_adds(struct text *t, const char *string);

@@ -37,8 +37,27 @@ static void settings_carry_any_name(void **unused)
     assert_non_null(strstr(text_str(&t), "mode deploy\n"));
     assert_non_null(strstr(text_str(&t), "agents a1\nagents l%27%C3%A9%20t%C3%A9%09%25%5C\n"));
     assert_non_null(strstr(text_str(&t), "address 10.0.0.2\norchestrator 10.0.0.1:9000\n"));
+    assert_null(strstr(text_str(&t), "named"));
     assert_string_equal(text_str(&t) + t.size - strlen("\nend NONCE\n"), "\nend NONCE\n");
     strings_clear(&job.target.agents);
+}
+
+/* What is one machine's alone, and a person's word on its names. */
+static void settings_of_one_machine_go_along(void **unused)
+{
+    CLEANUP_TEXT struct text t = TEXT_INIT;
+    CLEANUP(target_clear) struct target copy = {0};
+    struct job job = {.common = &common, .target = {.named = true, .user = (char *)"ada"}};
+    struct error err = {0};
+
+    (void)unused;
+    job_add_setting(&job.target.settings, "machine_key", "00ff");
+    assert_int_equal(target_copy(&job.target, &copy), 0);
+    assert_string_equal(text_str(&copy.settings), "machine_key 00ff\n");
+    assert_int_equal(settings(&job, "10.0.0.2", "10.0.0.1", &t, &err), 0);
+    assert_non_null(strstr(text_str(&t), "login ada\nnamed yes\n"));
+    assert_non_null(strstr(text_str(&t), "\nmachine_key 00ff\n"));
+    text_wipe(&job.target.settings);
 }
 
 static void pydcop_wants_ipv4(void **unused)
@@ -68,6 +87,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(settings_carry_any_name),
+        cmocka_unit_test(settings_of_one_machine_go_along),
         cmocka_unit_test(pydcop_wants_ipv4),
     };
 

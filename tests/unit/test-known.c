@@ -114,12 +114,46 @@ static void a_signature_pins_until_it_is_an_old_one(void **unused)
     assert_int_equal(meet(s, &t, (struct consent){0}, KEY2, &source), 0);
 }
 
+/* Its host key stands for the id until a beacon gives it one: then the pin, and
+ * what a person said of it, go over to the id. */
+static void a_machine_without_an_id_is_known_by_its_key(void **unused)
+{
+    const struct consent none = {0}, asked = {.given = true, .asked = true};
+    CLEANUP(state_free_p) struct state *s = database();
+    CLEANUP(target_clear) struct target bare = machine(ID, KEY, "a1");
+    CLEANUP(target_clear) struct target grown = machine(ID, KEY, "a1");
+    CLEANUP(target_clear) struct target liar = machine(OTHER, KEY2, "a1");
+    CLEANUP(state_pin_clear) struct state_pin pin = {0}, gone = {0};
+    enum pin_source source;
+
+    (void)unused;
+    free(TAKE_PTR(bare.id));
+    assert_int_equal(meet(s, &bare, none, KEY, &source), -EKEYREJECTED);
+    assert_int_equal(meet(s, &bare, asked, KEY, &source), 0);
+    assert_int_equal(state_pin_get(s, KEY, &pin, NULL), 0);
+    assert_int_equal(meet(s, &bare, none, KEY, &source), 0);
+    assert_int_equal(source, PIN_QUESTION);
+    assert_int_equal(meet(s, &bare, none, KEY2, &source), -EKEYREJECTED);
+
+    assert_int_equal(meet(s, &liar, none, KEY2, &source), -EKEYREJECTED);
+    assert_int_equal(meet(s, &grown, none, KEY2, &source), -EKEYREJECTED);
+    assert_int_equal(meet(s, &grown, none, KEY, &source), 0);
+    state_pin_clear(&pin);
+    assert_int_equal(state_pin_get(s, ID, &pin, NULL), 0);
+    assert_int_equal(pin.source, PIN_QUESTION);
+    assert_int_equal(state_pin_get(s, KEY, &gone, NULL), -ENOENT);
+    /* Without its id again, as by an address: the same key is the same machine. */
+    assert_int_equal(meet(s, &bare, none, KEY, &source), 0);
+    assert_int_equal(source, PIN_QUESTION);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_yes_pins_and_is_remembered_for_what_it_was),
         cmocka_unit_test(a_name_that_another_held_wants_a_person),
         cmocka_unit_test(a_signature_pins_until_it_is_an_old_one),
+        cmocka_unit_test(a_machine_without_an_id_is_known_by_its_key),
     };
 
     return cmocka_run_group_tests_name("known", tests, NULL, NULL);

@@ -1,0 +1,401 @@
+/*
+ * `enroll`: a machine without a beacon gets the controller's public key, the
+ * beacon, its name; and, where there is a fleet key, its own key.
+ *
+ * In two actions, as the machine's key is made from its id, which only its
+ * beacon knows: the beacon first; then a look, which reads the id, and the key.
+ * At the end the machine is seen by discovery, or it is said that it is not.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "deployer/fleet.h"
+#include "deployer/identify.h"
+#include "deployer/verbs/facts.h"
+#include "deployer/verbs/verbs.h"
+#include "discovery/advert.h"
+#include "discovery/base/file.h"
+#include "discovery/base/key.h"
+#include "discovery/base/process.h"
+#include "discovery/output.h"
+
+enum { PUBLIC_KEY_MAX = 16 * 1024, SEEN_WITHIN_MS = 20000 };
+
+OPTION_STRING(struct deploy_options, agent)
+OPTION_FLAG(struct deploy_options, replace_key)
+
+static const struct option_row options[] = {
+    {0, "agent", OPTION_REQUIRED, "NAME", "the agent of the one machine", set_agent},
+    {0, "replace-key", OPTION_NONE, NULL, "another fleet's key is replaced by ours",
+     set_replace_key},
+    {0, NULL, OPTION_NONE, NULL, NULL, NULL},
+};
+
+/* --- the controller's public key -------------------------------------------------- */
+
+static int make_key(const char *path, struct error *err)
+{
+    CLEANUP(process_result_clear) struct process_result result = {0};
+    CLEANUP_FREE char *folder = strdup(path);
+    const char *argv[] = {"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path, NULL};
+    struct process_options run = {.argv = argv, .timeout_ms = 30000, .cancel_fd = -1};
+    int r;
+
+    if (!folder)
+        return error_sys(err, -ENOMEM, "cannot make a key");
+    *strrchr(folder, '/') = '\0';
+    r = make_folders(folder, 0700, err);
+    if (r == 0)
+        r = process_run(&run, &result, err);
+    if (r == 0 && result.status != 0)
+        r = error_set(err, -EIO, "ssh-keygen cannot make %s: %s", path, text_str(&result.errors));
+    if (r == 0)
+        fprintf(stderr, "This controller had no SSH key; %s was made.\n", path);
+    return r;
+}
+
+/* The first line of the .pub file as a setting. */
+static int add_public_key(struct program *p, struct text *settings, struct error *err)
+{
+    CLEANUP_FREE char *path = NULL, *file = NULL;
+    CLEANUP_TEXT struct text line = TEXT_INIT;
+    const char *named = p->options.keys.count > 0 ? p->options.keys.items[0] : NULL;
+    const char *home = getenv("HOME");
+    size_t size = named ? strlen(named) : 0;
+    bool is_public = size > 4 && strcmp(named + size - 4, ".pub") == 0;
+    int r;
+
+    if (!named && (!home || *home != '/'))
+        return error_set(err, -ENOENT, "there is no home folder with a key in it; give --key");
+    if (asprintf(&path, "%s%s", named ? named : home, named ? "" : "/.ssh/id_ed25519") < 0)
+        path = NULL;
+    if (!path || asprintf(&file, "%s%s", path, is_public ? "" : ".pub") < 0)
+        file = NULL;
+    if (!file)
+        return error_sys(err, -ENOMEM, "cannot find the public key");
+    if (!named && access(file, F_OK) < 0 && access(path, F_OK) < 0) {
+        if (p->options.check) {
+            fprintf(stderr, "This controller has no SSH key; %s would be made.\n", path);
+            job_add_setting(settings, "public_key", "ssh-ed25519 none");
+            return 0;
+        }
+        r = make_key(path, err);
+        if (r < 0)
+            return r;
+    }
+    r = file_read(file, PUBLIC_KEY_MAX, &line, err);
+    if (r == -ENOENT)
+        return error_set(err, r, "there is no %s to hand over; make it: ssh-keygen -y -f %s >%s",
+                         file, path, file);
+    if (r < 0)
+        return r;
+    if (line.size > 0)
+        line.data[strcspn(line.data, "\r\n")] = '\0';
+    job_add_setting(settings, "public_key", text_str(&line));
+    return 0;
+}
+
+/* --- which machines ----------------------------------------------------------------- */
+
+static int find(struct program *p, struct error *err)
+{
+    const struct deploy_options *o = &p->options;
+    bool others = o->limits.count > 0 || o->inventory || o->problems.count > 0;
+    int r = 0;
+
+    if (o->agent && !advert_agent_valid(o->agent, strlen(o->agent)))
+        return error_set(err, -EINVAL, "'%s' is no agent's name", o->agent);
+    if (o->n_arguments > 0 && others)
+        return error_set(err, -EINVAL, "enroll takes addresses, or -l or -i; not both");
+    if (o->n_arguments == 0 && !others)
+        return error_set(err, -EINVAL,
+                         "say which machine: enroll [USER@]ADDRESS[:PORT], or -l, -i");
+    if (others)
+        r = program_find_targets(p, err);
+    for (int i = 0; i < o->n_arguments && r == 0; i++)
+        r = identify_add(p, o->arguments[i], err);
+    if (r == 0 && o->n_arguments > 0)
+        r = identify(p, err);
+    if (r == 0 && o->agent && p->targets.count != 1)
+        return error_set(err, -EINVAL, "--agent is for one machine, and these are %zu",
+                         p->targets.count);
+    return r;
+}
+
+/* What is in the inventory is a person's word, as --agent is; what a beacon says
+ * stays as it is. */
+static int name(struct program *p, struct error *err)
+{
+    for (size_t i = 0; i < p->targets.count; i++) {
+        struct target *t = &p->targets.items[i];
+
+        if (p->options.agent) {
+            strings_clear(&t->agents);
+            strings_clear(&t->names);
+            t->named = true;
+            if (strings_add(&t->agents, p->options.agent) < 0 ||
+                strings_add(&t->names, p->options.agent) < 0)
+                return error_sys(err, -ENOMEM, "cannot name the machine");
+        } else if (!t->named)
+            strings_clear(&t->agents);
+    }
+    return 0;
+}
+
+static int copy_targets(const struct targets *from, struct targets *ret)
+{
+    ret->items = calloc(from->count + 1, sizeof(*ret->items));
+    if (!ret->items)
+        return -ENOMEM;
+    for (; ret->count < from->count; ret->count++)
+        if (target_copy(&from->items[ret->count], &ret->items[ret->count]) < 0)
+            return -ENOMEM;
+    return 0;
+}
+
+/* --- the two actions ------------------------------------------------------------------ */
+
+static int hand_over_beacon(struct program *p, struct facts *facts, struct error *err)
+{
+    CLEANUP_TEXT struct text settings = TEXT_INIT;
+    const struct bundle_extra extras[] = {{p->paths.beacons, "beacon/"}, {NULL, NULL}};
+    struct action action = {
+        .mode = "enroll",
+        .settings = &settings,
+        .looks = p->options.check,
+        .unrecorded = p->options.check,
+        .listener = facts_hear,
+        .arg = facts,
+    };
+    int answer, r;
+
+    if (!p->paths.beacons)
+        return error_set(err, -ENXIO,
+                         "no beacon for the machines is beside dcop-deploy (share/dcop/beacon, or "
+                         "a build's): run `make`, or install dcop as a whole");
+    r = add_public_key(p, &settings, err);
+    if (r == 0)
+        r = program_pack_steps(p, extras, err);
+    if (r < 0)
+        return r;
+    answer = program_act(p, &action, err);
+    program_unpack(p);
+    return answer;
+}
+
+/* Those that failed get no further: without id and key nobody asks them. */
+static void drop_failed(struct targets *targets, const struct facts *facts)
+{
+    for (size_t i = 0; i < targets->count; i++) {
+        const char *outcome = fact_of(&facts->machines[i], "outcome");
+        struct target *t = &targets->items[i];
+
+        if (outcome && (strcmp(outcome, job_outcome_name(JOB_OK)) == 0 ||
+                        strcmp(outcome, job_outcome_name(JOB_CHANGED)) == 0 ||
+                        strcmp(outcome, job_outcome_name(JOB_WOULD_CHANGE)) == 0))
+            continue;
+        free(TAKE_PTR(t->id));
+        free(TAKE_PTR(t->hostkey));
+    }
+}
+
+/* The key is made of the id: only machines that have told theirs over SSH. */
+static int add_machine_keys(struct program *p, const struct key *fleet, struct error *err)
+{
+    for (size_t i = 0; i < p->targets.count; i++) {
+        CLEANUP(key_clear) struct key key = {{0}};
+        struct target *t = &p->targets.items[i];
+        char hex[KEY_HEX_LENGTH + 1];
+
+        key_derive(fleet, t->id, &key);
+        for (size_t k = 0; k < KEY_SIZE; k++)
+            (void)snprintf(hex + 2 * k, 3, "%02x", key.bytes[k]);
+        text_addf(&t->settings, "machine_key %s\n", hex);
+        explicit_bzero(hex, sizeof(hex));
+        if (text_error(&t->settings) < 0)
+            return error_sys(err, -ENOMEM, "cannot make the machine's key");
+    }
+    return 0;
+}
+
+static int hand_over_keys(struct program *p, const struct key *fleet, struct error *err)
+{
+    CLEANUP_TEXT struct text settings = TEXT_INIT;
+    struct action action = {
+        .mode = "enroll-key",
+        .settings = &settings,
+        .looks = p->options.check,
+        .unrecorded = p->options.check,
+    };
+    int answer, r;
+
+    if (p->options.replace_key)
+        text_adds(&settings, "replace_key yes\n");
+    r = add_machine_keys(p, fleet, err);
+    if (r == 0)
+        r = program_pack_steps(p, NULL, err);
+    if (r < 0)
+        return r;
+    answer = program_act(p, &action, err);
+    program_unpack(p);
+    return answer;
+}
+
+/* --- is it seen? ------------------------------------------------------------------------ */
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static const struct machine *seen(struct fleet *fleet, const char *id, bool verified)
+{
+    size_t n;
+    const struct machine *const *machines = fleet_machines(fleet, &n);
+
+    for (size_t i = 0; i < n; i++)
+        if (machines[i]->beacon && machines[i]->online && strcmp(machines[i]->advert.id, id) == 0 &&
+            (machines[i]->verified || !verified))
+            return machines[i];
+    return NULL;
+}
+
+static void tell_seen(const struct machine *m)
+{
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+
+    report_add_label(&words, m);
+    text_adds(&words, " is in the roster");
+    for (size_t i = 0; i < m->advert.agents.count; i++) {
+        text_adds(&words, i ? ", " : " as ");
+        report_add_name(&words, m->advert.agents.items[i]);
+    }
+    text_adds(&words, m->verified ? ", verified\n" : "\n");
+    program_put(stdout, &words);
+}
+
+/* Waits until all of them are, for a bounded time; 1: not all. */
+static int await_adverts(struct program *p, struct targets *enrolled, bool verified,
+                         struct error *err)
+{
+    struct deploy_options look = p->options;
+    int64_t deadline = now_ms() + SEEN_WITHIN_MS;
+    size_t left = enrolled->count;
+
+    look.from = NULL;
+    look.discovery_ms = 1000;
+    for (;;) {
+        CLEANUP(fleet_free_p) struct fleet *fleet = NULL;
+        int r = fleet_find(&look, NULL, &fleet, err);
+
+        if (r < 0)
+            return r;
+        if (fleet_signal(fleet))
+            end_by_signal(fleet_signal(fleet));
+        for (size_t i = 0; i < enrolled->count; i++) {
+            struct target *t = &enrolled->items[i];
+            const struct machine *m = t->id ? seen(fleet, t->id, verified) : NULL;
+
+            if (!m)
+                continue;
+            tell_seen(m);
+            left--;
+            free(TAKE_PTR(t->id)); /* told */
+        }
+        if (left == 0)
+            return 0;
+        if (now_ms() >= deadline)
+            break;
+    }
+    for (size_t i = 0; i < enrolled->count; i++)
+        if (enrolled->items[i].id)
+            fprintf(stderr,
+                    "%s is not seen%s by discovery: is it on this link? dcop-discover shows who "
+                    "is.\n",
+                    enrolled->items[i].host, verified ? " and verified" : "");
+    return 1;
+}
+
+/* --- all of it --------------------------------------------------------------------------- */
+
+/* Drops those that have no id: they failed, and were told. */
+static void keep_identified(struct targets *targets)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < targets->count; i++) {
+        if (!targets->items[i].id) {
+            target_clear(&targets->items[i]);
+            continue;
+        }
+        if (kept != i) {
+            targets->items[kept] = targets->items[i];
+            targets->items[i] = (struct target){0};
+        }
+        kept++;
+    }
+    targets->count = kept;
+}
+
+static int enroll(struct program *p, const struct key *fleet, struct error *err)
+{
+    CLEANUP(targets_clear) struct targets again = {0};
+    CLEANUP(facts_clear) struct facts facts = {0};
+    int answer, worst, r = copy_targets(&p->targets, &again);
+
+    if (r == 0)
+        r = facts_init(&facts, &p->targets);
+    if (r < 0)
+        return error_sys(err, r, "cannot plan");
+    worst = answer = hand_over_beacon(p, &facts, err);
+    if (answer < 0)
+        return answer;
+    targets_clear(&p->targets);
+    p->targets = again;
+    again = (struct targets){0};
+    drop_failed(&p->targets, &facts);
+    r = identify_look(p, err);
+    keep_identified(&p->targets);
+    if (r >= 0 && copy_targets(&p->targets, &again) < 0)
+        r = error_sys(err, -ENOMEM, "cannot plan");
+    if (r < 0 || p->targets.count == 0)
+        return r < 0 ? r : worst;
+    if (fleet) {
+        answer = hand_over_keys(p, fleet, err);
+        if (answer < 0)
+            return answer;
+        worst = answer ? answer : worst;
+    }
+    if (p->options.check)
+        return worst;
+    answer = worst ? 0 : await_adverts(p, &again, fleet != NULL, err);
+    return answer ? answer : worst;
+}
+
+static int run(struct program *p, struct error *err)
+{
+    CLEANUP(key_clear) struct key key = {{0}};
+    int fleet = key_read_fleet(p->options.config_dir, &key, err);
+    int r = fleet < 0 ? fleet : find(p, err);
+
+    if (r == 0)
+        r = name(p, err);
+    if (r == 0)
+        r = program_ask_about_new(p, err);
+    return r == 0 ? enroll(p, fleet > 0 ? &key : NULL, err) : r;
+}
+
+const struct verb verb_enroll = {
+    .name = "enroll",
+    .arguments = "ADDRESS...",
+    .help = "give machines a beacon, our SSH key, their own key",
+    .options = options,
+    .run = run,
+};
