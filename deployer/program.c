@@ -255,7 +255,8 @@ static int conclude(struct program *p, const struct action *action, const struct
         program_put(stdout, &recap);
     }
     if (signal) {
-        fprintf(stderr, "Interrupted.%s\n",
+        fprintf(stderr, "Interrupted: %u of %u machines %s left.%s\n", counts.interrupted,
+                counts.machines, counts.interrupted == 1 ? "is" : "are",
                 action->unrecorded ? "" : " dcop-deploy --resume does what is left.");
         program_clear(p);
         end_by_signal(signal);

@@ -240,7 +240,7 @@ static void take(struct progress *p, struct progress_machine *m, const struct pr
         m->phase = PHASE_SENDING;
         break;
     case PROGRESS_PLAN:
-        m->planned = e->number;
+        m->planned = m->done + e->number; /* a second plan: it begins anew */
         break;
     case PROGRESS_START:
         m->phase = PHASE_RUNNING;

@@ -23,7 +23,7 @@ run_apply() {
 
 	DEBIAN_FRONTEND=noninteractive
 	export DEBIAN_FRONTEND
-	broken=
+	broken='' stopped=
 	find_plan
 	after_end() { :; }
 	for file in "$plan"/[0-9][0-9]-*; do
@@ -32,11 +32,21 @@ run_apply() {
 			event result "$name" skipped "after $broken" ''
 			continue
 		fi
+		if [ -n "$stopped" ] || [ -e "$RUN/stop" ]; then
+			stopped=yes
+			step_name "$file"
+			event result "$name" skipped stopped ''
+			continue
+		fi
 		apply_step "$file"
 	done
 	if [ -n "$broken" ]; then
 		event end failed
 		exit 1
+	fi
+	if [ -n "$stopped" ]; then
+		event end skipped
+		exit 0
 	fi
 	event end ok
 	after_end
@@ -155,6 +165,7 @@ run_finish() {
 	# What was killed may have been in the middle of a line.
 	[ -z "$(tail -c 1 "$RUN/events")" ] || echo >&3
 	case ${SERVICE_RESULT:-} in
+	timeout) event refused 'the run took longer than two hours, and was ended; deploy again: what was begun is taken up' ;;
 	oom-kill) event refused "the machine ran out of memory, and the run was killed; stop something there, then deploy again" ;;
 	*) event refused "the run was killed there (${SERVICE_RESULT:-}, ${EXIT_STATUS:-}); deploy again: what was begun is taken up" ;;
 	esac
