@@ -51,6 +51,7 @@ struct run {
     struct text noise;           /* the start of standard output, until the hello */
     struct text complaints;      /* the tail of standard error */
     struct text why;             /* the words of the step that failed */
+    struct text others;          /* what answered at its addresses and was not it */
     struct lines output, errors; /* of a command, once it streams */
     struct text left;            /* the steps that a stopped run has left */
     struct text stop;            /* what tells the machine to stop */
@@ -75,11 +76,24 @@ static const char *user_of(const struct job *job)
     return job->target.user ? job->target.user : "pi";
 }
 
-static int check_hostkey(const char *fingerprint, bool *ret_password, void *arg, struct error *err)
+/* What answered before at another of its addresses is told once the machine
+ * itself was found: alone it would be why it was refused. */
+static void tell_others(struct run *run)
+{
+    struct stepwire_event note = {
+        .kind = STEPWIRE_NOTE, .name = "", .detail = text_str(&run->others), .lines = ""};
+
+    if (run->others.size > 0)
+        tell(run, &(struct job_event){.kind = JOB_STEP, .step = &note});
+}
+
+static int check_hostkey(const char *fingerprint, const struct address *peer, bool *ret_password,
+                         void *arg, struct error *err)
 {
     struct run *run = arg;
     const struct job *job = run->job;
     struct trust trust = known_trust(&job->known, &job->target);
+    char address[ADDRESS_TEXT_MAX];
     int r;
 
     if (job->common->scan) {
@@ -90,9 +104,16 @@ static int check_hostkey(const char *fingerprint, bool *ret_password, void *arg,
     r = trust_check(&trust, fingerprint, err);
     run->may_have_password = r == 0 && trust_gets_passwords(trust_source(&trust));
     *ret_password = run->may_have_password;
-    if (r == 0)
+    address_format(peer, address);
+    if (r == 0) {
         tell(run, &(struct job_event){.kind = JOB_TRUSTED, .text = fingerprint});
-    return r;
+        tell_others(run);
+        return 0;
+    }
+    text_addf(&run->others, "%sat %s another machine answers for it, with the host key %s%s%s",
+              run->others.size > 0 ? "; " : "", address, fingerprint,
+              trust.pin ? " instead of " : "", trust.pin ? trust.pin : "");
+    return error_prefix(err, "at %s", address);
 }
 
 /* An IPv4 address in words, or -EAFNOSUPPORT: pyDCOP splits what it is given at
@@ -542,6 +563,7 @@ static enum job_outcome run_once(const struct job *job, struct stop_fds stop,
     text_clear(&run.why);
     text_clear(&run.left);
     text_clear(&run.stop);
+    text_clear(&run.others);
     lines_clear(&run.output);
     lines_clear(&run.errors);
     return outcome;

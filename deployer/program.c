@@ -264,6 +264,17 @@ static int conclude(struct program *p, const struct action *action, const struct
     return bad ? 1 : 0;
 }
 
+/* Cards that were cloned, host key and all, are told of; they work.  What cannot
+ * be compared is no reason to call the run a failure. */
+static void warn_of_clones(const struct program *p, const struct state_targets *planned)
+{
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+
+    if (p->spec && !p->options.quiet && known_shared_keys(p->state, planned, &words, NULL) == 0 &&
+        words.size > 0)
+        fprintf(stderr, "Warning: %s", text_str(&words));
+}
+
 /* Whom the run is for, so that a machine that is never reached is known as left. */
 static int plan(const struct targets *targets, struct state_targets *ret, struct error *err)
 {
@@ -347,5 +358,7 @@ int program_act(struct program *p, const struct action *action, struct error *er
 
         r = deployment_run(&d, p->loop, &signal, err);
     }
+    if (r == 0)
+        warn_of_clones(p, &planned);
     return r < 0 ? r : conclude(p, action, progress, signal);
 }
