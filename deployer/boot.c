@@ -14,13 +14,14 @@ const char boot_command[] =
     "if [ -e $b/$l/SHA256SUMS ]; then printf \"\\t%s\" $l; fi; done); fi; "
     "printf \"dcop-step 1 %s\\t%s%s\\n\" $n $h \"$o\" >&3; "
     /* the settings */
-    "e= f=; while IFS= read -r l; do case $l in \"end $n\") e=y; break;; "
-    "\"base \"*) f=$b/${l#* };; *) printf \"%s\\n\" \"$l\";; esac; done >$v; "
+    "e= f= z=0; while IFS= read -r l; do case $l in \"end $n\") e=y; break;; "
+    "\"base \"*) f=$b/${l#* };; \"size \"*) z=${l#* };; *) printf \"%s\\n\" \"$l\";; esac; done "
+    ">$v; "
     "[ -n \"$e\" ] || { echo \"the settings came incomplete\"; exit 1; }; "
     /* the bundle; with a base, what SHA256SUMS does not list goes */
     "if [ $h = want ]; then mkdir $t; "
     "if [ -n \"$f\" ]; then cp -a $f/. $t; fi; "
-    "{ tar -xzf - -C $t && ( cd $t && sha256sum --quiet -c SHA256SUMS ); } || "
+    "{ head -c $z | tar -xzf - -C $t && ( cd $t && sha256sum --quiet -c SHA256SUMS ); } || "
     "{ [ -z \"$f\" ] || rm -f $f/SHA256SUMS; exit 1; }; "
     "if [ -n \"$f\" ]; then ( cd $t; "
     "{ cut -c67- SHA256SUMS; echo SHA256SUMS; } >$v.list; "

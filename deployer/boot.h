@@ -4,14 +4,16 @@
  *
  *     base DIGEST      only where the machine lacks the bundle: what follows the
  *                      settings is a delta against this one, which it has
+ *     size N           only where it lacks the bundle: bytes that follow the settings
  *     KEY VALUE ...    the settings, for `run`
  *     end NONCE
- *     a tar.gz         only where it lacks the bundle: all of it, or the delta
+ *     a tar.gz         of that size: all of it, or the delta
  *
- * then starts the bundle's `run`.  A bundle is there complete or not at all: it
- * is laid out beside, compared with its SHA256SUMS, and moved.  A base that did
- * not lead to the right files is not offered again.  Bundles lie in /run, three
- * of them at most: looking leaves nothing behind.
+ * then starts the bundle's `run`, which has the rest of standard input: a line
+ * `stop NONCE` lets it end after the step that it is at.  A bundle is there complete or not at all:
+ * it is laid out beside, compared with its SHA256SUMS, and moved.  A base that did not lead to the
+ * right files is not offered again.  Bundles lie in /run, three of them at most: looking leaves
+ * nothing behind.
  *
  * It is to stand in single quotes on one line: no single quote, no newline, no
  * "!", so that every login shell hands it on unchanged.

@@ -16,7 +16,9 @@ struct member {
     struct target target;                  /* a copy, to learn from */
     struct known known;                    /* likewise */
     bool learnt, has_id;                   /* has_id: it has said that it has one */
+    bool stopped;                          /* between two steps, as it was told */
     bool step_failed;                      /* the progress knows why it failed */
+    char step[STEPWIRE_NAME_MAX + 1];      /* that is at work there */
     int64_t step_started_ms;
 };
 
@@ -29,6 +31,7 @@ struct running {
     int64_t run;
     bool looks_only; /* what checks find is all there will be */
     int signal;
+    bool cancelled;
     sd_event_source *tick, *stop[2], *resize;
 };
 
@@ -123,10 +126,13 @@ static void on_step(struct running *r, size_t index, const struct stepwire_event
         break;
     case STEPWIRE_START:
         event.kind = PROGRESS_START;
+        (void)snprintf(m->step, sizeof(m->step), "%s", step->name);
         m->step_started_ms = clock_ms(CLOCK_REALTIME);
         break;
     case STEPWIRE_RESULT:
         event.kind = PROGRESS_RESULT;
+        *m->step = '\0';
+        m->stopped = m->stopped || (step->status == STEP_SKIPPED && !m->step_failed);
         m->step_failed = m->step_failed || step->status == STEP_FAILED;
         record(r, index, step->name, step_status_name(step->status), step->detail, step->lines);
         m->step_started_ms = clock_ms(CLOCK_REALTIME);
@@ -139,6 +145,7 @@ static void on_step(struct running *r, size_t index, const struct stepwire_event
     case STEPWIRE_BUSY:
     case STEPWIRE_REFUSED: /* told once, as why the job ended */
     case STEPWIRE_HELLO:
+    case STEPWIRE_ALIVE:
     case STEPWIRE_END:
     case STEPWIRE_STREAM:
         return;
@@ -158,18 +165,20 @@ static void on_done(struct running *r, size_t index, const struct job_event *eve
         [JOB_OK] = PROGRESS_DONE,           [JOB_CHANGED] = PROGRESS_DONE,
         [JOB_WOULD_CHANGE] = PROGRESS_DONE, [JOB_FAILED] = PROGRESS_BROKEN,
         [JOB_REFUSED] = PROGRESS_BROKEN,    [JOB_UNREACHABLE] = PROGRESS_UNREACHABLE,
-        [JOB_CANCELLED] = PROGRESS_SKIP,
+        [JOB_CANCELLED] = PROGRESS_NOTE,
     };
+    struct member *m = &r->members[index];
 
     record(r, index, "", job_outcome_name(event->outcome), event->text, NULL);
     hear(r, index, "outcome", job_outcome_name(event->outcome));
     if (*event->text)
         hear(r, index, "why", event->text);
+    *m->step = '\0';
     /* What was cut off is "interrupted": progress_finish says so of machines
      * that have not ended. */
-    if (event->outcome == JOB_FAILED && r->members[index].step_failed)
+    if (event->outcome == JOB_FAILED && m->step_failed)
         show(r, index, PROGRESS_DONE, NULL);
-    else if (event->outcome != JOB_CANCELLED)
+    else if (event->outcome != JOB_CANCELLED || m->stopped)
         show(r, index, ends[event->outcome], event->text);
     if (--r->left == 0)
         (void)sd_event_exit(r->loop, 0);
@@ -213,14 +222,37 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
+/* What becomes of the machines that are at a step. */
+static void tell_at_work(struct running *r, const char *what)
+{
+    for (size_t i = 0; i < r->n_members; i++) {
+        char words[STEPWIRE_NAME_MAX + 100];
+
+        if (!*r->members[i].step)
+            continue;
+        (void)snprintf(words, sizeof(words), what, r->members[i].step);
+        show(r, i, PROGRESS_NOTE, words);
+    }
+}
+
+/* Ctrl-C once: after the step at work.  Twice, and whatever else ends programs
+ * (its sender waits for nobody): at once. */
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
 {
     struct running *r = arg;
+    bool first = r->signal == 0;
 
     (void)source;
-    if (r->signal) /* asked twice: at once */
-        return sd_event_exit(r->loop, 0);
     r->signal = (int)info->ssi_signo;
+    if (first && r->signal == SIGINT) {
+        tell_at_work(r, "stopping after %s, which is at work; Ctrl-C again leaves at once");
+        executor_stop(r->executor);
+        return 0;
+    }
+    if (r->cancelled)
+        return sd_event_exit(r->loop, 0);
+    r->cancelled = true;
+    tell_at_work(r, "left at work on %s, which goes on to its end there");
     executor_cancel(r->executor);
     return 0;
 }

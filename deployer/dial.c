@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { DEAD_PEER_S = 30 };
+#include "pulse.h"
 
 static int64_t now_ms(void)
 {
@@ -39,10 +39,11 @@ static socklen_t to_sockaddr(const struct address *a, uint16_t port, struct sock
 }
 
 /* A machine whose plug is pulled must not hold a worker for the kernel's
- * fifteen minutes (tcp(7)). */
-static void tune_socket(int fd)
+ * fifteen minutes (tcp(7)): it is gone when it has acknowledged nothing for as
+ * long as it may be silent. */
+static void tune_socket(int fd, unsigned timeout_ms)
 {
-    int on = 1, idle = DEAD_PEER_S / 3, dead = DEAD_PEER_S * 1000;
+    int on = 1, dead = (int)pulse_limit_ms(timeout_ms), idle = PULSE_BEAT_MS / 1000;
 
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
@@ -76,8 +77,8 @@ static int wait_connected(int fd, int cancel_fd, unsigned timeout_ms)
     return -problem;
 }
 
-static int connect_one(const struct address *a, uint16_t port, unsigned timeout_ms, int cancel_fd,
-                       int *ret_fd)
+static int connect_one(const struct address *a, uint16_t port, unsigned timeout_ms,
+                       unsigned silence_ms, int cancel_fd, int *ret_fd)
 {
     CLEANUP_CLOSE int fd = -1;
     struct sockaddr_storage to;
@@ -87,7 +88,7 @@ static int connect_one(const struct address *a, uint16_t port, unsigned timeout_
     fd = socket(a->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
-    tune_socket(fd);
+    tune_socket(fd, silence_ms);
     if (connect(fd, (struct sockaddr *)&to, size) < 0 && errno != EINPROGRESS)
         return -errno;
     r = wait_connected(fd, cancel_fd, timeout_ms);
@@ -100,23 +101,29 @@ static int connect_one(const struct address *a, uint16_t port, unsigned timeout_
 int dial(const struct address *addresses, size_t n, uint16_t port, unsigned timeout_ms,
          int cancel_fd, struct address *ret_peer, int *ret_fd, struct error *err)
 {
-    int r = -EDESTADDRREQ;
-    char text[ADDRESS_TEXT_MAX] = "";
+    int r, first = -EDESTADDRREQ; /* the best address's is what a person is told */
+    char text[ADDRESS_TEXT_MAX];
 
     for (size_t i = 0; i < n; i++) {
         /* A machine has few that matter: best first. */
         unsigned share = timeout_ms / (unsigned)(n > 3 ? 3 : n);
 
-        address_format(&addresses[i], text);
-        r = connect_one(&addresses[i], port, share, cancel_fd, ret_fd);
+        r = connect_one(&addresses[i], port, share, timeout_ms, cancel_fd, ret_fd);
         if (r == 0) {
             *ret_peer = addresses[i];
             return 0;
         }
         if (r == -ECANCELED)
             return error_set(err, r, "interrupted");
+        if (i == 0)
+            first = r;
     }
-    if (r == -EDESTADDRREQ)
-        return error_set(err, r, "no address is known");
-    return error_sys(err, r, "cannot connect to %s port %u", text, port);
+    if (n == 0)
+        return error_set(err, first, "no address is known; does dcop-discover show it?");
+    address_format(&addresses[0], text);
+    return error_set(err, first, "cannot connect to %s port %u: %s; %s", text, port,
+                     strerror(-first),
+                     first == -ECONNREFUSED
+                         ? "no SSH server listens there: on the machine, systemctl enable --now ssh"
+                         : "is it off, asleep, or in another network?");
 }

@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 
 #include "discovery/base/queue.h"
+#include "session.h"
 
 /* What a worker's calls into libssh and the crypto below it need, generously;
  * only touched pages count. */
@@ -44,8 +45,8 @@ struct executor {
     struct slot **slots; /* by index; NULL once JOB_DONE was told */
     size_t n_slots, next, running, done;
     unsigned forks;
-    int cancel_fd; /* an eventfd: readable, and never read, once cancelled */
-    bool cancelled;
+    struct stop_fds stop; /* eventfds: readable, and never read, once asked for */
+    bool stopped;
     executor_listener *listener;
     void *arg;
 };
@@ -103,7 +104,7 @@ static void *work(void *arg)
 {
     struct slot *slot = arg;
 
-    job_run(&slot->job, slot->executor->cancel_fd, on_job_event, slot);
+    job_run(&slot->job, slot->executor->stop, on_job_event, slot);
     return NULL;
 }
 
@@ -131,10 +132,10 @@ static int start_thread(struct slot *slot)
 
 static void start_waiting(struct executor *e)
 {
-    while (e->next < e->n_slots && (e->cancelled || e->running < e->forks)) {
+    while (e->next < e->n_slots && (e->stopped || e->running < e->forks)) {
         struct slot *slot = e->slots[e->next++];
 
-        if (e->cancelled)
+        if (e->stopped)
             end_without_thread(slot, JOB_CANCELLED, "interrupted before it began");
         else if (start_thread(slot) < 0)
             end_without_thread(slot, JOB_FAILED, "no thread can be started for it");
@@ -191,8 +192,9 @@ int executor_new(sd_event *loop, unsigned forks, executor_listener *listener, vo
     if (!e)
         return error_sys(err, -ENOMEM, "cannot start workers");
     *e = (struct executor){.forks = forks, .listener = listener, .arg = arg};
-    e->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (e->cancel_fd < 0)
+    e->stop.stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    e->stop.cancel = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (e->stop.stop < 0 || e->stop.cancel < 0)
         return error_sys(err, -errno, "cannot start workers");
     e->queue = queue_new(0, message_free);
     if (!e->queue)
@@ -223,8 +225,10 @@ void executor_free(struct executor *e)
     free(e->slots);
     (void)sd_event_source_disable_unref(e->source);
     queue_free(e->queue);
-    if (e->cancel_fd >= 0)
-        (void)close(e->cancel_fd);
+    if (e->stop.stop >= 0)
+        (void)close(e->stop.stop);
+    if (e->stop.cancel >= 0)
+        (void)close(e->stop.cancel);
     free(e);
 }
 
@@ -254,12 +258,19 @@ int executor_add(struct executor *e, struct job *job, size_t *ret_index)
     return 0;
 }
 
+void executor_stop(struct executor *e)
+{
+    e->stopped = true;
+    if (e->stop.stop >= 0)
+        (void)eventfd_write(e->stop.stop, 1);
+    start_waiting(e);
+}
+
 void executor_cancel(struct executor *e)
 {
-    e->cancelled = true;
-    if (e->cancel_fd >= 0)
-        (void)eventfd_write(e->cancel_fd, 1);
-    start_waiting(e);
+    if (e->stop.cancel >= 0)
+        (void)eventfd_write(e->stop.cancel, 1);
+    executor_stop(e);
 }
 
 bool executor_idle(const struct executor *e)

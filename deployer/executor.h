@@ -33,6 +33,10 @@ DEFINE_CLEANUP(struct executor *, executor_free);
  * free; at the latest when the loop runs.  -ENOMEM. */
 int executor_add(struct executor *e, struct job *job, size_t *ret_index);
 
+/* Lets running jobs end after the step that is at work, and ends waiting and
+ * connecting ones at once; each still tells JOB_DONE. */
+void executor_stop(struct executor *e);
+
 /* Ends running jobs soon and waiting ones at once; each still tells JOB_DONE. */
 void executor_cancel(struct executor *e);
 

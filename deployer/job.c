@@ -53,7 +53,11 @@ struct run {
     struct text why;             /* the words of the step that failed */
     struct text others;          /* what answered at its addresses and was not it */
     struct lines output, errors; /* of a command, once it streams */
-    bool ended, changed, failed, would_change;
+    struct text left;            /* the steps that a stopped run has left */
+    struct text stop;            /* what tells the machine to stop */
+    bool planned;                /* it has steps, between which it can stop */
+    bool at_work;                /* on one of them */
+    bool ended, changed, failed, would_change, stopped;
     bool whole;      /* no delta this time */
     bool delta_sent; /* and nothing was heard of the bundle's own since */
     int problem;     /* negative errno from within a handler */
@@ -203,10 +207,23 @@ int job_settings(const struct job *job, const char *nonce, const struct address 
     return r < 0 ? error_sys(err, r, "cannot write the settings") : 0;
 }
 
+/* Between two steps: what the machine is at is brought to its end. */
+static bool on_stop(void *arg)
+{
+    struct run *run = arg;
+
+    /* The line before may be unfinished, as far as the machine has read. */
+    text_addf(&run->stop, "\nstop %s\n", run->nonce);
+    return run->planned && !run->wire.streaming && text_error(&run->stop) == 0 &&
+           session_send(run->session, run->stop.data, run->stop.size) == 0;
+}
+
 static void on_hello(struct run *run, const struct stepwire_event *event)
 {
     const struct job_common *common = run->job->common;
     const struct bundle_delta *delta = NULL;
+    const void *bytes;
+    size_t size;
     struct address local;
     bool local_known = session_local(run->session, &local) == 0;
 
@@ -215,6 +232,10 @@ static void on_hello(struct run *run, const struct stepwire_event *event)
         delta = bundle_deltas_find(common->deltas, event->detail);
     if (delta)
         text_addf(&run->settings, "base %s\n", delta->base);
+    bytes = delta ? delta->bytes.data : common->bundle;
+    size = delta ? delta->bytes.size : common->bundle_size;
+    if (event->wanted)
+        text_addf(&run->settings, "size %zu\n", size);
     if (job_settings(run->job, run->nonce, session_peer(run->session), local_known ? &local : NULL,
                      &run->settings, &run->error) < 0) {
         run->problem = run->error.code;
@@ -223,11 +244,9 @@ static void on_hello(struct run *run, const struct stepwire_event *event)
     (void)session_send(run->session, run->settings.data, run->settings.size);
     if (event->wanted) {
         tell(run, &(struct job_event){.kind = JOB_SENDING});
-        (void)session_send(run->session, delta ? delta->bytes.data : common->bundle,
-                           delta ? delta->bytes.size : common->bundle_size);
+        (void)session_send(run->session, bytes, size);
         run->delta_sent = delta != NULL;
     }
-    session_send_end(run->session);
 }
 
 static void on_output_line(const char *line, void *arg)
@@ -249,15 +268,22 @@ static void on_event(const struct stepwire_event *event, void *arg)
     case STEPWIRE_HELLO:
         on_hello(run, event);
         return;
+    case STEPWIRE_ALIVE:
+        session_beats(run->session);
+        return;
     case STEPWIRE_CHECK:
     case STEPWIRE_RESULT:
+        run->at_work = false;
+        if (event->status == STEP_SKIPPED)
+            text_addf(&run->left, "%s%s", run->left.size ? ", " : "", event->name);
         if (event->status == STEP_CHANGED)
             run->changed = true;
         if (event->status == STEP_FAILED && run->why.size == 0)
             text_addf(&run->why, "%s: %s", event->name, event->detail);
         break;
     case STEPWIRE_BUSY:
-        text_addf(&run->why, "another run is at work on it: %s", event->detail);
+        text_addf(&run->why, "another run is at work on it: %s; deploy again when it has ended",
+                  event->detail);
         break;
     case STEPWIRE_REFUSED:
         if (run->why.size == 0)
@@ -265,11 +291,17 @@ static void on_event(const struct stepwire_event *event, void *arg)
         break;
     case STEPWIRE_END:
         run->ended = true;
+        run->at_work = false;
+        run->stopped = event->status == STEP_SKIPPED;
         run->failed = event->status == STEP_FAILED;
         run->would_change = event->status == STEP_CHANGE;
         break;
     case STEPWIRE_PLAN:
+        run->planned = true;
+        break;
     case STEPWIRE_START:
+        run->at_work = true;
+        break;
     case STEPWIRE_FACT:
     case STEPWIRE_DIFF:
     case STEPWIRE_NOTE:
@@ -359,11 +391,13 @@ static const char *last_complaint(struct run *run)
 }
 
 /* The command ended before its hello. */
-static int explain_silence(const struct run *run, int status, struct error *err)
+static int explain_silence(struct run *run, int status, struct error *err)
 {
-    return become_explain(
+    const char *user = user_of(run->job);
+    char address[ADDRESS_TEXT_MAX];
+    int r = become_explain(
         &(struct become_refusal){
-            .user = user_of(run->job),
+            .user = user,
             .status = status,
             .prompted = run->password_sent,
             .unseen = run->job->common->become_password && !run->may_have_password,
@@ -371,13 +405,45 @@ static int explain_silence(const struct run *run, int status, struct error *err)
             .output = text_str(&run->noise),
         },
         err);
+
+    if (r < 0)
+        return r;
+    address_format(session_peer(run->session), address);
+    return error_set(err, -EREMOTEIO,
+                     "logged in, but no command could be begun (status %d: %s): the profile of "
+                     "'%s' there (~/.bashrc, ~/.profile) ends it, or sudo does; "
+                     "`ssh %s@%s sudo true` shows it",
+                     status, last_complaint(run), user, user, address);
+}
+
+/* Before the steps can say why, there is the boot command, which writes to /run. */
+static int explain_boot(struct run *run, int status, struct error *err)
+{
+    const char *said = text_str(&run->complaints);
+
+    /* dash's printf says no more than that of a write. */
+    if (strstr(said, "No space left on device") || strstr(said, "printf: I/O error"))
+        return error_set(err, -EREMOTEIO,
+                         "there is no room in /run on the machine for the bundle (%zu KiB, "
+                         "packed); make room there (df -h /run), then deploy again",
+                         run->job->common->bundle_size / 1024 + 1);
+    if (strstr(said, "/run/dcop") && strstr(said, "Read-only file system"))
+        return error_set(err, -EREMOTEIO,
+                         "/run on the machine cannot be written: %s; reboot it, then deploy again",
+                         last_complaint(run));
+    if (!run->wire.greeted)
+        return explain_silence(run, status, err);
+    return error_set(err, -EREMOTEIO, "the machine gave up (status %d): %s; deploy again", status,
+                     last_complaint(run));
 }
 
 /* Turns how the command ended into an outcome. */
 static enum job_outcome conclude(struct run *run, int status, struct error *err)
 {
-    const char *complaint;
-
+    if (run->stopped) {
+        (void)error_set(err, -ECANCELED, "stopped; left: %s", text_str(&run->left));
+        return JOB_CANCELLED;
+    }
     if (run->ended && !run->failed) {
         if (run->would_change)
             return JOB_WOULD_CHANGE;
@@ -398,10 +464,7 @@ static enum job_outcome conclude(struct run *run, int status, struct error *err)
         (void)error_set(err, -EREMOTEIO, "%s", text_str(&run->why));
         return JOB_FAILED;
     }
-    if (!run->wire.greeted && explain_silence(run, status, err) < 0)
-        return JOB_FAILED;
-    complaint = last_complaint(run);
-    (void)error_set(err, -EREMOTEIO, "the machine gave up (status %d): %s", status, complaint);
+    (void)explain_boot(run, status, err);
     return JOB_FAILED;
 }
 
@@ -422,7 +485,21 @@ static enum job_outcome outcome_of_error(int code)
     }
 }
 
-static enum job_outcome execute(struct run *run, int cancel_fd, struct error *err)
+/* A run on the machine does not end with the connection. */
+static void tell_what_goes_on(const struct run *run, int code, struct error *err)
+{
+    char said[ERROR_TEXT_MAX];
+
+    if (!run->at_work)
+        return;
+    (void)snprintf(said, sizeof(said), "%s", err->text);
+    (void)error_set(err, code,
+                    "%s; what is at work there goes on to its end, and `dcop-deploy --resume` "
+                    "picks it up",
+                    said);
+}
+
+static enum job_outcome execute(struct run *run, struct stop_fds stop, struct error *err)
 {
     const struct job *job = run->job;
     struct session_options options = {
@@ -432,11 +509,12 @@ static enum job_outcome execute(struct run *run, int cancel_fd, struct error *er
         .user = user_of(job),
         .auth = job->common->auth,
         .timeout_ms = job->common->timeout_ms,
-        .cancel_fd = cancel_fd,
+        .stop = stop,
         .check = check_hostkey,
         .arg = run,
     };
-    struct session_handler handler = {.output = on_output, .errors = on_errors, .arg = run};
+    struct session_handler handler = {
+        .output = on_output, .errors = on_errors, .stop = on_stop, .arg = run};
     CLEANUP_TEXT struct text command = TEXT_INIT;
     int status = -1, r;
 
@@ -452,13 +530,16 @@ static enum job_outcome execute(struct run *run, int cancel_fd, struct error *er
     }
     if (r == 0)
         r = session_run(run->session, text_str(&command), &handler, &status, err);
+    if (r < 0)
+        tell_what_goes_on(run, r, err);
     return r < 0 ? outcome_of_error(r) : conclude(run, status, err);
 }
 
 /* `ret_again` (may be NULL: the whole bundle is to go): a delta did not lead to
  * the bundle, as when the machine's copy of its base is damaged. */
-static enum job_outcome run_once(const struct job *job, int cancel_fd, job_listener *listener,
-                                 void *arg, bool *ret_again, struct error *err)
+static enum job_outcome run_once(const struct job *job, struct stop_fds stop,
+                                 job_listener *listener, void *arg, bool *ret_again,
+                                 struct error *err)
 {
     struct run run = {.job = job, .listener = listener, .arg = arg, .whole = !ret_again};
     enum job_outcome outcome = JOB_FAILED;
@@ -470,7 +551,7 @@ static enum job_outcome run_once(const struct job *job, int cancel_fd, job_liste
         (void)error_set(err, -EIO, "the system has no random numbers");
     else {
         stepwire_init(&run.wire, run.nonce, on_event, &run);
-        outcome = execute(&run, cancel_fd, err);
+        outcome = execute(&run, stop, err);
         session_free(run.session);
         stepwire_clear(&run.wire);
     }
@@ -480,21 +561,23 @@ static enum job_outcome run_once(const struct job *job, int cancel_fd, job_liste
     text_clear(&run.noise);
     text_clear(&run.complaints);
     text_clear(&run.why);
+    text_clear(&run.left);
+    text_clear(&run.stop);
     text_clear(&run.others);
     lines_clear(&run.output);
     lines_clear(&run.errors);
     return outcome;
 }
 
-void job_run(const struct job *job, int cancel_fd, job_listener *listener, void *arg)
+void job_run(const struct job *job, struct stop_fds stop, job_listener *listener, void *arg)
 {
     struct error err = {0};
     bool again = false;
-    enum job_outcome outcome = run_once(job, cancel_fd, listener, arg, &again, &err);
+    enum job_outcome outcome = run_once(job, stop, listener, arg, &again, &err);
 
     if (again) {
         err = (struct error){0};
-        outcome = run_once(job, cancel_fd, listener, arg, NULL, &err);
+        outcome = run_once(job, stop, listener, arg, NULL, &err);
     }
     listener(&(struct job_event){.kind = JOB_DONE, .outcome = outcome, .text = err.text}, arg);
 }

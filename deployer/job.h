@@ -13,6 +13,7 @@
 #include "bundle-delta.h"
 #include "discovery/base/error.h"
 #include "known.h"
+#include "session.h"
 #include "stepwire.h"
 #include "target.h"
 
@@ -79,9 +80,11 @@ struct job_event {
 
 typedef void job_listener(const struct job_event *event, void *arg);
 
-/* Runs the job; the last event is JOB_DONE.  `cancel_fd` becoming readable
- * ends it soon; what runs on the machine goes on there. */
-void job_run(const struct job *job, int cancel_fd, job_listener *listener, void *arg);
+/* Runs the job; the last event is JOB_DONE.  `stop.stop` becoming readable lets
+ * the machine finish the step that it is at and ends the job then, or at once
+ * where no step is at work; `stop.cancel` ends it soon in any case: what runs
+ * on the machine goes on there. */
+void job_run(const struct job *job, struct stop_fds stop, job_listener *listener, void *arg);
 
 /* One setting: a line "key value", the value percent-encoded. */
 void job_add_setting(struct text *to, const char *key, const char *value);

@@ -219,6 +219,7 @@ static int start_progress(const struct deploy_options *o, bool silent, struct pr
         .colour = program_wants_color(STDERR_FILENO),
         .quiet = o->quiet,
         .verbose = o->verbose,
+        .recap_apart = !isatty(STDOUT_FILENO),
         .write = silent ? write_nothing : write_progress,
         .arg = o->json ? stdout : stderr,
     };
@@ -244,19 +245,23 @@ static int conclude(struct program *p, const struct action *action, const struct
 {
     CLEANUP_TEXT struct text recap = TEXT_INIT;
     struct progress_counts counts;
+    bool bad;
 
-    if (!action->no_recap && progress_recap(progress, &recap) == 0)
+    progress_count(progress, &counts);
+    bad = p->absent || counts.failed || counts.unreachable || counts.skipped || counts.interrupted;
+    if (!action->no_recap && progress_recap(progress, &recap) == 0) {
+        if (bad && !signal && !action->unrecorded && !p->options.json)
+            text_adds(&recap, "\ndcop-deploy --resume does what is left.\n");
         program_put(stdout, &recap);
+    }
     if (signal) {
-        fprintf(stderr, "Interrupted.%s\n",
+        fprintf(stderr, "Interrupted: %u of %u machines %s left.%s\n", counts.interrupted,
+                counts.machines, counts.interrupted == 1 ? "is" : "are",
                 action->unrecorded ? "" : " dcop-deploy --resume does what is left.");
         program_clear(p);
         end_by_signal(signal);
     }
-    progress_count(progress, &counts);
-    return p->absent || counts.failed || counts.unreachable || counts.skipped || counts.interrupted
-               ? 1
-               : 0;
+    return bad ? 1 : 0;
 }
 
 /* Cards that were cloned, host key and all, are told of; they work.  What cannot

@@ -1,7 +1,6 @@
-#include "session.h"
+#include "deployer/session.h"
 
 #include <errno.h>
-#include <libssh/callbacks.h>
 #include <libssh/libssh.h>
 #include <poll.h>
 #include <stdio.h>
@@ -10,37 +9,9 @@
 #include <time.h>
 
 #include "dial.h"
+#include "session-internal.h"
 
-enum { SEND_AT_ONCE = 32 * 1024 };
-
-struct part {
-    const char *bytes;
-    size_t size;
-};
-
-struct session {
-    ssh_session ssh; /* owns the socket once it is set */
-    ssh_event event;
-    ssh_channel channel;
-    int cancel_fd;
-    unsigned timeout_ms;
-    bool cancelled, trusted; /* trusted: its host key was accepted */
-    struct address peer;
-    const struct waiter *waiter; /* while it logs in */
-
-    const struct session_handler *handler;
-    struct error *err; /* of the running command; set by its callbacks */
-    int failure;
-    const char *command;
-    struct part parts[SESSION_PARTS_MAX];
-    size_t n_parts;
-    bool end_wanted, end_sent, begun, closed;
-    int64_t deadline; /* until begun */
-    int status;       /* -1 until known */
-    struct ssh_channel_callbacks_struct callbacks;
-};
-
-static int64_t now_ms(void)
+int64_t session_now_ms(void)
 {
     struct timespec t;
 
@@ -48,40 +19,62 @@ static int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static int on_cancel(socket_t fd, int events, void *arg)
+static int on_stop(socket_t fd, int events, void *arg)
 {
     struct session *s = arg;
 
     (void)fd;
     (void)events;
-    s->cancelled = true;
-    return SSH_ERROR;
+    s->asked = true;
+    return SSH_OK;
 }
 
-/* Lets libssh work until something happened or the deadline (< 0: none). */
-static int turn(struct session *s, int64_t deadline, struct error *err)
+static int watch(struct session *s, int fd, struct error *err)
 {
-    int64_t left = deadline < 0 ? -1 : deadline - now_ms();
+    s->asked = false;
+    if (s->watched >= 0)
+        (void)ssh_event_remove_fd(s->event, s->watched);
+    s->watched = fd;
+    if (fd >= 0 && ssh_event_add_fd(s->event, fd, POLLIN, on_stop, s) != SSH_OK)
+        return error_sys(err, -ENOMEM, "cannot wait for the connection");
+    return 0;
+}
 
-    if (deadline >= 0 && left <= 0)
-        return error_set(err, -ETIMEDOUT, "no answer within %g s", s->timeout_ms / 1000.0);
+/* The first time the command may come to its own end. */
+static int heed(struct session *s, struct error *err)
+{
+    if (s->watched == s->stop.stop && s->begun && s->handler->stop &&
+        s->handler->stop(s->handler->arg))
+        return watch(s, s->stop.cancel, err);
+    return error_set(err, -ECANCELED, "interrupted");
+}
+
+int session_wait_until(struct session *s, int64_t until, struct error *err)
+{
+    int64_t left = until - session_now_ms();
+
     /* What it returns says less than the session does: the other side's goodbye
      * is no error to it. */
-    (void)ssh_event_dopoll(s->event, (int)left);
-    if (s->cancelled)
-        return error_set(err, -ECANCELED, "interrupted");
+    (void)ssh_event_dopoll(s->event, left < 0 ? 0 : (int)left);
+    if (s->asked)
+        return heed(s, err);
     if (!ssh_is_connected(s->ssh) && !s->closed)
         return error_set(err, -ECONNRESET, "the connection was lost%s%s",
                          *ssh_get_error(s->ssh) ? ": " : "", ssh_get_error(s->ssh));
     return 0;
 }
 
-/* Repeats a libssh call while it says "again".  Its last word is left in
- * `ret_result`; returns 0, or what a wait failed with. */
-static int repeat(struct session *s, int (*call)(struct session *s), int *ret_result,
-                  struct error *err)
+int session_turn(struct session *s, int64_t deadline, struct error *err)
 {
-    int64_t deadline = now_ms() + s->timeout_ms;
+    if (deadline <= session_now_ms())
+        return error_set(err, -ETIMEDOUT, "no answer within %g s", s->timeout_ms / 1000.0);
+    return session_wait_until(s, deadline, err);
+}
+
+int session_repeat(struct session *s, int (*call)(struct session *s), int *ret_result,
+                   struct error *err)
+{
+    int64_t deadline = session_now_ms() + s->timeout_ms;
 
     for (;;) {
         int r;
@@ -93,17 +86,17 @@ static int repeat(struct session *s, int (*call)(struct session *s), int *ret_re
             s->event = ssh_event_new();
             if (!s->event || ssh_event_add_session(s->event, s->ssh) != SSH_OK)
                 return error_sys(err, -ENOMEM, "cannot wait for the connection");
-            if (s->cancel_fd >= 0 &&
-                ssh_event_add_fd(s->event, s->cancel_fd, POLLIN, on_cancel, s) != SSH_OK)
-                return error_sys(err, -ENOMEM, "cannot wait for the connection");
+            r = watch(s, s->stop.stop, err);
+            if (r < 0)
+                return r;
         }
-        r = turn(s, deadline, err);
+        r = session_turn(s, deadline, err);
         if (r < 0)
             return r;
     }
 }
 
-static int libssh_error(struct session *s, int code, const char *doing, struct error *err)
+int session_libssh_error(struct session *s, int code, const char *doing, struct error *err)
 {
     return error_set(err, code, "%s: %s", doing, ssh_get_error(s->ssh));
 }
@@ -124,7 +117,7 @@ static int prepare(struct session *s, const struct session_options *o, int fd, s
         ssh_options_set(s->ssh, SSH_OPTIONS_HOSTKEYS, hostkeys) < 0 ||
         ssh_options_set(s->ssh, SSH_OPTIONS_FD, &fd) < 0) {
         (void)close(fd);
-        return libssh_error(s, -EINVAL, "cannot set up the connection", err);
+        return session_libssh_error(s, -EINVAL, "cannot set up the connection", err);
     }
     ssh_set_blocking(s->ssh, 0);
     return 0;
@@ -150,7 +143,7 @@ static int check_hostkey(struct session *s, const struct session_options *o, boo
     if (fingerprint)
         r = o->check(fingerprint, &s->peer, ret_password, o->arg, err);
     else
-        (void)libssh_error(s, r, "cannot read the host key", err);
+        (void)session_libssh_error(s, r, "cannot read the host key", err);
     ssh_string_free_char(fingerprint);
     ssh_clean_pubkey_hash(&hash);
     ssh_key_free(key);
@@ -176,7 +169,7 @@ static int repeat_for_login(void *arg, int (*call)(void *), void *call_arg, int 
     int r;
 
     s->waiter = &waiter;
-    r = repeat(s, call_of_login, ret_result, err);
+    r = session_repeat(s, call_of_login, ret_result, err);
     s->waiter = NULL;
     return r;
 }
@@ -202,7 +195,7 @@ static int explain_no_ssh(struct session *s, const struct session_options *o, in
                          "(MaxStartups), or it rests after failed logins (PerSourcePenalties). "
                          "Wait a minute, then repeat with fewer --forks; `journalctl -u ssh` "
                          "there says which");
-    return libssh_error(s, -EPROTO, "cannot speak SSH", err);
+    return session_libssh_error(s, -EPROTO, "cannot speak SSH", err);
 }
 
 static int open_ssh(struct session *s, const struct session_options *o, struct error *err)
@@ -210,7 +203,7 @@ static int open_ssh(struct session *s, const struct session_options *o, struct e
     struct auth_login login = {
         .ssh = s->ssh, .user = o->user, .repeat = repeat_for_login, .waiter = s};
     int result = SSH_ERROR;
-    int r = repeat(s, call_connect, &result, err);
+    int r = session_repeat(s, call_connect, &result, err);
 
     if (r < 0 || result != SSH_OK)
         return explain_no_ssh(s, o, r, err);
@@ -231,12 +224,13 @@ static int open_one(const struct session_options *o, const struct address *addre
 
     if (!s)
         return error_sys(err, -ENOMEM, "cannot connect");
-    s->cancel_fd = o->cancel_fd;
+    s->stop = o->stop;
+    s->watched = -1;
     s->timeout_ms = timeout_ms;
     s->ssh = ssh_new();
     if (!s->ssh)
         return error_sys(err, -ENOMEM, "cannot connect");
-    r = dial(addresses, n, o->port, timeout_ms, o->cancel_fd, &s->peer, &fd, err);
+    r = dial(addresses, n, o->port, timeout_ms, o->stop.stop, &s->peer, &fd, err);
     if (r == 0)
         r = prepare(s, o, fd, err);
     if (r == 0)
@@ -252,7 +246,7 @@ int session_open(const struct session_options *o, struct session **ret, struct e
 {
     /* Addresses come from the network: many must not hold a worker for long.
      * The last one has all the time, as has the only one. */
-    int64_t deadline = now_ms() + 2 * (int64_t)o->timeout_ms;
+    int64_t deadline = session_now_ms() + 2 * (int64_t)o->timeout_ms;
     unsigned share =
         o->timeout_ms / (unsigned)(o->n_addresses > 3 ? 3 : o->n_addresses + !o->n_addresses);
     struct error refusal = {0};
@@ -269,7 +263,7 @@ int session_open(const struct session_options *o, struct session **ret, struct e
             return r;
         if (r == -EKEYREJECTED && refusal.code == 0 && err)
             refusal = *err;
-        if (now_ms() > deadline)
+        if (session_now_ms() > deadline)
             break;
     }
     if (refusal.code < 0)
@@ -282,8 +276,8 @@ void session_free(struct session *s)
     if (!s)
         return;
     if (s->event) {
-        if (s->cancel_fd >= 0)
-            (void)ssh_event_remove_fd(s->event, s->cancel_fd);
+        if (s->watched >= 0)
+            (void)ssh_event_remove_fd(s->event, s->watched);
         (void)ssh_event_remove_session(s->event, s->ssh);
     }
     if (s->channel)
@@ -315,166 +309,5 @@ int session_local(const struct session *s, struct address *ret)
         memcpy(ret->bytes, &((struct sockaddr_in6 *)&local)->sin6_addr, 16);
     else
         return -EAFNOSUPPORT;
-    return 0;
-}
-
-static int on_data(ssh_session ssh, ssh_channel channel, void *data, uint32_t size, int is_stderr,
-                   void *arg)
-{
-    struct session *s = arg;
-
-    (void)ssh;
-    (void)channel;
-    if (s->failure == 0) {
-        s->failure = is_stderr ? s->handler->errors(data, size, s->handler->arg, s->err)
-                               : s->handler->output(data, size, s->handler->arg, s->err);
-    }
-    return (int)size; /* taken, also when nobody wants it any more: the window must not fill */
-}
-
-static void on_exit_status(ssh_session ssh, ssh_channel channel, int status, void *arg)
-{
-    (void)ssh;
-    (void)channel;
-    ((struct session *)arg)->status = status;
-}
-
-static void on_exit_signal(ssh_session ssh, ssh_channel channel, const char *signal, int core,
-                           const char *message, const char *language, void *arg)
-{
-    (void)ssh;
-    (void)channel;
-    (void)signal;
-    (void)core;
-    (void)message;
-    (void)language;
-    ((struct session *)arg)->status = SESSION_SIGNALLED;
-}
-
-static void on_close(ssh_session ssh, ssh_channel channel, void *arg)
-{
-    (void)ssh;
-    (void)channel;
-    ((struct session *)arg)->closed = true;
-}
-
-static int call_open(struct session *s)
-{
-    return ssh_channel_open_session(s->channel);
-}
-
-static int call_exec(struct session *s)
-{
-    return ssh_channel_request_exec(s->channel, s->command);
-}
-
-static int start(struct session *s, const char *command, struct error *err)
-{
-    int result, r;
-
-    s->channel = ssh_channel_new(s->ssh);
-    if (!s->channel)
-        return error_sys(err, -ENOMEM, "cannot open a channel");
-    s->callbacks = (struct ssh_channel_callbacks_struct){
-        .userdata = s,
-        .channel_data_function = on_data,
-        .channel_exit_status_function = on_exit_status,
-        .channel_exit_signal_function = on_exit_signal,
-        .channel_close_function = on_close,
-    };
-    ssh_callbacks_init(&s->callbacks);
-    if (ssh_set_channel_callbacks(s->channel, &s->callbacks) != SSH_OK)
-        return error_sys(err, -ENOMEM, "cannot open a channel");
-    r = repeat(s, call_open, &result, err);
-    if (r == 0 && result != SSH_OK)
-        r = libssh_error(s, -EPROTO, "cannot open a channel", err);
-    s->command = command;
-    if (r == 0)
-        r = repeat(s, call_exec, &result, err);
-    if (r == 0 && result != SSH_OK)
-        r = libssh_error(s, -EPROTO, "cannot run a command", err);
-    return r;
-}
-
-int session_send(struct session *s, const void *bytes, size_t size)
-{
-    if (s->n_parts == SESSION_PARTS_MAX)
-        return -ENOBUFS;
-    s->parts[s->n_parts++] = (struct part){bytes, size};
-    s->deadline = now_ms() + s->timeout_ms;
-    return 0;
-}
-
-void session_send_end(struct session *s)
-{
-    s->end_wanted = true;
-}
-
-void session_begun(struct session *s)
-{
-    s->begun = true;
-}
-
-/* Sends what the window and the socket take.  No more is handed to libssh
- * while it still holds unsent bytes: its own buffer has no bound. */
-static int pump(struct session *s, struct error *err)
-{
-    while (s->n_parts > 0 && !(ssh_get_poll_flags(s->ssh) & SSH_WRITE_PENDING)) {
-        struct part *part = &s->parts[0];
-        uint32_t room = ssh_channel_window_size(s->channel);
-        size_t size = part->size < room ? part->size : room;
-        int n;
-
-        if (part->size == 0) {
-            memmove(s->parts, s->parts + 1, --s->n_parts * sizeof(*s->parts));
-            continue;
-        }
-        if (size == 0)
-            return 0;
-        if (size > SEND_AT_ONCE)
-            size = SEND_AT_ONCE;
-        n = ssh_channel_write(s->channel, part->bytes, (uint32_t)size);
-        if (n < 0)
-            return libssh_error(s, -EPIPE, "cannot send to the machine", err);
-        if (n == 0)
-            return 0;
-        part->bytes += n;
-        part->size -= (size_t)n;
-    }
-    if (s->n_parts == 0 && s->end_wanted && !s->end_sent) {
-        s->end_sent = true;
-        if (ssh_channel_send_eof(s->channel) != SSH_OK)
-            return libssh_error(s, -EPIPE, "cannot send to the machine", err);
-    }
-    return 0;
-}
-
-int session_run(struct session *s, const char *command, const struct session_handler *handler,
-                int *ret_status, struct error *err)
-{
-    int r;
-
-    s->deadline = now_ms() + s->timeout_ms;
-    s->handler = handler;
-    s->err = err;
-    s->failure = 0;
-    s->n_parts = 0;
-    s->end_wanted = s->end_sent = s->begun = s->closed = false;
-    s->status = -1;
-    r = start(s, command, err);
-    while (r == 0 && !s->closed) {
-        r = pump(s, err);
-        if (r == 0)
-            r = turn(s, s->begun ? -1 : s->deadline, err);
-        if (s->failure < 0)
-            r = s->failure;
-    }
-    if (s->channel)
-        ssh_channel_free(TAKE_PTR(s->channel));
-    if (r < 0)
-        return r;
-    if (s->status < 0)
-        return error_set(err, -ECONNRESET, "the connection ended before the command did");
-    *ret_status = s->status;
     return 0;
 }

@@ -2,8 +2,13 @@
  * A session is one SSH connection, made and used by one thread.
  *
  * It never blocks longer than its timeout: the socket is our own, connected
- * with a deadline; libssh works on it without blocking; a cancel descriptor
- * that becomes readable ends every wait with -ECANCELED.
+ * with a deadline; libssh works on it without blocking.  Two descriptors end
+ * it early by becoming readable: `stop` asks the running command to come to an
+ * end, and is -ECANCELED before there is one; `cancel` ends every wait.
+ *
+ * A machine that hangs is noticed: sshd is asked for a sign when nothing comes
+ * (pulse.h), and a session of which nothing at all was heard for too long ends
+ * with -ETIMEDOUT.
  *
  * The host key is shown to the caller before anything is sent that only the
  * right machine may see; the caller decides.
@@ -28,6 +33,12 @@ struct session;
 typedef int session_hostkey_check(const char *fingerprint, const struct address *peer,
                                   bool *ret_password, void *arg, struct error *err);
 
+/* Level-triggered, -1: none.  Whoever makes `cancel` readable makes `stop` so,
+ * too, which is all that is looked at until a command runs. */
+struct stop_fds {
+    int stop, cancel;
+};
+
 struct session_options {
     const struct address *addresses; /* tried in order */
     size_t n_addresses;
@@ -35,7 +46,7 @@ struct session_options {
     const char *user;
     struct auth *auth;
     unsigned timeout_ms; /* for connecting, and for each wait for an answer */
-    int cancel_fd;       /* -1: none; level-triggered */
+    struct stop_fds stop;
     session_hostkey_check *check;
     void *arg;
 };
@@ -58,6 +69,8 @@ int session_local(const struct session *s, struct address *ret);
 struct session_handler {
     int (*output)(const void *bytes, size_t size, void *arg, struct error *err);
     int (*errors)(const void *bytes, size_t size, void *arg, struct error *err);
+    /* It is to stop: true when it was told, and will end by itself; may be NULL. */
+    bool (*stop)(void *arg);
     void *arg;
 };
 
@@ -65,15 +78,17 @@ enum { SESSION_SIGNALLED = 256 }; /* exit status when a signal ended it */
 
 /* Runs a command to its end.  Until session_begun, the timeout counts, from the
  * start and from the last session_send; after that it may take as long as the
- * connection lives. */
+ * machine is heard of. */
 int session_run(struct session *s, const char *command, const struct session_handler *handler,
                 int *ret_status, struct error *err);
 
 /* From within a handler: bytes for the command's standard input, sent in this
  * order as its window allows.  The bytes stay the caller's until session_run
- * returns.  session_send_end closes the input after them. */
+ * returns. */
 enum { SESSION_PARTS_MAX = 4 };
 int session_send(struct session *s, const void *bytes, size_t size);
-void session_send_end(struct session *s);
 /* From within a handler: the command is the one that was meant, and at work. */
 void session_begun(struct session *s);
+/* From within a handler: from here on the command itself lets hear of itself, at
+ * the least each PULSE_BEAT_MS; its silence ends the session as the machine's does. */
+void session_beats(struct session *s);

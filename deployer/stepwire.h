@@ -19,7 +19,10 @@
  *     refused WHY                      it will not begin, or was ended
  *     diff   STEP TEXT                 lines of what a change would write, in pieces
  *     note   TEXT                      what it waits for
- *     end    ok|changes|failed
+ *     alive                            whoever follows the run is there, each
+ *                                      PULSE_BEAT_MS (pulse.h)
+ *     end    ok|changes|failed|skipped skipped: it was told to stop, and has left
+ *                                      the steps with that result
  *     stream                           the rest is a command's own output, to the
  *                                      end of the channel, whose status is its own
  *
@@ -54,10 +57,11 @@ enum stepwire_kind {
     STEPWIRE_FACT,    /* name, detail */
     STEPWIRE_BUSY,    /* detail */
     STEPWIRE_REFUSED, /* detail */
-    STEPWIRE_END,     /* status: OK, CHANGE or FAILED */
+    STEPWIRE_END,     /* status: OK, CHANGE, FAILED or SKIPPED */
     STEPWIRE_DIFF,    /* name, detail: whole lines */
     STEPWIRE_NOTE,    /* detail */
     STEPWIRE_STREAM,  /* once without bytes; then again with each piece that comes */
+    STEPWIRE_ALIVE,
 };
 
 enum step_status { STEP_OK, STEP_CHANGE, STEP_CHANGED, STEP_FAILED, STEP_SKIPPED };

@@ -32,7 +32,7 @@ facts() {
 is_meant() {
 	[ -n "$want_id" ] || return 0
 	if [ "$machine_id" != "$want_id" ]; then
-		detail="this machine's id is ${machine_id:-not known (it has no dcop-beacon)}, not $want_id"
+		detail="this machine's id is ${machine_id:-not known (it has no dcop-beacon)}, not $want_id: another machine answers at this address; look again with dcop-discover"
 		return 1
 	fi
 	case $want_mode in
@@ -42,7 +42,8 @@ is_meant() {
 	esac
 	[ "$machine_names" != "$want_names" ] || return 0
 	[ -z "$want_named" ] || return 0 # they are to be written
-	detail="its names are not those of its record: it says $(printf '%s' "$machine_names" | tr '\n' ' ')"
+	_names=$(printf '%s' "$machine_names" | tr '\n' ' ')
+	detail="its names are not those of its record: it says ${_names:-none}; they have just changed (/etc/dcop/beacon.conf there), so look again with dcop-discover"
 	return 1
 }
 
@@ -64,6 +65,8 @@ wish() {
 run_check() {
 	vars=$1 nonce=$2
 	case $nonce in '' | *[!0-9A-Za-z]*) echo "run: bad nonce" >&2 && exit 2 ;; esac
+	# What the deployer may still say is for hear_stop alone.
+	exec 4<&0 </dev/null
 	look "$vars" "$ROOT/etc/os-release" "$ROOT/etc/passwd" "$ROOT/etc/hosts" /proc/net/tcp \
 		"$OPT/current/hash" "$OPT/current/version" "$OPT/agent-state" "$ETC/beacon.conf" \
 		"$ETC/agents" "$ETC/agent.conf" "$UNIT_FILE" "$ROOT/etc/tmpfiles.d/dcop.conf" \
@@ -86,6 +89,7 @@ run_check() {
 	if [ -n "$verb" ]; then
 		# shellcheck source=/dev/null
 		. "$verb"
+		exec 4<&-
 		do_verb
 		exit 0
 	fi
@@ -175,14 +179,29 @@ who_holds() {
 	held=${held:-somebody}
 }
 
+# pick_up: follows a run that is at work.  Whoever told it to stop is gone; when it
+# does stop, and not by our word, all is begun anew.
+pick_up() {
+	set -- "$plan"/[0-9][0-9]-*
+	event plan $#
+	rm -f "$RUNTIME/run/stop"
+	follow "$(readlink -f "$RUNTIME/run")"
+	[ "$_end" = stopped ] || exit 0
+	_waited=0
+	while who_holds && [ $_waited -lt 50 ]; do
+		_waited=$((_waited + 1))
+		sleep 0.1
+	done
+	exec sh "$B/run" check "$vars" "$nonce" <&4
+}
+
 # someone_at_work: a run of our own is followed, another's is left alone; both exit.
 someone_at_work() {
 	who_holds || return 0
 	if is_to_change && wish "$vars"; then
 		_mine=$wished
 		if wish "$RUNTIME/run/vars" && [ "$wished" = "$_mine" ]; then
-			follow "$RUNTIME/run"
-			exit 0
+			pick_up
 		fi
 	fi
 	event busy "$held"
@@ -212,6 +231,7 @@ start_unit() {
 		--description="dcop-deploy at work on this machine" \
 		-p Type=exec -p "StandardOutput=append:$_dir/log" -p "StandardError=append:$_dir/log" \
 		-p "ExecStopPost=-/bin/sh $B/run finish $_dir" -p TimeoutStopSec=60 \
+		-p RuntimeMaxSec=7200 \
 		/bin/sh "$B/run" apply "$_dir" 2>&1); do
 		# A unit that has just ended may not have been collected yet.
 		someone_at_work
@@ -242,26 +262,63 @@ session_pid() {
 	done
 }
 
-# follow DIR: its events to descriptor 3 until the end.  run_finish sees to it that
-# there is one.
+# hear_stop DIR: until the deployer says `stop`, for the run to see between two steps,
+# or the connection ends, which is no reason to stop.
+hear_stop() {
+	while IFS= read -r _line <&4; do
+		if [ "$_line" = "stop $nonce" ]; then
+			printf '%s\n' "$nonce" >"$1/stop"
+			break
+		fi
+	done
+}
+
+# beat PID: a sign of life, for apt says nothing for minutes.  PULSE_BEAT_MS in
+# deployer/pulse.h is that long, too.  Ends with whoever follows; without the tail
+# that is PID there is nothing to follow.
+beat() {
+	while sleep 5 && kill -0 $$; do
+		kill -0 "$1" || { echo lost && break; }
+		echo alive
+	done
+}
+
+# follow DIR: its events to descriptor 3 until the end, which is in $_end; fails with
+# it.  run_finish sees to it that there is one.  "stopped": somebody else told it to.
 follow() {
 	_fifo=$1/follow.$$
 	mkfifo -m 0600 "$_fifo"
-	tail -n +1 -f "--pid=$$" "$1/events" 3>&- >"$_fifo" 2>/dev/null &
+	exec 5<>"$_fifo"
+	rm -f "$_fifo"
+	tail -n +1 -f "--pid=$$" "$1/events" >&5 2>/dev/null 3>&- 4<&- 5>&- &
 	_tail=$!
+	beat $_tail >&5 2>/dev/null 3>&- 4<&- 5>&- &
+	_beat=$!
+	hear_stop "$1" >/dev/null 2>&1 3>&- 5>&- &
+	_ears=$!
 	# shellcheck disable=SC2064 # now, not then
-	trap "kill $_tail 2>/dev/null; rm -f '$_fifo'" EXIT
-	_end=failed
-	# shellcheck disable=SC2094 # its name goes once both ends are open
-	{
-		rm -f "$_fifo"
-		while IFS= read -r _line; do
-			printf '%s\n' "$_line" >&3 || break
-			case $_line in end"$TAB"*) _end=${_line#*"$TAB"} && break ;; esac
-		done
-	} <"$_fifo"
-	kill "$_tail" 2>/dev/null || :
-	wait "$_tail" 2>/dev/null || :
+	trap "kill $_tail $_beat $_ears 2>/dev/null" EXIT
+	_end=failed _left='' _over=
+	while [ -z "$_over" ] && IFS= read -r _line <&5; do
+		case $_line in
+		lost) break ;;
+		result"$TAB"*"${TAB}skipped${TAB}stopped$TAB")
+			_left=$_left$_line$NL
+			continue
+			;;
+		end"${TAB}skipped")
+			_end=stopped _by='' _over=yes
+			read -r _by <"$1/stop" || :
+			[ "$_by" = "$nonce" ] || break
+			_end=skipped _line=$_left$_line
+			;;
+		end"$TAB"*) _end=${_line#*"$TAB"} _over=yes ;;
+		esac
+		printf '%s\n' "$_line" >&3 || break
+	done
+	kill $_tail $_beat $_ears 2>/dev/null || :
+	wait $_tail $_beat $_ears 2>/dev/null || :
 	trap - EXIT
-	[ "$_end" = ok ] || exit 1
+	exec 5>&-
+	case $_end in ok | stopped) ;; *) exit 1 ;; esac
 }

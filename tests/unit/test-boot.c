@@ -95,14 +95,17 @@ static int boot(const char *digest, const char *base, const struct text *sent, s
     text_adds(&script, from);
     if (base)
         text_addf(&input, "base %s\n", base);
+    if (sent)
+        text_addf(&input, "size %zu\n", sent->size);
     text_adds(&input, "key value\\n\nbase\nend " NONCE "\n");
     if (sent)
         text_add(&input, sent->data, sent->size);
+    text_adds(&input, "what follows\n");
     put("script", text_str(&script), script.size, 0644);
     put("input", text_str(&input), input.size, 0644);
     (void)snprintf(command, sizeof(command),
-                   "cd / && sh -c \"$(cat %s)\" dcop " NONCE " %s <%s >%s 2>%s", at("script"),
-                   digest, at("input"), at("out"), at("errors"));
+                   "cd / && cat %s | sh -c \"$(cat %s)\" dcop " NONCE " %s >%s 2>%s", at("input"),
+                   at("script"), digest, at("out"), at("errors"));
     status = system(command); /* NOLINT(cert-env33-c) */
     read_all(at("out"), ret);
     return status;
@@ -138,7 +141,7 @@ static void two_begin(struct two *t)
     *t = (struct two){0};
     for (size_t i = 0; i < sizeof(noise); i++)
         noise[i] = (char)rand_r(&seed);
-    put("steps/run", "echo ran $1; cat $2\n", 20, 0755);
+    put("steps/run", "echo ran $1; cat $2; cat\n", 25, 0755);
     put("steps/steps/large", noise, sizeof(noise), 0644);
     puts_in("steps/steps/changed", "one");
     puts_in("steps/steps/mode", "same");
@@ -200,7 +203,7 @@ static void takes_a_whole_bundle_and_then_a_delta(void **state)
         boot(t.second.bundle_digest, t.first.bundle_digest, &t.deltas.items[0].bytes, &t.out), 0);
     check_said(&t, "want", &t.first);
     read_all(at("errors"), &t.out);
-    assert_string_equal(text_str(&t.out), "ran check\nkey value\\n\nbase\n");
+    assert_string_equal(text_str(&t.out), "ran check\nkey value\\n\nbase\nwhat follows\n");
     assert_true(there(&t.second, "/steps/new file"));
     assert_false(there(&t.second, "/steps/gone"));
     assert_false(there(&t.second, "/gone"));

@@ -93,6 +93,17 @@ static void the_hello_tells_of_bundles(void **unused)
     }
 }
 
+static void a_stopped_run_has_left_its_steps(void **unused)
+{
+    CLEANUP_TEXT struct text seen = TEXT_INIT;
+
+    (void)unused;
+    assert_int_equal(
+        feed(HELLO "alive\nresult\tapt\tskipped\tstopped\t\nend\tskipped\n", 9, &seen, NULL), 0);
+    assert_non_null(strstr(text_str(&seen), "4 0 skipped [apt] [stopped] []\n"
+                                            "8 0 skipped [] [] []\n"));
+}
+
 static void says_nothing_before_the_right_hello(void **unused)
 {
     static const char *const strangers[] = {
@@ -192,6 +203,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_a_run_in_pieces_of_any_size),
         cmocka_unit_test(the_hello_tells_of_bundles),
+        cmocka_unit_test(a_stopped_run_has_left_its_steps),
         cmocka_unit_test(says_nothing_before_the_right_hello),
         cmocka_unit_test(refuses_what_is_broken),
         cmocka_unit_test(bounds_noise_and_lines),
