@@ -258,6 +258,8 @@ int session_open(const struct session_options *o, struct session **ret, struct e
     for (size_t i = 0; i < o->n_addresses; i++) {
         bool last = i + 1 == o->n_addresses;
 
+        if (err) /* what the address before said is no word on this one */
+            *err = (struct error){0};
         r = open_one(o, &o->addresses[i], 1, last ? o->timeout_ms : share, &trusted, ret, err);
         if (r == 0 || trusted || r == -ECANCELED || r == -ENOMEM)
             return r;
