@@ -29,6 +29,37 @@ static int refuse_without_targets(struct program *p, struct error *err)
                      "-l PATTERN those of that name (-l all: every one)");
 }
 
+enum { UNVERIFIED_SHOWN_MAX = 5 };
+
+/* With a fleet key: those that it has not signed take no part. */
+static void tell_unverified(const struct program *p, const struct machine *const *machines,
+                            size_t n)
+{
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+    size_t unverified = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct machine *m = machines[i];
+        char address[ADDRESS_TEXT_MAX] = "no address";
+
+        if (!m->untrusted || !m->online || unverified++ >= UNVERIFIED_SHOWN_MAX)
+            continue;
+        if (m->n_addresses > 0)
+            address_format(&m->addresses[0], address);
+        text_adds(&words, unverified > 1 ? ", " : "");
+        report_add_label(&words, m);
+        text_addf(&words, " (%s, host key %s)", address,
+                  m->advert.hostkey ? m->advert.hostkey : "not said");
+    }
+    if (unverified > UNVERIFIED_SHOWN_MAX)
+        text_addf(&words, " and %zu more", unverified - UNVERIFIED_SHOWN_MAX);
+    if (unverified > 0 && !p->options.quiet)
+        fprintf(stderr,
+                "Left out, as what they say is not signed with this fleet's key: %s. If they are "
+                "yours, give them a key: dcop-deploy enroll ADDRESS.\n",
+                text_str(&words));
+}
+
 /* --- --limit -------------------------------------------------------------------- */
 
 /* What --limit is applied to: the targets, and behind them one item for each
@@ -228,6 +259,8 @@ static int choose_by_problem(struct program *p, const struct machine *const *mac
         r = targets_from_match(&match, &p->targets);
     if (r < 0)
         return error_sys(err, r, "cannot match");
+    if (match_ok(&match, false))
+        tell_unverified(p, machines, n); /* else the shortfall is told, with them in it */
     if (p->options.resume)
         return keep_left(p);
     falls_short = !match_ok(&match, false);
@@ -324,6 +357,7 @@ int program_find_targets(struct program *p, struct error *err)
     machines = fleet_machines(fleet, &n);
     if (of_problem)
         return choose_by_problem(p, machines, n, err);
+    tell_unverified(p, machines, n);
     r = targets_from_machines(machines, n, &p->targets);
     if (r < 0)
         return error_sys(err, r, "cannot list the machines");

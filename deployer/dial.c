@@ -101,14 +101,13 @@ static int connect_one(const struct address *a, uint16_t port, unsigned timeout_
 int dial(const struct address *addresses, size_t n, uint16_t port, unsigned timeout_ms,
          int cancel_fd, struct address *ret_peer, int *ret_fd, struct error *err)
 {
-    int r = -EDESTADDRREQ;
-    char text[ADDRESS_TEXT_MAX] = "";
+    int r, first = -EDESTADDRREQ; /* the best address's is what a person is told */
+    char text[ADDRESS_TEXT_MAX];
 
     for (size_t i = 0; i < n; i++) {
         /* A machine has few that matter: best first. */
         unsigned share = timeout_ms / (unsigned)(n > 3 ? 3 : n);
 
-        address_format(&addresses[i], text);
         r = connect_one(&addresses[i], port, share, timeout_ms, cancel_fd, ret_fd);
         if (r == 0) {
             *ret_peer = addresses[i];
@@ -116,8 +115,15 @@ int dial(const struct address *addresses, size_t n, uint16_t port, unsigned time
         }
         if (r == -ECANCELED)
             return error_set(err, r, "interrupted");
+        if (i == 0)
+            first = r;
     }
-    if (r == -EDESTADDRREQ)
-        return error_set(err, r, "no address is known");
-    return error_sys(err, r, "cannot connect to %s port %u", text, port);
+    if (n == 0)
+        return error_set(err, first, "no address is known; does dcop-discover show it?");
+    address_format(&addresses[0], text);
+    return error_set(err, first, "cannot connect to %s port %u: %s; %s", text, port,
+                     strerror(-first),
+                     first == -ECONNREFUSED
+                         ? "no SSH server listens there: on the machine, systemctl enable --now ssh"
+                         : "is it off, asleep, or in another network?");
 }

@@ -51,6 +51,7 @@ struct run {
     struct text noise;           /* the start of standard output, until the hello */
     struct text complaints;      /* the tail of standard error */
     struct text why;             /* the words of the step that failed */
+    struct text others;          /* what answered at its addresses and was not it */
     struct lines output, errors; /* of a command, once it streams */
     struct text left;            /* the steps that a stopped run has left */
     struct text stop;            /* what tells the machine to stop */
@@ -75,11 +76,24 @@ static const char *user_of(const struct job *job)
     return job->target.user ? job->target.user : "pi";
 }
 
-static int check_hostkey(const char *fingerprint, bool *ret_password, void *arg, struct error *err)
+/* What answered before at another of its addresses is told once the machine
+ * itself was found: alone it would be why it was refused. */
+static void tell_others(struct run *run)
+{
+    struct stepwire_event note = {
+        .kind = STEPWIRE_NOTE, .name = "", .detail = text_str(&run->others), .lines = ""};
+
+    if (run->others.size > 0)
+        tell(run, &(struct job_event){.kind = JOB_STEP, .step = &note});
+}
+
+static int check_hostkey(const char *fingerprint, const struct address *peer, bool *ret_password,
+                         void *arg, struct error *err)
 {
     struct run *run = arg;
     const struct job *job = run->job;
     struct trust trust = known_trust(&job->known, &job->target);
+    char address[ADDRESS_TEXT_MAX];
     int r;
 
     if (job->common->scan) {
@@ -90,9 +104,16 @@ static int check_hostkey(const char *fingerprint, bool *ret_password, void *arg,
     r = trust_check(&trust, fingerprint, err);
     run->may_have_password = r == 0 && trust_gets_passwords(trust_source(&trust));
     *ret_password = run->may_have_password;
-    if (r == 0)
+    address_format(peer, address);
+    if (r == 0) {
         tell(run, &(struct job_event){.kind = JOB_TRUSTED, .text = fingerprint});
-    return r;
+        tell_others(run);
+        return 0;
+    }
+    text_addf(&run->others, "%sat %s another machine answers for it, with the host key %s%s%s",
+              run->others.size > 0 ? "; " : "", address, fingerprint,
+              trust.pin ? " instead of " : "", trust.pin ? trust.pin : "");
+    return error_prefix(err, "at %s", address);
 }
 
 /* An IPv4 address in words, or -EAFNOSUPPORT: pyDCOP splits what it is given at
@@ -261,7 +282,8 @@ static void on_event(const struct stepwire_event *event, void *arg)
             text_addf(&run->why, "%s: %s", event->name, event->detail);
         break;
     case STEPWIRE_BUSY:
-        text_addf(&run->why, "another run is at work on it: %s", event->detail);
+        text_addf(&run->why, "another run is at work on it: %s; deploy again when it has ended",
+                  event->detail);
         break;
     case STEPWIRE_REFUSED:
         if (run->why.size == 0)
@@ -369,11 +391,13 @@ static const char *last_complaint(struct run *run)
 }
 
 /* The command ended before its hello. */
-static int explain_silence(const struct run *run, int status, struct error *err)
+static int explain_silence(struct run *run, int status, struct error *err)
 {
-    return become_explain(
+    const char *user = user_of(run->job);
+    char address[ADDRESS_TEXT_MAX];
+    int r = become_explain(
         &(struct become_refusal){
-            .user = user_of(run->job),
+            .user = user,
             .status = status,
             .prompted = run->password_sent,
             .unseen = run->job->common->become_password && !run->may_have_password,
@@ -381,13 +405,41 @@ static int explain_silence(const struct run *run, int status, struct error *err)
             .output = text_str(&run->noise),
         },
         err);
+
+    if (r < 0)
+        return r;
+    address_format(session_peer(run->session), address);
+    return error_set(err, -EREMOTEIO,
+                     "logged in, but no command could be begun (status %d: %s): the profile of "
+                     "'%s' there (~/.bashrc, ~/.profile) ends it, or sudo does; "
+                     "`ssh %s@%s sudo true` shows it",
+                     status, last_complaint(run), user, user, address);
+}
+
+/* Before the steps can say why, there is the boot command, which writes to /run. */
+static int explain_boot(struct run *run, int status, struct error *err)
+{
+    const char *said = text_str(&run->complaints);
+
+    /* dash's printf says no more than that of a write. */
+    if (strstr(said, "No space left on device") || strstr(said, "printf: I/O error"))
+        return error_set(err, -EREMOTEIO,
+                         "there is no room in /run on the machine for the bundle (%zu KiB, "
+                         "packed); make room there (df -h /run), then deploy again",
+                         run->job->common->bundle_size / 1024 + 1);
+    if (strstr(said, "/run/dcop") && strstr(said, "Read-only file system"))
+        return error_set(err, -EREMOTEIO,
+                         "/run on the machine cannot be written: %s; reboot it, then deploy again",
+                         last_complaint(run));
+    if (!run->wire.greeted)
+        return explain_silence(run, status, err);
+    return error_set(err, -EREMOTEIO, "the machine gave up (status %d): %s; deploy again", status,
+                     last_complaint(run));
 }
 
 /* Turns how the command ended into an outcome. */
 static enum job_outcome conclude(struct run *run, int status, struct error *err)
 {
-    const char *complaint;
-
     if (run->stopped) {
         (void)error_set(err, -ECANCELED, "stopped; left: %s", text_str(&run->left));
         return JOB_CANCELLED;
@@ -412,10 +464,7 @@ static enum job_outcome conclude(struct run *run, int status, struct error *err)
         (void)error_set(err, -EREMOTEIO, "%s", text_str(&run->why));
         return JOB_FAILED;
     }
-    if (!run->wire.greeted && explain_silence(run, status, err) < 0)
-        return JOB_FAILED;
-    complaint = last_complaint(run);
-    (void)error_set(err, -EREMOTEIO, "the machine gave up (status %d): %s", status, complaint);
+    (void)explain_boot(run, status, err);
     return JOB_FAILED;
 }
 
@@ -514,6 +563,7 @@ static enum job_outcome run_once(const struct job *job, struct stop_fds stop,
     text_clear(&run.why);
     text_clear(&run.left);
     text_clear(&run.stop);
+    text_clear(&run.others);
     lines_clear(&run.output);
     lines_clear(&run.errors);
     return outcome;

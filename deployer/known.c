@@ -96,6 +96,36 @@ const char *known_pin(const struct known *k)
     return first && first->retired_ms == 0 ? first->fingerprint : NULL;
 }
 
+static bool has_target(const struct state_targets *machines, const char *id)
+{
+    for (size_t i = 0; i < machines->count; i++)
+        if (strcmp(machines->items[i].machine, id) == 0)
+            return true;
+    return false;
+}
+
+int known_shared_keys(struct state *s, const struct state_targets *machines, struct text *ret,
+                      struct error *err)
+{
+    CLEANUP(state_pins_clear) struct state_pins pins = {0};
+    int r = state_pin_list(s, NULL, &pins, err);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < pins.count; i++) {
+        struct state_pin pin = pins.items[i];
+
+        pins.items[i] = (struct state_pin){0};
+        if (has_target(machines, pin.id))
+            pins.items[kept++] = pin;
+        else
+            state_pin_clear(&pin);
+    }
+    pins.count = kept;
+    if (r == 0 && trust_shared_keys(&pins, ret) < 0)
+        r = error_sys(err, -ENOMEM, "cannot compare host keys");
+    return r;
+}
+
 struct trust known_trust(const struct known *k, const struct target *t)
 {
     /* A person has looked at the key only where the record names one. */
@@ -113,6 +143,7 @@ struct trust known_trust(const struct known *k, const struct target *t)
         .pins = &k->pins,
         .agent = k->agent,
         .held_by = k->held_by,
+        .in_doubt = t->in_doubt,
         .accept_new = k->consent.given,
         .accept_held = asked,
     };

@@ -219,6 +219,7 @@ static int start_progress(const struct deploy_options *o, bool silent, struct pr
         .colour = program_wants_color(STDERR_FILENO),
         .quiet = o->quiet,
         .verbose = o->verbose,
+        .recap_apart = !isatty(STDOUT_FILENO),
         .write = silent ? write_nothing : write_progress,
         .arg = o->json ? stdout : stderr,
     };
@@ -244,10 +245,15 @@ static int conclude(struct program *p, const struct action *action, const struct
 {
     CLEANUP_TEXT struct text recap = TEXT_INIT;
     struct progress_counts counts;
+    bool bad;
 
-    if (!action->no_recap && progress_recap(progress, &recap) == 0)
-        program_put(stdout, &recap);
     progress_count(progress, &counts);
+    bad = p->absent || counts.failed || counts.unreachable || counts.skipped || counts.interrupted;
+    if (!action->no_recap && progress_recap(progress, &recap) == 0) {
+        if (bad && !signal && !action->unrecorded && !p->options.json)
+            text_adds(&recap, "\ndcop-deploy --resume does what is left.\n");
+        program_put(stdout, &recap);
+    }
     if (signal) {
         fprintf(stderr, "Interrupted: %u of %u machines %s left.%s\n", counts.interrupted,
                 counts.machines, counts.interrupted == 1 ? "is" : "are",
@@ -257,9 +263,18 @@ static int conclude(struct program *p, const struct action *action, const struct
         program_clear(p);
         end_by_signal(signal);
     }
-    return p->absent || counts.failed || counts.unreachable || counts.skipped || counts.interrupted
-               ? 1
-               : 0;
+    return bad ? 1 : 0;
+}
+
+/* Cards that were cloned, host key and all, are told of; they work.  What cannot
+ * be compared is no reason to call the run a failure. */
+static void warn_of_clones(const struct program *p, const struct state_targets *planned)
+{
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+
+    if (p->spec && !p->options.quiet && known_shared_keys(p->state, planned, &words, NULL) == 0 &&
+        words.size > 0)
+        fprintf(stderr, "Warning: %s", text_str(&words));
 }
 
 /* Whom the run is for, so that a machine that is never reached is known as left. */
@@ -345,5 +360,7 @@ int program_act(struct program *p, const struct action *action, struct error *er
 
         r = deployment_run(&d, p->loop, &signal, err);
     }
+    if (r == 0)
+        warn_of_clones(p, &planned);
     return r < 0 ? r : conclude(p, action, progress, signal);
 }

@@ -75,7 +75,7 @@ void draw_away(struct progress *p);
 
 /* --- JSON --- */
 struct json_t;
-/* "key": value into an object; NULL is left out; bytes that are no UTF-8 made
+/* "key": value into an object; NULL and "" are left out; bytes that are no UTF-8 made
  * printable.  Failures show as a NULL at json_dumps. */
 void json_add(struct json_t *object, const char *key, const char *value);
 void json_add_machine(struct json_t *object, const struct progress_machine *m);

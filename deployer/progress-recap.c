@@ -106,7 +106,8 @@ static void add_failure(const struct progress *p, const struct progress_machine 
     text_addc(ret, '\n');
     add_coloured(ret, p->options.colour, COLOUR_RED, text_str(&line));
     text_addc(ret, '\n');
-    add_last_lines(ret, "    ", m->lines);
+    if (p->options.format != PROGRESS_TERMINAL || p->options.recap_apart)
+        add_last_lines(ret, "    ", m->lines);
 }
 
 static bool went_wrong(const struct progress_machine *m)

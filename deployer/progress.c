@@ -202,7 +202,7 @@ static void end(struct progress *p, struct progress_machine *m, enum machine_out
 static void take_result(struct progress_machine *m, const struct progress_event *e)
 {
     m->phase = PHASE_RUNNING;
-    m->done++;
+    m->done += e->result != PROGRESS_SKIPPED; /* the bar stops where it failed */
     switch (e->result) {
     case PROGRESS_OK:
         m->ok++;
@@ -291,7 +291,8 @@ static bool is_told(const struct progress *p, const struct progress_event *e)
     if (p->options.verbose)
         return e->kind != PROGRESS_PLAN;
     return e->kind == PROGRESS_NOTE || e->kind == PROGRESS_SKIP || e->kind == PROGRESS_DONE ||
-           (e->kind == PROGRESS_RESULT && e->result != PROGRESS_OK);
+           (e->kind == PROGRESS_RESULT && e->result != PROGRESS_OK &&
+            e->result != PROGRESS_SKIPPED);
 }
 
 static void add_event_words(struct text *t, const struct progress_machine *m,
@@ -336,7 +337,8 @@ static void tell(struct progress *p, const struct progress_machine *m,
         colour = outcome_colour(m->outcome);
     add_coloured(&p->out, p->options.colour, colour, text_str(&line));
     text_addc(&p->out, '\n');
-    if (is_bad(e))
+    /* Otherwise the recap has them. */
+    if (is_bad(e) && p->options.format == PROGRESS_TERMINAL)
         add_last_lines(&p->out, "    ", e->lines);
 }
 
@@ -344,7 +346,7 @@ void json_add(struct json_t *object, const char *key, const char *value)
 {
     CLEANUP_FREE char *safe = NULL;
 
-    if (!value)
+    if (!value || !*value)
         return;
     if (!utf8_valid(value, strlen(value)))
         safe = printable(value);

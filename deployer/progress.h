@@ -7,8 +7,9 @@
  * the remote side, and reach a terminal in printable form only.
  *
  *   PROGRESS_TERMINAL  one line a machine, redrawn in place at most some ten
- *                      times a second; failures scroll by above and stay
- *   PROGRESS_PLAIN     one line per thing that happened
+ *                      times a second; failures scroll by above and stay, with
+ *                      their output
+ *   PROGRESS_PLAIN     one line per thing that happened; output is in the recap
  *   PROGRESS_JSON      one object a line, each with "version": 1
  */
 #pragma once
@@ -34,7 +35,8 @@ struct progress_options {
     enum progress_format format;
     bool colour;
     bool quiet;             /* failures and the recap only (not for JSON) */
-    bool verbose;           /* plain: steps that were ok, and starts, too */
+    bool verbose;           /* plain: starts, and steps that were ok or skipped, too */
+    bool recap_apart;       /* terminal: the recap goes elsewhere, so it repeats the output */
     unsigned width, height; /* of the terminal; 0: 80 by 24 */
     progress_write *write;
     void *arg;
@@ -105,6 +107,7 @@ struct progress_counts {
 /* Machines by how they ended; `ok` had nothing to change. */
 void progress_count(const struct progress *p, struct progress_counts *ret);
 
-/* Appends the recap: a table with a row a machine, the failed steps with their
- * last lines below; as JSON, one event.  After progress_finish. */
+/* Appends the recap: a table with a row a machine, the failed steps below, with
+ * their last lines where nobody has seen them yet; as JSON, one event.  After
+ * progress_finish. */
 int progress_recap(const struct progress *p, struct text *ret);

@@ -23,6 +23,7 @@ struct session {
     int watched; /* the one of them that is looked at; -1: none */
     bool asked;  /* it became readable */
     unsigned timeout_ms;
+    bool trusted; /* its host key was accepted */
     struct address peer;
     const struct waiter *waiter; /* while it logs in */
 

@@ -197,6 +197,24 @@ static int pump(struct session *s, struct error *err)
     return 0;
 }
 
+/* The machine went away, or its shell does not come to our command. */
+static int explain_lost(const struct session *s, int r, struct error *err)
+{
+    if (r == -ETIMEDOUT && !s->begun)
+        return error_set(err, -EPROTO,
+                         "logged in, but no command began within %g s: the profile there "
+                         "(~/.bashrc, ~/.profile) waits for something, or sudo for a name server "
+                         "(is the machine's name in its /etc/hosts?), or it is overloaded; a "
+                         "longer --timeout may do",
+                         s->timeout_ms / 1000.0);
+    if (r == -ECONNRESET || r == -EPIPE)
+        return error_set(err, -ECONNRESET,
+                         "the connection was lost %s: is the machine off, or its cable out? A "
+                         "deploy goes on there as long as it runs; repeat it to take it up",
+                         s->begun ? "in the middle" : "before anything was done");
+    return r;
+}
+
 int session_run(struct session *s, const char *command, const struct session_handler *handler,
                 int *ret_status, struct error *err)
 {
@@ -220,9 +238,9 @@ int session_run(struct session *s, const char *command, const struct session_han
     if (s->channel)
         ssh_channel_free(TAKE_PTR(s->channel));
     if (r < 0)
-        return r;
+        return explain_lost(s, r, err);
     if (s->status < 0)
-        return error_set(err, -ECONNRESET, "the connection ended before the command did");
+        return explain_lost(s, -ECONNRESET, err);
     *ret_status = s->status;
     return 0;
 }

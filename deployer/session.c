@@ -141,7 +141,7 @@ static int check_hostkey(struct session *s, const struct session_options *o, boo
         ssh_get_publickey_hash(key, SSH_PUBLICKEY_HASH_SHA256, &hash, &size) == 0)
         fingerprint = ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, hash, size);
     if (fingerprint)
-        r = o->check(fingerprint, ret_password, o->arg, err);
+        r = o->check(fingerprint, &s->peer, ret_password, o->arg, err);
     else
         (void)session_libssh_error(s, r, "cannot read the host key", err);
     ssh_string_free_char(fingerprint);
@@ -208,10 +208,16 @@ static int open_ssh(struct session *s, const struct session_options *o, struct e
     if (r < 0 || result != SSH_OK)
         return explain_no_ssh(s, o, r, err);
     r = check_hostkey(s, o, &login.may_have_password, err);
-    return r < 0 ? r : auth_log_in(o->auth, &login, err);
+    if (r < 0)
+        return r;
+    s->trusted = true;
+    s->timeout_ms = o->timeout_ms;
+    return auth_log_in(o->auth, &login, err);
 }
 
-int session_open(const struct session_options *o, struct session **ret, struct error *err)
+/* One connection to one of `n` addresses, of which `o` names the rest. */
+static int open_one(const struct session_options *o, const struct address *addresses, size_t n,
+                    unsigned timeout_ms, bool *ret_trusted, struct session **ret, struct error *err)
 {
     CLEANUP(session_free_p) struct session *s = calloc(1, sizeof(*s));
     int fd = -1, r;
@@ -220,20 +226,49 @@ int session_open(const struct session_options *o, struct session **ret, struct e
         return error_sys(err, -ENOMEM, "cannot connect");
     s->stop = o->stop;
     s->watched = -1;
-    s->timeout_ms = o->timeout_ms;
+    s->timeout_ms = timeout_ms;
     s->ssh = ssh_new();
     if (!s->ssh)
         return error_sys(err, -ENOMEM, "cannot connect");
-    r = dial(o->addresses, o->n_addresses, o->port, o->timeout_ms, o->stop.stop, &s->peer, &fd,
-             err);
+    r = dial(addresses, n, o->port, timeout_ms, o->stop.stop, &s->peer, &fd, err);
     if (r == 0)
         r = prepare(s, o, fd, err);
     if (r == 0)
         r = open_ssh(s, o, err);
+    *ret_trusted = s->trusted;
     if (r < 0)
         return r;
     *ret = TAKE_PTR(s);
     return 0;
+}
+
+int session_open(const struct session_options *o, struct session **ret, struct error *err)
+{
+    /* Addresses come from the network: many must not hold a worker for long.
+     * The last one has all the time, as has the only one. */
+    int64_t deadline = session_now_ms() + 2 * (int64_t)o->timeout_ms;
+    unsigned share =
+        o->timeout_ms / (unsigned)(o->n_addresses > 3 ? 3 : o->n_addresses + !o->n_addresses);
+    struct error refusal = {0};
+    bool trusted = false;
+    int r = 0;
+
+    if (o->n_addresses == 0)
+        return open_one(o, NULL, 0, o->timeout_ms, &trusted, ret, err);
+    for (size_t i = 0; i < o->n_addresses; i++) {
+        bool last = i + 1 == o->n_addresses;
+
+        r = open_one(o, &o->addresses[i], 1, last ? o->timeout_ms : share, &trusted, ret, err);
+        if (r == 0 || trusted || r == -ECANCELED || r == -ENOMEM)
+            return r;
+        if (r == -EKEYREJECTED && refusal.code == 0 && err)
+            refusal = *err;
+        if (session_now_ms() > deadline)
+            break;
+    }
+    if (refusal.code < 0)
+        *err = refusal;
+    return refusal.code < 0 ? refusal.code : r;
 }
 
 void session_free(struct session *s)

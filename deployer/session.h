@@ -25,12 +25,13 @@
 
 struct session;
 
-/* Called once, after the key exchange has proved that the peer holds the key.
- * `fingerprint` is "SHA256:…".  0 accepts, and `ret_password` (false) says
- * whether the machine may be given passwords; a negative errno with words ends
- * the connection before authentication. */
-typedef int session_hostkey_check(const char *fingerprint, bool *ret_password, void *arg,
-                                  struct error *err);
+/* Called once a connection, after the key exchange has proved that the peer
+ * holds the key.  `fingerprint` is "SHA256:…".  0 accepts, and `ret_password`
+ * (false) says whether the machine may be given passwords; a negative errno
+ * with words ends the connection before authentication, and the next address is
+ * tried. */
+typedef int session_hostkey_check(const char *fingerprint, const struct address *peer,
+                                  bool *ret_password, void *arg, struct error *err);
 
 /* Level-triggered, -1: none.  Whoever makes `cancel` readable makes `stop` so,
  * too, which is all that is looked at until a command runs. */
@@ -50,8 +51,11 @@ struct session_options {
     void *arg;
 };
 
-/* -EHOSTUNREACH and its like when no address answers, -EKEYREJECTED from the
- * check, -EACCES when no key is accepted, -ETIMEDOUT, -ECANCELED. */
+/* Takes the first address at which a host key is accepted: what else answers, or
+ * takes the connection and says nothing, does not stand in front of the machine.
+ * -EHOSTUNREACH and its like when no address answers, -EKEYREJECTED from the
+ * check (also when another address failed otherwise), -EACCES when no key is
+ * accepted, -ETIMEDOUT, -ECANCELED. */
 int session_open(const struct session_options *options, struct session **ret, struct error *err);
 void session_free(struct session *s);
 DEFINE_CLEANUP(struct session *, session_free);

@@ -205,7 +205,11 @@ int stepwire_feed(struct stepwire *w, const void *bytes, size_t size, struct err
     if (!w->greeted) {
         w->noise += size;
         if (w->noise > STEPWIRE_NOISE_MAX)
-            return error_set(err, -EPROTO, "the machine's shell says too much before our hello");
+            return error_set(err, -EPROTO,
+                             "the login shell there prints more than %d KiB before it runs a "
+                             "command: silence its profile (~/.bashrc, or the shell's own) for "
+                             "logins without a terminal",
+                             STEPWIRE_NOISE_MAX / 1024);
     }
     while (at < end) {
         const char *newline, *stop;

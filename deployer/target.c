@@ -28,7 +28,11 @@ static int copy_string(const char *from, char **to)
 int target_from_machine(const struct machine *m, struct target *ret)
 {
     CLEANUP(target_clear) struct target t = {
-        .port = m->port, .verified = m->verified, .seq = m->advert.seq};
+        .port = m->port,
+        .in_doubt = m->in_doubt,
+        .verified = m->verified,
+        .seq = m->advert.seq,
+    };
     char label[MACHINE_LABEL_MAX];
 
     t.addresses = calloc(m->n_addresses ? m->n_addresses : 1, sizeof(*t.addresses));
@@ -51,6 +55,7 @@ int target_copy(const struct target *from, struct target *ret)
 {
     CLEANUP(target_clear) struct target t = {
         .port = from->port,
+        .in_doubt = from->in_doubt,
         .verified = from->verified,
         .seq = from->seq,
         .n_addresses = from->n_addresses,

@@ -22,6 +22,7 @@ struct target {
     bool named;           /* `agents` are a person's word: they are written there, whatever its
                              beacon says */
     struct text settings; /* more lines for this machine alone, see job.h; may hold a secret */
+    bool in_doubt;        /* another machine has its id, and another host key */
     bool verified;        /* its record is signed with its machine key, and is this one: */
     uint64_t seq;
 };
@@ -49,5 +50,6 @@ void targets_clear(struct targets *t);
  * names that the problem has, in the order of the match.  -ENOMEM. */
 int targets_from_match(const struct match *match, struct targets *ret);
 
-/* All machines that are online (with a fleet key: and verified), with all their names.  -ENOMEM. */
+/* All machines that are online (with a fleet key: and verified), with all their names.
+ * -ENOMEM. */
 int targets_from_machines(const struct machine *const *machines, size_t n, struct targets *ret);

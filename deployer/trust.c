@@ -41,6 +41,16 @@ static int refuse_held(const struct trust *t, const char *fingerprint, struct er
                      fingerprint);
 }
 
+/* --accept-new cannot tell which of them is the machine. */
+static int refuse_doubtful(const struct trust *t, const char *fingerprint, struct error *err)
+{
+    return error_set(err, -EKEYREJECTED,
+                     "it is new here, and another machine has the same id: a reflashed card, or "
+                     "an impostor. Its host key is %s; if this is the right one: dcop-deploy "
+                     "trust %s %s",
+                     fingerprint, t->id ? t->id : "ID", fingerprint);
+}
+
 /* The signature covers the fingerprint that the advert names, and no other. */
 static bool is_signed(const struct trust *t)
 {
@@ -69,6 +79,8 @@ int trust_check(const struct trust *t, const char *fingerprint, struct error *er
                          fingerprint, t->host, t->expected);
     if (t->held_by && !t->accept_held)
         return refuse_held(t, fingerprint, err);
+    if (t->in_doubt && !t->pin && !is_signed(t))
+        return refuse_doubtful(t, fingerprint, err);
     if (!t->accept_new && !is_signed(t))
         return error_set(err, -EKEYREJECTED,
                          "it is new here: its host key is %s. Compare it with `ssh-keygen -l -f "

@@ -28,6 +28,7 @@ struct trust {
                                       at; may be NULL */
     const char *agent, *held_by;   /* a name of its that another id held, and that id (its host
                                       too, as people call it); NULL: none */
+    bool in_doubt;                 /* another machine claims the same id with another key */
     bool accept_new;               /* a yes was given for machines that have no pin */
     bool accept_held;              /* a person was asked, and said yes to `agent` moving here;
                                       --accept-new is not that */

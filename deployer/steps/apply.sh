@@ -84,7 +84,7 @@ apply_step() {
 	wait $! || _status=$?
 	cat "$RUN/output"
 	if [ $_status != 0 ]; then
-		_why="apply ended with $_status"
+		_why="it went wrong (status $_status), as its last lines say"
 		if slurp "$RUN/why"; then _why=${slurped%"$NL"}; else common_why; fi
 		step_failed "$_why"
 		return 0
@@ -99,14 +99,21 @@ apply_step() {
 	fi
 }
 
-# common_why: what can happen to any step, from what it said, in $_why.
+# common_why: what can happen to any step, from what it said, in $_why; $again is what
+# it said again and again.
 common_why() {
 	while IFS='|' read -r _pattern _words; do
 		_line=$(grep -m 1 -e "$_pattern" "$RUN/output") || continue
-		_why="$_words: $_line"
+		again=$_pattern
+		if [ "$_words" = full ]; then
+			full_why "$_line"
+		else
+			_why="$_words: $_line"
+		fi
 		return 0
 	done <<-'EOF'
-		No space left on device|the disk is full; make room there (df -h shows which)
+		No space left on device|full
+		: I/O error$|full
 		Disk quota exceeded|the disk's quota is used up; make room there
 		Read-only file system|the file system there cannot be written; a worn or damaged card becomes so (dmesg says why), and a reboot may help once
 		Input/output error|the disk does not work; on a board, the card is worn: put another in
@@ -115,13 +122,31 @@ common_why() {
 	EOF
 }
 
+# full_why LINE: that a disk is full and which, from the line that said so, in $_why.
+full_why() {
+	_path=$(printf '%s\n' "$1" | sed -n "s|.*[ ']\(/[^':]*\).*|\1|p")
+	until [ -z "$_path" ] || [ -e "$_path" ]; do _path=${_path%/*}; done
+	# Where the line names none: of those that are written to, the fullest.
+	set -- "$_path"
+	[ -n "$_path" ] || set -- / /usr /etc /opt/dcop/versions /var/lib/apt/lists /var/cache/apt/archives /var/lib/dcop /tmp /run/dcop
+	_why=$(df -Pk -- "$@" 2>/dev/null | awk '
+		NR > 1 && (NR == 2 || $4 < least) { least = $4; place = $6 }
+		END {
+			if (place != "" && least < 16384) print "the disk is full: " int(least / 1024) " MiB free on " place "; make room there, then deploy again"
+			else print "the disk is full (df -h, df -i) or failing (dmesg); make room there, then deploy again"
+		}')
+}
+
 # step_failed DETAIL: with the last lines of what the step said.
 step_failed() {
 	broken=$name
+	: "${again:=}"
 	encode "$1"
 	_said=
 	if [ -e "$RUN/output" ]; then
-		_said=$(tail -n 20 "$RUN/output" | tail -c 2048 | encode_stream)
+		# What is said of every file is told once.
+		_said=$(pattern=$again awk 'ENVIRON["pattern"] == "" || $0 !~ ENVIRON["pattern"] || !told++' "$RUN/output" |
+			tail -n 20 | tail -c 2048 | encode_stream)
 		if [ ${#_said} -gt 2500 ]; then
 			_said=$(printf '%s' "$_said" | tail -c 2500)
 			_said=${_said#*%0A} # the line that was cut
@@ -139,7 +164,10 @@ run_finish() {
 	exec 3>>"$RUN/events"
 	# What was killed may have been in the middle of a line.
 	[ -z "$(tail -c 1 "$RUN/events")" ] || echo >&3
-	[ "${SERVICE_RESULT:-}" != timeout ] || event note 'no run may take longer than two hours'
-	event refused "the run was killed (${SERVICE_RESULT:-}, ${EXIT_STATUS:-})"
+	case ${SERVICE_RESULT:-} in
+	timeout) event refused 'the run took longer than two hours, and was ended; deploy again: what was begun is taken up' ;;
+	oom-kill) event refused "the machine ran out of memory, and the run was killed; stop something there, then deploy again" ;;
+	*) event refused "the run was killed there (${SERVICE_RESULT:-}, ${EXIT_STATUS:-}); deploy again: what was begun is taken up" ;;
+	esac
 	event end failed
 }

@@ -32,7 +32,7 @@ facts() {
 is_meant() {
 	[ -n "$want_id" ] || return 0
 	if [ "$machine_id" != "$want_id" ]; then
-		detail="this machine's id is ${machine_id:-not known (it has no dcop-beacon)}, not $want_id"
+		detail="this machine's id is ${machine_id:-not known (it has no dcop-beacon)}, not $want_id: another machine answers at this address; look again with dcop-discover"
 		return 1
 	fi
 	case $want_mode in
@@ -42,7 +42,8 @@ is_meant() {
 	esac
 	[ "$machine_names" != "$want_names" ] || return 0
 	[ -z "$want_named" ] || return 0 # they are to be written
-	detail="its names are not those of its record: it says $(printf '%s' "$machine_names" | tr '\n' ' ')"
+	_names=$(printf '%s' "$machine_names" | tr '\n' ' ')
+	detail="its names are not those of its record: it says ${_names:-none}; they have just changed (/etc/dcop/beacon.conf there), so look again with dcop-discover"
 	return 1
 }
 

@@ -48,3 +48,5 @@ verdict() {
 running() { [ "$(on "$1" systemctl is-active dcop-agent)" = active ]; }
 listens() { on "$1" sh -c "ss -Hltn 'sport = :9001' | grep -q ."; }
 started() { on "$1" systemctl show -p ExecMainStartTimestampMonotonic --value dcop-agent; }
+
+fingerprint_of() { on "$1" ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub | cut -d' ' -f2; }

@@ -114,6 +114,35 @@ static void a_signature_pins_until_it_is_an_old_one(void **unused)
     assert_int_equal(meet(s, &t, (struct consent){0}, KEY2, &source), 0);
 }
 
+static void pin(struct state *s, const char *id, const char *key)
+{
+    struct state_pin p = {.id = (char *)id, .fingerprint = (char *)key, .source = PIN_TRUST};
+
+    assert_int_equal(state_pin_replace(s, &p, NULL), 0);
+}
+
+/* Among the machines of the run, and with their pins of today. */
+static void a_key_that_two_of_a_run_share_is_told(void **unused)
+{
+    CLEANUP(state_free_p) struct state *s = database();
+    CLEANUP_TEXT struct text said = TEXT_INIT;
+    char *ids[] = {(char *)ID, (char *)OTHER, (char *)"rpi-7"};
+    struct state_target items[] = {{.machine = ids[0]}, {.machine = ids[1]}, {.machine = ids[2]}};
+    const struct state_targets both = {items, 3}, first = {items, 1};
+
+    (void)unused;
+    pin(s, ID, KEY);
+    pin(s, OTHER, KEY);
+    assert_int_equal(known_shared_keys(s, &first, &said, NULL), 0);
+    assert_int_equal(said.size, 0);
+    assert_int_equal(known_shared_keys(s, &both, &said, NULL), 0);
+    assert_non_null(strstr(text_str(&said), "Machines " ID " and " OTHER " have the same"));
+    text_reset(&said);
+    pin(s, OTHER, KEY2);
+    assert_int_equal(known_shared_keys(s, &both, &said, NULL), 0);
+    assert_int_equal(said.size, 0);
+}
+
 /* Its host key stands for the id until a beacon gives it one: then the pin, and
  * what a person said of it, go over to the id. */
 static void a_machine_without_an_id_is_known_by_its_key(void **unused)
@@ -153,6 +182,7 @@ int main(void)
         cmocka_unit_test(a_yes_pins_and_is_remembered_for_what_it_was),
         cmocka_unit_test(a_name_that_another_held_wants_a_person),
         cmocka_unit_test(a_signature_pins_until_it_is_an_old_one),
+        cmocka_unit_test(a_key_that_two_of_a_run_share_is_told),
         cmocka_unit_test(a_machine_without_an_id_is_known_by_its_key),
     };
 

@@ -91,6 +91,26 @@ static void test_others_name(void **state)
     assert_int_equal(t.items[1].agents.count, 0); /* its record does not say a1 */
 }
 
+/* Those that are there and are no mere claims. */
+static void test_machines(void **state)
+{
+    struct machine here = second, claim = second, away = second, bare = second;
+    const struct machine *const all[] = {&claim, &here, &away, &bare};
+    CLEANUP(targets_clear) struct targets t = {0};
+
+    (void)state;
+    here.beacon = here.online = here.in_doubt = true;
+    claim.beacon = claim.online = claim.untrusted = true;
+    away.beacon = true;
+    bare.online = true;
+    here.port = 23;
+    assert_int_equal(targets_from_machines(all, 4, &t), 0);
+    assert_int_equal(t.count, 1);
+    assert_int_equal(t.items[0].port, 23);
+    assert_true(t.items[0].in_doubt);
+    assert_string_equal(t.items[0].agents.items[0], "a3");
+}
+
 static void test_none(void **state)
 {
     const struct match match = MATCH_INIT;
@@ -104,9 +124,8 @@ static void test_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_machine),
-        cmocka_unit_test(test_match),
-        cmocka_unit_test(test_others_name),
+        cmocka_unit_test(test_machine),     cmocka_unit_test(test_match),
+        cmocka_unit_test(test_others_name), cmocka_unit_test(test_machines),
         cmocka_unit_test(test_none),
     };
 

@@ -126,6 +126,21 @@ static void a_name_that_another_held_is_a_question(void **unused)
     assert_int_equal(check(t, ONE, &err), 0);
 }
 
+static void an_id_that_two_claim_is_a_question(void **unused)
+{
+    struct error err = {0};
+    struct trust t = {.expected = ONE, .in_doubt = true, .accept_new = true};
+
+    (void)unused;
+    assert_int_equal(check(t, ONE, &err), -EKEYREJECTED);
+    assert_non_null(strstr(err.text, "another machine has the same id"));
+    assert_non_null(strstr(err.text, "dcop-deploy trust 0123456789abcdef " ONE));
+    t.verified = true; /* the fleet key can tell which */
+    assert_int_equal(check(t, ONE, &err), 0);
+    t = (struct trust){.pin = ONE, .in_doubt = true}; /* and so can a pin */
+    assert_int_equal(check(t, ONE, &err), 0);
+}
+
 static void passwords_go_where_someone_looked(void **unused)
 {
     struct trust asked = {.source = PIN_QUESTION, .expected = ONE, .verified = true};
@@ -170,6 +185,7 @@ int main(void)
         cmocka_unit_test(a_signature_pins_what_has_no_pin),
         cmocka_unit_test(a_retired_key_needs_a_persons_word),
         cmocka_unit_test(a_name_that_another_held_is_a_question),
+        cmocka_unit_test(an_id_that_two_claim_is_a_question),
         cmocka_unit_test(passwords_go_where_someone_looked),
         cmocka_unit_test(cloned_cards_are_told),
     };
