@@ -257,7 +257,9 @@ static int conclude(struct program *p, const struct action *action, const struct
     if (signal) {
         fprintf(stderr, "Interrupted: %u of %u machines %s left.%s\n", counts.interrupted,
                 counts.machines, counts.interrupted == 1 ? "is" : "are",
-                action->unrecorded ? "" : " dcop-deploy --resume does what is left.");
+                action->unrecorded || counts.interrupted == 0
+                    ? ""
+                    : " dcop-deploy --resume does what is left.");
         program_clear(p);
         end_by_signal(signal);
     }
