@@ -500,10 +500,24 @@ static int take_tuple(struct roster *r, const struct sighting *s, struct tuple *
     return 0;
 }
 
+/* What was told under another name was an older record, shown by somebody else:
+ * the machine itself has said more since, under its own. */
+static void drop_replays(struct roster *r, struct entry *e)
+{
+    for (struct tuple *t = e->tuples, *next; t; t = next) {
+        next = t->next;
+        if (t->own_name)
+            continue;
+        unlink_tuple(t);
+        free_tuple(r, t);
+    }
+}
+
 int roster_see(struct roster *r, const struct sighting *s, struct timespec now)
 {
     struct tuple *t = find_tuple(r, &s->key, s->verified), *claim;
     struct entry *e;
+    bool news;
     int n, changed, merged;
 
     if (is_stale(r, s))
@@ -511,9 +525,12 @@ int roster_see(struct roster *r, const struct sighting *s, struct timespec now)
     n = entry_for(r, s, t, now, &e);
     if (n < 0)
         return n;
+    news = s->verified && has_own_name(s) && s->advert->seq > e->machine.advert.seq;
     n = take_tuple(r, s, t, e);
     if (n < 0)
         return n;
+    if (news)
+        drop_replays(r, e);
     changed = machine_update(&e->machine, s);
     merged = merge_addresses(e);
     e->machine.last_seen = now;

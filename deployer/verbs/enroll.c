@@ -303,7 +303,7 @@ static int await_adverts(struct program *p, struct targets *enrolled, bool verif
             struct target *t = &enrolled->items[i];
             const struct machine *m = t->id ? seen(fleet, t->id, verified) : NULL;
 
-            if (!m)
+            if (!m || (t->agents.count > 0 && !strings_equal(&m->advert.agents, &t->agents)))
                 continue;
             tell_seen(m);
             left--;
