@@ -21,7 +21,7 @@ WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototy
 HARDEN = -fstack-protector-strong -fPIE $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
 SANFLAGS = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 PKGS = avahi-client yaml-0.1 libsystemd jansson sqlite3 libssh libarchive
-DCOP_CPPFLAGS = -D_GNU_SOURCE -DDCOP_VERSION='"$(VERSION)"' -DDCOP_DATADIR='"$(datadir)"' -I. \
+DCOP_CPPFLAGS = -D_GNU_SOURCE -DDCOP_VERSION='"$(VERSION)"' -I. \
 	$(shell pkg-config --cflags $(PKGS))
 DCOP_CFLAGS = -std=gnu11 $(WARN) $(HARDEN) -ffunction-sections -fdata-sections $(SANFLAGS)
 DCOP_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed $(SANFLAGS)
@@ -69,8 +69,9 @@ all: programs tests compile_commands.json ## build the programs, the tests and t
 programs: $(PROGRAMS) $(BEACON_FOLDER)/dcop-beacon ## build the programs alone
 tests: $(UNITS) $(FUZZERS) $(HELPERS) ## build the tests and the fuzz targets
 
-# A change of compiler or flags rebuilds what it concerns.
-FLAGS = $(CC) $(CPPFLAGS) $(DCOP_CPPFLAGS) $(CFLAGS) $(DCOP_CFLAGS) $(LDFLAGS) $(DCOP_LDFLAGS)
+# A change of compiler or flags rebuilds what it concerns.  Expanded here: in the
+# recipe it would hold what the first target that wants it adds for itself.
+FLAGS := $(CC) $(CPPFLAGS) $(DCOP_CPPFLAGS) $(CFLAGS) $(DCOP_CFLAGS) $(LDFLAGS) $(DCOP_LDFLAGS)
 $(B)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(FLAGS))' >$@

@@ -73,9 +73,8 @@ static char *find_beside(const char *const places[2], const char *what)
 static char *find_steps(void)
 {
     static const char *const places[2] = {"../share/dcop/steps", "../../deployer/steps"};
-    char *found = find_beside(places, "run");
 
-    return found ? found : strdup(DCOP_DATADIR "/steps");
+    return find_beside(places, "run");
 }
 
 static char *find_beacons(void)
@@ -93,7 +92,11 @@ int paths_find(const char *state_dir, struct paths *ret, struct error *err)
     p.state = state_dir ? strdup(state_dir) : default_state();
     p.steps = find_steps();
     p.beacons = find_beacons();
-    if (!p.state || !p.steps)
+    if (!p.steps)
+        return error_set(err, -ENOENT,
+                         "the steps that go to the machines are not beside this program, in "
+                         "../share/dcop/steps; install it with: make install");
+    if (!p.state)
         return error_sys(err, -ENOMEM, "cannot find folders");
     p.db = join(p.state, "state.db");
     p.cache = join(p.state, "cache");

@@ -19,7 +19,8 @@ void paths_clear(struct paths *p);
 /* `state_dir`: --state-dir, or NULL for $XDG_STATE_HOME/dcop, else
  * ~/.local/state/dcop (XDG Base Directory Specification).  The folders are
  * made, for their owner only.  The steps are those beside this program: in
- * ../share/dcop of an installed one, in deployer/ of a build tree. */
+ * ../share/dcop of an installed one, in deployer/ of a build tree; -ENOENT
+ * without any. */
 int paths_find(const char *state_dir, struct paths *ret, struct error *err);
 
 /* The private keys to try: those named, else ~/.ssh/id_… as ssh(1) does. */
