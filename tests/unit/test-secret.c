@@ -81,7 +81,10 @@ static void memory_is_locked(void **unused)
     (void)unused;
     assert_int_equal(secret_new("x", 1, &s, &err), 0);
     assert_true(mapping_has(secret_text(s), " dd"));
+    /* The sanitizers' own mlock() does nothing. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     assert_true(mapping_has(secret_text(s), " lo"));
+#endif
 }
 
 static void write_file(const char *path, const char *content, mode_t mode)
