@@ -442,6 +442,38 @@ static void test_replay_elsewhere_keeps_the_address(void **state)
     try_replay_elsewhere(true);
 }
 
+/* What others said, until the machine itself says more. */
+static void test_replay_elsewhere_ends_with_news(void **state)
+{
+    struct log log = {0};
+    CLEANUP(roster_free_p) struct roster *r = new_keyed_roster(&log);
+    const struct see replay = {.key = KEY1,
+                               .agent = "a1",
+                               .instance = "x",
+                               .address = "10.0.0.9",
+                               .verified = true,
+                               .seq = 5};
+    const struct see other = {.key = KEY1,
+                              .agent = "a1",
+                              .address = "fd00::1",
+                              .protocol = 1,
+                              .verified = true,
+                              .seq = 5};
+    const struct see newer = {.key = KEY1, .agent = "a1", .verified = true, .seq = 6};
+
+    (void)state;
+    see_at(r, &real, 1);
+    see_at(r, &other, 1);
+    see_at(r, &replay, 2);
+    assert_true(has_address(roster_find(r, ID, KEY1), "10.0.0.9"));
+    see_at(r, &newer, 3);
+    assert_false(has_address(roster_find(r, ID, KEY1), "10.0.0.9"));
+    assert_true(has_address(roster_find(r, ID, KEY1), "10.0.0.1"));
+    assert_true(has_address(roster_find(r, ID, KEY1), "fd00::1"));
+    see_at(r, &replay, 4);
+    assert_false(has_address(roster_find(r, ID, KEY1), "10.0.0.9"));
+}
+
 /* Under the machine's own tuple: both addresses are tried. */
 static void test_replay_under_its_name(void **state)
 {
@@ -525,6 +557,7 @@ int main(void)
         cmocka_unit_test(test_enrolled),
         cmocka_unit_test(test_replay),
         cmocka_unit_test(test_replay_elsewhere_keeps_the_address),
+        cmocka_unit_test(test_replay_elsewhere_ends_with_news),
         cmocka_unit_test(test_replay_under_its_name),
         cmocka_unit_test(test_claims_are_bounded),
         cmocka_unit_test(test_claimed_keys_are_bounded),
