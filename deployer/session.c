@@ -185,7 +185,7 @@ static int explain_no_ssh(struct session *s, const struct session_options *o, in
                          "port %u takes the connection, but no SSH server answered within %g s: "
                          "the machine hangs or is overloaded (restart it), or the port is another "
                          "program's",
-                         o->port, o->timeout_ms / 1000.0);
+                         o->port, s->timeout_ms / 100 / 10.0);
     if (r < 0 && r != -ECONNRESET)
         return r;
     if (r == -ECONNRESET || strstr(said, "disconnected") || strstr(said, "closed by remote") ||
@@ -215,13 +215,18 @@ static int open_ssh(struct session *s, const struct session_options *o, struct e
     return auth_log_in(o->auth, &login, err);
 }
 
+/* How far a connection came, before it failed. */
+enum reached { NOWHERE, CONNECTED, REFUSED, TRUSTED };
+
 /* One connection to one of `n` addresses, of which `o` names the rest. */
 static int open_one(const struct session_options *o, const struct address *addresses, size_t n,
-                    unsigned timeout_ms, bool *ret_trusted, struct session **ret, struct error *err)
+                    unsigned timeout_ms, enum reached *ret_reached, struct session **ret,
+                    struct error *err)
 {
     CLEANUP(session_free_p) struct session *s = calloc(1, sizeof(*s));
     int fd = -1, r;
 
+    *ret_reached = NOWHERE;
     if (!s)
         return error_sys(err, -ENOMEM, "cannot connect");
     s->stop = o->stop;
@@ -231,11 +236,12 @@ static int open_one(const struct session_options *o, const struct address *addre
     if (!s->ssh)
         return error_sys(err, -ENOMEM, "cannot connect");
     r = dial(addresses, n, o->port, timeout_ms, o->stop.stop, &s->peer, &fd, err);
-    if (r == 0)
-        r = prepare(s, o, fd, err);
+    if (r < 0)
+        return r;
+    r = prepare(s, o, fd, err);
     if (r == 0)
         r = open_ssh(s, o, err);
-    *ret_trusted = s->trusted;
+    *ret_reached = s->trusted ? TRUSTED : r == -EKEYREJECTED ? REFUSED : CONNECTED;
     if (r < 0)
         return r;
     *ret = TAKE_PTR(s);
@@ -249,28 +255,34 @@ int session_open(const struct session_options *o, struct session **ret, struct e
     int64_t deadline = session_now_ms() + 2 * (int64_t)o->timeout_ms;
     unsigned share =
         o->timeout_ms / (unsigned)(o->n_addresses > 3 ? 3 : o->n_addresses + !o->n_addresses);
-    struct error refusal = {0};
-    bool trusted = false;
+    struct error best = {0}; /* of the address that came farthest, the first of them */
+    enum reached reached, farthest = NOWHERE;
     int r = 0;
 
     if (o->n_addresses == 0)
-        return open_one(o, NULL, 0, o->timeout_ms, &trusted, ret, err);
+        return open_one(o, NULL, 0, o->timeout_ms, &reached, ret, err);
     for (size_t i = 0; i < o->n_addresses; i++) {
         bool last = i + 1 == o->n_addresses;
+        struct error here = {0};
 
-        if (err) /* what the address before said is no word on this one */
-            *err = (struct error){0};
-        r = open_one(o, &o->addresses[i], 1, last ? o->timeout_ms : share, &trusted, ret, err);
-        if (r == 0 || trusted || r == -ECANCELED || r == -ENOMEM)
-            return r;
-        if (r == -EKEYREJECTED && refusal.code == 0 && err)
-            refusal = *err;
+        r = open_one(o, &o->addresses[i], 1, last ? o->timeout_ms : share, &reached, ret, &here);
+        if (r == 0)
+            return 0;
+        here.code = r;
+        if (best.code == 0 || reached > farthest) {
+            best = here;
+            farthest = reached;
+        }
+        if (reached == TRUSTED || r == -ECANCELED || r == -ENOMEM) {
+            best = here;
+            break;
+        }
         if (session_now_ms() > deadline)
             break;
     }
-    if (refusal.code < 0)
-        *err = refusal;
-    return refusal.code < 0 ? refusal.code : r;
+    if (err)
+        *err = best;
+    return best.code;
 }
 
 void session_free(struct session *s)
