@@ -116,6 +116,38 @@ static int env_add_pip_config(struct job *job)
     return 0;
 }
 
+/* The index of a cache, and no other: what pip's configuration names beside it
+ * may not be reachable.  What is on this controller is not asked for through a
+ * proxy. */
+static int env_add_index(struct job *job)
+{
+    static const char *const no_proxy[] = {"no_proxy", "NO_PROXY"};
+    const char *index = job->build->index, *host = strstr(index, "://");
+    CLEANUP_FREE char *name = NULL;
+    int r;
+
+    if (!*index)
+        return env_add(&job->env, "PIP_NO_INDEX", "1");
+    host = host ? host + 3 : index;
+    name = strndup(host, *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/"));
+    r = name ? env_add(&job->env, "PIP_INDEX_URL", index) : -ENOMEM;
+    /* An empty one would not count. */
+    if (r == 0)
+        r = env_add(&job->env, "PIP_EXTRA_INDEX_URL", index);
+    if (r == 0)
+        r = env_add(&job->env, "PIP_TRUSTED_HOST", name);
+    if (r == 0)
+        r = strings_add(&job->env, "PIP_PROXY");
+    for (size_t i = 0; i < ARRAY_SIZE(no_proxy) && r == 0; i++) {
+        const char *before = getenv(no_proxy[i]);
+        CLEANUP_TEXT struct text hosts = TEXT_INIT;
+
+        text_addf(&hosts, "%s%s%s", before ? before : "", before && *before ? "," : "", name);
+        r = text_error(&hosts) < 0 ? -ENOMEM : env_add(&job->env, no_proxy[i], text_str(&hosts));
+    }
+    return r;
+}
+
 static int make_env(struct job *job)
 {
     static const char *const fixed[] = {
@@ -153,6 +185,8 @@ static int make_env(struct job *job)
         r = strings_add(&job->env, "XDG_CONFIG_HOME");
     if (r == 0 && job->drop && !getenv("PIP_CONFIG_FILE"))
         r = env_add_pip_config(job);
+    if (r == 0 && job->build->index)
+        r = env_add_index(job);
     return r;
 }
 
