@@ -327,6 +327,27 @@ static int make_source(struct job *job, struct text *ret_list, struct error *err
 
 /* --- building -------------------------------------------------------------- */
 
+/* A cache that asks nobody knows only what went through it. */
+static int explain(const struct wheel_build *b, const struct process_result *result,
+                   struct error *err)
+{
+    int r = pip_explain(b->kind, b->spec, result, err);
+
+    if (!b->index || (r != -ENOENT && r != -ENETUNREACH))
+        return r;
+    if (!*b->index)
+        return error_set(err, -ENETUNREACH,
+                         "cannot get %s, or what it is built with: no index may be asked "
+                         "(--offline), and no cache runs; `dcop-deploy cache up --offline` starts "
+                         "what was primed",
+                         b->spec);
+    return error_set(err, r,
+                     "cannot get %s, or what it is built with, from the cache %s: without the "
+                     "internet it has what was fetched before; `dcop-deploy cache prime` fetches "
+                     "it, with internet",
+                     b->spec, b->index);
+}
+
 static int attempt(const struct job *job, const char *wheels, bool isolated, struct error *err)
 {
     CLEANUP(process_result_clear) struct process_result result = {0};
@@ -357,7 +378,7 @@ static int attempt(const struct job *job, const char *wheels, bool isolated, str
         return error_set(err, r, "pip did not end in time with %s", job->build->spec);
     if (r < 0)
         return r;
-    return result.status == 0 ? 0 : pip_explain(job->build->kind, job->build->spec, &result, err);
+    return result.status == 0 ? 0 : explain(job->build, &result, err);
 }
 
 /*
