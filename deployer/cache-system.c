@@ -1,0 +1,104 @@
+#include "cache-system.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tree.h"
+
+struct telling {
+    const struct cache_pass *pass;
+    const char *system;
+    size_t of;
+};
+
+static void tell(size_t files, uint64_t bytes, void *arg)
+{
+    const struct telling *t = arg;
+
+    if (t->pass->progress)
+        t->pass->progress(t->system, files, t->of, bytes, t->pass->arg);
+}
+
+static int add_origin(struct strings *to, const char *uri)
+{
+    const char *host = strstr(uri, "://") + 3;
+    CLEANUP_FREE char *name = strndup(host, strcspn(host, "/"));
+
+    if (!name)
+        return -ENOMEM;
+    return strings_has(to, name) ? 0 : strings_add(to, name);
+}
+
+static int fetch_all(const struct cache_pass *pass, const struct apt_system *s,
+                     const struct apt_root *root, const struct apt_files *files,
+                     struct cache_result *ret, struct error *err)
+{
+    struct telling telling = {.pass = pass, .system = s->name, .of = files->count};
+    CLEANUP_FREE char *folder = NULL;
+    struct apt_fetch fetch = {
+        .root = root, .files = files, .throw_away = true, .progress = tell, .arg = &telling};
+    int r;
+
+    if (asprintf(&folder, "%s/cache/passing", root->folder) < 0) {
+        folder = NULL;
+        return error_sys(err, -ENOMEM, "cannot fetch packages");
+    }
+    /* What a run that was killed has left. */
+    tree_remove(folder);
+    fetch.folder = folder;
+    r = apt_fetch(&fetch, &ret->missing, &ret->why, err);
+    tree_remove(folder);
+    if (ret->missing.count == 0)
+        text_reset(&ret->why);
+    return r;
+}
+
+/* What stands in the way of one system is its result, not the failure of all. */
+static int is_answer(int r)
+{
+    return r == -ENETUNREACH || r == -ENOENT || r == -ENOPKG || r == -EBADMSG;
+}
+
+static int pass_through(const struct cache_pass *pass, const struct apt_system *s,
+                        struct cache_result *ret, struct apt_files *files, struct error *err)
+{
+    CLEANUP(apt_root_clear) struct apt_root root = {.lock = -1};
+    int r = apt_root_open(pass->base, s, &pass->way, pass->fresh, &root, err);
+
+    if (r == 0)
+        r = apt_root_update(&root, &ret->warnings, err);
+    if (r == 0)
+        r = apt_resolve(&root, pass->packages, files, err);
+    for (size_t i = 0; i < root.passed_over.count && r == 0; i++)
+        if (strings_add(&ret->warnings, root.passed_over.items[i]) < 0)
+            r = error_sys(err, -ENOMEM, "cannot look at %s", s->name);
+    for (size_t i = 0; i < files->count && r == 0; i++)
+        if (add_origin(&ret->origins, files->items[i].uri) < 0)
+            r = error_sys(err, -ENOMEM, "cannot look at %s", s->name);
+    if (r < 0)
+        return r;
+    ret->files = files->count;
+    ret->bytes = files->bytes;
+    return fetch_all(pass, s, &root, files, ret, err);
+}
+
+int cache_system(const struct cache_pass *pass, const struct apt_system *s,
+                 struct cache_result *ret, struct apt_files *ret_files, struct error *err)
+{
+    CLEANUP(apt_files_clear) struct apt_files files = {0};
+    struct error why = {0};
+    int r = pass_through(pass, s, ret, &files, &why);
+
+    if (r < 0 && is_answer(r)) {
+        text_add_printable(&ret->why, why.text);
+        r = 0;
+    } else if (r < 0) {
+        return error_set(err, r, "%s: %s", s->name, why.text);
+    }
+    if (ret_files) {
+        *ret_files = files;
+        files = (struct apt_files){0};
+    }
+    return text_error(&ret->why) < 0 ? error_sys(err, -ENOMEM, "cannot look at %s", s->name) : r;
+}
