@@ -58,7 +58,7 @@ static bool is_unreachable(const struct process_result *result)
     static const char *const words[] = {"Could not connect",  "Unable to connect",
                                         "Connection failed",  "Connection timed out",
                                         "Could not resolve",  "Temporary failure resolving",
-                                        "Connection refused", "offline mode"};
+                                        "Connection refused"};
 
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)
         if (strstr(text_str(&result->errors), words[i]))
