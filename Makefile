@@ -186,7 +186,7 @@ tsan: ## the same under the thread sanitizer
 FUZZ_SECONDS = 30
 fuzz: fuzz-build ## run each fuzz target for FUZZ_SECONDS
 	@for t in build/fuzz/tests/fuzz/fuzz-*[!.]?; do case $$t in *.o | *.d) continue ;; esac; \
-	tests/fuzz/run $$t $(FUZZ_SECONDS) || exit 1; done
+	FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $$t || exit 1; done
 fuzz-build: ## build the fuzz targets with libFuzzer
 	$(MAKE) CC=clang FUZZ=1 B=build/fuzz SANITIZE=fuzzer-no-link,address,undefined fuzzers
 .PHONY: fuzz-build fuzzers check-shell

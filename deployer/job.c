@@ -321,7 +321,8 @@ static int on_output(const void *bytes, size_t size, void *arg, struct error *er
     if (!run->wire.greeted && run->noise.size < NOISE_KEPT)
         text_add(&run->noise, bytes, size < NOISE_KEPT ? size : NOISE_KEPT);
     r = stepwire_feed(&run->wire, bytes, size, err);
-
+    if (run->wire.streaming)
+        session_streams(run->session);
     if (r == 0 && run->problem < 0) {
         *err = run->error;
         r = run->problem;

@@ -33,8 +33,8 @@ struct session {
     const char *command;
     struct part parts[SESSION_PARTS_MAX];
     size_t n_parts;
-    bool begun, beats, closed;
-    struct pulse machine, heart; /* of the connection; of the command, once it beats */
+    bool begun, beats, streams, closed;
+    struct pulse machine, heart; /* of the connection; of the command, but when it streams */
     uint64_t acked;
     int64_t deadline; /* until begun */
     int status;       /* -1 until known */

@@ -10,6 +10,10 @@
 
 enum { SEND_AT_ONCE = 32 * 1024 };
 
+/* So many limits of a heart that beats may pass between two words of a look:
+ * apt says what it would do after half a minute on a small board. */
+enum { LOOKS = 4 };
+
 /* Acknowledged at once, it is more than our question for a sign. */
 enum { ACKED_MIN = 1024 };
 
@@ -26,6 +30,8 @@ static void look_at_socket(struct session *s, int64_t now)
     if (info.tcpi_bytes_acked > s->acked + ACKED_MIN) {
         s->acked = info.tcpi_bytes_acked;
         pulse_heard(&s->machine, now);
+        if (s->n_parts > 0)
+            pulse_heard(&s->heart, now); /* it reads */
     }
 }
 
@@ -45,7 +51,7 @@ static int feel_pulse(struct session *s, struct error *err)
         look_at_socket(s, now);
     if (pulse_is_dead(&s->machine, now))
         return give_up("it", &s->machine, err);
-    if (s->beats && pulse_is_dead(&s->heart, now))
+    if (!s->streams && pulse_is_dead(&s->heart, now))
         return give_up("what is at work there", &s->heart, err);
     if (pulse_is_to_ask(&s->machine, now)) {
         /* Called once it takes the answer to the last question, if there is
@@ -63,7 +69,7 @@ static int turn_running(struct session *s, struct error *err)
 
     if (!s->begun)
         return session_turn(s, s->deadline, err);
-    r = session_wait_until(s, s->beats && beat < next ? beat : next, err);
+    r = session_wait_until(s, !s->streams && beat < next ? beat : next, err);
     return r < 0 ? r : feel_pulse(s, err);
 }
 
@@ -159,6 +165,7 @@ void session_begun(struct session *s)
 {
     s->begun = true;
     pulse_start(&s->machine, s->timeout_ms, session_now_ms());
+    pulse_start(&s->heart, LOOKS * pulse_limit_ms(s->timeout_ms), session_now_ms());
 }
 
 void session_beats(struct session *s)
@@ -166,6 +173,11 @@ void session_beats(struct session *s)
     if (!s->beats)
         pulse_start(&s->heart, s->timeout_ms, session_now_ms());
     s->beats = true;
+}
+
+void session_streams(struct session *s)
+{
+    s->streams = true;
 }
 
 /* Sends what the window and the socket take.  No more is handed to libssh
@@ -225,7 +237,7 @@ int session_run(struct session *s, const char *command, const struct session_han
     s->err = err;
     s->failure = 0;
     s->n_parts = 0;
-    s->begun = s->beats = s->closed = false;
+    s->begun = s->beats = s->streams = s->closed = false;
     s->status = -1;
     r = start(s, command, err);
     while (r == 0 && !s->closed) {

@@ -77,8 +77,8 @@ struct session_handler {
 enum { SESSION_SIGNALLED = 256 }; /* exit status when a signal ended it */
 
 /* Runs a command to its end.  Until session_begun, the timeout counts, from the
- * start and from the last session_send; after that it may take as long as the
- * machine is heard of. */
+ * start and from the last session_send; after that it may take as long as it and
+ * the machine are heard of. */
 int session_run(struct session *s, const char *command, const struct session_handler *handler,
                 int *ret_status, struct error *err);
 
@@ -87,8 +87,11 @@ int session_run(struct session *s, const char *command, const struct session_han
  * returns. */
 enum { SESSION_PARTS_MAX = 4 };
 int session_send(struct session *s, const void *bytes, size_t size);
-/* From within a handler: the command is the one that was meant, and at work. */
+/* From within a handler, what silence means from here on.  The command is the
+ * one that was meant, and looks at the machine: it says something in between. */
 void session_begun(struct session *s);
-/* From within a handler: from here on the command itself lets hear of itself, at
- * the least each PULSE_BEAT_MS; its silence ends the session as the machine's does. */
+/* It lets hear of itself, at the least each PULSE_BEAT_MS: its silence ends the
+ * session as the machine's does. */
 void session_beats(struct session *s);
+/* It may be silent for as long as it likes. */
+void session_streams(struct session *s);

@@ -28,6 +28,15 @@ said() {
 	esac
 }
 
+# note_words PATTERN…: what users were told in this case, for people to look over.
+words=build/$test_name-words.txt
+: >"$words"
+note_words() {
+	[ $# -gt 0 ] || return 0
+	printf '%s\n' "$case_name" >>"$words"
+	for pattern; do grep -m 1 -E -e "$pattern" "$scratch/said" | sed 's/^/    /'; done | sort -u >>"$words"
+}
+
 # verdict CASE STATUS [PATTERN…]: how the last deploy ended, and what it said.
 verdict() {
 	case_name=$1 wanted=$2
@@ -42,6 +51,7 @@ verdict() {
 			return
 		}
 	done
+	[ "$wanted" -eq 0 ] || note_words "$@"
 	ok "$case_name"
 }
 
