@@ -55,9 +55,9 @@ struct worker {
 /* No mirror, no name service: the other files would wait for the same. */
 static bool is_unreachable(const struct process_result *result)
 {
-    static const char *const words[] = {"Could not connect",  "Unable to connect",
-                                        "Connection failed",  "Connection timed out",
-                                        "Could not resolve",  "Temporary failure resolving",
+    static const char *const words[] = {"Could not connect", "Unable to connect",
+                                        "Connection failed", "Connection timed out",
+                                        "Could not resolve", "Temporary failure resolving",
                                         "Connection refused"};
 
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)

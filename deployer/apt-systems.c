@@ -13,12 +13,12 @@ void apt_systems_clear(struct apt_systems *s)
     *s = (struct apt_systems){0};
 }
 
-static int add(struct apt_systems *to, struct apt_system *s)
+int apt_systems_add(struct apt_systems *to, struct apt_system *s, struct error *err)
 {
     struct apt_system *grown = reallocarray(to->items, to->count + 1, sizeof(*grown));
 
     if (!grown)
-        return -ENOMEM;
+        return error_sys(err, -ENOMEM, "cannot list the systems");
     to->items = grown;
     to->items[to->count++] = *s;
     *s = (struct apt_system){0};
@@ -36,9 +36,7 @@ static int add_named(struct apt_systems *to, const char *codename, const char *s
     for (size_t i = 0; i < to->count && r == 0; i++)
         if (strcmp(to->items[i].name, s.name) == 0)
             return 0;
-    if (r == 0 && add(to, &s) < 0)
-        r = error_sys(err, -ENOMEM, "cannot list the systems");
-    return r;
+    return r < 0 ? r : apt_systems_add(to, &s, err);
 }
 
 int apt_systems_name(const struct strings *suites, const struct strings *arches,
@@ -121,15 +119,19 @@ static int unread(struct apt_systems *to, const struct target *t, const char *wh
 static int take(struct apt_systems *to, const struct target *t, struct answer *a)
 {
     CLEANUP(apt_system_clear) struct apt_system s = {0};
+    CLEANUP_TEXT struct text name = TEXT_INIT;
     struct error why = {0};
     int r;
 
+    text_add_printable(&name, name_of(t));
+    if (text_error(&name) < 0)
+        return -ENOMEM;
     if (!a->outcome || strcmp(a->outcome, job_outcome_name(JOB_OK)) != 0)
         return unread(to, t, a->why ? a->why : a->outcome ? a->outcome : "not reached");
-    r = apt_system_read(name_of(t), &a->wire, &s, &why);
+    r = apt_system_read(text_str(&name), &a->wire, &s, &why);
     if (r == -ENOMEM)
         return r;
-    return r < 0 ? unread(to, t, why.text) : add(to, &s);
+    return r < 0 ? unread(to, t, why.text) : apt_systems_add(to, &s, NULL);
 }
 
 /* Who they are, in case that the targets have moved into the jobs. */

@@ -16,6 +16,9 @@ struct apt_systems {
 
 void apt_systems_clear(struct apt_systems *s);
 
+/* Takes the system over (it is emptied). */
+int apt_systems_add(struct apt_systems *to, struct apt_system *s, struct error *err);
+
 /* Every suite with every architecture; without a suite the controller's own, without an
  * architecture its own. */
 int apt_systems_name(const struct strings *suites, const struct strings *arches,

@@ -30,28 +30,78 @@ static int add_origin(struct strings *to, const char *uri)
     return strings_has(to, name) ? 0 : strings_add(to, name);
 }
 
-static int fetch_all(const struct cache_pass *pass, const struct apt_system *s,
-                     const struct apt_root *root, const struct apt_files *files,
-                     struct cache_result *ret, struct error *err)
+/* What this pass has not seen whole yet; the strings stay those of `files`. */
+static int list_unseen(const struct cache_pass *pass, const struct apt_files *files,
+                       struct apt_files *ret)
 {
-    struct telling telling = {.pass = pass, .system = s->name, .of = files->count};
+    ret->items = calloc(files->count + 1, sizeof(*ret->items));
+    if (!ret->items)
+        return -ENOMEM;
+    for (size_t i = 0; i < files->count; i++) {
+        const struct apt_file *f = &files->items[i];
+
+        if (apt_files_has(&pass->whole, f))
+            continue;
+        ret->items[ret->count++] = *f;
+        ret->bytes += f->size;
+    }
+    return 0;
+}
+
+static int fetch_unseen(struct cache_pass *pass, const struct apt_system *s,
+                        const struct apt_root *root, const struct apt_files *files,
+                        struct cache_result *ret, struct error *err)
+{
+    struct telling telling = {.pass = pass, .system = s->name};
+    struct apt_files unseen = {0};
     CLEANUP_FREE char *folder = NULL;
     struct apt_fetch fetch = {
-        .root = root, .files = files, .throw_away = true, .progress = tell, .arg = &telling};
+        .root = root, .files = &unseen, .throw_away = true, .progress = tell, .arg = &telling};
     int r;
 
     if (asprintf(&folder, "%s/cache/passing", root->folder) < 0) {
         folder = NULL;
         return error_sys(err, -ENOMEM, "cannot fetch packages");
     }
+    if (list_unseen(pass, files, &unseen) < 0)
+        return error_sys(err, -ENOMEM, "cannot fetch packages");
+    telling.of = unseen.count;
     /* What a run that was killed has left. */
     tree_remove(folder);
     fetch.folder = folder;
     r = apt_fetch(&fetch, &ret->missing, &ret->why, err);
     tree_remove(folder);
+    free(unseen.items);
     if (ret->missing.count == 0)
         text_reset(&ret->why);
     return r;
+}
+
+/* The lists, once a pass for all that share them. */
+static int update(struct cache_pass *pass, const struct apt_root *root, struct cache_result *ret,
+                  struct error *err)
+{
+    int r;
+
+    if (strings_has(&pass->updated, root->folder))
+        return 0;
+    r = apt_root_update(root, &ret->warnings, err);
+    if (r == 0 && strings_add(&pass->updated, root->folder) < 0)
+        r = error_sys(err, -ENOMEM, "cannot fetch packages");
+    return r;
+}
+
+static int open_root(const struct cache_pass *pass, const struct apt_system *s,
+                     struct apt_root *ret, struct error *err)
+{
+    CLEANUP_FREE char *name = NULL, *folder = NULL;
+
+    if (apt_root_name(s, &name) < 0 || asprintf(&folder, "%s/%s", pass->base, name) < 0) {
+        folder = NULL;
+        return error_sys(err, -ENOMEM, "cannot look at %s", s->name);
+    }
+    return apt_root_open(pass->base, s, &pass->way,
+                         pass->fresh && !strings_has(&pass->updated, folder), ret, err);
 }
 
 /* What stands in the way of one system is its result, not the failure of all. */
@@ -60,14 +110,14 @@ static int is_answer(int r)
     return r == -ENETUNREACH || r == -ENOENT || r == -ENOPKG || r == -EBADMSG;
 }
 
-static int pass_through(const struct cache_pass *pass, const struct apt_system *s,
+static int pass_through(struct cache_pass *pass, const struct apt_system *s,
                         struct cache_result *ret, struct apt_files *files, struct error *err)
 {
     CLEANUP(apt_root_clear) struct apt_root root = {.lock = -1};
-    int r = apt_root_open(pass->base, s, &pass->way, pass->fresh, &root, err);
+    int r = open_root(pass, s, &root, err);
 
     if (r == 0)
-        r = apt_root_update(&root, &ret->warnings, err);
+        r = update(pass, &root, ret, err);
     if (r == 0)
         r = apt_resolve(&root, pass->packages, files, err);
     for (size_t i = 0; i < root.passed_over.count && r == 0; i++)
@@ -80,11 +130,17 @@ static int pass_through(const struct cache_pass *pass, const struct apt_system *
         return r;
     ret->files = files->count;
     ret->bytes = files->bytes;
-    return fetch_all(pass, s, &root, files, ret, err);
+    return fetch_unseen(pass, s, &root, files, ret, err);
 }
 
-int cache_system(const struct cache_pass *pass, const struct apt_system *s,
-                 struct cache_result *ret, struct apt_files *ret_files, struct error *err)
+void cache_pass_clear(struct cache_pass *pass)
+{
+    strings_clear(&pass->updated);
+    apt_files_clear(&pass->whole);
+}
+
+int cache_system(struct cache_pass *pass, const struct apt_system *s, struct cache_result *ret,
+                 struct apt_files *ret_files, struct error *err)
 {
     CLEANUP(apt_files_clear) struct apt_files files = {0};
     struct error why = {0};
@@ -96,9 +152,11 @@ int cache_system(const struct cache_pass *pass, const struct apt_system *s,
     } else if (r < 0) {
         return error_set(err, r, "%s: %s", s->name, why.text);
     }
-    if (ret_files) {
-        *ret_files = files;
-        files = (struct apt_files){0};
-    }
-    return text_error(&ret->why) < 0 ? error_sys(err, -ENOMEM, "cannot look at %s", s->name) : r;
+    if (r == 0 && ret_files)
+        r = apt_files_copy(&files, ret_files);
+    if (r == 0 && ret->missing.count == 0)
+        r = apt_files_merge(&pass->whole, &files);
+    if (r == 0)
+        r = text_error(&ret->why);
+    return r < 0 ? error_sys(err, r, "cannot look at %s", s->name) : 0;
 }
