@@ -40,15 +40,16 @@ await() {
 	done
 }
 
-# check CASE SECONDS COMMAND...: a case that holds when COMMAND comes true.
+# check CASE SECONDS COMMAND...: a case that holds when COMMAND comes true, in that
+# time on a machine that has nothing else to do: a busy one gets five times as much.
 check() {
 	check_case=$1
 	check_seconds=$2
 	shift 2
-	if await "$check_seconds" "$@"; then
+	if await $((5 * check_seconds)) "$@"; then
 		ok "$check_case"
 	else
-		not_ok "$check_case" "not within $check_seconds s: $*"
+		not_ok "$check_case" "not within $((5 * check_seconds)) s: $*"
 	fi
 }
 
