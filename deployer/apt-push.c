@@ -10,8 +10,10 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "caches.h"
 #include "digest.h"
 #include "discovery/base/file.h"
+#include "packages.h"
 #include "prune.h"
 
 void apt_pushed_clear(struct apt_pushed *p)
@@ -189,10 +191,10 @@ static int map(const char *path, struct apt_pushed *ret, struct error *err)
 
 /* Written beside its name and moved there, so that it is whole wherever it is found.  The
  * root's lock is held: nobody writes the same one. */
-static int pack(const struct apt_push *push, struct apt_files *files, const char *folder,
+static int pack(const char *base, struct apt_files *files, const char *folder,
                 struct apt_pushed *ret, struct error *err)
 {
-    CLEANUP_FREE char *tars = join(push->base, "tars"), *path = NULL, *temporary = NULL;
+    CLEANUP_FREE char *tars = join(base, "tars"), *path = NULL, *temporary = NULL;
     CLEANUP_TEXT struct text sums = TEXT_INIT;
     int r = make_sums(files, &sums, ret->digest);
 
@@ -220,22 +222,44 @@ static int pack(const struct apt_push *push, struct apt_files *files, const char
     return r;
 }
 
-int apt_push_make(const struct apt_push *push, const struct apt_system *s, int cancel_fd,
-                  struct apt_pushed *ret, struct error *err)
+/* --- the whole of it ------------------------------------------------------------------------ */
+
+/* A cache, if there is one; our own may not know this machine's repositories yet.  Where
+ * that cannot be told to it, what it then refuses says more. */
+static int find_way(const struct apt_push *push, const struct apt_system *s, struct caches *caches,
+                    struct apt_way *ret, struct error *err)
+{
+    const struct deploy_options *o = push->options;
+    int r = caches_find(o, push->paths, caches, err);
+
+    if (r < 0)
+        return r;
+    ret->proxy = caches->apt_proxy;
+    ret->plain = caches->apt_proxy != NULL;
+    ret->stale = o->offline;
+    if (!caches->apt_proxy || o->apt_proxy || o->inventory_apt_proxy)
+        return 0;
+    for (size_t i = 0; i < s->sources.count; i++)
+        (void)caches_add_repository(push->paths, s->sources.items[i].uri, NULL);
+    return 0;
+}
+
+static int make(const struct apt_push *push, const struct apt_system *s, const struct apt_way *way,
+                struct apt_pushed *ret, struct error *err)
 {
     CLEANUP(apt_root_clear) struct apt_root root = {.lock = -1};
     CLEANUP(apt_files_clear) struct apt_files files = {0};
-    CLEANUP(apt_pushed_clear) struct apt_pushed made = {0};
-    CLEANUP_FREE char *folder = NULL;
-    struct apt_way way = push->way;
-    int r;
+    CLEANUP_STRINGS struct strings packages = {0};
+    CLEANUP_FREE char *folder = NULL, *base = join(push->paths->state, "caches/apt-push");
+    int r = packages_read(push->paths->steps, push->list, &packages, err);
 
-    way.cancel_fd = cancel_fd;
-    r = apt_root_open(push->base, s, &way, false, &root, err);
+    if (r == 0)
+        r = base ? apt_root_open(base, s, way, false, &root, err)
+                 : error_sys(err, -ENOMEM, "cannot fetch packages");
     if (r == 0)
         r = update(&root, err);
     if (r == 0)
-        r = apt_resolve(&root, push->packages, &files, err);
+        r = apt_resolve(&root, &packages, &files, err);
     if (r < 0)
         return r;
     if (files.count == 0)
@@ -243,8 +267,19 @@ int apt_push_make(const struct apt_push *push, const struct apt_system *s, int c
     folder = join(root.folder, "debs");
     r = folder ? fetch(&root, &files, folder, err)
                : error_sys(err, -ENOMEM, "cannot fetch packages");
+    return r < 0 ? r : pack(base, &files, folder, ret, err);
+}
+
+int apt_push_make(const struct apt_push *push, const struct apt_system *s, int cancel_fd,
+                  struct apt_pushed *ret, struct error *err)
+{
+    CLEANUP(caches_clear) struct caches caches = {0};
+    CLEANUP(apt_pushed_clear) struct apt_pushed made = {0};
+    struct apt_way way = {.cancel_fd = cancel_fd};
+    int r = find_way(push, s, &caches, &way, err);
+
     if (r == 0)
-        r = pack(push, &files, folder, &made, err);
+        r = make(push, s, &way, &made, err);
     if (r < 0)
         return r;
     *ret = made;

@@ -10,6 +10,8 @@
 #pragma once
 
 #include "apt-fetch.h"
+#include "options.h"
+#include "paths.h"
 
 enum {
     APT_PUSH_MAX = 1024 * 1024 * 1024, /* bytes of a tar */
@@ -17,10 +19,11 @@ enum {
     APT_PUSH_TARS = 8,                 /* kept, of those not used just now */
 };
 
+/* Borrowed; nothing is looked for before it is needed. */
 struct apt_push {
-    const char *base;               /* a folder of its own, in the state's */
-    struct apt_way way;             /* .cancel_fd is the caller's of each call */
-    const struct strings *packages; /* what a deploy installs */
+    const struct deploy_options *options; /* which caches */
+    const struct paths *paths;            /* the state's folder, and packages.sh */
+    const char *list;                     /* of packages.sh: "APT" */
 };
 
 /* A value: start with {0}, apt_pushed_clear. */
