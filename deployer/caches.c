@@ -1,7 +1,15 @@
 #include "deployer/caches.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "deployer/cache-acng.h"
+#include "deployer/cache-services.h"
+#include "deployer/cache-start.h"
+#include "deployer/cache-store.h"
+#include "deployer/cache-up.h"
+#include "discovery/base/cleanup.h"
 
 void caches_clear(struct caches *c)
 {
@@ -30,15 +38,43 @@ static int take(const char *from, char **to)
     return *to ? 0 : -ENOMEM;
 }
 
+/* Our own, as far as they answer. */
+static int take_own(const struct paths *p, struct caches *c)
+{
+    struct cache_running now = {0};
+
+    if ((c->apt_proxy && c->pip_index) || cache_look(p, &now, NULL) < 0)
+        return 0;
+    if (now.apt && !c->apt_proxy && !(c->apt_proxy = cache_apt_url(&now.settings)))
+        return -ENOMEM;
+    if (now.pip && !c->pip_index && !(c->pip_index = cache_pip_url(&now.settings)))
+        return -ENOMEM;
+    return 0;
+}
+
+/* A service of the system's, where its settings say that it listens. */
+static int take_system(struct caches *c)
+{
+    uint16_t port;
+
+    if (!c->apt_proxy && (port = cache_system_apt()) > 0 &&
+        asprintf(&c->apt_proxy, "http://127.0.0.1:%u", port) < 0)
+        return c->apt_proxy = NULL, -ENOMEM;
+    if (!c->pip_index && (port = cache_system_pip()) > 0 &&
+        asprintf(&c->pip_index, "http://127.0.0.1:%u/root/pypi/+simple/", port) < 0)
+        return c->pip_index = NULL, -ENOMEM;
+    return 0;
+}
+
 int caches_find(const struct deploy_options *o, const struct paths *p, struct caches *ret,
                 struct error *err)
 {
     CLEANUP(caches_clear) struct caches c = {0};
 
-    (void)p;
     if (take(o->apt_proxy, &c.apt_proxy) < 0 || take(o->pip_index, &c.pip_index) < 0 ||
         take(o->inventory_apt_proxy, &c.apt_proxy) < 0 ||
-        take(o->inventory_pip_index, &c.pip_index) < 0)
+        take(o->inventory_pip_index, &c.pip_index) < 0 || take_own(p, &c) < 0 ||
+        take_system(&c) < 0)
         return error_sys(err, -ENOMEM, "cannot find the caches");
     *ret = c;
     c = (struct caches){0};
@@ -47,8 +83,27 @@ int caches_find(const struct deploy_options *o, const struct paths *p, struct ca
 
 int caches_add_repositories(const struct paths *p, const struct strings *uris, struct error *err)
 {
-    (void)p, (void)uris;
-    return error_set(err, -ENOSYS, "not built yet");
+    CLEANUP_STRINGS struct strings list = {0};
+    struct cache_running now = {0};
+    CLEANUP_CLOSE int busy = -1;
+    bool more = false;
+    int r = cache_busy(p, &busy, err);
+
+    if (r == 0)
+        r = acng_repositories_read(p, &list, err);
+    for (size_t i = 0; i < uris->count && r >= 0; i++) {
+        r = acng_repositories_add(&list, uris->items[i], err);
+        more = more || r > 0;
+    }
+    if (r < 0 || !more)
+        return r < 0 ? r : 0;
+    r = acng_repositories_write(p, &list, err);
+    if (r == 0)
+        r = cache_look(p, &now, err);
+    if (r < 0 || !now.running) /* `cache up` takes them from the list */
+        return r;
+    r = acng_configure(p, now.settings.apt_port, now.settings.offline, &list, err);
+    return r == 0 ? cache_reread(p, &now.settings, err) : r;
 }
 
 int caches_add_repository(const struct paths *p, const char *uri, struct error *err)

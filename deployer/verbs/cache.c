@@ -4,21 +4,24 @@
 
 #include "deployer/cache-check.h"
 #include "deployer/cache-prime.h"
-#include "deployer/caches.h"
+#include "deployer/cache-serve.h"
+#include "deployer/cache-status.h"
+#include "deployer/cache-up.h"
 #include "deployer/verbs/verbs.h"
 
-static int not_built(struct program *p, struct error *err)
+/* What `cache up` leaves behind; by hand it runs until ^C. */
+static int serve(struct program *p, struct error *err)
 {
-    (void)p;
-    return error_set(err, -ENOSYS, "not built yet");
+    state_free(TAKE_PTR(p->state)); /* it would be open for days */
+    return cache_serve(&p->paths, err);
 }
 
 static const struct {
     const char *name;
     int (*run)(struct program *p, struct error *err);
 } actions[] = {
-    {"up", not_built},      {"down", not_built},    {"status", not_built},
-    {"prime", cache_prime}, {"check", cache_check},
+    {"up", cache_up},       {"down", cache_down},   {"status", cache_status},
+    {"prime", cache_prime}, {"check", cache_check}, {"serve", serve},
 };
 
 static int run(struct program *p, struct error *err)
