@@ -73,17 +73,20 @@ static char *path_of(const struct apt_fetch *fetch, const struct apt_file *file)
     return asprintf(&path, "%s/%s", fetch->folder, file->name) < 0 ? NULL : path;
 }
 
-/* apt-helper(1) download-file: URI, file and hash of each. */
-static int run_helper(struct worker *w, size_t first, size_t last, struct process_result *result,
-                      struct error *err)
+/* apt-helper(1) download-file: URI, file and hash of each.  `anew`: a cache on the way asks
+ * for them anew (RFC 9111 §5.2.1.4). */
+static int run_helper(struct worker *w, size_t first, size_t last, bool anew,
+                      struct process_result *result, struct error *err)
 {
     const struct apt_fetch *fetch = w->work->fetch;
-    const char *argv[3 + 3 * CHUNK];
+    const char *argv[5 + 3 * CHUNK];
     char *owned[2 * CHUNK] = {0};
     size_t n = 0, own = 0;
     int r = 0;
 
     argv[n++] = helper;
+    argv[n++] = "-o";
+    argv[n++] = anew ? "Acquire::http::No-Cache=true" : "Acquire::http::No-Cache=false";
     argv[n++] = "download-file";
     for (size_t i = first; i < last && r == 0; i++) {
         const struct apt_file *file = &fetch->files->items[i];
@@ -106,12 +109,13 @@ static int run_helper(struct worker *w, size_t first, size_t last, struct proces
 }
 
 /* One turn of apt's downloader for some files; what came whole is marked so. */
-static int get(struct worker *w, size_t first, size_t last, bool *ret_any, struct error *err)
+static int get(struct worker *w, size_t first, size_t last, bool anew, bool *ret_any,
+               struct error *err)
 {
     CLEANUP(process_result_clear) struct process_result result = {0};
     struct work *work = w->work;
     const struct apt_fetch *fetch = work->fetch;
-    int r = run_helper(w, first, last, &result, err);
+    int r = run_helper(w, first, last, anew, &result, err);
 
     if (r < 0 && r != -ETIMEDOUT)
         return r;
@@ -140,11 +144,12 @@ static int get(struct worker *w, size_t first, size_t last, bool *ret_any, struc
 static int do_chunk(struct worker *w, size_t first, size_t last)
 {
     bool any = false;
-    int r = get(w, first, last, &any, &w->error);
+    bool repair = w->work->fetch->repair;
+    int r = get(w, first, last, false, &any, &w->error);
 
     for (size_t i = first; i < last && r == 0 && !w->work->given_up; i++)
-        if (!w->work->whole[i] && last - first > 1)
-            r = get(w, i, i + 1, &any, &w->error);
+        if (!w->work->whole[i] && (repair || last - first > 1))
+            r = get(w, i, i + 1, repair, &any, &w->error);
     return r;
 }
 

@@ -15,6 +15,7 @@ struct apt_fetch {
     const struct apt_files *files;
     const char *folder; /* where they go, by their names */
     bool throw_away;    /* each is removed again once it was compared */
+    bool repair;        /* what came damaged is asked for once more, past the cache's copy */
     unsigned at_once;   /* 0: APT_FETCH_AT_ONCE */
     /* Called on the caller's thread, now and then; may be NULL. */
     void (*progress)(size_t files, uint64_t bytes, void *arg);

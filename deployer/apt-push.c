@@ -52,7 +52,7 @@ static int update(const struct apt_root *root, struct error *err)
         return error_sys(err, -ENOMEM, "cannot fetch packages");
     if (is_fresh(stamp))
         return 0;
-    r = apt_root_update(root, &warnings, err);
+    r = apt_root_update(root, false, &warnings, err);
     if (r == 0 && warnings.count == 0)
         (void)file_write(stamp, "", 0, 0644, NULL);
     return r;
@@ -78,7 +78,7 @@ static int fetch(const struct apt_root *root, const struct apt_files *files, con
     struct apt_files lacking = {.items = items};
     CLEANUP_STRINGS struct strings missing = {0};
     CLEANUP_TEXT struct text why = TEXT_INIT;
-    const struct apt_fetch f = {.root = root, .files = &lacking, .folder = folder};
+    const struct apt_fetch f = {.root = root, .files = &lacking, .folder = folder, .repair = true};
     int r;
 
     if (!items)

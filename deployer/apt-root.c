@@ -445,9 +445,13 @@ static int add_warnings(const char *said, struct strings *ret)
     return 0;
 }
 
-int apt_root_update(const struct apt_root *root, struct strings *warnings, struct error *err)
+int apt_root_update(const struct apt_root *root, bool anew, struct strings *warnings,
+                    struct error *err)
 {
-    static const char *const argv[] = {"apt-get", "-q", "update", NULL};
+    const char *argv[] = {
+        "apt-get", "-q",
+        "-o",      anew ? "Acquire::http::No-Cache=true" : "Acquire::http::No-Cache=false",
+        "update",  NULL};
     CLEANUP(process_result_clear) struct process_result result = {0};
     CLEANUP_TEXT struct text words = TEXT_INIT;
     int r = apt_root_run(root, argv, APT_UPDATE_MS, &result, err);

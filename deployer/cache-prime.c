@@ -56,6 +56,7 @@ static int prime_systems(const struct program *p, const struct caches *caches,
     CLEANUP(cache_pass_clear) struct cache_pass pass = {
         .base = base,
         .way = {.proxy = caches->apt_proxy, .plain = true, .cancel_fd = -1},
+        .repair = true,
         .packages = &need->packages,
         .progress = cache_tells_progress(&p->options) ? cache_tell_progress : NULL,
     };

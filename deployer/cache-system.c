@@ -55,8 +55,12 @@ static int fetch_unseen(struct cache_pass *pass, const struct apt_system *s,
     struct telling telling = {.pass = pass, .system = s->name};
     struct apt_files unseen = {0};
     CLEANUP_FREE char *folder = NULL;
-    struct apt_fetch fetch = {
-        .root = root, .files = &unseen, .throw_away = true, .progress = tell, .arg = &telling};
+    struct apt_fetch fetch = {.root = root,
+                              .files = &unseen,
+                              .throw_away = true,
+                              .repair = pass->repair,
+                              .progress = tell,
+                              .arg = &telling};
     int r;
 
     if (asprintf(&folder, "%s/cache/passing", root->folder) < 0) {
@@ -85,7 +89,11 @@ static int update(struct cache_pass *pass, const struct apt_root *root, struct c
 
     if (strings_has(&pass->updated, root->folder))
         return 0;
-    r = apt_root_update(root, &ret->warnings, err);
+    r = apt_root_update(root, false, &ret->warnings, err);
+    if (pass->repair && (r == -ENETUNREACH || (r == 0 && ret->warnings.count > 0))) {
+        strings_clear(&ret->warnings);
+        r = apt_root_update(root, true, &ret->warnings, err);
+    }
     if (r == 0 && strings_add(&pass->updated, root->folder) < 0)
         r = error_sys(err, -ENOMEM, "cannot fetch packages");
     return r;

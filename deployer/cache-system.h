@@ -14,6 +14,7 @@
 struct cache_pass {
     const char *base;               /* the folder of the roots */
     struct apt_way way;             /* through the cache */
+    bool repair;                    /* damaged files are fetched anew */
     bool fresh;                     /* without lists that an earlier pass has left */
     const struct strings *packages; /* what a deploy installs */
     void (*progress)(const char *system, size_t files, size_t of, uint64_t bytes, void *arg);

@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char fetch_step[] = "fetch"; /* steps/15-fetch */
+/* steps/15-fetch, and what it says when another way may help. */
+static const char fetch_step[] = "fetch", from_nowhere[] = "to be had from nowhere";
 
 void unfetched_clear(struct unfetched *u)
 {
@@ -20,7 +21,8 @@ bool unfetched_takes(struct unfetched *u, const struct stepwire_event *event)
         return false;
     if (u->step)
         return true;
-    if (event->status != STEP_FAILED || strcmp(event->name, fetch_step) != 0)
+    if (event->status != STEP_FAILED || strcmp(event->name, fetch_step) != 0 ||
+        !strstr(event->detail, from_nowhere))
         return false;
     text_adds(&u->detail, event->detail);
     text_adds(&u->lines, event->lines);
