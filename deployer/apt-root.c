@@ -211,9 +211,15 @@ static int make_config(const struct apt_root *root, const struct apt_system *s, 
     for (size_t i = 0; i < s->foreign.count; i++)
         text_addf(conf, " \"%s\";", s->foreign.items[i]);
     text_adds(conf, " };\nAPT::Install-Recommends \"false\";\n"
-                    "Acquire::Languages \"none\";\nAcquire::Retries \"1\";\n"
+                    "Acquire::Languages \"none\";\n"
                     "Acquire::http::Timeout \"30\";\nAcquire::https::Timeout \"30\";\n"
                     "Acquire::ForceHash \"sha256\";\nAcquire::PDiffs \"false\";\n");
+    /* Another user cannot reach the folder; and a root that changes its user would outlive us
+     * (PR_SET_PDEATHSIG, prctl(2)). */
+    text_adds(conf, "APT::Sandbox::User \"root\";\n");
+    /* With a pause before it tries again, apt 2.6 waits for ever where a cache says 503. */
+    text_addf(conf, "Acquire::Retries \"%d\";\nAcquire::Retries::Delay \"false\";\n",
+              way->stale ? 0 : 1);
     if (way->stale)
         text_adds(conf, "Acquire::Check-Valid-Until \"false\";\nAcquire::Check-Date \"false\";\n");
     if (way->proxy)
