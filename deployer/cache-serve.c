@@ -83,11 +83,31 @@ static int plan_apt(struct server *s, struct error *err)
 static void plan_pip(struct server *s)
 {
     (void)snprintf(s->port, sizeof(s->port), "%u", s->settings.pip_port);
-    /* Nobody makes users or indexes, but root, whose password is random. */
+    /* Nobody makes users or indexes but root, whose password is random.  The
+     * secret of its tokens is as random, and needs no stretching, which takes
+     * half a minute where there is little memory or much to do. */
     s->children[PIP] = (struct child){
         .name = "devpi-server",
-        .argv = {s->python, s->devpi, "--serverdir", s->folder, "--host", "127.0.0.1", "--port",
-                 s->port, "--restrict-modify", "root", "--threads", "20", "--logger-cfg", s->logger,
+        .argv = {s->python,
+                 s->devpi,
+                 "--serverdir",
+                 s->folder,
+                 "--host",
+                 "127.0.0.1",
+                 "--port",
+                 s->port,
+                 "--restrict-modify",
+                 "root",
+                 "--threads",
+                 "20",
+                 "--logger-cfg",
+                 s->logger,
+                 "--argon2-time-cost",
+                 "1",
+                 "--argon2-memory-cost",
+                 "64",
+                 "--argon2-parallelism",
+                 "1",
                  s->settings.offline ? "--offline-mode" : NULL},
     };
 }

@@ -1,15 +1,22 @@
 #include "deployer/caches.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "deployer/cache-acng.h"
+#include "deployer/cache-devpi.h"
+#include "deployer/cache-http.h"
 #include "deployer/cache-services.h"
 #include "deployer/cache-start.h"
 #include "deployer/cache-store.h"
 #include "deployer/cache-up.h"
 #include "discovery/base/cleanup.h"
+
+enum { ANSWER_MS = 2000 };
 
 void caches_clear(struct caches *c)
 {
@@ -36,6 +43,36 @@ static int take(const char *from, char **to)
         return 0;
     *to = strdup(from);
     return *to ? 0 : -ENOMEM;
+}
+
+/* Is the URL's host an address of this controller?  `ret` is its port. */
+static bool is_here(const char *url, uint16_t *ret)
+{
+    struct sockaddr_in here = {.sin_family = AF_INET};
+    CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    char host[16];
+    unsigned port;
+
+    if (sscanf(url, "http://%15[0-9.]:%5u", host, &port) != 2 || port > UINT16_MAX ||
+        inet_pton(AF_INET, host, &here.sin_addr) != 1)
+        return false;
+    *ret = (uint16_t)port;
+    /* Only an address of one's own can be bound. */
+    return fd >= 0 && bind(fd, (struct sockaddr *)&here, sizeof(here)) == 0;
+}
+
+/* dcop-discover writes every inventory with this controller's address and the
+ * usual ports, whether there are caches or not: there it has to answer. */
+static int take_inventorys(const char *url, bool (*answers)(uint16_t port, unsigned timeout_ms),
+                           char **to)
+{
+    uint16_t port;
+
+    if (!url || *to)
+        return 0;
+    if (is_here(url, &port) && !(cache_port_is_trusted(port) && answers(port, ANSWER_MS)))
+        return 0;
+    return take(url, to);
 }
 
 /* Our own, as far as they answer. */
@@ -72,9 +109,9 @@ int caches_find(const struct deploy_options *o, const struct paths *p, struct ca
     CLEANUP(caches_clear) struct caches c = {0};
 
     if (take(o->apt_proxy, &c.apt_proxy) < 0 || take(o->pip_index, &c.pip_index) < 0 ||
-        take(o->inventory_apt_proxy, &c.apt_proxy) < 0 ||
-        take(o->inventory_pip_index, &c.pip_index) < 0 || take_own(p, &c) < 0 ||
-        take_system(&c) < 0)
+        take_inventorys(o->inventory_apt_proxy, acng_answers, &c.apt_proxy) < 0 ||
+        take_inventorys(o->inventory_pip_index, devpi_answers, &c.pip_index) < 0 ||
+        take_own(p, &c) < 0 || take_system(&c) < 0)
         return error_sys(err, -ENOMEM, "cannot find the caches");
     *ret = c;
     c = (struct caches){0};
