@@ -83,20 +83,30 @@ static bool starts(const char *python)
            result.status == 0;
 }
 
+/* The system's Python first: one in root's home cannot be run by another user. */
 static int make_venv(const char *venv, struct error *err)
 {
-    static const char *const look[] = {"python3", "-c", "import ensurepip, venv", NULL};
-    const char *make[] = {"python3", "-m", "venv", "--clear", venv, NULL};
+    static const char *const pythons[] = {"/usr/bin/python3", "python3"};
     CLEANUP(process_result_clear) struct process_result result = {0};
-    int r = run(look, LOOK_MS, &result, err);
+    const char *python = NULL;
+    int r = 0;
 
-    if (r == -ENOENT || (r == 0 && result.status != 0))
+    for (size_t i = 0; i < ARRAY_SIZE(pythons) && !python; i++) {
+        const char *look[] = {pythons[i], "-c", "import ensurepip, venv", NULL};
+        CLEANUP(process_result_clear) struct process_result has = {0};
+
+        if (run(look, LOOK_MS, &has, NULL) == 0 && has.status == 0)
+            python = pythons[i];
+    }
+    if (python) {
+        const char *make[] = {python, "-m", "venv", "--clear", venv, NULL};
+
+        r = run(make, VENV_MS, &result, err);
+    }
+    if (!python)
         return error_set(err, -ENOPKG,
                          "python3 makes no virtual environments here, and devpi-server wants one; "
                          "install what is missing: apt install python3-venv");
-    process_result_clear(&result);
-    if (r == 0)
-        r = run(make, VENV_MS, &result, err);
     if (r == 0 && result.status != 0)
         r = explain("cannot make a virtual environment for devpi-server", &result, err);
     return r;
@@ -183,8 +193,11 @@ int devpi_install(const struct paths *p, void (*say)(const char *words, void *ar
     if (!venv || !python || !server || !database || !root)
         return error_sys(err, -ENOMEM, "cannot install devpi-server");
     if (!starts(python)) {
+        mode_t mask = umask(022); /* root's is run by another user */
+
         say("Installing devpi-server with pip; this takes a minute.", arg);
         r = install(venv, python, err);
+        (void)umask(mask);
     }
     if (r == 0 && access(server, F_OK) < 0)
         r = make_server(python, venv, server, root, err);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "deployer/cache-acng.h"
+#include "deployer/cache-confine.h"
 #include "deployer/cache-devpi.h"
 #include "deployer/cache-store.h"
 #include "discovery/base/cleanup.h"
@@ -39,9 +40,10 @@ struct server {
     const struct paths *paths;
     struct cache_settings settings;
     struct pip_config upstream;
+    struct cache_user user;
     int lock;
     sigset_t signals, before;
-    char *conf, *python, *devpi, *folder, *mark, *logger;
+    char *conf, *cache, *log, *python, *devpi, *folder, *mark, *logger;
     char port[8];
     struct child children[CHILDREN]; /* apt, pip */
 };
@@ -60,6 +62,8 @@ static void server_clear(struct server *s)
 {
     pip_config_clear(&s->upstream);
     free(s->conf);
+    free(s->cache);
+    free(s->log);
     free(s->python);
     free(s->devpi);
     free(s->folder);
@@ -76,7 +80,8 @@ static int plan_apt(struct server *s, struct error *err)
 
     if (!program)
         return error_set(err, -ENOPKG, "apt-cacher-ng is not installed");
-    s->children[APT] = (struct child){.name = "apt-cacher-ng", .argv = {program, "-c", s->conf}};
+    s->children[APT] =
+        (struct child){.name = "apt-cacher-ng", .argv = {program, "-c", s->conf, s->cache, s->log}};
     return 0;
 }
 
@@ -139,8 +144,9 @@ run_child(const struct server *s, const struct child *c, pid_t parent)
         (void)sigaction(i, &action, NULL);
     (void)sigprocmask(SIG_SETMASK, &s->before, NULL);
     /* With the lock in its hands: as long as it lives, the caches run. */
-    if (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) == 0 && getppid() == parent &&
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && fcntl(s->lock, F_SETFD, 0) == 0) {
+    if (cache_confine_become(&s->user) == 0 && prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) == 0 &&
+        getppid() == parent && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+        fcntl(s->lock, F_SETFD, 0) == 0) {
         if (c == &s->children[PIP])
             set_environment(s);
         (void)execv(c->argv[0], (char **)(uintptr_t)c->argv);
@@ -164,6 +170,7 @@ static void start(struct server *s, struct child *c)
     pid_t parent = getpid(), pid;
 
     keep_log_short();
+    cache_confine_files(&s->user);
     fprintf(stderr, "dcop-deploy: starting %s\n", c->name);
     pid = fork();
     if (pid == 0)
@@ -276,19 +283,32 @@ static void serve(struct server *s)
     }
 }
 
+/* Where the children find something. */
+static char *place(const struct server *s, const char *option, const char *name)
+{
+    CLEANUP_FREE char *folder = s->user.drop ? strdup(CACHE_CONFINED) : cache_path(s->paths, "");
+    char *path;
+
+    return !folder || asprintf(&path, "%s%s/%s", option, folder, name) < 0 ? NULL : path;
+}
+
 static int prepare(struct server *s, struct error *err)
 {
     int r = cache_settings_read(s->paths, &s->settings, err);
 
     if (r < 0)
         return r;
-    s->conf = cache_path(s->paths, "apt/conf");
+    s->user = cache_confine(s->paths);
     s->mark = cache_path(s->paths, "apt/reread");
-    s->python = cache_path(s->paths, "pip/venv/bin/python");
-    s->devpi = cache_path(s->paths, "pip/venv/bin/devpi-server");
-    s->folder = cache_path(s->paths, "pip/server");
-    s->logger = cache_path(s->paths, "pip/logger.json");
-    if (!s->conf || !s->mark || !s->python || !s->devpi || !s->folder || !s->logger)
+    s->conf = place(s, "", "apt/conf");
+    s->cache = place(s, "CacheDir=", "apt/cache");
+    s->log = place(s, "LogDir=", "apt/log");
+    s->python = place(s, "", "pip/venv/bin/python");
+    s->devpi = place(s, "", "pip/venv/bin/devpi-server");
+    s->folder = place(s, "", "pip/server");
+    s->logger = place(s, "", "pip/logger.json");
+    if (!s->mark || !s->conf || !s->cache || !s->log || !s->python || !s->devpi || !s->folder ||
+        !s->logger)
         return error_sys(err, -ENOMEM, "cannot serve");
     r = plan_apt(s, err);
     if (r == 0)
