@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "cache-offline.h"
 #include "caches.h"
 #include "digest.h"
 #include "discovery/base/file.h"
@@ -237,6 +238,9 @@ static int find_way(const struct apt_push *push, const struct apt_system *s, str
     ret->proxy = caches->apt_proxy;
     ret->plain = caches->apt_proxy != NULL;
     ret->stale = o->offline;
+    if (o->offline && !caches->apt_proxy)
+        return error_set(err, -ENETUNREACH,
+                         "there is no package cache, and --offline forbids to ask the internet");
     if (!caches->apt_proxy || o->apt_proxy || o->inventory_apt_proxy)
         return 0;
     for (size_t i = 0; i < s->sources.count; i++)
@@ -270,18 +274,54 @@ static int make(const struct apt_push *push, const struct apt_system *s, const s
     return r < 0 ? r : pack(base, &files, folder, ret, err);
 }
 
+/* Our own cache with its network cut has what it was primed with, also when it is not up, or
+ * up and its mirrors do not answer: then it gives no list, old as they may be. */
+static int make_offline(const struct apt_push *push, const struct apt_system *s, int cancel_fd,
+                        struct apt_pushed *ret, struct error *err)
+{
+    CLEANUP(cache_offline_free_p) struct cache_offline *own = NULL;
+    CLEANUP_FREE char *conf = join(push->paths->state, "caches/apt/conf"), *work = NULL;
+    struct apt_way way = {.plain = true, .stale = true, .cancel_fd = cancel_fd};
+    int r;
+
+    if (!conf ||
+        asprintf(&work, "%s/caches/apt/offline.%d", push->paths->state, (int)gettid()) < 0) {
+        work = NULL;
+        return error_sys(err, -ENOMEM, "cannot fetch packages");
+    }
+    r = cache_offline_start(conf, work, &own, err);
+    if (r < 0)
+        return r;
+    way.proxy = cache_offline_url(own);
+    return make(push, s, &way, ret, err);
+}
+
+static bool has_own_cache(const struct apt_push *push)
+{
+    CLEANUP_FREE char *conf = join(push->paths->state, "caches/apt/conf");
+
+    return conf && !push->options->apt_proxy && !push->options->inventory_apt_proxy &&
+           access(conf, F_OK) == 0;
+}
+
 int apt_push_make(const struct apt_push *push, const struct apt_system *s, int cancel_fd,
                   struct apt_pushed *ret, struct error *err)
 {
     CLEANUP(caches_clear) struct caches caches = {0};
     CLEANUP(apt_pushed_clear) struct apt_pushed made = {0};
     struct apt_way way = {.cancel_fd = cancel_fd};
-    int r = find_way(push, s, &caches, &way, err);
+    struct error first = {0};
+    int r = -ENETUNREACH;
 
-    if (r == 0)
-        r = make(push, s, &way, &made, err);
+    if (!push->options->offline || !has_own_cache(push)) {
+        r = find_way(push, s, &caches, &way, &first);
+        if (r == 0)
+            r = make(push, s, &way, &made, &first);
+    }
+    if (r == -ENETUNREACH && has_own_cache(push))
+        r = make_offline(push, s, cancel_fd, &made, &first);
     if (r < 0)
-        return r;
+        return error_set(err, r, "%s", first.text);
     *ret = made;
     made = (struct apt_pushed){0};
     return 0;

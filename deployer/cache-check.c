@@ -37,6 +37,22 @@ static int find_proxy(struct program *p, struct cache_offline **ret_own, char **
                                 "`dcop-deploy cache prime` fills it");
 }
 
+/* The index of --deps pip is asked as it is: devpi cannot be cut off for one question. */
+static int look_at(struct program *p, struct cache_pass *pass, const struct apt_system *s,
+                   struct cache_results *results, struct error *err)
+{
+    CLEANUP(apt_files_clear) struct apt_files files = {0};
+    CLEANUP(caches_clear) struct caches caches = {0};
+    struct cache_result *result = cache_results_add(results, s->name);
+    int r = result ? cache_system(pass, s, result, &files, err)
+                   : error_sys(err, -ENOMEM, "cannot look at the caches");
+
+    if (r < 0 || !p->options.deps || strcmp(p->options.deps, "pip") != 0)
+        return r;
+    r = caches_find(&p->options, &p->paths, &caches, err);
+    return r < 0 ? r : cache_wheels_system(p, caches.pip_index, s, &files, results, err);
+}
+
 /* `tells`: on a terminal, where it is. */
 static int look(struct program *p, const struct cache_need *need, bool tells,
                 struct cache_results *results, struct error *err)
@@ -57,13 +73,8 @@ static int look(struct program *p, const struct cache_need *need, bool tells,
     pass.way.proxy = url;
     if (r == 0 && strings_copy(&results->unread, &need->systems.unread) < 0)
         r = error_sys(err, -ENOMEM, "cannot look at the caches");
-    for (size_t i = 0; i < need->systems.count && r == 0; i++) {
-        const struct apt_system *s = &need->systems.items[i];
-        struct cache_result *result = cache_results_add(results, s->name);
-
-        r = result ? cache_system(&pass, s, result, NULL, err)
-                   : error_sys(err, -ENOMEM, "cannot look at the caches");
-    }
+    for (size_t i = 0; i < need->systems.count && r == 0; i++)
+        r = look_at(p, &pass, &need->systems.items[i], results, err);
     if (tells)
         cache_tell_end();
     pydcop = r == 0 ? cache_results_add(results, "pyDCOP") : NULL;

@@ -27,27 +27,6 @@ static int add_repositories(const struct program *p, const struct cache_need *ne
     return caches_add_repositories(&p->paths, &uris, err);
 }
 
-static int prime_deps(const struct program *p, const struct caches *caches,
-                      const struct apt_system *s, const struct apt_files *files,
-                      struct cache_results *results, struct error *err)
-{
-    CLEANUP_FREE char *name = NULL;
-    struct cache_result *result;
-    char python[8];
-    unsigned glibc;
-
-    if (cache_wheels_python(files, &s->status, python, &glibc) < 0)
-        return 0;
-    if (asprintf(&name, "%s, Python %s", s->name, python) < 0) {
-        name = NULL;
-        return error_sys(err, -ENOMEM, "cannot prime the caches");
-    }
-    result = cache_results_add(results, name);
-    if (!result)
-        return error_sys(err, -ENOMEM, "cannot prime the caches");
-    return cache_wheels_deps(p, caches->pip_index, s->arch, python, glibc, result, err);
-}
-
 static int prime_systems(const struct program *p, const struct caches *caches,
                          const struct cache_need *need, struct cache_results *results,
                          struct error *err)
@@ -74,7 +53,7 @@ static int prime_systems(const struct program *p, const struct caches *caches,
             cache_tell_progress(s->name, 0, 0, 0, NULL);
         r = cache_system(&pass, s, result, &files, err);
         if (r == 0 && pip)
-            r = prime_deps(p, caches, s, &files, results, err);
+            r = cache_wheels_system(p, caches->pip_index, s, &files, results, err);
     }
     if (pass.progress)
         cache_tell_end();

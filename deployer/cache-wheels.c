@@ -281,3 +281,24 @@ int cache_wheels_deps(const struct program *p, const char *index, const char *ar
     tree_remove(folder);
     return r;
 }
+
+int cache_wheels_system(const struct program *p, const char *index, const struct apt_system *s,
+                        const struct apt_files *files, struct cache_results *results,
+                        struct error *err)
+{
+    CLEANUP_FREE char *name = NULL;
+    struct cache_result *result;
+    char python[8];
+    unsigned glibc;
+
+    if (cache_wheels_python(files, &s->status, python, &glibc) < 0)
+        return 0;
+    if (asprintf(&name, "%s, Python %s", s->name, python) < 0) {
+        name = NULL;
+        return error_sys(err, -ENOMEM, "cannot look at %s", s->name);
+    }
+    result = cache_results_add(results, name);
+    if (!result)
+        return error_sys(err, -ENOMEM, "cannot look at %s", s->name);
+    return cache_wheels_deps(p, index, s->arch, python, glibc, result, err);
+}

@@ -22,6 +22,11 @@ int cache_wheels_python(const struct apt_files *files, const struct text *status
  * -EINVAL: none is known for that architecture. */
 int cache_wheels_platforms(const char *arch, unsigned glibc, struct strings *ret);
 
+/* The same for one system, as a result of its own; nothing where its Python is not known. */
+int cache_wheels_system(const struct program *p, const char *index, const struct apt_system *s,
+                        const struct apt_files *files, struct cache_results *results,
+                        struct error *err);
+
 /* Has pip get everything of --deps pip through `index` (NULL: its own configuration), for one
  * system.  What is missing is in `ret`. */
 int cache_wheels_deps(const struct program *p, const char *index, const char *arch,

@@ -122,11 +122,10 @@ static int push(const struct job *job, struct stop_fds stop, const struct apt_pu
 }
 
 /* For a person, while it takes its time. */
-static void note(const struct job *job, job_listener *listener, void *arg, const char *words)
+static void note(job_listener *listener, void *arg, const char *words)
 {
     struct stepwire_event event = {.kind = STEPWIRE_NOTE, .name = "", .detail = words, .lines = ""};
 
-    (void)job;
     listener(&(struct job_event){.kind = JOB_STEP, .step = &event}, arg);
 }
 
@@ -138,7 +137,7 @@ static int bring_packages(const struct job *job, struct stop_fds stop, job_liste
     CLEANUP_TEXT struct text words = TEXT_INIT;
     int r;
 
-    note(job, listener, arg, "it reaches no packages; this controller fetches them for it");
+    note(listener, arg, "it reaches no packages; this controller fetches them for it");
     r = read_system(job, stop, &system, err);
     if (r == 0)
         r = apt_push_make(job->common->push, &system, stop.stop, &made, err);
@@ -146,7 +145,7 @@ static int bring_packages(const struct job *job, struct stop_fds stop, job_liste
         return r;
     text_addf(&words, "%zu packages are pushed to it, %zu MB", made.files,
               made.size / (1000 * 1000) + 1);
-    note(job, listener, arg, text_str(&words));
+    note(listener, arg, text_str(&words));
     return push(job, stop, &made, ret_folder, err);
 }
 
