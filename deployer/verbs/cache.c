@@ -56,7 +56,7 @@ static const struct option_row options[] = {
 const struct verb verb_cache = {
     .name = "cache",
     .arguments = "ACTION",
-    .help = "up, down, status, prime, check: packages, offline too",
+    .help = "package caches: up, down, status, prime, check",
     .options = options,
     .run = run,
 };
