@@ -172,6 +172,17 @@ static int add_addresses(const struct job *job, const struct address *peer,
     return 0;
 }
 
+static void add_kept(const struct upstream *u, const char *key, const struct address *local,
+                     struct text *ret)
+{
+    CLEANUP_TEXT struct text url = TEXT_INIT;
+
+    if (u->size == 0)
+        return;
+    upstream_add_url(u, NULL, 0, local, &url);
+    job_add_setting(ret, key, text_str(&url));
+}
+
 int job_settings(const struct job *job, const char *nonce, const struct address *peer,
                  const struct address *local, struct text *ret, struct error *err)
 {
@@ -190,6 +201,10 @@ int job_settings(const struct job *job, const char *nonce, const struct address 
     if (common->upstreams) {
         text_adds(ret, common->upstreams->apt.size ? "caches apt\n" : "");
         text_adds(ret, common->upstreams->pip.size ? "caches pip\n" : "");
+    }
+    if (common->upstreams && common->keep_proxy && local) {
+        add_kept(&common->upstreams->apt, "keep_apt_proxy", local, ret);
+        add_kept(&common->upstreams->pip, "keep_pip_index", local, ret);
     }
     if (common->looks)
         text_adds(ret, "looks yes\n");

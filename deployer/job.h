@@ -40,6 +40,7 @@ struct job_common {
     const void *bundle;          /* its bytes */
     size_t bundle_size;
     const struct upstreams *upstreams;  /* the caches that it may have packages from; NULL: none */
+    bool keep_proxy;                    /* they stay in the machine's settings */
     const struct bundle_deltas *deltas; /* what makes it out of others; NULL: none */
 };
 

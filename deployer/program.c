@@ -360,6 +360,7 @@ int program_act(struct program *p, const struct action *action, struct error *er
             .bundle_digest = p->bundle.bundle_digest,
             .bundle = p->bundle_bytes.data,
             .bundle_size = p->bundle_bytes.size,
+            .keep_proxy = o->keep_proxy,
             .upstreams = caches ? &upstreams : NULL,
             .deltas = &p->deltas,
         };
