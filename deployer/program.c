@@ -316,6 +316,16 @@ static int find_caches(struct program *p, struct upstreams *ret, bool *ret_any, 
     return *ret_any ? upstreams_find(&caches, p->options.cache_direct, ret, err) : r;
 }
 
+/* The list of packages.sh that this mode installs from; NULL: none. */
+static const char *packages_of(const char *mode, const struct deploy_options *o)
+{
+    if (strcmp(mode, "enroll") == 0)
+        return "BEACON";
+    if (strcmp(mode, "deploy") == 0)
+        return o->deps && strcmp(o->deps, "pip") == 0 ? "PIP" : "APT";
+    return NULL;
+}
+
 int program_act(struct program *p, const struct action *action, struct error *err)
 {
     CLEANUP(progress_free_p) struct progress *progress = NULL;
@@ -344,6 +354,8 @@ int program_act(struct program *p, const struct action *action, struct error *er
     if (r < 0)
         return r;
     {
+        const struct apt_push push = {
+            .options = o, .paths = &p->paths, .list = packages_of(action->mode, o)};
         struct job_common common = {
             .user = o->user,
             .auth = auth,
@@ -363,6 +375,7 @@ int program_act(struct program *p, const struct action *action, struct error *er
             .keep_proxy = o->keep_proxy,
             .upstreams = caches ? &upstreams : NULL,
             .deltas = &p->deltas,
+            .push = push.list && !action->looks ? &push : NULL,
         };
         struct deployment d = {
             .targets = &p->targets,
