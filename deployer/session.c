@@ -290,6 +290,7 @@ void session_free(struct session *s)
 {
     if (!s)
         return;
+    forward_free(s->forward);
     if (s->event) {
         if (s->watched >= 0)
             (void)ssh_event_remove_fd(s->event, s->watched);
