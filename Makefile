@@ -158,10 +158,18 @@ install-beacon: $(B)/dcop-beacon ## the part for the machines; enable it with sy
 install: programs install-beacon ## install into $(DESTDIR)$(prefix)
 	install -D -m 755 $(B)/dcop-discover $(DESTDIR)$(bindir)/dcop-discover
 	install -D -m 755 $(B)/dcop-deploy $(DESTDIR)$(bindir)/dcop-deploy
+	install -D -m 755 $(B)/dcop-controller $(DESTDIR)$(bindir)/dcop-controller
+	install -D -m 644 dist/systemd/dcop-controller.sysusers $(DESTDIR)$(sysusersdir)/dcop-controller.conf
+	install -d $(DESTDIR)$(unitdir)
+	sed 's|@bindir@|$(bindir)|' dist/systemd/dcop-controller.service >$(DESTDIR)$(unitdir)/dcop-controller.service
+	if [ -e $(DESTDIR)/etc/passwd ]; then \
+	systemd-sysusers --root=$(DESTDIR)/ $(DESTDIR)$(sysusersdir)/dcop-controller.conf; fi
 	install -d $(DESTDIR)$(datadir)/steps
 	cp -R deployer/steps/. $(DESTDIR)$(datadir)/steps/
 	install -d $(DESTDIR)$(datadir)/beacon
 	cp -R $(B)/beacon/. $(DESTDIR)$(datadir)/beacon/
+	install -d $(DESTDIR)$(datadir)/dashboard
+	[ ! -d deployer/controller/dashboard ] || cp -R deployer/controller/dashboard/. $(DESTDIR)$(datadir)/dashboard/
 
 demo: ## show the whole of it on a virtual classroom (root)
 	dist/deps

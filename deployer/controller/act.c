@@ -63,7 +63,7 @@ static void show_begun(struct controller *c, const char *verb, struct member *m)
     m->verb = verb;
     m->phase = "connecting";
     m->outcome = NULL;
-    m->step[0] = m->why[0] = '\0';
+    m->step[0] = m->why[0] = m->detail[0] = '\0';
     m->number = m->total = 0;
     m->again_ms = 0;
     m->state = WORK_RUNNING;
@@ -89,7 +89,7 @@ static void fail_all(struct member **members, size_t n, const char *why)
         members[i]->outcome = "failed";
         if (strcmp(members[i]->verb, "deploy") == 0)
             ledger_end(&members[i]->ledger, LEDGER_FAILED, why, controller_now_ms());
-        (void)snprintf(members[i]->why, sizeof(members[i]->why), "%s", why);
+        (void)snprintf(members[i]->detail, sizeof(members[i]->detail), "%s", why);
     }
 }
 
@@ -246,7 +246,8 @@ static void on_end(struct controller *c, const struct crew_event *e, struct memb
     m->phase = NULL;
     m->step[0] = '\0';
     m->outcome = job_outcome_name(e->outcome);
-    (void)snprintf(m->why, sizeof(m->why), "%s", end == LEDGER_DONE ? "" : e->text);
+    m->why[0] = '\0';
+    (void)snprintf(m->detail, sizeof(m->detail), "%s", end == LEDGER_DONE ? "" : e->text);
     if (deploys) {
         ledger_end(&m->ledger, end, e->text, now);
         metrics_deploy(&c->metrics, (double)(now - m->began_ms) / 1000, end == LEDGER_DONE);

@@ -32,11 +32,12 @@ struct member {
     const char *phase; /* likewise */
     char step[48];
     unsigned number, total;
-    int64_t run;         /* 0: none yet */
-    const char *outcome; /* of the last action; static */
-    int64_t began_ms;    /* the action at work */
-    const char *pending; /* an action that waits until this one has ended; static */
-    char shown[65];      /* digest of what listeners heard of it last */
+    int64_t run;                    /* 0: none yet */
+    const char *outcome;            /* of the last action; static */
+    char detail[RECONCILE_WHY_MAX]; /* why, when it was none of the good ones */
+    int64_t began_ms;               /* the action at work */
+    const char *pending;            /* an action that waits until this one has ended; static */
+    char shown[65];                 /* digest of what listeners heard of it last */
     UT_hash_handle hh;
 };
 

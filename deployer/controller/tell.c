@@ -34,6 +34,7 @@ static void sum_up(const struct member *m, char ret[static DIGEST_LENGTH + 1])
     digest_adds(&d, text_str(&t));
     digest_adds(&d, m->step);
     digest_adds(&d, m->why);
+    digest_adds(&d, m->detail);
     digest_adds(&d, m->standing.pin ? m->standing.pin : "");
     digest_adds(&d, m->standing.why ? m->standing.why : "");
     for (size_t i = 0; i < m->assigned.count; i++)

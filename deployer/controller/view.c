@@ -77,6 +77,7 @@ static json_t *view_work(const struct member *m)
     if (m->again_ms)
         view_put_time(o, "next", controller_wall_ms() + m->again_ms - controller_now_ms());
     put_text(o, "outcome", m->outcome);
+    put_text(o, "detail", m->detail);
     put_text(o, "why", m->why);
     if (m->ledger.held)
         (void)json_object_set_new(o, "held", json_true());
