@@ -123,7 +123,7 @@ static const char *obstacle_of(const struct controller *c, const struct member *
 {
     if (!m->machine.beacon)
         return "it has no beacon: dcop-deploy enroll gives it one";
-    if (m->standing.state == STANDING_NEW)
+    if (m->standing.state == STANDING_NEW && !c->settings.deploy.accept_new)
         return "a person has to accept its host key";
     if (m->standing.state != STANDING_ACCEPTED)
         return m->standing.why ? m->standing.why : "its host key is not accepted";
