@@ -34,7 +34,7 @@ async def main():
     gone = set()
     waits = []
     for n in there:
-        waits.append(await zeroconf.async_register_service(service(n, there[n])))
+        waits.append(await zeroconf.async_register_service(service(n, there[n]), cooperating_responders=True))
     await asyncio.gather(*waits)
     print("registered", flush=True)
     end, turn = time.monotonic() + seconds, 0
@@ -43,7 +43,7 @@ async def main():
         n, turn = random.randrange(count), turn + 1
         if n in gone:
             gone.discard(n)
-            await zeroconf.async_register_service(service(n, there[n]))
+            await zeroconf.async_register_service(service(n, there[n]), cooperating_responders=True)
         elif turn % 3 == 0:
             gone.add(n)
             await zeroconf.async_unregister_service(service(n, there[n]))
