@@ -106,6 +106,10 @@ int act_begin(struct controller *c, const char *verb, struct member **members, s
         .consent = {.given = o->accept_new},
         .user = o->user,
         .orchestrator = o->orchestrator,
+        .ways = o,
+        .packages = !deploys                                 ? NULL
+                    : o->deps && strcmp(o->deps, "pip") == 0 ? "PIP"
+                                                             : "APT",
         .timeout_ms = o->timeout_ms,
         .unrecorded = strcmp(verb, "logs") == 0 || strcmp(verb, "identify") == 0,
         .orders = orders,

@@ -296,6 +296,7 @@ static int open_crew(struct controller *c, struct error *err)
     const struct crew_options options = {
         .forks = c->settings.deploy.forks,
         .state = c->state,
+        .paths = &c->paths,
         .who = c->who,
         .keys = &c->settings.deploy.keys,
         .password = c->password,

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "deployer/apt-push.h"
 #include "deployer/executor.h"
 #include "deployer/known.h"
 #include "deployer/paths.h"
@@ -19,6 +20,8 @@ struct running {
     struct pack *pack;
     struct text settings;
     struct auth *auth;
+    struct ways ways;
+    struct apt_push push;
     struct consent consent;
     char *user, *orchestrator;
     const char *verb;
@@ -78,6 +81,7 @@ static void running_free(struct running *r)
     pack_unref(r->pack);
     text_wipe(&r->settings);
     auth_free(r->auth);
+    ways_clear(&r->ways);
     free(r->user);
     free(r->orchestrator);
     free(r);
@@ -374,8 +378,12 @@ static int prepare(struct running *r, struct crew_run *run, struct error *err)
 
     if (q == 0)
         q = auth_new(&files, c->options.keys->count > 0, c->options.password, &r->auth, err);
+    if (q == 0)
+        q = ways_copy(run->ways, &r->ways, err);
     if (q < 0)
         return q;
+    r->push = (struct apt_push){
+        .options = &r->ways.options, .paths = c->options.paths, .list = run->packages};
     r->pack = pack_ref(run->pack);
     r->settings = run->settings;
     run->settings = TEXT_INIT;
@@ -401,6 +409,7 @@ static int prepare(struct running *r, struct crew_run *run, struct error *err)
         .bundle = r->pack->bytes.data,
         .bundle_size = r->pack->bytes.size,
         .deltas = &r->pack->deltas,
+        .push = run->packages ? &r->push : NULL,
     };
     return run->unrecorded ? 0 : record_run(r, run, err);
 }

@@ -50,8 +50,11 @@ struct crew_run {
     struct pack *pack;
     struct text settings; /* more for the machine's side; moved */
     struct consent consent;
-    struct strings wish, files;      /* for the record; borrowed */
-    const char *user, *orchestrator; /* copied; NULL: as job.h says */
+    struct strings wish, files;        /* for the record; borrowed */
+    const char *user, *orchestrator;   /* copied; NULL: as job.h says */
+    const struct deploy_options *ways; /* where packages come from; copied */
+    const char *packages; /* what is pushed to a machine that reaches no source of packages: a
+                             list of packages.sh; static, NULL: nothing */
     unsigned timeout_ms;
     bool unrecorded;
     struct crew_order *orders; /* emptied */
@@ -61,6 +64,7 @@ struct crew_run {
 struct crew_options {
     unsigned forks;
     struct state *state;
+    const struct paths *paths;
     const char *who;               /* for the machines' locks */
     const struct strings *keys;    /* as named; none: the usual ones */
     const struct secret *password; /* these two may be NULL */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "deployer/caches.h"
 #include "discovery/base/file.h"
 
 enum { BUNDLE_BYTES_MAX = 64 * 1024 * 1024 };
@@ -27,8 +28,24 @@ struct pack *pack_unref(struct pack *p)
     return NULL;
 }
 
-int pack_make(const char *spec, const struct paths *paths, int cancel_fd, struct pack **ret,
-              struct error *err)
+/* pip asks the cache's index, where there is one. */
+static int prepare(struct pack *p, const struct ways *ways, const struct paths *paths,
+                   int cancel_fd, struct error *err)
+{
+    CLEANUP(caches_clear) struct caches caches = {0};
+    int r = caches_find(&ways->options, paths, &caches, err);
+
+    if (r < 0)
+        return r;
+    return wheel_prepare_from(p->spec,
+                              caches.pip_index        ? caches.pip_index
+                              : ways->options.offline ? ""
+                                                      : NULL,
+                              paths->cache, cancel_fd, &p->wheels, err);
+}
+
+int pack_make(const char *spec, const struct ways *ways, const struct paths *paths, int cancel_fd,
+              struct pack **ret, struct error *err)
 {
     struct pack *p = calloc(1, sizeof(*p));
     int r = 0;
@@ -38,7 +55,7 @@ int pack_make(const char *spec, const struct paths *paths, int cancel_fd, struct
     p->refs = 1;
     if (spec) {
         p->spec = strdup(spec);
-        r = p->spec ? wheel_prepare(spec, paths->cache, cancel_fd, &p->wheels, err)
+        r = p->spec ? prepare(p, ways, paths, cancel_fd, err)
                     : error_sys(err, -ENOMEM, "cannot pack what is sent");
     } else {
         p->wheels.version = strdup("none");

@@ -11,6 +11,7 @@
 #include "deployer/bundle.h"
 #include "deployer/paths.h"
 #include "deployer/wheel.h"
+#include "ways.h"
 
 struct pack {
     unsigned refs;
@@ -21,8 +22,8 @@ struct pack {
     struct bundle_deltas deltas;
 };
 
-/* What wheel_prepare and bundle_make say. */
-int pack_make(const char *spec, const struct paths *paths, int cancel_fd, struct pack **ret,
-              struct error *err);
+/* What caches_find, wheel_prepare and bundle_make say. */
+int pack_make(const char *spec, const struct ways *ways, const struct paths *paths, int cancel_fd,
+              struct pack **ret, struct error *err);
 struct pack *pack_ref(struct pack *p);
 struct pack *pack_unref(struct pack *p); /* NULL */

@@ -8,6 +8,7 @@ struct packing {
     struct controller *c;
     struct task *task;
     struct paths paths; /* borrowed strings: they do not change */
+    struct ways ways;
     char *spec;
     bool with_steps;
     struct pack *steps, *pack;
@@ -22,6 +23,7 @@ static void packing_free(struct packing *p)
     task_free(p->task);
     pack_unref(p->steps);
     pack_unref(p->pack);
+    ways_clear(&p->ways);
     free(p->spec);
     free(p);
 }
@@ -30,9 +32,9 @@ static void run(void *arg, int cancel_fd)
 {
     struct packing *p = arg;
 
-    p->r = p->with_steps ? pack_make(NULL, &p->paths, cancel_fd, &p->steps, &p->err) : 0;
+    p->r = p->with_steps ? pack_make(NULL, &p->ways, &p->paths, cancel_fd, &p->steps, &p->err) : 0;
     if (p->r == 0)
-        p->r = pack_make(p->spec, &p->paths, cancel_fd, &p->pack, &p->err);
+        p->r = pack_make(p->spec, &p->ways, &p->paths, cancel_fd, &p->pack, &p->err);
 }
 
 static void take(struct pack **to, struct pack **from)
@@ -93,7 +95,8 @@ void packing_start(struct controller *c)
     p->with_steps = !c->steps;
     p->spec = choose_spec(c);
     c->packing = p;
-    if (!p->spec || task_start(c->loop, run, on_done, p, &p->task, &err) < 0) {
+    if (!p->spec || ways_copy(&c->settings.deploy, &p->ways, &err) < 0 ||
+        task_start(c->loop, run, on_done, p, &p->task, &err) < 0) {
         c->packing = NULL;
         packing_free(p);
         controller_trouble(&c->pack_error, err.text[0] ? err.text : "out of memory");
