@@ -14,8 +14,8 @@
 #include "discovery/base/cleanup.h"
 
 enum {
-    EVENTS_KEPT = 4096,
-    EVENTS_BYTES_MAX = 4 * 1024 * 1024, /* of those kept */
+    EVENTS_KEPT = 1024,
+    EVENTS_BYTES_MAX = 2 * 1024 * 1024, /* of those kept */
     EVENTS_ID_MAX = 40,
 };
 
