@@ -48,7 +48,7 @@ struct controller {
     struct state_names names;
     json_t *match_value; /* as last told */
 
-    struct gate gate;
+    struct admission admission;
     struct strings hosts;
     struct events *events;
     struct files *files;

@@ -245,9 +245,9 @@ static int make_events(struct controller *c, struct error *err)
 static void tell_address(const struct controller *c, const char *host)
 {
     if (isatty(STDOUT_FILENO)) /* a log is no place for a token */
-        printf("Dashboard: http://%s:%u/#token=%s\n", host, c->gate.port, c->gate.token);
+        printf("Dashboard: http://%s:%u/#token=%s\n", host, c->admission.port, c->admission.token);
     else
-        printf("Dashboard: http://%s:%u/ (its token is in %s/token)\n", host, c->gate.port,
+        printf("Dashboard: http://%s:%u/ (its token is in %s/token)\n", host, c->admission.port,
                c->paths.state);
     (void)fflush(stdout);
 }
@@ -257,7 +257,7 @@ static int open_http(struct controller *c, struct error *err)
     CLEANUP_FREE char *dashboard = find_dashboard(c), *token = NULL, *host = NULL;
     struct http_options options = {
         .socket = -1,
-        .gate = &c->gate,
+        .admission = &c->admission,
         .handle = api_handle,
         .snapshot = view_snapshot,
         .arg = c,
@@ -268,21 +268,21 @@ static int open_http(struct controller *c, struct error *err)
         token = NULL;
         return error_sys(err, -ENOMEM, "cannot serve the dashboard");
     }
-    r = token_read(token, c->gate.token, err);
+    r = token_read(token, c->admission.token, err);
     if (r == 0)
         r = files_load(dashboard, &c->files, err);
     if (r == 0)
         r = make_events(c, err);
     if (r == 0)
-        r = listen_open(c->settings.listen, SETTINGS_PORT, &options.socket, &c->gate.port, &host,
-                        err);
+        r = listen_open(c->settings.listen, SETTINGS_PORT, &options.socket, &c->admission.port,
+                        &host, err);
     if (r < 0)
         return r;
     if (listen_hosts(host, &c->settings.hosts, &c->hosts) < 0) {
         (void)close(options.socket);
         return error_sys(err, -ENOMEM, "cannot serve the dashboard");
     }
-    c->gate.hosts = &c->hosts;
+    c->admission.hosts = &c->hosts;
     options.events = c->events;
     options.files = c->files;
     r = http_new(c->loop, &options, &c->http, err);

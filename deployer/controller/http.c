@@ -140,13 +140,13 @@ static bool is_json(const char *type)
 static unsigned refuse(const struct http *h, struct MHD_Connection *connection,
                        const struct routed *routed, bool post)
 {
-    const struct gate *gate = h->options.gate;
+    const struct admission *admission = h->options.admission;
     const char *host = header(connection, MHD_HTTP_HEADER_HOST);
     const char *length = header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    unsigned status = gate_host(gate, host);
+    unsigned status = admission_host(admission, host);
 
     if (!status)
-        status = gate_origin(header(connection, "Origin"), host);
+        status = admission_origin(header(connection, "Origin"), host);
     if (!status && routed->route != ROUTE_FILE && is_cross_site(connection))
         status = 403;
     if (!status && routed->route == ROUTE_NONE)
@@ -154,7 +154,7 @@ static unsigned refuse(const struct http *h, struct MHD_Connection *connection,
     if (!status && routed->route == ROUTE_METHOD)
         status = 405;
     if (!status && routed->guarded)
-        status = gate_token(gate, header(connection, MHD_HTTP_HEADER_AUTHORIZATION));
+        status = admission_token(admission, header(connection, MHD_HTTP_HEADER_AUTHORIZATION));
     if (!status && length && (strlen(length) > 9 || strtoul(length, NULL, 10) > HTTP_BODY_MAX))
         status = 413;
     if (!status && post && !is_json(header(connection, MHD_HTTP_HEADER_CONTENT_TYPE)))

@@ -1,7 +1,7 @@
 /*
  * HTTP: libmicrohttpd on the caller's loop, one thread, no locks.
  *
- * It keeps the gate (gate.h), the bounds and the headers; finds the route; and
+ * It keeps admission (admission.h), the bounds and the headers; finds the route; and
  * hands a request of the API, its body parsed, to the one handler.  It serves
  * the dashboard's files and the stream of events itself: a listener has a
  * place in the ring and no buffer of its own, but for the first snapshot, so
@@ -15,10 +15,10 @@
 
 #include <systemd/sd-event.h>
 
+#include "admission.h"
 #include "answer.h"
 #include "events.h"
 #include "files.h"
-#include "gate.h"
 #include "routes.h"
 
 enum {
@@ -38,8 +38,8 @@ struct http_request {
 };
 
 struct http_options {
-    int socket;        /* listens; taken over */
-    struct gate *gate; /* these are borrowed, and outlive it */
+    int socket;                  /* listens; taken over */
+    struct admission *admission; /* these are borrowed, and outlive it */
     struct events *events;
     struct files *files;
     /* Fills in the answer. */
@@ -51,7 +51,7 @@ struct http_options {
 
 struct http_counts {
     unsigned connections, listeners;
-    unsigned long requests, refused; /* refused: 4xx by the gate or the bounds */
+    unsigned long requests, refused; /* refused: 4xx by admission or the bounds */
 };
 
 struct http;

@@ -14,7 +14,7 @@
 int listen_open(const char *where, uint16_t port, int *ret_fd, uint16_t *ret_port, char **ret_host,
                 struct error *err);
 
-/* The hosts that gate.h is to know: those given, the address, and for loopback
+/* The hosts that admission.h is to know: those given, the address, and for loopback
  * "localhost" and both loopback addresses; for a wildcard all addresses of this
  * computer.  -ENOMEM. */
 int listen_hosts(const char *host, const struct strings *given, struct strings *ret);

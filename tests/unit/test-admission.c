@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "deployer/controller/admission.h"
 #include "deployer/controller/answer.h"
-#include "deployer/controller/gate.h"
 #include "deployer/controller/routes.h"
 #include "discovery/base/error.h"
 #include "discovery/base/file.h"
@@ -20,7 +20,7 @@
 static char *const host_items[] = {(char *)"127.0.0.1", (char *)"localhost", (char *)"[::1]",
                                    (char *)"lab.example"};
 static const struct strings hosts = {(char **)(uintptr_t)host_items, 4};
-static const struct gate gate = {.token = TOKEN, .port = 8808, .hosts = &hosts};
+static const struct admission admission = {.token = TOKEN, .port = 8808, .hosts = &hosts};
 
 static void test_host(void **state)
 {
@@ -35,20 +35,20 @@ static void test_host(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(fine); i++)
-        assert_int_equal(gate_host(&gate, fine[i]), 0);
+        assert_int_equal(admission_host(&admission, fine[i]), 0);
     for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-        assert_int_equal(gate_host(&gate, others[i]), 421);
-    assert_int_equal(gate_host(&gate, NULL), 400);
-    assert_int_equal(gate_host(&gate, ""), 400);
+        assert_int_equal(admission_host(&admission, others[i]), 421);
+    assert_int_equal(admission_host(&admission, NULL), 400);
+    assert_int_equal(admission_host(&admission, ""), 400);
 }
 
 static void test_host_port_80(void **state)
 {
-    const struct gate at_80 = {.token = TOKEN, .port = 80, .hosts = &hosts};
+    const struct admission at_80 = {.token = TOKEN, .port = 80, .hosts = &hosts};
 
     (void)state;
-    assert_int_equal(gate_host(&at_80, "localhost"), 0);
-    assert_int_equal(gate_host(&at_80, "localhost:80"), 0);
+    assert_int_equal(admission_host(&at_80, "localhost"), 0);
+    assert_int_equal(admission_host(&at_80, "localhost:80"), 0);
 }
 
 static void test_origin(void **state)
@@ -56,33 +56,33 @@ static void test_origin(void **state)
     static const char host[] = "localhost:8808";
 
     (void)state;
-    assert_int_equal(gate_origin(NULL, host), 0);
-    assert_int_equal(gate_origin("http://localhost:8808", host), 0);
-    assert_int_equal(gate_origin("https://localhost:8808", host), 403);
-    assert_int_equal(gate_origin("http://localhost:8809", host), 403);
-    assert_int_equal(gate_origin("http://localhost:8808.evil.example", host), 403);
-    assert_int_equal(gate_origin("http://evil.example", host), 403);
-    assert_int_equal(gate_origin("null", host), 403);
-    assert_int_equal(gate_origin("", host), 403);
+    assert_int_equal(admission_origin(NULL, host), 0);
+    assert_int_equal(admission_origin("http://localhost:8808", host), 0);
+    assert_int_equal(admission_origin("https://localhost:8808", host), 403);
+    assert_int_equal(admission_origin("http://localhost:8809", host), 403);
+    assert_int_equal(admission_origin("http://localhost:8808.evil.example", host), 403);
+    assert_int_equal(admission_origin("http://evil.example", host), 403);
+    assert_int_equal(admission_origin("null", host), 403);
+    assert_int_equal(admission_origin("", host), 403);
     /* Another of our own names is another site to a browser. */
-    assert_int_equal(gate_origin("http://127.0.0.1:8808", host), 403);
+    assert_int_equal(admission_origin("http://127.0.0.1:8808", host), 403);
 }
 
 static void test_token(void **state)
 {
     (void)state;
-    assert_int_equal(gate_token(&gate, "Bearer " TOKEN), 0);
-    assert_int_equal(gate_token(&gate, "bearer " TOKEN), 0);
-    assert_int_equal(gate_token(&gate, NULL), 401);
-    assert_int_equal(gate_token(&gate, ""), 401);
-    assert_int_equal(gate_token(&gate, TOKEN), 401);
-    assert_int_equal(gate_token(&gate, "Basic " TOKEN), 401);
-    assert_int_equal(gate_token(&gate, "Bearer "), 401);
-    assert_int_equal(gate_token(&gate, "Bearer " TOKEN "0"), 401);
-    assert_int_equal(gate_token(&gate, "Bearer 1" TOKEN), 401);
+    assert_int_equal(admission_token(&admission, "Bearer " TOKEN), 0);
+    assert_int_equal(admission_token(&admission, "bearer " TOKEN), 0);
+    assert_int_equal(admission_token(&admission, NULL), 401);
+    assert_int_equal(admission_token(&admission, ""), 401);
+    assert_int_equal(admission_token(&admission, TOKEN), 401);
+    assert_int_equal(admission_token(&admission, "Basic " TOKEN), 401);
+    assert_int_equal(admission_token(&admission, "Bearer "), 401);
+    assert_int_equal(admission_token(&admission, "Bearer " TOKEN "0"), 401);
+    assert_int_equal(admission_token(&admission, "Bearer 1" TOKEN), 401);
     assert_int_equal(
-        gate_token(&gate,
-                   "Bearer 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdee"),
+        admission_token(&admission,
+                        "Bearer 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdee"),
         401);
 }
 

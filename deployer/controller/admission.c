@@ -1,4 +1,4 @@
-#include "gate.h"
+#include "admission.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "discovery/base/digest.h"
 
 /* RFC 9110 §7.2: host and, unless it is the scheme's own, port. */
-static bool is_ours(const struct gate *g, const char *host, size_t size)
+static bool is_ours(const struct admission *g, const char *host, size_t size)
 {
     for (size_t i = 0; i < g->hosts->count; i++) {
         const char *ours = g->hosts->items[i];
@@ -18,7 +18,7 @@ static bool is_ours(const struct gate *g, const char *host, size_t size)
     return false;
 }
 
-unsigned gate_host(const struct gate *g, const char *host)
+unsigned admission_host(const struct admission *g, const char *host)
 {
     const char *bracket, *colon;
     char port[8] = "80";
@@ -43,7 +43,7 @@ unsigned gate_host(const struct gate *g, const char *host)
     return is_ours(g, host, size) ? 0 : 421;
 }
 
-unsigned gate_origin(const char *origin, const char *host)
+unsigned admission_origin(const char *origin, const char *host)
 {
     static const char scheme[] = "http://";
 
@@ -54,7 +54,7 @@ unsigned gate_origin(const char *origin, const char *host)
     return strcasecmp(origin + sizeof(scheme) - 1, host) == 0 ? 0 : 403;
 }
 
-unsigned gate_token(const struct gate *g, const char *authorization)
+unsigned admission_token(const struct admission *g, const char *authorization)
 {
     static const char scheme[] = "Bearer ";
     uint8_t given[DIGEST_SIZE], ours[DIGEST_SIZE];
