@@ -280,6 +280,7 @@ export const SCENES = {
             if (at[i]) { s.change(ref, {state: "new", pydcop: undefined}); s.deployTo(ref, run, at[i]); }
         }
         s.extra = {reserved: [{agent: "a17", machine: "x", last_seen: iso(-180000)}]};
+        s.rematch();
         return s;
     },
     async states() {

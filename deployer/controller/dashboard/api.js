@@ -1,167 +1,101 @@
-/*
- * The service: what is asked of it, and what it tells.
- *
- * The stream of events is read by fetch rather than EventSource: so the comment
- * lines that say "still here" are seen, and a controller that was unplugged is
- * noticed within STALE_MS and not when the system gives the connection up.
- */
+/* The service: what is asked of it, and what it tells (openapi.yaml). */
 
-const BASE = "/api/v1/";
+const BASE = "/api/v1/", KEY = "dcop-token";
 const STALE_MS = 25000; /* a comment line comes each 10 s */
-const MOST = 8 << 20; /* bytes of one event */
 
-/* --- the token ------------------------------------------------------------------- */
-
-const KEY = "dcop-token";
-const looksRight = (text) => /^[0-9a-f]{64}$/.test(text);
-
-/* The fragment reaches no server; it leaves the address bar at once. */
+/* The fragment reaches no server, and leaves the address bar at once. */
 export function takeToken() {
-    const given = /^#token=(.*)$/.exec(location.hash)?.[1];
-    if (given === undefined) return;
-    history.replaceState(null, "", location.pathname);
-    if (looksRight(given)) sessionStorage.setItem(KEY, given);
+  const given = location.hash.startsWith("#token=") && location.hash.slice(7);
+  if (given === false) return;
+  history.replaceState(null, "", location.pathname);
+  if (/^[0-9a-f]{64}$/.test(given)) sessionStorage.setItem(KEY, given);
 }
 
 export const haveToken = () => sessionStorage.getItem(KEY) !== null;
 
-/* null, or why not. */
+/* The token, or the address with it, as a person pasted it; throws why it is not taken. */
 export async function tryToken(text) {
-    const token = text.trim().replace(/^.*#token=/, "");
-    if (!looksRight(token)) return "A token is 64 letters and digits, 0 to 9 and a to f.";
-    try {
-        const answer = await fetch(`${BASE}session`, {headers: {Authorization: `Bearer ${token}`}, cache: "no-store"});
-        if (!answer.ok) return answer.status === 401 || answer.status === 403 ? "The service does not know this token." : await problem(answer);
-    } catch {
-        return "The service cannot be reached.";
-    }
-    sessionStorage.setItem(KEY, token);
-    return null;
+  const token = text.trim().replace(/^.*#token=/, "");
+  if (!/^[0-9a-f]{64}$/.test(token)) throw new Error("A token is 64 characters, 0 to 9 and a to f.");
+  await ask("session", {headers: {Authorization: `Bearer ${token}`}});
+  sessionStorage.setItem(KEY, token);
+  return true;
 }
 
-/* --- questions and orders ---------------------------------------------------------- */
-
-async function problem(answer) {
-    try {
-        const told = await answer.json();
-        return String(told.detail || told.title || answer.status);
-    } catch {
-        return `The service answered ${answer.status}.`;
-    }
-}
-
-/* Throws an Error whose message is for a person; `status` is HTTP's, 0 without an answer. */
+/* Throws an Error with words for a person and HTTP's status, 0 without an answer. */
 async function ask(path, options) {
-    let answer;
-    try {
-        answer = await fetch(BASE + path, {cache: "no-store", signal: AbortSignal.timeout(20000), ...options});
-    } catch {
-        throw Object.assign(new Error("The service cannot be reached. Nothing is known to have been done."), {status: 0});
-    }
-    if (answer.ok) return answer.status === 204 ? null : answer.json();
-    throw Object.assign(new Error(await problem(answer)), {status: answer.status});
+  const failed = (words, status) => Object.assign(new Error(words), {status});
+  let answer, told;
+  try {
+    answer = await fetch(BASE + path, {cache: "no-store", signal: AbortSignal.timeout(20000), ...options});
+    told = answer.status === 204 ? null : await answer.json();
+  } catch {
+    throw failed("The service does not answer; what was asked may or may not be done.", answer?.status ?? 0);
+  }
+  if (!answer.ok) throw failed(told?.detail || told?.title || `The service answered ${answer.status}.`, answer.status);
+  return told;
 }
 
 export const get = (path) => ask(path);
 
-export async function post(path, body) {
-    try {
-        return await ask(path, {
-            method: "POST",
-            headers: {"Content-Type": "application/json", Authorization: `Bearer ${sessionStorage.getItem(KEY) ?? ""}`},
-            body: JSON.stringify(body),
-        });
-    } catch (error) {
-        if (error.status === 401) sessionStorage.removeItem(KEY);
-        throw error;
-    }
-}
-
-/* --- the stream -------------------------------------------------------------------- */
-
-/* Splits what arrives into events; `tell(event, data, id)` for each. */
-export function parser(tell) {
-    let rest = "", event = "message", data = [], id;
-    return (text) => {
-        rest += text;
-        if (rest.length > MOST) throw new Error("an event without an end");
-        const lines = rest.split(/\r\n|\n|\r(?!$)/);
-        rest = lines.pop();
-        for (const line of lines) {
-            if (line === "") {
-                if (data.length > 0) tell(event, data.join("\n"), id);
-                event = "message";
-                data = [];
-                continue;
-            }
-            const colon = line.indexOf(":");
-            if (colon === 0) continue;
-            const field = colon < 0 ? line : line.slice(0, colon);
-            const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
-            if (field === "event") event = value;
-            else if (field === "data") data.push(value);
-            else if (field === "id") id = value;
-        }
-    };
+export function post(path, body) {
+  const headers = {"Content-Type": "application/json", Authorization: `Bearer ${sessionStorage.getItem(KEY)}`};
+  return ask(path, {method: "POST", headers, body: JSON.stringify(body)}).catch((error) => {
+    if (error.status === 401) sessionStorage.removeItem(KEY);
+    throw error;
+  });
 }
 
 /*
- * Listens for as long as the page lives.  `onEvent(name, data)`;
- * `onLink("live")` when it is heard, `onLink("lost", {since, next})` when not: next is
- * when it is tried again.  Returns {now()}: try at once.
+ * Listens as long as the page lives: `onEvent(name, data)`, `onLink(state, {since, next})`
+ * with "live" or "lost".  Returns what tries at once.
+ *
+ * The stream is read by fetch and not by EventSource: so the comment lines that say "still
+ * here" are seen, and a controller that lost its plug is noticed within STALE_MS.
  */
 export function listen(onEvent, onLink) {
-    let last = null, tries = 0, since = 0, timer, abort, heard = 0;
+  let last = null, tries = 0, since = 0, heard = 0, timer, stop;
 
-    function lost() {
-        const wait = Math.min(500 * 2 ** tries++, 10000) * (0.75 + Math.random() / 2);
-        since ||= Date.now();
-        onLink("lost", {since, next: Date.now() + wait});
-        clearTimeout(timer);
-        timer = setTimeout(run, wait);
+  function take(block) {
+    const field = (key) => [...block.matchAll(new RegExp(`^${key}: ?(.*)$`, "gm"))].map((found) => found[1]);
+    const data = field("data").join("\n"), id = field("id")[0] ?? last;
+    if (!data) return;
+    last = null; /* what cannot be applied is asked for anew, whole */
+    onEvent(field("event")[0], JSON.parse(data));
+    last = id;
+  }
+
+  async function read(signal) {
+    const answer = await fetch(`${BASE}events`, {headers: last ? {"Last-Event-ID": last} : {}, cache: "no-store", signal});
+    if (!answer.ok) throw new Error(answer.status);
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let chunk, text = ""; !(chunk = await reader.read()).done;) {
+      heard = Date.now();
+      tries = since = 0;
+      onLink("live");
+      const blocks = (text + chunk.value).split("\n\n");
+      text = blocks.pop();
+      blocks.forEach(take);
     }
+  }
 
-    async function read(signal) {
-        const answer = await fetch(`${BASE}events`, {headers: last ? {"Last-Event-ID": last} : {}, cache: "no-store", signal});
-        if (!answer.ok) throw new Error(`status ${answer.status}`);
-        const decode = new TextDecoder(), reader = answer.body.getReader();
-        const feed = parser((event, data, id) => {
-            const before = last;
-            last = null; /* what cannot be applied is asked for anew, whole */
-            onEvent(event, JSON.parse(data));
-            last = id ?? before;
-        });
-        for (let chunk; !(chunk = await reader.read()).done;) {
-            heard = Date.now();
-            if (tries > 0 || since > 0) tries = since = 0;
-            onLink("live");
-            feed(decode.decode(chunk.value, {stream: true}));
-        }
-    }
+  async function run() {
+    clearTimeout(timer);
+    stop?.abort();
+    const mine = (stop = new AbortController());
+    heard = Date.now();
+    await read(mine.signal).catch(() => mine.abort());
+    if (stop !== mine) return;
+    const wait = Math.min(500 * 2 ** tries++, 10000) * (0.75 + Math.random() / 2);
+    since ||= Date.now();
+    onLink("lost", {since, next: Date.now() + wait});
+    timer = setTimeout(run, wait);
+  }
 
-    async function run() {
-        const mine = new AbortController();
-        abort?.abort();
-        abort = mine;
-        heard = Date.now();
-        try {
-            await read(mine.signal);
-        } catch {
-            mine.abort();
-        }
-        if (abort === mine) lost();
-    }
-
-    setInterval(() => {
-        if (since === 0 && Date.now() - heard > STALE_MS) abort?.abort();
-    }, 1000);
-    const now = () => {
-        clearTimeout(timer);
-        tries = 0;
-        run();
-    };
-    addEventListener("online", () => since > 0 && now());
-    document.addEventListener("visibilitychange", () => !document.hidden && since > 0 && now());
-    run();
-    return {now};
+  const now = () => since && run();
+  setInterval(() => Date.now() - heard > STALE_MS && !since && stop.abort(), 1000);
+  addEventListener("online", now);
+  document.addEventListener("visibilitychange", () => document.hidden || now());
+  run();
+  return now;
 }

@@ -3,123 +3,89 @@
 import {tryToken} from "./api.js";
 import {$, button, h} from "./dom.js";
 import {obstacle} from "./model.js";
-import {byName, callName, count, hostName, listed, name, visible} from "./words.js";
+import {byName, called, callOf, count, host, listed, name, visible} from "./words.js";
 
-/* What an action does, in the words of its button. */
+/* Of each action: its button, the question, and what will happen. */
 export const ACTIONS = {
-    deploy: ["Deploy", "Deploy to", "pyDCOP is brought up to date there and the agents run. A machine that has it all is left as it is."],
-    start: ["Start", "Start the agents of", "Agents that run already go on."],
-    stop: ["Stop", "Stop the agents of", "What they compute is lost. They stay stopped until they are started, deployed or the machine boots."],
-    restart: ["Restart", "Restart the agents of", "What they compute is lost."],
-    rollback: ["Roll back", "Roll back", "The version of pyDCOP before the present one takes over, and the agents restart. Debian's packages stay."],
-    retry: ["Retry", "Forget the failures of", "With --auto the service then tries at once."],
-    identify: ["Blink", "Blink the light of", "The activity light blinks for ten seconds, so that the machine can be found."],
-    reboot: ["Reboot", "Reboot", "The agents stop, the machines boot anew."],
-    poweroff: ["Power off", "Power off", "The agents stop and the machines go off. Only a hand at the machine switches them on again."],
-    logs: ["Read the log", "Read the log of", ""],
-    accept: ["Accept", "Accept", "From now on these keys are trusted. Accept what you have compared, or what you plugged in yourself in a network that is yours alone."],
+  deploy: ["Deploy", "Deploy to", "pyDCOP is brought up to date there, and the agents run. What is as it should be stays as it is."],
+  start: ["Start", "Start the agents of", "What runs goes on."],
+  stop: ["Stop", "Stop the agents of", "What they compute is lost. They stay stopped until they are started, deployed or booted."],
+  restart: ["Restart", "Restart the agents of", "What they compute is lost."],
+  rollback: ["Roll back", "Roll back", "The version of pyDCOP before this one takes over, and the agents restart. Debian's packages stay."],
+  retry: ["Retry", "Forget the failures of", "With --auto the service tries at once."],
+  identify: ["Blink", "Blink the light of", "The activity light blinks for ten seconds, so that you find the machine."],
+  reboot: ["Reboot", "Reboot", "The agents stop, and the machine boots anew."],
+  poweroff: ["Power off", "Power off", "The agents stop and the machine goes off. Only a hand at the machine switches it on again."],
+  accept: ["Accept", "Accept", "From now on this key is trusted. Accept what you have compared with the machine's own screen (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub)."],
+  replace: ["Trust the new key", "Trust the new key of", "Only if you know why it changed, such as a card that was written anew. The key that was trusted is not any more."],
+  forget: ["Forget", "Forget", "Its trusted key, its names and its record are dropped. While it is on the network it stays in the list, as new."],
 };
-const GRAVE = ["poweroff", "stop", "rollback", "reboot"];
 
-/* Shows the dialog; resolves with `answer(form)` on a yes, with null otherwise.
- * `answer` may throw an Error, whose words are shown, and the dialog stays. */
+/* Resolves with answer(form) on a yes, with null on a no.  Where that throws, its words are shown
+ * and the dialog stays. */
 export function ask({title, body, yes, danger, answer = () => true}) {
-    const dialog = $("ask"), before = document.activeElement;
-    const wrong = h("p", {class: "wrong", role: "alert", hidden: true});
-    const form = h("form", {}, h("h2", {id: "ask-title"}, title), body, wrong, h("div", {class: "acts"},
-        button("Cancel", "cancel"), yes && h("button", {class: danger ? "main danger" : "main"}, yes)));
-    dialog.replaceChildren(form);
-    dialog.showModal();
-    (form.querySelector("input, select") ?? form.querySelector(".acts button:last-child")).focus();
-    return new Promise((resolve) => {
-        form.addEventListener("submit", async (event) => {
-            event.preventDefault();
-            try {
-                const value = await answer(form);
-                dialog.returnValue = "yes";
-                resolve(value);
-                dialog.close();
-            } catch (error) {
-                wrong.textContent = error.message;
-                wrong.hidden = false;
-            }
-        });
-        dialog.addEventListener("close", () => {
-            resolve(null);
-            if (before?.isConnected) before.focus();
-        }, {once: true});
-    });
+  const dialog = $("ask"), before = document.activeElement, wrong = h("p", {class: "wrong", role: "alert"});
+  const form = h("form", {}, h("h2", {id: "ask-title"}, title), body, wrong, h("div", {class: "acts"},
+    button("Cancel", "cancel"), yes && h("button", {class: danger ? "main danger" : "main"}, yes)));
+  dialog.replaceChildren(form);
+  dialog.showModal();
+  (form.querySelector("input") ?? form.querySelector(".acts :last-child")).focus();
+  return new Promise((resolve) => {
+    let value = null;
+    form.onsubmit = async (event) => {
+      event.preventDefault();
+      try {
+        value = await answer(form.elements);
+        dialog.close();
+      } catch (error) {
+        wrong.textContent = error.message;
+      }
+    };
+    dialog.onclose = () => {
+      resolve(value);
+      if (before.isConnected) before.focus();
+    };
+  });
 }
 
-const fact = (m, withKey) => h("li", {}, h("b", {}, name(callName(m))),
-    m.agents?.length && m.host ? [" on ", name(hostName(m))] : "", withKey ? h("small", {}, h("code", {}, m.hostkey)) : "");
-
-/* The machines that it will be done to, and those left out with the reason; null or the refs. */
+/* Says to whom it will be done, and who is left out and why; null, or the machines. */
 export function askAction(action, machines) {
-    const [yes, title, says] = ACTIONS[action];
-    const meant = machines.filter((m) => !obstacle(action, m)).sort((a, b) => byName(callName(a), callName(b)));
-    const left = machines.filter((m) => obstacle(action, m));
-    const whom = meant.length === 1 ? name(callName(meant[0])) : count(meant.length, "machine");
-    return ask({
-        title: meant.length ? [title, " ", whom, "?"] : ["Nothing to do"],
-        body: [
-            h("p", {}, meant.length ? says : "It can be done with none of these machines."),
-            meant.length > 0 && h("ul", {class: "names", tabindex: 0, "aria-label": "Machines"}, meant.map((m) => fact(m, action === "accept"))),
-            left.length > 0 && h("p", {class: "left"}, "Left out: ", listed(left.map((m) => [name(callName(m)), ` (${obstacle(action, m)})`]), 8), "."),
-        ],
-        yes: meant.length && (meant.length > 1 ? `${yes} ${count(meant.length, "machine")}` : yes),
-        danger: GRAVE.includes(action), answer: () => meant,
-    });
+  const meant = machines.filter((m) => !obstacle(action, m)).sort((a, b) => byName(callOf(a), callOf(b)));
+  const left = machines.filter((m) => obstacle(action, m)), one = meant.length === 1;
+  const key = action === "accept", changed = key && meant.some((m) => m.trust.state === "changed");
+  const [yes, question, says] = ACTIONS[changed ? "replace" : action];
+  return ask({
+    title: meant.length ? [question, " ", one ? called(meant[0]) : count(meant.length, "machine"), "?"] : "There is nothing to do",
+    body: [
+      meant.length > 0 && [h("p", {}, says), h("ul", {class: "names", tabindex: 0, "aria-label": "Machines"}, meant.map((m) =>
+        h("li", {}, h("b", {}, called(m)), m.agents?.length && m.host && [" on ", host(m)],
+          key && h("small", {}, "shows ", h("code", {}, m.hostkey)), key && m.trust.pin && h("small", {}, "trusted is ", h("code", {}, m.trust.pin)))))],
+      left.length > 0 && h("p", {}, "Left out: ", listed(left.map((m) => [called(m), ` (${obstacle(action, m)})`]), 8), "."),
+    ],
+    yes: meant.length > 0 && (one ? yes : `${yes} ${count(meant.length, "machine")}`),
+    danger: changed || ["poweroff", "reboot", "stop", "rollback", "forget"].includes(action), answer: () => meant,
+  });
 }
 
-/* Of one machine, with what there is to compare. */
-export function askAccept(m) {
-    const changed = m.trust.state === "changed";
-    const row = (words, text) => [h("dt", {}, words), h("dd", {}, h("code", {}, text))];
-    return ask({
-        title: [changed ? "Trust the new key of " : "Accept ", name(callName(m)), "?"],
-        body: [
-            h("p", {}, changed ? "Say yes only if you know why the key changed, such as a card that was written anew. The old key is not trusted any more." :
-                "Is this what the machine itself shows? From now on this key is trusted, and pyDCOP may be deployed."),
-            h("dl", {class: "facts"}, row("It shows", m.hostkey), m.trust.pin ? row("Trusted is", m.trust.pin) : "",
-                row("On the machine", "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub")),
-        ],
-        yes: changed ? "Trust the new key" : "Accept", danger: changed,
-    });
-}
+/* Null, or the names that a person gave a machine. */
+export const askNames = (m, names, missing) => ask({
+  title: ["Name ", called(m)], yes: "Give the name",
+  body: [h("p", {}, "It is written to the settings of ", host(m), " and is on the air at once; an agent that runs there restarts with it."),
+    missing.length > 0 && h("p", {}, "Missing: ", listed(missing.map(name)), "."),
+    h("label", {}, "Agent (of several, a comma between)", h("input", {name: "agents", autocomplete: "off", spellcheck: "false", value: names.join(", ")}))],
+  answer: ({agents}) => agents.value.split(",").map((one) => one.trim()).filter(Boolean),
+});
 
-/* Names for one machine; null or a list. */
-export function askNames(m, missing) {
-    const held = m.agents ?? [];
-    return ask({
-        title: ["Name ", name(held.length ? callName(m) : hostName(m) || m.id)],
-        body: [
-            h("p", {}, "It is written to the machine's own settings and is on the air at once. An agent that runs there restarts with it."),
-            missing.length > 0 && h("p", {}, "Missing: ", listed(missing.map(name)), "."),
-            h("label", {}, "Agent (several: a comma between)", h("input", {name: "agents", autocomplete: "off", spellcheck: "false",
-                value: missing[0] ?? held.join(", ")})),
-        ],
-        yes: "Give the name",
-        answer: (form) => {
-            const agents = form.elements.agents.value.split(",").map((one) => one.trim()).filter(Boolean);
-            if (!agents.length && held.length === 0) throw new Error("Type a name.");
-            return agents;
-        },
-    });
-}
+/* Null, or the plan. */
+export const askPlan = (plan, machines) => ask({
+  title: `Give ${count(plan.length, "machine")} a name?`, yes: "Give names", answer: () => plan,
+  body: [h("p", {}, "The names are written to the machines' settings, and remembered."), h("ul", {class: "names", tabindex: 0, "aria-label": "Machines"},
+    plan.map((a) => h("li", {}, host(machines.get(a.ref)), " becomes ", h("b", {}, name(a.agent)), a.why && h("small", {}, visible(a.why)))))],
+});
 
 /* True once there is a token that the service knows. */
 export const askToken = () => ask({
-    title: "Who may change things?",
-    body: [
-        h("p", {}, "Looking is free; what changes a machine needs the token. The service said an address with it when it started: open that, or paste the address or the token here."),
-        h("p", {}, "It is in the file ", h("code", {}, "token"), " of the service's state folder."),
-        h("label", {}, "Token", h("input", {name: "token", type: "password", autocomplete: "off"})),
-    ],
-    yes: "Use it",
-    answer: async (form) => {
-        const why = await tryToken(form.elements.token.value);
-        if (why) throw new Error(why);
-        return true;
-    },
+  title: "Who may change things?", yes: "Use it", answer: ({token}) => tryToken(token.value),
+  body: [h("p", {}, "What changes a machine needs the token. The service said an address with it when it started: open that, or paste it here. It is in the file “token” of the service's state folder, too."),
+    h("label", {}, "Token", h("input", {name: "token", type: "password", autocomplete: "off"}))],
 });

@@ -1,180 +1,119 @@
-/*
- * What the page knows, and what follows from it.  Pure: no element, no network.
- *
- * A store is what the service has told: apply() takes its events in.  The rest
- * reads it.  All that may grow has a bound.
- */
+/* What the page knows, and what follows from it.  No element, no network. */
 
-import {byName, callName} from "./words.js";
+import {byName, callOf} from "./words.js";
 
-const LINES = 400, STEPS = 64, RUNS = 50;
+const LINES = 400, STEPS = 64; /* kept of a machine */
 
 export const newStore = () => ({
-    status: {}, match: {}, machines: new Map(), runs: new Map(),
-    steps: new Map(), /* ref: {run, steps: Map(name: {status, detail, output, …}), note} */
-    logs: new Map(), /* ref: {run, lines: [{stream, line}]} */
-    told: false,
+  told: false, status: {}, match: {}, machines: new Map(),
+  work: new Map(), /* ref: {run, note, steps: Map(name: the last event of it)} */
+  logs: new Map(), /* ref: {run, lines} */
 });
 
-const list = (value) => (Array.isArray(value) ? value : []);
-
-/* A machine's list of steps, emptied when another run begins. */
-function stepsOf(store, ref, run) {
-    let work = store.steps.get(ref);
-    if (!work || work.run !== run) store.steps.set(ref, (work = {run, steps: new Map(), note: ""}));
-    return work;
+function workOf({work}, {ref, run}) {
+  if (work.get(ref)?.run !== run) work.set(ref, {run, note: "", steps: new Map()});
+  return work.get(ref);
 }
 
 const takes = {
-    snapshot(s, d) {
-        s.status = d.status ?? {};
-        s.match = d.match ?? {};
-        s.machines = new Map(list(d.machines).map((m) => [m.ref, m]));
-        s.runs = new Map(list(d.runs).map((r) => [r.number, r]));
-        for (const kept of [s.steps, s.logs]) for (const ref of kept.keys()) if (!s.machines.has(ref)) kept.delete(ref);
-        s.told = true;
-    },
-    machine(s, d) {
-        s.machines.set(d.machine.ref, d.machine);
-    },
-    gone(s, d) {
-        for (const kept of [s.machines, s.steps, s.logs]) kept.delete(d.ref);
-    },
-    match(s, d) {
-        s.match = d;
-    },
-    status(s, d) {
-        s.status = d;
-    },
-    run(s, d) {
-        s.runs.set(d.number, {...s.runs.get(d.number), ...d});
-        if (s.runs.size > RUNS) s.runs.delete(Math.min(...s.runs.keys()));
-    },
-    step(s, d) {
-        const m = s.machines.get(d.ref), {steps} = stepsOf(s, d.ref, d.run);
-        if (steps.has(d.step) || steps.size < STEPS)
-            steps.set(d.step, {...d, at: d.status === "started" ? Date.now() : steps.get(d.step)?.at});
-        if (m?.work?.state === "running" && (m.work.run ?? d.run) === d.run && d.number)
-            m.work = {...m.work, phase: "steps", step: d.step, number: d.number, total: d.total};
-    },
-    note(s, d) {
-        stepsOf(s, d.ref, d.run).note = d.text;
-    },
-    output(s, d) {
-        let log = s.logs.get(d.ref);
-        if (!log || log.run !== d.run) s.logs.set(d.ref, (log = {run: d.run, lines: []}));
-        log.lines.push({stream: d.stream, line: d.line});
-        if (log.lines.length > LINES) log.lines.splice(0, log.lines.length - LINES);
-    },
+  snapshot(s, {status, match, machines}) {
+    Object.assign(s, {told: true, status: status ?? {}, match: match ?? {}, machines: new Map(machines.map((m) => [m.ref, m]))});
+    for (const kept of [s.work, s.logs]) for (const ref of kept.keys()) s.machines.has(ref) || kept.delete(ref);
+  },
+  machine: (s, {machine}) => s.machines.set(machine.ref, machine),
+  gone: (s, {ref}) => [s.machines, s.work, s.logs].forEach((kept) => kept.delete(ref)),
+  match: (s, match) => (s.match = match),
+  status: (s, status) => (s.status = status),
+  run() {},
+  step(s, step) {
+    const {steps} = workOf(s, step), m = s.machines.get(step.ref);
+    if (steps.has(step.step) || steps.size < STEPS) steps.set(step.step, step);
+    if (m?.work.state === "running" && m.work.run === step.run)
+      m.work = {...m.work, phase: "steps", step: step.step, number: step.number, total: step.total};
+  },
+  note: (s, note) => (workOf(s, note).note = note.text),
+  output({logs}, {ref, run, line}) {
+    if (logs.get(ref)?.run !== run) logs.set(ref, {run, lines: []});
+    if (logs.get(ref).lines.push(line) > LINES) logs.get(ref).lines.shift();
+  },
 };
 
-/* False for an event of a kind that this page does not know. */
-export function apply(store, event, data) {
-    if (!Object.hasOwn(takes, event)) return false;
-    takes[event](store, data);
-    return true;
+/* Takes an event in; false: this page does not know such events. */
+export const apply = (store, event, data) => Object.hasOwn(takes, event) && (takes[event](store, data), true);
+
+/* The most urgent of what is true of a machine, one of STATES. */
+function stateOf(m, twice, wrong) {
+  const work = m.work ?? {}, trust = m.trust?.state;
+  if (trust === "changed") return "impostor";
+  if (trust === "doubtful") return "doubtful";
+  if (work.state === "running" || work.state === "packing") return "deploying";
+  if (!m.online) return "offline";
+  if (trust === "unverified") return "unverified";
+  if (work.state === "queued") return "queued";
+  if (twice) return "duplicate";
+  if (work.state === "stuck" || work.state === "retrying") return "failed";
+  if (trust === "new") return "new";
+  if (wrong.length) return "misnamed";
+  if (!m.agents?.length) return "nameless";
+  if (m.state === "failed") return "failed";
+  if (work.state === "waiting") return "waiting";
+  if (work.state !== "ok" && ["failed", "refused", "unreachable"].includes(work.outcome)) return "failed";
+  return m.state === "running" || m.state === "stopped" ? m.state : "ready";
 }
 
-/* --- what follows ---------------------------------------------------------------- */
-
-/* By ref: {duplicate: [agent…], misnamed: {agent: suggestion}}.  The match knows ids;
- * of those that share one, the machine with the name is meant. */
-function matchNotes(store) {
-    const notes = new Map(), byId = new Map();
-    const noteOf = (ref) => notes.get(ref) ?? notes.set(ref, {duplicate: [], misnamed: {}}).get(ref);
-    for (const m of store.machines.values()) byId.set(m.id, [...(byId.get(m.id) ?? []), m]);
-    const meant = (id, agent) => (byId.get(id) ?? []).filter((m) => list(m.agents).includes(agent));
-
-    for (const d of list(store.match.duplicates))
-        for (const id of list(d.machines)) for (const m of meant(id, d.agent)) noteOf(m.ref).duplicate.push(d.agent);
-    for (const u of list(store.match.unexpected))
-        for (const m of meant(u.machine, u.agent)) noteOf(m.ref).misnamed[u.agent] = u.suggestion ?? "";
-    return notes;
-}
-
-/* One word for a machine: the most urgent of what is true of it. */
-export function stateOf(m, note) {
-    const trust = m.trust?.state, work = m.work ?? {};
-
-    if (trust === "changed") return "impostor";
-    if (trust === "doubtful") return "doubtful";
-    if (work.state === "running" || work.state === "packing") return "deploying";
-    if (!m.online) return "offline";
-    if (trust === "unverified") return "unverified";
-    if (work.state === "queued") return "queued";
-    if (note?.duplicate.length) return "duplicate";
-    if (work.state === "stuck" || work.state === "retrying") return "failed";
-    if (trust === "new") return "new";
-    if (note && Object.keys(note.misnamed).length) return "misnamed";
-    if (!m.agents?.length) return "nameless";
-    if (m.state === "failed" || (work.state !== "ok" && ["failed", "refused", "unreachable"].includes(work.outcome))) return "failed";
-    if (work.state === "waiting") return "waiting";
-    if (m.state === "running") return "running";
-    if (m.state === "stopped") return "stopped";
-    return "ready";
-}
-
-/* The tiles in the order of the agents' names, the nameless last: {key, machine, state, note}
- * or, for a name that no machine has, {key, agent, state: "missing", seen}. */
+/* Tiles by agent name, the nameless last: {machine, state, wrong} (wrong: of the match, its
+ * names that are not in the problem), or {agent, seen, state: "missing"} for what no machine has. */
 export function tiles(store) {
-    const notes = matchNotes(store);
-    const all = [...store.machines.values()].map((m) => {
-        const note = notes.get(m.ref);
-        return {key: `m ${m.ref}`, machine: m, note, state: stateOf(m, note), name: m.agents?.[0] ?? ""};
-    });
-    for (const {agent, seen} of missing(store))
-        all.push({key: `a ${agent}`, agent, seen, state: "missing", name: agent});
-    return all.sort((a, b) => (a.name === "") - (b.name === "") || byName(a.name, b.name) ||
-        byName(a.machine ? callName(a.machine) + a.machine.ref : "", b.machine ? callName(b.machine) + b.machine.ref : ""));
+  const {duplicates = [], unexpected = []} = store.match;
+  const all = [...store.machines.values()].map((m) => {
+    const has = (agent) => m.agents?.includes(agent);
+    const wrong = unexpected.filter((u) => u.machine === m.id && has(u.agent));
+    const twice = duplicates.some((d) => d.machines.includes(m.id) && has(d.agent));
+    return {key: m.ref, name: m.agents?.[0] ?? "", rest: callOf(m) + m.ref, machine: m, wrong, state: stateOf(m, twice, wrong)};
+  });
+  const gone = missing(store).map((one) => ({key: `missing ${one.agent}`, name: one.agent, rest: "", state: "missing", ...one}));
+  return [...all, ...gone].sort((a, b) => !a.name - !b.name || byName(a.name, b.name) || byName(a.rest, b.rest));
 }
 
-/* Names that no machine has: {agent, seen}. */
-function missing(store) {
-    const kept = new Map(list(store.match.reserved).map((r) => [r.agent, r.last_seen]));
-    return list(store.match.missing).map((agent) => ({agent, seen: kept.get(agent)})).sort((a, b) => byName(a.agent, b.agent));
+/* {agent, seen} for each name that no machine has. */
+function missing({match}) {
+  const seen = new Map(match.reserved?.map((r) => [r.agent, r.last_seen]));
+  return (match.missing ?? []).map((agent) => ({agent, seen: seen.get(agent)}));
 }
 
-/* All the problem's names that are not there, be they missing or offline. */
+/* The same for all that is not there, be its machine unknown or offline. */
 export function absent(store) {
-    const off = list(store.match.offline).map((agent) => {
-        const m = [...store.machines.values()].find((one) => !one.online && list(one.agents).includes(agent));
-        return {agent, seen: m?.last_seen};
-    });
-    return [...missing(store), ...off].sort((a, b) => byName(a.agent, b.agent));
+  const all = [...store.machines.values()];
+  const off = (store.match.offline ?? []).map((agent) => ({agent, seen: all.find((m) => !m.online && m.agents?.includes(agent))?.last_seen}));
+  return [...missing(store), ...off].sort((a, b) => byName(a.agent, b.agent));
 }
 
-/* --- what may be done ------------------------------------------------------------- */
-
-/* Why `action` cannot be done with a machine; null when it can. */
+/* Why an action cannot be done with a machine, or null. */
 export function obstacle(action, m) {
-    if (!m.online) return "offline";
-    if (action === "accept") return ["new", "changed", "doubtful"].includes(m.trust?.state) && m.hostkey ? null : "accepted";
-    if (m.trust?.state !== "accepted") return "not accepted";
-    if (action === "deploy" && !m.agents?.length) return "no name";
-    if (action === "rollback" && !m.pydcop) return "nothing deployed";
-    return null;
+  const trust = m.trust?.state;
+  if (action === "forget") return null;
+  if (!m.online) return "offline";
+  if (action === "accept") return m.hostkey && ["new", "changed", "doubtful"].includes(trust) ? null : "nothing to accept";
+  if (trust !== "accepted") return "not accepted";
+  return action === "deploy" && !m.agents?.length ? "no name" : null;
 }
 
-/* What waits for a person, the most urgent first; each {kind, …}. */
-export function needs(store, shown = tiles(store)) {
-    const of = (...states) => shown.filter((t) => states.includes(t.state)).map((t) => t.machine);
-    const found = [];
+/* What waits for a person, the most urgent first. */
+export function needs({match, machines, status}, shown) {
+  const of = (...states) => shown.filter((t) => states.includes(t.state)).map(({machine}) => ({machine}));
+  const there = shown.filter((t) => t.machine?.online), kind = (word, items) => items.map((item) => ({kind: word, ...item}));
+  const fresh = there.map((t) => t.machine).filter((m) => m.trust?.state === "new");
+  const plan = status.assign ? [] : (match.assignments ?? []).filter((a) => machines.has(a.ref));
+  const unsigned = of("unverified").map(({machine}) => machine);
 
-    for (const m of of("impostor", "doubtful")) found.push({kind: "impostor", machine: m});
-    for (const d of list(store.match.duplicates))
-        found.push({kind: "duplicate", agent: d.agent, machines: shown.filter((t) => t.note?.duplicate.includes(d.agent)).map((t) => t.machine)});
-    for (const m of of("failed")) found.push({kind: "failed", machine: m});
-    for (const t of shown)
-        for (const [agent, suggestion] of Object.entries(t.note?.misnamed ?? {}))
-            if (!["impostor", "doubtful", "unverified", "offline"].includes(t.state))
-                found.push({kind: "misnamed", machine: t.machine, agent, suggestion});
-    for (const t of shown)
-        if (t.machine?.error && t.machine.online) found.push({kind: "settings", machine: t.machine});
-    const fresh = shown.filter((t) => t.machine?.trust?.state === "new" && t.machine.online).map((t) => t.machine);
-    if (fresh.length) found.push({kind: "new", machines: fresh});
-    const plan = list(store.match.assignments).filter((a) => store.machines.has(a.ref));
-    if (plan.length && !store.status.assign) found.push({kind: "assign", plan});
-    const strangers = of("unverified");
-    if (strangers.length) found.push({kind: "unverified", machines: strangers});
-    return found;
+  return [
+    kind("impostor", of("impostor", "doubtful")),
+    kind("duplicate", (match.duplicates ?? []).map(({agent}) => ({agent, machines: there.map((t) => t.machine).filter((m) => m.agents?.includes(agent))}))),
+    kind("failed", of("failed")),
+    kind("misnamed", there.filter((t) => t.state !== "unverified").flatMap(({machine, wrong}) => wrong.map((w) => ({...w, machine})))),
+    kind("settings", there.filter((t) => t.machine.error)),
+    fresh.length ? [{kind: "new", machines: fresh}] : [],
+    plan.length ? [{kind: "assign", plan}] : [],
+    unsigned.length ? [{kind: "unverified", machines: unsigned}] : [],
+  ].flat();
 }

@@ -1,29 +1,21 @@
-/* The list for the wall: names, machines, addresses; as it is now, nothing moves. */
+/* The list for the wall: names, machines, addresses, as they are now. */
 
 import {get} from "./api.js";
 import {$, h} from "./dom.js";
-import {newStore, apply, tiles} from "./model.js";
-import {callName, count, hostName, name, visible} from "./words.js";
+import {apply, newStore, tiles} from "./model.js";
+import {callOf, count, host, name, visible} from "./words.js";
 
-const row = (t) => t.machine ? h("tr", {class: t.machine.online ? null : "absent"},
-    h("td", {}, t.machine.agents?.length ? name(callName(t.machine)) : "–"),
-    h("td", {}, name(hostName(t.machine) || t.machine.id), t.machine.online ? "" : " (offline)"),
-    h("td", {}, (t.machine.addresses ?? []).map((a, i) => [i ? h("br") : "", h("code", {}, visible(a))])),
-    h("td", {}, visible(t.machine.model ?? ""))) :
-    h("tr", {class: "absent"}, h("td", {}, name(t.agent)), h("td", {}, "missing"), h("td"), h("td"));
+const row = ({machine: m, agent}) => h("tr", {class: m?.online ? null : "absent"},
+  h("td", {}, m && !m.agents?.length ? "–" : name(m ? callOf(m) : agent)), h("td", {}, m ? host(m) : "missing", m && !m.online && " (offline)"),
+  h("td", {}, m?.addresses?.map((a, i) => [i > 0 && h("br"), h("code", {}, visible(a))])), h("td", {}, visible(m?.model)));
 
-async function fetchAll() {
-    const store = newStore(), [{machines}, match] = await Promise.all([get("machines"), get("match")]);
-    apply(store, "snapshot", {machines, match});
-    return store;
-}
-
-$("print").addEventListener("click", () => print());
+$("print").onclick = () => print();
 try {
-    const store = await fetchAll(), title = visible(store.match.problem?.name || "Machines");
-    document.title = $("title").textContent = title;
-    $("when").textContent = `${count(store.machines.size, "machine")}, ${new Date().toLocaleString([], {dateStyle: "long", timeStyle: "short"})}`;
-    $("rows").replaceChildren(...tiles(store).map(row));
+  const store = newStore(), [{machines}, match] = await Promise.all([get("machines"), get("match")]);
+  apply(store, "snapshot", {machines, match});
+  document.title = $("title").textContent = visible(match.problem?.name || "Machines");
+  $("when").textContent = `${count(machines.length, "machine")}, ${new Date().toLocaleString()}`;
+  $("rows").replaceChildren(...tiles(store).map(row));
 } catch (error) {
-    $("when").textContent = error.message;
+  $("when").textContent = error.message;
 }
