@@ -3,7 +3,7 @@
 const BASE = "/api/v1/", KEY = "dcop-token";
 const STALE_MS = 25000; /* a comment line comes each 10 s */
 
-/* The fragment reaches no server, and leaves the address bar at once. */
+/* The fragment reaches no server. */
 export function takeToken() {
   const given = location.hash.startsWith("#token=") && location.hash.slice(7);
   if (given === false) return;
@@ -13,7 +13,7 @@ export function takeToken() {
 
 export const haveToken = () => sessionStorage.getItem(KEY) !== null;
 
-/* The token, or the address with it, as a person pasted it; throws why it is not taken. */
+/* As a person pasted it, bare or in the address; throws why not. */
 export async function tryToken(text) {
   const token = text.trim().replace(/^.*#token=/, "");
   if (!/^[0-9a-f]{64}$/.test(token)) throw new Error("A token is 64 characters, 0 to 9 and a to f.");
@@ -30,7 +30,7 @@ async function ask(path, options) {
     answer = await fetch(BASE + path, {cache: "no-store", signal: AbortSignal.timeout(20000), ...options});
     told = answer.status === 204 ? null : await answer.json();
   } catch {
-    throw failed("The service does not answer; what was asked may or may not be done.", answer?.status ?? 0);
+    throw failed("The service does not answer; look whether it was done.", answer?.status ?? 0);
   }
   if (!answer.ok) throw failed(told?.detail || told?.title || `The service answered ${answer.status}.`, answer.status);
   return told;
@@ -46,13 +46,9 @@ export function post(path, body) {
   });
 }
 
-/*
- * Listens as long as the page lives: `onEvent(name, data)`, `onLink(state, {since, next})`
- * with "live" or "lost".  Returns what tries at once.
- *
- * The stream is read by fetch and not by EventSource: so the comment lines that say "still
- * here" are seen, and a controller that lost its plug is noticed within STALE_MS.
- */
+/* Listens for good: onEvent(name, data), onLink("live" or "lost", {since, next}); returns what
+ * tries at once.  By fetch and not by EventSource: so the comment lines that say "still here" are
+ * seen, and a controller that lost its plug is noticed. */
 export function listen(onEvent, onLink) {
   let last = null, tries = 0, since = 0, heard = 0, timer, stop;
 

@@ -1,9 +1,8 @@
-/* The page: takes the service's events in, draws them, and turns what a person does into
- * questions, and those, answered with a yes, into orders. */
+/* The page: draws what the service tells, and turns clicks into questions, and a yes into orders. */
 
 import {haveToken, listen, post, takeToken} from "./api.js";
 import {ACTIONS, askAction, askNames, askPlan, askToken} from "./ask.js";
-import {$, button, fill, h, icon} from "./dom.js";
+import {$, button, fill, h} from "./dom.js";
 import {absent, apply, newStore, tiles} from "./model.js";
 import {closePanel, drawPanel, loadPast, loadRun, openPanel, openRef} from "./panel.js";
 import {counts, lacks, needList, sentence, tile, tools} from "./view.js";
@@ -13,7 +12,7 @@ const FEW = 3; /* of what needs a person is shown before the rest is asked for *
 const store = newStore(), picked = new Set();
 let link = {state: "connecting"}, active = null, allNeeds = false, drawing, said = "", saying;
 
-/* --- drawing -------------------------------------------------------------------------- */
+/* --- drawing --- */
 
 /* All that comes within two frames is drawn at once. */
 const draw = () => (drawing ??= setTimeout(paint, 30));
@@ -41,7 +40,7 @@ function paint() {
   drawPanel(store, shown.find((t) => t.machine && t.key === openRef()), live);
   if (focused !== document.activeElement && focused.isConnected) focused.focus({preventScroll: true});
 
-  /* For those who listen: the sum, when it has changed, each five seconds at most. */
+  /* For those who listen: the sum, each five seconds at most. */
   const words = store.told ? `${title}${needed.length ? ` ${count(needed.length, "thing")} to look at.` : ""}` : "";
   clearTimeout(saying);
   if (words !== said) saying = setTimeout(() => ($("said").textContent = said = words), said ? 5000 : 1000);
@@ -55,19 +54,19 @@ function drawLink() {
   document.body.classList.toggle("stale", lost && store.told);
   if (lost) fill($("lost"), [
     h("span", {role: "alert"}, store.told ? `Connection to the service lost. This is how it was at ${clock(since)}.` : "The service does not answer."),
-    h("span", {}, wait > 0 ? `Trying again in ${wait} s` : "Trying again…"), button("Try now", "reconnect")]);
+    h("span", wait > 0 ? `Trying again in ${wait} s` : "Trying again…"), button("Try now", "reconnect")]);
 }
 
 function toast(words, wrong) {
-  const li = h("li", {class: wrong && "wrong", role: wrong ? "alert" : "status"}, h("span", {}, words), button(icon("close"), "drop", {}, {class: "bare", "aria-label": "Close"}));
+  const li = h("li", {class: wrong && "wrong", role: wrong ? "alert" : "status"}, words);
   $("toasts").append(li);
   if ($("toasts").children.length > 4) $("toasts").firstChild.remove();
-  if (!wrong) setTimeout(() => li.remove(), 7000);
+  setTimeout(() => li.remove(), wrong ? 20000 : 7000);
 }
 
-/* --- doing ---------------------------------------------------------------------------- */
+/* --- doing --- */
 
-/* Gives an order, asking for the token where there is none; says how it was taken.  False: not at all. */
+/* Gives an order, with the token; says how it was taken.  False: it was not. */
 async function order(path, body, done) {
   while (haveToken() || (await askToken())) {
     try {
@@ -86,7 +85,7 @@ async function order(path, body, done) {
 
 const machine = (ref) => store.machines.get(ref);
 
-/* What a click does, by data-do; it is given the button's data. */
+/* What a click does, by data-do. */
 const DO = {
   async act({action, refs}) {
     const meant = await askAction(action, refs.split(" ").map(machine).filter(Boolean));
@@ -122,7 +121,6 @@ const DO = {
   },
   log: ({ref}) => order("logs", {machines: [ref]}),
   cancel: () => $("ask").close(),
-  drop: (_, el) => el.closest("li").remove(),
   reconnect: () => reconnect(),
   more: () => paint((allNeeds = !allNeeds)),
   "pick-all": () => paint(store.machines.forEach((_, ref) => picked.add(ref))),
@@ -131,7 +129,7 @@ const DO = {
 
 document.addEventListener("click", ({target}) => {
   const el = target.closest("[data-do]");
-  if (el) DO[el.dataset.do](el.dataset, el);
+  if (el) DO[el.dataset.do](el.dataset);
 });
 
 document.addEventListener("change", ({target}) => {
@@ -168,12 +166,11 @@ document.addEventListener("keydown", (event) => {
 /* The space that selects does not open, too. */
 document.addEventListener("keyup", (event) => event.key === " " && event.target.matches(".tile > button") && event.preventDefault());
 
-/* --- begin -------------------------------------------------------------------------------- */
+/* --- begin --- */
 
 takeToken();
-addEventListener("hashchange", takeToken);
 const reconnect = listen((event, data) => {
-  if (!apply(store, event, data)) return;
+  apply(store, event, data);
   if (event === "run" && data.ended && openRef() !== null) loadPast().then(draw);
   draw();
 }, (state, more) => {

@@ -1,19 +1,21 @@
 /* Making and updating elements.  All that comes from the network is hostile text:
  * it gets onto the page as text nodes and plain attributes, never as markup. */
 
-/* h("p", {class: "x"}, "text", [more], element); what is null or false is left out. */
-export function h(tag, attributes, ...children) {
-  const el = document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes ?? {}))
-    if (value != null && value !== false) el.setAttribute(key, value === true ? "" : value);
+/* h("p.x", {id: "y"}, "text", [more], element); attributes may be left out, and what is null or false is. */
+export function h(what, ...children) {
+  const [tag, ...classes] = what.split("."), el = document.createElement(tag);
+  const attributes = children[0]?.constructor === Object ? children.shift() : {};
+  for (const [key, value] of Object.entries(attributes)) if (value != null && value !== false) el.setAttribute(key, value === true ? "" : value);
+  el.classList.add(...classes);
   el.append(...children.flat(9).filter((child) => child != null && child !== false));
   return el;
 }
 
-/* One of the shapes of index.html; the word stands beside it. */
+/* A shape of index.html; the word stands beside it. */
 export function icon(name) {
   const [svg, use] = ["svg", "use"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
   svg.setAttribute("class", "icon");
+  svg.setAttribute("viewBox", "0 0 24 24");
   svg.setAttribute("aria-hidden", "true");
   use.setAttribute("href", `#i-${name}`);
   svg.append(use);
@@ -29,8 +31,8 @@ export function button(words, does, data = {}, attributes = {}) {
 
 export const $ = (id) => document.getElementById(id);
 
-/* Makes what is in `el` like `nodes`, keeping what need not change: focus, scrolling,
- * what a person has unfolded.  Elements with data-key stay themselves when they move. */
+/* Makes what is in `el` like `nodes`, keeping what need not change: focus, scrolling, what is
+ * unfolded.  Elements with data-key stay themselves when they move. */
 export function fill(el, nodes) {
   const keyed = new Map([...el.children].filter((c) => c.dataset.key).map((c) => [c.dataset.key, c]));
   let at = el.firstChild;

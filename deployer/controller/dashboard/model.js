@@ -38,8 +38,8 @@ const takes = {
   },
 };
 
-/* Takes an event in; false: this page does not know such events. */
-export const apply = (store, event, data) => Object.hasOwn(takes, event) && (takes[event](store, data), true);
+/* Takes an event in; those that it does not know are passed over. */
+export const apply = (store, event, data) => Object.hasOwn(takes, event) && takes[event](store, data);
 
 /* The most urgent of what is true of a machine, one of STATES. */
 function stateOf(m, twice, wrong) {
@@ -61,8 +61,8 @@ function stateOf(m, twice, wrong) {
   return m.state === "running" || m.state === "stopped" ? m.state : "ready";
 }
 
-/* Tiles by agent name, the nameless last: {machine, state, wrong} (wrong: of the match, its
- * names that are not in the problem), or {agent, seen, state: "missing"} for what no machine has. */
+/* By agent name, the nameless last: {machine, state, wrong} (wrong: its names that are not in
+ * the problem), or {agent, seen, state: "missing"} for a name that no machine has. */
 export function tiles(store) {
   const {duplicates = [], unexpected = []} = store.match;
   const all = [...store.machines.values()].map((m) => {
@@ -75,20 +75,19 @@ export function tiles(store) {
   return [...all, ...gone].sort((a, b) => !a.name - !b.name || byName(a.name, b.name) || byName(a.rest, b.rest));
 }
 
-/* {agent, seen} for each name that no machine has. */
 function missing({match}) {
   const seen = new Map(match.reserved?.map((r) => [r.agent, r.last_seen]));
   return (match.missing ?? []).map((agent) => ({agent, seen: seen.get(agent)}));
 }
 
-/* The same for all that is not there, be its machine unknown or offline. */
+/* {agent, seen} for all that is not there, be its machine unknown or offline. */
 export function absent(store) {
   const all = [...store.machines.values()];
   const off = (store.match.offline ?? []).map((agent) => ({agent, seen: all.find((m) => !m.online && m.agents?.includes(agent))?.last_seen}));
   return [...missing(store), ...off].sort((a, b) => byName(a.agent, b.agent));
 }
 
-/* Why an action cannot be done with a machine, or null. */
+/* Why it cannot be done with a machine, or null. */
 export function obstacle(action, m) {
   const trust = m.trust?.state;
   if (action === "forget") return null;
@@ -102,18 +101,16 @@ export function obstacle(action, m) {
 export function needs({match, machines, status}, shown) {
   const of = (...states) => shown.filter((t) => states.includes(t.state)).map(({machine}) => ({machine}));
   const there = shown.filter((t) => t.machine?.online), kind = (word, items) => items.map((item) => ({kind: word, ...item}));
-  const fresh = there.map((t) => t.machine).filter((m) => m.trust?.state === "new");
+  const some = (word, items) => (items.length ? [{kind: word, machines: items.map((t) => t.machine)}] : []);
   const plan = status.assign ? [] : (match.assignments ?? []).filter((a) => machines.has(a.ref));
-  const unsigned = of("unverified").map(({machine}) => machine);
 
   return [
     kind("impostor", of("impostor", "doubtful")),
     kind("duplicate", (match.duplicates ?? []).map(({agent}) => ({agent, machines: there.map((t) => t.machine).filter((m) => m.agents?.includes(agent))}))),
-    kind("failed", of("failed")),
+    kind("failed", [...of("failed"), ...there.filter((t) => t.machine.error && t.state !== "failed")]),
     kind("misnamed", there.filter((t) => t.state !== "unverified").flatMap(({machine, wrong}) => wrong.map((w) => ({...w, machine})))),
-    kind("settings", there.filter((t) => t.machine.error)),
-    fresh.length ? [{kind: "new", machines: fresh}] : [],
+    some("new", there.filter((t) => t.machine.trust?.state === "new")),
     plan.length ? [{kind: "assign", plan}] : [],
-    unsigned.length ? [{kind: "unverified", machines: unsigned}] : [],
+    some("unverified", of("unverified")),
   ].flat();
 }

@@ -6,8 +6,8 @@ import {apply, newStore, tiles} from "./model.js";
 import {callOf, count, host, name, visible} from "./words.js";
 
 const row = ({machine: m, agent}) => h("tr", {class: m?.online ? null : "absent"},
-  h("td", {}, m && !m.agents?.length ? "–" : name(m ? callOf(m) : agent)), h("td", {}, m ? host(m) : "missing", m && !m.online && " (offline)"),
-  h("td", {}, m?.addresses?.map((a, i) => [i > 0 && h("br"), h("code", {}, visible(a))])), h("td", {}, visible(m?.model)));
+  h("td", m && !m.agents?.length ? "–" : name(m ? callOf(m) : agent)), h("td", m ? host(m) : "missing", m && !m.online && " (offline)"),
+  h("td", m?.addresses?.map((a, i) => [i > 0 && h("br"), h("code", visible(a))])), h("td", visible(m?.model)));
 
 $("print").onclick = () => print();
 try {

@@ -12,7 +12,7 @@ export const visible = (text) => String(text ?? "")
   .replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (c) => (c === "\u200d" ? c : `⟨${c.codePointAt(0).toString(16).toUpperCase()}⟩`));
 
 /* A name in a sentence keeps its direction to itself. */
-export const name = (text) => h("bdi", {class: "name"}, visible(text));
+export const name = (text) => h("bdi.name", visible(text));
 
 /* a, b and c; no more than `most` of them. */
 export function listed(items, most = 12) {
@@ -56,5 +56,5 @@ const icons = {doubtful: "impostor", unverified: "impostor", waiting: "queued"};
 
 export const doing = (verb) => ({
   deploy: "Deploying", start: "Starting", stop: "Stopping", restart: "Restarting", rollback: "Rolling back", assign: "Naming",
-  poweroff: "Powering off", reboot: "Rebooting", identify: "Blinking", logs: "Reading log",
+  poweroff: "Powering off", reboot: "Rebooting", identify: "Blinking",
 })[verb] ?? "At work";
