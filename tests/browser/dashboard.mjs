@@ -447,6 +447,32 @@ test("colour is never alone: each state has a word of its own and a shape", asyn
     }
 });
 
+test("the shapes are drawn, each its own, in the colour of its state", async (t) => {
+    for (const colorScheme of ["light", "dark"]) {
+        const s = await t.service("states"), page = await t.open(s, {colorScheme, reducedMotion: "reduce"}), drawn = new Map();
+        for (const li of await page.locator(".tile").all()) {
+            const [shape, ink] = await li.evaluate((el) => [el.querySelector("use").getAttribute("href"), getComputedStyle(el.querySelector(".now")).color]);
+            if (drawn.has(shape)) continue;
+            const picture = (await li.locator(".icon").screenshot()).toString("base64");
+            const share = await page.evaluate(async ([data, css]) => {
+                const image = new Image();
+                image.src = `data:image/png;base64,${data}`;
+                await image.decode();
+                const canvas = new OffscreenCanvas(image.width, image.height).getContext("2d"), [r, g, b] = css.match(/\d+/g).map(Number);
+                canvas.drawImage(image, 0, 0);
+                const {data: px} = canvas.getImageData(0, 0, image.width, image.height);
+                let hits = 0;
+                for (let i = 0; i < px.length; i += 4) hits += Math.abs(px[i] - r) + Math.abs(px[i + 1] - g) + Math.abs(px[i + 2] - b) < 60;
+                return hits / (px.length / 4);
+            }, [picture, ink]);
+            assert.ok(share > 0.02 && share < 0.9, `${shape}, ${colorScheme}: ${share} of it is ${ink}`);
+            for (const [other, seen] of drawn) assert.notEqual(picture, seen, `${shape} looks like ${other}`);
+            drawn.set(shape, picture);
+        }
+        assert.ok(drawn.size >= 13, [...drawn.keys()].join(" "));
+    }
+});
+
 /* --- hostile and odd --------------------------------------------------------------------- */
 
 const XSS = ["<img src=x onerror=alert(1)>", "<script>alert(1)</script>", "\"><svg onload=alert(1)>", "javascript:alert(1)", "' onfocus='alert(1)' autofocus='",

@@ -58,7 +58,7 @@ const NEEDS = {
   failed: ({machine: m}) => ({
     what: [who(m), m.work?.state === "retrying" ? " failed and is tried again" : m.error ? " has a wrong setting" : " failed and needs help"],
     why: visible(m.error ?? m.work?.why ?? "Its agent does not stay up; see its log."),
-    acts: [button("Details", "open", {ref: m.ref}), act("Retry…", "retry", m)],
+    acts: [button("Details", "open", {ref: m.ref}), !m.error && act("Retry…", "retry", m)],
   }),
   misnamed: ({machine: m, agent, suggestion}) => ({
     what: [name(agent), " is not in the problem", suggestion && ["; did you mean ", name(suggestion), "?"]],
