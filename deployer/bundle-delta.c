@@ -164,12 +164,21 @@ static size_t list_bases(const char *cache, const char *but,
     return count;
 }
 
-static int delta_path(const char *cache, const char *digest, const char *base, char **ret)
+static int deltas_folder(const char *cache, char **ret)
 {
     char *path;
 
-    if (asprintf(&path, "%s/bundles/deltas%s%s%s%s", cache, digest ? "/" : "", digest ? digest : "",
-                 digest ? "-" : "", digest ? base : "") < 0)
+    if (asprintf(&path, "%s/bundles/deltas", cache) < 0)
+        return -ENOMEM;
+    *ret = path;
+    return 0;
+}
+
+static int delta_path(const char *folder, const char *digest, const char *base, char **ret)
+{
+    char *path;
+
+    if (asprintf(&path, "%s/%s-%s", folder, digest, base) < 0)
         return -ENOMEM;
     *ret = path;
     return 0;
@@ -179,11 +188,12 @@ static int find_or_make(const struct bundle *b, const char *base, const char *ca
                         struct content *new, struct text *ret)
 {
     CLEANUP_FREE char *path = NULL, *folder = NULL;
-    int r;
+    int r = deltas_folder(cache, &folder);
 
-    if (delta_path(cache, b->bundle_digest, base, &path) < 0 ||
-        delta_path(cache, NULL, NULL, &folder) < 0)
-        return -ENOMEM;
+    if (r == 0)
+        r = delta_path(folder, b->bundle_digest, base, &path);
+    if (r < 0)
+        return r;
     r = file_read(path, SIZE_MAX_ON_DISK, ret, NULL);
     if (r != -ENOENT)
         return r;
@@ -244,7 +254,7 @@ void bundle_deltas_prune(const char *cache_dir)
     CLEANUP_FREE char *folder = NULL;
     CLEANUP(close_folder) DIR *dir = NULL;
 
-    if (delta_path(cache_dir, NULL, NULL, &folder) < 0)
+    if (deltas_folder(cache_dir, &folder) < 0)
         return;
     dir = opendir(folder);
     for (const struct dirent *d; dir && (d = readdir(dir));)

@@ -49,9 +49,11 @@ static int run_verb(struct program *p, const struct verb *verb, struct error *er
         if (r == 0)
             verb = verb_find(p->options.verb);
     }
-    if (r == 0 && !verb) /* of a database that another version wrote */
-        r = error_set(err, -EINVAL, "there is no verb '%s' to resume", p->options.verb);
-    return r < 0 ? r : verb->run(p, err);
+    if (r < 0)
+        return r;
+    if (!verb) /* of a database that another version wrote */
+        return error_set(err, -EINVAL, "there is no verb '%s' to resume", p->options.verb);
+    return verb->run(p, err);
 }
 
 static int run(struct program *p, int argc, char **argv, struct error *err)

@@ -1,4 +1,5 @@
 /* From an inventory's hosts and variables to machines. */
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,13 +22,14 @@ struct build {
 
 static int no_memory(struct build *b)
 {
-    return error_sys(b->v->err, -ENOMEM, "cannot read the inventory");
+    (void)error_sys(b->v->err, -ENOMEM, "cannot read the inventory");
+    return -ENOMEM;
 }
 
-static int fail_at(struct build *b, struct yaml_mark at, const char *format, ...)
+static void tell_at(struct build *b, struct yaml_mark at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-static int fail_at(struct build *b, struct yaml_mark at, const char *format, ...)
+static void tell_at(struct build *b, struct yaml_mark at, const char *format, ...)
 {
     char words[ERROR_TEXT_MAX];
     va_list args;
@@ -35,8 +37,11 @@ static int fail_at(struct build *b, struct yaml_mark at, const char *format, ...
     va_start(args, format);
     (void)vsnprintf(words, sizeof(words), format, args);
     va_end(args);
-    return yaml_reader_fail(b->v->y, at, b->v->err, "%s", words);
+    (void)yaml_reader_fail(b->v->y, at, b->v->err, "%s", words);
 }
+
+/* A macro, so that also the analyzer sees that this is never a success. */
+#define fail_at(...) (tell_at(__VA_ARGS__), -EBADMSG)
 
 static void add_shown(struct text *to, const char *s)
 {
@@ -93,6 +98,7 @@ static int read_text(struct build *b, const struct hosts_node *value, enum hosts
     bool unsafe, number = field == HOSTS_PORT || is_secret(field);
     const struct hosts_node *n = unwrap(value, &unsafe);
 
+    *ret = "";
     if (n->vault)
         return fail_vault(b, n, field, name);
     if (n->kind != YAML_KIND_SCALAR)
@@ -338,6 +344,7 @@ static bool is_same_machine(const struct host *a, const struct known *known_a, c
         return false;
     if (known_a->address.family && known_b->address.family)
         return address_equal(&known_a->address, &known_b->address);
+    assert(a->address && b->address); /* read_host gives each one */
     return strcasecmp(a->address, b->address) == 0;
 }
 

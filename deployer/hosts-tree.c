@@ -1,6 +1,9 @@
 #include "hosts-tree.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "discovery/base/keyset.h"
@@ -14,8 +17,7 @@ struct build {
     struct yaml_reader *y;
     struct hosts_tree *t;
     struct error *err;
-    struct hosts_node *open[YAML_DEPTH_MAX];
-    size_t depth;
+    struct hosts_node *open; /* the innermost list or map without an end yet; NULL: none */
 };
 
 static void node_free(struct hosts_node *n)
@@ -42,8 +44,26 @@ void hosts_tree_clear(struct hosts_tree *t)
 
 static int no_memory(struct build *b)
 {
-    return error_sys(b->err, -ENOMEM, "cannot read the inventory");
+    (void)error_sys(b->err, -ENOMEM, "cannot read the inventory");
+    return -ENOMEM;
 }
+
+static void tell_at(struct build *b, struct yaml_mark at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void tell_at(struct build *b, struct yaml_mark at, const char *format, ...)
+{
+    char words[ERROR_TEXT_MAX];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(words, sizeof(words), format, args);
+    va_end(args);
+    (void)yaml_reader_fail(b->y, at, b->err, "%s", words);
+}
+
+/* A macro, so that also the analyzer sees that this is never a success. */
+#define fail_at(...) (tell_at(__VA_ARGS__), -EBADMSG)
 
 bool hosts_node_is_null(const struct hosts_node *n)
 {
@@ -62,8 +82,7 @@ static int count_node(struct build *b, struct yaml_mark mark)
 {
     if (b->t->n_nodes++ < HOSTS_NODES_MAX)
         return 0;
-    return yaml_reader_fail(b->y, mark, b->err, "more than %d values, merged ones included",
-                            HOSTS_NODES_MAX);
+    return fail_at(b, mark, "more than %d values, merged ones included", HOSTS_NODES_MAX);
 }
 
 static int node_add(struct build *b, struct hosts_node *to, struct hosts_node *item)
@@ -103,7 +122,7 @@ static int fill_scalar(struct build *b, struct hosts_node *n, const struct yaml_
     if (take_tag(n, item->tag))
         return 0; /* a string */
     words = yaml_scalar_type(item, &n->type);
-    return words ? yaml_reader_fail(b->y, item->mark, b->err, "this value %s", words) : 0;
+    return words ? fail_at(b, item->mark, "this value %s", words) : 0;
 }
 
 static int make_node(struct build *b, const struct yaml_item *item, struct hosts_node **ret)
@@ -122,10 +141,9 @@ static int make_node(struct build *b, const struct yaml_item *item, struct hosts
         return fill_scalar(b, n, item);
     n->open = true;
     if (yaml_is_other(item) || yaml_is_tuple(item))
-        return yaml_reader_fail(b->y, item->mark, b->err,
-                                "an inventory holds plain lists and maps");
+        return fail_at(b, item->mark, "an inventory holds plain lists and maps");
     words = take_tag(n, item->tag) ? NULL : yaml_collection_check(item);
-    return words ? yaml_reader_fail(b->y, item->mark, b->err, "this value %s", words) : 0;
+    return words ? fail_at(b, item->mark, "this value %s", words) : 0;
 }
 
 static struct hosts_anchor *find_anchor(const struct hosts_tree *t, const char *name)
@@ -144,13 +162,11 @@ static int keep_anchor(struct build *b, const struct yaml_item *item, struct hos
 
     if (first) {
         yaml_reader_place(b->y, first->node->mark, &place);
-        return yaml_reader_fail(b->y, item->mark, b->err,
-                                "the anchor &%s is given twice, first at %s", item->anchor,
-                                text_str(&place));
+        return fail_at(b, item->mark, "the anchor &%s is given twice, first at %s", item->anchor,
+                       text_str(&place));
     }
     if (t->n_anchors == HOSTS_ANCHORS_MAX)
-        return yaml_reader_fail(b->y, item->mark, b->err, "more than %d anchors",
-                                HOSTS_ANCHORS_MAX);
+        return fail_at(b, item->mark, "more than %d anchors", HOSTS_ANCHORS_MAX);
     if (!t->anchors && !(t->anchors = calloc(HOSTS_ANCHORS_MAX, sizeof(*t->anchors))))
         return no_memory(b);
     t->anchors[t->n_anchors].name = strdup(item->anchor);
@@ -165,11 +181,9 @@ static int resolve_alias(struct build *b, const struct yaml_item *item, struct h
     const struct hosts_anchor *a = find_anchor(b->t, item->anchor);
 
     if (!a)
-        return yaml_reader_fail(b->y, item->mark, b->err, "no anchor &%s before this *%s",
-                                item->anchor, item->anchor);
+        return fail_at(b, item->mark, "no anchor &%s before this *%s", item->anchor, item->anchor);
     if (a->node->open)
-        return yaml_reader_fail(b->y, item->mark, b->err, "*%s stands in what it stands for",
-                                item->anchor);
+        return fail_at(b, item->mark, "*%s stands in what it stands for", item->anchor);
     *ret = a->node;
     return 0;
 }
@@ -193,6 +207,7 @@ static int put_pair(struct build *b, struct keyset *seen, struct hosts_node *to,
     if (*slot) { /* an index, from 1 */
         size_t at = (size_t)(uintptr_t)*slot - 1;
 
+        assert(to->items && at + 1 < to->count);
         to->items[at] = key;
         to->items[at + 1] = value;
         return count_node(b, key->mark);
@@ -208,7 +223,7 @@ static int put_map(struct build *b, struct keyset *seen, struct hosts_node *to,
     int r = 0;
 
     if (from->kind != YAML_KIND_MAP)
-        return yaml_reader_fail(b->y, mark, b->err, "only a map, or a list of maps, can be merged");
+        return fail_at(b, mark, "only a map, or a list of maps, can be merged");
     for (size_t i = 0; r == 0 && i + 1 < from->count; i += 2)
         r = put_pair(b, seen, to, from->items[i], from->items[i + 1]);
     return r;
@@ -236,10 +251,10 @@ static int check_doubles(struct build *b, const struct hosts_node *map)
             continue;
         text_add_printable(&shown, key->text);
         yaml_reader_place(b->y, first->mark, &place);
-        return yaml_reader_fail(b->y, key->mark, b->err,
-                                "\"%.80s\" is given twice, first at %s; Ansible would drop the "
-                                "first",
-                                text_str(&shown), text_str(&place));
+        return fail_at(b, key->mark,
+                       "\"%.80s\" is given twice, first at %s; Ansible would drop the "
+                       "first",
+                       text_str(&shown), text_str(&place));
     }
     return 0;
 }
@@ -281,14 +296,14 @@ static int flatten(struct build *b, struct hosts_node *map)
 
 static int put(struct build *b, const struct yaml_item *item, struct hosts_node *n)
 {
-    struct hosts_node *into = b->depth > 0 ? b->open[b->depth - 1] : NULL;
+    struct hosts_node *into = b->open;
 
     if (!into) {
         b->t->root = n;
         return 0;
     }
     if (into->kind == YAML_KIND_MAP && into->count % 2 == 0 && n->kind != YAML_KIND_SCALAR)
-        return yaml_reader_fail(b->y, item->mark, b->err, "a list or map cannot be a key");
+        return fail_at(b, item->mark, "a list or map cannot be a key");
     return node_add(b, into, n);
 }
 
@@ -298,7 +313,10 @@ static int take_item(struct build *b, const struct yaml_item *item)
     int r;
 
     if (item->kind == YAML_KIND_CLOSE) {
-        n = b->open[--b->depth];
+        n = b->open;
+        assert(n); /* the reader closes only what it opened */
+        b->open = n->up;
+        n->up = NULL;
         n->open = false;
         return n->kind == YAML_KIND_MAP ? flatten(b, n) : 0;
     }
@@ -311,8 +329,10 @@ static int take_item(struct build *b, const struct yaml_item *item)
         r = put(b, item, n);
     if (r == 0 && item->anchor)
         r = keep_anchor(b, item, n);
-    if (r == 0 && n->open)
-        b->open[b->depth++] = n; /* the reader bounds the depth */
+    if (r == 0 && n->open) {
+        n->up = b->open;
+        b->open = n;
+    }
     return r;
 }
 

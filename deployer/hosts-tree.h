@@ -31,6 +31,7 @@ struct hosts_node {
     size_t size;
     struct hosts_node **items; /* of a list; of a map: key, value, key, value … */
     size_t count;
+    struct hosts_node *up;   /* while it is open: the list or map that it is in */
     struct hosts_node *next; /* all nodes, for the tree */
 };
 

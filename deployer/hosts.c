@@ -1,5 +1,6 @@
 #include "hosts.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -186,5 +187,6 @@ int hosts_read(const char *path, struct hosts *ret, struct error *err)
 
     if (r < 0)
         return r;
+    assert(c.data); /* of an empty file, too */
     return hosts_parse(strcmp(path, "-") == 0 ? "standard input" : path, c.data, c.size, ret, err);
 }

@@ -56,7 +56,7 @@ static int pick(const struct targets *all, bool wanted(const struct target *), s
 }
 
 /* What they say goes to `take`, one by one. */
-static int ask(struct program *p, struct action *action, bool wanted(const struct target *),
+static int ask(struct program *p, struct action action, bool wanted(const struct target *),
                int take(struct program *, struct target *, const struct machine_facts *,
                         struct error *),
                struct error *err)
@@ -73,11 +73,11 @@ static int ask(struct program *p, struct action *action, bool wanted(const struc
         return error_sys(err, r, "cannot plan");
     if (some.count == 0)
         return 0;
-    action->listener = facts_hear;
-    action->arg = &facts;
-    action->unrecorded = action->no_recap = true;
+    action.listener = facts_hear;
+    action.arg = &facts;
+    action.unrecorded = action.no_recap = true;
     p->targets = some;
-    r = program_act(p, action, err);
+    r = program_act(p, &action, err);
     some = p->targets;
     p->targets = all;
     for (size_t i = 0; i < facts.count && r >= 0; i++) {
@@ -185,7 +185,7 @@ int identify_look(struct program *p, struct error *err)
         return 0;
     r = program_pack_steps(p, NULL, err);
     if (r == 0)
-        r = ask(p, &look, is_nameless, take_id, err);
+        r = ask(p, look, is_nameless, take_id, err);
     program_unpack(p);
     return r;
 }
@@ -193,7 +193,7 @@ int identify_look(struct program *p, struct error *err)
 int identify(struct program *p, struct error *err)
 {
     struct action scan = {.mode = "status", .scan = true};
-    int r = ask(p, &scan, is_unknown, take_hostkey, err);
+    int r = ask(p, scan, is_unknown, take_hostkey, err);
 
     if (r == 0)
         r = program_ask_about_new(p, err);

@@ -306,17 +306,17 @@ static int from_network(const struct discover_options *o, const struct problem *
     return conclude(o, problem, machines, n);
 }
 
-static int run(struct discover_options *o)
+/* `key` is the caller's, because o->key may point there when this returns. */
+static int run(struct discover_options *o, struct key *key)
 {
     CLEANUP_PROBLEM struct problem problem = PROBLEM_INIT;
-    CLEANUP(key_clear) struct key key = {{0}};
     struct error err = {0};
     bool given = o->problems.count > 0;
-    int r = key_read_fleet(o->config, &key, &err);
+    int r = key_read_fleet(o->config, key, &err);
 
     if (r < 0)
         return fail(&err, EXIT_USAGE);
-    o->key = r > 0 ? &key : NULL;
+    o->key = r > 0 ? key : NULL;
 
     if (given && problem_read(&o->problems, &problem, &err) < 0)
         return fail(&err, EXIT_USAGE);
@@ -339,6 +339,7 @@ static int help(void)
 
 int discover_main(int argc, char **argv)
 {
+    CLEANUP(key_clear) struct key key = {{0}};
     struct discover_options o = {0};
     struct error err = {0};
     int first, r;
@@ -355,7 +356,7 @@ int discover_main(int argc, char **argv)
         error_set(&err, -EINVAL, "'%s' is not an option; see --help", argv[first]);
         r = fail(&err, EXIT_USAGE);
     } else {
-        r = run(&o);
+        r = run(&o, &key);
     }
     strings_clear(&o.problems);
     return r;

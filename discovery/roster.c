@@ -1,5 +1,6 @@
 #include "roster.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -516,7 +517,7 @@ static void drop_replays(struct roster *r, struct entry *e)
 int roster_see(struct roster *r, const struct sighting *s, struct timespec now)
 {
     struct tuple *t = find_tuple(r, &s->key, s->verified), *claim;
-    struct entry *e;
+    struct entry *e = NULL;
     bool news;
     int n, changed, merged;
 
@@ -525,6 +526,7 @@ int roster_see(struct roster *r, const struct sighting *s, struct timespec now)
     n = entry_for(r, s, t, now, &e);
     if (n < 0)
         return n;
+    assert(e);
     news = s->verified && has_own_name(s) && s->advert->seq > e->machine.advert.seq;
     n = take_tuple(r, s, t, e);
     if (n < 0)
