@@ -1,4 +1,4 @@
-/* The browser that tests and pictures use: Debian's Chromium, driven by playwright-core (tests/browser/run says where). */
+/* The browser that tests and pictures use: Debian's Chromium, driven by playwright-core (tests/browser/run.sh says where). */
 import {createRequire} from "node:module";
 
 const {chromium} = createRequire(import.meta.url)(process.env.PLAYWRIGHT);

@@ -1,6 +1,4 @@
-/*
- * The dashboard alone, on a stand-in for the service: tests/browser/dashboard runs it.
- */
+/* The dashboard alone, on a stand-in for the service; tests/browser/dashboard runs it. */
 import {readdir, readFile} from "node:fs/promises";
 import {assert, main, test, until} from "./harness.mjs";
 import {PHONE} from "./browser.mjs";

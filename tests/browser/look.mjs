@@ -1,5 +1,5 @@
 /*
- * Pictures of every scene, to look at: tests/browser/run tests/browser/look.mjs FOLDER [SCENE…]
+ * Pictures of every scene, to look at: tests/browser/run.sh tests/browser/look.mjs FOLDER [SCENE…]
  */
 import {mkdir} from "node:fs/promises";
 import {DESK, launch, PHONE} from "./browser.mjs";

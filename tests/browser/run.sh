@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs a file of tests/browser under node, with playwright-core at hand:
-# tests/browser/run FILE [ARGUMENT…].  The module comes from the npm registry as
+# tests/browser/run.sh FILE [ARGUMENT…].  The module comes from the npm registry as
 # package-lock.json says, once, into a cache outside the tree; the browser is
 # Debian's.
 set -eu
@@ -29,7 +29,7 @@ if ! cmp -s "$here/package-lock.json" "$cache/package-lock.json"; then
     rm -rf "$made"
     trap - EXIT
 fi
-PLAYWRIGHT=$cache/node_modules/playwright-core CHROMIUM=$CHROMIUM
+PLAYWRIGHT=$cache/node_modules/playwright-core
 export PLAYWRIGHT CHROMIUM
 file=$1
 shift
