@@ -20,7 +20,7 @@ WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototy
 	-Wvla -Wundef -Wcast-align -Wwrite-strings -Wimplicit-fallthrough -Wswitch-enum
 HARDEN = -fstack-protector-strong -fPIE $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
 SANFLAGS = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-PKGS = avahi-client yaml-0.1 libsystemd jansson sqlite3 libssh libarchive
+PKGS = avahi-client yaml-0.1 libsystemd jansson sqlite3 libssh libarchive libmicrohttpd
 DCOP_CPPFLAGS = -D_GNU_SOURCE -DDCOP_VERSION='"$(VERSION)"' -I. \
 	$(shell pkg-config --cflags $(PKGS))
 DCOP_CFLAGS = -std=gnu11 $(WARN) $(HARDEN) -ffunction-sections -fdata-sections $(SANFLAGS)
@@ -31,24 +31,29 @@ DCOP_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed $(SANF
 SODIUM_LIBS = -l:libsodium.a
 DISCOVERY_LIBS = -lavahi-client -lavahi-common -lyaml -lsystemd -ljansson -lm -lpthread $(SODIUM_LIBS)
 DEPLOYER_LIBS = -lssh -lsqlite3 -larchive $(DISCOVERY_LIBS)
+CONTROLLER_LIBS = -lmicrohttpd $(DEPLOYER_LIBS)
 BEACON_LIBS = -lavahi-client -lavahi-common -lsystemd $(SODIUM_LIBS) -lm
 
-MAINS = discovery/dcop-discover.c deployer/dcop-deploy.c agent-beacon/dcop-beacon.c
+MAINS = discovery/dcop-discover.c deployer/dcop-deploy.c deployer/dcop-controller.c \
+	agent-beacon/dcop-beacon.c
 sources = $(filter-out $(MAINS),$(wildcard $(addsuffix /*.c,$(1))))
 objects = $(patsubst %.c,$(B)/%.o,$(1))
 
 DISCOVERY_SRC := $(call sources,discovery discovery/base)
 DEPLOYER_SRC := $(call sources,deployer deployer/verbs)
+CONTROLLER_SRC := $(call sources,deployer/controller)
 BEACON_SRC := $(call sources,agent-beacon)
 UNIT_SRC := $(wildcard tests/unit/test-*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz-*.c)
 HELPER_SRC := $(wildcard tests/tools/*.c)
-ALL_SRC := $(DISCOVERY_SRC) $(DEPLOYER_SRC) $(BEACON_SRC) $(wildcard $(MAINS)) $(UNIT_SRC) $(FUZZ_SRC) \
+ALL_SRC := $(DISCOVERY_SRC) $(DEPLOYER_SRC) $(CONTROLLER_SRC) $(BEACON_SRC) $(wildcard $(MAINS)) $(UNIT_SRC) $(FUZZ_SRC) \
 	$(HELPER_SRC) tests/fuzz/standalone.c
-ALL_HDR := $(wildcard discovery/*.h discovery/base/*.h deployer/*.h deployer/verbs/*.h agent-beacon/*.h tests/*/*.h)
+ALL_HDR := $(wildcard discovery/*.h discovery/base/*.h deployer/*.h deployer/verbs/*.h \
+	deployer/controller/*.h agent-beacon/*.h tests/*/*.h)
 
 LIBDISCOVERY = $(B)/libdcop-discovery.a
 LIBDEPLOYER = $(B)/libdcop-deployer.a
+LIBCONTROLLER = $(B)/libdcop-controller.a
 LIBBEACON = $(B)/libdcop-beacon.a
 PROGRAMS = $(patsubst %.c,$(B)/%,$(notdir $(wildcard $(MAINS))))
 UNITS = $(patsubst %.c,$(B)/%,$(UNIT_SRC))
@@ -93,6 +98,7 @@ $(B)/libdcop-small.a: $(patsubst %.c,$(B)/small/%.o,$(SMALL_SRC))
 
 $(LIBDISCOVERY): $(call objects,$(DISCOVERY_SRC))
 $(LIBDEPLOYER): $(call objects,$(DEPLOYER_SRC))
+$(LIBCONTROLLER): $(call objects,$(CONTROLLER_SRC))
 $(LIBBEACON): $(call objects,$(BEACON_SRC))
 $(B)/%.a:
 	@mkdir -p $(@D)
@@ -110,12 +116,14 @@ $(B)/dcop-discover: $(B)/discovery/dcop-discover.o $(LIBDISCOVERY)
 	$(LINK) $^ $(DISCOVERY_LIBS)
 $(B)/dcop-deploy: $(B)/deployer/dcop-deploy.o $(LIBDEPLOYER) $(LIBDISCOVERY)
 	$(LINK) $^ $(DEPLOYER_LIBS)
+$(B)/dcop-controller: $(B)/deployer/dcop-controller.o $(LIBCONTROLLER) $(LIBDEPLOYER) $(LIBDISCOVERY)
+	$(LINK) $^ $(CONTROLLER_LIBS)
 $(B)/dcop-beacon: $(B)/agent-beacon/dcop-beacon.o $(LIBBEACON) $(B)/libdcop-small.a
 	$(LINK) $^ $(BEACON_LIBS)
 
-TEST_LIBS = $(LIBDEPLOYER) $(LIBBEACON) $(LIBDISCOVERY)
+TEST_LIBS = $(LIBCONTROLLER) $(LIBDEPLOYER) $(LIBBEACON) $(LIBDISCOVERY)
 $(B)/tests/unit/test-%: $(B)/tests/unit/test-%.o $(TEST_LIBS)
-	$(LINK) $^ -lcmocka $(DEPLOYER_LIBS)
+	$(LINK) $^ -lcmocka $(CONTROLLER_LIBS)
 $(B)/tests/tools/%: $(B)/tests/tools/%.o $(TEST_LIBS)
 	$(LINK) $^ $(DEPLOYER_LIBS)
 ifdef FUZZ
@@ -150,10 +158,18 @@ install-beacon: $(B)/dcop-beacon ## the part for the machines; enable it with sy
 install: programs install-beacon ## install into $(DESTDIR)$(prefix)
 	install -D -m 755 $(B)/dcop-discover $(DESTDIR)$(bindir)/dcop-discover
 	install -D -m 755 $(B)/dcop-deploy $(DESTDIR)$(bindir)/dcop-deploy
+	install -D -m 755 $(B)/dcop-controller $(DESTDIR)$(bindir)/dcop-controller
+	install -D -m 644 dist/systemd/dcop-controller.sysusers $(DESTDIR)$(sysusersdir)/dcop-controller.conf
+	install -d $(DESTDIR)$(unitdir)
+	sed 's|@bindir@|$(bindir)|' dist/systemd/dcop-controller.service >$(DESTDIR)$(unitdir)/dcop-controller.service
+	if [ -e $(DESTDIR)/etc/passwd ]; then \
+	systemd-sysusers --root=$(DESTDIR)/ $(DESTDIR)$(sysusersdir)/dcop-controller.conf; fi
 	install -d $(DESTDIR)$(datadir)/steps
 	cp -R deployer/steps/. $(DESTDIR)$(datadir)/steps/
 	install -d $(DESTDIR)$(datadir)/beacon
 	cp -R $(B)/beacon/. $(DESTDIR)$(datadir)/beacon/
+	install -d $(DESTDIR)$(datadir)/dashboard
+	[ ! -d deployer/controller/dashboard ] || cp -R deployer/controller/dashboard/. $(DESTDIR)$(datadir)/dashboard/
 
 demo: ## show the whole of it on a virtual classroom (root)
 	dist/deps

@@ -227,3 +227,11 @@ void deploy_options_help(struct text *ret)
 {
     options_help(rows, ret);
 }
+
+const struct option_row *deploy_options_row(const char *name)
+{
+    for (const struct option_row *row = rows; row->name; row++)
+        if (row->store && strcmp(row->name, name) == 0)
+            return row;
+    return NULL;
+}

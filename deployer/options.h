@@ -53,3 +53,7 @@ int deploy_options_parse_verb(struct deploy_options *o, const struct option_row 
                               struct error *err);
 void deploy_options_clear(struct deploy_options *o);
 void deploy_options_help(struct text *ret);
+
+/* The row of an option that another program has, too: it stores into a struct
+ * deploy_options.  NULL: there is none of that name. */
+const struct option_row *deploy_options_row(const char *name);

@@ -44,6 +44,24 @@ static int copy_advert(struct advert *to, const struct advert *from)
     return 0;
 }
 
+int machine_copy(const struct machine *m, struct machine *ret)
+{
+    struct machine copy = *m;
+
+    copy.advert = ADVERT_INIT;
+    copy.host = NULL;
+    copy.addresses = calloc(m->n_addresses + 1, sizeof(*copy.addresses));
+    if (!copy.addresses || copy_advert(&copy.advert, &m->advert) < 0 ||
+        copy_string(&copy.host, m->host) < 0) {
+        machine_clear(&copy);
+        return -ENOMEM;
+    }
+    if (m->n_addresses)
+        memcpy(copy.addresses, m->addresses, m->n_addresses * sizeof(*copy.addresses));
+    *ret = copy;
+    return 0;
+}
+
 int machine_update(struct machine *m, const struct sighting *s)
 {
     bool changed = m->port != s->port;

@@ -8,6 +8,9 @@
 
 void machine_clear(struct machine *m);
 
+/* A copy that owns its own, for another thread.  -ENOMEM. */
+int machine_copy(const struct machine *m, struct machine *ret);
+
 /* Takes over what a sighting says, all but the address.
  * 1 when something changed, 0 when nothing did, -ENOMEM. */
 int machine_update(struct machine *m, const struct sighting *s);

@@ -1,8 +1,7 @@
 /* Roster and match as JSON. */
-#include "report.h"
+#include "report-value.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -73,7 +72,7 @@ static json_t *json_addresses(const struct machine *m)
     return TAKE_PTR(array);
 }
 
-static json_t *json_machine(const struct machine *m)
+json_t *report_machine_value(const struct machine *m)
 {
     CLEANUP_JSON json_t *o = json_object();
     const struct advert *a = &m->advert;
@@ -111,7 +110,7 @@ int report_roster_json(const struct machine *const *machines, size_t n, struct t
 {
     text_adds(ret, "{\"version\": 1, \"machines\": [");
     for (size_t i = 0; i < n; i++) {
-        CLEANUP_JSON json_t *machine = json_machine(machines[i]);
+        CLEANUP_JSON json_t *machine = report_machine_value(machines[i]);
 
         text_adds(ret, i > 0 ? ",\n " : "\n ");
         if (add_json(ret, machine, 0) < 0)
@@ -128,7 +127,7 @@ int report_change_json(const struct machine *m, enum roster_change change,
 
     if (!o || !put(o, "version", json_integer(1)) ||
         !put_text(o, "event", roster_change_name(change)) || !put_time(o, "time", when) ||
-        !put(o, "machine", json_machine(m)) || add_json(ret, o, 0) < 0)
+        !put(o, "machine", report_machine_value(m)) || add_json(ret, o, 0) < 0)
         return -ENOMEM;
     text_addc(ret, '\n');
     return text_error(ret);
@@ -221,13 +220,13 @@ static json_t *json_offline(const struct match_pair *pair)
     return json_text(pair->agent);
 }
 
-int report_match_json(const struct match *m, bool strict, struct text *ret)
+json_t *report_match_value(const struct match *m, bool strict)
 {
     CLEANUP_JSON json_t *o = json_object();
     bool ok;
 
     if (!o)
-        return -ENOMEM;
+        return NULL;
     ok = put(o, "version", json_integer(1)) && put(o, "problem", json_problem(m->problem)) &&
          put_bool(o, "ok", match_ok(m, strict)) &&
          put(o, "matched", JSON_LIST(m->matched, m->n_matched, json_matched)) &&
@@ -238,7 +237,14 @@ int report_match_json(const struct match *m, bool strict, struct text *ret)
          put(o, "unassigned", json_machine_names(m->unassigned, m->n_unassigned)) &&
          put(o, "unverified", json_machine_names(m->unverified, m->n_unverified)) &&
          put(o, "warnings", json_texts(m->warnings.items, m->warnings.count));
-    if (!ok || add_json(ret, o, JSON_INDENT(2)) < 0)
+    return ok ? TAKE_PTR(o) : NULL;
+}
+
+int report_match_json(const struct match *m, bool strict, struct text *ret)
+{
+    CLEANUP_JSON json_t *o = report_match_value(m, strict);
+
+    if (add_json(ret, o, JSON_INDENT(2)) < 0)
         return -ENOMEM;
     text_addc(ret, '\n');
     return text_error(ret);

@@ -1,0 +1,428 @@
+/* The API's requests, one function each; openapi.yaml has what they are. */
+#include <errno.h>
+#include <string.h>
+
+#include "controller-internal.h"
+#include "deployer/state-report.h"
+#include "discovery/advert.h"
+
+enum { MACHINES_AT_ONCE = 1000, NAMES_AT_ONCE = 64 };
+
+/* --- reading ------------------------------------------------------------------------ */
+
+static void get_roster(struct controller *c, struct answer *ret)
+{
+    size_t n = 0;
+    CLEANUP_FREE struct member **members = directory_list(&c->directory, &n);
+    CLEANUP_FREE const struct machine **machines = calloc(n + 1, sizeof(*machines));
+
+    for (size_t i = 0; members && machines && i < n; i++)
+        machines[i] = &members[i]->machine;
+    if (!members || !machines || report_roster_json(machines, n, &ret->body) < 0) {
+        answer_problem(ret, 500, NULL);
+        return;
+    }
+    ret->status = 200;
+    ret->type = "application/json";
+}
+
+static struct member *find(struct controller *c, const char *ref, struct answer *ret)
+{
+    struct member *m = NULL;
+    int r = directory_find(&c->directory, ref, &m);
+
+    if (r > 0)
+        return m;
+    if (r == 0)
+        answer_problem(ret, 404, "There is no such machine.");
+    else
+        answer_problem(ret, 409, "Several machines have this id; give a machine's ref.");
+    return NULL;
+}
+
+static void get_machine(struct controller *c, const char *ref, struct answer *ret)
+{
+    struct member *m = find(c, ref, ret);
+
+    if (m)
+        answer_json(ret, 200,
+                    json_pack("{s:i, s:o, s:o}", "version", 1, "machine", view_machine(c, m),
+                              "history", view_history(c, m->machine.advert.id)));
+}
+
+static void get_inventory(struct controller *c, const char *name, struct answer *ret)
+{
+    enum inventory_format format = INVENTORY_YAML;
+    struct error err;
+
+    if (name && inventory_format_from_name(name, &format, &err) < 0) {
+        answer_problem(ret, 400, "format is yaml, ini, json, ssh-config or hosts.");
+        return;
+    }
+    if (outlets_inventory(c, format, &ret->body) < 0) {
+        answer_problem(ret, 500, NULL);
+        return;
+    }
+    ret->status = 200;
+    ret->type = format == INVENTORY_YAML   ? "application/yaml"
+                : format == INVENTORY_JSON ? "application/json"
+                                           : "text/plain; charset=utf-8";
+}
+
+static void get_run(struct controller *c, const char *parameter, struct answer *ret)
+{
+    struct error err;
+    long number;
+
+    if (parse_number(parameter, 1, 1000000000, &number, &err) < 0) {
+        answer_problem(ret, 404, "There is no such run.");
+        return;
+    }
+    if (state_report_run_json(c->state, number, &ret->body, &err) < 0) {
+        answer_error(ret, &err);
+        return;
+    }
+    ret->status = 200;
+    ret->type = "application/json";
+}
+
+static void get_metrics(struct controller *c, struct answer *ret)
+{
+    view_metrics(c, &ret->body);
+    ret->status = text_error(&ret->body) < 0 ? 500 : 200;
+    ret->type = "text/plain; version=0.0.4; charset=utf-8";
+}
+
+static void get_health(struct controller *c, struct answer *ret)
+{
+    json_t *health = view_health(c);
+    bool ok = json_is_true(json_object_get(health, "ok"));
+
+    answer_json(ret, ok ? 200 : 503, health);
+}
+
+/* --- actions --------------------------------------------------------------------------- */
+
+/* Why it does not take an action now; NULL: it does. */
+static const char *objection(const struct controller *c, const struct member *m, const char *verb)
+{
+    CLEANUP_STRINGS struct strings agents = {0};
+
+    if (m->standing.state != STANDING_ACCEPTED)
+        return m->standing.why ? m->standing.why : "A person has to accept its host key first.";
+    if (!m->machine.online)
+        return "It is offline.";
+    if (m->pending)
+        return "Another action waits for it already.";
+    if (strcmp(verb, "deploy") != 0)
+        return NULL;
+    if (look_agents(c, m, &agents) < 0 || agents.count > 0)
+        return NULL;
+    return c->has_problem ? "It holds no agent of the problem." : "It has no agent's name.";
+}
+
+static void refuse(json_t *refused, const char *ref, const char *why)
+{
+    (void)json_array_append_new(refused, json_pack("{s:s, s:s}", "ref", ref, "detail", why));
+}
+
+static void queue(struct controller *c, struct member *m, const char *verb, json_t *queued,
+                  json_t *refused)
+{
+    const char *why = verb ? objection(c, m, verb) : NULL;
+
+    if (why) {
+        refuse(refused, m->ref, why);
+        return;
+    }
+    if (verb)
+        m->pending = verb;
+    else
+        ledger_reset(&m->ledger);
+    (void)json_array_append_new(queued, json_string(m->ref));
+}
+
+static bool wants_all(const json_t *body)
+{
+    return json_is_true(json_object_get(body, "all"));
+}
+
+static void queue_all(struct controller *c, const char *verb, json_t *queued, json_t *refused)
+{
+    for (struct member *m = c->directory.members; m; m = m->hh.next)
+        if (!verb || (m->machine.online && m->standing.state == STANDING_ACCEPTED))
+            queue(c, m, verb, queued, refused);
+}
+
+/* A machine's ref is looked for as it stands; what is none is not repeated. */
+static void queue_one(struct controller *c, const json_t *ref, const char *verb, json_t *queued,
+                      json_t *refused)
+{
+    struct member *m = NULL;
+    const char *text = json_string_value(ref);
+
+    if (text && directory_find(&c->directory, text, &m) == 1)
+        queue(c, m, verb, queued, refused);
+    else
+        refuse(refused, "", "There is no such machine.");
+}
+
+/* `verb` NULL: retry. */
+static void post_action(struct controller *c, const struct http_request *request, const char *verb,
+                        struct answer *ret)
+{
+    const json_t *machines = json_object_get(request->body, "machines");
+    json_t *queued, *refused;
+    size_t n = json_array_size(machines);
+
+    if (wants_all(request->body) == json_is_array(machines) || n > MACHINES_AT_ONCE ||
+        (json_is_array(machines) && n == 0)) {
+        answer_problem(ret, 422, "Say either \"machines\", 1 to 1000 refs, or \"all\": true.");
+        return;
+    }
+    queued = json_array();
+    refused = json_array();
+    if (json_is_array(machines))
+        for (size_t i = 0; i < n; i++)
+            queue_one(c, json_array_get(machines, i), verb, queued, refused);
+    else
+        queue_all(c, verb, queued, refused);
+    if (verb && strcmp(verb, "deploy") == 0 && json_array_size(queued) > 0)
+        packing_start(c); /* what is deployed is what is there now */
+    look_clear(c);
+    controller_look_soon(c);
+    answer_json(ret, 202,
+                json_pack("{s:i, s:o, s:o}", "version", 1, "queued", queued, "refused", refused));
+}
+
+/* --- names --------------------------------------------------------------------------------- */
+
+static int give(struct controller *c, struct member *m, const struct strings *agents,
+                struct error *err)
+{
+    int r =
+        state_names_set(c->state, machine_fleet(&m->machine), m->machine.advert.id, agents, err);
+
+    if (r == 0 && strings_copy(&m->assigned, agents) < 0)
+        r = error_sys(err, -ENOMEM, "cannot assign names");
+    if (r == 0)
+        m->pending = "assign";
+    return r;
+}
+
+static void post_assign_all(struct controller *c, struct answer *ret)
+{
+    json_t *queued = json_array(), *refused = json_array();
+
+    for (size_t i = 0; i < c->assignments.count; i++) {
+        const struct assignment *a = &c->assignments.items[i];
+        struct member *m = (struct member *)(uintptr_t)((const char *)a->machine -
+                                                        offsetof(struct member, machine));
+        CLEANUP_STRINGS struct strings agents = {0};
+        const char *why = objection(c, m, "assign");
+        struct error err = {0};
+
+        if (!why && (strings_add(&agents, a->agent) < 0 || give(c, m, &agents, &err) < 0))
+            why = err.text;
+        if (why)
+            refuse(refused, m->ref, why);
+        else
+            (void)json_array_append_new(queued, json_string(m->ref));
+    }
+    look_clear(c);
+    controller_look_soon(c);
+    answer_json(ret, 202,
+                json_pack("{s:i, s:o, s:o}", "version", 1, "queued", queued, "refused", refused));
+}
+
+static int take_names(const json_t *list, struct strings *ret)
+{
+    if (!json_is_array(list) || json_array_size(list) > NAMES_AT_ONCE)
+        return -EINVAL;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *item = json_array_get(list, i);
+        const char *name = json_string_value(item);
+
+        if (!name || !advert_agent_valid(name, json_string_length(item)) || strings_has(ret, name))
+            return -EINVAL;
+        if (strings_add(ret, name) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static void post_assign(struct controller *c, const struct http_request *request,
+                        struct answer *ret)
+{
+    CLEANUP_STRINGS struct strings agents = {0};
+    struct member *m = find(c, request->routed.parameter, ret);
+    struct error err;
+    const char *why;
+
+    if (!m)
+        return;
+    if (take_names(json_object_get(request->body, "agents"), &agents) < 0) {
+        answer_problem(ret, 422,
+                       "\"agents\" is a list of up to 64 names, each once, as an advert can carry "
+                       "them.");
+        return;
+    }
+    why = objection(c, m, "assign");
+    if (why) {
+        answer_problem(ret, 409, why);
+        return;
+    }
+    if (give(c, m, &agents, &err) < 0) {
+        answer_error(ret, &err);
+        return;
+    }
+    look_clear(c);
+    controller_look_soon(c);
+    answer_json(ret, 202,
+                json_pack("{s:i, s:[s], s:[]}", "version", 1, "queued", m->ref, "refused"));
+}
+
+/* --- trust ----------------------------------------------------------------------------------- */
+
+static void post_accept(struct controller *c, const struct http_request *request,
+                        struct answer *ret)
+{
+    struct member *m = find(c, request->routed.parameter, ret);
+    const char *hostkey = json_string_value(json_object_get(request->body, "hostkey"));
+    bool replace = json_is_true(json_object_get(request->body, "replace"));
+    struct state_pin pin = {.source = PIN_TRUST};
+    struct error err = {0};
+    int r;
+
+    if (!m)
+        return;
+    if (!hostkey || !advert_hostkey_valid(hostkey)) {
+        answer_problem(ret, 422, "\"hostkey\" is the fingerprint that was compared, SHA256:…");
+        return;
+    }
+    if (!string_equal(hostkey, m->machine.advert.hostkey)) {
+        answer_problem(ret, 409, "The machine says another fingerprint by now; look again.");
+        return;
+    }
+    if (m->machine.untrusted) {
+        answer_problem(ret, 409,
+                       "Its record is not signed with this fleet's key; enroll it first.");
+        return;
+    }
+    pin.id = m->machine.advert.id;
+    pin.fingerprint = (char *)(uintptr_t)hostkey;
+    r = replace ? state_pin_replace(c->state, &pin, &err) : state_pin_put(c->state, &pin, &err);
+    if (r == -EEXIST)
+        (void)error_set(&err, r,
+                        "Another host key is pinned for this machine: it was reflashed, or is an "
+                        "impostor. \"replace\": true takes the new one.");
+    if (r < 0) {
+        answer_error(ret, &err);
+        return;
+    }
+    ledger_reset(&m->ledger);
+    look_clear(c);
+    for (struct member *other = c->directory.members; other; other = other->hh.next)
+        if (strcmp(other->machine.advert.id, m->machine.advert.id) == 0) {
+            hear_standing(c, other);
+            tell_machine(c, other, "trust");
+        }
+    controller_look_soon(c);
+    answer_json(ret, 200, json_pack("{s:i, s:o}", "version", 1, "machine", view_machine(c, m)));
+}
+
+static void post_forget(struct controller *c, const char *ref, struct answer *ret)
+{
+    struct member *m = find(c, ref, ret);
+    CLEANUP(state_forgotten_clear) struct state_forgotten f = {0};
+    struct error err = {0};
+    json_t *names;
+    int r;
+
+    if (!m)
+        return;
+    r = state_forget(c->state, m->machine.advert.id, &f, &err);
+    if (r < 0 && r != -ENOENT) {
+        answer_error(ret, &err);
+        return;
+    }
+    names = json_array();
+    for (size_t i = 0; i < f.names.count; i++)
+        (void)json_array_append_new(names, view_text(f.names.items[i]));
+    strings_clear(&m->assigned);
+    ledger_reset(&m->ledger);
+    look_clear(c);
+    hear_standing(c, m);
+    tell_machine(c, m, "trust");
+    controller_look_soon(c);
+    answer_json(ret, 200,
+                json_pack("{s:i, s:i, s:o}", "version", 1, "pins", (int)f.pins, "names", names));
+}
+
+/* --- all of them ------------------------------------------------------------------------------ */
+
+void api_handle(const struct http_request *request, struct answer *ret, void *controller)
+{
+    struct controller *c = controller;
+    const struct routed *routed = &request->routed;
+
+    look_if_due(c);
+    switch (routed->route) {
+    case ROUTE_ROSTER:
+        get_roster(c, ret);
+        break;
+    case ROUTE_MACHINES:
+        answer_json(ret, 200, json_pack("{s:i, s:o}", "version", 1, "machines", view_machines(c)));
+        break;
+    case ROUTE_MACHINE:
+        get_machine(c, routed->parameter, ret);
+        break;
+    case ROUTE_MATCH:
+        answer_json(ret, 200, view_match(c));
+        break;
+    case ROUTE_INVENTORY:
+        get_inventory(c, request->format, ret);
+        break;
+    case ROUTE_RUNS:
+        answer_json(ret, 200, json_pack("{s:i, s:o}", "version", 1, "runs", view_runs(c)));
+        break;
+    case ROUTE_RUN:
+        get_run(c, routed->parameter, ret);
+        break;
+    case ROUTE_STATUS:
+        answer_json(ret, 200, view_status(c));
+        break;
+    case ROUTE_SESSION:
+        ret->status = 204;
+        break;
+    case ROUTE_METRICS:
+        get_metrics(c, ret);
+        break;
+    case ROUTE_HEALTH:
+        get_health(c, ret);
+        break;
+    case ROUTE_ACTION:
+        post_action(c, request, routed->word, ret);
+        break;
+    case ROUTE_RETRY:
+        post_action(c, request, NULL, ret);
+        break;
+    case ROUTE_ASSIGN_ALL:
+        post_assign_all(c, ret);
+        break;
+    case ROUTE_ASSIGN:
+        post_assign(c, request, ret);
+        break;
+    case ROUTE_ACCEPT:
+        post_accept(c, request, ret);
+        break;
+    case ROUTE_FORGET:
+        post_forget(c, routed->parameter, ret);
+        break;
+    case ROUTE_NONE:
+    case ROUTE_METHOD:
+    case ROUTE_FILE:
+    case ROUTE_EVENTS:
+        break; /* http.c's own */
+    }
+}

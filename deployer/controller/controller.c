@@ -1,0 +1,423 @@
+#include "controller.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include "controller-internal.h"
+#include "listen.h"
+
+enum { LATENCY_USEC = 1000 * 1000 };
+
+static int64_t clock_ms(clockid_t clock)
+{
+    struct timespec t;
+
+    (void)clock_gettime(clock, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int64_t controller_now_ms(void)
+{
+    return clock_ms(CLOCK_MONOTONIC);
+}
+
+int64_t controller_wall_ms(void)
+{
+    return clock_ms(CLOCK_REALTIME);
+}
+
+void controller_say(const struct controller *c, const char *format, ...)
+{
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+    struct error line;
+    va_list ap;
+
+    if (c->settings.deploy.quiet)
+        return;
+    va_start(ap, format);
+    (void)vsnprintf(line.text, sizeof(line.text), format, ap);
+    va_end(ap);
+    text_add_printable(&words, line.text);
+    fprintf(stderr, "dcop-controller: %s\n", text_str(&words));
+}
+
+void controller_trouble(char **trouble, const char *words)
+{
+    char *copy = words ? strdup(words) : NULL;
+
+    free(*trouble);
+    *trouble = copy;
+}
+
+void controller_look_soon(struct controller *c)
+{
+    int enabled = SD_EVENT_OFF;
+
+    /* One that is due stays due. */
+    if (!c->look || (sd_event_source_get_enabled(c->look, &enabled) > 0 && enabled))
+        return;
+    (void)sd_event_source_set_time_relative(c->look, LOOK_USEC);
+    (void)sd_event_source_set_enabled(c->look, SD_EVENT_ONESHOT);
+}
+
+/* --- timers and signals ------------------------------------------------------------- */
+
+static int on_look(sd_event_source *source, uint64_t usec, void *arg)
+{
+    (void)source, (void)usec;
+    look(arg);
+    return 0;
+}
+
+/* What tells nobody that it changes: other processes' pins, our addresses, a
+ * source folder of pyDCOP. */
+static int on_poll(sd_event_source *source, uint64_t usec, void *arg)
+{
+    struct controller *c = arg;
+    const char *spec = c->pack ? c->pack->spec : NULL;
+
+    (void)usec;
+    for (struct member *m = c->directory.members; m; m = m->hh.next)
+        hear_standing(c, m);
+    sources_addresses(c);
+    if (c->settings.automatic && spec && wheel_spec_kind(spec) == WHEEL_SPEC_DIRECTORY &&
+        controller_now_ms() - c->packed_ms >= REPACK_MS)
+        packing_start(c);
+    look_clear(c);
+    controller_look_soon(c);
+    (void)sd_event_source_set_time_relative(source, POLL_USEC);
+    return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int on_latency(sd_event_source *source, uint64_t usec, void *arg)
+{
+    struct controller *c = arg;
+    uint64_t now = usec;
+
+    (void)sd_event_now(c->loop, CLOCK_MONOTONIC, &now);
+    metrics_loop(&c->metrics, now > usec ? (double)(now - usec) / 1e6 : 0);
+    (void)sd_event_source_set_time(source, now + LATENCY_USEC);
+    return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
+{
+    struct controller *c = arg;
+
+    (void)source, (void)info;
+    return sd_event_exit(c->loop, 0);
+}
+
+static int add_sources(struct controller *c, struct error *err)
+{
+    int r = sd_event_add_time(c->loop, &c->look, CLOCK_MONOTONIC, 0, 1000, on_look, c);
+
+    if (r >= 0)
+        r = sd_event_add_time(c->loop, &c->again, CLOCK_MONOTONIC, 0, 50 * 1000, on_look, c);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(c->again, SD_EVENT_OFF);
+    if (r >= 0)
+        r = sd_event_add_time_relative(c->loop, &c->poll, CLOCK_MONOTONIC, POLL_USEC, 0, on_poll,
+                                       c);
+    if (r >= 0)
+        r = sd_event_add_time_relative(c->loop, &c->latency, CLOCK_MONOTONIC, LATENCY_USEC, 1,
+                                       on_latency, c);
+    if (r >= 0)
+        r = sd_event_add_signal(c->loop, &c->signals[0], SIGTERM | SD_EVENT_SIGNAL_PROCMASK,
+                                on_signal, c);
+    if (r >= 0)
+        r = sd_event_add_signal(c->loop, &c->signals[1], SIGINT | SD_EVENT_SIGNAL_PROCMASK,
+                                on_signal, c);
+    if (r >= 0)
+        r = sd_event_set_watchdog(c->loop, true);
+    return r < 0 ? error_sys(err, r, "cannot wait for events") : 0;
+}
+
+/* --- its parts, one after the other ---------------------------------------------------- */
+
+static void describe_self(struct controller *c)
+{
+    char host[64] = "controller";
+
+    (void)gethostname(host, sizeof(host) - 1);
+    (void)snprintf(c->who, sizeof(c->who), "dcop-controller@%s", host);
+}
+
+static int take_password(const char *variable, const char *file, struct secret **ret,
+                         struct error *err)
+{
+    int r = secret_take_environment(variable, ret, err);
+
+    if (r == 0 && file) {
+        secret_free(TAKE_PTR(*ret));
+        r = secret_read(file, ret, err);
+    }
+    return r;
+}
+
+static int open_state(struct controller *c, struct error *err)
+{
+    const struct deploy_options *o = &c->settings.deploy;
+    int r = take_password("DCOP_PASSWORD", o->password_file, &c->password, err);
+
+    if (r == 0)
+        r = take_password("DCOP_BECOME_PASSWORD", o->become_password_file, &c->become_password,
+                          err);
+    if (r == 0)
+        r = paths_find(o->state_dir, &c->paths, err);
+    if (r == 0)
+        r = state_open(c->paths.db, &c->state, err);
+    if (r < 0)
+        return r;
+    r = key_read_fleet(o->config_dir, &c->key, err);
+    c->has_key = r > 0;
+    return r < 0 ? r : 0;
+}
+
+/* Beside this program, as the steps are. */
+static char *find_dashboard(const struct controller *c)
+{
+    char *path;
+
+    if (c->settings.dashboard)
+        return strdup(c->settings.dashboard);
+    if (asprintf(&path, "%s/../dashboard", c->paths.steps) < 0)
+        return NULL;
+    if (access(path, R_OK) == 0)
+        return path;
+    free(path);
+    return asprintf(&path, "%s/../controller/dashboard", c->paths.steps) < 0 ? NULL : path;
+}
+
+static int make_events(struct controller *c, struct error *err)
+{
+    uint8_t random[4];
+    char boot[9];
+
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        return error_sys(err, -errno, "cannot number events");
+    (void)snprintf(boot, sizeof(boot), "%02x%02x%02x%02x", random[0], random[1], random[2],
+                   random[3]);
+    c->events = events_new(boot);
+    return c->events ? 0 : error_sys(err, -ENOMEM, "cannot keep events");
+}
+
+static void tell_address(const struct controller *c, const char *host)
+{
+    if (isatty(STDOUT_FILENO)) /* a log is no place for a token */
+        printf("Dashboard: http://%s:%u/#token=%s\n", host, c->gate.port, c->gate.token);
+    else
+        printf("Dashboard: http://%s:%u/ (its token is in %s/token)\n", host, c->gate.port,
+               c->paths.state);
+    (void)fflush(stdout);
+}
+
+static int open_http(struct controller *c, struct error *err)
+{
+    CLEANUP_FREE char *dashboard = find_dashboard(c), *token = NULL, *host = NULL;
+    struct http_options options = {
+        .socket = -1,
+        .gate = &c->gate,
+        .handle = api_handle,
+        .snapshot = view_snapshot,
+        .arg = c,
+    };
+    int r;
+
+    if (!dashboard || asprintf(&token, "%s/token", c->paths.state) < 0) {
+        token = NULL;
+        return error_sys(err, -ENOMEM, "cannot serve the dashboard");
+    }
+    r = token_read(token, c->gate.token, err);
+    if (r == 0)
+        r = files_load(dashboard, &c->files, err);
+    if (r == 0)
+        r = make_events(c, err);
+    if (r == 0)
+        r = listen_open(c->settings.listen, SETTINGS_PORT, &options.socket, &c->gate.port, &host,
+                        err);
+    if (r < 0)
+        return r;
+    if (listen_hosts(host, &c->settings.hosts, &c->hosts) < 0) {
+        (void)close(options.socket);
+        return error_sys(err, -ENOMEM, "cannot serve the dashboard");
+    }
+    c->gate.hosts = &c->hosts;
+    options.events = c->events;
+    options.files = c->files;
+    r = http_new(c->loop, &options, &c->http, err);
+    if (r == 0)
+        tell_address(c, host);
+    return r;
+}
+
+static int open_crew(struct controller *c, struct error *err)
+{
+    const struct crew_options options = {
+        .forks = c->settings.deploy.forks,
+        .state = c->state,
+        .who = c->who,
+        .keys = &c->settings.deploy.keys,
+        .password = c->password,
+        .become_password = c->become_password,
+        .listener = act_hear,
+        .arg = c,
+    };
+
+    return crew_new(c->loop, &options, &c->crew, err);
+}
+
+static int open_watcher(struct controller *c, struct error *err)
+{
+    const struct watcher_options options = {
+        .fleet = c->settings.deploy.fleet,
+        .key = c->has_key ? &c->key : NULL,
+        .change = hear_change,
+        .daemon = hear_daemon,
+        .arg = c,
+    };
+
+    return watcher_new(c->loop, &options, &c->watcher, err);
+}
+
+static int serve(struct controller *c, struct error *err)
+{
+    int r = sd_event_new(&c->loop);
+
+    if (r < 0)
+        return error_sys(err, r, "cannot wait for events");
+    describe_self(c);
+    r = open_state(c, err);
+    if (r == 0)
+        r = sources_read(c, err);
+    if (r == 0)
+        r = add_sources(c, err);
+    if (r == 0)
+        r = sources_watch(c, err);
+    if (r == 0)
+        r = open_http(c, err);
+    if (r == 0)
+        r = open_crew(c, err);
+    if (r < 0)
+        return r;
+    sources_addresses(c);
+    packing_start(c);
+    r = open_watcher(c, err);
+    if (r < 0)
+        return r;
+    (void)sd_notify(0, "READY=1");
+    r = sd_event_loop(c->loop);
+    (void)sd_notify(0, "STOPPING=1");
+    return r < 0 ? error_sys(err, r, "cannot wait for events") : 0;
+}
+
+static void controller_clear(struct controller *c)
+{
+    watcher_free(c->watcher);
+    crew_free(c->crew);
+    packing_stop(c);
+    outlets_stop(c);
+    http_free(c->http);
+    events_free(c->events);
+    files_free(c->files);
+    look_clear(c);
+    json_decref(c->match_value);
+    directory_clear(&c->directory);
+    problem_clear(&c->problem);
+    (void)sd_event_source_disable_unref(c->look);
+    (void)sd_event_source_disable_unref(c->again);
+    (void)sd_event_source_disable_unref(c->poll);
+    (void)sd_event_source_disable_unref(c->latency);
+    (void)sd_event_source_disable_unref(c->signals[0]);
+    (void)sd_event_source_disable_unref(c->signals[1]);
+    sd_event_unref(c->loop);
+    state_free(c->state);
+    paths_clear(&c->paths);
+    key_clear(&c->key);
+    secret_free(c->password);
+    secret_free(c->become_password);
+    free(c->problem_error);
+    free(c->settings_error);
+    free(c->avahi_trouble);
+    free(c->state_trouble);
+    free(c->pack_error);
+    free(c->status_told);
+    free(c->addresses);
+    strings_clear(&c->hosts);
+    strings_clear(&c->watched);
+    text_clear(&c->inventory);
+    controller_options_clear(&c->settings);
+}
+
+/* --- the program -------------------------------------------------------------------------- */
+
+static int show_help(void)
+{
+    CLEANUP_TEXT struct text help = TEXT_INIT;
+
+    text_adds(&help, "usage: dcop-controller [OPTIONS]\n\n"
+                     "Discovers machines, deploys pyDCOP to those of a problem, and serves a "
+                     "dashboard\nand an API.  Options may stand in " SETTINGS_FILE
+                     " too, without the dashes.\n\n");
+    controller_options_help(&help);
+    text_adds(&help, "\nExit codes: 0 ended by SIGINT or SIGTERM, 2 bad usage or input, 3 it "
+                     "cannot be\ndone here.\n");
+    fputs(text_str(&help), stdout);
+    return 0;
+}
+
+/* Bad input is 2; what this computer lacks is 3. */
+static int exit_code(int r)
+{
+    switch (r) {
+    case -EINVAL:
+    case -ENOENT:
+    case -EBADMSG:
+    case -EISDIR:
+    case -EPERM:
+    case -EFBIG:
+        return 2;
+    default:
+        return r < 0 ? 3 : 0;
+    }
+}
+
+static int run(struct controller *c, struct error *err)
+{
+    int r = controller_options_read(c->argc, c->argv, &c->settings, err);
+
+    if (r < 0)
+        return r;
+    if (c->settings.deploy.help)
+        return show_help();
+    if (c->settings.deploy.version) {
+        printf("dcop-controller %s\n", DCOP_VERSION);
+        return 0;
+    }
+    return serve(c, err);
+}
+
+int controller_main(int argc, char **argv)
+{
+    CLEANUP(controller_clear) struct controller c = {.argc = argc, .argv = argv};
+    struct error err = {0};
+    int r;
+
+    (void)setlocale(LC_CTYPE, "");
+    (void)signal(SIGPIPE, SIG_IGN);
+    r = run(&c, &err);
+    if (r < 0) {
+        CLEANUP_TEXT struct text words = TEXT_INIT;
+
+        text_add_printable(&words, err.text);
+        fprintf(stderr, "dcop-controller: %s\n", text_str(&words));
+    }
+    return exit_code(r);
+}

@@ -1,0 +1,108 @@
+#include "directory.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "deployer/digest.h"
+#include "discovery/machine.h"
+
+static void member_free(struct member *m)
+{
+    machine_clear(&m->machine);
+    standing_clear(&m->standing);
+    strings_clear(&m->assigned);
+    free(m);
+}
+
+void directory_clear(struct directory *d)
+{
+    struct member *m, *next;
+
+    HASH_ITER(hh, d->members, m, next)
+    {
+        HASH_DEL(d->members, m);
+        member_free(m);
+    }
+    d->count = 0;
+}
+
+static void name(struct member *m)
+{
+    const char *hostkey = m->machine.advert.hostkey;
+    char digest[DIGEST_LENGTH + 1];
+
+    digest_bytes(hostkey ? hostkey : "", hostkey ? strlen(hostkey) : 0, digest);
+    (void)snprintf(m->ref, sizeof(m->ref), "%s.%.8s%s", m->machine.advert.id, digest,
+                   m->machine.untrusted ? "u" : "");
+}
+
+struct member *directory_take(struct directory *d, const void *key, struct machine *machine,
+                              bool *ret_new)
+{
+    struct member *m;
+
+    HASH_FIND(hh, d->members, &key, sizeof(key), m);
+    *ret_new = !m;
+    if (!m) {
+        m = calloc(1, sizeof(*m));
+        if (!m)
+            return NULL;
+        m->key = key;
+        HASH_ADD(hh, d->members, key, sizeof(m->key), m);
+        if (!HASH_WAS_ADDED(m)) {
+            free(m);
+            return NULL;
+        }
+        d->count++;
+    }
+    machine_clear(&m->machine);
+    m->machine = *machine;
+    *machine = (struct machine){0};
+    name(m);
+    return m;
+}
+
+void directory_drop(struct directory *d, struct member *m)
+{
+    HASH_DEL(d->members, m);
+    d->count--;
+    member_free(m);
+}
+
+int directory_find(const struct directory *d, const char *ref, struct member **ret)
+{
+    bool whole = strchr(ref, '.') != NULL;
+    size_t found = 0;
+
+    for (struct member *m = d->members; m; m = m->hh.next) {
+        if (strcmp(whole ? m->ref : m->machine.advert.id, ref) != 0)
+            continue;
+        if (found++ == 0)
+            *ret = m;
+    }
+    return found > 1 ? -EEXIST : (int)found;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct member *x = *(struct member *const *)a, *y = *(struct member *const *)b;
+    int r = machine_compare(&x->machine, &y->machine);
+
+    return r != 0 ? r : strcmp(x->ref, y->ref);
+}
+
+struct member **directory_list(const struct directory *d, size_t *ret_count)
+{
+    struct member **list = calloc(d->count + 1, sizeof(*list));
+    size_t n = 0;
+
+    if (!list)
+        return NULL;
+    for (struct member *m = d->members; m; m = m->hh.next)
+        list[n++] = m;
+    qsort(list, n, sizeof(struct member *), compare);
+    *ret_count = n;
+    return list;
+}

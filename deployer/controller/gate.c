@@ -1,0 +1,69 @@
+#include "gate.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "discovery/base/digest.h"
+
+/* RFC 9110 §7.2: host and, unless it is the scheme's own, port. */
+static bool is_ours(const struct gate *g, const char *host, size_t size)
+{
+    for (size_t i = 0; i < g->hosts->count; i++) {
+        const char *ours = g->hosts->items[i];
+
+        if (strlen(ours) == size && strncasecmp(ours, host, size) == 0)
+            return true;
+    }
+    return false;
+}
+
+unsigned gate_host(const struct gate *g, const char *host)
+{
+    const char *bracket, *colon;
+    char port[8] = "80";
+    size_t size;
+
+    if (!host || !*host)
+        return 400;
+    bracket = strchr(host, ']');
+    colon = strchr(bracket ? bracket : host, ':');
+    size = colon ? (size_t)(colon - host) : strlen(host);
+    if (colon && (strlen(colon + 1) < 1 || strlen(colon + 1) > 5))
+        return 421;
+    if (colon)
+        (void)snprintf(port, sizeof(port), "%s", colon + 1);
+    {
+        char ours[8];
+
+        (void)snprintf(ours, sizeof(ours), "%u", (unsigned)g->port);
+        if (strcmp(port, ours) != 0)
+            return 421;
+    }
+    return is_ours(g, host, size) ? 0 : 421;
+}
+
+unsigned gate_origin(const char *origin, const char *host)
+{
+    static const char scheme[] = "http://";
+
+    if (!origin)
+        return 0;
+    if (strncmp(origin, scheme, sizeof(scheme) - 1) != 0)
+        return 403; /* "null", too */
+    return strcasecmp(origin + sizeof(scheme) - 1, host) == 0 ? 0 : 403;
+}
+
+unsigned gate_token(const struct gate *g, const char *authorization)
+{
+    static const char scheme[] = "Bearer ";
+    uint8_t given[DIGEST_SIZE], ours[DIGEST_SIZE];
+
+    if (!authorization || strncasecmp(authorization, scheme, sizeof(scheme) - 1) != 0)
+        return 401;
+    authorization += sizeof(scheme) - 1;
+    /* Their digests: neither the length nor the place where they differ shows. */
+    digest_sha256(authorization, strlen(authorization), given);
+    digest_sha256(g->token, strlen(g->token), ours);
+    return digest_equal(given, ours, sizeof(ours)) ? 0 : 401;
+}

@@ -1,0 +1,236 @@
+#include "options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "discovery/base/file.h"
+#include "discovery/base/key.h"
+
+OPTION_FLAG(struct controller_options, automatic)
+OPTION_FLAG(struct controller_options, assign)
+OPTION_STRING(struct controller_options, output)
+OPTION_STRING(struct controller_options, on_change)
+OPTION_STRING(struct controller_options, listen)
+OPTION_STRING(struct controller_options, dashboard)
+OPTION_LIST(struct controller_options, hosts)
+
+static int set_quorum(void *into, const char *value, struct error *err)
+{
+    long n;
+    int r = parse_number(value, 0, 20000, &n, err);
+
+    if (r == 0)
+        ((struct controller_options *)into)->quorum = (unsigned)n;
+    return r;
+}
+
+static int set_format(void *into, const char *value, struct error *err)
+{
+    return inventory_format_from_name(value, &((struct controller_options *)into)->format, err);
+}
+
+static const struct option_row own[] = {
+    {'a', "auto", OPTION_NONE, NULL, "deploy each machine that matches, as it appears",
+     set_automatic},
+    {0, "assign", OPTION_NONE, NULL, "give the missing names to machines without one", set_assign},
+    {0, "quorum", OPTION_REQUIRED, "N", "wait until so many machines are there", set_quorum},
+    {'o', "output", OPTION_REQUIRED, "FILE", "keep the inventory in it, written whole", set_output},
+    {0, "format", OPTION_REQUIRED, "FORMAT", "of --output: yaml (default), ini, json …",
+     set_format},
+    {0, "on-change", OPTION_REQUIRED, "COMMAND",
+     "run it when the match has changed, with the match\nas JSON in the file $DCOP_MATCH",
+     set_on_change},
+    {'L', "listen", OPTION_REQUIRED, "ADDRESS[:PORT]", "dashboard and API; default 127.0.0.1:8808",
+     set_listen},
+    {0, "host", OPTION_REQUIRED, "NAME",
+     "a name that browsers may know this service by;\nmay be repeated", set_hosts},
+    {0, "dashboard", OPTION_REQUIRED, "DIR", "the dashboard's files", set_dashboard},
+};
+
+static const char *const shared[] = {
+    "problem",      "pydcop",          "deps",
+    "orchestrator", "fleet",           "user",
+    "key",          "password-file",   "become-password-file",
+    "password",     "become-password", "accept-new",
+    "timeout",      "forks",           "state-dir",
+    "config",       "quiet",           "verbose",
+    "help",         "version",
+};
+
+enum { ROWS = ARRAY_SIZE(own) + ARRAY_SIZE(shared) + 1 };
+
+static void make_rows(struct option_row rows[static ROWS])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < 6; i++) /* problem … user first, then ours */
+        rows[n++] = *deploy_options_row(shared[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+        rows[n++] = own[i];
+    for (size_t i = 6; i < ARRAY_SIZE(shared); i++)
+        rows[n++] = *deploy_options_row(shared[i]);
+    rows[n] = (struct option_row){0};
+}
+
+void controller_options_clear(struct controller_options *s)
+{
+    deploy_options_clear(&s->deploy);
+    strings_clear(&s->hosts);
+    strings_clear(&s->words);
+    free(s->file);
+    *s = (struct controller_options){0};
+}
+
+void controller_options_help(struct text *ret)
+{
+    struct option_row rows[ROWS];
+
+    make_rows(rows);
+    options_help(rows, ret);
+}
+
+/* --- the file -------------------------------------------------------------------- */
+
+static char *trim(char *s)
+{
+    char *end;
+
+    s += strspn(s, " \t");
+    end = s + strlen(s);
+    while (end > s && strchr(" \t\r", end[-1]))
+        *--end = '\0';
+    return s;
+}
+
+/* One line to what the command line would have; kept in `words`. */
+static int take_line(struct controller_options *s, char *line, struct error *err)
+{
+    CLEANUP_TEXT struct text word = TEXT_INIT;
+    struct option_row rows[ROWS];
+    const struct option_row *row = rows;
+    char *name = trim(line), *value;
+    size_t size = strcspn(name, " \t=");
+    int r;
+
+    if (!*name || *name == '#')
+        return 0;
+    value = name[size] ? trim(name + size + 1) : name + size;
+    name[size] = '\0';
+    make_rows(rows);
+    while (row->name && strcmp(row->name, name) != 0)
+        row++;
+    if (!row->name || !row->help || strcmp(name, "help") == 0 || strcmp(name, "version") == 0 ||
+        strcmp(name, "config") == 0)
+        return error_set(err, -EINVAL, "there is no option '%s' here; see dcop-controller --help",
+                         name);
+    if (row->takes == OPTION_NONE) {
+        if (strcmp(value, "no") == 0)
+            return 0;
+        if (*value && strcmp(value, "yes") != 0)
+            return error_set(err, -EINVAL, "'%s' is yes or no", name);
+        return row->store(s, NULL, err);
+    }
+    if (!*value)
+        return error_set(err, -EINVAL, "'%s' wants a value", name);
+    r = strings_add(&s->words, value);
+    return r < 0 ? error_sys(err, r, "cannot take it")
+                 : row->store(s, s->words.items[s->words.count - 1], err);
+}
+
+static int read_file(struct controller_options *s, struct error *err)
+{
+    CLEANUP_TEXT struct text bytes = TEXT_INIT;
+    unsigned number = 0;
+    char *line;
+    int r = file_read(s->file, SETTINGS_FILE_MAX, &bytes, err);
+
+    if (r == -ENOENT)
+        return 0;
+    if (r < 0)
+        return r;
+    if (bytes.size && memchr(bytes.data, '\0', bytes.size))
+        return error_set(err, -EINVAL, "%s: it holds a NUL", s->file);
+    line = bytes.data;
+    for (char *next; line && r == 0; line = next) {
+        next = strchr(line, '\n');
+        if (next)
+            *next++ = '\0';
+        number++;
+        r = take_line(s, line, err);
+    }
+    return r < 0 ? error_prefix(err, "%s:%u", s->file, number) : 0;
+}
+
+/* --- both ------------------------------------------------------------------------ */
+
+static int parse(int argc, char **argv, struct controller_options *s, struct error *err)
+{
+    struct option_row rows[ROWS];
+    int first, r;
+
+    make_rows(rows);
+    r = options_parse(rows, argc, argv, s, &first, err);
+    if (r == 0 && first < argc)
+        r = error_set(err, -EINVAL, "'%s' is not an option; see --help", argv[first]);
+    return r;
+}
+
+static void set_defaults(struct controller_options *s)
+{
+    *s = (struct controller_options){.listen = "127.0.0.1"};
+    s->deploy.verb = "deploy";
+    s->deploy.timeout_ms = 10000;
+    s->deploy.forks = 32;
+}
+
+/* A list on the command line stands instead of the file's. */
+static void lend(struct strings *list, struct strings *kept)
+{
+    *kept = *list;
+    *list = (struct strings){0};
+}
+
+static void settle(struct strings *list, struct strings *kept)
+{
+    if (list->count > 0)
+        strings_clear(kept);
+    else
+        *list = *kept;
+}
+
+int controller_options_read(int argc, char **argv, struct controller_options *ret,
+                            struct error *err)
+{
+    CLEANUP(controller_options_clear) struct controller_options s = {0}, first = {0};
+    CLEANUP_FREE char *folder = NULL;
+    struct strings problems, keys, hosts;
+    int r;
+
+    set_defaults(&first); /* where the file is, and whether there is need of it */
+    r = parse(argc, argv, &first, err);
+    if (r < 0)
+        return r;
+    set_defaults(&s);
+    folder = key_folder(first.deploy.config_dir);
+    if (folder && asprintf(&s.file, "%s/%s", folder, SETTINGS_FILE) < 0) {
+        s.file = NULL;
+        return error_sys(err, -ENOMEM, "cannot read the settings");
+    }
+    if (s.file && !first.deploy.help && !first.deploy.version)
+        r = read_file(&s, err);
+    if (r < 0)
+        return r;
+    lend(&s.deploy.problems, &problems);
+    lend(&s.deploy.keys, &keys);
+    lend(&s.hosts, &hosts);
+    r = parse(argc, argv, &s, err);
+    settle(&s.deploy.problems, &problems);
+    settle(&s.deploy.keys, &keys);
+    settle(&s.hosts, &hosts);
+    if (r < 0)
+        return r;
+    *ret = s;
+    s = (struct controller_options){0};
+    return 0;
+}

@@ -1,0 +1,109 @@
+/* Making what is sent, in a thread: the steps alone, and pyDCOP. */
+#include <errno.h>
+#include <string.h>
+
+#include "controller-internal.h"
+
+struct packing {
+    struct controller *c;
+    struct task *task;
+    struct paths paths; /* borrowed strings: they do not change */
+    char *spec;
+    bool with_steps;
+    struct pack *steps, *pack;
+    int r;
+    struct error err;
+};
+
+static void packing_free(struct packing *p)
+{
+    if (!p)
+        return;
+    task_free(p->task);
+    pack_unref(p->steps);
+    pack_unref(p->pack);
+    free(p->spec);
+    free(p);
+}
+
+static void run(void *arg, int cancel_fd)
+{
+    struct packing *p = arg;
+
+    p->r = p->with_steps ? pack_make(NULL, &p->paths, cancel_fd, &p->steps, &p->err) : 0;
+    if (p->r == 0)
+        p->r = pack_make(p->spec, &p->paths, cancel_fd, &p->pack, &p->err);
+}
+
+static void take(struct pack **to, struct pack **from)
+{
+    if (!*from)
+        return;
+    pack_unref(*to);
+    *to = TAKE_PTR(*from);
+}
+
+static void on_done(void *arg)
+{
+    struct packing *p = arg;
+    struct controller *c = p->c;
+    bool again = c->repack;
+
+    take(&c->steps, &p->steps);
+    take(&c->pack, &p->pack);
+    controller_trouble(&c->pack_error, p->r < 0 ? p->err.text : NULL);
+    if (p->r < 0)
+        controller_say(c, "%s", p->err.text);
+    else if (c->settings.deploy.spec)
+        (void)state_setting_set(c->state, STATE_SETTING_SPEC, p->spec, NULL);
+    c->packed_ms = controller_now_ms();
+    c->packing = NULL;
+    c->repack = false;
+    packing_free(p);
+    if (again)
+        packing_start(c);
+    look_clear(c);
+    controller_look_soon(c);
+}
+
+static char *choose_spec(struct controller *c)
+{
+    char *spec = NULL;
+
+    if (c->settings.deploy.spec)
+        return strdup(c->settings.deploy.spec);
+    if (state_setting_get(c->state, STATE_SETTING_SPEC, &spec, NULL) == 0)
+        return spec;
+    return strdup("pydcop");
+}
+
+/* After a failure: not again at once, whoever asks. */
+void packing_start(struct controller *c)
+{
+    struct packing *p;
+    struct error err = {0};
+
+    if (c->packing || (c->pack_error && controller_now_ms() - c->packed_ms < REPACK_MS))
+        return;
+    p = calloc(1, sizeof(*p));
+    if (!p)
+        return;
+    p->c = c;
+    p->paths = c->paths;
+    p->with_steps = !c->steps;
+    p->spec = choose_spec(c);
+    c->packing = p;
+    if (!p->spec || task_start(c->loop, run, on_done, p, &p->task, &err) < 0) {
+        c->packing = NULL;
+        packing_free(p);
+        controller_trouble(&c->pack_error, err.text[0] ? err.text : "out of memory");
+        c->packed_ms = controller_now_ms();
+    }
+}
+
+void packing_stop(struct controller *c)
+{
+    packing_free(TAKE_PTR(c->packing));
+    c->pack = pack_unref(c->pack);
+    c->steps = pack_unref(c->steps);
+}

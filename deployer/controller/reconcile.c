@@ -1,0 +1,191 @@
+#include "reconcile.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "discovery/base/text.h"
+
+const char *work_state_name(enum work_state state)
+{
+    static const char *const names[] = {
+        [WORK_IDLE] = "idle",         [WORK_WAITING] = "waiting", [WORK_QUEUED] = "queued",
+        [WORK_PACKING] = "packing",   [WORK_RUNNING] = "running", [WORK_OK] = "ok",
+        [WORK_RETRYING] = "retrying", [WORK_STUCK] = "stuck",
+    };
+
+    return names[state];
+}
+
+int64_t reconcile_delay_ms(unsigned failures)
+{
+    static const int64_t delays[] = {5000, 15000, 45000, 135000, 300000};
+    size_t n = ARRAY_SIZE(delays);
+
+    return delays[failures < 1 ? 0 : failures > n ? n - 1 : failures - 1];
+}
+
+void ledger_reset(struct ledger *l)
+{
+    *l = (struct ledger){.appeared_ms = l->appeared_ms};
+}
+
+/* What it was told before it went away may not be there any more (another card,
+ * no power in the middle of it): a deploy that finds nothing to do is cheap. */
+void ledger_appeared(struct ledger *l, int64_t now_ms)
+{
+    bool held = l->held;
+
+    ledger_reset(l);
+    l->appeared_ms = now_ms;
+    l->held = held;
+}
+
+static void set(char to[static RECONCILE_WISH_LENGTH + 1], const char *wish)
+{
+    (void)snprintf(to, RECONCILE_WISH_LENGTH + 1, "%s", wish);
+}
+
+void ledger_begin(struct ledger *l, const char *wish)
+{
+    if (strcmp(l->tried, wish) != 0)
+        l->failures = 0;
+    set(l->tried, wish);
+    l->failed = l->hopeless = l->busy = l->held = false;
+    *l->why = '\0';
+}
+
+void ledger_end(struct ledger *l, enum ledger_end end, const char *why, int64_t now_ms)
+{
+    l->ended_ms = now_ms;
+    l->failed = end != LEDGER_DONE;
+    l->hopeless = end == LEDGER_HOPELESS;
+    l->busy = end == LEDGER_BUSY;
+    (void)snprintf(l->why, sizeof(l->why), "%s", why ? why : "");
+    if (end == LEDGER_DONE)
+        set(l->done, l->tried);
+    else
+        *l->done = '\0';
+    if (end == LEDGER_FAILED || end == LEDGER_HOPELESS)
+        l->failures++;
+}
+
+static void look_at_later(struct reconcile *r, int64_t when_ms)
+{
+    if (when_ms < r->next_ms)
+        r->next_ms = when_ms;
+}
+
+static void verdict(struct reconcile_machine *m, enum work_state state, const char *why)
+{
+    m->state = state;
+    m->why = why;
+}
+
+/* It was well, and its own record says that it no longer is. */
+static void see_relapse(struct reconcile *r, struct reconcile_machine *m, int64_t now_ms)
+{
+    struct ledger *l = m->ledger;
+    int64_t since = l->ended_ms;
+
+    if (m->unit != ADVERT_STATE_FAILED && m->unit != ADVERT_STATE_NEW)
+        return;
+    if (now_ms - since <
+        RECONCILE_RELAPSE_MS) { /* the news of the deploy may not be on the air yet */
+        look_at_later(r, since + RECONCILE_RELAPSE_MS);
+        return;
+    }
+    ledger_end(l, LEDGER_FAILED,
+               m->unit == ADVERT_STATE_NEW ? "what was deployed is no longer there"
+                                           : "its agents have failed since they were deployed",
+               now_ms);
+}
+
+/* A try has failed: when is the next one? */
+static void judge_failure(struct reconcile *r, struct reconcile_machine *m, int64_t now_ms)
+{
+    const struct ledger *l = m->ledger;
+    int64_t delay = l->busy ? RECONCILE_BUSY_MS : reconcile_delay_ms(l->failures);
+
+    if (l->hopeless || l->failures >= RECONCILE_FAILURES_MAX) {
+        verdict(m, WORK_STUCK, l->why);
+        return;
+    }
+    m->again_ms = l->ended_ms + delay;
+    if (m->again_ms <= now_ms) {
+        m->deploy = true;
+        return;
+    }
+    verdict(m, WORK_RETRYING, l->why);
+    look_at_later(r, m->again_ms);
+}
+
+/* All that speaks against it has been looked at: does it need a deploy? */
+static void judge_need(struct reconcile *r, struct reconcile_machine *m, int64_t now_ms)
+{
+    struct ledger *l = m->ledger;
+
+    if (strcmp(l->done, m->wish) == 0)
+        see_relapse(r, m, now_ms);
+    if (strcmp(l->done, m->wish) == 0) {
+        if (now_ms - l->ended_ms >= RECONCILE_STEADY_MS)
+            l->failures = 0;
+        verdict(m, WORK_OK, NULL);
+        return;
+    }
+    if (l->failed && strcmp(l->tried, m->wish) == 0) {
+        judge_failure(r, m, now_ms);
+        return;
+    }
+    if (now_ms - l->appeared_ms < RECONCILE_SETTLE_MS) {
+        verdict(m, WORK_WAITING, NULL);
+        look_at_later(r, l->appeared_ms + RECONCILE_SETTLE_MS);
+        return;
+    }
+    m->deploy = true;
+}
+
+static void judge(struct reconcile *r, struct reconcile_machine *m, int64_t now_ms)
+{
+    m->deploy = false;
+    m->again_ms = 0;
+    if (m->at_work) {
+        verdict(m, WORK_RUNNING, NULL);
+        return;
+    }
+    if (!m->wish) {
+        verdict(m, m->obstacle ? WORK_WAITING : WORK_IDLE, m->obstacle);
+        return;
+    }
+    if (!m->online)
+        verdict(m, WORK_WAITING, "it is offline");
+    else if (m->obstacle)
+        verdict(m, WORK_WAITING, m->obstacle);
+    else if (m->ledger->held)
+        verdict(m, WORK_IDLE, "a person stopped it or rolled it back; deploy or start it to go on");
+    else {
+        verdict(m, WORK_WAITING, NULL);
+        judge_need(r, m, now_ms);
+        if (!m->deploy)
+            return;
+        if (!r->automatic) {
+            m->deploy = false;
+            verdict(m, m->ledger->failed ? WORK_STUCK : WORK_WAITING,
+                    m->ledger->failed ? m->ledger->why : "it is to be deployed");
+        } else if (!r->reached) {
+            m->deploy = false;
+            verdict(m, WORK_WAITING, "it waits until as many machines are there as --quorum says");
+        } else
+            verdict(m, WORK_QUEUED, NULL);
+    }
+}
+
+void reconcile(struct reconcile *r, struct reconcile_machine *machines, size_t n, int64_t now_ms)
+{
+    r->next_ms = INT64_MAX;
+    r->present = 0;
+    for (size_t i = 0; i < n; i++)
+        r->present += machines[i].counts;
+    r->reached = r->reached || r->present >= r->quorum;
+    for (size_t i = 0; i < n; i++)
+        judge(r, &machines[i], now_ms);
+}

@@ -1,0 +1,51 @@
+/*
+ * The routes of the API, one table: method and path to what is asked for.
+ * A path is matched as it stands: nothing of it ever becomes a file's name.
+ *
+ * Pure; any thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum route {
+    ROUTE_NONE,   /* 404 */
+    ROUTE_METHOD, /* 405: the path is there, for another method */
+    ROUTE_FILE,   /* of the dashboard */
+    ROUTE_ROSTER,
+    ROUTE_MACHINES,
+    ROUTE_MACHINE,
+    ROUTE_MATCH,
+    ROUTE_INVENTORY,
+    ROUTE_RUNS,
+    ROUTE_RUN,
+    ROUTE_STATUS,
+    ROUTE_SESSION,
+    ROUTE_EVENTS,
+    ROUTE_METRICS,
+    ROUTE_HEALTH,
+    ROUTE_ACTION, /* `word` is the verb */
+    ROUTE_RETRY,
+    ROUTE_ASSIGN_ALL,
+    ROUTE_ASSIGN,
+    ROUTE_ACCEPT,
+    ROUTE_FORGET,
+};
+
+enum { ROUTE_PARAMETER_MAX = 40 };
+
+struct routed {
+    enum route route;
+    const char *word;                    /* ROUTE_ACTION: "deploy" …; else the route's path */
+    bool guarded;                        /* it wants the token */
+    char parameter[ROUTE_PARAMETER_MAX]; /* what stood for {…}; "" none */
+    const char *allow;                   /* ROUTE_METHOD: the methods that there are */
+};
+
+/* HEAD is taken for GET. */
+void route_find(const char *method, const char *path, struct routed *ret);
+
+/* Row by row, for the test that compares them with openapi.yaml; false past
+ * the end. */
+bool route_row(size_t index, const char **ret_method, const char **ret_path);

@@ -1,0 +1,207 @@
+/* Who may ask, what is asked for, and how it is answered. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka wants the four above first */
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "deployer/controller/answer.h"
+#include "deployer/controller/gate.h"
+#include "deployer/controller/routes.h"
+#include "discovery/base/error.h"
+#include "discovery/base/file.h"
+
+#define TOKEN "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static char *const host_items[] = {(char *)"127.0.0.1", (char *)"localhost", (char *)"[::1]",
+                                   (char *)"lab.example"};
+static const struct strings hosts = {(char **)(uintptr_t)host_items, 4};
+static const struct gate gate = {.token = TOKEN, .port = 8808, .hosts = &hosts};
+
+static void test_host(void **state)
+{
+    static const char *const fine[] = {"127.0.0.1:8808", "localhost:8808", "LOCALHOST:8808",
+                                       "[::1]:8808", "lab.example:8808"};
+    static const char *const others[] = {
+        "evil.example:8808",     "localhost",       "localhost:80",
+        "localhost:88080",       "localhost:",      "localhost.evil.example:8808",
+        "127.0.0.1.nip.io:8808", "[::1]",           "::1:8808",
+        "localhost:8808:8808",   "127.0.0.1:08808", "localhost:8808/",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(fine); i++)
+        assert_int_equal(gate_host(&gate, fine[i]), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        assert_int_equal(gate_host(&gate, others[i]), 421);
+    assert_int_equal(gate_host(&gate, NULL), 400);
+    assert_int_equal(gate_host(&gate, ""), 400);
+}
+
+static void test_host_port_80(void **state)
+{
+    const struct gate at_80 = {.token = TOKEN, .port = 80, .hosts = &hosts};
+
+    (void)state;
+    assert_int_equal(gate_host(&at_80, "localhost"), 0);
+    assert_int_equal(gate_host(&at_80, "localhost:80"), 0);
+}
+
+static void test_origin(void **state)
+{
+    static const char host[] = "localhost:8808";
+
+    (void)state;
+    assert_int_equal(gate_origin(NULL, host), 0);
+    assert_int_equal(gate_origin("http://localhost:8808", host), 0);
+    assert_int_equal(gate_origin("https://localhost:8808", host), 403);
+    assert_int_equal(gate_origin("http://localhost:8809", host), 403);
+    assert_int_equal(gate_origin("http://localhost:8808.evil.example", host), 403);
+    assert_int_equal(gate_origin("http://evil.example", host), 403);
+    assert_int_equal(gate_origin("null", host), 403);
+    assert_int_equal(gate_origin("", host), 403);
+    /* Another of our own names is another site to a browser. */
+    assert_int_equal(gate_origin("http://127.0.0.1:8808", host), 403);
+}
+
+static void test_token(void **state)
+{
+    (void)state;
+    assert_int_equal(gate_token(&gate, "Bearer " TOKEN), 0);
+    assert_int_equal(gate_token(&gate, "bearer " TOKEN), 0);
+    assert_int_equal(gate_token(&gate, NULL), 401);
+    assert_int_equal(gate_token(&gate, ""), 401);
+    assert_int_equal(gate_token(&gate, TOKEN), 401);
+    assert_int_equal(gate_token(&gate, "Basic " TOKEN), 401);
+    assert_int_equal(gate_token(&gate, "Bearer "), 401);
+    assert_int_equal(gate_token(&gate, "Bearer " TOKEN "0"), 401);
+    assert_int_equal(gate_token(&gate, "Bearer 1" TOKEN), 401);
+    assert_int_equal(
+        gate_token(&gate,
+                   "Bearer 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdee"),
+        401);
+}
+
+static enum route route_of(const char *method, const char *path)
+{
+    struct routed routed;
+
+    route_find(method, path, &routed);
+    return routed.route;
+}
+
+static void test_routes(void **state)
+{
+    struct routed routed;
+
+    (void)state;
+    assert_int_equal(route_of("GET", "/api/v1/roster"), ROUTE_ROSTER);
+    assert_int_equal(route_of("HEAD", "/api/v1/roster"), ROUTE_ROSTER);
+    assert_int_equal(route_of("GET", "/api/v1/roster/"), ROUTE_NONE);
+    assert_int_equal(route_of("GET", "/api/v2/roster"), ROUTE_NONE);
+    assert_int_equal(route_of("POST", "/api/v1/roster"), ROUTE_METHOD);
+    assert_int_equal(route_of("DELETE", "/api/v1/runs/1"), ROUTE_METHOD);
+    assert_int_equal(route_of("GET", "/"), ROUTE_FILE);
+    assert_int_equal(route_of("GET", "/../etc/passwd"), ROUTE_FILE); /* looked up as a name */
+    assert_int_equal(route_of("POST", "/"), ROUTE_METHOD);
+    assert_int_equal(route_of("GET", "/api/v1/machines/"), ROUTE_NONE);
+    assert_int_equal(route_of("GET", "/api/v1/machines/a/b"), ROUTE_NONE);
+    assert_int_equal(route_of("GET", "/api/v1/machines/0123456789012345678901234567890123456789"),
+                     ROUTE_NONE);
+    route_find("GET", "/api/v1/machines/0123456789abcdef.00000000u", &routed);
+    assert_int_equal(routed.route, ROUTE_MACHINE);
+    assert_string_equal(routed.parameter, "0123456789abcdef.00000000u");
+    route_find("POST", "/api/v1/machines/0123456789abcdef/accept", &routed);
+    assert_int_equal(routed.route, ROUTE_ACCEPT);
+    assert_string_equal(routed.parameter, "0123456789abcdef");
+    assert_true(routed.guarded);
+    route_find("POST", "/api/v1/poweroff", &routed);
+    assert_int_equal(routed.route, ROUTE_ACTION);
+    assert_string_equal(routed.word, "poweroff");
+    route_find("PUT", "/api/v1/deploy", &routed);
+    assert_string_equal(routed.allow, "POST");
+}
+
+/* Whatever changes anything wants the token. */
+static void test_posts_are_guarded(void **state)
+{
+    const char *method, *path;
+    size_t posts = 0;
+
+    (void)state;
+    for (size_t i = 0; route_row(i, &method, &path); i++) {
+        struct routed routed;
+
+        route_find(method, path, &routed);
+        if (strcmp(method, "POST") != 0)
+            continue;
+        assert_true(routed.guarded);
+        posts++;
+    }
+    assert_true(posts > 10);
+}
+
+/* The paths of openapi.yaml are those of the table, method by method. */
+static void test_openapi(void **state)
+{
+    CLEANUP_TEXT struct text yaml = TEXT_INIT;
+    const char *method, *path;
+    char key[128] = "";
+    size_t rows = 0, documented = 0;
+
+    (void)state;
+    assert_int_equal(file_read("deployer/controller/openapi.yaml", 1 << 20, &yaml, NULL), 0);
+    for (size_t i = 0; route_row(i, &method, &path); i++) {
+        const char *found;
+        const char *end;
+        const char *verb;
+
+        rows++;
+        (void)snprintf(key, sizeof(key), "\n  %s:\n", path);
+        found = strstr(text_str(&yaml), key);
+        if (!found)
+            fail_msg("openapi.yaml lacks %s", path);
+        end = strstr(found + 1, "\n  /");
+        verb = strstr(found, strcmp(method, "GET") == 0 ? "\n    get:\n" : "\n    post:\n");
+        if (!verb || (end && verb > end))
+            fail_msg("openapi.yaml lacks %s of %s", method, path);
+    }
+    for (const char *at = text_str(&yaml); (at = strstr(at, "\n  /")); at++)
+        documented++;
+    assert_int_equal(documented, rows); /* one method each */
+}
+
+static void test_problem(void **state)
+{
+    CLEANUP(answer_clear) struct answer a = {0};
+    struct error err = {0};
+
+    (void)state;
+    answer_problem(&a, 404, "There is no such machine.");
+    assert_int_equal(a.status, 404);
+    assert_string_equal(a.type, "application/problem+json");
+    assert_string_equal(text_str(&a.body),
+                        "{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404,"
+                        "\"detail\":\"There is no such machine.\"}\n");
+    (void)error_set(&err, -EEXIST, "another key is pinned");
+    answer_error(&a, &err);
+    assert_int_equal(a.status, 409);
+    answer_json(&a, 200, NULL); /* no memory */
+    assert_int_equal(a.status, 500);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_host),    cmocka_unit_test(test_host_port_80),
+        cmocka_unit_test(test_origin),  cmocka_unit_test(test_token),
+        cmocka_unit_test(test_routes),  cmocka_unit_test(test_posts_are_guarded),
+        cmocka_unit_test(test_openapi), cmocka_unit_test(test_problem),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
