@@ -4,13 +4,14 @@
  * an error, a word on the console, a breach of the content security policy.
  * Ends with `N passed, N failed`.
  */
+import {mkdir} from "node:fs/promises";
 import assert from "node:assert/strict";
 import {DESK, launch} from "./browser.mjs";
 import {SCENES, Standin} from "./standin.mjs";
 
 const LIMIT_MS = 60000;
 const tests = [];
-export const test = (name, body) => tests.push({name, body});
+export const test = (name, body, ms = LIMIT_MS) => tests.push({name, body, ms});
 export {assert};
 
 /* Waits for what must become true; says what it was waiting for. */
@@ -25,7 +26,7 @@ export async function until(what, probe, ms = 10000) {
 }
 
 class Scene {
-    constructor(browser) { Object.assign(this, {browser, closing: [], complaints: [], expected: []}); }
+    constructor(browser) { Object.assign(this, {browser, closing: [], pages: [], complaints: [], expected: []}); }
 
     /* A stand-in that plays one of SCENES, or one of its own. */
     async service(scene = {}) {
@@ -39,6 +40,7 @@ class Scene {
         this.closing.push(() => context.close());
         const page = await context.newPage();
         page.setDefaultTimeout(10000);
+        this.pages.push(page);
         page.on("pageerror", (error) => this.complaints.push(`error: ${error.message}`));
         page.on("console", (m) => ["error", "warning"].includes(m.type()) && this.complaints.push(`console: ${m.text()}`));
         page.on("dialog", (d) => { this.complaints.push(`a script's dialog: ${d.message()}`); d.dismiss(); });
@@ -51,6 +53,15 @@ class Scene {
     }
     /* Complaints that a test wants: by words in them. */
     expect(...words) { this.expected.push(...words); }
+    /* How it looked when it failed: a picture each, and what it said last. */
+    async failed(name) {
+        await mkdir("build/logs", {recursive: true});
+        for (const [i, page] of this.pages.filter((p) => !p.isClosed()).entries()) {
+            const path = `build/logs/browser-${name.replace(/\W+/g, "-").slice(0, 40)}-${i}.png`;
+            await page.screenshot({path}).catch(() => {});
+            console.log(`    ${path}: ${await page.locator("#toasts").innerText({timeout: 1000}).catch(() => "")}`);
+        }
+    }
     async end() {
         for (const close of this.closing.reverse()) await close();
         const left = this.complaints.filter((c) => !this.expected.some((words) => c.includes(words)));
@@ -61,17 +72,18 @@ class Scene {
 export async function main() {
     const wanted = process.argv.slice(2), browser = await launch();
     let passed = 0, failed = 0;
-    for (const {name, body} of tests) {
+    for (const {name, body, ms} of tests) {
         if (wanted.length && !wanted.some((words) => name.includes(words))) continue;
         const scene = new Scene(browser), begun = Date.now();
         let timer, wrong;
         try {
-            const late = new Promise((_, fail) => { timer = setTimeout(() => fail(new Error(`not done after ${LIMIT_MS} ms`)), LIMIT_MS); });
+            const late = new Promise((_, fail) => { timer = setTimeout(() => fail(new Error(`not done after ${ms} ms`)), ms); });
             await Promise.race([body(scene), late]);
         } catch (error) {
             wrong = error;
         }
         clearTimeout(timer);
+        if (wrong) await scene.failed(name);
         try { await scene.end(); } catch (error) { wrong ??= error; }
         wrong ? failed++ : passed++;
         console.log(`${wrong ? "not ok" : "ok"} ${name} (${Date.now() - begun} ms)${wrong ? `\n    ${String(wrong.stack).replace(/\n/g, "\n    ")}` : ""}`);
