@@ -187,7 +187,7 @@ export class Standin {
 
     match() {
         if (!this.problem) return {version: 1, ...this.extra};
-        const good = [...this.machines.values()].filter((m) => !["unverified", "changed", "doubtful"].includes(m.trust.state));
+        const good = [...this.machines.values()].filter((m) => m.trust.state !== "unverified");
         const held = (agent, online) => good.filter((m) => m.online === online && m.agents.includes(agent));
         const matched = [], missing = [], offline = [], duplicates = [];
         for (const agent of this.problem) {
@@ -305,6 +305,7 @@ export const SCENES = {
         s.plug({agents: ["a13"], trust: {state: "unverified"}});
         s.plug({agents: ["a14"], trust: {state: "doubtful"}});
         s.unplug(s.plug({agents: ["a15"], state: "running"}), 200000);
+        s.setStatus({auto: true});
         s.plug({agents: ["a16"], work: {state: "waiting", why: "waits for 20 machines; 15 are there"}});
         s.plug({agents: ["a18"], work: {state: "retrying", attempts: 2, next: iso(30000), why: "no answer from 192.168.1.117 port 22"}});
         s.plug({agents: ["a19"], error: "/etc/dcop/beacon.conf:3: no such key: agnet", state: "running", work: {state: "ok"}});

@@ -42,7 +42,7 @@ const takes = {
 export const apply = (store, event, data) => Object.hasOwn(takes, event) && takes[event](store, data);
 
 /* The most urgent of what is true of a machine, one of STATES. */
-function stateOf(m, twice, wrong) {
+function stateOf(m, twice, wrong, auto) {
   const work = m.work ?? {}, trust = m.trust?.state;
   if (trust === "changed") return "impostor";
   if (trust === "doubtful") return "doubtful";
@@ -56,10 +56,14 @@ function stateOf(m, twice, wrong) {
   if (wrong.length) return "misnamed";
   if (!m.agents?.length) return "nameless";
   if (m.state === "failed") return "failed";
-  if (work.state === "waiting") return "waiting";
+  if (work.state === "waiting" && auto) return "waiting";
   if (work.state !== "ok" && ["failed", "refused", "unreachable"].includes(work.outcome)) return "failed";
   return m.state === "running" || m.state === "stopped" ? m.state : "ready";
 }
+
+/* Of a name that is on two machines, those that are none's impostor. */
+const holders = ({machines}, agent) => [...machines.values()].filter((m) =>
+  m.online && m.agents?.includes(agent) && ["accepted", "new"].includes(m.trust?.state));
 
 /* By agent name, the nameless last: {machine, state, wrong} (wrong: its names that are not in
  * the problem), or {agent, seen, state: "missing"} for a name that no machine has. */
@@ -68,8 +72,8 @@ export function tiles(store) {
   const all = [...store.machines.values()].map((m) => {
     const has = (agent) => m.agents?.includes(agent);
     const wrong = unexpected.filter((u) => u.machine === m.id && has(u.agent));
-    const twice = duplicates.some((d) => d.machines.includes(m.id) && has(d.agent));
-    return {key: m.ref, name: m.agents?.[0] ?? "", rest: callOf(m) + m.ref, machine: m, wrong, state: stateOf(m, twice, wrong)};
+    const twice = duplicates.some((d) => has(d.agent) && holders(store, d.agent).length > 1);
+    return {key: m.ref, name: m.agents?.[0] ?? "", rest: callOf(m) + m.ref, machine: m, wrong, state: stateOf(m, twice, wrong, store.status.auto)};
   });
   const gone = missing(store).map((one) => ({key: `missing ${one.agent}`, name: one.agent, rest: "", state: "missing", ...one}));
   return [...all, ...gone].sort((a, b) => !a.name - !b.name || byName(a.name, b.name) || byName(a.rest, b.rest));
@@ -98,7 +102,8 @@ export function obstacle(action, m) {
 }
 
 /* What waits for a person, the most urgent first. */
-export function needs({match, machines, status}, shown) {
+export function needs(store, shown) {
+  const {match, machines, status} = store;
   const of = (...states) => shown.filter((t) => states.includes(t.state)).map(({machine}) => ({machine}));
   const there = shown.filter((t) => t.machine?.online), kind = (word, items) => items.map((item) => ({kind: word, ...item}));
   const some = (word, items) => (items.length ? [{kind: word, machines: items.map((t) => t.machine)}] : []);
@@ -106,7 +111,7 @@ export function needs({match, machines, status}, shown) {
 
   return [
     kind("impostor", of("impostor", "doubtful")),
-    kind("duplicate", (match.duplicates ?? []).map(({agent}) => ({agent, machines: there.map((t) => t.machine).filter((m) => m.agents?.includes(agent))}))),
+    kind("duplicate", (match.duplicates ?? []).map(({agent}) => ({agent, machines: holders(store, agent)})).filter((d) => d.machines.length > 1)),
     kind("failed", [...of("failed"), ...there.filter((t) => t.machine.error && t.state !== "failed")]),
     kind("misnamed", there.filter((t) => t.state !== "unverified").flatMap(({machine, wrong}) => wrong.map((w) => ({...w, machine})))),
     some("new", there.filter((t) => t.machine.trust?.state === "new")),

@@ -47,7 +47,7 @@ const NEEDS = {
     state: m.trust.state === "changed" ? "impostor" : "doubtful",
     what: m.trust.state === "changed" ? [who(m), " shows another key than the one that is trusted"] :
       [who(m), " shares its id with another machine that has another key"],
-    why: ["A card written anew, or an impostor. It shows ", code(m.hostkey), m.trust.pin && ["; trusted is ", code(m.trust.pin)], ". Nothing is sent there."],
+    why: ["A card written anew, or an impostor; nothing is sent there. It shows ", code(m.hostkey), m.trust.pin && ["; trusted is ", code(m.trust.pin)], "."],
     acts: m.online && act("It is the right one…", "accept", m),
   }),
   duplicate: ({agent, machines}) => ({
@@ -57,7 +57,7 @@ const NEEDS = {
   }),
   failed: ({machine: m}) => ({
     what: [who(m), m.work?.state === "retrying" ? " failed and is tried again" : m.error ? " has a wrong setting" : " failed and needs help"],
-    why: visible(m.error ?? m.work?.why ?? "Its agent does not stay up; see its log."),
+    why: visible(m.error ?? m.work?.detail ?? m.work?.why ?? "Its agent does not stay up; see its log."),
     acts: [button("Details", "open", {ref: m.ref}), !m.error && act("Retry…", "retry", m)],
   }),
   misnamed: ({machine: m, agent, suggestion}) => ({
