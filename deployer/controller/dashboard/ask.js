@@ -7,13 +7,13 @@ import {byName, called, callOf, count, host, listed, name} from "./words.js";
 
 /* Of each action: its button, the question, and what will happen. */
 export const ACTIONS = {
-  deploy: ["Deploy", "Deploy to", "pyDCOP is brought up to date there, and the agents run. What is as it should be stays as it is."],
+  deploy: ["Deploy", "Deploy to", "pyDCOP is brought up to date there, and the agents run. What is right stays."],
   start: ["Start", "Start the agents of", "What runs goes on."],
   stop: ["Stop", "Stop the agents of", "What they compute is lost. They stay stopped until they are started, deployed or booted."],
   restart: ["Restart", "Restart the agents of", "What they compute is lost."],
   rollback: ["Roll back", "Roll back", "The version of pyDCOP before this one takes over, and the agents restart. Debian's packages stay."],
   retry: ["Retry", "Forget the failures of", "With --auto the service tries at once."],
-  identify: ["Blink", "Blink the light of", "The activity light blinks for ten seconds, so that you find the machine."],
+  identify: ["Blink", "Blink the light of", "The activity light blinks for ten seconds, so that you find it."],
   reboot: ["Reboot", "Reboot", "The agents stop, and the machine boots anew."],
   poweroff: ["Power off", "Power off", "The agents stop and the machine goes off. Only a hand at the machine switches it on again."],
   accept: ["Accept", "Accept", "From now on this key is trusted. The machine's own screen shows it with ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub."],
@@ -78,7 +78,7 @@ export const askNames = (m, names, missing) => ask({
 /* Null, or the plan. */
 export const askPlan = (plan, machines) => ask({
   title: `Give ${count(plan.length, "machine")} a name?`, yes: "Give names", answer: () => plan,
-  body: [h("p", "The names are written to the machines' settings, and remembered."), h("ul.names", {tabindex: 0, "aria-label": "Machines"},
+  body: [h("p", "They are written to the machines' settings."), h("ul.names", {tabindex: 0, "aria-label": "Machines"},
     plan.map((a) => h("li", host(machines.get(a.ref)), " becomes ", h("b", name(a.agent)))))],
 });
 

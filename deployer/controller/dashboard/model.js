@@ -44,8 +44,7 @@ export const apply = (store, event, data) => Object.hasOwn(takes, event) && take
 /* The most urgent of what is true of a machine, one of STATES. */
 function stateOf(m, twice, wrong, auto) {
   const work = m.work ?? {}, trust = m.trust?.state;
-  if (trust === "changed") return "impostor";
-  if (trust === "doubtful") return "doubtful";
+  if (trust === "changed" || trust === "doubtful") return "impostor";
   if (work.state === "running" || work.state === "packing") return "deploying";
   if (!m.online) return "offline";
   if (trust === "unverified") return "unverified";
@@ -104,13 +103,13 @@ export function obstacle(action, m) {
 /* What waits for a person, the most urgent first. */
 export function needs(store, shown) {
   const {match, machines, status} = store;
-  const of = (...states) => shown.filter((t) => states.includes(t.state)).map(({machine}) => ({machine}));
+  const of = (state) => shown.filter((t) => t.state === state).map(({machine}) => ({machine}));
   const there = shown.filter((t) => t.machine?.online), kind = (word, items) => items.map((item) => ({kind: word, ...item}));
   const some = (word, items) => (items.length ? [{kind: word, machines: items.map((t) => t.machine)}] : []);
   const plan = status.assign ? [] : (match.assignments ?? []).filter((a) => machines.has(a.ref));
 
   return [
-    kind("impostor", of("impostor", "doubtful")),
+    kind("impostor", of("impostor")),
     kind("duplicate", (match.duplicates ?? []).map(({agent}) => ({agent, machines: holders(store, agent)})).filter((d) => d.machines.length > 1)),
     kind("failed", [...of("failed"), ...there.filter((t) => t.machine.error && t.state !== "failed")]),
     kind("misnamed", there.filter((t) => t.state !== "unverified").flatMap(({machine, wrong}) => wrong.map((w) => ({...w, machine})))),

@@ -44,7 +44,6 @@ const act = (words, action, m) => button(words, "act", {action, refs: m.ref});
 
 const NEEDS = {
   impostor: ({machine: m}) => ({
-    state: m.trust.state === "changed" ? "impostor" : "doubtful",
     what: m.trust.state === "changed" ? [who(m), " shows another key than the one that is trusted"] :
       [who(m), " shares its id with another machine that has another key"],
     why: ["A card written anew, or an impostor; nothing is sent there. It shows ", code(m.hostkey), m.trust.pin && ["; trusted is ", code(m.trust.pin)], "."],
@@ -121,7 +120,6 @@ export function saying({state, machine: m, wrong, seen}) {
   case "failed": return [work.state === "retrying" ? "Trying again" : word, visible(work.why)];
   case "waiting": return [word, visible(work.why)];
   case "nameless": return [word, work.assigned?.length && ["gets ", name(work.assigned[0])]];
-  case "impostor": return [word, "do not trust it"];
   default: return [word, work.held && "left alone by --auto"];
   }
 }

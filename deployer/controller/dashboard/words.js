@@ -45,14 +45,14 @@ export const host = (m) => name(hostOf(m));
 
 /* The states of a tile, in the order of the row of counts. */
 export const STATES = {
-  impostor: "Key changed", doubtful: "In doubt", duplicate: "Name twice", failed: "Failed", misnamed: "Wrong name",
+  impostor: "Key in doubt", duplicate: "Name twice", failed: "Failed", misnamed: "Wrong name",
   unverified: "Not signed", new: "To accept", nameless: "No name", queued: "Queued", deploying: "At work", waiting: "Waiting",
   ready: "Not deployed", stopped: "Stopped", running: "Running", offline: "Offline", missing: "Missing",
 };
 
 /* States that ask the same of a person share a shape. */
 export const shape = (state) => icons[state] ?? state;
-const icons = {doubtful: "impostor", unverified: "impostor", waiting: "queued"};
+const icons = {unverified: "impostor", waiting: "queued"};
 
 export const doing = (verb) => ({
   deploy: "Deploying", start: "Starting", stop: "Stopping", restart: "Restarting", rollback: "Rolling back", assign: "Naming",
