@@ -216,8 +216,7 @@ static void post_assign_all(struct controller *c, struct answer *ret)
 
     for (size_t i = 0; i < c->assignments.count; i++) {
         const struct assignment *a = &c->assignments.items[i];
-        struct member *m = (struct member *)(uintptr_t)((const char *)a->machine -
-                                                        offsetof(struct member, machine));
+        struct member *m = member_of(a->machine);
         CLEANUP_STRINGS struct strings agents = {0};
         const char *why = objection(c, m, "assign");
         struct error err = {0};

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
@@ -76,6 +77,27 @@ static int on_look(sd_event_source *source, uint64_t usec, void *arg)
     return 0;
 }
 
+/* Has anybody written to the database since the last time?  It may have been us. */
+static bool state_changed(struct controller *c)
+{
+    CLEANUP_FREE char *wal = NULL;
+    struct stat st;
+    int64_t now = 0;
+
+    if (asprintf(&wal, "%s-wal", c->paths.db) < 0) {
+        wal = NULL;
+        return true;
+    }
+    if (stat(c->paths.db, &st) == 0)
+        now = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    if (stat(wal, &st) == 0)
+        now ^= (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec + st.st_size;
+    if (now == c->state_seen)
+        return false;
+    c->state_seen = now;
+    return true;
+}
+
 /* What tells nobody that it changes: other processes' pins, our addresses, a
  * source folder of pyDCOP. */
 static int on_poll(sd_event_source *source, uint64_t usec, void *arg)
@@ -84,8 +106,9 @@ static int on_poll(sd_event_source *source, uint64_t usec, void *arg)
     const char *spec = c->pack ? c->pack->spec : NULL;
 
     (void)usec;
-    for (struct member *m = c->directory.members; m; m = m->hh.next)
-        hear_standing(c, m);
+    if (state_changed(c))
+        for (struct member *m = c->directory.members; m; m = m->hh.next)
+            hear_standing(c, m);
     sources_addresses(c);
     if (c->settings.automatic && spec && wheel_spec_kind(spec) == WHEEL_SPEC_DIRECTORY &&
         controller_now_ms() - c->packed_ms >= REPACK_MS)

@@ -8,6 +8,11 @@
 #include "deployer/digest.h"
 #include "discovery/machine.h"
 
+struct member *member_of(const struct machine *m)
+{
+    return (struct member *)((uintptr_t)m - offsetof(struct member, machine));
+}
+
 static void member_free(struct member *m)
 {
     machine_clear(&m->machine);

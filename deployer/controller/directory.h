@@ -41,6 +41,9 @@ struct member {
     UT_hash_handle hh;
 };
 
+/* The machines of a match are members' own. */
+struct member *member_of(const struct machine *m);
+
 struct directory {
     struct member *members; /* by key */
     size_t count;

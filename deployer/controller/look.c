@@ -5,11 +5,6 @@
 
 #include "controller-internal.h"
 
-static struct member *member_of(const struct machine *m)
-{
-    return (struct member *)(uintptr_t)((const char *)m - offsetof(struct member, machine));
-}
-
 void look_clear(struct controller *c)
 {
     match_clear(&c->match);

@@ -106,7 +106,6 @@ static char *trim(char *s)
 /* One line to what the command line would have; kept in `words`. */
 static int take_line(struct controller_options *s, char *line, struct error *err)
 {
-    CLEANUP_TEXT struct text word = TEXT_INIT;
     struct option_row rows[ROWS];
     const struct option_row *row = rows;
     char *name = trim(line), *value;

@@ -117,9 +117,7 @@ static json_t *view_assignments(const struct controller *c)
 
     for (size_t i = 0; a && i < c->assignments.count; i++) {
         const struct assignment *item = &c->assignments.items[i];
-        /* The machines of a match are members' own. */
-        const struct member *m =
-            (const struct member *)((const char *)item->machine - offsetof(struct member, machine));
+        const struct member *m = member_of(item->machine);
         json_t *o = json_pack("{s:s, s:o}", "ref", m->ref, "agent", view_text(item->agent));
 
         if (o)
@@ -145,6 +143,20 @@ static json_t *view_reserved(const struct controller *c)
     return a;
 }
 
+/* A machine that has taken the place of one that is gone: its name is offered,
+ * and given only by a person, as the other may be switched off only. */
+static json_t *view_offers(const struct controller *c)
+{
+    const struct assignments *a = &c->assignments;
+    json_t *offers = json_array();
+
+    for (size_t i = 0; offers && i < a->n_reserved && i < a->n_idle; i++)
+        (void)json_array_append_new(
+            offers, json_pack("{s:s, s:o, s:s}", "ref", member_of(a->idle[i])->ref, "agent",
+                              view_text(a->reserved[i]->agent), "gone", a->reserved[i]->id));
+    return offers;
+}
+
 json_t *view_match(const struct controller *c)
 {
     json_t *o = c->has_problem && c->match.problem ? report_match_value(&c->match, false)
@@ -156,6 +168,7 @@ json_t *view_match(const struct controller *c)
     if (c->has_problem) {
         (void)json_object_set_new(o, "assignments", view_assignments(c));
         (void)json_object_set_new(o, "reserved", view_reserved(c));
+        (void)json_object_set_new(o, "offers", view_offers(c));
     }
     return o;
 }
