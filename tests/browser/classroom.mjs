@@ -1,39 +1,11 @@
 /* The dashboard of the real service; tests/browser/classroom runs it, inside a classroom that is up. */
-import {execFile, spawn} from "node:child_process";
-import {appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync} from "node:fs";
-import {promisify} from "node:util";
+import {spawn} from "node:child_process";
+import {mkdirSync} from "node:fs";
 import {assert, main, test, until} from "./harness.mjs";
 import {PHONE} from "./browser.mjs";
+import {CLASSROOM, classroom, on, problemOf, Service, SOON} from "./service.mjs";
 
-const CLASSROOM = "tests/classroom/classroom", scratch = process.env.DCOP_SCRATCH, pictures = process.env.SCREENSHOTS;
-const SOON = 30000, LONG = 240000; /* ms: a busy machine is slow, and not wrong */
-
-const classroom = async (...words) => (await promisify(execFile)(CLASSROOM, words)).stdout.trim();
-const on = (machine, ...words) => classroom("exec", machine, "--", ...words);
-const problemOf = (...agents) => {
-    writeFileSync(`${scratch}/new.yaml`, `name: lamps\nobjective: min\ndomains: {d: {values: [R, G]}}\nvariables: {v1: {domain: d}, v2: {domain: d}}\n` +
-        `constraints: {c: {type: intention, function: 10 if v1 == v2 else 0}}\nagents: [${agents.join(", ")}]\n`);
-    renameSync(`${scratch}/new.yaml`, `${scratch}/problem.yaml`);
-};
-
-/* --- the service --- */
-
-class Service {
-    url = "http://127.0.0.1:8808/";
-    async start() {
-        this.process = spawn(CLASSROOM, ["exec", "controller", "--", "build/gcc/dcop-controller", "--state-dir", `${scratch}/state`, "--config", `${scratch}/etc`,
-            "-p", `${scratch}/problem.yaml`, "-s", "tests/data/standin", "--key", await classroom("key")], {stdio: ["ignore", "pipe", "pipe"]});
-        for (const stream of [this.process.stdout, this.process.stderr]) stream.on("data", (data) => appendFileSync("build/logs/browser-service.log", data));
-        this.ended = new Promise((done) => this.process.once("exit", done));
-        await until("the service answers", () => on("controller", "curl", "-sf", `${this.url}api/v1/status`).catch(() => null), SOON);
-        return this;
-    }
-    get urlWithToken() { return `${this.url}#token=${readFileSync(`${scratch}/state/token`, "utf8").trim()}`; }
-    async stop(signal = "SIGTERM") {
-        this.process.kill(signal);
-        await this.ended;
-    }
-}
+const pictures = process.env.SCREENSHOTS, LONG = 240000; /* ms */
 
 const tile = (page, agent) => page.locator(".tile", {has: page.locator(".who", {hasText: new RegExp(`^${agent}$`)})});
 const states = (page, agent) => tile(page, agent).evaluateAll((all) => all.map((el) => /s-(\w+)/.exec(el.className)[1]));
@@ -42,7 +14,6 @@ const says = (page, selector, words, ms = SOON) => until(`${selector} says ${wor
 const picture = async (page, name) => { if (pictures) await page.screenshot({path: `${pictures}/${name}.png`, animations: "disabled"}); };
 const press = (page, name) => page.getByRole("button", {name, exact: true}).click();
 
-mkdirSync("build/logs", {recursive: true});
 if (pictures) mkdirSync(pictures, {recursive: true});
 
 test("a lesson, on real machines", async (t) => {

@@ -245,6 +245,8 @@ test("service restarted in mid-deploy: said, greyed, healed with what is true no
     const s = await t.service({problem: ["a1"]}), ref = s.plug({agents: ["a1"]}), run = s.run("deploy"), page = await t.open(s);
     s.deployTo(ref, run, 3);
     await becomes(page, "a1", "deploying");
+    await tile(page, "a1").locator("button").click();
+    await says(page, "#panel .r-started", "apt");
     await s.restart(async () => {
         await page.waitForSelector("#link[data-state=lost]");
         await says(page, "#lost", "Connection to the service lost. This is how it was at");
@@ -254,6 +256,8 @@ test("service restarted in mid-deploy: said, greyed, healed with what is true no
     await page.waitForSelector("#link[data-state=live]");
     await becomes(page, "a1", "running");
     assert.ok(await page.locator("#lost").isHidden());
+    assert.equal(await page.locator("#panel .r-started").count(), 0, "what the service before told is gone");
+    await says(page, "#panel .runs", "1. deploy");
 });
 
 test("a cut stream goes on where it was: nothing lost, nothing asked for twice", async (t) => {

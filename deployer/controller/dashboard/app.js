@@ -171,7 +171,7 @@ document.addEventListener("keyup", (event) => event.key === " " && event.target.
 takeToken();
 const reconnect = listen((event, data) => {
   apply(store, event, data);
-  if (event === "run" && data.ended && openRef() !== null) loadPast().then(draw);
+  if (openRef() !== null && (event === "snapshot" || data.ended)) loadPast().then(draw);
   draw();
 }, (state, more) => {
   if (state === "live" && link.state === "live") return;

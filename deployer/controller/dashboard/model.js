@@ -17,8 +17,7 @@ function workOf({work}, {ref, run}) {
 
 const takes = {
   snapshot(s, {status, match, machines}) {
-    Object.assign(s, {told: true, status: status ?? {}, match: match ?? {}, machines: new Map(machines.map((m) => [m.ref, m]))});
-    for (const kept of [s.work, s.logs]) for (const ref of kept.keys()) s.machines.has(ref) || kept.delete(ref);
+    Object.assign(s, newStore(), {told: true, status: status ?? {}, match: match ?? {}, machines: new Map(machines.map((m) => [m.ref, m]))});
   },
   machine: (s, {machine}) => s.machines.set(machine.ref, machine),
   gone: (s, {ref}) => [s.machines, s.work, s.logs].forEach((kept) => kept.delete(ref)),
