@@ -125,6 +125,8 @@ test("accept: beside the fingerprint, with the token, then it is green", async (
 test("the token leaves the address bar, and is in no address or storage but the session's", async (t) => {
     const s = await t.service({problem: []}), page = await t.open(s);
     assert.equal(page.url(), s.url);
+    await page.evaluate((hash) => { location.hash = hash; }, `token=${s.token}`);
+    await until("the address is bare again", () => page.url() === s.url);
     assert.deepEqual(await page.evaluate(() => [sessionStorage.length, localStorage.length, document.cookie]), [1, 0, ""]);
 });
 

@@ -169,6 +169,7 @@ document.addEventListener("keyup", (event) => event.key === " " && event.target.
 /* --- begin --- */
 
 takeToken();
+addEventListener("hashchange", takeToken);
 const reconnect = listen((event, data) => {
   apply(store, event, data);
   if (openRef() !== null && (event === "snapshot" || data.ended)) loadPast().then(draw);
