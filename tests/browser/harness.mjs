@@ -48,7 +48,10 @@ class Scene {
         await page.addInitScript(() => addEventListener("securitypolicyviolation", (e) => console.error(`CSP: ${e.violatedDirective} ${e.blockedURI}`)));
         if (before) await before(page);
         await page.goto((token ? service.urlWithToken : service.url).replace("/#", `/${path}#`) + (token ? "" : path));
-        if (live) await page.waitForSelector("#link[data-state=live]");
+        if (live) {
+            await page.waitForSelector("#link[data-state=live]");
+            await page.waitForFunction(() => !document.getElementById("sentence").textContent.startsWith("Looking"));
+        }
         return page;
     }
     /* Complaints that a test wants: by words in them. */

@@ -163,7 +163,7 @@ document.addEventListener("keydown", (event) => {
   } else return;
   event.preventDefault();
 });
-/* The space that selects does not open, too. */
+/* The space that selects does not open, too (Firefox). */
 document.addEventListener("keyup", (event) => event.key === " " && event.target.matches(".tile > button") && event.preventDefault());
 
 /* --- begin --- */
