@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "caches.h"
 #include "discovery/base/file.h"
 #include "discovery/output.h"
 
@@ -159,6 +160,7 @@ int program_pack_steps(struct program *p, const struct bundle_extra *extras, str
 
 int program_pack_pydcop(struct program *p, const struct bundle_extra *extras, struct error *err)
 {
+    CLEANUP(caches_clear) struct caches caches = {0};
     int r = 0;
 
     if (p->options.spec)
@@ -171,7 +173,13 @@ int program_pack_pydcop(struct program *p, const struct bundle_extra *extras, st
         return r;
     if (!p->spec)
         return error_sys(err, -ENOMEM, "cannot prepare pyDCOP");
-    r = wheel_prepare(p->spec, p->paths.cache, -1, &p->wheels, err);
+    r = caches_find(&p->options, &p->paths, &caches, err);
+    if (r == 0)
+        r = wheel_prepare_from(p->spec,
+                               caches.pip_index     ? caches.pip_index
+                               : p->options.offline ? ""
+                                                    : NULL,
+                               p->paths.cache, -1, &p->wheels, err);
     if (r == 0)
         r = pack(p, extras, err);
     if (r < 0)
@@ -298,6 +306,16 @@ static int plan(const struct targets *targets, struct state_targets *ret, struct
     return 0;
 }
 
+/* The list of packages.sh that this mode installs from; NULL: none. */
+static const char *packages_of(const char *mode, const struct deploy_options *o)
+{
+    if (strcmp(mode, "enroll") == 0)
+        return "BEACON";
+    if (strcmp(mode, "deploy") == 0)
+        return o->deps && strcmp(o->deps, "pip") == 0 ? "PIP" : "APT";
+    return NULL;
+}
+
 int program_act(struct program *p, const struct action *action, struct error *err)
 {
     CLEANUP(progress_free_p) struct progress *progress = NULL;
@@ -322,6 +340,8 @@ int program_act(struct program *p, const struct action *action, struct error *er
     if (r < 0)
         return r;
     {
+        const struct apt_push push = {
+            .options = o, .paths = &p->paths, .list = packages_of(action->mode, o)};
         struct job_common common = {
             .user = o->user,
             .auth = auth,
@@ -339,6 +359,7 @@ int program_act(struct program *p, const struct action *action, struct error *er
             .bundle = p->bundle_bytes.data,
             .bundle_size = p->bundle_bytes.size,
             .deltas = &p->deltas,
+            .push = push.list && !action->looks ? &push : NULL,
         };
         struct deployment d = {
             .targets = &p->targets,
