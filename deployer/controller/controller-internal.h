@@ -65,7 +65,7 @@ struct controller {
     char *addresses; /* of this computer: machines are told one of them */
 
     struct reconcile plan;
-    sd_event_source *look, *again, *poll, *latency, *inotify, *signals[2];
+    sd_event_source *look, *again, *poll, *latency, *inotify, *signals[3];
     struct strings watched; /* folders */
     uint64_t latency_due;
 
@@ -113,6 +113,7 @@ void packing_stop(struct controller *c);
 
 /* sources.c: problem and settings, and when they change. */
 int sources_read(struct controller *c, struct error *err);
+void sources_reread(struct controller *c);
 int sources_watch(struct controller *c, struct error *err);
 void sources_addresses(struct controller *c);
 

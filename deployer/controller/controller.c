@@ -138,6 +138,13 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
     return sd_event_exit(c->loop, 0);
 }
 
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
+{
+    (void)source, (void)info;
+    sources_reread(arg);
+    return 0;
+}
+
 static int add_sources(struct controller *c, struct error *err)
 {
     int r = sd_event_add_time(c->loop, &c->look, CLOCK_MONOTONIC, 0, 1000, on_look, c);
@@ -158,6 +165,9 @@ static int add_sources(struct controller *c, struct error *err)
     if (r >= 0)
         r = sd_event_add_signal(c->loop, &c->signals[1], SIGINT | SD_EVENT_SIGNAL_PROCMASK,
                                 on_signal, c);
+    if (r >= 0)
+        r = sd_event_add_signal(c->loop, &c->signals[2], SIGHUP | SD_EVENT_SIGNAL_PROCMASK,
+                                on_hangup, c);
     if (r >= 0)
         r = sd_event_set_watchdog(c->loop, true);
     return r < 0 ? error_sys(err, r, "cannot wait for events") : 0;
@@ -360,6 +370,7 @@ static void controller_clear(struct controller *c)
     (void)sd_event_source_disable_unref(c->latency);
     (void)sd_event_source_disable_unref(c->signals[0]);
     (void)sd_event_source_disable_unref(c->signals[1]);
+    (void)sd_event_source_disable_unref(c->signals[2]);
     sd_event_unref(c->loop);
     state_free(c->state);
     paths_clear(&c->paths);

@@ -123,7 +123,7 @@ static const char *obstacle_of(const struct controller *c, const struct member *
 {
     if (!m->machine.beacon)
         return "it has no beacon: dcop-deploy enroll gives it one";
-    if (m->standing.state == STANDING_NEW)
+    if (m->standing.state == STANDING_NEW && !c->settings.deploy.accept_new)
         return "a person has to accept its host key";
     if (m->standing.state != STANDING_ACCEPTED)
         return m->standing.why ? m->standing.why : "its host key is not accepted";
@@ -154,7 +154,8 @@ static int fill(struct controller *c, struct member **members, size_t n, struct 
             return -ENOMEM;
         act_wish(c, m, &agents, p->wishes[i]);
         p->machines[i] = (struct reconcile_machine){
-            .wish = agents.count > 0 ? p->wishes[i] : NULL,
+            /* Without a problem nothing is wanted of anybody. */
+            .wish = agents.count > 0 && c->has_problem ? p->wishes[i] : NULL,
             .online = m->machine.online,
             .obstacle = obstacle_of(c, m, agents.count > 0),
             .counts = m->machine.online && accepted && agents.count > 0,
@@ -178,7 +179,10 @@ static void show(struct controller *c, struct member *m, const struct reconcile_
     if (m->state == WORK_WAITING && !c->settings.automatic && !r->obstacle && r->online &&
         m->machine.advert.state == ADVERT_STATE_RUNNING)
         m->state = WORK_OK;
-    (void)snprintf(m->why, sizeof(m->why), "%s", m->state == WORK_OK || !r->why ? "" : r->why);
+    (void)snprintf(m->why, sizeof(m->why), "%s",
+                   m->pending && !c->pack && c->pack_error ? c->pack_error
+                   : m->state == WORK_OK || !r->why        ? ""
+                                                           : r->why);
     m->again_ms = r->again_ms;
 }
 

@@ -65,7 +65,7 @@ static void read_settings(struct controller *c)
     }
 }
 
-static void reread(struct controller *c)
+void sources_reread(struct controller *c)
 {
     struct error err = {0};
     char *before = c->problem_error ? strdup(c->problem_error) : NULL;
@@ -84,7 +84,7 @@ static void reread(struct controller *c)
 static int on_inotify(sd_event_source *source, const struct inotify_event *event, void *arg)
 {
     (void)source, (void)event;
-    reread(arg);
+    sources_reread(arg);
     return 0;
 }
 

@@ -28,7 +28,7 @@ export function ask({title, body, yes, danger, answer = () => true}) {
     button("Cancel", "cancel"), yes && h("button", {class: danger ? "main danger" : "main"}, yes)));
   dialog.replaceChildren(form);
   dialog.showModal();
-  (form.querySelector("input") ?? form.querySelector(".acts :last-child")).focus();
+  (form.querySelector("input") ?? form.querySelector(danger ? ".acts *" : ".acts :last-child")).focus();
   return new Promise((resolve) => {
     let value = null;
     form.onsubmit = async (event) => {
