@@ -68,7 +68,7 @@ BEACON_FOLDER := $(B)/beacon/$(call debian_arch,$(firstword $(subst -, ,$(shell 
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all programs tests deps install install-beacon demo check check-unit check-net check-long \
-	bench asan tsan fuzz analyze format check-format check-headers help clean FORCE
+	bench screenshots asan tsan fuzz analyze format check-format check-headers help clean FORCE
 
 all: programs tests compile_commands.json ## build the programs, the tests and the fuzz targets
 programs: $(PROGRAMS) $(BEACON_FOLDER)/dcop-beacon ## build the programs alone
@@ -192,6 +192,10 @@ check-long: ## tests that take longer (root)
 
 bench: all ## measure the limits against the peers (root)
 	tests/bench/bench
+
+screenshots: programs ## take the README's picture, from the virtual classroom (root)
+	dist/deps
+	tests/browser/classroom tests/browser/picture.mjs
 
 asan: ## build and run the unit tests under the address and undefined sanitizers
 	tests/check asan

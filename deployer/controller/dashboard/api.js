@@ -1,0 +1,97 @@
+/* The service: what is asked of it, and what it tells (openapi.yaml). */
+
+const BASE = "/api/v1/", KEY = "dcop-token";
+const STALE_MS = 25000; /* a comment line comes each 10 s */
+
+/* The fragment reaches no server. */
+export function takeToken() {
+  const given = location.hash.startsWith("#token=") && location.hash.slice(7);
+  if (given === false) return;
+  history.replaceState(null, "", location.pathname);
+  if (/^[0-9a-f]{64}$/.test(given)) sessionStorage.setItem(KEY, given);
+}
+
+export const haveToken = () => sessionStorage.getItem(KEY) !== null;
+
+/* As a person pasted it, bare or in the address; throws why not. */
+export async function tryToken(text) {
+  const token = text.trim().replace(/^.*#token=/, "");
+  if (!/^[0-9a-f]{64}$/.test(token)) throw new Error("A token is 64 characters, 0 to 9 and a to f.");
+  await ask("session", {headers: {Authorization: `Bearer ${token}`}});
+  sessionStorage.setItem(KEY, token);
+  return true;
+}
+
+/* Throws an Error with words for a person and HTTP's status, 0 without an answer. */
+async function ask(path, options) {
+  const failed = (words, status) => Object.assign(new Error(words), {status});
+  let answer, told;
+  try {
+    answer = await fetch(BASE + path, {cache: "no-store", signal: AbortSignal.timeout(20000), ...options});
+    told = answer.status === 204 ? null : await answer.json();
+  } catch {
+    throw failed("The service does not answer; look whether it was done.", answer?.status ?? 0);
+  }
+  if (!answer.ok) throw failed(told?.detail || told?.title || `The service answered ${answer.status}.`, answer.status);
+  return told;
+}
+
+export const get = (path) => ask(path);
+
+export function post(path, body) {
+  const headers = {"Content-Type": "application/json", Authorization: `Bearer ${sessionStorage.getItem(KEY)}`};
+  return ask(path, {method: "POST", headers, body: JSON.stringify(body)}).catch((error) => {
+    if (error.status === 401) sessionStorage.removeItem(KEY);
+    throw error;
+  });
+}
+
+/* Listens for good: onEvent(name, data), onLink("live" or "lost", {since, next}); returns what
+ * tries at once.  By fetch and not by EventSource: so the comment lines that say "still here" are
+ * seen, and a controller that lost its plug is noticed. */
+export function listen(onEvent, onLink) {
+  let last = null, tries = 0, since = 0, heard = 0, timer, stop;
+
+  function take(block) {
+    const field = (key) => [...block.matchAll(new RegExp(`^${key}: ?(.*)$`, "gm"))].map((found) => found[1]);
+    const data = field("data").join("\n"), id = field("id")[0] ?? last;
+    if (!data) return;
+    last = null; /* what cannot be applied is asked for anew, whole */
+    onEvent(field("event")[0], JSON.parse(data));
+    last = id;
+  }
+
+  async function read(signal) {
+    const answer = await fetch(`${BASE}events`, {headers: last ? {"Last-Event-ID": last} : {}, cache: "no-store", signal});
+    if (!answer.ok) throw new Error(answer.status);
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let chunk, text = ""; !(chunk = await reader.read()).done;) {
+      heard = Date.now();
+      tries = since = 0;
+      onLink("live");
+      const blocks = (text + chunk.value).split("\n\n");
+      text = blocks.pop();
+      blocks.forEach(take);
+    }
+  }
+
+  async function run() {
+    clearTimeout(timer);
+    stop?.abort();
+    const mine = (stop = new AbortController());
+    heard = Date.now();
+    await read(mine.signal).catch(() => mine.abort());
+    if (stop !== mine) return;
+    const wait = Math.min(500 * 2 ** tries++, 10000) * (0.75 + Math.random() / 2);
+    since ||= Date.now();
+    onLink("lost", {since, next: Date.now() + wait});
+    timer = setTimeout(run, wait);
+  }
+
+  const now = () => since && run();
+  setInterval(() => Date.now() - heard > STALE_MS && !since && stop.abort(), 1000);
+  addEventListener("online", now);
+  document.addEventListener("visibilitychange", () => document.hidden || now());
+  run();
+  return now;
+}

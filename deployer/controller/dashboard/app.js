@@ -1,0 +1,184 @@
+/* The page: draws what the service tells, and turns clicks into questions, and a yes into orders. */
+
+import {haveToken, listen, post, takeToken} from "./api.js";
+import {ACTIONS, askAction, askNames, askPlan, askToken} from "./ask.js";
+import {$, button, fill, h} from "./dom.js";
+import {absent, apply, newStore, tiles} from "./model.js";
+import {closePanel, drawPanel, loadPast, loadRun, openPanel, openRef} from "./panel.js";
+import {counts, lacks, needList, sentence, tile, tools} from "./view.js";
+import {called, clock, count, host, listed, name, visible} from "./words.js";
+
+const FEW = 3; /* of what needs a person is shown before the rest is asked for */
+const store = newStore(), picked = new Set();
+let link = {state: "connecting"}, active = null, allNeeds = false, drawing, said = "", saying;
+
+/* --- drawing --- */
+
+/* All that comes within two frames is drawn at once. */
+const draw = () => (drawing ??= setTimeout(paint, 30));
+
+function paint() {
+  clearTimeout(drawing);
+  drawing = undefined;
+  const {machines, match, status} = store, live = link.state === "live", focused = document.activeElement, shown = tiles(store);
+  for (const ref of picked) machines.has(ref) || picked.delete(ref);
+  if (!machines.has(active)) active = shown.find((t) => t.machine)?.key;
+
+  const needed = needList(store, shown), rest = needed.length - FEW;
+  const title = $("sentence").textContent = sentence(store);
+  document.title = match.problem ? `${match.matched?.length ?? 0}/${match.problem.agents} dcop` : "dcop";
+  fill($("problem"), [visible(match.problem?.name || match.problem?.files?.[0]), status.fleet && status.fleet !== "default" ? `, fleet ${visible(status.fleet)}` : ""]);
+  fill($("lacks"), lacks(store));
+  fill($("counts"), counts(shown));
+  $("needs").hidden = !needed.length;
+  fill($("needs-list"), allNeeds || rest < 2 ? needed : needed.slice(0, FEW));
+  $("needs-more").hidden = rest < 2;
+  $("needs-more").textContent = allNeeds ? "Show fewer" : `Show ${rest} more`;
+  fill($("tools"), tools(store, picked, live));
+  fill($("machines"), shown.map((t) => tile(t, {picked, open: openRef(), active})));
+  $("empty").hidden = !store.told || machines.size > 0;
+  drawPanel(store, shown.find((t) => t.machine && t.key === openRef()), live);
+  if (focused !== document.activeElement && focused.isConnected) focused.focus({preventScroll: true});
+
+  /* For those who listen: the sum, each five seconds at most. */
+  const words = store.told ? `${title}${needed.length ? ` ${count(needed.length, "thing")} to look at.` : ""}` : "";
+  clearTimeout(saying);
+  if (words !== said) saying = setTimeout(() => ($("said").textContent = said = words), said ? 5000 : 1000);
+}
+
+function drawLink() {
+  const {state, since, next} = link, lost = state === "lost", wait = Math.ceil((next - Date.now()) / 1000);
+  $("link").dataset.state = state;
+  $("link").textContent = lost ? "Connection lost" : "Live";
+  $("lost").hidden = !lost;
+  document.body.classList.toggle("stale", lost && store.told);
+  if (lost) fill($("lost"), [
+    h("span", {role: "alert"}, store.told ? `Connection to the service lost. This is how it was at ${clock(since)}.` : "The service does not answer."),
+    h("span", wait > 0 ? `Trying again in ${wait} s` : "Trying again…"), button("Try now", "reconnect")]);
+}
+
+function toast(words, wrong) {
+  const li = h("li", {class: wrong && "wrong", role: wrong ? "alert" : "status"}, words);
+  $("toasts").append(li);
+  if ($("toasts").children.length > 4) $("toasts").firstChild.remove();
+  setTimeout(() => li.remove(), wrong ? 20000 : 7000);
+}
+
+/* --- doing --- */
+
+/* Gives an order, with the token; says how it was taken.  False: it was not. */
+async function order(path, body, done) {
+  while (haveToken() || (await askToken())) {
+    try {
+      const {queued, refused = []} = (await post(path, body)) ?? {};
+      if (refused.length) toast(["Refused: ", listed(refused.map((r) => [machine(r.ref) ? called(machine(r.ref)) : r.ref, ": ", visible(r.detail)]), 4)], true);
+      if (done && queued?.length !== 0) toast(done(queued?.length));
+      return true;
+    } catch (error) {
+      if (error.status === 401) continue;
+      toast(visible(error.message), true);
+      return false;
+    }
+  }
+  return false;
+}
+
+const machine = (ref) => store.machines.get(ref);
+
+/* What a click does, by data-do. */
+const DO = {
+  async act({action, refs}) {
+    const meant = await askAction(action, refs.split(" ").map(machine).filter(Boolean));
+    if (!meant) return;
+    if (action === "accept" || action === "forget") {
+      for (const m of meant)
+        if (!(await order(`machines/${m.ref}/${action}`, action === "forget" ? {} : {hostkey: m.hostkey, replace: m.trust.state === "changed"}))) return;
+      toast(`${action === "accept" ? "Accepted" : "Forgotten"}: ${count(meant.length, "machine")}.`);
+    } else if (await order(action, {machines: meant.map((m) => m.ref)}, (n) => `${ACTIONS[action][0]}: ${count(n, "machine")}, begun.`)) picked.clear();
+    draw();
+  },
+  async name({ref, agent, suggestion}) {
+    const m = machine(ref), held = m.agents ?? [], missing = absent(store).map((one) => one.agent);
+    const offered = suggestion ? held.map((one) => (one === agent ? suggestion : one)) : held.length ? held : missing.slice(0, 1);
+    const agents = await askNames(m, offered, missing);
+    if (agents) order(`machines/${ref}/assign`, {agents}, () => [host(m), agents.length ? [" becomes ", name(agents.join(", "))] : " loses its name", "."]);
+  },
+  async "name-all"() {
+    if (await askPlan(store.match.assignments ?? [], store.machines)) order("assign", {}, (n) => `Names for ${count(n, "machine")}, begun.`);
+  },
+  async open({ref}) {
+    if (openRef() === ref) return DO.close();
+    openPanel(active = ref);
+    paint();
+    $("panel-title").focus();
+    $("panel").scrollTop = 0;
+    await loadPast();
+    draw();
+  },
+  close() {
+    if (openRef() !== null) closePanel();
+    draw();
+  },
+  log: ({ref}) => order("logs", {machines: [ref]}),
+  cancel: () => $("ask").close(),
+  reconnect: () => reconnect(),
+  more: () => paint((allNeeds = !allNeeds)),
+  "pick-all": () => paint(store.machines.forEach((_, ref) => picked.add(ref))),
+  "pick-none": () => paint(picked.clear()),
+};
+
+document.addEventListener("click", ({target}) => {
+  const el = target.closest("[data-do]");
+  if (el) DO[el.dataset.do](el.dataset);
+});
+
+document.addEventListener("change", ({target}) => {
+  const ref = target.dataset.pick;
+  if (!ref) return;
+  if (target.checked) picked.add(active = ref);
+  else picked.delete(active = ref);
+  draw();
+});
+
+document.addEventListener("toggle", async ({target}) => {
+  const {run, ref} = target.dataset ?? {};
+  if (run && target.open && machine(ref)) draw(await loadRun(run, machine(ref)));
+}, true);
+
+/* Tiles are one stop of Tab, with arrows between them; Space selects, Enter opens. */
+document.addEventListener("keydown", (event) => {
+  const {key, target} = event, li = target.closest(".tile"), all = [...$("machines").children];
+  if ($("ask").open || event.ctrlKey || event.altKey || event.metaKey) return;
+  if (key === "Escape") return openRef() === null ? DO["pick-none"]() : DO.close();
+  if (!li) return;
+  const columns = all.filter((el) => el.offsetTop === all[0].offsetTop).length, at = all.indexOf(li);
+  const step = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, Home: 1, End: -1}[key];
+  let to = key === "Home" ? 0 : key === "End" ? all.length - 1 : at + step;
+  while (all[to]?.querySelector("button") === null) to += step; /* a missing one is no stop */
+  if (key === " " && target.matches("button")) li.querySelector("input").click();
+  else if (step && all[to]) {
+    all[to].firstChild.focus();
+    active = all[to].dataset.key;
+    draw();
+  } else return;
+  event.preventDefault();
+});
+/* The space that selects does not open, too (Firefox). */
+document.addEventListener("keyup", (event) => event.key === " " && event.target.matches(".tile > button") && event.preventDefault());
+
+/* --- begin --- */
+
+takeToken();
+addEventListener("hashchange", takeToken);
+const reconnect = listen((event, data) => {
+  apply(store, event, data);
+  if (openRef() !== null && (event === "snapshot" || data.ended)) loadPast().then(draw);
+  draw();
+}, (state, more) => {
+  if (state === "live" && link.state === "live") return;
+  link = {state, ...more};
+  drawLink();
+  draw();
+});
+setInterval(() => link.state === "lost" && drawLink(), 500);
+setInterval(draw, 5000); /* "3 minutes ago" */

@@ -1,0 +1,90 @@
+/* What is said before something is done: one modal dialog. */
+
+import {tryToken} from "./api.js";
+import {$, button, h} from "./dom.js";
+import {obstacle} from "./model.js";
+import {byName, called, callOf, count, host, listed, name} from "./words.js";
+
+/* Of each action: its button, the question, and what will happen. */
+export const ACTIONS = {
+  deploy: ["Deploy", "Deploy to", "pyDCOP is brought up to date there, and the agents run. What is right stays."],
+  start: ["Start", "Start the agents of", "What runs goes on."],
+  stop: ["Stop", "Stop the agents of", "What they compute is lost. They stay stopped until they are started, deployed or booted."],
+  restart: ["Restart", "Restart the agents of", "What they compute is lost."],
+  rollback: ["Roll back", "Roll back", "The version of pyDCOP before this one takes over, and the agents restart. Debian's packages stay."],
+  retry: ["Retry", "Forget the failures of", "With --auto the service tries at once."],
+  identify: ["Blink", "Blink the light of", "The activity light blinks for ten seconds, so that you find it."],
+  reboot: ["Reboot", "Reboot", "The agents stop, and the machine boots anew."],
+  poweroff: ["Power off", "Power off", "The agents stop and the machine goes off. Only a hand at the machine switches it on again."],
+  accept: ["Accept", "Accept", "From now on this key is trusted. The machine's own screen shows it with ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub."],
+  replace: ["Trust the new key", "Trust the new key of", "Only if you know why it changed, such as a card that was written anew. The key that was trusted is not any more."],
+  forget: ["Forget", "Forget", "Its trusted key, its names and its record are dropped. While it is on the network it stays in the list, as new."],
+};
+
+/* Resolves with answer(elements) on a yes, null on a no.  Where that throws, its words are shown. */
+export function ask({title, body, yes, danger, answer = () => true}) {
+  const dialog = $("ask"), before = document.activeElement, wrong = h("p.wrong", {role: "alert"});
+  const form = h("form", h("h2", {id: "ask-title"}, title), body, wrong, h("div", {class: "acts"},
+    button("Cancel", "cancel"), yes && h("button", {class: danger ? "main danger" : "main"}, yes)));
+  dialog.replaceChildren(form);
+  dialog.showModal();
+  (form.querySelector("input") ?? form.querySelector(danger ? ".acts *" : ".acts :last-child")).focus();
+  return new Promise((resolve) => {
+    let value = null;
+    form.onsubmit = async (event) => {
+      event.preventDefault();
+      try {
+        value = await answer(form.elements);
+        dialog.close();
+      } catch (error) {
+        wrong.textContent = error.message;
+      }
+    };
+    dialog.onclose = () => {
+      resolve(value);
+      if (before.isConnected) before.focus();
+    };
+  });
+}
+
+/* Says to whom it will be done, and who is left out and why; null, or the machines. */
+export function askAction(action, machines) {
+  const meant = machines.filter((m) => !obstacle(action, m)).sort((a, b) => byName(callOf(a), callOf(b)));
+  const left = machines.filter((m) => obstacle(action, m)), one = meant.length === 1;
+  const key = action === "accept", changed = key && meant.some((m) => m.trust.state === "changed");
+  const [yes, question, says] = ACTIONS[changed ? "replace" : action];
+  return ask({
+    title: meant.length ? [question, " ", one ? called(meant[0]) : count(meant.length, "machine"), "?"] : "There is nothing to do",
+    body: [
+      meant.length > 0 && [h("p", says), h("ul.names", {tabindex: 0, "aria-label": "Machines"}, meant.map((m) =>
+        h("li", h("b", called(m)), m.agents?.length && m.host && [" on ", host(m)],
+          key && h("small", "shows ", h("code", m.hostkey)), key && m.trust.pin && h("small", "trusted is ", h("code", m.trust.pin)))))],
+      left.length > 0 && h("p", "Left out: ", listed(left.map((m) => [called(m), ` (${obstacle(action, m)})`]), 8), "."),
+    ],
+    yes: meant.length > 0 && (one ? yes : `${yes} ${count(meant.length, "machine")}`),
+    danger: changed || ["poweroff", "reboot", "stop", "rollback", "forget"].includes(action), answer: () => meant,
+  });
+}
+
+/* Null, or the names that a person gave a machine. */
+export const askNames = (m, names, missing) => ask({
+  title: ["Name ", called(m)], yes: "Give the name",
+  body: [h("p", "It is written to the settings of ", host(m), " and is on the air at once; an agent that runs there restarts with it."),
+    missing.length > 0 && h("p", "Missing: ", listed(missing.map(name)), "."),
+    h("label", "Agent (of several, a comma between)", h("input", {name: "agents", autocomplete: "off", spellcheck: "false", value: names.join(", ")}))],
+  answer: ({agents}) => agents.value.split(",").map((one) => one.trim()).filter(Boolean),
+});
+
+/* Null, or the plan. */
+export const askPlan = (plan, machines) => ask({
+  title: `Give ${count(plan.length, "machine")} a name?`, yes: "Give names", answer: () => plan,
+  body: [h("p", "They are written to the machines' settings."), h("ul.names", {tabindex: 0, "aria-label": "Machines"},
+    plan.map((a) => h("li", host(machines.get(a.ref)), " becomes ", h("b", name(a.agent)))))],
+});
+
+/* True once there is a token that the service knows. */
+export const askToken = () => ask({
+  title: "Who may change things?", yes: "Use it", answer: ({token}) => tryToken(token.value),
+  body: [h("p", "What changes a machine needs the token. Paste it, or the address that the service said when it started; it is in the file “token” of its state folder, too."),
+    h("label", "Token", h("input", {name: "token", type: "password", autocomplete: "off"}))],
+});

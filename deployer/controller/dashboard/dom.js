@@ -1,0 +1,65 @@
+/* Making and updating elements.  All that comes from the network is hostile text:
+ * it gets onto the page as text nodes and plain attributes, never as markup. */
+
+/* h("p.x", {id: "y"}, "text", [more], element); attributes may be left out, and what is null or false is. */
+export function h(what, ...children) {
+  const [tag, ...classes] = what.split("."), el = document.createElement(tag);
+  const attributes = children[0]?.constructor === Object ? children.shift() : {};
+  for (const [key, value] of Object.entries(attributes)) if (value != null && value !== false) el.setAttribute(key, value === true ? "" : value);
+  el.classList.add(...classes);
+  el.append(...children.flat(9).filter((child) => child != null && child !== false));
+  return el;
+}
+
+/* A shape of index.html; the word stands beside it. */
+export function icon(name) {
+  const [svg, use] = ["svg", "use"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  use.setAttribute("href", `#i-${name}`);
+  svg.append(use);
+  return svg;
+}
+
+/* A button that app.js knows by `does`; `data` tells to what. */
+export function button(words, does, data = {}, attributes = {}) {
+  const el = h("button", {type: "button", ...attributes}, words);
+  Object.assign(el.dataset, {do: does, ...data});
+  return el;
+}
+
+export const $ = (id) => document.getElementById(id);
+
+/* Makes what is in `el` like `nodes`, keeping what need not change: focus, scrolling, what is
+ * unfolded.  Elements with data-key stay themselves when they move. */
+export function fill(el, nodes) {
+  const keyed = new Map([...el.children].filter((c) => c.dataset.key).map((c) => [c.dataset.key, c]));
+  let at = el.firstChild;
+
+  for (const node of nodes.map((n) => (n instanceof Node ? n : new Text(n)))) {
+    const key = node.dataset?.key, same = key ? keyed.get(key) : at?.dataset?.key ? null : at;
+    if (same?.nodeName !== node.nodeName) {
+      el.insertBefore(node, at);
+      continue;
+    }
+    if (same === at) at = at.nextSibling;
+    else el.insertBefore(same, at);
+    if (node instanceof Text) same.data !== node.data && (same.data = node.data);
+    else morph(same, node);
+  }
+  while (at) {
+    const next = at.nextSibling;
+    at.remove();
+    at = next;
+  }
+}
+
+function morph(old, made) {
+  const kept = (name) => name === "open" && old.nodeName === "DETAILS";
+  for (const {name} of [...old.attributes]) if (!made.hasAttribute(name) && !kept(name)) old.removeAttribute(name);
+  for (const {name, value} of made.attributes)
+    if (old.getAttribute(name) !== value && !kept(name)) old.setAttribute(name, value);
+  if (old.nodeName === "INPUT") old.checked = made.checked;
+  fill(old, [...made.childNodes]);
+}

@@ -1,0 +1,60 @@
+/* Words for people: names, lists, times, states. */
+
+import {h} from "./dom.js";
+
+/* a2 before a10. */
+export const byName = new Intl.Collator("en", {numeric: true}).compare;
+
+/* What a reader could not see, or what would change how its neighbours are read (bidi
+ * overrides, zero width, controls, spaces at an end), made visible. */
+export const visible = (text) => String(text ?? "")
+  .replace(/^\s+|\s+$/g, (spaces) => "␣".repeat(spaces.length))
+  .replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (c) => (c === "\u200d" ? c : `⟨${c.codePointAt(0).toString(16).toUpperCase()}⟩`));
+
+/* A name in a sentence keeps its direction to itself. */
+export const name = (text) => h("bdi.name", visible(text));
+
+/* a, b and c; no more than `most` of them. */
+export function listed(items, most = 12) {
+  const all = items.length > most ? [...items.slice(0, most - 1), `${items.length - most + 1} more`] : items;
+  return all.flatMap((item, i) => (i ? [i === all.length - 1 ? " and " : ", ", item] : [item]));
+}
+
+export const count = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
+
+export function ago(time) {
+  const s = (Date.now() - Date.parse(time)) / 1000;
+  if (s < 10) return "just now";
+  if (s < 90) return `${Math.round(s / 10)}0 seconds ago`;
+  if (s < 5400) return `${count(Math.round(s / 60), "minute")} ago`;
+  return s < 129600 ? `${count(Math.round(s / 3600), "hour")} ago` : `${count(Math.round(s / 86400), "day")} ago`;
+}
+
+/* Today's by the clock, others with their day. */
+export function clock(time) {
+  const when = new Date(time);
+  return when.toDateString() === new Date().toDateString() ? when.toLocaleTimeString() :
+    when.toLocaleString([], {dateStyle: "medium", timeStyle: "short"});
+}
+
+/* As a machine is called: by its agents, else its host, else its id. */
+export const hostOf = (m) => m.host?.replace(/\.local$/, "") || m.id;
+export const callOf = (m) => (m.agents?.length ? m.agents.join(", ") : hostOf(m));
+export const called = (m) => name(callOf(m));
+export const host = (m) => name(hostOf(m));
+
+/* The states of a tile, in the order of the row of counts. */
+export const STATES = {
+  impostor: "Key in doubt", duplicate: "Name twice", failed: "Failed", misnamed: "Wrong name",
+  unverified: "Not signed", new: "To accept", nameless: "No name", queued: "Queued", deploying: "At work", waiting: "Waiting",
+  ready: "Not deployed", stopped: "Stopped", running: "Running", offline: "Offline", missing: "Missing",
+};
+
+/* States that ask the same of a person share a shape. */
+export const shape = (state) => icons[state] ?? state;
+const icons = {unverified: "impostor", waiting: "queued"};
+
+export const doing = (verb) => ({
+  deploy: "Deploying", start: "Starting", stop: "Stopping", restart: "Restarting", rollback: "Rolling back", assign: "Naming",
+  poweroff: "Powering off", reboot: "Rebooting", identify: "Blinking",
+})[verb] ?? "At work";

@@ -1,0 +1,97 @@
+/*
+ * Tests in a browser, one after the other: test("what is so", async (t) => …).
+ * A test fails when it throws, takes too long, or when a page of its own complained:
+ * an error, a word on the console, a breach of the content security policy.
+ * Ends with `N passed, N failed`.
+ */
+import {mkdir} from "node:fs/promises";
+import assert from "node:assert/strict";
+import {DESK, launch} from "./browser.mjs";
+import {SCENES, Standin} from "./standin.mjs";
+
+const LIMIT_MS = 60000;
+const tests = [];
+export const test = (name, body, ms = LIMIT_MS) => tests.push({name, body, ms});
+export {assert};
+
+/* Waits for what must become true; says what it was waiting for. */
+export async function until(what, probe, ms = 10000) {
+    const end = Date.now() + ms;
+    for (;;) {
+        const found = await probe();
+        if (found) return found;
+        if (Date.now() > end) throw new Error(`waited ${ms} ms for: ${what}`);
+        await new Promise((done) => setTimeout(done, 20));
+    }
+}
+
+class Scene {
+    constructor(browser) { Object.assign(this, {browser, closing: [], pages: [], complaints: [], expected: []}); }
+
+    /* A stand-in that plays one of SCENES, or one of its own. */
+    async service(scene = {}) {
+        const s = await (typeof scene === "string" ? await SCENES[scene]() : new Standin(scene)).start();
+        this.closing.push(() => s.stop().catch(() => {}));
+        return s;
+    }
+    /* A page with the service's dashboard, once it is live. */
+    async open(service, {token = true, path = "", live = true, before, ...options} = {}) {
+        const context = await this.browser.newContext({viewport: DESK, ...options});
+        this.closing.push(() => context.close());
+        const page = await context.newPage();
+        page.setDefaultTimeout(10000);
+        this.pages.push(page);
+        page.on("pageerror", (error) => this.complaints.push(`error: ${error.message}`));
+        page.on("console", (m) => ["error", "warning"].includes(m.type()) && this.complaints.push(`console: ${m.text()}`));
+        page.on("dialog", (d) => { this.complaints.push(`a script's dialog: ${d.message()}`); d.dismiss(); });
+        page.on("request", (r) => r.url().startsWith(service.url) || r.url().startsWith("data:") || this.complaints.push(`asks for ${r.url()}`));
+        await page.addInitScript(() => addEventListener("securitypolicyviolation", (e) => console.error(`CSP: ${e.violatedDirective} ${e.blockedURI}`)));
+        if (before) await before(page);
+        await page.goto((token ? service.urlWithToken : service.url).replace("/#", `/${path}#`) + (token ? "" : path));
+        if (live) {
+            await page.waitForSelector("#link[data-state=live]");
+            await page.waitForFunction(() => !document.getElementById("sentence").textContent.startsWith("Looking"));
+        }
+        return page;
+    }
+    /* Complaints that a test wants: by words in them. */
+    expect(...words) { this.expected.push(...words); }
+    /* How it looked when it failed: a picture each, and what it said last. */
+    async failed(name) {
+        await mkdir("build/logs", {recursive: true});
+        for (const [i, page] of this.pages.filter((p) => !p.isClosed()).entries()) {
+            const path = `build/logs/browser-${name.replace(/\W+/g, "-").slice(0, 40)}-${i}.png`;
+            await page.screenshot({path}).catch(() => {});
+            console.log(`    ${path}: ${await page.locator("#toasts").innerText({timeout: 1000}).catch(() => "")}`);
+        }
+    }
+    async end() {
+        for (const close of this.closing.reverse()) await close();
+        const left = this.complaints.filter((c) => !this.expected.some((words) => c.includes(words)));
+        assert.deepEqual(left, [], "the page complained");
+    }
+}
+
+export async function main() {
+    const wanted = process.argv.slice(2), browser = await launch();
+    let passed = 0, failed = 0;
+    for (const {name, body, ms} of tests) {
+        if (wanted.length && !wanted.some((words) => name.includes(words))) continue;
+        const scene = new Scene(browser), begun = Date.now();
+        let timer, wrong;
+        try {
+            const late = new Promise((_, fail) => { timer = setTimeout(() => fail(new Error(`not done after ${ms} ms`)), ms); });
+            await Promise.race([body(scene), late]);
+        } catch (error) {
+            wrong = error;
+        }
+        clearTimeout(timer);
+        if (wrong) await scene.failed(name);
+        try { await scene.end(); } catch (error) { wrong ??= error; }
+        wrong ? failed++ : passed++;
+        console.log(`${wrong ? "not ok" : "ok"} ${name} (${Date.now() - begun} ms)${wrong ? `\n    ${String(wrong.stack).replace(/\n/g, "\n    ")}` : ""}`);
+    }
+    await browser.close();
+    console.log(`${passed} passed, ${failed} failed`);
+    process.exit(failed || !passed ? 1 : 0);
+}

@@ -1,0 +1,36 @@
+#!/bin/sh
+# Runs a file of tests/browser under node, with playwright-core at hand:
+# tests/browser/run.sh FILE [ARGUMENT…].  The module comes from the npm registry as
+# package-lock.json says, once, into a cache outside the tree; the browser is
+# Debian's.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+version=$(sed -n 's/.*"playwright-core": "\([0-9.]*\)".*/\1/p' "$here/package.json")
+cache=${DCOP_BROWSER_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/dcop-tests}/playwright-$version
+
+for program in node npm; do
+    command -v "$program" >/dev/null || { printf 'no %s: run dist/deps\n' "$program" >&2; exit 3; }
+done
+for browser in chromium-headless-shell chromium ''; do
+    if [ -z "$browser" ]; then printf 'no chromium: run dist/deps\n' >&2; exit 3; fi
+    if CHROMIUM=$(command -v "$browser"); then break; fi
+done
+
+# Made beside and moved, so that two that begin at once do no harm.
+if ! cmp -s "$here/package-lock.json" "$cache/package-lock.json"; then
+    mkdir -p "$(dirname "$cache")"
+    made=$(mktemp -d "$cache.XXXXXX")
+    trap 'rm -rf "$made"' EXIT
+    cp "$here/package.json" "$here/package-lock.json" "$made"
+    npm ci --prefix "$made" --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+    rm -rf "$cache"
+    mv -T "$made" "$cache" 2>/dev/null || [ -d "$cache/node_modules" ]
+    rm -rf "$made"
+    trap - EXIT
+fi
+PLAYWRIGHT=$cache/node_modules/playwright-core
+export PLAYWRIGHT CHROMIUM
+file=$1
+shift
+exec node "$file" "$@"
