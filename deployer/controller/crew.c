@@ -178,6 +178,7 @@ static void on_step(struct hand *h, const struct stepwire_event *step)
     case STEPWIRE_HELLO:
     case STEPWIRE_ALIVE:
     case STEPWIRE_END:
+    case STEPWIRE_WANT:
     case STEPWIRE_STREAM:
         break;
     }

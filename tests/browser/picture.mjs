@@ -8,7 +8,7 @@ import {classroom, on, problemOf, Service, SOON} from "./service.mjs";
 import {main, test, until} from "./harness.mjs";
 import {fingerprint} from "./standin.mjs";
 
-const REAL = Number(process.env.REAL ?? 3), CLASS = 30, folder = process.env.SCREENSHOTS ?? "docs";
+const REAL = Number(process.env.REAL ?? 3), CLASS = 30, folder = process.env.SCREENSHOTS ?? "dist";
 const agent = (n) => `a${String(n).padStart(2, "0")}`;
 const missing = [17, 22], real = [9, 12, 21, 26].slice(0, REAL);
 
