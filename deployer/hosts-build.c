@@ -58,6 +58,11 @@ static bool is_secret(enum hosts_field field)
     return field == HOSTS_PASSWORD || field == HOSTS_BECOME_PASSWORD;
 }
 
+static bool is_port(enum hosts_field field)
+{
+    return field == HOSTS_PORT || field == HOSTS_APT_PORT || field == HOSTS_PIP_PORT;
+}
+
 /* The JSON that dcop-discover writes for what Ansible must not template. */
 static const struct hosts_node *unwrap(const struct hosts_node *n, bool *unsafe)
 {
@@ -95,7 +100,7 @@ static int read_text(struct build *b, const struct hosts_node *value, enum hosts
                      const char *name, const char **ret)
 {
     CLEANUP_TEXT struct text shown = TEXT_INIT;
-    bool unsafe, number = field == HOSTS_PORT || is_secret(field);
+    bool unsafe, number = is_port(field) || is_secret(field);
     const struct hosts_node *n = unwrap(value, &unsafe);
 
     *ret = "";
@@ -302,6 +307,47 @@ static int read_agents(struct build *b)
     return r < 0 ? r : add_agent_words(b, n->mark, words);
 }
 
+/* "http://ADDRESS:PORT" and what follows; nothing without a port. */
+static int read_cache(struct build *b, const char *address, enum hosts_field field,
+                      const char *path, char **to)
+{
+    CLEANUP_TEXT struct text shown = TEXT_INIT;
+    const char *name, *port;
+    struct yaml_mark mark;
+    int r = get_text(b, field, &name, &port, &mark);
+    bool v6 = strchr(address, ':') != NULL;
+
+    if (r < 0 || !port || *to)
+        return r;
+    add_shown(&shown, port);
+    if (!place_port(port))
+        return fail_at(b, mark, "%s: \"%s\" is no port (1 to 65535)", name, text_str(&shown));
+    if (asprintf(to, "http://%s%s%s:%u%s", v6 ? "[" : "", address, v6 ? "]" : "", place_port(port),
+                 path) >= 0)
+        return 0;
+    *to = NULL;
+    return no_memory(b);
+}
+
+/* As pyDCOP's playbook takes them; the first host that names some counts. */
+static int read_caches(struct build *b, struct hosts *ret)
+{
+    CLEANUP_TEXT struct text shown = TEXT_INIT;
+    const char *name, *address;
+    struct yaml_mark mark;
+    int r = get_text(b, HOSTS_CACHES, &name, &address, &mark);
+
+    if (r < 0 || !address)
+        return r;
+    add_shown(&shown, address);
+    if (!place_host_valid(address))
+        return fail_at(b, mark, "%s: \"%s\" is neither an address nor a host's name", name,
+                       text_str(&shown));
+    r = read_cache(b, address, HOSTS_APT_PORT, "", &ret->apt_proxy);
+    return r < 0 ? r
+                 : read_cache(b, address, HOSTS_PIP_PORT, "/root/pypi/+simple/", &ret->pip_index);
+}
+
 static int read_host(struct build *b)
 {
     struct host *h = &b->host;
@@ -397,6 +443,8 @@ void hosts_clear(struct hosts *h)
     free(h->items);
     strings_clear(&h->warnings);
     strings_clear(&h->shared);
+    free(h->apt_proxy);
+    free(h->pip_index);
     *h = HOSTS_INIT;
 }
 
@@ -463,6 +511,8 @@ int hosts_build(struct hosts_inventory *v, struct hosts *ret)
 
         hosts_inventory_vars(v, b.line, &b.vars);
         r = read_host(&b);
+        if (r == 0)
+            r = read_caches(&b, ret);
         if (r == 0)
             r = add_host(&b, ret, known);
         host_clear(&b.host);

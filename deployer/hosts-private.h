@@ -24,9 +24,12 @@ enum hosts_field {
     HOSTS_CONNECTION,
     HOSTS_AGENT,
     HOSTS_AGENTS,
+    HOSTS_CACHES,
+    HOSTS_APT_PORT,
+    HOSTS_PIP_PORT,
 };
 
-enum { HOSTS_VARIABLES = 17 };
+enum { HOSTS_VARIABLES = 20 };
 
 /* Values by variable; borrowed from the tree; NULL: not given. */
 struct hosts_vars {

@@ -26,6 +26,9 @@ static const struct {
     {"ansible_connection", HOSTS_CONNECTION},
     {"agt_name", HOSTS_AGENT},
     {"agt_names", HOSTS_AGENTS},
+    {"controller_proxy_addr", HOSTS_CACHES},
+    {"apt_cache_port", HOSTS_APT_PORT},
+    {"pip_cache_port", HOSTS_PIP_PORT},
 };
 
 int hosts_variable(const char *key)
@@ -71,14 +74,12 @@ static const struct {
     {"ansible_become_method", " (sudo is used where it is needed)"},
     {"pydcop_local_src", " (say --pydcop DIR)"},
     {"pydcop_ui_local_src", " (say --ui DIR)"},
-    {"controller_proxy_addr", " (packages come through this controller)"},
 };
 
-/* What dcop-discover's own files always say, and the defaults of both caches. */
+/* What need not be told: it is so anyway. */
 static bool is_default(const char *key, const struct hosts_node *value)
 {
-    static const char *const defaults[][2] = {
-        {"apt_cache_port", "3142"}, {"pip_cache_port", "3141"}, {"ansible_become_method", "sudo"}};
+    static const char *const defaults[][2] = {{"ansible_become_method", "sudo"}};
 
     for (size_t i = 0; i < ARRAY_SIZE(defaults); i++)
         if (strcmp(key, defaults[i][0]) == 0 && value->kind == YAML_KIND_SCALAR &&

@@ -56,6 +56,9 @@ struct hosts {
     size_t count;
     struct strings warnings; /* printable lines: "FILE:LINE: KEY is not used (why)" */
     struct strings shared;   /* agents that several machines have; each also has a warning */
+    /* The caches of controller_proxy_addr with apt_cache_port and pip_cache_port, of the first
+     * host that has them, as URLs; NULL: not said, see caches.h. */
+    char *apt_proxy, *pip_index;
 };
 
 #define HOSTS_INIT ((struct hosts){0})

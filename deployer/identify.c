@@ -279,6 +279,10 @@ int identify_inventory(struct program *p, struct error *err)
         return r;
     for (size_t i = 0; i < hosts.warnings.count && !p->options.quiet; i++)
         fprintf(stderr, "%s\n", hosts.warnings.items[i]);
+    free(p->options.inventory_apt_proxy);
+    free(p->options.inventory_pip_index);
+    p->options.inventory_apt_proxy = TAKE_PTR(hosts.apt_proxy);
+    p->options.inventory_pip_index = TAKE_PTR(hosts.pip_index);
     r = take_password(&hosts, false, &p->password, err);
     if (r == 0)
         r = take_password(&hosts, true, &p->become_password, err);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "deployer/caches.h"
 #include "discovery/advert.h"
 #include "discovery/base/options.h"
 #include "executor.h"
@@ -21,6 +22,7 @@ OPTION_FLAG(struct deploy_options, quiet)
 OPTION_FLAG(struct deploy_options, verbose)
 OPTION_FLAG(struct deploy_options, help)
 OPTION_FLAG(struct deploy_options, version)
+OPTION_FLAG(struct deploy_options, offline)
 OPTION_STRING(struct deploy_options, from)
 OPTION_STRING(struct deploy_options, spec)
 OPTION_STRING(struct deploy_options, inventory)
@@ -42,6 +44,24 @@ static int refuse_password(void *into, const char *value, struct error *err)
     return error_set(err, -EINVAL,
                      "a password on the command line is there for everybody to see; use --ask-pass "
                      "or --ask-become-pass, a file, or DCOP_PASSWORD or DCOP_BECOME_PASSWORD");
+}
+
+static int set_url(const char *value, const char **ret, struct error *err)
+{
+    if (!caches_url_valid(value))
+        return error_set(err, -EINVAL, "'%s' is not http://HOST:PORT, nor https", value);
+    *ret = value;
+    return 0;
+}
+
+static int set_apt_proxy(void *into, const char *value, struct error *err)
+{
+    return set_url(value, &((struct deploy_options *)into)->apt_proxy, err);
+}
+
+static int set_pip_index(void *into, const char *value, struct error *err)
+{
+    return set_url(value, &((struct deploy_options *)into)->pip_index, err);
 }
 
 static int set_diff(void *into, const char *value, struct error *err)
@@ -136,6 +156,15 @@ static const struct option_row rows[] = {
      set_ui},
     {0, "browser", OPTION_NONE, NULL, "with --ui: on the machine's screen, too", set_browser},
     {0, "resume", OPTION_NONE, NULL, "what the last run did not finish, and no more", set_resume},
+    {0, "apt-proxy", OPTION_REQUIRED, "URL",
+     "packages come through this proxy; default: what\n"
+     "`cache up` started, or apt-cacher-ng's service",
+     set_apt_proxy},
+    {0, "pip-index", OPTION_REQUIRED, "URL",
+     "Python packages come from this index; default:\n"
+     "likewise, devpi",
+     set_pip_index},
+    {0, "offline", OPTION_NONE, NULL, "nothing is fetched from the internet", set_offline},
     {'j', "forks", OPTION_REQUIRED, "N", "machines at once; default 32", set_forks},
     {0, "orchestrator", OPTION_REQUIRED, "IP[:PORT]",
      "default: this controller's address, port 9000", set_orchestrator},
@@ -221,6 +250,10 @@ void deploy_options_clear(struct deploy_options *o)
     strings_clear(&o->problems);
     strings_clear(&o->limits);
     strings_clear(&o->keys);
+    strings_clear(&o->suites);
+    strings_clear(&o->archs);
+    free(o->inventory_apt_proxy);
+    free(o->inventory_pip_index);
 }
 
 void deploy_options_help(struct text *ret)

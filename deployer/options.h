@@ -29,19 +29,26 @@ struct deploy_options {
     const char *become_password_file;
     const char *ui;        /* pydcop-ui's files */
     const char *deps;      /* "apt" or "pip"; NULL: apt */
+    const char *apt_proxy; /* URL; NULL: not said; see caches.h */
+    const char *pip_index; /* likewise */
     unsigned timeout_ms;   /* of SSH */
     unsigned discovery_ms; /* how long to look for machines */
     unsigned forks;
     bool browser;
+    bool offline; /* nothing is fetched from the internet */
     bool partial, check, diff, resume, accept_new, ask_pass, ask_become_pass, json, quiet, verbose,
         help, version;
     /* Of single verbs: */
-    unsigned lines;     /* logs */
-    bool follow;        /* logs */
-    bool become;        /* exec: as root */
-    bool swap, release; /* assign */
-    const char *agent;  /* enroll */
-    bool replace_key;   /* enroll */
+    unsigned lines;               /* logs */
+    bool follow;                  /* logs */
+    bool become;                  /* exec: as root */
+    bool swap, release;           /* assign */
+    const char *agent;            /* enroll */
+    bool replace_key;             /* enroll */
+    bool purge;                   /* cache down */
+    struct strings suites, archs; /* cache prime, cache check */
+    /* What the inventory says of caches, once it is read; owned. */
+    char *inventory_apt_proxy, *inventory_pip_index;
 };
 
 /* The options before the verb, and which verb it is; the rest of argv is its

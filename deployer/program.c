@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "caches.h"
 #include "discovery/base/file.h"
 #include "discovery/output.h"
 
@@ -159,6 +160,7 @@ int program_pack_steps(struct program *p, const struct bundle_extra *extras, str
 
 int program_pack_pydcop(struct program *p, const struct bundle_extra *extras, struct error *err)
 {
+    CLEANUP(caches_clear) struct caches caches = {0};
     int r = 0;
 
     if (p->options.spec)
@@ -171,7 +173,13 @@ int program_pack_pydcop(struct program *p, const struct bundle_extra *extras, st
         return r;
     if (!p->spec)
         return error_sys(err, -ENOMEM, "cannot prepare pyDCOP");
-    r = wheel_prepare(p->spec, p->paths.cache, -1, &p->wheels, err);
+    r = caches_find(&p->options, &p->paths, &caches, err);
+    if (r == 0)
+        r = wheel_prepare_from(p->spec,
+                               caches.pip_index     ? caches.pip_index
+                               : p->options.offline ? ""
+                                                    : NULL,
+                               p->paths.cache, -1, &p->wheels, err);
     if (r == 0)
         r = pack(p, extras, err);
     if (r < 0)

@@ -116,6 +116,38 @@ static int env_add_pip_config(struct job *job)
     return 0;
 }
 
+/* The index of a cache, and no other: what pip's configuration names beside it
+ * may not be reachable.  What is on this controller is not asked for through a
+ * proxy. */
+static int env_add_index(struct job *job)
+{
+    static const char *const no_proxy[] = {"no_proxy", "NO_PROXY"};
+    const char *index = job->build->index, *host = strstr(index, "://");
+    CLEANUP_FREE char *name = NULL;
+    int r;
+
+    if (!*index)
+        return env_add(&job->env, "PIP_NO_INDEX", "1");
+    host = host ? host + 3 : index;
+    name = strndup(host, *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/"));
+    r = name ? env_add(&job->env, "PIP_INDEX_URL", index) : -ENOMEM;
+    /* An empty one would not count. */
+    if (r == 0)
+        r = env_add(&job->env, "PIP_EXTRA_INDEX_URL", index);
+    if (r == 0)
+        r = env_add(&job->env, "PIP_TRUSTED_HOST", name);
+    if (r == 0)
+        r = strings_add(&job->env, "PIP_PROXY");
+    for (size_t i = 0; i < ARRAY_SIZE(no_proxy) && r == 0; i++) {
+        const char *before = getenv(no_proxy[i]);
+        CLEANUP_TEXT struct text hosts = TEXT_INIT;
+
+        text_addf(&hosts, "%s%s%s", before ? before : "", before && *before ? "," : "", name);
+        r = text_error(&hosts) < 0 ? -ENOMEM : env_add(&job->env, no_proxy[i], text_str(&hosts));
+    }
+    return r;
+}
+
 static int make_env(struct job *job)
 {
     static const char *const fixed[] = {
@@ -153,6 +185,8 @@ static int make_env(struct job *job)
         r = strings_add(&job->env, "XDG_CONFIG_HOME");
     if (r == 0 && job->drop && !getenv("PIP_CONFIG_FILE"))
         r = env_add_pip_config(job);
+    if (r == 0 && job->build->index)
+        r = env_add_index(job);
     return r;
 }
 
@@ -293,6 +327,27 @@ static int make_source(struct job *job, struct text *ret_list, struct error *err
 
 /* --- building -------------------------------------------------------------- */
 
+/* A cache that asks nobody knows only what went through it. */
+static int explain(const struct wheel_build *b, const struct process_result *result,
+                   struct error *err)
+{
+    int r = pip_explain(b->kind, b->spec, result, err);
+
+    if (!b->index || (r != -ENOENT && r != -ENETUNREACH))
+        return r;
+    if (!*b->index)
+        return error_set(err, -ENETUNREACH,
+                         "cannot get %s, or what it is built with: no index may be asked "
+                         "(--offline), and no cache runs; `dcop-deploy cache up --offline` starts "
+                         "what was primed",
+                         b->spec);
+    return error_set(err, r,
+                     "cannot get %s, or what it is built with, from the cache %s: without the "
+                     "internet it has what was fetched before; `dcop-deploy cache prime` fetches "
+                     "it, with internet",
+                     b->spec, b->index);
+}
+
 static int attempt(const struct job *job, const char *wheels, bool isolated, struct error *err)
 {
     CLEANUP(process_result_clear) struct process_result result = {0};
@@ -323,7 +378,7 @@ static int attempt(const struct job *job, const char *wheels, bool isolated, str
         return error_set(err, r, "pip did not end in time with %s", job->build->spec);
     if (r < 0)
         return r;
-    return result.status == 0 ? 0 : pip_explain(job->build->kind, job->build->spec, &result, err);
+    return result.status == 0 ? 0 : explain(job->build, &result, err);
 }
 
 /*

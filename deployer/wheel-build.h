@@ -14,9 +14,10 @@
 
 struct wheel_build {
     enum wheel_spec kind;
-    const char *spec; /* DIRECTORY and FILE (a source archive): its path */
-    int cancel_fd;    /* -1: none */
-    bool hurry;       /* an older answer is at hand: do not wait long for the index */
+    const char *spec;  /* DIRECTORY and FILE (a source archive): its path */
+    const char *index; /* to ask instead of what pip is told; "": none; NULL: as pip is told */
+    int cancel_fd;     /* -1: none */
+    bool hurry;        /* an older answer is at hand: do not wait long for the index */
 };
 
 /* `ret_name`: the wheel's file name (caller frees).  `ret_bytes`: its content.

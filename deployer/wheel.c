@@ -175,6 +175,7 @@ static void make_tree_key(const struct text *list, char ret[static DIGEST_LENGTH
 
 struct request {
     const char *spec;
+    const char *index; /* see wheel_prepare_from */
     const char *cache;
     int cancel_fd;
 };
@@ -188,7 +189,12 @@ static int build(const struct request *q, enum wheel_spec kind, const char *key,
                  struct answer *ret, struct error *err)
 {
     struct wheel_build b = {
-        .kind = kind, .spec = q->spec, .cancel_fd = q->cancel_fd, .hurry = hurry};
+        .kind = kind,
+        .spec = q->spec,
+        .index = q->index,
+        .cancel_fd = q->cancel_fd,
+        .hurry = hurry,
+    };
     CLEANUP_TEXT struct text bytes = TEXT_INIT;
     CLEANUP_FREE char *name = NULL, *ignored = NULL, *version = NULL;
     CLEANUP_TEXT struct text list = TEXT_INIT;
@@ -350,8 +356,14 @@ static int prepare_one(const struct request *q, struct wheel_set *set, struct er
 int wheel_prepare(const char *spec, const char *cache_dir, int cancel_fd, struct wheel_set *ret,
                   struct error *err)
 {
+    return wheel_prepare_from(spec, NULL, cache_dir, cancel_fd, ret, err);
+}
+
+int wheel_prepare_from(const char *spec, const char *index, const char *cache_dir, int cancel_fd,
+                       struct wheel_set *ret, struct error *err)
+{
     CLEANUP(wheel_set_clear) struct wheel_set set = {0};
-    struct request q = {.spec = spec, .cache = cache_dir, .cancel_fd = cancel_fd};
+    struct request q = {.spec = spec, .index = index, .cache = cache_dir, .cancel_fd = cancel_fd};
     int r = prepare_one(&q, &set, err);
 
     if (r == 0)

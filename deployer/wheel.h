@@ -65,3 +65,9 @@ bool wheel_name_equal(const char *a, const char *b);
  * -EBADMSG, with pip's last lines. */
 int wheel_prepare(const char *spec, const char *cache_dir, int cancel_fd, struct wheel_set *ret,
                   struct error *err);
+
+/* The same with pip asking this index (a cache's, see caches.h) and no other,
+ * for what the build itself needs, too; "": none at all; NULL: as pip's own
+ * configuration says. */
+int wheel_prepare_from(const char *spec, const char *index, const char *cache_dir, int cancel_fd,
+                       struct wheel_set *ret, struct error *err);

@@ -217,7 +217,7 @@ read_vars() {
 	deploy | check | diff)
 		case $want_digest in '' | *[!0-9a-f]*) detail='digest is not hexadecimal' && return 1 ;; esac
 		;;
-	rollback | uninstall | assign | status | start | stop | restart | logs | exec | poweroff | reboot | enroll | enroll-key) ;;
+	rollback | uninstall | assign | status | start | stop | restart | logs | exec | poweroff | reboot | enroll | enroll-key | sources) ;;
 	*) detail="this bundle knows no mode '$want_mode'" && return 1 ;;
 	esac
 	case $want_port in '' | *[!0-9]* | ??????*) detail='port is not a number' && return 1 ;; esac

@@ -92,7 +92,8 @@ static void pydcops_file_is_read(void **state)
                         "192.0.2.161:0 [a2]");
     assert_string_equal(hosts.items[0].name, "agent1");
     assert_string_equal(hosts.items[0].place, "tests/data/inventories/pydcop.yaml:6:9");
-    assert_int_equal(hosts.warnings.count, 5);
+    assert_int_equal(hosts.warnings.count, 4);
+    assert_string_equal(hosts.apt_proxy, "http://192.0.2.63:3142");
     assert_string_equal(hosts.warnings.items[0],
                         "tests/data/inventories/pydcop.yaml:15: ansible_ssh_extra_args is not used "
                         "(host keys are pinned; StrictHostKeyChecking=no would switch that off)");
@@ -355,10 +356,44 @@ static void what_is_not_used_is_told_once(void **state)
     check_warnings(
         "agents:\n a1: {ansible_host: h}\n hosts: {b: }\n",
         "f:2: a1 is not used (in a group there can be `hosts`, `children` and `vars`)\n");
-    check_warnings("all: {hosts: {a: }, vars: {apt_cache_port: 3142, pip_cache_port: 1}}",
-                   "f:1: pip_cache_port is not used\n");
+    check_warnings("all: {hosts: {a: }, vars: {apt_cache_port: 3142, pip_cache_port: 1}}", "");
     check_warnings("all:\n hosts:\n  a: {agt_name: x}\n  b: {agt_name: x}\n",
                    "f:4:3: the agent \"x\" is on another machine, too, first at f:3:3\n");
+}
+
+static void check_caches(const char *vars, const char *apt, const char *pip)
+{
+    CLEANUP_HOSTS struct hosts hosts = HOSTS_INIT;
+    CLEANUP_TEXT struct text yaml = TEXT_INIT;
+    struct error err = {0};
+
+    text_addf(&yaml, "all: {hosts: {a: , b: {controller_proxy_addr: other}}, vars: {%s}}", vars);
+    if (hosts_parse("f", yaml.data, yaml.size, &hosts, &err) < 0)
+        fail_msg("%s", err.text);
+    if (apt)
+        assert_string_equal(hosts.apt_proxy, apt);
+    else
+        assert_null(hosts.apt_proxy);
+    if (pip)
+        assert_string_equal(hosts.pip_index, pip);
+    else
+        assert_null(hosts.pip_index);
+}
+
+static void the_caches_of_pydcops_playbook_are_taken(void **state)
+{
+    (void)state;
+    check_caches("controller_proxy_addr: 192.0.2.1, apt_cache_port: 3142, pip_cache_port: 3141",
+                 "http://192.0.2.1:3142", "http://192.0.2.1:3141/root/pypi/+simple/");
+    check_caches("controller_proxy_addr: 'fd00::1', apt_cache_port: '1'", "http://[fd00::1]:1",
+                 NULL);
+    check_caches("controller_proxy_addr: cache.local", NULL, NULL);
+    check_caches("controller_proxy_addr: null, pip_cache_port: 3141", NULL,
+                 "http://other:3141/root/pypi/+simple/");
+    check_error("all: {hosts: {a: {controller_proxy_addr: c, apt_cache_port: 70000}}}",
+                "f:1:61: apt_cache_port: \"70000\" is no port (1 to 65535)");
+    check_error("all: {hosts: {a: {controller_proxy_addr: -c}}}",
+                "f:1:42: controller_proxy_addr: \"-c\" is neither an address nor a host's name");
 }
 
 static void machine_with(struct machine *m, struct address *a, char **agents, size_t n)
@@ -546,6 +581,7 @@ int main(void)
         cmocka_unit_test(bad_values_are_named),
         cmocka_unit_test(bad_structure_is_named),
         cmocka_unit_test(what_is_not_used_is_told_once),
+        cmocka_unit_test(the_caches_of_pydcops_playbook_are_taken),
         cmocka_unit_test(our_own_files_come_back),
         cmocka_unit_test(aliases_do_not_blow_up),
         cmocka_unit_test(passwords_are_wiped),

@@ -1,0 +1,47 @@
+/*
+ * The caches that packages come through: where an apt proxy and a Python index
+ * are reached from this controller.
+ *
+ * Looked for in this order, each of the two by itself: what --apt-proxy and
+ * --pip-index say; what the inventory says (controller_proxy_addr with
+ * apt_cache_port and pip_cache_port); our own, which `dcop-deploy cache up`
+ * started; a service of the system that listens where its own settings say.
+ *
+ * Values; any thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "deployer/options.h"
+#include "deployer/paths.h"
+#include "discovery/base/error.h"
+#include "discovery/base/text.h"
+
+enum { CACHES_URL_MAX = 1024 };
+
+struct caches {
+    char *apt_proxy; /* "http://host:port", NULL: none */
+    char *pip_index; /* "http://host:port/root/pypi/+simple/", NULL: none */
+};
+
+void caches_clear(struct caches *c);
+
+/* http or https, a host, maybe a port and a path; no user or password. */
+bool caches_url_valid(const char *url);
+
+/* Finds what there is; neither is no error.  An inventory is known once its
+ * targets were read (program_find_targets).  What the user named is not asked
+ * whether it answers; our own and the system's are.  -EINVAL for a bad URL,
+ * -ENOMEM. */
+int caches_find(const struct deploy_options *o, const struct paths *p, struct caches *ret,
+                struct error *err);
+
+/* A repository that our own apt cache is to serve, beside those it has: its
+ * settings are written anew and it reads them, if it runs, and answers again
+ * when this returns.  "http://host/path" or https; what is known already is no
+ * error and costs nothing.  -EINVAL for what is no such URI. */
+int caches_add_repository(const struct paths *p, const char *uri, struct error *err);
+
+/* The same for several at once, with one restart. */
+int caches_add_repositories(const struct paths *p, const struct strings *uris, struct error *err);
