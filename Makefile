@@ -197,7 +197,7 @@ endif
 
 SHELL_FILES = dist/deps $(shell grep -rlE '^#!/bin/sh' tests deployer .ci 2>/dev/null) \
 	$(wildcard deployer/steps/*.sh deployer/steps/steps/* deployer/steps/verbs/*.sh deployer/steps/verbs/*/*) \
-	$(addprefix deployer/steps/verbs/,enroll-key exec logs sources status)
+	$(addprefix deployer/steps/verbs/,enroll-key exec logs push sources status)
 
 # cppcheck 2.10 knows neither the cleanup attribute (memleak) nor uthash.
 analyze: compile_commands.json ## static analysis: clang-tidy, cppcheck, shellcheck

@@ -33,13 +33,21 @@ const struct apt_file *apt_files_find(const struct apt_files *files, const char 
     return NULL;
 }
 
+bool apt_files_has(const struct apt_files *files, const struct apt_file *file)
+{
+    for (size_t i = 0; i < files->count; i++)
+        if (strcmp(files->items[i].uri, file->uri) == 0 &&
+            strcmp(files->items[i].sha256, file->sha256) == 0)
+            return true;
+    return false;
+}
+
 static int add(struct apt_files *to, struct apt_file *f)
 {
     struct apt_file *grown;
 
-    for (size_t i = 0; i < to->count; i++)
-        if (strcmp(to->items[i].uri, f->uri) == 0)
-            return 0;
+    if (apt_files_has(to, f))
+        return 0;
     if (to->count >= APT_FILES_MAX)
         return -EFBIG;
     grown = reallocarray(to->items, to->count + 1, sizeof(*grown));
@@ -60,6 +68,28 @@ int apt_files_merge(struct apt_files *to, struct apt_files *from)
         if (r < 0)
             return r;
     }
+    return 0;
+}
+
+int apt_files_copy(const struct apt_files *from, struct apt_files *ret)
+{
+    CLEANUP(apt_files_clear) struct apt_files files = {0};
+
+    for (size_t i = 0; i < from->count; i++) {
+        const struct apt_file *f = &from->items[i];
+        CLEANUP(file_clear) struct apt_file copy = *f;
+        int r;
+
+        copy.uri = strdup(f->uri);
+        copy.name = strdup(f->name);
+        copy.package = strdup(f->package);
+        copy.version = strdup(f->version);
+        r = copy.uri && copy.name && copy.package && copy.version ? add(&files, &copy) : -ENOMEM;
+        if (r < 0)
+            return r;
+    }
+    *ret = files;
+    files = (struct apt_files){0};
     return 0;
 }
 

@@ -38,6 +38,9 @@ const struct apt_file *apt_files_find(const struct apt_files *files, const char 
  * names become files.  -EBADMSG with the line. */
 int apt_files_parse(const char *text, struct apt_files *ret, struct error *err);
 
+bool apt_files_has(const struct apt_files *files, const struct apt_file *file);
+int apt_files_copy(const struct apt_files *from, struct apt_files *ret); /* -ENOMEM */
+
 /* Moves what `from` has and `to` has not, by URI. */
 int apt_files_merge(struct apt_files *to, struct apt_files *from);
 

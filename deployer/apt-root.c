@@ -211,9 +211,15 @@ static int make_config(const struct apt_root *root, const struct apt_system *s, 
     for (size_t i = 0; i < s->foreign.count; i++)
         text_addf(conf, " \"%s\";", s->foreign.items[i]);
     text_adds(conf, " };\nAPT::Install-Recommends \"false\";\n"
-                    "Acquire::Languages \"none\";\nAcquire::Retries \"1\";\n"
+                    "Acquire::Languages \"none\";\n"
                     "Acquire::http::Timeout \"30\";\nAcquire::https::Timeout \"30\";\n"
                     "Acquire::ForceHash \"sha256\";\nAcquire::PDiffs \"false\";\n");
+    /* Another user cannot reach the folder; and a root that changes its user would outlive us
+     * (PR_SET_PDEATHSIG, prctl(2)). */
+    text_adds(conf, "APT::Sandbox::User \"root\";\n");
+    /* With a pause before it tries again, apt 2.6 waits for ever where a cache says 503. */
+    text_addf(conf, "Acquire::Retries \"%d\";\nAcquire::Retries::Delay \"false\";\n",
+              way->stale ? 0 : 1);
     if (way->stale)
         text_adds(conf, "Acquire::Check-Valid-Until \"false\";\nAcquire::Check-Date \"false\";\n");
     if (way->proxy)
@@ -445,9 +451,13 @@ static int add_warnings(const char *said, struct strings *ret)
     return 0;
 }
 
-int apt_root_update(const struct apt_root *root, struct strings *warnings, struct error *err)
+int apt_root_update(const struct apt_root *root, bool anew, struct strings *warnings,
+                    struct error *err)
 {
-    static const char *const argv[] = {"apt-get", "-q", "update", NULL};
+    const char *argv[] = {
+        "apt-get", "-q",
+        "-o",      anew ? "Acquire::http::No-Cache=true" : "Acquire::http::No-Cache=false",
+        "update",  NULL};
     CLEANUP(process_result_clear) struct process_result result = {0};
     CLEANUP_TEXT struct text words = TEXT_INIT;
     int r = apt_root_run(root, argv, APT_UPDATE_MS, &result, err);

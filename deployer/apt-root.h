@@ -49,9 +49,11 @@ int apt_root_set(struct apt_root *root, const struct apt_system *s, struct error
 int apt_root_run(const struct apt_root *root, const char *const *argv, unsigned timeout_ms,
                  struct process_result *ret, struct error *err);
 
-/* Gets the lists.  What single sources could not be read is added to `warnings`, and is no
- * failure: apt goes on without them.  -ENETUNREACH: there is none at all. */
-int apt_root_update(const struct apt_root *root, struct strings *warnings, struct error *err);
+/* Gets the lists; `anew`: a cache on the way is not to answer from what it has.  What single
+ * sources could not be read is added to `warnings`, and is no failure: apt goes on without them.
+ * -ENETUNREACH: there is none at all. */
+int apt_root_update(const struct apt_root *root, bool anew, struct strings *warnings,
+                    struct error *err);
 
 /* The first line of apt's that says what went wrong, for a person. */
 void apt_complaint(const struct process_result *result, struct text *ret);

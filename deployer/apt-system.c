@@ -148,42 +148,41 @@ static int take_sources(struct apt_system *s, struct error *err)
     return 0;
 }
 
-int apt_system_read(const char *name, struct text *wire, struct apt_system *ret, struct error *err)
+static int read_all(struct apt_system *s)
 {
-    CLEANUP(apt_system_clear) struct apt_system s = {.machine = true};
     CLEANUP_TEXT struct text arch = TEXT_INIT;
     CLEANUP_TEXT struct text suite = TEXT_INIT;
-    size_t size = 0;
+    int r = take_text(s, "arch", SMALL_MAX, &arch);
+
+    if (r == 0)
+        r = take_architectures(s, text_str(&arch));
+    if (r == 0)
+        r = take_text(s, "suite", SMALL_MAX, &suite);
+    if (r < 0)
+        return r;
+    s->suite = strndup(text_str(&suite), strcspn(text_str(&suite), "\n"));
+    if (!s->suite)
+        return -ENOMEM;
+    if (*s->suite && !apt_suite_valid(s->suite))
+        *s->suite = '\0';
+    r = take_text(s, "status", APT_STATUS_MAX, &s->status);
+    if (r == 0)
+        r = take_text(s, "preferences", APT_SOURCES_FILE_MAX, &s->preferences);
+    return r == 0 && s->status.size == 0 ? -EBADMSG : r;
+}
+
+int apt_system_from_tar(const char *name, const void *bytes, size_t size, struct apt_system *ret,
+                        struct error *err)
+{
+    CLEANUP(apt_system_clear) struct apt_system s = {.machine = true};
     int r;
 
-    if (wire->size > APT_SYSTEM_WIRE_MAX)
-        return error_set(err, -EFBIG, "%s says too much of its packages", name);
     s.name = strdup(name);
-    r = s.name ? text_error(wire) : -ENOMEM;
-    if (r == 0 && wire->size == 0)
-        r = -EBADMSG;
-    if (r == 0)
-        r = base64_decode(wire->data, &size);
-    if (r == 0)
-        r = content_read_tar(&s.files, wire->data, size);
+    r = s.name ? content_read_tar(&s.files, bytes, size) : -ENOMEM;
     if (r == 0)
         r = content_sort(&s.files, NULL);
-    if (r < 0)
-        return error_sys(err, r, "%s: what it says of its packages cannot be read", name);
-    r = take_text(&s, "arch", SMALL_MAX, &arch);
     if (r == 0)
-        r = take_architectures(&s, text_str(&arch));
-    if (r == 0)
-        r = take_text(&s, "suite", SMALL_MAX, &suite);
-    s.suite = strndup(text_str(&suite), strcspn(text_str(&suite), "\n"));
-    if (s.suite && *s.suite && !apt_suite_valid(s.suite))
-        *s.suite = '\0';
-    if (r == 0)
-        r = s.suite ? take_text(&s, "status", APT_STATUS_MAX, &s.status) : -ENOMEM;
-    if (r == 0)
-        r = take_text(&s, "preferences", APT_SOURCES_FILE_MAX, &s.preferences);
-    if (r == 0 && s.status.size == 0)
-        r = -EBADMSG;
+        r = read_all(&s);
     if (r < 0)
         return error_sys(err, r, "%s: what it says of its packages cannot be read", name);
     r = take_sources(&s, err);
@@ -192,4 +191,25 @@ int apt_system_read(const char *name, struct text *wire, struct apt_system *ret,
     *ret = s;
     s = (struct apt_system){0};
     return 0;
+}
+
+int apt_system_to_tar(const struct apt_system *s, struct text *ret, struct error *err)
+{
+    int r = s->machine ? content_write_tar(&s->files, ret) : -EINVAL;
+
+    return r < 0 ? error_sys(err, r, "cannot keep what %s says of its packages", s->name) : 0;
+}
+
+int apt_system_read(const char *name, struct text *wire, struct apt_system *ret, struct error *err)
+{
+    size_t size = 0;
+    int r = text_error(wire);
+
+    if (wire->size > APT_SYSTEM_WIRE_MAX)
+        return error_set(err, -EFBIG, "%s says too much of its packages", name);
+    if (r == 0)
+        r = wire->size > 0 ? base64_decode(wire->data, &size) : -EBADMSG;
+    if (r < 0)
+        return error_sys(err, r, "%s: what it says of its packages cannot be read", name);
+    return apt_system_from_tar(name, wire->data, size, ret, err);
 }

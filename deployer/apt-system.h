@@ -47,5 +47,11 @@ int apt_system_arch(char **ret, struct error *err);
  * -EBADMSG when it is not that, -EFBIG over a bound. */
 int apt_system_read(const char *name, struct text *wire, struct apt_system *ret, struct error *err);
 
+/* The same from the tar itself, and a system as such a tar: what one run has read, another
+ * can use.  A system that was named has none: -EINVAL. */
+int apt_system_from_tar(const char *name, const void *bytes, size_t size, struct apt_system *ret,
+                        struct error *err);
+int apt_system_to_tar(const struct apt_system *s, struct text *ret, struct error *err);
+
 /* What a machine calls that fact. */
 #define APT_SYSTEM_FACT "system"

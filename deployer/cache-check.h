@@ -1,14 +1,16 @@
 /*
  * `cache check`: would a deploy succeed from the caches alone, without the
- * internet?
+ * internet?  Proved, not estimated: the requests that the machines will make,
+ * with the answers compared, against our own cache with its network cut.
  */
 #pragma once
 
 #include "deployer/program.h"
 
-/* Proves it by a dry resolve.  0: yes; 1: no, and what is missing was told. */
+/* 0: yes; 1: no, and what is missing was told. */
 int cache_check(struct program *p, struct error *err);
 
-/* The same question for `cache status`, answered from what is cached: what is
- * missing, in words, one a line; none: a deploy would succeed offline now. */
+/* The same question for `cache status`, for the systems of the last `cache prime`, without
+ * asking the machines: what is missing, in words, one a line; none: a deploy
+ * would succeed offline now. */
 int cache_completeness(struct program *p, struct strings *ret_missing, struct error *err);

@@ -9,6 +9,7 @@
 
 #include "become.h"
 #include "boot.h"
+#include "job-push.h"
 #include "lines.h"
 #include "session.h"
 
@@ -58,9 +59,10 @@ struct run {
     bool planned;                /* it has steps, between which it can stop */
     bool at_work;                /* on one of them */
     bool ended, changed, failed, would_change, stopped;
-    bool whole;      /* no delta this time */
-    bool delta_sent; /* and nothing was heard of the bundle's own since */
-    int problem;     /* negative errno from within a handler */
+    bool whole;                  /* no delta this time */
+    bool delta_sent;             /* and nothing was heard of the bundle's own since */
+    int problem;                 /* negative errno from within a handler */
+    struct unfetched *unfetched; /* filled instead of told; NULL: told */
     struct error error;
 };
 
@@ -247,6 +249,8 @@ static void on_hello(struct run *run, const struct stepwire_event *event)
         (void)session_send(run->session, bytes, size);
         run->delta_sent = delta != NULL;
     }
+    if (common->payload)
+        (void)session_send(run->session, common->payload, common->payload_size);
 }
 
 static void on_output_line(const char *line, void *arg)
@@ -274,6 +278,8 @@ static void on_event(const struct stepwire_event *event, void *arg)
     case STEPWIRE_CHECK:
     case STEPWIRE_RESULT:
         run->at_work = false;
+        if (run->unfetched && unfetched_takes(run->unfetched, event))
+            return;
         if (event->status == STEP_SKIPPED)
             text_addf(&run->left, "%s%s", run->left.size ? ", " : "", event->name);
         if (event->status == STEP_CHANGED)
@@ -540,9 +546,10 @@ static enum job_outcome execute(struct run *run, struct stop_fds stop, struct er
  * the bundle, as when the machine's copy of its base is damaged. */
 static enum job_outcome run_once(const struct job *job, struct stop_fds stop,
                                  job_listener *listener, void *arg, bool *ret_again,
-                                 struct error *err)
+                                 struct unfetched *unfetched, struct error *err)
 {
-    struct run run = {.job = job, .listener = listener, .arg = arg, .whole = !ret_again};
+    struct run run = {
+        .job = job, .listener = listener, .arg = arg, .whole = !ret_again, .unfetched = unfetched};
     enum job_outcome outcome = JOB_FAILED;
 
     run.output = (struct lines){.handler = on_output_line, .arg = &run};
@@ -570,15 +577,27 @@ static enum job_outcome run_once(const struct job *job, struct stop_fds stop,
     return outcome;
 }
 
-void job_run(const struct job *job, struct stop_fds stop, job_listener *listener, void *arg)
+enum job_outcome job_run_part(const struct job *job, struct stop_fds stop, job_listener *listener,
+                              void *arg, struct unfetched *unfetched, struct error *err)
 {
-    struct error err = {0};
     bool again = false;
-    enum job_outcome outcome = run_once(job, stop, listener, arg, &again, &err);
+    enum job_outcome outcome = run_once(job, stop, listener, arg, &again, unfetched, err);
 
     if (again) {
-        err = (struct error){0};
-        outcome = run_once(job, stop, listener, arg, NULL, &err);
+        *err = (struct error){0};
+        outcome = run_once(job, stop, listener, arg, NULL, unfetched, err);
     }
+    return outcome;
+}
+
+void job_run(const struct job *job, struct stop_fds stop, job_listener *listener, void *arg)
+{
+    CLEANUP(unfetched_clear) struct unfetched unfetched = {0};
+    struct error err = {0};
+    enum job_outcome outcome =
+        job_run_part(job, stop, listener, arg, job->common->push ? &unfetched : NULL, &err);
+
+    if (outcome == JOB_FAILED && unfetched.step)
+        outcome = job_push(job, stop, listener, arg, &unfetched, &err);
     listener(&(struct job_event){.kind = JOB_DONE, .outcome = outcome, .text = err.text}, arg);
 }

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "apt-push.h"
 #include "auth.h"
 #include "bundle-delta.h"
 #include "discovery/base/error.h"
@@ -39,6 +40,11 @@ struct job_common {
     const void *bundle;          /* its bytes */
     size_t bundle_size;
     const struct bundle_deltas *deltas; /* what makes it out of others; NULL: none */
+    const void *payload;                /* sent behind the bundle, for a mode that takes it; NULL:
+                                           nothing */
+    size_t payload_size;
+    const struct apt_push *push; /* packages that a machine cannot fetch are fetched here and
+                                    pushed (job-push.h); NULL: they are not */
 };
 
 struct job {

@@ -306,6 +306,16 @@ static int plan(const struct targets *targets, struct state_targets *ret, struct
     return 0;
 }
 
+/* The list of packages.sh that this mode installs from; NULL: none. */
+static const char *packages_of(const char *mode, const struct deploy_options *o)
+{
+    if (strcmp(mode, "enroll") == 0)
+        return "BEACON";
+    if (strcmp(mode, "deploy") == 0)
+        return o->deps && strcmp(o->deps, "pip") == 0 ? "PIP" : "APT";
+    return NULL;
+}
+
 int program_act(struct program *p, const struct action *action, struct error *err)
 {
     CLEANUP(progress_free_p) struct progress *progress = NULL;
@@ -330,6 +340,8 @@ int program_act(struct program *p, const struct action *action, struct error *er
     if (r < 0)
         return r;
     {
+        const struct apt_push push = {
+            .options = o, .paths = &p->paths, .list = packages_of(action->mode, o)};
         struct job_common common = {
             .user = o->user,
             .auth = auth,
@@ -347,6 +359,7 @@ int program_act(struct program *p, const struct action *action, struct error *er
             .bundle = p->bundle_bytes.data,
             .bundle_size = p->bundle_bytes.size,
             .deltas = &p->deltas,
+            .push = push.list && !action->looks ? &push : NULL,
         };
         struct deployment d = {
             .targets = &p->targets,

@@ -171,7 +171,7 @@ decode() {
 # read_vars FILE: its values in $want_…; agents in $want_agents, one a line.
 read_vars() {
 	want_agents='' want_names='' want_id='' want_orchestrator='' want_address='' want_port=9001
-	want_mode=check want_time='' want_apt_proxy='' want_digest='' want_who=''
+	want_mode=check want_time='' want_apt_proxy='' want_apt_files='' want_push='' want_digest='' want_who=''
 	want_command='' want_as=user want_lines=100 want_follow=no want_version='' want_deps=apt want_ui=no want_browser=no
 	want_login='' want_named='' want_looks='' want_public_key='' want_machine_key='' want_replace_key=''
 	slurp "$1" || { detail='no variables' && return 1; }
@@ -195,6 +195,8 @@ read_vars() {
 		mode) want_mode=$decoded ;;
 		time) want_time=$decoded ;;
 		apt_proxy) want_apt_proxy=$decoded ;;
+		apt_files) want_apt_files=$decoded ;;
+		push) want_push=$decoded ;;
 		digest) want_digest=$decoded ;;
 		who) want_who=$decoded ;;
 		command) want_command=$decoded ;;
@@ -217,9 +219,14 @@ read_vars() {
 	deploy | check | diff)
 		case $want_digest in '' | *[!0-9a-f]*) detail='digest is not hexadecimal' && return 1 ;; esac
 		;;
-	rollback | uninstall | assign | status | start | stop | restart | logs | exec | poweroff | reboot | enroll | enroll-key | sources) ;;
+	rollback | uninstall | assign | status | start | stop | restart | logs | exec | poweroff | reboot | enroll | enroll-key | sources | push) ;;
 	*) detail="this bundle knows no mode '$want_mode'" && return 1 ;;
 	esac
+	case $want_apt_files in
+	'' | /run/dcop/packages/* | /var/cache/dcop/packages/*) case $want_apt_files in *..* | *[!a-z0-9/]*) detail='apt_files is not a folder for them' && return 1 ;; esac ;;
+	*) detail='apt_files is not a folder for them' && return 1 ;;
+	esac
+	case $want_push in *[!0-9a-f\ ]*) detail='push is not a size and a digest' && return 1 ;; esac
 	case $want_port in '' | *[!0-9]* | ??????*) detail='port is not a number' && return 1 ;; esac
 	case $want_time in *[!0-9]*) detail='time is not a number' && return 1 ;; esac
 	case $want_lines in '' | *[!0-9]* | ??????????*) detail='lines is not a number' && return 1 ;; esac

@@ -250,7 +250,7 @@ static void test_no_lists(void **state)
     write_in(folder, "sources.list", "deb http://d.example.org/debian bookworm main\n");
     assert_int_equal(apt_system_named(folder, "bookworm", "trixie", "arm64", &s, &err), 0);
     assert_int_equal(apt_root_open(folder, &s, &way, true, &root, &err), 0);
-    assert_int_equal(apt_root_update(&root, &warnings, &err), -ENETUNREACH);
+    assert_int_equal(apt_root_update(&root, false, &warnings, &err), -ENETUNREACH);
     assert_non_null(strstr(err.text, "127.0.0.1"));
     tree_remove(folder);
 }
