@@ -237,6 +237,7 @@ start() {
 	: >"$log"
 	add_netns "$ns"
 	connect "$ns" "p$number" "$number"
+	[ ! -e "$state/count" ] || count_in "$ns" output
 	# The overlay is volatile: nothing of it is worth a sync. That mark has to go.
 	rm -rf "$disk/work"
 	mkdir -p "$disk/work" "$m/root"
