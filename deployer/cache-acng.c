@@ -165,6 +165,24 @@ char *acng_own_proxy(uint16_t not_port)
 
 /* --- its settings -------------------------------------------------------------- */
 
+/* It asks no port but 80, unless it is told: those of the repositories. */
+static void add_ports(const struct strings *repositories, struct text *to)
+{
+    text_adds(to, "AllowUserPorts: 80");
+    for (size_t i = 0; i < repositories->count; i++) {
+        const char *host = strstr(repositories->items[i], "://"), *colon;
+        unsigned port;
+
+        host = host ? host + 3 : repositories->items[i];
+        colon = host + strcspn(host, "/:");
+        if (*host == '[')
+            colon = host + strcspn(host, "]") + (strchr(host, ']') ? 1 : 0);
+        if (*colon == ':' && sscanf(colon + 1, "%5u", &port) == 1 && port <= UINT16_MAX)
+            text_addf(to, " %u", port);
+    }
+    text_addc(to, '\n');
+}
+
 int acng_settings_text(const struct acng_settings *s, struct text *ret)
 {
     text_addf(ret,
@@ -185,6 +203,7 @@ int acng_settings_text(const struct acng_settings *s, struct text *ret)
               "VerboseLog: 0\n"
               "Offlinemode: %d\n",
               s->folder, s->folder, s->port, s->offline);
+    add_ports(s->repositories, ret);
     if (s->proxy)
         text_addf(ret, "Proxy: %s\n", s->proxy);
     for (size_t i = 0; i < s->repositories->count; i++) {

@@ -146,6 +146,7 @@ static void on_step(struct running *r, size_t index, const struct stepwire_event
     case STEPWIRE_REFUSED: /* told once, as why the job ended */
     case STEPWIRE_HELLO:
     case STEPWIRE_ALIVE:
+    case STEPWIRE_WANT:
     case STEPWIRE_END:
     case STEPWIRE_STREAM:
         return;

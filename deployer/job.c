@@ -9,9 +9,12 @@
 
 #include "become.h"
 #include "boot.h"
+#include "forward.h"
 #include "job-push.h"
 #include "lines.h"
 #include "session.h"
+
+_Static_assert((int)GATE_TOKEN_LENGTH == (int)STEPWIRE_NONCE_LENGTH, "both are made by make_nonce");
 
 enum { STDERR_KEPT = 2048, NOISE_KEPT = 512, ORCHESTRATOR_PORT = 9000 };
 
@@ -46,18 +49,22 @@ struct run {
     char nonce[STEPWIRE_NONCE_LENGTH + 1];
     struct stepwire wire;
     struct text settings;
-    bool scanned;                /* the host key is known, which is all that was wanted */
-    bool may_have_password;      /* the machine's pin is one that passwords go by */
-    bool password_sent;          /* to sudo */
-    struct text noise;           /* the start of standard output, until the hello */
-    struct text complaints;      /* the tail of standard error */
-    struct text why;             /* the words of the step that failed */
-    struct text others;          /* what answered at its addresses and was not it */
-    struct lines output, errors; /* of a command, once it streams */
-    struct text left;            /* the steps that a stopped run has left */
-    struct text stop;            /* what tells the machine to stop */
-    bool planned;                /* it has steps, between which it can stop */
-    bool at_work;                /* on one of them */
+    bool scanned;                          /* the host key is known, which is all that was wanted */
+    bool may_have_password;                /* the machine's pin is one that passwords go by */
+    bool password_sent;                    /* to sudo */
+    struct text noise;                     /* the start of standard output, until the hello */
+    struct text complaints;                /* the tail of standard error */
+    struct text why;                       /* the words of the step that failed */
+    struct text others;                    /* what answered at its addresses and was not it */
+    struct lines output, errors;           /* of a command, once it streams */
+    struct gate_rules gate;                /* of the forward to the caches */
+    char token[STEPWIRE_NONCE_LENGTH + 1]; /* this run's and this machine's; "": not yet */
+    unsigned port;                         /* of the machine, which leads to the caches */
+    struct text caches;                    /* what it is told of them */
+    struct text left;                      /* the steps that a stopped run has left */
+    struct text stop;                      /* what tells the machine to stop */
+    bool planned;                          /* it has steps, between which it can stop */
+    bool at_work;                          /* on one of them */
     bool ended, changed, failed, would_change, stopped;
     bool whole;                  /* no delta this time */
     bool delta_sent;             /* and nothing was heard of the bundle's own since */
@@ -167,6 +174,17 @@ static int add_addresses(const struct job *job, const struct address *peer,
     return 0;
 }
 
+static void add_kept(const struct upstream *u, const char *key, const struct address *local,
+                     struct text *ret)
+{
+    CLEANUP_TEXT struct text url = TEXT_INIT;
+
+    if (u->size == 0)
+        return;
+    upstream_add_url(u, NULL, 0, local, &url);
+    job_add_setting(ret, key, text_str(&url));
+}
+
 int job_settings(const struct job *job, const char *nonce, const struct address *peer,
                  const struct address *local, struct text *ret, struct error *err)
 {
@@ -182,6 +200,14 @@ int job_settings(const struct job *job, const char *nonce, const struct address 
     job_add_setting(ret, "login", user_of(job));
     if (job->target.named)
         text_adds(ret, "named yes\n");
+    if (common->upstreams) {
+        text_adds(ret, common->upstreams->apt.size ? "caches apt\n" : "");
+        text_adds(ret, common->upstreams->pip.size ? "caches pip\n" : "");
+    }
+    if (common->upstreams && common->keep_proxy && local) {
+        add_kept(&common->upstreams->apt, "keep_apt_proxy", local, ret);
+        add_kept(&common->upstreams->pip, "keep_pip_index", local, ret);
+    }
     if (common->looks)
         text_adds(ret, "looks yes\n");
     for (size_t i = 0; i < job->target.agents.count; i++)
@@ -253,6 +279,83 @@ static void on_hello(struct run *run, const struct stepwire_event *event)
         (void)session_send(run->session, common->payload, common->payload_size);
 }
 
+/* 128 bits in hexadecimal: a run's nonce, and its token. */
+static int make_nonce(char ret[static STEPWIRE_NONCE_LENGTH + 1])
+{
+    unsigned char bytes[STEPWIRE_NONCE_LENGTH / 2];
+
+    if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+        return -EIO;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        (void)snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
+    return 0;
+}
+
+static void add_cache(struct run *run, const char *key, const struct upstream *u,
+                      const struct address *local)
+{
+    CLEANUP_TEXT struct text url = TEXT_INIT;
+    char userinfo[sizeof(GATE_USER) + 1 + GATE_TOKEN_LENGTH];
+
+    if (u->size == 0)
+        return;
+    (void)snprintf(userinfo, sizeof(userinfo), GATE_USER ":%s", run->token);
+    upstream_add_url(u, local ? NULL : userinfo, run->port, local, &url);
+    job_add_setting(&run->caches, key, text_str(&url));
+    memset(userinfo, 0, sizeof(userinfo));
+    text_wipe(&url);
+    url = TEXT_INIT;
+}
+
+static const char no_forwarding[] =
+    "its sshd forwards no port (AllowTcpForwarding or PermitListen in sshd_config there), so the "
+    "caches cannot be reached through the connection: set `AllowTcpForwarding remote` there, or "
+    "deploy with --cache-direct, and it asks them over the network";
+
+/* Tells the machine, which waits for it. */
+static void on_forwarded(unsigned port, void *arg)
+{
+    struct run *run = arg;
+    const struct upstreams *all = run->job->common->upstreams;
+    struct address local;
+    bool direct = port == 0 && all && all->direct && session_local(run->session, &local) == 0;
+
+    run->port = port;
+    if (port > 0 || direct) {
+        add_cache(run, "apt_proxy", &all->apt, direct ? &local : NULL);
+        add_cache(run, "pip_index", &all->pip, direct ? &local : NULL);
+    } else if (all) {
+        struct stepwire_event note = {
+            .kind = STEPWIRE_NOTE, .name = "", .detail = no_forwarding, .lines = ""};
+
+        tell(run, &(struct job_event){.kind = JOB_STEP, .step = &note});
+        job_add_setting(&run->caches, "no_cache", no_forwarding);
+    }
+    text_addf(&run->caches, "end %s\n", run->nonce);
+    (void)session_send(run->session, run->caches.data, run->caches.size);
+}
+
+/* The machine has something to fetch. */
+static void on_want(struct run *run)
+{
+    const struct upstreams *all = run->job->common->upstreams;
+    struct forward_options options = {.rules = &run->gate, .upstreams = all};
+
+    if (run->caches.size > 0 || *run->token)
+        return; /* it was told, or will be */
+    if (!all || make_nonce(run->token) < 0) {
+        on_forwarded(0, run);
+        return;
+    }
+    run->gate = (struct gate_rules){.apt = all->apt.size > 0,
+                                    .pip = all->pip.size > 0,
+                                    .pip_host = all->pip_host,
+                                    .own = &all->own};
+    gate_credential(run->token, run->gate.credential);
+    if (session_forward(run->session, &options) < 0)
+        on_forwarded(0, run);
+}
+
 static void on_output_line(const char *line, void *arg)
 {
     tell(arg, &(struct job_event){.kind = JOB_OUTPUT, .text = line});
@@ -274,6 +377,10 @@ static void on_event(const struct stepwire_event *event, void *arg)
         return;
     case STEPWIRE_ALIVE:
         session_beats(run->session);
+        return;
+    case STEPWIRE_WANT:
+        if (strcmp(event->name, "cache") == 0)
+            on_want(run);
         return;
     case STEPWIRE_CHECK:
     case STEPWIRE_RESULT:
@@ -371,17 +478,6 @@ static int on_errors(const void *bytes, size_t size, void *arg, struct error *er
         t->size = STDERR_KEPT;
     }
     return r;
-}
-
-static int make_nonce(char ret[static STEPWIRE_NONCE_LENGTH + 1])
-{
-    unsigned char bytes[STEPWIRE_NONCE_LENGTH / 2];
-
-    if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
-        return -EIO;
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        (void)snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
-    return 0;
 }
 
 /* The last line that the machine said on standard error, for a person. */
@@ -520,8 +616,11 @@ static enum job_outcome execute(struct run *run, struct stop_fds stop, struct er
         .check = check_hostkey,
         .arg = run,
     };
-    struct session_handler handler = {
-        .output = on_output, .errors = on_errors, .stop = on_stop, .arg = run};
+    struct session_handler handler = {.output = on_output,
+                                      .errors = on_errors,
+                                      .stop = on_stop,
+                                      .forwarded = on_forwarded,
+                                      .arg = run};
     CLEANUP_TEXT struct text command = TEXT_INIT;
     int status = -1, r;
 
@@ -566,6 +665,9 @@ static enum job_outcome run_once(const struct job *job, struct stop_fds stop,
     if (ret_again)
         *ret_again = outcome == JOB_FAILED && run.delta_sent;
     text_wipe(&run.settings);
+    text_wipe(&run.caches);
+    explicit_bzero(run.token, sizeof(run.token));
+    explicit_bzero(&run.gate, sizeof(run.gate));
     text_clear(&run.noise);
     text_clear(&run.complaints);
     text_clear(&run.why);

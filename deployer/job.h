@@ -17,6 +17,7 @@
 #include "session.h"
 #include "stepwire.h"
 #include "target.h"
+#include "upstream.h"
 
 enum { JOB_FINGERPRINT_MAX = 64 };
 
@@ -39,6 +40,8 @@ struct job_common {
     const char *bundle_digest;   /* names the bundle on the machine */
     const void *bundle;          /* its bytes */
     size_t bundle_size;
+    const struct upstreams *upstreams;  /* the caches that it may have packages from; NULL: none */
+    bool keep_proxy;                    /* they stay in the machine's settings */
     const struct bundle_deltas *deltas; /* what makes it out of others; NULL: none */
     const void *payload;                /* sent behind the bundle, for a mode that takes it; NULL:
                                            nothing */

@@ -12,6 +12,8 @@
 OPTION_FLAG(struct deploy_options, partial)
 OPTION_FLAG(struct deploy_options, check)
 OPTION_FLAG(struct deploy_options, browser)
+OPTION_FLAG(struct deploy_options, cache_direct)
+OPTION_FLAG(struct deploy_options, keep_proxy)
 OPTION_STRING(struct deploy_options, ui)
 OPTION_FLAG(struct deploy_options, resume)
 OPTION_FLAG(struct deploy_options, accept_new)
@@ -164,6 +166,12 @@ static const struct option_row rows[] = {
      "Python packages come from this index; default:\n"
      "likewise, devpi",
      set_pip_index},
+    {0, "cache-direct", OPTION_NONE, NULL,
+     "a machine whose sshd forwards no port may ask them\nover the network", set_cache_direct},
+    {0, "keep-proxy", OPTION_NONE, NULL,
+     "machines keep the caches in their settings of apt\nand pip; they must reach them over the "
+     "network",
+     set_keep_proxy},
     {0, "offline", OPTION_NONE, NULL, "nothing is fetched from the internet", set_offline},
     {'j', "forks", OPTION_REQUIRED, "N", "machines at once; default 32", set_forks},
     {0, "orchestrator", OPTION_REQUIRED, "IP[:PORT]",

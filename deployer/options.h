@@ -35,7 +35,9 @@ struct deploy_options {
     unsigned discovery_ms; /* how long to look for machines */
     unsigned forks;
     bool browser;
-    bool offline; /* nothing is fetched from the internet */
+    bool keep_proxy;   /* the caches stay in the machines' settings */
+    bool cache_direct; /* machines may ask the caches over the network */
+    bool offline;      /* nothing is fetched from the internet */
     bool partial, check, diff, resume, accept_new, ask_pass, ask_become_pass, json, quiet, verbose,
         help, version;
     /* Of single verbs: */

@@ -306,6 +306,16 @@ static int plan(const struct targets *targets, struct state_targets *ret, struct
     return 0;
 }
 
+/* The caches that machines are led to. */
+static int find_caches(struct program *p, struct upstreams *ret, bool *ret_any, struct error *err)
+{
+    CLEANUP(caches_clear) struct caches caches = {0};
+    int r = caches_find(&p->options, &p->paths, &caches, err);
+
+    *ret_any = r == 0 && (caches.apt_proxy || caches.pip_index);
+    return *ret_any ? upstreams_find(&caches, p->options.cache_direct, ret, err) : r;
+}
+
 /* The list of packages.sh that this mode installs from; NULL: none. */
 static const char *packages_of(const char *mode, const struct deploy_options *o)
 {
@@ -323,6 +333,8 @@ int program_act(struct program *p, const struct action *action, struct error *er
     bool with_pydcop = p->spec != NULL;
     CLEANUP_STRINGS struct strings wish = {0};
     CLEANUP(state_targets_clear) struct state_targets planned = {0};
+    CLEANUP(upstreams_clear) struct upstreams upstreams = {0};
+    bool caches = false;
     int signal = 0;
     CLEANUP(auth_free_p) struct auth *auth = NULL;
     int r = read_keys(p, &auth, err);
@@ -337,6 +349,8 @@ int program_act(struct program *p, const struct action *action, struct error *er
         r = plan(&p->targets, &planned, err);
     if (r == 0)
         r = start_progress(o, action->no_recap, &progress, err);
+    if (r == 0 && action->fetches)
+        r = find_caches(p, &upstreams, &caches, err);
     if (r < 0)
         return r;
     {
@@ -358,6 +372,8 @@ int program_act(struct program *p, const struct action *action, struct error *er
             .bundle_digest = p->bundle.bundle_digest,
             .bundle = p->bundle_bytes.data,
             .bundle_size = p->bundle_bytes.size,
+            .keep_proxy = o->keep_proxy,
+            .upstreams = caches ? &upstreams : NULL,
             .deltas = &p->deltas,
             .push = push.list && !action->looks ? &push : NULL,
         };

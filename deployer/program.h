@@ -77,6 +77,7 @@ struct action {
     const struct text *settings; /* more lines for it, see job.h; may be NULL */
     bool scan;                   /* host keys alone: a deployment_listener hears "hostkey" */
     bool looks;                  /* changes nothing, says what would change */
+    bool fetches;                /* machines may want packages: the caches are for them */
     bool unrecorded;             /* it changes nothing: no entry in the history */
     bool no_recap;               /* the verb itself tells the result */
     deployment_listener *listener;

@@ -7,6 +7,7 @@
 #include <libssh/callbacks.h>
 #include <libssh/libssh.h>
 
+#include "deployer/forward.h"
 #include "deployer/pulse.h"
 #include "deployer/session.h"
 
@@ -14,6 +15,8 @@ struct part {
     const char *bytes;
     size_t size;
 };
+
+enum forwarding { FORWARD_NONE, FORWARD_WANTED, FORWARD_ASKED, FORWARD_DECIDED };
 
 struct session {
     ssh_session ssh; /* owns the socket once it is set */
@@ -33,6 +36,10 @@ struct session {
     const char *command;
     struct part parts[SESSION_PARTS_MAX];
     size_t n_parts;
+    struct forward *forward; /* NULL: none */
+    enum forwarding forwarding;
+    int forward_port;
+    bool sign_asked; /* libssh may hold the answer to a keepalive */
     bool begun, beats, streams, closed;
     struct pulse machine, heart; /* of the connection; of the command, but when it streams */
     uint64_t acked;

@@ -43,6 +43,12 @@ static int give_up(const char *who, const struct pulse *p, struct error *err)
                      who, p->limit_ms / 1000.0);
 }
 
+/* libssh has room for one global request at a time. */
+static bool is_asking_for_forward(const struct session *s)
+{
+    return s->forwarding == FORWARD_WANTED || s->forwarding == FORWARD_ASKED;
+}
+
 static int feel_pulse(struct session *s, struct error *err)
 {
     int64_t now = session_now_ms();
@@ -53,7 +59,8 @@ static int feel_pulse(struct session *s, struct error *err)
         return give_up("it", &s->machine, err);
     if (!s->streams && pulse_is_dead(&s->heart, now))
         return give_up("what is at work there", &s->heart, err);
-    if (pulse_is_to_ask(&s->machine, now)) {
+    if (pulse_is_to_ask(&s->machine, now) && !is_asking_for_forward(s)) {
+        s->sign_asked = true;
         /* Called once it takes the answer to the last question, if there is
          * one; then it asks.  libssh's own state keeps it to one at a time. */
         (void)ssh_send_keepalive(s->ssh);
@@ -69,7 +76,11 @@ static int turn_running(struct session *s, struct error *err)
 
     if (!s->begun)
         return session_turn(s, s->deadline, err);
-    r = session_wait_until(s, !s->streams && beat < next ? beat : next, err);
+    if (!s->streams && beat < next)
+        next = beat;
+    if (s->forward && forward_next(s->forward) < next)
+        next = forward_next(s->forward);
+    r = session_wait_until(s, next, err);
     return r < 0 ? r : feel_pulse(s, err);
 }
 
@@ -114,6 +125,20 @@ static void on_close(ssh_session ssh, ssh_channel channel, void *arg)
     ((struct session *)arg)->closed = true;
 }
 
+/* What the machine asks for: a connection to its port that leads here.  1 refuses;
+ * what nobody looks at would be kept without a bound. */
+static int on_message(ssh_session ssh, ssh_message message, void *arg)
+{
+    struct session *s = arg;
+
+    (void)ssh;
+    if (!s->forward || s->forwarding != FORWARD_DECIDED ||
+        ssh_message_type(message) != SSH_REQUEST_CHANNEL_OPEN ||
+        ssh_message_subtype(message) != SSH_CHANNEL_FORWARDED_TCPIP)
+        return 1;
+    return forward_accept(s->forward, message, session_now_ms()) ? 0 : 1;
+}
+
 static int call_open(struct session *s)
 {
     return ssh_channel_open_session(s->channel);
@@ -144,6 +169,7 @@ static int start(struct session *s, const char *command, struct error *err)
     r = session_repeat(s, call_open, &result, err);
     if (r == 0 && result != SSH_OK)
         r = session_libssh_error(s, -EPROTO, "cannot open a channel", err);
+    ssh_set_message_callback(s->ssh, on_message, s);
     s->command = command;
     if (r == 0)
         r = session_repeat(s, call_exec, &result, err);
@@ -178,6 +204,39 @@ void session_beats(struct session *s)
 void session_streams(struct session *s)
 {
     s->streams = true;
+}
+
+int session_forward(struct session *s, const struct forward_options *options)
+{
+    s->forward = forward_new(s->ssh, s->event, options);
+    if (!s->forward)
+        return -ENOMEM;
+    s->forwarding = FORWARD_WANTED;
+    return 0;
+}
+
+/* Asks for the port.  libssh reads its number from the last packet that came
+ * (channels.c, ssh_channel_listen_forward): the command says nothing meanwhile, and
+ * the answer to a keepalive is taken before. */
+static void ask_for_forward(struct session *s)
+{
+    int r;
+
+    if (s->forwarding == FORWARD_WANTED) {
+        if (s->sign_asked && ssh_send_keepalive(s->ssh) == SSH_AGAIN)
+            return;
+        s->sign_asked = false;
+        s->forwarding = FORWARD_ASKED;
+    }
+    r = ssh_channel_listen_forward(s->ssh, "127.0.0.1", 0, &s->forward_port);
+    if (r == SSH_AGAIN)
+        return;
+    s->forwarding = FORWARD_DECIDED;
+    if (r != SSH_OK || s->forward_port < 1024 || s->forward_port > UINT16_MAX) {
+        s->forward_port = 0;
+        forward_free(TAKE_PTR(s->forward));
+    }
+    s->handler->forwarded((unsigned)s->forward_port, s->handler->arg);
 }
 
 /* Sends what the window and the socket take.  No more is handed to libssh
@@ -241,12 +300,18 @@ int session_run(struct session *s, const char *command, const struct session_han
     s->status = -1;
     r = start(s, command, err);
     while (r == 0 && !s->closed) {
+        if (is_asking_for_forward(s))
+            ask_for_forward(s);
+        if (s->forward)
+            forward_turn(s->forward, session_now_ms());
         r = pump(s, err);
         if (r == 0)
             r = turn_running(s, err);
         if (s->failure < 0)
             r = s->failure;
     }
+    forward_free(TAKE_PTR(s->forward));
+    s->forwarding = FORWARD_NONE;
     if (s->channel)
         ssh_channel_free(TAKE_PTR(s->channel));
     if (r < 0)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <libssh/libssh.h>
+#include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -185,7 +186,7 @@ static int explain_no_ssh(struct session *s, const struct session_options *o, in
                          "port %u takes the connection, but no SSH server answered within %g s: "
                          "the machine hangs or is overloaded (restart it), or the port is another "
                          "program's",
-                         o->port, s->timeout_ms / 100 / 10.0);
+                         o->port, round(s->timeout_ms / 100.0) / 10.0);
     if (r < 0 && r != -ECONNRESET)
         return r;
     if (r == -ECONNRESET || strstr(said, "disconnected") || strstr(said, "closed by remote") ||
@@ -289,6 +290,7 @@ void session_free(struct session *s)
 {
     if (!s)
         return;
+    forward_free(s->forward);
     if (s->event) {
         if (s->watched >= 0)
             (void)ssh_event_remove_fd(s->event, s->watched);

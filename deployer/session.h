@@ -71,6 +71,8 @@ struct session_handler {
     int (*errors)(const void *bytes, size_t size, void *arg, struct error *err);
     /* It is to stop: true when it was told, and will end by itself; may be NULL. */
     bool (*stop)(void *arg);
+    /* After session_forward: the machine's port that leads here; 0: its sshd refuses. */
+    void (*forwarded)(unsigned port, void *arg);
     void *arg;
 };
 
@@ -85,8 +87,13 @@ int session_run(struct session *s, const char *command, const struct session_han
 /* From within a handler: bytes for the command's standard input, sent in this
  * order as its window allows.  The bytes stay the caller's until session_run
  * returns. */
-enum { SESSION_PARTS_MAX = 4 };
+enum { SESSION_PARTS_MAX = 6 };
 int session_send(struct session *s, const void *bytes, size_t size);
+struct forward_options;
+/* From within a handler, once a run, while the command is silent until it hears of
+ * it: a port of the machine's loopback is to lead to the caches (forward.h) until
+ * the command has ended.  -ENOMEM. */
+int session_forward(struct session *s, const struct forward_options *options);
 /* From within a handler, what silence means from here on.  The command is the
  * one that was meant, and looks at the machine: it says something in between. */
 void session_begun(struct session *s);

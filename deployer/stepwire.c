@@ -119,7 +119,8 @@ static const struct verb {
     {"plan", STEPWIRE_PLAN, false, false},       {"busy", STEPWIRE_BUSY, false, false},
     {"refused", STEPWIRE_REFUSED, false, false}, {"end", STEPWIRE_END, false, true},
     {"diff", STEPWIRE_DIFF, true, false},        {"note", STEPWIRE_NOTE, false, false},
-    {"stream", STEPWIRE_STREAM, false, false},   {"alive", STEPWIRE_ALIVE, false, false},
+    {"want", STEPWIRE_WANT, true, false},        {"stream", STEPWIRE_STREAM, false, false},
+    {"alive", STEPWIRE_ALIVE, false, false},
 };
 
 static int parse_plan(const char *field, unsigned *ret)

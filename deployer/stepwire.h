@@ -18,6 +18,8 @@
  *     busy   WHO                       another run is at work there
  *     refused WHY                      it will not begin, or was ended
  *     diff   STEP TEXT                 lines of what a change would write, in pieces
+ *     want   cache                     waits for where the caches are, and says nothing
+ *                                      until it is told
  *     note   TEXT                      what it waits for
  *     alive                            whoever follows the run is there, each
  *                                      PULSE_BEAT_MS (pulse.h)
@@ -62,6 +64,7 @@ enum stepwire_kind {
     STEPWIRE_NOTE,    /* detail */
     STEPWIRE_STREAM,  /* once without bytes; then again with each piece that comes */
     STEPWIRE_ALIVE,
+    STEPWIRE_WANT, /* name */
 };
 
 enum step_status { STEP_OK, STEP_CHANGE, STEP_CHANGED, STEP_FAILED, STEP_SKIPPED };

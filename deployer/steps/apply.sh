@@ -159,6 +159,7 @@ step_failed() {
 # The unit has ended.  Killed, it left no end line: write it, for whoever follows.
 run_finish() {
 	RUN=$1
+	rm -f "$RUN/apt.conf" "$RUN/pip.conf" "$RUN/no-cache"
 	_last=$(tail -n 1 "$RUN/events" 2>/dev/null) || return 0
 	case $_last in end"$TAB"*) return 0 ;; esac
 	exec 3>>"$RUN/events"

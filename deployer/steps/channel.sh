@@ -128,10 +128,66 @@ run_check() {
 	elif ! is_to_change; then
 		event end changes
 	else
+		ask_for_caches "$@"
 		start_unit
 		follow "$RUNS/$nonce"
 	fi
 }
+
+# ask_for_caches STEP…: where packages come from, in $cache_apt and $cache_pip, if a step
+# is to fetch some; in $no_cache why not.  Nothing is said here until the answer has come:
+# the port to the caches is being made meanwhile (deployer/session-run.c).
+ask_for_caches() {
+	cache_apt='' cache_pip='' no_cache=''
+	[ -n "$want_caches" ] || return 0
+	case $NL$changes in
+	*"${NL}apt$NL"*) ;;
+	*"${NL}pydcop$NL"*) if [ "$want_deps" != pip ] || [ -d "$B/wheels" ]; then return 0; fi ;;
+	*) return 0 ;;
+	esac
+	event want cache
+	while IFS= read -r _line <&4; do
+		case $_line in
+		"end $nonce") return 0 ;;
+		"stop $nonce")
+			for file; do
+				step_name "$file"
+				event result "$name" skipped stopped ''
+			done
+			event end skipped
+			exit 0
+			;;
+		esac
+		decode "${_line#* }" || continue
+		case ${_line%% *} in
+		apt_proxy) cache_apt=$decoded ;;
+		pip_index) cache_pip=$decoded ;;
+		no_cache) no_cache=$decoded ;;
+		esac
+	done
+	exit 1 # nobody is there any more
+}
+
+# write_caches FOLDER: settings for apt and pip, for root alone: they hold the run's
+# credential.  Of apt's files those of the machine would count more (apt.conf(5)), but
+# what is said for apt-get by name counts last.  An empty value takes the machine's away.
+write_caches() (
+	umask 077
+	if [ -n "${cache_apt:-}" ]; then
+		cat >"$1/apt.conf" <<-EOF
+			Binary::apt-get::Acquire::http::Proxy "$cache_apt";
+			Binary::apt-get::Acquire::http::Proxy-Auto-Detect "";
+			Binary::apt-get::Acquire::http::ProxyAutoDetect "";
+		EOF
+	fi
+	if [ -n "${cache_pip:-}" ]; then
+		printf '[global]\nindex-url = %s\nextra-index-url =\nproxy =\n' "$cache_pip" >"$1/pip.conf"
+		_host=${cache_pip#http://}
+		_host=${_host#*@}
+		printf 'trusted-host = %s\n' "${_host%%/*}" >>"$1/pip.conf"
+	fi
+	[ -z "${no_cache:-}" ] || printf '%s\n' "$no_cache" >"$1/no-cache"
+)
 
 # show_step: what the step just checked would write, as its `show` says.
 show_step() {
@@ -223,6 +279,7 @@ start_unit() {
 	: >"$_dir/events"
 	: >"$_dir/log"
 	cp "$vars" "$_dir/vars"
+	write_caches "$_dir"
 	printf '%s\n' "$start_uptime" >"$_dir/uptime"
 	session_pid
 	printf '%s\n' "$session_pid" >"$_dir/session"

@@ -171,7 +171,7 @@ decode() {
 # read_vars FILE: its values in $want_…; agents in $want_agents, one a line.
 read_vars() {
 	want_agents='' want_names='' want_id='' want_orchestrator='' want_address='' want_port=9001
-	want_mode=check want_time='' want_apt_proxy='' want_apt_files='' want_push='' want_digest='' want_who=''
+	want_mode=check want_time='' want_apt_proxy='' want_apt_files='' want_push='' want_caches='' want_keep_apt='' want_keep_pip='' want_digest='' want_who=''
 	want_command='' want_as=user want_lines=100 want_follow=no want_version='' want_deps=apt want_ui=no want_browser=no
 	want_login='' want_named='' want_looks='' want_public_key='' want_machine_key='' want_replace_key=''
 	slurp "$1" || { detail='no variables' && return 1; }
@@ -195,6 +195,9 @@ read_vars() {
 		mode) want_mode=$decoded ;;
 		time) want_time=$decoded ;;
 		apt_proxy) want_apt_proxy=$decoded ;;
+		keep_apt_proxy) want_keep_apt=$decoded ;;
+		keep_pip_index) want_keep_pip=$decoded ;;
+		caches) want_caches=$want_caches$decoded$NL ;;
 		apt_files) want_apt_files=$decoded ;;
 		push) want_push=$decoded ;;
 		digest) want_digest=$decoded ;;

@@ -118,6 +118,7 @@ static int run(struct program *p, struct error *err)
                 : o->check ? "check"
                            : "deploy",
         .settings = &settings,
+        .fetches = !o->check,
         .unrecorded = o->check,
     };
     const struct bundle_extra extras[] = {{o->ui, "ui/"}, {NULL, NULL}};

@@ -166,6 +166,7 @@ static int hand_over_beacon(struct program *p, struct facts *facts, struct error
     struct action action = {
         .mode = "enroll",
         .settings = &settings,
+        .fetches = !p->options.check,
         .looks = p->options.check,
         .unrecorded = p->options.check,
         .listener = facts_hear,

@@ -64,7 +64,7 @@ static void write_file(const struct fixture *f, const char *name, const char *te
 static void acng_serves_its_repositories_and_nothing_else(void **state)
 {
     char *uris[] = {(char *)(uintptr_t) "http://deb.example.org/debian",
-                    (char *)(uintptr_t) "https://packages.example.org/pi"};
+                    (char *)(uintptr_t) "https://packages.example.org:8443/pi"};
     struct strings list = {.items = uris, .count = 2};
     struct acng_settings s = {.folder = "/s/apt",
                               .port = 23456,
@@ -75,26 +75,28 @@ static void acng_serves_its_repositories_and_nothing_else(void **state)
 
     (void)state;
     assert_int_equal(acng_settings_text(&s, &text), 0);
-    assert_string_equal(text_str(&text),
-                        "# Written by dcop-deploy cache; changes are lost.\n"
-                        "CacheDir: /s/apt/cache\n"
-                        "LogDir: /s/apt/log\n"
-                        "SupportDir: /usr/lib/apt-cacher-ng\n"
-                        "SocketPath:\n"
-                        "ForeGround: 1\n"
-                        "BindAddress: 127.0.0.1\n"
-                        "Port: 23456\n"
-                        "ForceManaged: 1\n"
-                        "PassThroughPattern: ^$\n"
-                        "ReportPage:\n"
-                        "ExThreshold: 100000\n"
-                        "VerboseLog: 0\n"
-                        "Offlinemode: 1\n"
-                        "Proxy: http://proxy.example.org:3128\n"
-                        "Remap-deb.example.org_debian_f2bea94f: http://deb.example.org/debian ; "
-                        "http://deb.example.org/debian\n"
-                        "Remap-packages.example.org_pi_1ae10ba4: http://packages.example.org/pi ; "
-                        "https://packages.example.org/pi\n");
+    assert_string_equal(
+        text_str(&text),
+        "# Written by dcop-deploy cache; changes are lost.\n"
+        "CacheDir: /s/apt/cache\n"
+        "LogDir: /s/apt/log\n"
+        "SupportDir: /usr/lib/apt-cacher-ng\n"
+        "SocketPath:\n"
+        "ForeGround: 1\n"
+        "BindAddress: 127.0.0.1\n"
+        "Port: 23456\n"
+        "ForceManaged: 1\n"
+        "PassThroughPattern: ^$\n"
+        "ReportPage:\n"
+        "ExThreshold: 100000\n"
+        "VerboseLog: 0\n"
+        "Offlinemode: 1\n"
+        "AllowUserPorts: 80 8443\n"
+        "Proxy: http://proxy.example.org:3128\n"
+        "Remap-deb.example.org_debian_f2bea94f: http://deb.example.org/debian ; "
+        "http://deb.example.org/debian\n"
+        "Remap-packages.example.org_8443_pi_10a4d94c: http://packages.example.org:8443/pi ; "
+        "https://packages.example.org:8443/pi\n");
 }
 
 static void a_repository_is_known_by_host_and_path(void **state)

@@ -1,0 +1,368 @@
+#include "deployer/forward.h"
+
+#include <errno.h>
+#include <libssh/callbacks.h>
+#include <libssh/server.h> /* of a message, what channel it wants */
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    UP_MAX = 64 * 1024, /* of requests that the cache has not taken yet */
+    DOWN_MAX = 16 * 1024,
+    ROUNDS = 8,         /* of one connection in a turn, so that others have theirs */
+    PATIENCE_MS = 10000 /* for a first request, for a connect, for a cache that is to end */
+};
+
+struct connection {
+    struct forward *forward;
+    ssh_channel channel;
+    struct ssh_channel_callbacks_struct callbacks;
+    struct gate gate;
+    int fd;        /* to the cache; -1: none */
+    short watched; /* for what the loop looks at it */
+    short ready;   /* what the loop saw */
+    bool connecting, half_closed;
+    bool machine_ended; /* it sends no more */
+    bool cache_ended;   /* likewise */
+    bool answered;      /* by us, instead of the cache */
+    bool gone;
+    int64_t deadline; /* INT64_MAX: none */
+    unsigned status;  /* what to answer; 0: nothing */
+    const char *why;
+    struct text up; /* requests; those before up_at were sent */
+    size_t up_at;
+    struct text down; /* answers; those before down_at were sent */
+    size_t down_at;
+};
+
+struct forward {
+    ssh_session ssh;
+    ssh_event event;
+    struct forward_options options;
+    int64_t now;
+    struct connection *connections[FORWARD_CONNECTIONS_MAX];
+};
+
+struct forward *forward_new(ssh_session ssh, ssh_event event, const struct forward_options *o)
+{
+    struct forward *f = calloc(1, sizeof(*f));
+
+    if (f)
+        *f = (struct forward){.ssh = ssh, .event = event, .options = *o};
+    return f;
+}
+
+static int on_ready(socket_t fd, int events, void *arg)
+{
+    struct connection *c = arg;
+
+    (void)fd;
+    c->ready = (short)(c->ready | events);
+    return SSH_OK;
+}
+
+static void watch(struct connection *c, short events)
+{
+    if (events == c->watched)
+        return;
+    if (c->watched)
+        (void)ssh_event_remove_fd(c->forward->event, c->fd);
+    c->watched = 0;
+    if (events && ssh_event_add_fd(c->forward->event, c->fd, events, on_ready, c) == SSH_OK)
+        c->watched = events;
+    else if (events)
+        c->gone = true;
+}
+
+static void close_cache(struct connection *c)
+{
+    if (c->fd < 0)
+        return;
+    watch(c, 0);
+    (void)close(c->fd);
+    c->fd = -1;
+    c->connecting = false;
+    c->cache_ended = true;
+}
+
+static void connection_free(struct connection *c)
+{
+    if (!c)
+        return;
+    close_cache(c);
+    /* libssh keeps a channel until the other side has closed it, too. */
+    (void)ssh_remove_channel_callbacks(c->channel, &c->callbacks);
+    ssh_channel_free(c->channel);
+    text_wipe(&c->up);
+    text_clear(&c->down);
+    free(c);
+}
+
+void forward_free(struct forward *f)
+{
+    if (!f)
+        return;
+    for (size_t i = 0; i < FORWARD_CONNECTIONS_MAX; i++)
+        connection_free(f->connections[i]);
+    free(f);
+}
+
+/* --- what libssh tells, from within its own work ------------------------------------- */
+
+/* Will be answered once the cache has answered what came before. */
+static void fail(struct connection *c, unsigned status, const char *why)
+{
+    if (c->status)
+        return;
+    c->status = status;
+    c->why = why;
+    c->deadline = c->forward->now + PATIENCE_MS;
+}
+
+static int on_data(ssh_session ssh, ssh_channel channel, void *data, uint32_t size, int is_stderr,
+                   void *arg)
+{
+    struct connection *c = arg;
+    int r;
+
+    (void)ssh, (void)channel;
+    if (is_stderr || c->status || c->gone)
+        return (int)size; /* passed over */
+    r = gate_feed(&c->gate, data, size, &c->up);
+    if (r == -EACCES)
+        fail(c, c->gate.status, c->gate.why);
+    else if (r < 0 || c->up.size - c->up_at > UP_MAX)
+        c->gone = true;
+    return (int)size;
+}
+
+static void on_eof(ssh_session ssh, ssh_channel channel, void *arg)
+{
+    (void)ssh, (void)channel;
+    ((struct connection *)arg)->machine_ended = true;
+}
+
+static void on_close(ssh_session ssh, ssh_channel channel, void *arg)
+{
+    (void)ssh, (void)channel;
+    ((struct connection *)arg)->gone = true;
+}
+
+bool forward_accept(struct forward *f, ssh_message message, int64_t now_ms)
+{
+    struct connection *c;
+    size_t i = 0;
+
+    while (i < FORWARD_CONNECTIONS_MAX && f->connections[i])
+        i++;
+    if (i == FORWARD_CONNECTIONS_MAX)
+        return false;
+    c = calloc(1, sizeof(*c));
+    if (!c)
+        return false;
+    c->channel = ssh_message_channel_request_open_reply_accept(message);
+    if (!c->channel) {
+        free(c);
+        return true; /* it was answered as far as it can be */
+    }
+    c->forward = f;
+    c->fd = -1;
+    c->deadline = now_ms + PATIENCE_MS;
+    gate_init(&c->gate, f->options.rules);
+    c->callbacks = (struct ssh_channel_callbacks_struct){
+        .userdata = c,
+        .channel_data_function = on_data,
+        .channel_eof_function = on_eof,
+        .channel_close_function = on_close,
+    };
+    ssh_callbacks_init(&c->callbacks);
+    if (ssh_set_channel_callbacks(c->channel, &c->callbacks) != SSH_OK) {
+        ssh_channel_free(c->channel);
+        free(c);
+        return true;
+    }
+    f->connections[i] = c;
+    return true;
+}
+
+/* --- a turn --------------------------------------------------------------------------- */
+
+static void connect_cache(struct connection *c)
+{
+    const struct upstreams *all = c->forward->options.upstreams;
+    const struct upstream *u = c->gate.to == GATE_APT ? &all->apt : &all->pip;
+
+    c->fd = socket(u->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (c->fd >= 0 && connect(c->fd, (const struct sockaddr *)&u->address, u->size) < 0 &&
+        errno != EINPROGRESS)
+        close_cache(c);
+    if (c->fd < 0) {
+        c->cache_ended = true;
+        fail(c, 502, "the package cache on the controller does not answer");
+        return;
+    }
+    c->connecting = true;
+    c->deadline = c->forward->now + PATIENCE_MS;
+}
+
+static void finish_connect(struct connection *c)
+{
+    int code = 0;
+    socklen_t size = sizeof(code);
+
+    if (!(c->ready & (POLLOUT | POLLERR | POLLHUP)))
+        return;
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &code, &size) < 0 || code != 0) {
+        close_cache(c);
+        fail(c, 502, "the package cache on the controller does not answer");
+        return;
+    }
+    c->connecting = false;
+    if (!c->status)
+        c->deadline = INT64_MAX;
+}
+
+/* Requests to the cache. */
+static void send_up(struct connection *c)
+{
+    while (c->up_at < c->up.size) {
+        ssize_t n = send(c->fd, c->up.data + c->up_at, c->up.size - c->up_at, MSG_NOSIGNAL);
+
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (n < 0) {
+            c->up_at = c->up.size; /* what it has answered is still to be read */
+            return;
+        }
+        c->up_at += (size_t)n;
+    }
+    text_reset(&c->up);
+    c->up_at = 0;
+    if ((c->machine_ended || c->status) && !c->half_closed) {
+        (void)shutdown(c->fd, SHUT_WR);
+        c->half_closed = true;
+    }
+}
+
+/* Answers from it, when those before are gone; true when there are more. */
+static bool read_down(struct connection *c)
+{
+    char bytes[DOWN_MAX];
+    ssize_t n = recv(c->fd, bytes, sizeof(bytes), 0);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        c->ready = (short)(c->ready & ~POLLIN);
+        return false;
+    }
+    if (n <= 0) {
+        close_cache(c);
+        return false;
+    }
+    text_reset(&c->down);
+    c->down_at = 0;
+    text_add(&c->down, bytes, (size_t)n);
+    if (text_error(&c->down) < 0)
+        c->gone = true;
+    return true;
+}
+
+/* Answers to the machine, as its window and the session's socket take them;
+ * true when all are gone. */
+static bool send_down(struct connection *c)
+{
+    while (c->down_at < c->down.size) {
+        uint32_t room = ssh_channel_window_size(c->channel);
+        size_t size = c->down.size - c->down_at;
+        int n;
+
+        if (room == 0 || (ssh_get_poll_flags(c->forward->ssh) & SSH_WRITE_PENDING))
+            return false;
+        n = ssh_channel_write(c->channel, c->down.data + c->down_at,
+                              (uint32_t)(size < room ? size : room));
+        if (n < 0)
+            c->gone = true;
+        if (n <= 0)
+            return false;
+        c->down_at += (size_t)n;
+    }
+    return true;
+}
+
+/* The cache has said all that it will; ours is the last word. */
+static void conclude(struct connection *c)
+{
+    if (c->status && !c->answered) {
+        text_reset(&c->down);
+        c->down_at = 0;
+        gate_answer(c->status, c->why, &c->down);
+        c->answered = true;
+        c->deadline = c->forward->now + PATIENCE_MS;
+        if (!send_down(c))
+            return;
+    }
+    (void)ssh_channel_send_eof(c->channel);
+    c->gone = true;
+}
+
+static void pass_deadline(struct connection *c)
+{
+    c->deadline = INT64_MAX;
+    if (c->connecting) {
+        close_cache(c);
+        fail(c, 504, "the package cache on the controller does not answer");
+    } else if (c->status && !c->answered)
+        close_cache(c); /* it does not end by itself */
+    else if (c->answered || c->gate.to == GATE_UNKNOWN)
+        c->gone = true; /* somebody holds a place and says nothing */
+}
+
+static void work(struct connection *c)
+{
+    if (c->forward->now >= c->deadline)
+        pass_deadline(c);
+    if (c->fd < 0 && !c->cache_ended && c->up.size > 0)
+        connect_cache(c);
+    if (c->connecting)
+        finish_connect(c);
+    if (c->fd >= 0 && !c->connecting)
+        send_up(c);
+    for (int i = 0; i < ROUNDS && !c->gone && send_down(c); i++)
+        if (c->fd < 0 || c->connecting || !read_down(c))
+            break;
+    if (!c->gone && c->fd < 0 && c->down_at == c->down.size &&
+        (c->cache_ended || c->machine_ended || c->status))
+        conclude(c);
+    if (c->fd >= 0 && !c->gone) {
+        bool idle = c->down_at == c->down.size;
+
+        c->ready = 0;
+        watch(c,
+              (short)(c->connecting ? POLLOUT
+                                    : (idle ? POLLIN : 0) | (c->up_at < c->up.size ? POLLOUT : 0)));
+    }
+}
+
+void forward_turn(struct forward *f, int64_t now_ms)
+{
+    f->now = now_ms;
+    for (size_t i = 0; i < FORWARD_CONNECTIONS_MAX; i++) {
+        if (!f->connections[i])
+            continue;
+        work(f->connections[i]);
+        if (f->connections[i]->gone)
+            connection_free(TAKE_PTR(f->connections[i]));
+    }
+}
+
+int64_t forward_next(const struct forward *f)
+{
+    int64_t next = INT64_MAX;
+
+    for (size_t i = 0; i < FORWARD_CONNECTIONS_MAX; i++)
+        if (f->connections[i] && f->connections[i]->deadline < next)
+            next = f->connections[i]->deadline;
+    return next;
+}

@@ -1,0 +1,60 @@
+/*
+ * A gate stands between one forwarded connection of a machine and the caches:
+ * it reads HTTP/1.1 requests, strictly, and lets those on that fetch packages
+ * with this run's credential.  Each request of a connection is looked at, also
+ * those that are pipelined; the first that is refused ends it.
+ *
+ * To the apt cache go requests as a proxy gets them (GET http://host/path,
+ * RFC 9112 §3.2.2, Proxy-Authorization), to the index those with a path alone
+ * (Authorization).  A connection is for the one or the other.  Heads are written
+ * anew: the credential stays here, and what is not understood goes no further.
+ *
+ * Pure: bytes in, bytes out.  A value; one thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "discovery/base/text.h"
+
+enum {
+    GATE_HEAD_MAX = 8192,
+    GATE_HEADERS_MAX = 64,
+    GATE_TOKEN_LENGTH = 32,      /* hex digits */
+    GATE_CREDENTIAL_LENGTH = 52, /* base64 of "dcop:" and the token */
+};
+#define GATE_USER "dcop"
+
+/* What goes through, of all connections of one run; outlives the gates. */
+struct gate_rules {
+    bool apt, pip;                               /* is there such a cache? */
+    const char *pip_host;                        /* instead of the request's; NULL: as it came */
+    char credential[GATE_CREDENTIAL_LENGTH + 1]; /* as gate_credential makes it */
+    const struct strings *own;                   /* this controller's names and addresses */
+};
+
+enum gate_to { GATE_UNKNOWN, GATE_APT, GATE_PIP };
+
+struct gate {
+    const struct gate_rules *rules;
+    enum gate_to to; /* known once a request was let on */
+    unsigned status; /* HTTP's, of the refusal; 0: none */
+    const char *why; /* a few words, as its reason */
+    size_t size;
+    char head[GATE_HEAD_MAX + 1];
+};
+
+/* Base64 of user and token, as it stands in a request. */
+void gate_credential(const char token[static GATE_TOKEN_LENGTH + 1],
+                     char ret[static GATE_CREDENTIAL_LENGTH + 1]);
+
+void gate_init(struct gate *g, const struct gate_rules *rules);
+
+/* Takes bytes in and appends the requests that go on to `ret`, whole ones only.
+ * -EACCES once one is refused, `status` and `why` say so, and no more is let on;
+ * -ENOMEM. */
+int gate_feed(struct gate *g, const void *bytes, size_t size, struct text *ret);
+
+/* The answer to what was refused, to be sent before the connection is closed. */
+void gate_answer(unsigned status, const char *why, struct text *ret);

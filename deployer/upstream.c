@@ -1,0 +1,154 @@
+#include "deployer/upstream.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void clear_one(struct upstream *u)
+{
+    free(u->host);
+    free(u->path);
+    *u = (struct upstream){0};
+}
+
+void upstreams_clear(struct upstreams *u)
+{
+    clear_one(&u->apt);
+    clear_one(&u->pip);
+    free(u->pip_host);
+    strings_clear(&u->own);
+    *u = (struct upstreams){0};
+}
+
+/* "http://host:port/path" */
+static int split(const char *url, struct upstream *u)
+{
+    const char *at = strncmp(url, "http://", 7) == 0 ? url + 7 : NULL, *end;
+    bool bracketed = at && *at == '[';
+
+    if (!at)
+        return -EINVAL;
+    at += bracketed;
+    end = at + strcspn(at, bracketed ? "]/" : ":/");
+    if (end == at || (bracketed && *end != ']'))
+        return -EINVAL;
+    u->host = strndup(at, (size_t)(end - at));
+    end += bracketed;
+    u->port = 80;
+    if (*end == ':') {
+        char *stop;
+        unsigned long port = strtoul(end + 1, &stop, 10);
+
+        if (stop == end + 1 || port == 0 || port > UINT16_MAX)
+            return -EINVAL;
+        u->port = (unsigned)port;
+        end = stop;
+    }
+    if (*end && *end != '/')
+        return -EINVAL;
+    u->path = strdup(end);
+    return u->host && u->path ? 0 : -ENOMEM;
+}
+
+static bool is_loopback(const struct sockaddr *a)
+{
+    const struct sockaddr_in *four = (const void *)a;
+    const struct sockaddr_in6 *six = (const void *)a;
+
+    return a->sa_family == AF_INET ? ntohl(four->sin_addr.s_addr) >> 24 == 127
+                                   : IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
+}
+
+static int find_one(const char *url, struct upstream *u, struct error *err)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *list = NULL;
+    char port[8];
+    int r;
+
+    if (!url)
+        return 0;
+    r = split(url, u);
+    if (r < 0)
+        return error_set(err, r, "the cache %s is no http://HOST:PORT that machines can be led to",
+                         url);
+    (void)snprintf(port, sizeof(port), "%u", u->port);
+    r = getaddrinfo(u->host, port, &hints, &list);
+    if (r != 0)
+        return error_set(err, -EHOSTUNREACH, "the cache %s cannot be found: %s", url,
+                         gai_strerror(r));
+    memcpy(&u->address, list->ai_addr, list->ai_addrlen);
+    u->size = list->ai_addrlen;
+    u->loopback = is_loopback(list->ai_addr);
+    freeaddrinfo(list);
+    return 0;
+}
+
+static int add_own(struct strings *own)
+{
+    char text[INET6_ADDRSTRLEN], name[256] = "", local[300];
+    struct ifaddrs *list = NULL;
+    int r = 0;
+
+    (void)gethostname(name, sizeof(name) - 1);
+    (void)snprintf(local, sizeof(local), "%.*s.local", (int)strcspn(name, "."), name);
+    if (*name && (strings_add(own, name) < 0 || strings_add(own, local) < 0))
+        return -ENOMEM;
+    if (getifaddrs(&list) < 0)
+        return -errno;
+    for (const struct ifaddrs *i = list; i && r == 0; i = i->ifa_next) {
+        const void *bytes = NULL;
+
+        if (i->ifa_addr && i->ifa_addr->sa_family == AF_INET)
+            bytes = &((struct sockaddr_in *)(void *)i->ifa_addr)->sin_addr;
+        if (i->ifa_addr && i->ifa_addr->sa_family == AF_INET6)
+            bytes = &((struct sockaddr_in6 *)(void *)i->ifa_addr)->sin6_addr;
+        if (bytes && inet_ntop(i->ifa_addr->sa_family, bytes, text, sizeof(text)))
+            r = strings_add(own, text);
+    }
+    freeifaddrs(list);
+    return r;
+}
+
+int upstreams_find(const struct caches *caches, bool direct, struct upstreams *ret,
+                   struct error *err)
+{
+    struct upstreams u = {.direct = direct};
+    int r = find_one(caches->apt_proxy, &u.apt, err);
+
+    if (r == 0)
+        r = find_one(caches->pip_index, &u.pip, err);
+    if (r == 0 && add_own(&u.own) < 0)
+        r = error_sys(err, -ENOMEM, "cannot list this controller's addresses");
+    if (r == 0 && u.pip.size > 0 && !u.pip.loopback &&
+        asprintf(&u.pip_host, "%s:%u", u.pip.host, u.pip.port) < 0) {
+        u.pip_host = NULL;
+        r = error_sys(err, -ENOMEM, "cannot use %s", caches->pip_index);
+    }
+    if (r < 0)
+        upstreams_clear(&u);
+    else
+        *ret = u;
+    return r;
+}
+
+void upstream_add_url(const struct upstream *u, const char *userinfo, unsigned port,
+                      const struct address *local, struct text *ret)
+{
+    char own[ADDRESS_TEXT_MAX] = "127.0.0.1";
+    const char *host = own;
+
+    if (local) {
+        port = u->port;
+        address_format(local, own);
+        own[strcspn(own, "%")] = '\0';
+        if (!u->loopback)
+            host = u->host;
+    }
+    text_addf(ret, strchr(host, ':') ? "http://%s%s[%s]:%u%s" : "http://%s%s%s:%u%s",
+              userinfo ? userinfo : "", userinfo ? "@" : "", host, port, u->path);
+}
