@@ -1,11 +1,45 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2034,SC2154 # the parts share variables
-# Root file systems: one per suite, made once, kept in the cache folder.
+# Root file systems: one per suite, made once, kept in the cache folder. A suite is a
+# release of Debian, with -arm64 behind it for a foreign architecture (see emulate).
 
 packages=systemd,systemd-sysv,dbus,avahi-daemon,openssh-server,python3,sudo,iproute2,iputils-ping
 packages=$packages,libnss-mdns,libavahi-client3,avahi-utils,ca-certificates,procps,netbase,less,tzdata
 
-# sources SUITE: sources.list lines for it, from the host's own Debian mirror;
+release_of() { echo "${1%%-*}"; } # SUITE
+arch_of() { # SUITE
+	case $1 in
+	*-*) echo "${1#*-}" ;;
+	*) dpkg --print-architecture ;;
+	esac
+}
+is_suite() {
+	case ${1%-arm64} in
+	'' | *[!a-z]*) return 1 ;;
+	esac
+}
+# The suite as it is called here: without the architecture that is the host's own.
+suite_name() { # RELEASE ARCH
+	[ "$2" = "$(dpkg --print-architecture)" ] && echo "$1" || echo "$1-$2"
+}
+# emulated SUITE COMMAND...: with the programs of that suite running.
+emulated() {
+	emulated_suite=$1
+	shift
+	case $emulated_suite in
+	*-*) unshare --mount --propagation slave sh "$here/emulate" "${emulated_suite#*-}" "$@" ;;
+	*) "$@" ;;
+	esac
+}
+# What a kernel before 6.7 keeps of it. Only once no classroom is left.
+emulate_clean() {
+	[ -e /proc/sys/fs/binfmt_misc ] || return 0
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	unshare --mount --propagation slave sh -c 'cd /proc/sys/fs && mount -t binfmt_misc binfmt_misc binfmt_misc &&
+		for entry in binfmt_misc/dcop-*; do [ ! -e "$entry" ] || echo -1 >"$entry"; done' 2>/dev/null || :
+}
+
+# sources RELEASE: sources.list lines for it, from the host's own Debian mirror;
 # nothing where there is none (mmdebstrap has a default then).
 sources() {
 	# shellcheck disable=SC1091
@@ -32,7 +66,7 @@ sources() {
 image_key() { # SUITE
 	{
 		echo "$1 $packages $(dpkg --print-architecture)"
-		sources "$1"
+		sources "$(release_of "$1")"
 		apt_settings
 		cat "$here/recipe"
 	} | sha256sum | cut -c1-12
@@ -70,19 +104,20 @@ make_image() {
 	mkdir -p "$work" "$group"
 	echo 0 >"$group/cgroup.procs"
 	apt_settings >"$work/apt.conf"
-	sources "$1" >"$work/sources"
+	sources "$(release_of "$1")" >"$work/sources"
 	proxy=$(apt_proxy)
 	log=$cache/images/$1.log
+	suite=$1
 	# With a list, mmdebstrap takes it as it is; without, its own default.
-	set -- "$1" "$work/root"
+	set -- "$(release_of "$suite")" "$work/root"
 	while IFS= read -r line; do
 		set -- "$@" "$line"
 	done <"$work/sources"
-	env LC_ALL=C ${proxy:+"http_proxy=$proxy"} mmdebstrap --mode=root --variant=apt \
-		--include="$packages" --aptopt="$work/apt.conf" --skip=cleanup/apt,cleanup/machine-id \
+	emulated "$suite" env LC_ALL=C ${proxy:+"http_proxy=$proxy"} mmdebstrap --mode=root --variant=apt \
+		"--architectures=$(arch_of "$suite")" --skip=check/qemu --include="$packages" --aptopt="$work/apt.conf" --skip=cleanup/apt,cleanup/machine-id \
 		--customize-hook="$here/recipe" "$@" </dev/null >"$log" 2>&1 || {
 		tail -n 15 "$log"
-		die 1 "mmdebstrap could not make $1 (all it said: $log)"
+		die 1 "mmdebstrap could not make $suite (all it said: $log)"
 	}
 	# The machines see their mirror through the classroom's cache, over plain http.
 	list=$work/root/etc/apt/sources.list
@@ -90,13 +125,14 @@ make_image() {
 		sed 's,/*$,,' | sort -u >"$work/root/etc/apt/mirrors"
 	sed -i 's,https:,http:,' "$list"
 	rm -f "$work"/root/var/cache/apt/archives/*.deb
-	chroot "$work/root" apt-cache gencaches >/dev/null 2>&1 || :
+	emulated "$suite" chroot "$work/root" apt-cache gencaches >/dev/null 2>&1 || :
 	mv -T "$work/root" "$image"
 }
 
 images() { # SUITE...
 	[ $# -gt 0 ] || set -- bookworm trixie
 	for suite; do
+		is_suite "$suite" || die 2 "images: not a suite: '$suite'"
 		began=$(now)
 		image "$suite"
 		took=$(($(now) - began))

@@ -44,17 +44,18 @@ leader() {
 }
 
 plug_options() {
-	new_suite='' agents='' fleet='' user='' beacon=y keep='' machine_id='' wait=y hosts=y password='' settings=''
+	new_suite='' new_arch='' agents='' fleet='' user='' beacon=y keep='' machine_id='' wait=y hosts=y password='' settings=''
 	[ $# -gt 0 ] || die 2 "plug: which machine? (classroom plug NAME)"
 	use_machine "$1"
 	shift
 	while [ $# -gt 0 ]; do
 		case $1 in
-		--suite | --agent | --fleet | --user | --machine-id | --password)
+		--suite | --arch | --agent | --fleet | --user | --machine-id | --password)
 			[ $# -gt 1 ] || die 2 "plug: $1 wants a value" ;;
 		esac
 		case $1 in
 		--suite) new_suite=$2 && shift ;;
+		--arch) new_arch=$2 && shift ;;
 		--agent) agents="${agents}agent $2
 " && settings=y && shift ;;
 		--fleet) fleet=$2 && settings=y && shift ;;
@@ -69,8 +70,11 @@ plug_options() {
 		esac
 		shift
 	done
-	case ${new_suite:=${suite:-bookworm}} in
-	*[!a-z]*) die 2 "plug: not a suite: '$new_suite'" ;;
+	: "${new_suite:=${suite:-bookworm}}"
+	[ -z "$new_arch" ] || new_suite=$(suite_name "$(release_of "$new_suite")" "$new_arch")
+	is_suite "$new_suite" || die 2 "plug: not a suite: '$new_suite' (an arch is arm64 or the host's own)"
+	case $new_suite in
+	*-*) [ -z "$beacon" ] || die 2 "plug: no beacon is built for ${new_suite#*-}; plug it with --no-beacon" ;;
 	esac
 	[ -z "$suite" ] || [ "$suite" = "$new_suite" ] ||
 		die 2 "plug: the disk of $name has $suite on it (classroom remove $name)"
@@ -233,11 +237,12 @@ start() {
 	: >"$log"
 	add_netns "$ns"
 	connect "$ns" "p$number" "$number"
+	[ ! -e "$state/count" ] || count_in "$ns" output
 	# The overlay is volatile: nothing of it is worth a sync. That mark has to go.
 	rm -rf "$disk/work"
 	mkdir -p "$disk/work" "$m/root"
 	in_group "$group" unshare --mount --propagation slave sh "$here/boot" \
-		"$image" "$disk" "$m/root" "$ns" "dcop-$CLASSROOM-$number" "$name"
+		"$image" "$disk" "$m/root" "$ns" "dcop-$CLASSROOM-$number" "$name" "$suite"
 	booting=$!
 	if ! poll 20 started || ! leader; then
 		cat "$log" >&2
@@ -293,7 +298,7 @@ remove() {
 }
 
 list() {
-	printf '%-16s %-9s %-14s %s\n' NAME SUITE ADDRESS STATE
+	printf '%-16s %-15s %-14s %s\n' NAME SUITE ADDRESS STATE
 	for m in "$state"/machines/*/number; do
 		[ -e "$m" ] || continue
 		m=${m%/number}
@@ -303,6 +308,6 @@ list() {
 			condition=running
 			port_up || condition='cable out'
 		fi
-		printf '%-16s %-9s %-14s %s\n' "$name" "$suite" "$(address4 "$number")" "$condition"
+		printf '%-16s %-15s %-14s %s\n' "$name" "$suite" "$(address4 "$number")" "$condition"
 	done
 }

@@ -17,11 +17,13 @@ mirror() {
 	case ${1:-} in
 	on) lock_instance -x && undo=mirror_off && mirror_on && undo= ;;
 	off) lock_instance -x && mirror_off ;;
-	*) die 2 "mirror: on or off?" ;;
+	drop) lock_instance -x && mirror_drop ;;
+	*) die 2 "mirror: on, off or drop?" ;;
 	esac
 }
 
 mirror_on() {
+	mirror_undrop
 	need apt-cacher-ng apt-cacher-ng
 	shared=$all/_mirror
 	lock_short _mirror
@@ -51,6 +53,7 @@ mirror_listens() {
 }
 
 mirror_off() {
+	mirror_undrop
 	kill_group "$cg/mirror"
 	rm -f "$state/mirror"
 	release_mirror
