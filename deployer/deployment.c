@@ -99,6 +99,16 @@ static void hear(struct running *r, size_t index, const char *key, const char *v
         r->d->listener(index, key, value, r->d->arg);
 }
 
+#define STOPPING "stopping after %s, which is at work; Ctrl-C again leaves at once"
+
+static void tell_of_step(struct running *r, size_t index, const char *what)
+{
+    char words[STEPWIRE_NAME_MAX + 100];
+
+    (void)snprintf(words, sizeof(words), what, r->members[index].step);
+    show(r, index, PROGRESS_NOTE, words);
+}
+
 static void on_step(struct running *r, size_t index, const struct stepwire_event *step)
 {
     struct member *m = &r->members[index];
@@ -158,6 +168,9 @@ static void on_step(struct running *r, size_t index, const struct stepwire_event
         break;
     }
     progress_event(r->d->progress, &event, now_ms());
+    /* It had begun when Ctrl-C was pressed, and the news was on its way. */
+    if (step->kind == STEPWIRE_START && r->signal == SIGINT && !r->cancelled)
+        tell_of_step(r, index, STOPPING);
 }
 
 static void on_done(struct running *r, size_t index, const struct job_event *event)
@@ -226,14 +239,9 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 /* What becomes of the machines that are at a step. */
 static void tell_at_work(struct running *r, const char *what)
 {
-    for (size_t i = 0; i < r->n_members; i++) {
-        char words[STEPWIRE_NAME_MAX + 100];
-
-        if (!*r->members[i].step)
-            continue;
-        (void)snprintf(words, sizeof(words), what, r->members[i].step);
-        show(r, i, PROGRESS_NOTE, words);
-    }
+    for (size_t i = 0; i < r->n_members; i++)
+        if (*r->members[i].step)
+            tell_of_step(r, i, what);
 }
 
 /* Ctrl-C once: after the step at work.  Twice, and whatever else ends programs
@@ -246,7 +254,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
     (void)source;
     r->signal = (int)info->ssi_signo;
     if (first && r->signal == SIGINT) {
-        tell_at_work(r, "stopping after %s, which is at work; Ctrl-C again leaves at once");
+        tell_at_work(r, STOPPING);
         executor_stop(r->executor);
         return 0;
     }

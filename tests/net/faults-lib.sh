@@ -47,7 +47,7 @@ alive() { ! is_dead "$1"; }
 # driver's first command in a step is an rm, and /usr/sbin comes first in its PATH.
 slow_step() {
 	on "$1" sh -c 'cat >/usr/sbin/rm.new; chmod 755 /usr/sbin/rm.new; mv -f /usr/sbin/rm.new /usr/sbin/rm
-		echo '"${2:-pydcop}"' >/run/gate' <<-'END'
+		/usr/bin/rm -f /run/gated; echo '"${2:-pydcop}"' >/run/gate' <<-'END'
 			#!/bin/sh
 			case $* in *' /run/dcop/runs/'*/why\ *)
 			    while read -r step 2>/dev/null </run/gate &&
