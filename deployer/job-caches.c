@@ -14,7 +14,7 @@ static void add_cache(struct job_run *run, const char *key, const struct upstrea
     (void)snprintf(userinfo, sizeof(userinfo), GATE_USER ":%s", run->token);
     upstream_add_url(u, local ? NULL : userinfo, run->port, local, &url);
     job_add_setting(&run->caches, key, text_str(&url));
-    memset(userinfo, 0, sizeof(userinfo));
+    explicit_bzero(userinfo, sizeof(userinfo));
     text_wipe(&url);
     url = TEXT_INIT;
 }
