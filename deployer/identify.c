@@ -224,18 +224,26 @@ static int take_password(const struct hosts *hosts, bool of_sudo, struct secret 
     return first && !*ret ? secret_new(first, strlen(first), ret, err) : 0;
 }
 
-static int add_host(struct program *p, const struct host *h, struct error *err)
+/* `found` is taken over. */
+static int add_host(struct program *p, const struct host *h, struct resolved *found,
+                    struct error *err)
 {
-    CLEANUP(target_clear) struct target t = {.named = true, .port = h->port ? h->port : SSH_PORT};
+    CLEANUP(target_clear) struct target t = {
+        .named = true,
+        .port = h->port ? h->port : SSH_PORT,
+        .addresses = TAKE_PTR(found->addresses),
+        .n_addresses = found->count,
+    };
     struct target *grown;
-    int r = resolve_host(h->address, p->options.timeout_ms, &t.addresses, &t.n_addresses, err);
 
-    if (r == -ENOMEM)
-        return r;
-    if (r < 0) { /* it holds up nobody: without an address it is unreachable */
+    if (found->code == -ENOMEM) {
+        *err = found->err;
+        return found->code;
+    }
+    if (found->code < 0) { /* it holds up nobody: without an address it is unreachable */
         CLEANUP_TEXT struct text words = TEXT_INIT;
 
-        text_add_printable(&words, err->text);
+        text_add_printable(&words, found->err.text);
         fprintf(stderr, "%s: %s\n", h->place, text_str(&words));
     }
     grown = reallocarray(p->targets.items, p->targets.count + 1, sizeof(*grown));
@@ -248,6 +256,24 @@ static int add_host(struct program *p, const struct host *h, struct error *err)
     grown[p->targets.count++] = t;
     t = (struct target){0};
     return 0;
+}
+
+static int add_hosts(struct program *p, const struct hosts *hosts, struct error *err)
+{
+    CLEANUP_FREE struct resolved *found = calloc(hosts->count + 1, sizeof(*found));
+    CLEANUP_FREE const char **addresses = calloc(hosts->count + 1, sizeof(*addresses));
+    int r = 0;
+
+    if (!found || !addresses)
+        return error_sys(err, -ENOMEM, "cannot plan");
+    for (size_t i = 0; i < hosts->count; i++)
+        addresses[i] = hosts->items[i].address;
+    resolve_hosts(addresses, hosts->count, p->options.timeout_ms, found);
+    for (size_t i = 0; i < hosts->count && r == 0; i++)
+        r = add_host(p, &hosts->items[i], &found[i], err);
+    for (size_t i = 0; i < hosts->count; i++)
+        free(found[i].addresses);
+    return r;
 }
 
 static int take_key_files(struct program *p, const struct hosts *hosts, struct error *err)
@@ -288,7 +314,5 @@ int identify_inventory(struct program *p, struct error *err)
         r = take_password(&hosts, true, &p->become_password, err);
     if (r == 0)
         r = take_key_files(p, &hosts, err);
-    for (size_t i = 0; i < hosts.count && r == 0; i++)
-        r = add_host(p, &hosts.items[i], err);
-    return r;
+    return r == 0 ? add_hosts(p, &hosts, err) : r;
 }
