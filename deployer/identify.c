@@ -202,26 +202,28 @@ int identify(struct program *p, struct error *err)
 
 /* --- -i ---------------------------------------------------------------------------- */
 
-/* A password that all hosts share is the run's, unless a person gave one. */
-static int take_password(const struct hosts *hosts, bool of_sudo, struct secret **ret,
-                         struct error *err)
+/* A host's password, kept once for all that share it; NULL is none, and so is
+ * that of a run to which a person gave one. */
+static int take_password(struct program *p, const char *password, bool given,
+                         const struct secret **ret, struct error *err)
 {
-    const char *first = NULL;
+    struct secret **grown;
 
-    for (size_t i = 0; i < hosts->count; i++) {
-        const struct host *h = &hosts->items[i];
-        const char *password = of_sudo ? h->become_password : h->password;
-
-        if (!password)
-            continue;
-        if (first && strcmp(first, password) != 0)
-            return error_set(err, -EINVAL,
-                             "%s: its password is not that of the hosts before it; deploy to them "
-                             "one after the other with -l, or use keys",
-                             h->place);
-        first = password;
-    }
-    return first && !*ret ? secret_new(first, strlen(first), ret, err) : 0;
+    if (!password || given)
+        return 0;
+    for (size_t i = 0; i < p->n_secrets; i++)
+        if (strcmp(secret_text(p->secrets[i]), password) == 0) {
+            *ret = p->secrets[i];
+            return 0;
+        }
+    grown = reallocarray(p->secrets, p->n_secrets + 1, sizeof(*grown));
+    if (!grown)
+        return error_sys(err, -ENOMEM, "cannot plan");
+    p->secrets = grown;
+    if (secret_new(password, strlen(password), &grown[p->n_secrets], err) < 0)
+        return err->code;
+    *ret = grown[p->n_secrets++];
+    return 0;
 }
 
 /* `found` is taken over. */
@@ -235,6 +237,7 @@ static int add_host(struct program *p, const struct host *h, struct resolved *fo
         .n_addresses = found->count,
     };
     struct target *grown;
+    int r;
 
     if (found->code == -ENOMEM) {
         *err = found->err;
@@ -246,6 +249,11 @@ static int add_host(struct program *p, const struct host *h, struct resolved *fo
         text_add_printable(&words, found->err.text);
         fprintf(stderr, "%s: %s\n", h->place, text_str(&words));
     }
+    r = take_password(p, h->password, p->password, &t.password, err);
+    if (r == 0)
+        r = take_password(p, h->become_password, p->become_password, &t.become_password, err);
+    if (r < 0)
+        return error_prefix(err, "%s", h->place);
     grown = reallocarray(p->targets.items, p->targets.count + 1, sizeof(*grown));
     if (grown)
         p->targets.items = grown;
@@ -309,10 +317,6 @@ int identify_inventory(struct program *p, struct error *err)
     free(p->options.inventory_pip_index);
     p->options.inventory_apt_proxy = TAKE_PTR(hosts.apt_proxy);
     p->options.inventory_pip_index = TAKE_PTR(hosts.pip_index);
-    r = take_password(&hosts, false, &p->password, err);
-    if (r == 0)
-        r = take_password(&hosts, true, &p->become_password, err);
-    if (r == 0)
-        r = take_key_files(p, &hosts, err);
+    r = take_key_files(p, &hosts, err);
     return r == 0 ? add_hosts(p, &hosts, err) : r;
 }
