@@ -46,6 +46,27 @@ char *acng_folder_of(const char *uri)
     return asprintf(&name, "%.60s_%.*s", key, NAME_DIGEST, digest) < 0 ? NULL : name;
 }
 
+char *acng_path_of(const char *cache, const struct strings *repositories, const char *uri)
+{
+    const char *scheme = strstr(uri, "://");
+
+    for (size_t i = 0; scheme && i < repositories->count; i++) {
+        CLEANUP_FREE char *key = key_of(repositories->items[i]);
+        CLEANUP_FREE char *folder = acng_folder_of(repositories->items[i]);
+        CLEANUP_FREE char *rest = NULL;
+        size_t size = key ? strlen(key) : 0;
+        char *path;
+
+        if (!key || !folder || strncmp(scheme + 3, key, size) != 0 || scheme[3 + size] != '/')
+            continue;
+        rest = strdup(scheme + 3 + size);
+        if (!rest || percent_decode(rest) < 0 || strstr(rest, "/.."))
+            return NULL;
+        return asprintf(&path, "%s/%s%s", cache, folder, rest) < 0 ? NULL : path;
+    }
+    return NULL;
+}
+
 int acng_repositories_add(struct strings *list, const char *uri, struct error *err)
 {
     CLEANUP_FREE char *key = key_of(uri);

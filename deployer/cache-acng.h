@@ -33,6 +33,10 @@ int acng_settings_text(const struct acng_settings *s, struct text *ret);
 /* The folder below apt/cache where a repository's files are. */
 char *acng_folder_of(const char *uri);
 
+/* Where below `cache` (apt/cache) the file of that URI is, if it is kept; NULL: of none of the
+ * repositories. */
+char *acng_path_of(const char *cache, const struct strings *repositories, const char *uri);
+
 /* The list, and it with more: those of this controller's own apt when `own`.
  * `ret_new`: how many were not there.  Not readable as a list: -EBADMSG. */
 int acng_repositories_read(const struct paths *p, struct strings *ret, struct error *err);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cache-acng.h"
 #include "tree.h"
 
 struct telling {
@@ -30,6 +31,14 @@ static int add_origin(struct strings *to, const char *uri)
     return strings_has(to, name) ? 0 : strings_add(to, name);
 }
 
+static bool is_kept(const struct cache_pass *pass, const struct apt_file *f)
+{
+    CLEANUP_FREE char *path =
+        pass->kept ? acng_path_of(pass->kept, pass->repositories, f->uri) : NULL;
+
+    return path && apt_file_is_whole(path, f);
+}
+
 /* What this pass has not seen whole yet; the strings stay those of `files`. */
 static int list_unseen(const struct cache_pass *pass, const struct apt_files *files,
                        struct apt_files *ret)
@@ -40,7 +49,7 @@ static int list_unseen(const struct cache_pass *pass, const struct apt_files *fi
     for (size_t i = 0; i < files->count; i++) {
         const struct apt_file *f = &files->items[i];
 
-        if (apt_files_has(&pass->whole, f))
+        if (apt_files_has(&pass->whole, f) || is_kept(pass, f))
             continue;
         ret->items[ret->count++] = *f;
         ret->bytes += f->size;
@@ -69,6 +78,10 @@ static int fetch_unseen(struct cache_pass *pass, const struct apt_system *s,
     }
     if (list_unseen(pass, files, &unseen) < 0)
         return error_sys(err, -ENOMEM, "cannot fetch packages");
+    if (unseen.count == 0) {
+        free(unseen.items);
+        return 0;
+    }
     telling.of = unseen.count;
     /* What a run that was killed has left. */
     tree_remove(folder);

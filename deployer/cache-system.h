@@ -17,6 +17,10 @@ struct cache_pass {
     bool repair;                    /* damaged files are fetched anew */
     bool fresh;                     /* without lists that an earlier pass has left */
     const struct strings *packages; /* what a deploy installs */
+    /* Files that are whole there are not asked for: our own cache's folder, and what it serves;
+     * NULL: all are. */
+    const char *kept;
+    const struct strings *repositories;
     void (*progress)(const char *system, size_t files, size_t of, uint64_t bytes, void *arg);
     void *arg;
     /* Its own: */

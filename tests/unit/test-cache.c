@@ -61,6 +61,24 @@ static void write_file(const struct fixture *f, const char *name, const char *te
 
 /* --- apt-cacher-ng ---------------------------------------------------------------- */
 
+static void a_kept_file_is_found(void **state)
+{
+    char *uris[] = {(char *)"http://deb.example.org/debian",
+                    (char *)"https://packages.example.org:8443/pi"};
+    struct strings list = {.items = uris, .count = 2};
+    CLEANUP_FREE char *folder = acng_folder_of(uris[1]);
+    CLEANUP_FREE char *path =
+        acng_path_of("/c", &list, "http://packages.example.org:8443/pi/pool/a_1%2b2.deb");
+    CLEANUP_TEXT struct text wanted = TEXT_INIT;
+
+    (void)state;
+    text_addf(&wanted, "/c/%s/pool/a_1+2.deb", folder);
+    assert_string_equal(path, text_str(&wanted));
+    assert_null(acng_path_of("/c", &list, "http://deb.example.org/debian-security/a.deb"));
+    assert_null(acng_path_of("/c", &list, "http://deb.example.org/debian/%2e%2e/a.deb"));
+    assert_null(acng_path_of("/c", &list, "http://other.example.org/debian/a.deb"));
+}
+
 static void acng_serves_its_repositories_and_nothing_else(void **state)
 {
     char *uris[] = {(char *)(uintptr_t) "http://deb.example.org/debian",
@@ -424,6 +442,7 @@ static void urls_are_plain(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_kept_file_is_found),
         cmocka_unit_test(acng_serves_its_repositories_and_nothing_else),
         cmocka_unit_test(a_repository_is_known_by_host_and_path),
         cmocka_unit_test_setup_teardown(the_list_of_repositories_comes_back, set_up, tear_down),
