@@ -294,6 +294,29 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
 
 /* --- connections ---------------------------------------------------------------- */
 
+static void end_line(struct line *line)
+{
+    (void)shutdown(line->fd, SHUT_RDWR);
+    line->ended = true;
+}
+
+/* Too many wait: the one that has been idle for longest makes room. */
+static void make_room(struct http *h)
+{
+    struct line *oldest = NULL;
+    unsigned waiting = 0;
+
+    for (struct line *line = h->lines; line; line = line->next) {
+        if (!line->since_ms || line->ended)
+            continue;
+        waiting++;
+        if (!oldest || line->since_ms <= oldest->since_ms) /* the list: newest first */
+            oldest = line;
+    }
+    if (oldest && waiting > HTTP_WAITING_MAX)
+        end_line(oldest);
+}
+
 static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode code)
 {
@@ -317,6 +340,7 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
             line->next->at = &line->next;
         h->lines = line;
         *context = line;
+        make_room(h);
         return;
     }
     h->counts.connections--;
@@ -338,8 +362,8 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *arg)
     static const uint64_t beats = HTTP_HEARTBEAT_MS / SWEEP_MS;
 
     for (struct line *line = h->lines; line; line = line->next)
-        if (line->since_ms && now - line->since_ms > HTTP_REQUEST_MS)
-            (void)shutdown(line->fd, SHUT_RDWR);
+        if (line->since_ms && !line->ended && now - line->since_ms > HTTP_REQUEST_MS)
+            end_line(line);
     if (usec / 1000 / SWEEP_MS % beats == 0)
         http_wake_all(h, true);
     (void)sd_event_source_set_time(source, (usec / 1000 / SWEEP_MS + 1) * SWEEP_MS * 1000);
