@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "framing.h"
 #include "http-internal.h"
 
 enum { MEMORY_OF_CONNECTION = 48 * 1024, JSON_DEPTH_MAX = 8, SWEEP_MS = 1000 };
@@ -143,7 +144,7 @@ static unsigned refuse(const struct http *h, struct MHD_Connection *connection,
     const struct admission *admission = h->options.admission;
     const char *host = header(connection, MHD_HTTP_HEADER_HOST);
     const char *length = header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    unsigned status = admission_host(admission, host);
+    unsigned status = framing_is_ambiguous(connection) ? 400 : admission_host(admission, host);
 
     if (!status)
         status = admission_origin(header(connection, "Origin"), host);
