@@ -1,5 +1,6 @@
 #include "http.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,6 +115,37 @@ static enum MHD_Result send_file(struct http *h, struct MHD_Connection *connecti
 
 /* --- requests ----------------------------------------------------------------- */
 
+/* Each %XX once, in place.  The string would end at a NUL, and another path be
+ * served than was asked for: it becomes a control character like the others,
+ * which has_controls finds. */
+static size_t on_unescape(void *arg, struct MHD_Connection *connection, char *string)
+{
+    char *to = string;
+
+    (void)arg, (void)connection;
+    for (const char *from = string; *from; to++) {
+        unsigned byte = (unsigned char)*from;
+        int used = 1;
+
+        if (byte == '%' && isxdigit((unsigned char)from[1]) && isxdigit((unsigned char)from[2])) {
+            (void)sscanf(from + 1, "%2x", &byte);
+            used = 3;
+        }
+        *to = (char)(byte ? byte : 1);
+        from += used;
+    }
+    *to = '\0';
+    return (size_t)(to - string);
+}
+
+static bool has_controls(const char *path)
+{
+    for (; *path; path++)
+        if ((unsigned char)*path < 0x20 || *path == 0x7f)
+            return true;
+    return false;
+}
+
 static const char *header(struct MHD_Connection *connection, const char *name)
 {
     return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
@@ -137,7 +169,7 @@ static bool is_json(const char *type)
 }
 
 /* 0, or the status that it is refused with before its body is read. */
-static unsigned refuse(const struct http *h, struct MHD_Connection *connection,
+static unsigned refuse(const struct http *h, struct MHD_Connection *connection, const char *path,
                        const struct routed *routed, bool post)
 {
     const struct admission *admission = h->options.admission;
@@ -149,6 +181,8 @@ static unsigned refuse(const struct http *h, struct MHD_Connection *connection,
         status = admission_origin(header(connection, "Origin"), host);
     if (!status && routed->route != ROUTE_FILE && is_cross_site(connection))
         status = 403;
+    if (!status && has_controls(path))
+        status = 400;
     if (!status && routed->route == ROUTE_NONE)
         status = 404;
     if (!status && routed->route == ROUTE_METHOD)
@@ -165,6 +199,8 @@ static unsigned refuse(const struct http *h, struct MHD_Connection *connection,
 static const char *refusal_words(unsigned status)
 {
     switch (status) {
+    case 400:
+        return "No path holds control characters.";
     case 401:
         return "This wants the token: the file 'token' in the service's state folder.";
     case 403:
@@ -250,7 +286,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         unsigned status;
 
         route_find(method, url, &routed);
-        status = refuse(h, connection, &routed, strcmp(method, "POST") == 0);
+        status = refuse(h, connection, url, &routed, strcmp(method, "POST") == 0);
         if (status)
             return refuse_with(h, connection, &routed, status);
         in = calloc(1, sizeof(*in));
@@ -420,7 +456,8 @@ static int start(struct http *h, struct error *err)
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)HTTP_PER_ADDRESS_MAX,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_SILENCE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)MEMORY_OF_CONNECTION, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_END);
+        on_completed, h, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, h, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, h, MHD_OPTION_END);
     if (!h->daemon)
         return error_sys(err, errno ? -errno : -EIO, "cannot start the HTTP server");
     h->options.socket = -1; /* the daemon's */
