@@ -19,7 +19,7 @@ enum { MEMORY_OF_CONNECTION = 48 * 1024, JSON_DEPTH_MAX = 8, SWEEP_MS = 1000 };
 struct incoming {
     struct http_request request;
     struct text body;
-    bool too_large;
+    bool post, too_large;
 };
 
 uint64_t http_now_ms(const struct http *h)
@@ -151,6 +151,11 @@ static const char *header(struct MHD_Connection *connection, const char *name)
     return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
+static const char *argument(struct MHD_Connection *connection, const char *name)
+{
+    return MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
 /* A page of another site, as far as its browser says so; navigation is fine. */
 static bool is_cross_site(struct MHD_Connection *connection)
 {
@@ -233,8 +238,7 @@ static enum MHD_Result answer(struct http *h, struct MHD_Connection *connection,
 {
     CLEANUP(answer_clear) struct answer a = {0};
     json_t *body = NULL;
-    bool post = in->request.routed.allow == NULL && in->request.routed.guarded &&
-                in->request.routed.route != ROUTE_SESSION;
+    bool post = in->post;
     enum MHD_Result r;
 
     h->counts.requests++;
@@ -254,7 +258,9 @@ static enum MHD_Result answer(struct http *h, struct MHD_Connection *connection,
             return send_problem(h, connection, 400, "The body is not a JSON object.");
         }
     }
-    in->request.format = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "format");
+    in->request.format = argument(connection, "format");
+    in->request.of = argument(connection, "of");
+    in->request.after = argument(connection, "after");
     in->request.body = body;
     h->options.handle(&in->request, &a, h->options.arg);
     json_decref(body);
@@ -293,6 +299,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         if (!in)
             return MHD_NO;
         in->request.routed = routed;
+        in->post = strcmp(method, "POST") == 0;
         *state = in;
         return MHD_YES;
     }
