@@ -36,8 +36,8 @@ enum {
 
 struct http_request {
     struct routed routed;
-    const char *format; /* ?format=; NULL: not given */
-    const json_t *body; /* of a POST: an object */
+    const char *format, *of, *after; /* ?format= …; NULL: not given */
+    const json_t *body;              /* of a POST: an object */
 };
 
 struct http_options {
