@@ -50,6 +50,14 @@ static void get_machine(struct controller *c, const char *ref, struct answer *re
                               "history", view_history(c, m->machine.advert.id)));
 }
 
+static void get_log(struct controller *c, const struct http_request *request, struct answer *ret)
+{
+    struct member *m = find(c, request->routed.parameter, ret);
+
+    if (m)
+        api_log(c, m, request, ret);
+}
+
 static void get_inventory(struct controller *c, const char *name, struct answer *ret)
 {
     enum inventory_format format = INVENTORY_YAML;
@@ -375,6 +383,9 @@ void api_handle(const struct http_request *request, struct answer *ret, void *co
         break;
     case ROUTE_MACHINE:
         get_machine(c, routed->parameter, ret);
+        break;
+    case ROUTE_LOG:
+        get_log(c, request, ret);
         break;
     case ROUTE_MATCH:
         answer_json(ret, 200, view_match(c));

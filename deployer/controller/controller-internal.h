@@ -6,6 +6,7 @@
 #include "deployer/secret.h"
 #include "directory.h"
 #include "discovery/base/key.h"
+#include "follow.h"
 #include "http.h"
 #include "metrics.h"
 #include "options.h"
@@ -57,6 +58,7 @@ struct controller {
     char *status_told;
 
     struct crew *crew;
+    struct follows *follows;
     struct pack *pack, *steps; /* newest of each; NULL: not yet */
     struct packing *packing;   /* at work; NULL: not */
     bool repack;               /* once more, when it has ended */
@@ -146,3 +148,7 @@ void tell_status(struct controller *c); /* likewise */
 
 /* api.c */
 void api_handle(const struct http_request *request, struct answer *ret, void *controller);
+
+/* api-log.c */
+void api_log(struct controller *c, struct member *m, const struct http_request *request,
+             struct answer *ret);

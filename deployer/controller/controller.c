@@ -305,7 +305,9 @@ static int open_crew(struct controller *c, struct error *err)
         .arg = c,
     };
 
-    return crew_new(c->loop, &options, &c->crew, err);
+    int r = crew_new(c->loop, &options, &c->crew, err);
+
+    return r < 0 ? r : follows_new(c->loop, &c->follows, err);
 }
 
 static int open_watcher(struct controller *c, struct error *err)
@@ -355,6 +357,7 @@ static int serve(struct controller *c, struct error *err)
 static void controller_clear(struct controller *c)
 {
     watcher_free(c->watcher);
+    follows_free(c->follows);
     crew_free(c->crew);
     packing_stop(c);
     outlets_stop(c);

@@ -98,6 +98,28 @@ static int compare(const void *a, const void *b)
     return r != 0 ? r : strcmp(x->ref, y->ref);
 }
 
+static bool shares_name(const struct strings *a, const struct strings *b)
+{
+    for (size_t i = 0; i < a->count; i++)
+        if (strings_has(b, a->items[i]))
+            return true;
+    return false;
+}
+
+bool directory_is_impostor(const struct directory *d, const struct member *m)
+{
+    const struct advert *advert = &m->machine.advert;
+
+    if (m->standing.state != STANDING_CHANGED)
+        return false;
+    for (const struct member *other = d->members; other; other = other->hh.next)
+        if (other->standing.state == STANDING_ACCEPTED &&
+            (strcmp(other->machine.advert.id, advert->id) == 0 ||
+             shares_name(&advert->agents, &other->machine.advert.agents)))
+            return true;
+    return false;
+}
+
 struct member **directory_list(const struct directory *d, size_t *ret_count)
 {
     struct member **list = calloc(d->count + 1, sizeof(*list));

@@ -61,5 +61,10 @@ void directory_drop(struct directory *d, struct member *m);
  * -EEXIST. */
 int directory_find(const struct directory *d, const char *ref, struct member **ret);
 
+/* Is its host key another than the one that is pinned to its id, while the
+ * accepted machine of that id, or of a name that it says, is known?  One that is
+ * alone may have been reflashed: a person is asked, and its names are its own. */
+bool directory_is_impostor(const struct directory *d, const struct member *m);
+
 /* All, in the order of display: the array is the caller's to free. */
 struct member **directory_list(const struct directory *d, size_t *ret_count);

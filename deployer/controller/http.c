@@ -1,5 +1,6 @@
 #include "http.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "framing.h"
 #include "http-internal.h"
 
 enum { MEMORY_OF_CONNECTION = 48 * 1024, JSON_DEPTH_MAX = 8, SWEEP_MS = 1000 };
@@ -18,7 +20,7 @@ enum { MEMORY_OF_CONNECTION = 48 * 1024, JSON_DEPTH_MAX = 8, SWEEP_MS = 1000 };
 struct incoming {
     struct http_request request;
     struct text body;
-    bool too_large;
+    bool post, too_large;
 };
 
 uint64_t http_now_ms(const struct http *h)
@@ -114,9 +116,45 @@ static enum MHD_Result send_file(struct http *h, struct MHD_Connection *connecti
 
 /* --- requests ----------------------------------------------------------------- */
 
+/* Each %XX once, in place.  The string would end at a NUL, and another path be
+ * served than was asked for: it becomes a control character like the others,
+ * which has_controls finds. */
+static size_t on_unescape(void *arg, struct MHD_Connection *connection, char *string)
+{
+    char *to = string;
+
+    (void)arg, (void)connection;
+    for (const char *from = string; *from; to++) {
+        unsigned byte = (unsigned char)*from;
+        int used = 1;
+
+        if (byte == '%' && isxdigit((unsigned char)from[1]) && isxdigit((unsigned char)from[2])) {
+            (void)sscanf(from + 1, "%2x", &byte);
+            used = 3;
+        }
+        *to = (char)(byte ? byte : 1);
+        from += used;
+    }
+    *to = '\0';
+    return (size_t)(to - string);
+}
+
+static bool has_controls(const char *path)
+{
+    for (; *path; path++)
+        if ((unsigned char)*path < 0x20 || *path == 0x7f)
+            return true;
+    return false;
+}
+
 static const char *header(struct MHD_Connection *connection, const char *name)
 {
     return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
+static const char *argument(struct MHD_Connection *connection, const char *name)
+{
+    return MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
 /* A page of another site, as far as its browser says so; navigation is fine. */
@@ -137,18 +175,20 @@ static bool is_json(const char *type)
 }
 
 /* 0, or the status that it is refused with before its body is read. */
-static unsigned refuse(const struct http *h, struct MHD_Connection *connection,
+static unsigned refuse(const struct http *h, struct MHD_Connection *connection, const char *path,
                        const struct routed *routed, bool post)
 {
     const struct admission *admission = h->options.admission;
     const char *host = header(connection, MHD_HTTP_HEADER_HOST);
     const char *length = header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    unsigned status = admission_host(admission, host);
+    unsigned status = framing_is_ambiguous(connection) ? 400 : admission_host(admission, host);
 
     if (!status)
         status = admission_origin(header(connection, "Origin"), host);
     if (!status && routed->route != ROUTE_FILE && is_cross_site(connection))
         status = 403;
+    if (!status && has_controls(path))
+        status = 400;
     if (!status && routed->route == ROUTE_NONE)
         status = 404;
     if (!status && routed->route == ROUTE_METHOD)
@@ -165,6 +205,8 @@ static unsigned refuse(const struct http *h, struct MHD_Connection *connection,
 static const char *refusal_words(unsigned status)
 {
     switch (status) {
+    case 400:
+        return "No path holds control characters.";
     case 401:
         return "This wants the token: the file 'token' in the service's state folder.";
     case 403:
@@ -197,8 +239,7 @@ static enum MHD_Result answer(struct http *h, struct MHD_Connection *connection,
 {
     CLEANUP(answer_clear) struct answer a = {0};
     json_t *body = NULL;
-    bool post = in->request.routed.allow == NULL && in->request.routed.guarded &&
-                in->request.routed.route != ROUTE_SESSION;
+    bool post = in->post;
     enum MHD_Result r;
 
     h->counts.requests++;
@@ -218,7 +259,9 @@ static enum MHD_Result answer(struct http *h, struct MHD_Connection *connection,
             return send_problem(h, connection, 400, "The body is not a JSON object.");
         }
     }
-    in->request.format = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "format");
+    in->request.format = argument(connection, "format");
+    in->request.of = argument(connection, "of");
+    in->request.after = argument(connection, "after");
     in->request.body = body;
     h->options.handle(&in->request, &a, h->options.arg);
     json_decref(body);
@@ -250,13 +293,14 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         unsigned status;
 
         route_find(method, url, &routed);
-        status = refuse(h, connection, &routed, strcmp(method, "POST") == 0);
+        status = refuse(h, connection, url, &routed, strcmp(method, "POST") == 0);
         if (status)
             return refuse_with(h, connection, &routed, status);
         in = calloc(1, sizeof(*in));
         if (!in)
             return MHD_NO;
         in->request.routed = routed;
+        in->post = strcmp(method, "POST") == 0;
         *state = in;
         return MHD_YES;
     }
@@ -294,6 +338,29 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
 
 /* --- connections ---------------------------------------------------------------- */
 
+static void end_line(struct line *line)
+{
+    (void)shutdown(line->fd, SHUT_RDWR);
+    line->ended = true;
+}
+
+/* Too many wait: the one that has been idle for longest makes room. */
+static void make_room(struct http *h)
+{
+    struct line *oldest = NULL;
+    unsigned waiting = 0;
+
+    for (struct line *line = h->lines; line; line = line->next) {
+        if (!line->since_ms || line->ended)
+            continue;
+        waiting++;
+        if (!oldest || line->since_ms <= oldest->since_ms) /* the list: newest first */
+            oldest = line;
+    }
+    if (oldest && waiting > HTTP_WAITING_MAX)
+        end_line(oldest);
+}
+
 static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode code)
 {
@@ -317,6 +384,7 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
             line->next->at = &line->next;
         h->lines = line;
         *context = line;
+        make_room(h);
         return;
     }
     h->counts.connections--;
@@ -338,8 +406,8 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *arg)
     static const uint64_t beats = HTTP_HEARTBEAT_MS / SWEEP_MS;
 
     for (struct line *line = h->lines; line; line = line->next)
-        if (line->since_ms && now - line->since_ms > HTTP_REQUEST_MS)
-            (void)shutdown(line->fd, SHUT_RDWR);
+        if (line->since_ms && !line->ended && now - line->since_ms > HTTP_REQUEST_MS)
+            end_line(line);
     if (usec / 1000 / SWEEP_MS % beats == 0)
         http_wake_all(h, true);
     (void)sd_event_source_set_time(source, (usec / 1000 / SWEEP_MS + 1) * SWEEP_MS * 1000);
@@ -420,7 +488,8 @@ static int start(struct http *h, struct error *err)
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)HTTP_PER_ADDRESS_MAX,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_SILENCE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)MEMORY_OF_CONNECTION, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_END);
+        on_completed, h, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, h, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, h, MHD_OPTION_END);
     if (!h->daemon)
         return error_sys(err, errno ? -errno : -EIO, "cannot start the HTTP server");
     h->options.socket = -1; /* the daemon's */

@@ -17,17 +17,21 @@ void look_clear(struct controller *c)
 
 /* --- the match --------------------------------------------------------------------- */
 
+/* What a machine in doubt says takes part in no match: it would be one more
+ * holder of a name, and keep the one whose name it is from its work. */
 static int make_match(struct controller *c, struct member **members, size_t n)
 {
     CLEANUP_FREE const struct machine **machines = calloc(n + 1, sizeof(*machines));
+    size_t count = 0;
 
     if (!machines)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++)
-        machines[i] = &members[i]->machine;
-    if (match_make(machines, n, &c->problem, &c->match) < 0)
+        if (!directory_is_impostor(&c->directory, members[i]))
+            machines[count++] = &members[i]->machine;
+    if (match_make(machines, count, &c->problem, &c->match) < 0)
         return -ENOMEM;
-    return match_explain(&c->match, machines, n);
+    return match_explain(&c->match, machines, count);
 }
 
 /* Names are given to machines that are accepted, of one fleet, and that have

@@ -32,8 +32,8 @@ static void find_controller(struct member **members, size_t n, char ret[static I
     }
 }
 
-static int write_inventory(struct member **members, size_t n, enum inventory_format format,
-                           struct text *ret)
+static int write_inventory(const struct controller *c, struct member **members, size_t n,
+                           enum inventory_format format, struct text *ret)
 {
     CLEANUP_FREE const struct machine **machines = calloc(n + 1, sizeof(*machines));
     char own[INET_ADDRSTRLEN];
@@ -42,7 +42,7 @@ static int write_inventory(struct member **members, size_t n, enum inventory_for
     if (!machines)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++)
-        if (!members[i]->machine.untrusted)
+        if (!members[i]->machine.untrusted && !directory_is_impostor(&c->directory, members[i]))
             machines[count++] = &members[i]->machine;
     find_controller(members, n, own);
     return inventory_write(machines, count, format, *own ? own : NULL, ret);
@@ -53,7 +53,7 @@ int outlets_inventory(struct controller *c, enum inventory_format format, struct
     size_t n = 0;
     CLEANUP_FREE struct member **members = directory_list(&c->directory, &n);
 
-    return members ? write_inventory(members, n, format, ret) : -ENOMEM;
+    return members ? write_inventory(c, members, n, format, ret) : -ENOMEM;
 }
 
 void outlets_write(struct controller *c, struct member **members, size_t n)
@@ -61,7 +61,7 @@ void outlets_write(struct controller *c, struct member **members, size_t n)
     CLEANUP_TEXT struct text now = TEXT_INIT;
     struct error err = {0};
 
-    if (!c->settings.output || write_inventory(members, n, c->settings.format, &now) < 0)
+    if (!c->settings.output || write_inventory(c, members, n, c->settings.format, &now) < 0)
         return;
     if (c->inventory.data && now.size == c->inventory.size &&
         memcmp(now.data, c->inventory.data, now.size) == 0)

@@ -21,6 +21,7 @@ static const struct row rows[] = {
     {"GET", V1 "/roster", ROUTE_ROSTER, NULL, false},
     {"GET", V1 "/machines", ROUTE_MACHINES, NULL, false},
     {"GET", V1 "/machines/{ref}", ROUTE_MACHINE, NULL, false},
+    {"GET", V1 "/machines/{ref}/log", ROUTE_LOG, NULL, true},
     {"GET", V1 "/match", ROUTE_MATCH, NULL, false},
     {"GET", V1 "/inventory", ROUTE_INVENTORY, NULL, false},
     {"GET", V1 "/runs", ROUTE_RUNS, NULL, false},

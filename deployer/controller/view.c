@@ -157,6 +157,29 @@ static json_t *view_offers(const struct controller *c)
     return offers;
 }
 
+/* Told as what it is, not as one more that holds the name. */
+static json_t *view_doubtful(const struct controller *c)
+{
+    json_t *a = json_array();
+    size_t n = 0;
+    CLEANUP_FREE struct member **list = directory_list(&c->directory, &n);
+
+    for (size_t i = 0; list && a && i < n; i++) {
+        const struct member *m = list[i];
+        json_t *o;
+
+        if (!m->machine.online || !directory_is_impostor(&c->directory, m))
+            continue;
+        o = json_pack("{s:s, s:s, s:o, s:o}", "ref", m->ref, "machine", m->machine.advert.id,
+                      "agents", texts(&m->machine.advert.agents), "why",
+                      view_text(m->standing.why ? m->standing.why : "its host key is another"));
+        if (o)
+            put_text(o, "host", m->machine.host);
+        (void)json_array_append_new(a, o);
+    }
+    return a;
+}
+
 json_t *view_match(const struct controller *c)
 {
     json_t *o = c->has_problem && c->match.problem ? report_match_value(&c->match, false)
@@ -166,6 +189,7 @@ json_t *view_match(const struct controller *c)
         return NULL;
     put_text(o, "problem_error", c->problem_error);
     if (c->has_problem) {
+        (void)json_object_set_new(o, "doubtful", view_doubtful(c));
         (void)json_object_set_new(o, "assignments", view_assignments(c));
         (void)json_object_set_new(o, "reserved", view_reserved(c));
         (void)json_object_set_new(o, "offers", view_offers(c));

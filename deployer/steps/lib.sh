@@ -222,7 +222,7 @@ read_vars() {
 	deploy | check | diff)
 		case $want_digest in '' | *[!0-9a-f]*) detail='digest is not hexadecimal' && return 1 ;; esac
 		;;
-	rollback | uninstall | assign | status | start | stop | restart | logs | exec | poweroff | reboot | identify | enroll | enroll-key | sources | push) ;;
+	rollback | uninstall | assign | status | start | stop | restart | logs | watch | exec | poweroff | reboot | identify | enroll | enroll-key | sources | push) ;;
 	*) detail="this bundle knows no mode '$want_mode'" && return 1 ;;
 	esac
 	case $want_apt_files in

@@ -185,6 +185,36 @@ static void test_standing(void **unused)
     free(claim.advert.hostkey);
 }
 
+/* --- impostors ----------------------------------------------------------------------- */
+
+static void test_impostor(void **state)
+{
+    CLEANUP(directory_clear) struct directory d = {0};
+    struct machine one = make(KEY_A, false), two = make(KEY_B, false), three = make(KEY_B, false);
+    struct member *m, *false_one, *named;
+    bool new;
+
+    (void)state;
+    strcpy(three.advert.id, "fedcba9876543210");
+    false_one = directory_take(&d, "2", &two, &new);
+    false_one->standing.state = STANDING_CHANGED;
+    assert_false(directory_is_impostor(&d, false_one)); /* alone: it may be reflashed */
+    named = directory_take(&d, "3", &three, &new);
+    named->standing.state = STANDING_ACCEPTED;
+    assert_false(directory_is_impostor(&d, false_one)); /* another id, another name */
+    assert_int_equal(strings_add(&named->machine.advert.agents, "a1"), 0);
+    assert_int_equal(strings_add(&false_one->machine.advert.agents, "a1"), 0);
+    assert_true(directory_is_impostor(&d, false_one));
+    assert_false(directory_is_impostor(&d, named));
+    strings_clear(&named->machine.advert.agents);
+    m = directory_take(&d, "1", &one, &new);
+    m->standing.state = STANDING_NEW;
+    assert_false(directory_is_impostor(&d, false_one));
+    m->standing.state = STANDING_ACCEPTED;
+    assert_true(directory_is_impostor(&d, false_one)); /* of the same id */
+    assert_false(directory_is_impostor(&d, m));
+}
+
 /* --- token, hosts --------------------------------------------------------------------- */
 
 static void test_token(void **state)
@@ -266,7 +296,7 @@ int main(void)
         cmocka_unit_test(test_options_bad),  cmocka_unit_test(test_directory),
         cmocka_unit_test(test_standing),     cmocka_unit_test(test_token),
         cmocka_unit_test(test_hosts),        cmocka_unit_test(test_listen_bad),
-        cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_metrics),      cmocka_unit_test(test_impostor),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
