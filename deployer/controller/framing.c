@@ -15,6 +15,8 @@ static enum MHD_Result count_header(void *arg, enum MHD_ValueKind kind, const ch
     struct framing *f = arg;
 
     (void)kind;
+    /* RFC 9112 §5.1: "Host :" is refused, as others read it as Host. */
+    f->bad = f->bad || !*name || strpbrk(name, " \t\r\n:");
     value = value ? value : "";
     if (strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0)
         f->hosts++;

@@ -302,6 +302,70 @@ def case_listeners():
     return f"the last {spread:.0f} ms after the first, {(most - before) / 1024:.1f} MiB"
 
 
+def hear_all(sockets, word, arrived):
+    """When each of them has heard the word, in ms since boot; by one poll, as they come."""
+    poll, left, got = select.poll(), {}, {}
+    for s in sockets:
+        left[s.fileno()] = s
+        got[s.fileno()] = b""
+        poll.register(s, select.POLLIN)
+    deadline = time.monotonic() + 15
+    while left and time.monotonic() < deadline:
+        for fd, _ in poll.poll(100):
+            got[fd] += left[fd].recv(65536)
+            if word in got[fd]:
+                arrived.append(time.monotonic() * 1000)
+                poll.unregister(fd)
+                del left[fd]
+    assert not left, f"{len(left)} have not heard it"
+
+
+def cpu():
+    with open(f"/proc/{PID}/stat") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def asker():
+    """Requests over one connection for ten seconds, in a process of its own."""
+    code = f"""import http.client, time
+c = http.client.HTTPConnection("127.0.0.1", {PORT})
+n, end, t = 0, time.monotonic() + 10, []
+while time.monotonic() < end:
+    s = time.monotonic()
+    c.request("GET", "/api/v1/status"); c.getresponse().read()
+    t.append((time.monotonic() - s) * 1000)
+t.sort()
+print(f"{{len(t) / 10:.0f}} requests a second, p50 {{t[len(t) // 2]:.2f}}, p99 {{t[len(t) * 99 // 100]:.2f}} ms")"""
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+
+
+def case_load():
+    """200 listeners and 20 machines that appear, at rest and with a client that asks all the time."""
+    before = rss()
+    everybody = [listener() for _ in range(200)]
+    for s in everybody:
+        read_until(s, b"event: snapshot", time.monotonic() + 10)
+    said = []
+    for asking in (False, True):
+        spreads, used, start = [], cpu(), time.monotonic()
+        child = asker() if asking else None
+        for i in range(20):
+            name, arrived = f"{(0xcc00 + 32 * asking + i):016x}", []
+            machine = publish(name, f"load{i}")
+            hear_all(everybody, name.encode(), arrived)
+            machine.terminate()
+            machine.wait()
+            spreads.append((arrived[-1] - arrived[0], arrived[len(arrived) // 2] - arrived[0]))
+        spreads.sort()
+        words = child.communicate()[0].strip() if asking else "nobody asks"
+        percent = 100 * (cpu() - used) / (time.monotonic() - start)
+        said.append(f"{words}: last of 200 after the first p50 {spreads[10][0]:.1f}, most {spreads[-1][0]:.1f} ms, "
+                    f"CPU {percent:.1f} %")
+        assert spreads[-1][0] < 1000, said
+    return f"{'; '.join(said)}; {(rss() - before) / 1024:.1f} MiB"
+
+
 def case_deaf():
     """A listener that reads nothing, while thousands of events come, holds up nobody."""
     deaf = listener()
