@@ -248,6 +248,18 @@ static int find_way(const struct apt_push *push, const struct apt_system *s, str
     return 0;
 }
 
+/* apt gives a file its source's date. */
+static void keep_used(const struct apt_files *files, const char *folder)
+{
+    for (size_t i = 0; i < files->count; i++) {
+        CLEANUP_FREE char *path = join(folder, files->items[i].name);
+
+        if (path)
+            prune_used(path);
+    }
+    prune_unused(folder, ".deb", APT_PUSH_KEPT_S);
+}
+
 static int make(const struct apt_push *push, const struct apt_system *s, const struct apt_way *way,
                 struct apt_pushed *ret, struct error *err)
 {
@@ -271,7 +283,11 @@ static int make(const struct apt_push *push, const struct apt_system *s, const s
     folder = join(root.folder, "debs");
     r = folder ? fetch(&root, &files, folder, err)
                : error_sys(err, -ENOMEM, "cannot fetch packages");
-    return r < 0 ? r : pack(base, &files, folder, ret, err);
+    if (r == 0)
+        r = pack(base, &files, folder, ret, err);
+    if (r == 0)
+        keep_used(&files, folder);
+    return r;
 }
 
 /* Our own cache with its network cut has what it was primed with, also when it is not up, or

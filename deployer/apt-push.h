@@ -16,6 +16,7 @@
 enum {
     APT_PUSH_MAX = 1024 * 1024 * 1024, /* bytes of a tar */
     APT_PUSH_FRESH_S = 10 * 60,        /* lists younger than that are not asked for again */
+    APT_PUSH_KEPT_S = 30 * 24 * 3600,  /* a .deb that no machine lacked for so long goes */
     APT_PUSH_TARS = 8,                 /* kept, of those not used just now */
 };
 

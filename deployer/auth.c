@@ -155,9 +155,10 @@ void auth_free(struct auth *a)
 struct attempt {
     struct auth *auth;
     const struct auth_login *login;
-    ssh_key key;                 /* a copy, while it is offered */
-    size_t offered;              /* keys */
-    bool asked_agent, agent_cut; /* cut: it held more than were offered */
+    const struct secret *password; /* NULL: none */
+    ssh_key key;                   /* a copy, while it is offered */
+    size_t offered;                /* keys */
+    bool asked_agent, agent_cut;   /* cut: it held more than were offered */
     bool gave_password;
 };
 
@@ -188,7 +189,7 @@ static int call_password(void *arg)
 {
     struct attempt *t = arg;
 
-    return as_again(ssh_userauth_password(t->login->ssh, NULL, secret_text(t->auth->password)));
+    return as_again(ssh_userauth_password(t->login->ssh, NULL, secret_text(t->password)));
 }
 
 static int call_interactive(void *arg)
@@ -293,7 +294,7 @@ static int answer_questions(struct attempt *t, struct error *err)
                                  "the server asks '%s' for more than a password; use a key",
                                  t->login->user);
             t->gave_password = true;
-            if (ssh_userauth_kbdint_setanswer(ssh, 0, secret_text(t->auth->password)) < 0)
+            if (ssh_userauth_kbdint_setanswer(ssh, 0, secret_text(t->password)) < 0)
                 return error_sys(err, -ENOMEM, "cannot answer the server");
         }
         r = try(t, call_interactive, &result, err);
@@ -339,7 +340,7 @@ static int refuse(const struct attempt *t, unsigned methods, struct error *err)
                        t->offered == 1 ? "" : "s", t->asked_agent ? " and ssh-agent's" : "");
     else if (t->asked_agent)
         (void)snprintf(what, sizeof(what), "with ssh-agent's keys");
-    if (takes_password && t->auth->password && !t->login->may_have_password)
+    if (takes_password && t->password && !t->login->may_have_password)
         return error_set(err, -EACCES, "user '%s' was refused %s, and no password was given: %s",
                          user, what, AUTH_UNSEEN);
     if (!takes_password && !takes_key)
@@ -356,9 +357,9 @@ static int refuse(const struct attempt *t, unsigned methods, struct error *err)
                      "user '%s' was refused %s; put the public key into its "
                      "~/.ssh/authorized_keys, name another --user or --key%s%s",
                      user, what,
-                     takes_password && !t->auth->password ? ", or give --ask-pass: it takes a "
-                                                            "password"
-                                                          : "",
+                     takes_password && !t->password ? ", or give --ask-pass: it takes a "
+                                                      "password"
+                                                    : "",
                      t->agent_cut ? "; ssh-agent holds more keys than servers allow tries: name "
                                     "the right one with --key FILE.pub"
                      : t->auth->locked > 0
@@ -369,7 +370,8 @@ static int refuse(const struct attempt *t, unsigned methods, struct error *err)
 
 int auth_log_in(struct auth *a, const struct auth_login *login, struct error *err)
 {
-    struct attempt t = {.auth = a, .login = login};
+    struct attempt t = {
+        .auth = a, .login = login, .password = login->password ? login->password : a->password};
     unsigned methods;
     int result;
     int r = offer_keys(&t, err);
@@ -380,7 +382,7 @@ int auth_log_in(struct auth *a, const struct auth_login *login, struct error *er
     if (r != -EACCES || (err && err->code < 0))
         return r;
     methods = (unsigned)ssh_userauth_list(login->ssh, NULL);
-    if (a->password && login->may_have_password &&
+    if (t.password && login->may_have_password &&
         methods & (SSH_AUTH_METHOD_PASSWORD | SSH_AUTH_METHOD_INTERACTIVE))
         r = give_password(&t, methods, err);
     return r == -EACCES ? refuse(&t, methods, err) : r;

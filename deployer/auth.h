@@ -33,7 +33,8 @@ DEFINE_CLEANUP(struct auth *, auth_free);
 struct auth_login {
     ssh_session ssh;
     const char *user;
-    bool may_have_password; /* its pin is one that passwords go by */
+    const struct secret *password; /* this machine's own; NULL: that of auth_new */
+    bool may_have_password;        /* its pin is one that passwords go by */
     /* Calls `call` until it says something else than SSH_AGAIN, which it leaves
      * in `ret_result`; 0, or what waiting failed with. */
     int (*repeat)(void *waiter, int (*call)(void *arg), void *arg, int *ret_result,

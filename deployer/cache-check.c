@@ -80,7 +80,7 @@ static int look(struct program *p, const struct cache_need *need, bool tells,
     pydcop = r == 0 ? cache_results_add(results, "pyDCOP") : NULL;
     if (r < 0)
         return r;
-    return pydcop ? cache_wheels_pydcop(p, true, pydcop, err)
+    return pydcop ? cache_wheels_pydcop(p, "", pydcop, err)
                   : error_sys(err, -ENOMEM, "cannot look at the caches");
 }
 

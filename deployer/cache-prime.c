@@ -60,6 +60,15 @@ static int prime_systems(const struct program *p, const struct caches *caches,
     return r;
 }
 
+/* And what pip builds with: a source that is changed in the classroom is built there. */
+static int prime_pydcop(struct program *p, const struct caches *caches, struct cache_result *result,
+                        struct error *err)
+{
+    int r = cache_wheels_pydcop(p, caches->pip_index, result, err);
+
+    return r < 0 || !caches->pip_index ? r : cache_wheels_tools(p, caches->pip_index, result, err);
+}
+
 int cache_prime(struct program *p, struct error *err)
 {
     CLEANUP(cache_need_clear) struct cache_need need = {0};
@@ -86,7 +95,7 @@ int cache_prime(struct program *p, struct error *err)
     r = prime_systems(p, &caches, &need, &results, err);
     pydcop = r == 0 ? cache_results_add(&results, "pyDCOP") : NULL;
     if (r == 0)
-        r = pydcop ? cache_wheels_pydcop(p, false, pydcop, err)
+        r = pydcop ? prime_pydcop(p, &caches, pydcop, err)
                    : error_sys(err, -ENOMEM, "cannot prime the caches");
     if (r == 0)
         r = cache_need_remember(p, &need, err);

@@ -194,7 +194,8 @@ int cache_up(struct program *p, struct error *err)
 
 static int purge(const struct paths *p, struct error *err)
 {
-    static const char *const names[] = {"apt", "pip", "settings", "log"};
+    static const char *const names[] = {"apt",       "pip",     "settings",       "log",
+                                        "apt-roots", "systems", "passing-wheels", "apt-push"};
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         CLEANUP_FREE char *path = cache_path(p, names[i]);

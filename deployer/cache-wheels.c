@@ -37,7 +37,7 @@ static int spec_of(struct program *p, char **ret, struct error *err)
     return *ret ? 0 : error_sys(err, -ENOMEM, "cannot prepare pyDCOP");
 }
 
-int cache_wheels_pydcop(struct program *p, bool offline, struct cache_result *ret,
+int cache_wheels_pydcop(struct program *p, const char *index, struct cache_result *ret,
                         struct error *err)
 {
     CLEANUP(wheel_set_clear) struct wheel_set wheels = {0};
@@ -47,12 +47,7 @@ int cache_wheels_pydcop(struct program *p, bool offline, struct cache_result *re
 
     if (r < 0)
         return r;
-    /* pip takes its word for what it may not ask from here, too (pip(1), PIP_…). */
-    if (offline)
-        (void)setenv("PIP_NO_INDEX", "1", 1);
-    r = wheel_prepare(spec, p->paths.cache, -1, &wheels, &why);
-    if (offline)
-        (void)unsetenv("PIP_NO_INDEX");
+    r = wheel_prepare_from(spec, index, p->paths.cache, -1, &wheels, &why);
     if (r == -ENOMEM || r == -ECANCELED)
         return error_set(err, r, "%s", why.text);
     if (r < 0) {
@@ -236,10 +231,18 @@ static int download(const struct strings *argv, const char *folder, struct cache
 {
     CLEANUP(process_result_clear) struct process_result result = {0};
     CLEANUP_FREE const char **words = calloc(argv->count + 1, sizeof(*words));
-    const struct process_options o = {.argv = words, .timeout_ms = DOWNLOAD_MS, .cancel_fd = -1};
+    const char *before = getenv("no_proxy");
+    CLEANUP_FREE char *no_proxy = NULL;
+    const char *env[] = {NULL, NULL};
+    const struct process_options o = {
+        .argv = words, .env = env, .timeout_ms = DOWNLOAD_MS, .cancel_fd = -1};
     int r;
 
-    if (!words)
+    /* A proxy does not reach a cache on this controller's loopback. */
+    if (asprintf(&no_proxy, "no_proxy=127.0.0.1%s%s", before ? "," : "", before ? before : "") < 0)
+        no_proxy = NULL;
+    env[0] = no_proxy;
+    if (!words || !no_proxy)
         return error_sys(err, -ENOMEM, "cannot run pip");
     for (size_t i = 0; i < argv->count; i++)
         words[i] = argv->items[i];
@@ -273,6 +276,41 @@ int cache_wheels_deps(const struct program *p, const char *index, const char *ar
         return 0;
     }
     if (!folder || r < 0 || make_argv(&wanted, &platforms, index, python, folder, &argv) < 0)
+        return error_sys(err, -ENOMEM, "cannot run pip");
+    tree_remove(folder);
+    r = make_folders(folder, 0700, err);
+    if (r == 0)
+        r = download(&argv, folder, ret, err);
+    tree_remove(folder);
+    return r;
+}
+
+/* As pip asks for them where a source names no others (pip, pyproject.toml). */
+int cache_wheels_tools(const struct program *p, const char *index, struct cache_result *ret,
+                       struct error *err)
+{
+    static const char *const tools[] = {"setuptools>=40.8.0", "wheel", NULL};
+    const char *const head[] = {"/usr/bin/python3",
+                                "-m",
+                                "pip",
+                                "download",
+                                "--quiet",
+                                "--disable-pip-version-check",
+                                "--no-input",
+                                "--no-cache-dir",
+                                "--progress-bar=off",
+                                "--isolated",
+                                "--only-binary=:all:",
+                                "--index-url",
+                                index,
+                                "--dest",
+                                NULL};
+    CLEANUP_FREE char *folder = cache_folder(&p->paths, "passing-wheels");
+    CLEANUP_STRINGS struct strings argv = {0};
+    int r;
+
+    if (!folder || add_words(&argv, head) < 0 || strings_add(&argv, folder) < 0 ||
+        add_words(&argv, tools) < 0)
         return error_sys(err, -ENOMEM, "cannot run pip");
     tree_remove(folder);
     r = make_folders(folder, 0700, err);

@@ -9,9 +9,14 @@
 #include "cache-result.h"
 #include "program.h"
 
-/* pyDCOP as -s, the last deploy or the index have it.  `offline`: only if no index is asked. */
-int cache_wheels_pydcop(struct program *p, bool offline, struct cache_result *ret,
+/* pyDCOP as -s, the last deploy or the index have it.  `index`: the cache's; "": none is asked;
+ * NULL: that of pip's own configuration. */
+int cache_wheels_pydcop(struct program *p, const char *index, struct cache_result *ret,
                         struct error *err);
+
+/* What pip builds a source with, into the cache of that index. */
+int cache_wheels_tools(const struct program *p, const char *index, struct cache_result *ret,
+                       struct error *err);
 
 /* Python and C library of a system, from the files that are to be installed there, else from
  * what is; "3.13" and 41 (of 2.41).  -ENOENT when it does not say. */

@@ -22,6 +22,7 @@ void caches_clear(struct caches *c)
 {
     free(c->apt_proxy);
     free(c->pip_index);
+    strings_clear(&c->ports);
     *c = (struct caches){0};
 }
 
@@ -75,6 +76,26 @@ static int take_inventorys(const char *url, bool (*answers)(uint16_t port, unsig
     return take(url, to);
 }
 
+/* A list that is damaged is told of where it is mended. */
+static int take_ports(const struct paths *p, struct strings *ret)
+{
+    CLEANUP_STRINGS struct strings list = {0};
+
+    if (acng_repositories_read(p, &list, NULL) < 0)
+        return 0;
+    for (size_t i = 0; i < list.count; i++) {
+        const char *host = strstr(list.items[i], "://") + 3, *colon;
+        size_t size = strcspn(host, "/");
+
+        colon = memrchr(host, ':', size);
+        if (!colon || memchr(colon, ']', (size_t)(host + size - colon)))
+            continue;
+        if (strings_addn(ret, host, size) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 /* Our own, as far as they answer. */
 static int take_own(const struct paths *p, struct caches *c)
 {
@@ -82,7 +103,8 @@ static int take_own(const struct paths *p, struct caches *c)
 
     if ((c->apt_proxy && c->pip_index) || cache_look(p, &now, NULL) < 0)
         return 0;
-    if (now.apt && !c->apt_proxy && !(c->apt_proxy = cache_apt_url(&now.settings)))
+    if (now.apt && !c->apt_proxy &&
+        (!(c->apt_proxy = cache_apt_url(&now.settings)) || take_ports(p, &c->ports) < 0))
         return -ENOMEM;
     if (now.pip && !c->pip_index && !(c->pip_index = cache_pip_url(&now.settings)))
         return -ENOMEM;

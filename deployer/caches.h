@@ -21,8 +21,9 @@
 enum { CACHES_URL_MAX = 1024 };
 
 struct caches {
-    char *apt_proxy; /* "http://host:port", NULL: none */
-    char *pip_index; /* "http://host:port/root/pypi/+simple/", NULL: none */
+    char *apt_proxy;      /* "http://host:port", NULL: none */
+    char *pip_index;      /* "http://host:port/root/pypi/+simple/", NULL: none */
+    struct strings ports; /* "host:port" of our own's repositories that are not on port 80 */
 };
 
 void caches_clear(struct caches *c);

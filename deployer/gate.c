@@ -91,11 +91,20 @@ static bool is_own(const struct gate_rules *rules, const char *host)
     return false;
 }
 
+/* Is there a repository on that port of that host? */
+static bool is_served(const struct gate_rules *rules, const char *authority)
+{
+    for (size_t i = 0; rules->ports && i < rules->ports->count; i++)
+        if (strcasecmp(rules->ports->items[i], authority) == 0)
+            return true;
+    return false;
+}
+
 /* Checks "host", "host:80", "[address]:80" without changing it. */
 static int check_authority(struct gate *g, const char *authority)
 {
     char host[256];
-    const char *end, *port;
+    const char *end, *port, *whole = authority;
     bool bracketed = *authority == '[';
 
     end = bracketed ? strchr(authority, ']') : authority + strcspn(authority, ":");
@@ -117,7 +126,7 @@ static int check_authority(struct gate *g, const char *authority)
     }
     if (!*host)
         return refuse(g, 400, "the host is no host");
-    if (*port && strcmp(port, ":80") != 0)
+    if (*port && strcmp(port, ":80") != 0 && !is_served(g->rules, whole))
         return refuse(g, 403, "the package cache serves no such port");
     if (is_own(g->rules, host))
         return refuse(g, 403, "the package cache serves no address of the controller");

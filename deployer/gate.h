@@ -32,6 +32,7 @@ struct gate_rules {
     const char *pip_host;                        /* instead of the request's; NULL: as it came */
     char credential[GATE_CREDENTIAL_LENGTH + 1]; /* as gate_credential makes it */
     const struct strings *own;                   /* this controller's names and addresses */
+    const struct strings *ports; /* "host:port" of repositories that are not on 80; may be NULL */
 };
 
 enum gate_to { GATE_UNKNOWN, GATE_APT, GATE_PIP };

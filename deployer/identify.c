@@ -202,42 +202,58 @@ int identify(struct program *p, struct error *err)
 
 /* --- -i ---------------------------------------------------------------------------- */
 
-/* A password that all hosts share is the run's, unless a person gave one. */
-static int take_password(const struct hosts *hosts, bool of_sudo, struct secret **ret,
-                         struct error *err)
+/* A host's password, kept once for all that share it; NULL is none, and so is
+ * that of a run to which a person gave one. */
+static int take_password(struct program *p, const char *password, bool given,
+                         const struct secret **ret, struct error *err)
 {
-    const char *first = NULL;
+    struct secret **grown;
 
-    for (size_t i = 0; i < hosts->count; i++) {
-        const struct host *h = &hosts->items[i];
-        const char *password = of_sudo ? h->become_password : h->password;
-
-        if (!password)
-            continue;
-        if (first && strcmp(first, password) != 0)
-            return error_set(err, -EINVAL,
-                             "%s: its password is not that of the hosts before it; deploy to them "
-                             "one after the other with -l, or use keys",
-                             h->place);
-        first = password;
-    }
-    return first && !*ret ? secret_new(first, strlen(first), ret, err) : 0;
+    if (!password || given)
+        return 0;
+    for (size_t i = 0; i < p->n_secrets; i++)
+        if (strcmp(secret_text(p->secrets[i]), password) == 0) {
+            *ret = p->secrets[i];
+            return 0;
+        }
+    grown = reallocarray(p->secrets, p->n_secrets + 1, sizeof(*grown));
+    if (!grown)
+        return error_sys(err, -ENOMEM, "cannot plan");
+    p->secrets = grown;
+    if (secret_new(password, strlen(password), &grown[p->n_secrets], err) < 0)
+        return err->code;
+    *ret = grown[p->n_secrets++];
+    return 0;
 }
 
-static int add_host(struct program *p, const struct host *h, struct error *err)
+/* `found` is taken over. */
+static int add_host(struct program *p, const struct host *h, struct resolved *found,
+                    struct error *err)
 {
-    CLEANUP(target_clear) struct target t = {.named = true, .port = h->port ? h->port : SSH_PORT};
+    CLEANUP(target_clear) struct target t = {
+        .named = true,
+        .port = h->port ? h->port : SSH_PORT,
+        .addresses = TAKE_PTR(found->addresses),
+        .n_addresses = found->count,
+    };
     struct target *grown;
-    int r = resolve_host(h->address, p->options.timeout_ms, &t.addresses, &t.n_addresses, err);
+    int r;
 
-    if (r == -ENOMEM)
-        return r;
-    if (r < 0) { /* it holds up nobody: without an address it is unreachable */
+    if (found->code == -ENOMEM) {
+        *err = found->err;
+        return found->code;
+    }
+    if (found->code < 0) { /* it holds up nobody: without an address it is unreachable */
         CLEANUP_TEXT struct text words = TEXT_INIT;
 
-        text_add_printable(&words, err->text);
+        text_add_printable(&words, found->err.text);
         fprintf(stderr, "%s: %s\n", h->place, text_str(&words));
     }
+    r = take_password(p, h->password, p->password, &t.password, err);
+    if (r == 0)
+        r = take_password(p, h->become_password, p->become_password, &t.become_password, err);
+    if (r < 0)
+        return error_prefix(err, "%s", h->place);
     grown = reallocarray(p->targets.items, p->targets.count + 1, sizeof(*grown));
     if (grown)
         p->targets.items = grown;
@@ -248,6 +264,24 @@ static int add_host(struct program *p, const struct host *h, struct error *err)
     grown[p->targets.count++] = t;
     t = (struct target){0};
     return 0;
+}
+
+static int add_hosts(struct program *p, const struct hosts *hosts, struct error *err)
+{
+    CLEANUP_FREE struct resolved *found = calloc(hosts->count + 1, sizeof(*found));
+    CLEANUP_FREE const char **addresses = calloc(hosts->count + 1, sizeof(*addresses));
+    int r = 0;
+
+    if (!found || !addresses)
+        return error_sys(err, -ENOMEM, "cannot plan");
+    for (size_t i = 0; i < hosts->count; i++)
+        addresses[i] = hosts->items[i].address;
+    resolve_hosts(addresses, hosts->count, p->options.timeout_ms, found);
+    for (size_t i = 0; i < hosts->count && r == 0; i++)
+        r = add_host(p, &hosts->items[i], &found[i], err);
+    for (size_t i = 0; i < hosts->count; i++)
+        free(found[i].addresses);
+    return r;
 }
 
 static int take_key_files(struct program *p, const struct hosts *hosts, struct error *err)
@@ -283,12 +317,6 @@ int identify_inventory(struct program *p, struct error *err)
     free(p->options.inventory_pip_index);
     p->options.inventory_apt_proxy = TAKE_PTR(hosts.apt_proxy);
     p->options.inventory_pip_index = TAKE_PTR(hosts.pip_index);
-    r = take_password(&hosts, false, &p->password, err);
-    if (r == 0)
-        r = take_password(&hosts, true, &p->become_password, err);
-    if (r == 0)
-        r = take_key_files(p, &hosts, err);
-    for (size_t i = 0; i < hosts.count && r == 0; i++)
-        r = add_host(p, &hosts.items[i], err);
-    return r;
+    r = take_key_files(p, &hosts, err);
+    return r == 0 ? add_hosts(p, &hosts, err) : r;
 }

@@ -26,8 +26,9 @@ int identify(struct program *p, struct error *err);
 int identify_look(struct program *p, struct error *err);
 
 /* Adds the hosts of -i, with the agents that it names: a person's word.  What
- * the file says and is not used is told on stderr.  One password for all can be
- * used; different ones are -EINVAL.  What hosts_read and resolve_host say. */
+ * the file says and is not used is told on stderr.  Each host has the passwords
+ * that the file gives it, unless a person gave the run one.  What hosts_read and
+ * secret_new say. */
 int identify_inventory(struct program *p, struct error *err);
 
 /* Adds a target for "[USER@]HOST[:PORT]", looked up within the timeout of SSH.

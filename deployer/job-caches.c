@@ -9,7 +9,7 @@ static void add_cache(struct job_run *run, const char *key, const struct upstrea
     CLEANUP_TEXT struct text url = TEXT_INIT;
     char userinfo[sizeof(GATE_USER) + 1 + GATE_TOKEN_LENGTH];
 
-    if (u->size == 0)
+    if (u->size == 0 && !u->https)
         return;
     (void)snprintf(userinfo, sizeof(userinfo), GATE_USER ":%s", run->token);
     upstream_add_url(u, local ? NULL : userinfo, run->port, local, &url);
@@ -32,7 +32,7 @@ void job_on_forwarded(unsigned port, void *arg)
     bool direct = port == 0 && all && all->direct && session_local(run->session, &local) == 0;
 
     run->port = port;
-    if (port > 0 || direct) {
+    if (port > 0 || direct || (all && !upstreams_forwarded(all))) {
         add_cache(run, "apt_proxy", &all->apt, direct ? &local : NULL);
         add_cache(run, "pip_index", &all->pip, direct ? &local : NULL);
     } else if (all) {
@@ -53,14 +53,15 @@ void job_on_want(struct job_run *run)
 
     if (run->caches.size > 0 || *run->token)
         return; /* it was told, or will be */
-    if (!all || job_make_nonce(run->token) < 0) {
+    if (!all || !upstreams_forwarded(all) || job_make_nonce(run->token) < 0) {
         job_on_forwarded(0, run);
         return;
     }
     run->gate = (struct gate_rules){.apt = all->apt.size > 0,
                                     .pip = all->pip.size > 0,
                                     .pip_host = all->pip_host,
-                                    .own = &all->own};
+                                    .own = &all->own,
+                                    .ports = &all->ports};
     gate_credential(run->token, run->gate.credential);
     if (session_forward(run->session, &options) < 0)
         job_on_forwarded(0, run);

@@ -28,7 +28,7 @@ static int explain_silence(struct job_run *run, int status, struct error *err)
             .user = user,
             .status = status,
             .prompted = run->password_sent,
-            .unseen = run->job->common->become_password && !run->may_have_password,
+            .unseen = job_become_password(run->job) && !run->may_have_password,
             .errors = text_str(&run->complaints),
             .output = text_str(&run->noise),
         },

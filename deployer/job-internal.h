@@ -46,6 +46,10 @@ struct job_run {
 /* Never NULL: borrowed from the job. */
 const char *job_user(const struct job *job);
 
+/* What sudo gets, if the machine may have it: the machine's own, or the run's;
+ * NULL: none. */
+const struct secret *job_become_password(const struct job *job);
+
 /* To the job's listener. */
 void job_tell(struct job_run *run, const struct job_event *event);
 

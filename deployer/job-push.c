@@ -137,7 +137,11 @@ static int bring_packages(const struct job *job, struct stop_fds stop, job_liste
     CLEANUP_TEXT struct text words = TEXT_INIT;
     int r;
 
-    note(listener, arg, "it reaches no packages; this controller fetches them for it");
+    note(listener, arg,
+         job->common->upstreams
+             ? "it gets them neither through the caches nor by itself; this controller fetches "
+               "them for it"
+             : "it reaches no packages; this controller fetches them for it");
     r = read_system(job, stop, &system, err);
     if (r == 0)
         r = apt_push_make(job->common->push, &system, stop.stop, &made, err);

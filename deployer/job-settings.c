@@ -69,7 +69,7 @@ static void add_kept(const struct upstream *u, const char *key, const struct add
 {
     CLEANUP_TEXT struct text url = TEXT_INIT;
 
-    if (u->size == 0)
+    if (u->size == 0 && !u->https)
         return;
     upstream_add_url(u, NULL, 0, local, &url);
     job_add_setting(ret, key, text_str(&url));
@@ -91,8 +91,10 @@ int job_settings(const struct job *job, const char *nonce, const struct address 
     if (job->target.named)
         text_adds(ret, "named yes\n");
     if (common->upstreams) {
-        text_adds(ret, common->upstreams->apt.size ? "caches apt\n" : "");
-        text_adds(ret, common->upstreams->pip.size ? "caches pip\n" : "");
+        text_adds(ret, common->upstreams->apt.size || common->upstreams->apt.https ? "caches apt\n"
+                                                                                   : "");
+        text_adds(ret, common->upstreams->pip.size || common->upstreams->pip.https ? "caches pip\n"
+                                                                                   : "");
     }
     if (common->upstreams && common->keep_proxy && local) {
         add_kept(&common->upstreams->apt, "keep_apt_proxy", local, ret);

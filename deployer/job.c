@@ -222,11 +222,16 @@ static int on_output(const void *bytes, size_t size, void *arg, struct error *er
     return r;
 }
 
+const struct secret *job_become_password(const struct job *job)
+{
+    return job->target.become_password ? job->target.become_password : job->common->become_password;
+}
+
 /* sudo asks: for the password, once; again is a refusal of it, and another
  * answer would be another guess. */
 static int answer_sudo(struct job_run *run, struct error *err)
 {
-    const struct secret *password = run->job->common->become_password;
+    const struct secret *password = job_become_password(run->job);
 
     if (run->wire.greeted || !password || !run->may_have_password)
         return 0;
@@ -316,6 +321,7 @@ static enum job_outcome execute(struct job_run *run, struct stop_fds stop, struc
         .port = job->target.port,
         .user = job_user(job),
         .auth = job->common->auth,
+        .password = job->target.password,
         .timeout_ms = job->common->timeout_ms,
         .stop = stop,
         .check = check_hostkey,
@@ -334,7 +340,7 @@ static enum job_outcome execute(struct job_run *run, struct stop_fds stop, struc
         return JOB_OK;
     if (r == 0) {
         become_command(&command, options.user, run->nonce,
-                       job->common->become_password && run->may_have_password);
+                       job_become_password(job) && run->may_have_password);
         text_addf(&command, "sh -c '%s' dcop %s %s", boot_command, run->nonce,
                   job->common->bundle_digest);
         r = text_error(&command);

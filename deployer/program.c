@@ -24,6 +24,9 @@ void program_clear(struct program *p)
     strings_clear(&p->confirmed);
     secret_free(p->password);
     secret_free(p->become_password);
+    for (size_t i = 0; i < p->n_secrets; i++)
+        secret_free(p->secrets[i]);
+    free(p->secrets);
     state_free(p->state);
     problem_clear(&p->problem);
     sd_event_unref(p->loop);

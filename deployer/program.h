@@ -37,7 +37,9 @@ struct program {
     bool absent;                    /* a machine that is meant is not there */
     struct secret *password;        /* to log in with; NULL: none */
     struct secret *become_password; /* sudo's; NULL: none */
-    struct strings confirmed;       /* host keys that a person has said yes to in this run */
+    struct secret **secrets;        /* those that the targets of -i borrow */
+    size_t n_secrets;
+    struct strings confirmed; /* host keys that a person has said yes to in this run */
     char *spec;
     struct wheel_set wheels;
     struct bundle bundle;

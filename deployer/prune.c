@@ -104,6 +104,23 @@ void prune_oldest(const char *folder, const char *ending, size_t keep)
     }
 }
 
+void prune_unused(const char *folder, const char *ending, time_t seconds)
+{
+    CLEANUP(close_folder) DIR *dir = opendir(folder);
+    time_t now = time(NULL);
+    size_t size = strlen(ending);
+
+    for (const struct dirent *d; dir && (d = readdir(dir));) {
+        size_t length = strlen(d->d_name);
+        struct stat st;
+
+        if (length > size && strcmp(d->d_name + length - size, ending) == 0 &&
+            fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+            st.st_mtim.tv_sec < now - seconds)
+            (void)unlinkat(dirfd(dir), d->d_name, 0);
+    }
+}
+
 static bool answer_holds(const char *path, const char *folder, const char *ending)
 {
     CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);

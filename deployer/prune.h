@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 #include <sys/types.h>
+#include <time.h>
 
 enum { PRUNE_AGE_S = 60 * 60 };
 
@@ -19,6 +20,9 @@ void prune_used(const char *path);
 /* Removes all but the `keep` entries used last, and those of the last
  * PRUNE_AGE_S seconds. */
 void prune_oldest(const char *folder, const char *ending, size_t keep);
+
+/* Removes the files of a folder that end so and were not used for that long. */
+void prune_unused(const char *folder, const char *ending, time_t seconds);
 
 /* Removes the files of `answers` whose content does not begin with the digest
  * of an entry that `folder` has. */

@@ -15,8 +15,9 @@ struct lookup {
     pthread_mutex_t lock;
     pthread_cond_t done_changed;
     bool done, abandoned;
-    int status; /* EAI_… */
-    int code;   /* errno for EAI_SYSTEM */
+    struct timespec end; /* of the time that it has, by CLOCK_MONOTONIC */
+    int status;          /* EAI_… */
+    int code;            /* errno for EAI_SYSTEM */
     struct addrinfo *found;
     char host[PLACE_HOST_MAX + 1];
 };
@@ -82,22 +83,14 @@ static int start(struct lookup *l)
 }
 
 /* True when it is done; else the thread frees it. */
-static bool wait_for(struct lookup *l, unsigned timeout_ms)
+static bool wait_for(struct lookup *l)
 {
-    struct timespec end;
     bool done;
     int r = 0;
 
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_sec += (time_t)(timeout_ms / 1000);
-    end.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-    if (end.tv_nsec >= 1000000000) {
-        end.tv_sec++;
-        end.tv_nsec -= 1000000000;
-    }
     pthread_mutex_lock(&l->lock);
     while (!l->done && r == 0)
-        r = pthread_cond_timedwait(&l->done_changed, &l->lock, &end);
+        r = pthread_cond_timedwait(&l->done_changed, &l->lock, &l->end);
     done = l->done;
     l->abandoned = !done;
     pthread_mutex_unlock(&l->lock);
@@ -178,10 +171,25 @@ static int take_numeric(const char *host, struct address **ret, size_t *ret_coun
     return 1;
 }
 
-int resolve_host(const char *host, unsigned timeout_ms, struct address **ret, size_t *ret_count,
-                 struct error *err)
+static struct timespec in_ms(unsigned ms)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += (time_t)(ms / 1000);
+    t.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_sec++;
+        t.tv_nsec -= 1000000000;
+    }
+    return t;
+}
+
+/* *ret stays NULL when the host needs no look-up. */
+static int begin(const char *host, unsigned timeout_ms, struct resolved *found, struct lookup **ret)
 {
     CLEANUP_TEXT struct text shown = TEXT_INIT;
+    struct error *err = &found->err;
     struct lookup *l;
     int r;
 
@@ -190,23 +198,69 @@ int resolve_host(const char *host, unsigned timeout_ms, struct address **ret, si
         return error_set(err, -EINVAL, "\"%.80s\" is neither an address nor a host's name",
                          text_str(&shown));
     }
-    r = take_numeric(host, ret, ret_count, err);
+    r = take_numeric(host, &found->addresses, &found->count, err);
     if (r != 0)
         return r < 0 ? r : 0;
     l = lookup_new(host);
     if (!l)
         return error_sys(err, -ENOMEM, "cannot look up %s", host);
+    l->end = in_ms(timeout_ms);
     r = start(l);
     if (r < 0) {
         lookup_free(l);
         return error_sys(err, r, "cannot look up %s", host);
     }
-    if (!wait_for(l, timeout_ms))
-        return error_set(err, -ETIMEDOUT,
+    *ret = l;
+    return 0;
+}
+
+static int end(struct lookup *l, const char *host, unsigned timeout_ms, struct resolved *found)
+{
+    int r;
+
+    if (!wait_for(l))
+        return error_set(&found->err, -ETIMEDOUT,
                          "cannot look up %s: no answer in %u.%u s; give its address instead, or "
                          "see to the name service",
                          host, timeout_ms / 1000, timeout_ms % 1000 / 100);
-    r = l->status == 0 ? collect(l, ret, ret_count, err) : fail(l, err);
+    r = l->status == 0 ? collect(l, &found->addresses, &found->count, &found->err)
+                       : fail(l, &found->err);
     lookup_free(l);
     return r;
+}
+
+void resolve_hosts(const char *const *hosts, size_t count, unsigned timeout_ms,
+                   struct resolved *found)
+{
+    struct lookup *flying[RESOLVE_AT_ONCE] = {0};
+
+    for (size_t i = 0; i < count + RESOLVE_AT_ONCE; i++) {
+        struct lookup **slot = &flying[i % RESOLVE_AT_ONCE];
+
+        if (*slot) {
+            size_t old = i - RESOLVE_AT_ONCE;
+
+            found[old].code = end(TAKE_PTR(*slot), hosts[old], timeout_ms, &found[old]);
+        }
+        if (i < count) {
+            found[i] = (struct resolved){0};
+            found[i].code = begin(hosts[i], timeout_ms, &found[i], slot);
+        }
+    }
+}
+
+int resolve_host(const char *host, unsigned timeout_ms, struct address **ret, size_t *ret_count,
+                 struct error *err)
+{
+    struct resolved found;
+
+    resolve_hosts(&host, 1, timeout_ms, &found);
+    if (found.code < 0) {
+        if (err)
+            *err = found.err;
+        return found.code;
+    }
+    *ret = found.addresses;
+    *ret_count = found.count;
+    return 0;
 }

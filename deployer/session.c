@@ -201,8 +201,11 @@ static int explain_no_ssh(struct session *s, const struct session_options *o, in
 
 static int open_ssh(struct session *s, const struct session_options *o, struct error *err)
 {
-    struct auth_login login = {
-        .ssh = s->ssh, .user = o->user, .repeat = repeat_for_login, .waiter = s};
+    struct auth_login login = {.ssh = s->ssh,
+                               .user = o->user,
+                               .password = o->password,
+                               .repeat = repeat_for_login,
+                               .waiter = s};
     int result = SSH_ERROR;
     int r = session_repeat(s, call_connect, &result, err);
 

@@ -45,7 +45,8 @@ struct session_options {
     uint16_t port;
     const char *user;
     struct auth *auth;
-    unsigned timeout_ms; /* for connecting, and for each wait for an answer */
+    const struct secret *password; /* this machine's own; NULL: auth's */
+    unsigned timeout_ms;           /* for connecting, and for each wait for an answer */
     struct stop_fds stop;
     session_hostkey_check *check;
     void *arg;

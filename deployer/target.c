@@ -60,6 +60,8 @@ int target_copy(const struct target *from, struct target *ret)
         .seq = from->seq,
         .n_addresses = from->n_addresses,
         .named = from->named,
+        .password = from->password,
+        .become_password = from->become_password,
     };
 
     t.addresses = calloc(from->n_addresses + 1, sizeof(*t.addresses));

@@ -7,6 +7,7 @@
 
 #include "discovery/match.h"
 #include "discovery/roster.h"
+#include "secret.h"
 
 struct target {
     char *id;                  /* 16 hex digits; NULL: not known yet */
@@ -22,8 +23,10 @@ struct target {
     bool named;           /* `agents` are a person's word: they are written there, whatever its
                              beacon says */
     struct text settings; /* more lines for this machine alone, see job.h; may hold a secret */
-    bool in_doubt;        /* another machine has its id, and another host key */
-    bool verified;        /* its record is signed with its machine key, and is this one: */
+    const struct secret *password, *become_password; /* its own, to log in and for sudo: borrowed,
+                             from the program; NULL: the run's */
+    bool in_doubt; /* another machine has its id, and another host key */
+    bool verified; /* its record is signed with its machine key, and is this one: */
     uint64_t seq;
 };
 

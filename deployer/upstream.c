@@ -11,6 +11,7 @@
 
 static void clear_one(struct upstream *u)
 {
+    free(u->https);
     free(u->host);
     free(u->path);
     *u = (struct upstream){0};
@@ -22,6 +23,7 @@ void upstreams_clear(struct upstreams *u)
     clear_one(&u->pip);
     free(u->pip_host);
     strings_clear(&u->own);
+    strings_clear(&u->ports);
     *u = (struct upstreams){0};
 }
 
@@ -72,6 +74,10 @@ static int find_one(const char *url, struct upstream *u, struct error *err)
 
     if (!url)
         return 0;
+    if (strncmp(url, "https://", 8) == 0) {
+        u->https = strdup(url);
+        return u->https ? 0 : error_sys(err, -ENOMEM, "cannot use %s", url);
+    }
     r = split(url, u);
     if (r < 0)
         return error_set(err, r, "the cache %s is no http://HOST:PORT that machines can be led to",
@@ -122,6 +128,8 @@ int upstreams_find(const struct caches *caches, bool direct, struct upstreams *r
 
     if (r == 0)
         r = find_one(caches->pip_index, &u.pip, err);
+    if (r == 0 && strings_copy(&u.ports, &caches->ports) < 0)
+        r = error_sys(err, -ENOMEM, "cannot use %s", caches->apt_proxy);
     if (r == 0 && add_own(&u.own) < 0)
         r = error_sys(err, -ENOMEM, "cannot list this controller's addresses");
     if (r == 0 && u.pip.size > 0 && !u.pip.loopback &&
@@ -136,12 +144,21 @@ int upstreams_find(const struct caches *caches, bool direct, struct upstreams *r
     return r;
 }
 
+bool upstreams_forwarded(const struct upstreams *u)
+{
+    return u->apt.size > 0 || u->pip.size > 0;
+}
+
 void upstream_add_url(const struct upstream *u, const char *userinfo, unsigned port,
                       const struct address *local, struct text *ret)
 {
     char own[ADDRESS_TEXT_MAX] = "127.0.0.1";
     const char *host = own;
 
+    if (u->https) {
+        text_adds(ret, u->https);
+        return;
+    }
     if (local) {
         port = u->port;
         address_format(local, own);

@@ -22,6 +22,7 @@ struct line {
     struct line *next, **at;
     int fd;
     uint64_t since_ms; /* it owes us a request, or takes its answer; 0: it hears events */
+    bool ended;        /* shut down by us: MHD closes it in a moment */
 };
 
 struct http {

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "framing.h"
 #include "http-internal.h"
 
 enum { MEMORY_OF_CONNECTION = 48 * 1024, JSON_DEPTH_MAX = 8, SWEEP_MS = 1000 };
@@ -180,7 +181,7 @@ static unsigned refuse(const struct http *h, struct MHD_Connection *connection, 
     const struct admission *admission = h->options.admission;
     const char *host = header(connection, MHD_HTTP_HEADER_HOST);
     const char *length = header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    unsigned status = admission_host(admission, host);
+    unsigned status = framing_is_ambiguous(connection) ? 400 : admission_host(admission, host);
 
     if (!status)
         status = admission_origin(header(connection, "Origin"), host);
@@ -337,6 +338,29 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
 
 /* --- connections ---------------------------------------------------------------- */
 
+static void end_line(struct line *line)
+{
+    (void)shutdown(line->fd, SHUT_RDWR);
+    line->ended = true;
+}
+
+/* Too many wait: the one that has been idle for longest makes room. */
+static void make_room(struct http *h)
+{
+    struct line *oldest = NULL;
+    unsigned waiting = 0;
+
+    for (struct line *line = h->lines; line; line = line->next) {
+        if (!line->since_ms || line->ended)
+            continue;
+        waiting++;
+        if (!oldest || line->since_ms <= oldest->since_ms) /* the list: newest first */
+            oldest = line;
+    }
+    if (oldest && waiting > HTTP_WAITING_MAX)
+        end_line(oldest);
+}
+
 static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode code)
 {
@@ -360,6 +384,7 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
             line->next->at = &line->next;
         h->lines = line;
         *context = line;
+        make_room(h);
         return;
     }
     h->counts.connections--;
@@ -381,8 +406,8 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *arg)
     static const uint64_t beats = HTTP_HEARTBEAT_MS / SWEEP_MS;
 
     for (struct line *line = h->lines; line; line = line->next)
-        if (line->since_ms && now - line->since_ms > HTTP_REQUEST_MS)
-            (void)shutdown(line->fd, SHUT_RDWR);
+        if (line->since_ms && !line->ended && now - line->since_ms > HTTP_REQUEST_MS)
+            end_line(line);
     if (usec / 1000 / SWEEP_MS % beats == 0)
         http_wake_all(h, true);
     (void)sd_event_source_set_time(source, (usec / 1000 / SWEEP_MS + 1) * SWEEP_MS * 1000);

@@ -8,8 +8,10 @@
  * that one that does not read costs nothing; when what it has missed is no
  * longer kept it is cut off, and comes again.
  *
- * Bounds: 64 KiB of body, 512 connections, 320 of one address, 256 listeners,
- * 15 s of silence, 30 s until a request is complete.
+ * Bounds: 64 KiB of body, 512 connections, 400 of one address, 256 listeners,
+ * 15 s of silence, 30 s until a request is complete.  128 connections may wait
+ * that hear no events: one more ends the one that has been idle for longest, so that
+ * who opens thousands and says nothing keeps nobody out.
  */
 #pragma once
 
@@ -24,8 +26,9 @@
 enum {
     HTTP_BODY_MAX = 64 * 1024,
     HTTP_CONNECTIONS_MAX = 512,
-    HTTP_PER_ADDRESS_MAX = 320,
     HTTP_LISTENERS_MAX = 256,
+    HTTP_WAITING_MAX = 128,
+    HTTP_PER_ADDRESS_MAX = 400, /* more than listeners and those that wait: never reached */
     HTTP_SILENCE_S = 15,
     HTTP_REQUEST_MS = 30 * 1000,
     HTTP_HEARTBEAT_MS = 10 * 1000,

@@ -181,10 +181,14 @@ write_caches() (
 		EOF
 	fi
 	if [ -n "${cache_pip:-}" ]; then
-		printf '[global]\nindex-url = %s\nextra-index-url =\nproxy =\n' "$cache_pip" >"$1/pip.conf"
-		_host=${cache_pip#http://}
+		_host=${cache_pip#*://}
 		_host=${_host#*@}
-		printf 'trusted-host = %s\n' "${_host%%/*}" >>"$1/pip.conf"
+		# A section of the machine's own /etc/pip.conf for `install` would count more than
+		# [global] here; so each is said for both.
+		for _section in global install; do
+			printf '[%s]\nindex-url = %s\nextra-index-url =\nfind-links =\nno-index = no\nproxy =\n' "$_section" "$cache_pip"
+			case $cache_pip in http:*) printf 'trusted-host = %s\n' "${_host%%/*}" ;; esac
+		done >"$1/pip.conf"
 	fi
 	[ -z "${no_cache:-}" ] || printf '%s\n' "$no_cache" >"$1/no-cache"
 )

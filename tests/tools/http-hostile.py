@@ -12,6 +12,7 @@ import select
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 PORT, PID, TOKEN = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
@@ -143,32 +144,118 @@ def case_slow():
     return f"cut off after {took:.0f} s"
 
 
+class Good:
+    """Somebody who asks for the page's data every 20 ms meanwhile."""
+
+    def __init__(self):
+        self.times, self.failed, self.end = [], 0, threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        while not self.end.wait(0.02):
+            start = time.monotonic()
+            if status(say(request("GET", "/api/v1/status"), 5)) == 200:
+                self.times.append((time.monotonic() - start) * 1000)
+            else:
+                self.failed += 1
+
+    def told(self, worst=1000):
+        self.end.set()
+        self.thread.join()
+        t = sorted(self.times)
+        words = (f"a good client: {len(t)} answers, {self.failed} refused, p50 {t[len(t) // 2]:.1f}, "
+                 f"p99 {t[len(t) * 99 // 100]:.1f} ms" if t else f"a good client: {self.failed} refused")
+        assert t and not self.failed and t[len(t) * 99 // 100] < worst, words
+        return words
+
+
 def case_connections():
-    """10,000 connections that say nothing; then everybody else is served again."""
+    """10,000 connections that say nothing, 1,000 at once; everybody else is served meanwhile."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 20000), hard))
-    before, held, made = rss(), [], 0
-    for _ in range(10000):
-        try:
-            s = socket.socket()
-            s.setblocking(False)
-            s.connect_ex(("127.0.0.1", PORT))
-            held.append(s)
-            made += 1
-        except OSError:
-            break
-        if len(held) >= 1000:  # the oldest make room: who floods does not wait
+    before, held, made, most = rss(), [], 0, 0
+    good = Good()
+    for i in range(10000):
+        s = socket.socket()
+        s.setblocking(False)
+        s.connect_ex(("127.0.0.1", PORT))
+        held.append(s)
+        made += 1
+        if len(held) >= 1000:
             held.pop(0).close()
-    most = rss()
+        if i % 100 == 0:
+            most = max(most, rss())
+            time.sleep(0.05)
+    words = good.told()
     for s in held:
         s.close()
-    start = time.monotonic()
-    while not alive():
-        assert time.monotonic() - start < 40
-        time.sleep(0.2)
-    took = time.monotonic() - start
     assert most - before < 40000, (before, most)
-    return f"{made} made, {(most - before) / 1024:.1f} MiB more, served again after {took:.1f} s"
+    return f"{made} made, {(most - before) / 1024:.1f} MiB more; {words}"
+
+
+def case_smuggling():
+    """What two readers could read in two ways is refused, or read in the one safe way."""
+    json_head = f"Authorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n"
+    host = f"Host: 127.0.0.1:{PORT}\r\n".encode()
+    inner = b"GET /api/v1/roster HTTP/1.1\r\n" + host + b"\r\n"
+    for name, data in (
+        ("both lengths", request("POST", "/api/v1/retry", json_head + "Content-Length: 5\r\n"
+                                 "Transfer-Encoding: chunked\r\n", b"0\r\n\r\n" + inner)),
+        ("two lengths", request("POST", "/api/v1/retry", json_head + "Content-Length: 2\r\n"
+                                f"Content-Length: {len(inner) + 2}\r\n", b"{}" + inner)),
+        ("length +2", request("POST", "/api/v1/retry", json_head + "Content-Length: +2\r\n", b"{}" + inner)),
+        ("an unknown coding", request("POST", "/api/v1/retry", json_head + "Transfer-Encoding: x\r\n",
+                                      b"{}" + inner)),
+        ("two hosts", request("GET", "/api/v1/roster", "Host: evil.example\r\n")),
+        ("a space before the colon", request("GET", "/api/v1/roster", "Host : evil.example\r\n")),
+        ("no host", b"GET /api/v1/roster HTTP/1.1\r\nConnection: close\r\n\r\n"),
+        ("no host in HTTP/1.0", b"GET /api/v1/roster HTTP/1.0\r\n\r\n"),
+        ("another site's absolute URI", b"GET http://evil.example/api/v1/roster HTTP/1.1\r\n" + host
+         + b"Connection: close\r\n\r\n"),
+    ):
+        answer = say(data, 3)
+        assert status(answer) in (0, 400, 404, 413, 421, 501), (name, answer[:300])
+        assert b"HTTP/1.1 2" not in answer, (name, answer)  # nor is what follows taken for a request
+    return "9 kinds"
+
+
+def case_odd():
+    """Odd, but no harm: pipelining, HTTP/1.0, a trickled body, garbage for ids, method overrides."""
+    line = f"GET /api/v1/status HTTP/1.1\r\nHost: 127.0.0.1:{PORT}\r\n"
+    answer = say((line + "\r\n").encode() * 20 + (line + "Connection: close\r\n\r\n").encode())
+    assert answer.count(b"HTTP/1.1 200 ") == 21, answer.count(b"HTTP/1.1 ")
+    assert status(say(f"GET /api/v1/status HTTP/1.0\r\nHost: 127.0.0.1:{PORT}\r\n\r\n".encode())) == 200
+    for override in ("X-HTTP-Method-Override: POST", "X-Method-Override: DELETE", "X-HTTP-Method: POST"):
+        assert status(say(request("GET", "/api/v1/deploy", override + "\r\n"))) == 405
+        assert status(say(request("POST", "/api/v1/deploy", override.replace("POST", "GET") + "\r\n"))) == 401
+    for tag in ("*", '"', "W/" * 5000, '"' + "a" * 9000 + '"', "\xff\xfe"):
+        assert status(say(request("GET", "/", f"If-None-Match: {tag}\r\n"))) in (200, 304, 400), tag[:20]
+    for last in ("-1", "x" * 9000, "0-0", "99999999999999999999", "%s%n", "\xff", "00000000-1"):
+        s = connect(10)
+        s.sendall(request("GET", "/api/v1/events", f"Last-Event-ID: {last}\r\n"))
+        read_until(s, b"event: snapshot", time.monotonic() + 5)
+        s.close()
+    s = connect(20)
+    body = b'{"machines":["x"]}'
+    s.sendall(request("POST", "/api/v1/retry", f"Authorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n"
+                      f"Content-Length: {len(body)}\r\n"))
+    for byte in body:
+        s.sendall(bytes([byte]))
+        time.sleep(0.05)
+    assert status(s.recv(65536)) == 202
+    s.close()
+    return "pipelining, HTTP/1.0, 3 overrides, 5 tags, 7 event ids, a trickled body"
+
+
+def case_tokens():
+    """No token but the one, however it is written."""
+    for given in ("", "Bearer", "Bearer ", f"Basic {TOKEN}", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}",
+                  f"Bearer {TOKEN.swapcase()}", "Bearer " + "a" * 9000, f"Bearer {TOKEN}, Bearer x"):
+        answer = say(request("POST", "/api/v1/deploy", f"Authorization: {given}\r\nContent-Length: 0\r\n"))
+        assert status(answer) in (400, 401), (given[:30], answer[:100])
+    assert status(say(request("POST", f"/api/v1/deploy?token={TOKEN}", f"Cookie: token={TOKEN}\r\n"))) == 401
+    return "10 kinds"
 
 
 def listener(last=None):

@@ -22,9 +22,14 @@
 static char *own_items[] = {(char *)"teacher.local", (char *)"10.77.0.1", (char *)"fd00::1"};
 static const struct strings own = {.items = own_items, .count = 3};
 
+/* The second as a damaged list would have it. */
+static char *port_items[] = {(char *)"deb.example:8080", (char *)"127.0.0.1:8080",
+                             (char *)"[fd00::2]:8080"};
+static const struct strings ports = {.items = port_items, .count = 3};
+
 static struct gate_rules rules_of(void)
 {
-    struct gate_rules rules = {.apt = true, .pip = true, .own = &own};
+    struct gate_rules rules = {.apt = true, .pip = true, .own = &own, .ports = &ports};
 
     gate_credential(TOKEN, rules.credential);
     return rules;
@@ -108,6 +113,11 @@ static void test_passes(void **state)
         "HEAD http://deb.example:80/x HTTP/1.0\r\nHost: h\r\nproxy-authorization:basic " CREDENTIAL
         " \r\n\r\n",
         "HEAD http://deb.example:80/x HTTP/1.0\r\nHost: deb.example:80\r\n\r\n");
+    /* a repository of the cache's that is on another port */
+    passes(APT("http://Deb.example:8080/x"),
+           "GET http://Deb.example:8080/x HTTP/1.1\r\nHost: Deb.example:8080\r\n\r\n");
+    passes(APT("http://[fd00::2]:8080/x"),
+           "GET http://[fd00::2]:8080/x HTTP/1.1\r\nHost: [fd00::2]:8080\r\n\r\n");
     passes(PIP("/root/pypi/+simple/numpy/"),
            "GET /root/pypi/+simple/numpy/ HTTP/1.1\r\nHost: 127.0.0.1:9\r\n\r\n");
     /* pipelined */
@@ -184,6 +194,9 @@ static void test_hosts(void **state)
     refused(APT("http://d:22/x"), 403, "");
     refused(APT("http://d:8080/x"), 403, "");
     refused(APT("http://d:080/x"), 403, "");
+    refused(APT("http://deb.example:8081/x"), 403, "");
+    refused(APT("http://deb.example:08080/x"), 403, "");
+    refused(APT("http://127.0.0.1:8080/x"), 403, "");
     refused(APT("http://u@d/x"), 400, "");
     refused(APT("http:///x"), 400, "");
     refused(APT("http://./x"), 400, "");

@@ -107,6 +107,24 @@ static void answers_follow(void **state)
     assert_int_not_equal(access(path[2], F_OK), 0);
 }
 
+static void what_no_one_used_goes(void **state)
+{
+    struct error err = {0};
+    char path[3][256];
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        (void)snprintf(path[i], sizeof(path[i]), "%s/p_%u_all.%s", folder, i, i == 2 ? "x" : "deb");
+        assert_int_equal(file_write(path[i], "", 0, 0644, &err), 0);
+        age(path[i], 1000);
+    }
+    prune_used(path[1]);
+    prune_unused(folder, ".deb", 500);
+    assert_int_not_equal(access(path[0], F_OK), 0);
+    assert_int_equal(access(path[1], F_OK), 0);
+    assert_int_equal(access(path[2], F_OK), 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -114,6 +132,7 @@ int main(void)
         TEST(the_oldest_go),
         TEST(what_was_used_just_now_stays),
         TEST(answers_follow),
+        TEST(what_no_one_used_goes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -131,6 +132,32 @@ static void a_dead_name_service_is_given_up(void **state)
     sem_wait(&gone);
 }
 
+/* One after the other they would take as many times as long. */
+static void a_class_is_looked_up_at_once(void **state)
+{
+    enum { SLOW = RESOLVE_AT_ONCE - 1, ALL = RESOLVE_AT_ONCE + 9 };
+    const char *hosts[ALL];
+    static struct resolved found[ALL];
+    struct timespec begun, ended;
+
+    (void)state;
+    for (size_t i = 0; i < ALL; i++)
+        hosts[i] = i < SLOW ? "slow" : i % 2 ? "missing" : "192.0.2.1";
+    clock_gettime(CLOCK_MONOTONIC, &begun);
+    resolve_hosts(hosts, ALL, 500, found);
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    assert_in_range(ended.tv_sec - begun.tv_sec, 0, SLOW * 500 / 1000 / 2);
+    for (size_t i = 0; i < ALL; i++) {
+        assert_int_equal(found[i].code, i < SLOW ? -ETIMEDOUT : i % 2 ? -ENOENT : 0);
+        assert_int_equal(found[i].count, found[i].code == 0);
+        free(found[i].addresses);
+    }
+    for (size_t i = 0; i < SLOW; i++) {
+        sem_post(&go_on);
+        sem_wait(&gone);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +165,7 @@ int main(void)
         cmocka_unit_test(addresses_need_no_look_up),
         cmocka_unit_test(failures_say_what_to_do),
         cmocka_unit_test(a_dead_name_service_is_given_up),
+        cmocka_unit_test(a_class_is_looked_up_at_once),
     };
 
     sem_init(&go_on, 0, 0);
