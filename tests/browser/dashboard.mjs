@@ -497,14 +497,15 @@ test("hostile text in every field stays text", async (t) => {
         const run = s.run(evil);
         s.step(ref, run, evil, "failed", {detail: evil, output: evil});
         s.send("note", {run, ref, text: evil});
-        s.send("output", {run, ref, verb: "logs", stream: "stdout", line: evil});
+        Object.assign(s, {lines: [evil], logState: "ended", logWhy: evil});
         s.refusals = [{ref, detail: evil}];
         const page = await t.open(s);
         s.send(evil, {});
         s.send("__proto__", {polluted: 1});
-        await page.locator(".tile > button").first().click();
+        await page.locator(`.tile > button[data-ref="${ref}"]`).click();
         await page.waitForSelector("#panel:not([hidden])");
-        s.send("output", {run, ref, verb: "logs", stream: "stdout", line: evil});
+        await page.getByRole("button", {name: "Follow it"}).first().click();
+        await says(page, ".log", evil.slice(0, 12));
         await page.locator("#needs-more:visible").click();
         await page.locator(".need .acts button", {hasText: "Retry"}).first().click();
         await page.locator("#ask .main").click();
@@ -577,18 +578,33 @@ test("no machine, no problem, no daemon: each is said", async (t) => {
     await says(page, "#sentence", "No machine yet.");
 });
 
-test("the agent's log is read, and follows", async (t) => {
-    const s = await t.service({problem: ["a1"]}), ref = s.plug({agents: ["a1"], state: "running"}), page = await t.open(s);
+test("the agent's log and a step's output are followed while they are shown", async (t) => {
+    const s = await t.service({problem: ["a1", "a2"]}), page = await t.open(s);
+    const ref = s.plug({agents: ["a1"], state: "running"});
+    s.plug({agents: ["a2"], state: "running"});
+    s.lines = ["Agent is running"];
     await tile(page, "a1").locator("button").click();
-    await page.getByRole("button", {name: "Read it"}).click();
-    await order(s, "logs");
+    assert.equal(await page.getByRole("button", {name: "Follow it"}).count(), 1);
+    await page.getByRole("button", {name: "Follow it"}).click();
     await says(page, ".log", "Agent is running");
-    const run = [...s.runs.keys()].pop();
-    for (let i = 0; i < 1000; i++) s.send("output", {run, ref, verb: "logs", stream: "stdout", line: `line ${i}`});
+    for (let i = 0; i < 1000; i++) s.lines.push(`line ${i}`);
     await says(page, ".log", "line 999");
     const log = page.locator(".log");
-    assert.ok((await log.innerText()).split("\n").length <= 400);
+    assert.ok((await log.innerText()).split("\n").length <= 500);
     assert.ok(await log.evaluate((el) => el.querySelector("span").getBoundingClientRect().bottom <= el.getBoundingClientRect().bottom));
+    s.logState = "ended";
+    s.logWhy = "the machine is gone";
+    await says(page, "#panel", "the machine is gone");
+    const asked = s.asked.length;
+    Object.assign(s, {logState: "following", logWhy: undefined});
+    await new Promise((done) => setTimeout(done, 1500)); /* nothing is asked any more: there is no event to wait for */
+    assert.equal(s.asked.length, asked);
+    s.change(ref, {work: {state: "running", verb: "deploy", run: 1, step: "apt", number: 3, total: 9}});
+    await page.getByRole("button", {name: "Follow it", exact: true}).first().click();
+    await says(page, ".log", "line 999");
+    assert.equal(s.asked.at(-1), "step");
+    await tile(page, "a2").locator("button").click();
+    assert.equal(await page.locator(".log").count(), 0);
 });
 
 test("wall list: every name, machine and address, for paper too", async (t) => {

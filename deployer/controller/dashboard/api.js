@@ -32,19 +32,20 @@ async function ask(path, options) {
   } catch {
     throw failed("The service does not answer; look whether it was done.", answer?.status ?? 0);
   }
+  if (answer.status === 401) sessionStorage.removeItem(KEY);
   if (!answer.ok) throw failed(told?.detail || told?.title || `The service answered ${answer.status}.`, answer.status);
   return told;
 }
 
 export const get = (path) => ask(path);
 
-export function post(path, body) {
-  const headers = {"Content-Type": "application/json", Authorization: `Bearer ${sessionStorage.getItem(KEY)}`};
-  return ask(path, {method: "POST", headers, body: JSON.stringify(body)}).catch((error) => {
-    if (error.status === 401) sessionStorage.removeItem(KEY);
-    throw error;
-  });
-}
+const bearer = () => ({Authorization: `Bearer ${sessionStorage.getItem(KEY)}`});
+
+/* What only those may read who may give orders. */
+export const read = (path) => ask(path, {headers: bearer()});
+
+export const post = (path, body) =>
+  ask(path, {method: "POST", headers: {"Content-Type": "application/json", ...bearer()}, body: JSON.stringify(body)});
 
 /* Listens for good: onEvent(name, data), onLink("live" or "lost", {since, next}); returns what
  * tries at once.  By fetch and not by EventSource: so the comment lines that say "still here" are

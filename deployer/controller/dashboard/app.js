@@ -4,7 +4,7 @@ import {haveToken, listen, post, takeToken} from "./api.js";
 import {ACTIONS, askAction, askNames, askPlan, askToken} from "./ask.js";
 import {$, button, fill, h} from "./dom.js";
 import {absent, apply, newStore, tiles} from "./model.js";
-import {closePanel, drawPanel, loadPast, loadRun, openPanel, openRef} from "./panel.js";
+import {closePanel, drawPanel, follow, loadPast, loadRun, openPanel, openRef} from "./panel.js";
 import {counts, lacks, needList, sentence, tile, tools} from "./view.js";
 import {called, clock, count, host, listed, name, visible} from "./words.js";
 
@@ -14,7 +14,6 @@ let link = {state: "connecting"}, active = null, allNeeds = false, drawing, said
 
 /* --- drawing --- */
 
-/* All that comes within two frames is drawn at once. */
 const draw = () => (drawing ??= setTimeout(paint, 30));
 
 function paint() {
@@ -85,7 +84,6 @@ async function order(path, body, done) {
 
 const machine = (ref) => store.machines.get(ref);
 
-/* What a click does, by data-do. */
 const DO = {
   async act({action, refs}) {
     const meant = await askAction(action, refs.split(" ").map(machine).filter(Boolean));
@@ -119,7 +117,7 @@ const DO = {
     if (openRef() !== null) closePanel();
     draw();
   },
-  log: ({ref}) => order("logs", {machines: [ref]}),
+  log: async ({of}) => (haveToken() || (await askToken())) && follow(of, draw),
   cancel: () => $("ask").close(),
   reconnect: () => reconnect(),
   more: () => paint((allNeeds = !allNeeds)),

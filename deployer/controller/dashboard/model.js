@@ -2,12 +2,11 @@
 
 import {byName, callOf} from "./words.js";
 
-const LINES = 400, STEPS = 64; /* kept of a machine */
+const STEPS = 64; /* kept of a machine */
 
 export const newStore = () => ({
   told: false, status: {}, match: {}, machines: new Map(),
   work: new Map(), /* ref: {run, note, steps: Map(name: the last event of it)} */
-  logs: new Map(), /* ref: {run, lines} */
 });
 
 function workOf({work}, {ref, run}) {
@@ -20,7 +19,7 @@ const takes = {
     Object.assign(s, newStore(), {told: true, status: status ?? {}, match: match ?? {}, machines: new Map(machines.map((m) => [m.ref, m]))});
   },
   machine: (s, {machine}) => s.machines.set(machine.ref, machine),
-  gone: (s, {ref}) => [s.machines, s.work, s.logs].forEach((kept) => kept.delete(ref)),
+  gone: (s, {ref}) => [s.machines, s.work].forEach((kept) => kept.delete(ref)),
   match: (s, match) => (s.match = match),
   status: (s, status) => (s.status = status),
   run() {},
@@ -31,10 +30,6 @@ const takes = {
       m.work = {...m.work, phase: "steps", step: step.step, number: step.number, total: step.total};
   },
   note: (s, note) => (workOf(s, note).note = note.text),
-  output({logs}, {ref, run, line}) {
-    if (logs.get(ref)?.run !== run) logs.set(ref, {run, lines: []});
-    if (logs.get(ref).lines.push(line) > LINES) logs.get(ref).lines.shift();
-  },
 };
 
 /* Takes an event in; those that it does not know are passed over. */

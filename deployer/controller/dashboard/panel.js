@@ -1,17 +1,18 @@
 /* One machine, beside the tiles: what is wrong, what may be done, facts, key, runs, log. */
 
-import {get} from "./api.js";
+import {get, read} from "./api.js";
 import {$, button, fill, h, icon} from "./dom.js";
 import {obstacle} from "./model.js";
 import {actions, ALL, saying} from "./view.js";
 import {ago, called, callOf, clock, host, name, shape, visible} from "./words.js";
 
-let ref = null, past = null, runs = new Map(); /* number: what it did here, or words why not known */
+const LINES = 500; /* of a log */
+let ref = null, past = null, log = null /* {of, lines, words} */, runs = new Map(); /* number: what it did here, or words why not known */
 
 export const openRef = () => ref;
 
 export function openPanel(of) {
-  [ref, past] = [of, null];
+  [ref, past, log] = [of, null, null];
   runs.clear();
   beside(true);
 }
@@ -41,6 +42,23 @@ export async function loadRun(number, {id}) {
   const told = await get(`runs/${number}`).then(({run}) => run.machines.find((m) => m.machine === id), (error) => error.message);
   runs.set(Number(number), told ?? "Nothing is recorded of it.");
 }
+
+/* Follows the output of the "step" at work, or the journal of the "agent", while it is shown. */
+export async function follow(of, draw) {
+  const mine = (log = {of, lines: [], words: "…"}), machine = ref;
+  for (let after = "", told = {}; log === mine && ref === machine && told.state !== "ended";) {
+    told = await read(`machines/${machine}/log?of=${of}${after}`).catch((error) => ({state: "ended", why: error.message, lines: []}));
+    mine.lines = [...(told.fresh ? [] : mine.lines), ...told.lines].slice(-LINES);
+    mine.words = told.why ?? {connecting: "Connecting…", following: ""}[told.state] ?? "It has ended.";
+    after = `&after=${encodeURIComponent(told.next)}`;
+    draw();
+    await new Promise((done) => setTimeout(done, 1000));
+  }
+}
+
+const logOf = (of, live) => [
+  log?.of === of && [log.lines.length > 0 && h("pre.log", {tabindex: 0, "aria-label": "Log"}, h("span", log.lines.join("\n"))), said(visible(log.words))],
+  button(log?.of === of ? "Follow it anew" : "Follow it", "log", {of}, {disabled: !live})];
 
 const code = (text) => text && h("code", text);
 const said = (words) => h("p.said", words);
@@ -73,7 +91,7 @@ export function drawPanel(store, tile, live) {
   const panel = $("panel"), m = tile?.machine;
   if (ref !== null && !m) closePanel();
   if (ref === null) return;
-  const [word, more, bar] = saying(tile), lines = store.logs.get(m.ref)?.lines, can = !obstacle("start", m);
+  const [word, more, bar] = saying(tile), can = !obstacle("start", m);
   panel.hidden = false;
   fill(panel, [
     h("header", h("div", h("h2", {id: "panel-title", tabindex: -1}, h("bdi", visible(callOf(m)))), said(m.agents?.length ? host(m) : "no agent name")),
@@ -83,8 +101,8 @@ export function drawPanel(store, tile, live) {
     h("div.acts", actions([m], live, `accept ${ALL}`),
       can && button("Name…", "name", {ref: m.ref}, {disabled: !live}), actions([m], live, "forget")),
     now(store, m) || h("div", {hidden: true}),
+    can && m.work?.state === "running" && section("Its output", logOf("step", live)),
     section("Facts", facts(m)), section("Runs", history(m)),
-    section("The agent's log", lines && h("pre.log", {tabindex: 0, "aria-label": "Log"}, h("span", lines.join("\n"))),
-      can ? button(lines ? "Read it again" : "Read it", "log", {ref: m.ref}, {disabled: !live}) : said("It cannot be read now.")),
-  ]);
+    section("The agent's log", can ? logOf("agent", live) : said("It cannot be read now.")),
+  ].filter(Boolean));
 }
