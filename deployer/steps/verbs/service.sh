@@ -2,6 +2,17 @@
 # shellcheck disable=SC2034,SC2154 # variables of the driver and lib.sh
 # What the verbs about the agents' unit share; sourced by their steps.
 
+# A rollback that is not at its end: "FROM TO", from before the switch until the agents
+# run with TO.  It is on the disk, so that a power cut in between does not make the
+# repeat go forth again.
+BEGUN=$OPT/.rollback
+
+# running: are there agents to be restarted?
+running() {
+	read_unit || return 1
+	case $unit_active in active | activating) ;; *) return 1 ;; esac
+}
+
 # read_deployed: as the machine is, instead of as somebody wants it: $want_agents and
 # $want_port, for the proof that they are alive.
 read_deployed() {
