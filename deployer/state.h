@@ -286,7 +286,8 @@ int state_result_list(struct state *s, int64_t run, struct state_results *ret, s
 
 /* --- settings ---------------------------------------------------------------- */
 
-#define STATE_SETTING_SPEC "spec" /* the last --pydcop that was used */
+#define STATE_SETTING_SPEC "spec"   /* the last --pydcop that was used */
+#define STATE_SETTING_TRIED "tried" /* whether it can be written; says nothing */
 
 /* -ENOENT, without words, when it was never set. */
 int state_setting_get(struct state *s, const char *key, char **ret, struct error *err);

@@ -275,6 +275,13 @@ void act_hear(const struct crew_event *e, void *arg)
         tell_run(c, e->run);
         return;
     }
+    if (e->kind == CREW_UNRECORDED) {
+        if (!c->record_trouble)
+            controller_say(c, "runs cannot be recorded: %s", e->text);
+        controller_trouble(&c->record_trouble, e->text);
+        tell_status(c);
+        return;
+    }
     HASH_FIND(hh, c->directory.members, &e->key, sizeof(e->key), m);
     if (!m)
         return;
@@ -313,6 +320,7 @@ void act_hear(const struct crew_event *e, void *arg)
         break;
     case CREW_BEGAN:
     case CREW_ENDED:
+    case CREW_UNRECORDED:
         break;
     }
 }

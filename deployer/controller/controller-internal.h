@@ -40,8 +40,9 @@ struct controller {
     char *problem_error, *settings_error; /* NULL: none */
     char *avahi_trouble;                  /* NULL: it is there */
     bool avahi_told;
-    int64_t state_seen;  /* when the database was written to last, in a word */
-    char *state_trouble; /* what the database said last; NULL: well */
+    int64_t state_seen;   /* when the database was written to last, in a word */
+    char *state_trouble;  /* what the database said last; NULL: well */
+    char *record_trouble; /* why it did not take a run; NULL: it does */
 
     bool look_due;      /* what follows is not there until then: */
     struct match match; /* borrows from the directory: rebuilt by each look */

@@ -98,6 +98,16 @@ static bool state_changed(struct controller *c)
     return true;
 }
 
+/* Runs come seldom: can the next one be recorded, too? */
+static void try_to_record(struct controller *c)
+{
+    if (!c->record_trouble || crew_catch_up(c->crew, NULL) < 0 ||
+        state_setting_set(c->state, STATE_SETTING_TRIED, "", NULL) < 0)
+        return;
+    controller_trouble(&c->record_trouble, NULL);
+    tell_status(c);
+}
+
 /* What tells nobody that it changes: other processes' pins, our addresses, a
  * source folder of pyDCOP. */
 static int on_poll(sd_event_source *source, uint64_t usec, void *arg)
@@ -109,6 +119,7 @@ static int on_poll(sd_event_source *source, uint64_t usec, void *arg)
     if (state_changed(c))
         for (struct member *m = c->directory.members; m; m = m->hh.next)
             hear_standing(c, m);
+    try_to_record(c);
     sources_addresses(c);
     if (c->settings.automatic && spec && wheel_spec_kind(spec) == WHEEL_SPEC_DIRECTORY &&
         controller_now_ms() - c->packed_ms >= REPACK_MS)
@@ -385,6 +396,7 @@ static void controller_clear(struct controller *c)
     free(c->settings_error);
     free(c->avahi_trouble);
     free(c->state_trouble);
+    free(c->record_trouble);
     free(c->pack_error);
     free(c->status_told);
     free(c->addresses);

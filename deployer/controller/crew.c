@@ -10,6 +10,7 @@
 #include "deployer/executor.h"
 #include "deployer/known.h"
 #include "deployer/paths.h"
+#include "record.h"
 
 enum { JOBS_OF_ONE_EXECUTOR = 4096 }; /* then, when it has nothing to do, a new one */
 
@@ -48,6 +49,7 @@ struct crew {
     struct crew_options options;
     sd_event *loop;
     struct executor *executor;
+    struct record *record;
     struct hand **hands; /* by job; NULL once it has ended */
     size_t n_hands, at_work;
     struct running *runs;
@@ -98,10 +100,17 @@ static void tell(struct hand *h, struct crew_event event)
         c->options.listener(&event, c->options.arg);
 }
 
+static void unrecorded(const struct crew *c, const struct error *err)
+{
+    if (!c->ending)
+        c->options.listener(&(struct crew_event){.kind = CREW_UNRECORDED, .text = err->text},
+                            c->options.arg);
+}
+
 /* A result that cannot be recorded stops no deployment: the machine itself
  * knows what was done. */
-static void record(const struct hand *h, const char *step, const char *status, const char *detail,
-                   const char *output)
+static void note_down(const struct hand *h, const char *step, const char *status,
+                      const char *detail, const char *output)
 {
     const struct state_result result = {
         .machine = (char *)(uintptr_t)target_key(&h->target),
@@ -114,9 +123,11 @@ static void record(const struct hand *h, const char *step, const char *status, c
         .started_ms = h->step_started_ms,
         .ended_ms = wall_ms(),
     };
+    const struct crew *c = h->run->crew;
+    struct error err;
 
-    if (h->run->number)
-        (void)state_run_result(h->run->crew->options.state, h->run->number, &result, NULL);
+    if (h->run->number && record_result(c->record, h->run->number, &result, &err) < 0)
+        unrecorded(c, &err);
 }
 
 /* It has said over SSH that it is the machine that was meant. */
@@ -157,7 +168,7 @@ static void on_step(struct hand *h, const struct stepwire_event *step)
                                     .number = h->results + 1});
         break;
     case STEPWIRE_RESULT:
-        record(h, step->name, step_status_name(step->status), step->detail, step->lines);
+        note_down(h, step->name, step_status_name(step->status), step->detail, step->lines);
         h->step_started_ms = wall_ms();
         tell(h, (struct crew_event){.kind = CREW_STEP,
                                     .word = step->name,
@@ -188,13 +199,11 @@ static void end_run(struct running *r)
 {
     struct crew *c = r->crew;
     struct crew_event event = {.kind = CREW_ENDED, .run = r->number, .verb = r->verb};
+    enum run_status status = c->ending ? RUN_INTERRUPTED : r->bad ? RUN_FAILED : RUN_DONE;
+    struct error err;
 
-    if (r->number)
-        (void)state_run_end(c->options.state, r->number,
-                            c->ending ? RUN_INTERRUPTED
-                            : r->bad  ? RUN_FAILED
-                                      : RUN_DONE,
-                            NULL);
+    if (r->number && record_end(c->record, r->number, status, &err) < 0)
+        unrecorded(c, &err);
     if (!c->ending)
         c->options.listener(&event, c->options.arg);
     running_free(r);
@@ -206,7 +215,7 @@ static void on_done(struct hand *h, const struct job_event *event)
     bool good = event->outcome == JOB_OK || event->outcome == JOB_CHANGED;
 
     h->step_started_ms = 0;
-    record(h, "", job_outcome_name(event->outcome), event->text, NULL);
+    note_down(h, "", job_outcome_name(event->outcome), event->text, NULL);
     r->bad = r->bad || !good;
     tell(h, (struct crew_event){
                 .kind = CREW_END, .outcome = event->outcome, .text = event->text, .busy = h->busy});
@@ -257,6 +266,9 @@ int crew_new(sd_event *loop, const struct crew_options *options, struct crew **r
         return error_sys(err, -ENOMEM, "cannot start workers");
     c->options = *options;
     c->loop = sd_event_ref(loop);
+    r = record_new(options->state, &c->record);
+    if (r < 0)
+        return error_sys(err, r, "cannot start workers");
     r = executor_new(loop, options->forks, on_job_event, c, &c->executor, err);
     if (r < 0)
         return r;
@@ -273,11 +285,12 @@ void crew_free(struct crew *c)
     for (size_t i = 0; i < c->n_hands; i++) {
         if (!c->hands[i])
             continue;
-        record(c->hands[i], "", "cancelled", "the service was stopped", NULL);
+        note_down(c->hands[i], "", "cancelled", "the service was stopped", NULL);
         hand_free(c->hands[i]);
     }
     while (c->runs)
         end_run(c->runs);
+    record_free(c->record);
     free(c->hands);
     sd_event_unref(c->loop);
     free(c);
@@ -286,6 +299,18 @@ void crew_free(struct crew *c)
 bool crew_idle(const struct crew *c)
 {
     return c->at_work == 0;
+}
+
+static void tell_ended(int64_t run, void *arg)
+{
+    struct crew *c = arg;
+
+    c->options.listener(&(struct crew_event){.kind = CREW_ENDED, .run = run}, c->options.arg);
+}
+
+int crew_catch_up(struct crew *c, struct error *err)
+{
+    return record_catch_up(c->record, tell_ended, c, err);
 }
 
 /* Jobs are numbered for as long as an executor lives. */
@@ -355,6 +380,7 @@ static int record_run(struct running *r, const struct crew_run *run, struct erro
         .files = run->files,
         .wish = run->wish,
     };
+    int q;
 
     if (!planned.items)
         return error_sys(err, -ENOMEM, "cannot plan");
@@ -368,7 +394,10 @@ static int record_run(struct running *r, const struct crew_run *run, struct erro
         };
     }
     record.targets = planned;
-    return state_run_begin(r->crew->options.state, &record, &r->number, err);
+    q = state_run_begin(r->crew->options.state, &record, &r->number, err);
+    if (q < 0)
+        unrecorded(r->crew, err);
+    return q;
 }
 
 static int prepare(struct running *r, struct crew_run *run, struct error *err)

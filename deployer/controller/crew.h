@@ -14,15 +14,16 @@
 #include "pack.h"
 
 enum crew_kind {
-    CREW_BEGAN,  /* the run, in the record; no machine yet */
-    CREW_PHASE,  /* word: "connecting", "checking", "sending", "steps"; number: how many
-                    steps there are, 0: not known */
-    CREW_STEP,   /* word: the step; status: "started" or of the result; text; lines; number:
-                    which one it is */
-    CREW_OUTPUT, /* word: "stdout", "stderr"; text: a line */
-    CREW_NOTE,   /* text */
-    CREW_END,    /* of a machine: outcome; text: why */
-    CREW_ENDED,  /* the run, in the record */
+    CREW_BEGAN,      /* the run, in the record; no machine yet */
+    CREW_PHASE,      /* word: "connecting", "checking", "sending", "steps"; number: how many
+                        steps there are, 0: not known */
+    CREW_STEP,       /* word: the step; status: "started" or of the result; text; lines; number:
+                        which one it is */
+    CREW_OUTPUT,     /* word: "stdout", "stderr"; text: a line */
+    CREW_NOTE,       /* text */
+    CREW_END,        /* of a machine: outcome; text: why */
+    CREW_ENDED,      /* the run, in the record */
+    CREW_UNRECORDED, /* text: why the database did not take what there was to record */
 };
 
 /* Borrowed for the call. */
@@ -30,7 +31,7 @@ struct crew_event {
     enum crew_kind kind;
     int64_t run;      /* 0: not recorded */
     const char *verb; /* static */
-    const void *key;  /* of the machine; NULL: of the run */
+    const void *key;  /* of the machine; NULL: of the run, or of none */
     const char *word, *status, *text, *lines;
     unsigned number;
     enum job_outcome outcome;
@@ -86,5 +87,9 @@ DEFINE_CLEANUP(struct crew *, crew_free);
 /* Begins a run; each of its machines is told CREW_END later, also when it
  * could not be tried.  On failure none is. */
 int crew_begin(struct crew *c, struct crew_run *run, struct error *err);
+
+/* Records what the database did not take before (CREW_UNRECORDED); each run that
+ * has its end only now is told CREW_ENDED once more. */
+int crew_catch_up(struct crew *c, struct error *err);
 
 bool crew_idle(const struct crew *c);

@@ -218,6 +218,7 @@ json_t *view_health(const struct controller *c)
     add_reason(reasons, "", c->settings_error);
     add_reason(reasons, "", c->pack_error);
     add_reason(reasons, "", c->state_trouble);
+    add_reason(reasons, "runs cannot be recorded: ", c->record_trouble);
     o = json_pack("{s:b, s:o}", "ok", json_array_size(reasons) == 0, "reasons", reasons);
     return o;
 }
