@@ -40,7 +40,7 @@ sources = $(filter-out $(MAINS),$(wildcard $(addsuffix /*.c,$(1))))
 objects = $(patsubst %.c,$(B)/%.o,$(1))
 
 DISCOVERY_SRC := $(call sources,discovery discovery/base)
-DEPLOYER_SRC := $(call sources,deployer deployer/verbs)
+DEPLOYER_SRC := $(call sources,deployer $(addprefix deployer/,apt bundle cache hosts state verbs wheel))
 CONTROLLER_SRC := $(call sources,deployer/controller)
 BEACON_SRC := $(call sources,agent-beacon)
 UNIT_SRC := $(wildcard tests/unit/test-*.c)
@@ -48,8 +48,8 @@ FUZZ_SRC := $(wildcard tests/fuzz/fuzz-*.c)
 HELPER_SRC := $(wildcard tests/tools/*.c)
 ALL_SRC := $(DISCOVERY_SRC) $(DEPLOYER_SRC) $(CONTROLLER_SRC) $(BEACON_SRC) $(wildcard $(MAINS)) $(UNIT_SRC) $(FUZZ_SRC) \
 	$(HELPER_SRC) tests/fuzz/standalone.c
-ALL_HDR := $(wildcard discovery/*.h discovery/base/*.h deployer/*.h deployer/verbs/*.h \
-	deployer/controller/*.h agent-beacon/*.h tests/*/*.h)
+ALL_HDR := $(wildcard discovery/*.h discovery/base/*.h deployer/*.h deployer/*/*.h agent-beacon/*.h \
+	tests/*/*.h)
 
 LIBDISCOVERY = $(B)/libdcop-discovery.a
 LIBDEPLOYER = $(B)/libdcop-deployer.a
@@ -103,7 +103,7 @@ $(LIBBEACON): $(call objects,$(BEACON_SRC))
 $(B)/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(AR) qcs $@ $^ # not r: several folders have a file of the same name
 
 BEACON_FILES = dcop-beacon.service dcop-beacon-key.service dcop-beacon.sysusers
 $(BEACON_FOLDER)/dcop-beacon: $(B)/dcop-beacon $(addprefix dist/systemd/,$(BEACON_FILES))

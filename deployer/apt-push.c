@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "cache-offline.h"
-#include "caches.h"
+#include "cache/caches.h"
+#include "cache/offline.h"
 #include "digest.h"
 #include "discovery/base/file.h"
 #include "packages.h"

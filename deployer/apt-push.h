@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "apt-fetch.h"
+#include "apt/fetch.h"
 #include "options.h"
 #include "paths.h"
 

@@ -12,8 +12,8 @@
  */
 #pragma once
 
+#include "deployer/state/state.h"
 #include "discovery/match.h"
-#include "state.h"
 
 enum assignment_reason {
     ASSIGNMENT_HELD, /* it had this name before */

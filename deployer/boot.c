@@ -1,4 +1,4 @@
-#include "deployer/boot.h"
+#include "boot.h"
 
 /* Files are copied from the base, not linked: what is written to one bundle is
  * never written to another. */

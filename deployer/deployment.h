@@ -10,9 +10,9 @@
 
 #include <systemd/sd-event.h>
 
+#include "deployer/state/state.h"
 #include "job.h"
 #include "progress.h"
-#include "state.h"
 #include "target.h"
 
 /* What a machine says of itself, as it says it: a fact's key and value; at its

@@ -1,4 +1,4 @@
-#include "deployer/digest.h"
+#include "digest.h"
 
 #include <string.h>
 

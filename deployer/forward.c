@@ -1,4 +1,4 @@
-#include "deployer/forward.h"
+#include "forward.h"
 
 #include <errno.h>
 #include <libssh/callbacks.h>

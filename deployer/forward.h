@@ -11,8 +11,8 @@
 #include <libssh/libssh.h>
 #include <stdint.h>
 
-#include "deployer/gate.h"
-#include "deployer/upstream.h"
+#include "gate.h"
+#include "upstream.h"
 
 enum { FORWARD_CONNECTIONS_MAX = 16 };
 

@@ -1,4 +1,4 @@
-#include "deployer/gate.h"
+#include "gate.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "deployer/hosts/hosts.h"
 #include "deployer/verbs/facts.h"
 #include "discovery/advert.h"
-#include "hosts.h"
 #include "place.h"
 #include "resolve.h"
 

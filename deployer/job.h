@@ -9,9 +9,9 @@
  */
 #pragma once
 
-#include "apt-push.h"
 #include "auth.h"
-#include "bundle-delta.h"
+#include "deployer/apt-push.h"
+#include "deployer/bundle/delta.h"
 #include "discovery/base/error.h"
 #include "known.h"
 #include "session.h"

@@ -7,8 +7,8 @@
  */
 #pragma once
 
+#include "deployer/state/state.h"
 #include "discovery/base/error.h"
-#include "state.h"
 #include "target.h"
 #include "trust.h"
 

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "deployer/caches.h"
+#include "cache/caches.h"
 #include "discovery/advert.h"
 #include "discovery/base/options.h"
 #include "executor.h"

@@ -29,7 +29,7 @@ struct deploy_options {
     const char *become_password_file;
     const char *ui;        /* pydcop-ui's files */
     const char *deps;      /* "apt" or "pip"; NULL: apt */
-    const char *apt_proxy; /* URL; NULL: not said; see caches.h */
+    const char *apt_proxy; /* URL; NULL: not said; see cache/caches.h */
     const char *pip_index; /* likewise */
     unsigned timeout_ms;   /* of SSH */
     unsigned discovery_ms; /* how long to look for machines */

@@ -1,4 +1,4 @@
-#include "deployer/pip-words.h"
+#include "pip-words.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /*
  * What pip says when it fails, sorted: its exit status is 1 for all failures.
- * Pure; used by wheel-build.c only.
+ * Pure; used by wheel/build.c only.
  */
 #pragma once
 
-#include "deployer/wheel.h"
+#include "deployer/wheel/wheel.h"
 #include "discovery/base/error.h"
 #include "discovery/base/process.h"
 

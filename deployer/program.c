@@ -6,7 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "caches.h"
+#include "cache/caches.h"
 #include "discovery/base/file.h"
 #include "discovery/output.h"
 

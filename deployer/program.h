@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <systemd/sd-event.h>
 
-#include "bundle-delta.h"
-#include "bundle.h"
+#include "deployer/bundle/bundle.h"
+#include "deployer/bundle/delta.h"
+#include "deployer/state/state.h"
+#include "deployer/wheel/wheel.h"
 #include "deployment.h"
 #include "discovery/match.h"
 #include "discovery/problem.h"
@@ -20,9 +22,7 @@
 #include "progress.h"
 #include "resume.h"
 #include "secret.h"
-#include "state.h"
 #include "target.h"
-#include "wheel.h"
 
 /* Everything that one run of the program holds. */
 struct program {

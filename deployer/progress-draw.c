@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "deployer/progress-internal.h"
+#include "progress-internal.h"
 
 enum { BAR = 12, LABEL_MAX = 24 };
 

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "deployer/progress.h"
+#include "progress.h"
 
 /* In the order in which a crowded terminal gives lines to machines. */
 enum machine_phase {

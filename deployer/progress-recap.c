@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "deployer/progress-internal.h"
+#include "progress-internal.h"
 
 static const char *const outcome_names[] = {
     [OUTCOME_NONE] = "waiting",

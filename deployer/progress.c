@@ -1,10 +1,10 @@
-#include "deployer/progress.h"
+#include "progress.h"
 
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
 
-#include "deployer/progress-internal.h"
+#include "progress-internal.h"
 
 static const char *const result_names[] = {
     [PROGRESS_OK] = "ok",         [PROGRESS_CHANGE] = "change",   [PROGRESS_CHANGED] = "changed",

@@ -1,4 +1,4 @@
-#include "deployer/prune.h"
+#include "prune.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -9,10 +9,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "deployer/digest.h"
-#include "deployer/tree.h"
+#include "digest.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/text.h"
+#include "tree.h"
 
 struct entry {
     char *path;

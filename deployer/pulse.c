@@ -1,4 +1,4 @@
-#include "deployer/pulse.h"
+#include "pulse.h"
 
 #include <sys/param.h>
 

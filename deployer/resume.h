@@ -4,8 +4,8 @@
  */
 #pragma once
 
+#include "deployer/state/state.h"
 #include "options.h"
-#include "state.h"
 
 /* Writes the options that count as "key=value", paths made absolute, so that
  * they hold in any folder.  -ENOMEM with words. */

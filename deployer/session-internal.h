@@ -7,9 +7,9 @@
 #include <libssh/callbacks.h>
 #include <libssh/libssh.h>
 
-#include "deployer/forward.h"
-#include "deployer/pulse.h"
-#include "deployer/session.h"
+#include "forward.h"
+#include "pulse.h"
+#include "session.h"
 
 struct part {
     const char *bytes;

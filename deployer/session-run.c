@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "deployer/session-internal.h"
+#include "session-internal.h"
 
 enum { SEND_AT_ONCE = 32 * 1024 };
 

@@ -1,4 +1,4 @@
-#include "deployer/session.h"
+#include "session.h"
 
 #include <errno.h>
 #include <libssh/libssh.h>

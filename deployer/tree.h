@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "deployer/digest.h"
+#include "digest.h"
 #include "discovery/base/error.h"
 #include "discovery/base/text.h"
 

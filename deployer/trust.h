@@ -13,7 +13,7 @@
 
 #include <stdbool.h>
 
-#include "deployer/state.h"
+#include "deployer/state/state.h"
 #include "discovery/base/error.h"
 
 struct trust {

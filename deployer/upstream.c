@@ -1,4 +1,4 @@
-#include "deployer/upstream.h"
+#include "upstream.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-#include "deployer/caches.h"
+#include "cache/caches.h"
 #include "discovery/base/error.h"
 #include "discovery/base/text.h"
 #include "discovery/roster.h"

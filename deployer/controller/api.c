@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "controller-internal.h"
-#include "deployer/state-report.h"
+#include "deployer/state/report.h"
 #include "discovery/advert.h"
 
 enum { MACHINES_AT_ONCE = 1000, NAMES_AT_ONCE = 64 };

@@ -10,7 +10,7 @@
 #include <systemd/sd-event.h>
 
 #include "deployer/job.h"
-#include "deployer/state.h"
+#include "deployer/state/state.h"
 #include "pack.h"
 
 enum crew_kind {

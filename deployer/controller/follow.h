@@ -12,7 +12,7 @@
 
 #include "backlog.h"
 #include "deployer/secret.h"
-#include "deployer/state.h"
+#include "deployer/state/state.h"
 #include "deployer/target.h"
 #include "directory.h"
 #include "pack.h"

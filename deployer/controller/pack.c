@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "deployer/caches.h"
+#include "deployer/cache/caches.h"
 #include "discovery/base/file.h"
 
 enum { BUNDLE_BYTES_MAX = 64 * 1024 * 1024 };

@@ -7,10 +7,10 @@
  */
 #pragma once
 
-#include "deployer/bundle-delta.h"
-#include "deployer/bundle.h"
+#include "deployer/bundle/bundle.h"
+#include "deployer/bundle/delta.h"
 #include "deployer/paths.h"
-#include "deployer/wheel.h"
+#include "deployer/wheel/wheel.h"
 #include "ways.h"
 
 struct pack {

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "deployer/state.h"
+#include "deployer/state/state.h"
 
 enum { RECORD_KEPT_MAX = 1024 }; /* what comes then is lost */
 

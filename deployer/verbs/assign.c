@@ -5,8 +5,8 @@
 
 #include "deployer/assignment.h"
 #include "deployer/fleet.h"
-#include "deployer/verbs/verbs.h"
 #include "discovery/output.h"
+#include "verbs.h"
 
 OPTION_FLAG(struct deploy_options, swap)
 OPTION_FLAG(struct deploy_options, release)

@@ -2,12 +2,12 @@
 #include <errno.h>
 #include <string.h>
 
-#include "deployer/cache-check.h"
-#include "deployer/cache-prime.h"
-#include "deployer/cache-serve.h"
-#include "deployer/cache-status.h"
-#include "deployer/cache-up.h"
-#include "deployer/verbs/verbs.h"
+#include "deployer/cache/check.h"
+#include "deployer/cache/prime.h"
+#include "deployer/cache/serve.h"
+#include "deployer/cache/status.h"
+#include "deployer/cache/up.h"
+#include "verbs.h"
 
 /* What `cache up` leaves behind; by hand it runs until ^C. */
 static int serve(struct program *p, struct error *err)

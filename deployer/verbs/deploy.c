@@ -4,8 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "deployer/verbs/facts.h"
-#include "deployer/verbs/verbs.h"
+#include "facts.h"
+#include "verbs.h"
 
 /* --- --diff ---------------------------------------------------------------------- */
 

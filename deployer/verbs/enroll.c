@@ -15,13 +15,13 @@
 
 #include "deployer/fleet.h"
 #include "deployer/identify.h"
-#include "deployer/verbs/facts.h"
-#include "deployer/verbs/verbs.h"
 #include "discovery/advert.h"
 #include "discovery/base/file.h"
 #include "discovery/base/key.h"
 #include "discovery/base/process.h"
 #include "discovery/output.h"
+#include "facts.h"
+#include "verbs.h"
 
 enum { PUBLIC_KEY_MAX = 16 * 1024, SEEN_WITHIN_MS = 20000 };
 

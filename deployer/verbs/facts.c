@@ -1,4 +1,4 @@
-#include "deployer/verbs/facts.h"
+#include "facts.h"
 
 #include <errno.h>
 #include <string.h>

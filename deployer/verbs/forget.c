@@ -3,8 +3,8 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "deployer/verbs/remembered.h"
-#include "deployer/verbs/verbs.h"
+#include "remembered.h"
+#include "verbs.h"
 
 static void add_words(const struct state_machine *m, const struct state_forgotten *f,
                       struct text *ret)

@@ -1,4 +1,4 @@
-#include "deployer/verbs/remembered.h"
+#include "remembered.h"
 
 #include <errno.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "deployer/options.h"
-#include "deployer/state-report.h"
+#include "deployer/state/report.h"
 
 struct program;
 

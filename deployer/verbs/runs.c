@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <limits.h>
 
-#include "deployer/verbs/remembered.h"
-#include "deployer/verbs/verbs.h"
+#include "remembered.h"
+#include "verbs.h"
 
 int runs_say(const struct remembered *v, struct text *ret, struct error *err)
 {

@@ -1,5 +1,5 @@
 /* The verbs that are one mode of the machine's side and nothing more. */
-#include "deployer/verbs/verbs.h"
+#include "verbs.h"
 
 static int run(struct program *p, struct error *err)
 {

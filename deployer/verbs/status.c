@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "deployer/verbs/facts.h"
-#include "deployer/verbs/verbs.h"
 #include "discovery/base/table.h"
+#include "facts.h"
+#include "verbs.h"
 
 static const struct table_column columns[] = {
     {"AGENT", true},   {"MACHINE", true}, {"STATE", true},   {"PYDCOP", false},

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "deployer/job.h"
-#include "deployer/verbs/facts.h"
-#include "deployer/verbs/verbs.h"
+#include "facts.h"
+#include "verbs.h"
 
 /* What it needs to print a line: who said it. */
 struct stream {

@@ -13,10 +13,10 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "deployer/verbs/remembered.h"
-#include "deployer/verbs/verbs.h"
 #include "discovery/advert.h"
 #include "discovery/base/key.h"
+#include "remembered.h"
+#include "verbs.h"
 
 /* An id may be one that is not known yet, and so may the host key that stands for one. */
 static int find(struct state *s, const char *word, char **ret_id, struct error *err)

@@ -1,4 +1,4 @@
-#include "deployer/verbs/verbs.h"
+#include "verbs.h"
 
 #include <errno.h>
 #include <string.h>

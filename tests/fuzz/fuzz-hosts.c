@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "deployer/hosts.h"
+#include "deployer/hosts/hosts.h"
 #include "deployer/place.h"
 #include "discovery/advert.h"
 

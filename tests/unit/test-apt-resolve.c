@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "deployer/apt-resolve.h"
+#include "deployer/apt/resolve.h"
 #include "deployer/tree.h"
 #include "discovery/base/digest.h"
 #include "discovery/base/file.h"

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "deployer/apt-source.h"
+#include "deployer/apt/source.h"
 #include "deployer/packages.h"
 
 static void add_text(struct text *t, const struct apt_sources *s)

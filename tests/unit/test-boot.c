@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "deployer/boot.h"
-#include "deployer/bundle-delta.h"
+#include "deployer/bundle/delta.h"
 #include "deployer/tree.h"
 #include "discovery/base/file.h"
 

@@ -1,4 +1,4 @@
-#include "deployer/bundle.h"
+#include "deployer/bundle/bundle.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "deployer/content.h"
+#include "deployer/bundle/content.h"
 #include "deployer/tree.h"
 #include "discovery/base/file.h"
 

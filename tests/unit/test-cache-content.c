@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "deployer/cache-status.h"
+#include "deployer/cache/status.h"
 #include "deployer/tree.h"
 #include "discovery/base/file.h"
 

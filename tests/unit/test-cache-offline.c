@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "deployer/cache-offline.h"
+#include "deployer/cache/offline.h"
 #include "deployer/tree.h"
 #include "discovery/base/file.h"
 #include "discovery/base/process.h"

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "deployer/cache-result.h"
-#include "deployer/cache-wheels.h"
+#include "deployer/cache/result.h"
+#include "deployer/cache/wheels.h"
 #include "deployer/job-push.h"
 
 static void test_words(void **state)

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "deployer/hosts.h"
+#include "deployer/hosts/hosts.h"
 #include "discovery/inventory.h"
 
 static void add_if(struct text *to, const char *before, const char *value)

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-#include "deployer/state.h"
+#include "deployer/state/state.h"
 #include "deployer/tree.h"
 
 #define S(literal) ((char *)(uintptr_t)(literal))

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "deployer/state.h"
+#include "deployer/state/state.h"
 
 #define S(literal) ((char *)(uintptr_t)(literal))
 #define ONE "0123456789abcdef"

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-#include "deployer/state.h"
+#include "deployer/state/state.h"
 #include "deployer/tree.h"
 #include "discovery/base/file.h"
 

@@ -1,4 +1,4 @@
-#include "deployer/state.h"
+#include "deployer/state/state.h"
 
 #include <errno.h>
 #include <setjmp.h>

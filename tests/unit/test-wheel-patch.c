@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "deployer/tree.h"
-#include "deployer/wheel-build.h"
-#include "deployer/wheel-patch.h"
+#include "deployer/wheel/build.h"
+#include "deployer/wheel/patch.h"
 #include "discovery/base/file.h"
 
 enum { ROUNDS = 3, EDITS_MAX = 3 };

@@ -1,4 +1,4 @@
-#include "deployer/wheel.h"
+#include "deployer/wheel/wheel.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "deployer/tree.h"
-#include "deployer/wheel-build.h"
+#include "deployer/wheel/build.h"
 #include "discovery/base/file.h"
 
 static char folder[64];

@@ -1,0 +1,175 @@
+#include "caches.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "acng.h"
+#include "devpi.h"
+#include "discovery/base/cleanup.h"
+#include "http.h"
+#include "services.h"
+#include "start.h"
+#include "store.h"
+#include "up.h"
+
+enum { ANSWER_MS = 2000 };
+
+void caches_clear(struct caches *c)
+{
+    free(c->apt_proxy);
+    free(c->pip_index);
+    strings_clear(&c->ports);
+    *c = (struct caches){0};
+}
+
+bool caches_url_valid(const char *url)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:/+%[]";
+    const char *host = strncmp(url, "http://", 7) == 0    ? url + 7
+                       : strncmp(url, "https://", 8) == 0 ? url + 8
+                                                          : NULL;
+
+    return host && *host && *host != '/' && *host != ':' && strlen(host) < CACHES_URL_MAX &&
+           host[strspn(host, allowed)] == '\0';
+}
+
+static int take(const char *from, char **to)
+{
+    if (!from || *to)
+        return 0;
+    *to = strdup(from);
+    return *to ? 0 : -ENOMEM;
+}
+
+/* Is the URL's host an address of this controller?  `ret` is its port. */
+static bool is_here(const char *url, uint16_t *ret)
+{
+    struct sockaddr_in here = {.sin_family = AF_INET};
+    CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    char host[16];
+    unsigned port;
+
+    if (sscanf(url, "http://%15[0-9.]:%5u", host, &port) != 2 || port > UINT16_MAX ||
+        inet_pton(AF_INET, host, &here.sin_addr) != 1)
+        return false;
+    *ret = (uint16_t)port;
+    /* Only an address of one's own can be bound. */
+    return fd >= 0 && bind(fd, (struct sockaddr *)&here, sizeof(here)) == 0;
+}
+
+/* dcop-discover writes every inventory with this controller's address and the
+ * usual ports, whether there are caches or not: there it has to answer. */
+static int take_inventorys(const char *url, bool (*answers)(uint16_t port, unsigned timeout_ms),
+                           char **to)
+{
+    uint16_t port;
+
+    if (!url || *to)
+        return 0;
+    if (is_here(url, &port) && !(cache_port_is_trusted(port) && answers(port, ANSWER_MS)))
+        return 0;
+    return take(url, to);
+}
+
+/* A list that is damaged is told of where it is mended. */
+static int take_ports(const struct paths *p, struct strings *ret)
+{
+    CLEANUP_STRINGS struct strings list = {0};
+
+    if (acng_repositories_read(p, &list, NULL) < 0)
+        return 0;
+    for (size_t i = 0; i < list.count; i++) {
+        const char *host = strstr(list.items[i], "://") + 3, *colon;
+        size_t size = strcspn(host, "/");
+
+        colon = memrchr(host, ':', size);
+        if (!colon || memchr(colon, ']', (size_t)(host + size - colon)))
+            continue;
+        if (strings_addn(ret, host, size) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+/* Our own, as far as they answer. */
+static int take_own(const struct paths *p, struct caches *c)
+{
+    struct cache_running now = {0};
+
+    if ((c->apt_proxy && c->pip_index) || cache_look(p, &now, NULL) < 0)
+        return 0;
+    if (now.apt && !c->apt_proxy &&
+        (!(c->apt_proxy = cache_apt_url(&now.settings)) || take_ports(p, &c->ports) < 0))
+        return -ENOMEM;
+    if (now.pip && !c->pip_index && !(c->pip_index = cache_pip_url(&now.settings)))
+        return -ENOMEM;
+    return 0;
+}
+
+/* A service of the system's, where its settings say that it listens. */
+static int take_system(struct caches *c)
+{
+    uint16_t port;
+
+    if (!c->apt_proxy && (port = cache_system_apt()) > 0 &&
+        asprintf(&c->apt_proxy, "http://127.0.0.1:%u", port) < 0)
+        return c->apt_proxy = NULL, -ENOMEM;
+    if (!c->pip_index && (port = cache_system_pip()) > 0 &&
+        asprintf(&c->pip_index, "http://127.0.0.1:%u/root/pypi/+simple/", port) < 0)
+        return c->pip_index = NULL, -ENOMEM;
+    return 0;
+}
+
+int caches_find(const struct deploy_options *o, const struct paths *p, struct caches *ret,
+                struct error *err)
+{
+    CLEANUP(caches_clear) struct caches c = {0};
+
+    if (take(o->apt_proxy, &c.apt_proxy) < 0 || take(o->pip_index, &c.pip_index) < 0 ||
+        take_inventorys(o->inventory_apt_proxy, acng_answers, &c.apt_proxy) < 0 ||
+        take_inventorys(o->inventory_pip_index, devpi_answers, &c.pip_index) < 0 ||
+        take_own(p, &c) < 0 || take_system(&c) < 0)
+        return error_sys(err, -ENOMEM, "cannot find the caches");
+    *ret = c;
+    c = (struct caches){0};
+    return 0;
+}
+
+int caches_add_repositories(const struct paths *p, const struct strings *uris, struct error *err)
+{
+    CLEANUP_STRINGS struct strings list = {0};
+    struct cache_running now = {0};
+    CLEANUP_CLOSE int busy = -1;
+    bool more = false;
+    int r = cache_busy(p, &busy, err);
+
+    if (r == 0)
+        r = acng_repositories_read(p, &list, err);
+    for (size_t i = 0; i < uris->count && r >= 0; i++) {
+        r = acng_repositories_add(&list, uris->items[i], err);
+        more = more || r > 0;
+    }
+    if (r < 0 || !more)
+        return r < 0 ? r : 0;
+    r = acng_repositories_write(p, &list, err);
+    if (r == 0)
+        r = cache_look(p, &now, err);
+    if (r < 0 || !now.running) /* `cache up` takes them from the list */
+        return r;
+    r = acng_configure(p, now.settings.apt_port, now.settings.offline, &list, err);
+    return r == 0 ? cache_reread(p, &now.settings, err) : r;
+}
+
+int caches_add_repository(const struct paths *p, const char *uri, struct error *err)
+{
+    CLEANUP_STRINGS struct strings one = {0};
+
+    if (strings_add(&one, uri) < 0)
+        return error_sys(err, -ENOMEM, "cannot add %s", uri);
+    return caches_add_repositories(p, &one, err);
+}

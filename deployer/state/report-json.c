@@ -1,0 +1,234 @@
+/* What the database holds, as JSON. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "deployer/trust.h"
+#include "report.h"
+
+DEFINE_CLEANUP(json_t *, json_decref);
+#define CLEANUP_JSON CLEANUP(json_decref_p)
+
+/* Takes `value` over; false when there is no memory. */
+static bool put(json_t *object, const char *key, json_t *value)
+{
+    return json_object_set_new(object, key, value) == 0;
+}
+
+/* What a machine said may be no UTF-8: it goes out escaped. */
+static json_t *json_text(const char *string)
+{
+    CLEANUP_TEXT struct text printable = TEXT_INIT;
+
+    if (utf8_valid(string, strlen(string)))
+        return json_string(string);
+    text_add_printable(&printable, string);
+    return text_error(&printable) < 0 ? NULL : json_string(text_str(&printable));
+}
+
+/* What is unknown is left out. */
+static bool put_text(json_t *object, const char *key, const char *value)
+{
+    return !value || !*value || put(object, key, json_text(value));
+}
+
+static bool put_time(json_t *object, const char *key, int64_t ms)
+{
+    char text[40], whole[80];
+    time_t when = (time_t)(ms / 1000);
+    struct tm tm;
+
+    if (ms == 0 || !gmtime_r(&when, &tm) ||
+        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+        return true;
+    (void)snprintf(whole, sizeof(whole), "%s.%03dZ", text, (int)(ms % 1000));
+    return put(object, key, json_string(whole));
+}
+
+static json_t *json_texts(const struct strings *strings)
+{
+    CLEANUP_JSON json_t *array = json_array();
+
+    for (size_t i = 0; array && i < strings->count; i++)
+        if (json_array_append_new(array, json_text(strings->items[i])) < 0)
+            return NULL;
+    return TAKE_PTR(array);
+}
+
+static int write_json(struct text *ret, const json_t *json, struct error *err)
+{
+    CLEANUP_FREE char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+
+    text_addf(ret, "%s\n", text ? text : "");
+    return text && text_error(ret) == 0 ? 0 : error_sys(err, -ENOMEM, "cannot write JSON");
+}
+
+/* Appends what was made; it is NULL when there was no memory. */
+static int append(json_t *array, json_t *made, struct error *err)
+{
+    return json_array_append_new(array, made) == 0 ? 0
+                                                   : error_sys(err, -ENOMEM, "cannot write JSON");
+}
+
+/* --- pins ------------------------------------------------------------------------ */
+
+static json_t *json_pin(const struct state_pin *pin, const struct state_machine *m)
+{
+    CLEANUP_JSON json_t *o = json_object();
+
+    return o && put_text(o, "id", pin->id) && put_text(o, "host", m->host) &&
+                   put(o, "agents", json_texts(&m->agents)) &&
+                   put_text(o, "fingerprint", pin->fingerprint) &&
+                   put_text(o, "source", pin_source_name(pin->source)) &&
+                   put_time(o, "created", pin->created_ms) &&
+                   put_time(o, "retired", pin->retired_ms)
+               ? TAKE_PTR(o)
+               : NULL;
+}
+
+static int add_pins(struct state *s, const struct state_pins *pins, const struct strings *ids,
+                    json_t *array, struct error *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < pins->count && r == 0; i++) {
+        CLEANUP(state_machine_clear) struct state_machine m = {0};
+
+        if (ids && !strings_has(ids, pins->items[i].id))
+            continue;
+        r = state_machine_get(s, pins->items[i].id, &m, err);
+        if (r == 0 || r == -ENOENT)
+            r = append(array, json_pin(&pins->items[i], &m), err);
+    }
+    return r;
+}
+
+/* The lines of a text as an array. */
+static json_t *json_lines(const char *text)
+{
+    CLEANUP_JSON json_t *array = json_array();
+
+    while (array && *text) {
+        size_t size = strcspn(text, "\n");
+
+        if (json_array_append_new(array, json_stringn(text, size)) < 0)
+            return NULL;
+        text += size + (text[size] == '\n');
+    }
+    return TAKE_PTR(array);
+}
+
+int state_report_pins_json(struct state *s, const struct strings *ids, struct text *ret,
+                           struct error *err)
+{
+    CLEANUP(state_pins_clear) struct state_pins pins = {0};
+    CLEANUP_TEXT struct text warnings = TEXT_INIT;
+    CLEANUP_JSON json_t *o = json_object(), *array = json_array();
+    int r = state_pin_list(s, NULL, &pins, err);
+
+    if (r == 0)
+        r = add_pins(s, &pins, ids, array, err);
+    if (r < 0)
+        return r;
+    if (!put(o, "version", json_integer(1)) || !put(o, "pins", json_incref(array)) ||
+        trust_shared_keys(&pins, &warnings) < 0 ||
+        !put(o, "warnings", json_lines(text_str(&warnings))))
+        return error_sys(err, -ENOMEM, "cannot write JSON");
+    return write_json(ret, o, err);
+}
+
+/* --- runs ------------------------------------------------------------------------ */
+
+static json_t *json_run(const struct state_run *run, const struct state_counts *c)
+{
+    CLEANUP_JSON json_t *o = json_object();
+
+    return o && put(o, "run", json_integer(run->number)) && put_text(o, "verb", run->verb) &&
+                   put_text(o, "status", state_run_word(run)) &&
+                   put_time(o, "started", run->started_ms) && put_time(o, "ended", run->ended_ms) &&
+                   put_text(o, "pydcop", run->spec) && put(o, "files", json_texts(&run->files)) &&
+                   put(o, "counts",
+                       json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "ok", (json_int_t)c->ok, "changed",
+                                 (json_int_t)c->changed, "failed", (json_int_t)c->failed, "refused",
+                                 (json_int_t)c->refused, "unreachable", (json_int_t)c->unreachable,
+                                 "left", (json_int_t)c->left))
+               ? TAKE_PTR(o)
+               : NULL;
+}
+
+int state_report_runs_json(struct state *s, struct text *ret, struct error *err)
+{
+    CLEANUP(state_runs_clear) struct state_runs runs = {0};
+    CLEANUP_JSON json_t *o = json_object(), *array = json_array();
+    int r = state_run_list(s, SIZE_MAX, &runs, err);
+
+    for (size_t i = runs.count; i-- > 0 && r == 0;) {
+        struct state_counts counts = {0};
+
+        r = state_run_counts(s, runs.items[i].number, &counts, err);
+        if (r == 0)
+            r = append(array, json_run(&runs.items[i], &counts), err);
+    }
+    if (r < 0)
+        return r;
+    if (!put(o, "version", json_integer(1)) || !put(o, "runs", json_incref(array)))
+        return error_sys(err, -ENOMEM, "cannot write JSON");
+    return write_json(ret, o, err);
+}
+
+static json_t *json_step(const struct state_result *r)
+{
+    CLEANUP_JSON json_t *o = json_object();
+
+    return o && put_text(o, "step", r->step) && put_text(o, "status", r->status) &&
+                   put_text(o, "detail", r->detail) && put_text(o, "output", r->output) &&
+                   put_time(o, "started", r->started_ms) && put_time(o, "ended", r->ended_ms)
+               ? TAKE_PTR(o)
+               : NULL;
+}
+
+/* Without "status": it was not reached. */
+static json_t *json_target(const struct state_target *t, const struct state_results *results)
+{
+    CLEANUP_JSON json_t *o = json_object(), *steps = json_array();
+
+    if (!o || !put_text(o, "machine", t->machine) || !put_text(o, "host", t->host) ||
+        !put_text(o, "agents", t->agents) || !put_text(o, "status", t->status))
+        return NULL;
+    for (size_t i = 0; i < results->count; i++) {
+        const struct state_result *r = &results->items[i];
+
+        if (strcmp(r->machine, t->machine) != 0)
+            continue;
+        if (*r->step ? json_array_append_new(steps, json_step(r)) < 0
+                     : !put_text(o, "detail", r->detail))
+            return NULL;
+    }
+    return put(o, "steps", json_incref(steps)) ? TAKE_PTR(o) : NULL;
+}
+
+int state_report_run_json(struct state *s, int64_t number, struct text *ret, struct error *err)
+{
+    CLEANUP(state_run_clear) struct state_run run = {0};
+    CLEANUP(state_results_clear) struct state_results results = {0};
+    CLEANUP_JSON json_t *o = json_object(), *machines = json_array();
+    struct state_counts counts = {0};
+    json_t *one;
+    int r = state_report_find_run(s, number, &run, err);
+
+    if (r == 0)
+        r = state_result_list(s, number, &results, err);
+    if (r == 0)
+        r = state_run_counts(s, number, &counts, err);
+    for (size_t i = 0; i < run.targets.count && r == 0; i++)
+        r = append(machines, json_target(&run.targets.items[i], &results), err);
+    if (r < 0)
+        return r;
+    one = json_run(&run, &counts);
+    if (!put(o, "version", json_integer(1)) || !put(o, "run", one) ||
+        !put(one, "machines", json_incref(machines)))
+        return error_sys(err, -ENOMEM, "cannot write JSON");
+    return write_json(ret, o, err);
+}
