@@ -79,22 +79,6 @@ static int run(struct program *p, int argc, char **argv, struct error *err)
     return run_verb(p, verb, err);
 }
 
-/* Bad input is 2; what this controller lacks is 3. */
-static int exit_code(int r)
-{
-    switch (r) {
-    case -EINVAL:
-    case -ENOENT:
-    case -EBADMSG:
-    case -EISDIR:
-    case -EPERM:
-    case -EFBIG:
-        return 2;
-    default:
-        return r < 0 ? 3 : r;
-    }
-}
-
 int deploy_main(int argc, char **argv)
 {
     CLEANUP(program_clear) struct program p = {0};
@@ -110,5 +94,5 @@ int deploy_main(int argc, char **argv)
         text_add_printable(&words, err.text);
         fprintf(stderr, "dcop-deploy: %s\n", text_str(&words));
     }
-    return exit_code(r);
+    return deploy_exit_code(r);
 }

@@ -276,3 +276,18 @@ const struct option_row *deploy_options_row(const char *name)
             return row;
     return NULL;
 }
+
+int deploy_exit_code(int r)
+{
+    switch (r) {
+    case -EINVAL:
+    case -ENOENT:
+    case -EBADMSG:
+    case -EISDIR:
+    case -EPERM:
+    case -EFBIG:
+        return 2;
+    default:
+        return r < 0 ? 3 : r;
+    }
+}

@@ -66,3 +66,7 @@ void deploy_options_help(struct text *ret);
 /* The row of an option that another program has, too: it stores into a struct
  * deploy_options.  NULL: there is none of that name. */
 const struct option_row *deploy_options_row(const char *name);
+
+/* What both programs exit with: 2 for bad input, 3 for what this computer lacks; what
+ * is no error stays as it is. */
+int deploy_exit_code(int r);

@@ -423,22 +423,6 @@ static int show_help(void)
     return 0;
 }
 
-/* Bad input is 2; what this computer lacks is 3. */
-static int exit_code(int r)
-{
-    switch (r) {
-    case -EINVAL:
-    case -ENOENT:
-    case -EBADMSG:
-    case -EISDIR:
-    case -EPERM:
-    case -EFBIG:
-        return 2;
-    default:
-        return r < 0 ? 3 : 0;
-    }
-}
-
 static int run(struct controller *c, struct error *err)
 {
     int r = controller_options_read(c->argc, c->argv, &c->settings, err);
@@ -469,5 +453,5 @@ int controller_main(int argc, char **argv)
         text_add_printable(&words, err.text);
         fprintf(stderr, "dcop-controller: %s\n", text_str(&words));
     }
-    return exit_code(r);
+    return deploy_exit_code(r);
 }

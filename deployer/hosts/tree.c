@@ -48,22 +48,8 @@ static int no_memory(struct build *b)
     return -ENOMEM;
 }
 
-static void tell_at(struct build *b, struct yaml_mark at, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void tell_at(struct build *b, struct yaml_mark at, const char *format, ...)
-{
-    char words[ERROR_TEXT_MAX];
-    va_list args;
-
-    va_start(args, format);
-    (void)vsnprintf(words, sizeof(words), format, args);
-    va_end(args);
-    (void)yaml_reader_fail(b->y, at, b->err, "%s", words);
-}
-
 /* A macro, so that also the analyzer sees that this is never a success. */
-#define fail_at(...) (tell_at(__VA_ARGS__), -EBADMSG)
+#define fail_at(b, at, ...) ((void)yaml_reader_fail((b)->y, at, (b)->err, __VA_ARGS__), -EBADMSG)
 
 bool hosts_node_is_null(const struct hosts_node *n)
 {
