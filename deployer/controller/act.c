@@ -159,7 +159,7 @@ void act_pending(struct controller *c, struct member **members, size_t n)
                 due[n_due++] = members[i];
         if (n_due == 0)
             continue;
-        if ((deploys ? c->pack : c->steps) == NULL || (deploys && c->packing)) {
+        if (deploys ? !packing_is_done(c) : !c->steps) {
             packing_start(c);
             continue;
         }

@@ -120,7 +120,7 @@ static const char *objection(const struct controller *c, const struct member *m,
         return m->standing.why ? m->standing.why : "A person has to accept its host key first.";
     if (!m->machine.online)
         return "It is offline.";
-    if (m->pending)
+    if (m->pending && !waits_for_pack(c, m))
         return "Another action waits for it already.";
     if (strcmp(verb, "deploy") != 0)
         return NULL;
@@ -145,7 +145,7 @@ static void queue(struct controller *c, struct member *m, const char *verb, json
     }
     if (verb)
         m->pending = verb;
-    else
+    else if (!m->at_work)
         ledger_reset(&m->ledger);
     (void)json_array_append_new(queued, json_string(m->ref));
 }
@@ -327,7 +327,8 @@ static void post_accept(struct controller *c, const struct http_request *request
         answer_error(ret, &err);
         return;
     }
-    ledger_reset(&m->ledger);
+    if (!m->at_work)
+        ledger_reset(&m->ledger);
     look_clear(c);
     for (struct member *other = c->directory.members; other; other = other->hh.next)
         if (strcmp(other->machine.advert.id, m->machine.advert.id) == 0) {
@@ -358,9 +359,13 @@ static void post_forget(struct controller *c, const char *ref, struct answer *re
         (void)json_array_append_new(names, view_text(f.names.items[i]));
     strings_clear(&m->assigned);
     ledger_reset(&m->ledger);
+    m->ledger.held = false;
     look_clear(c);
     hear_standing(c, m);
-    tell_machine(c, m, "trust");
+    if (m->machine.online || m->at_work)
+        tell_machine(c, m, "trust");
+    else
+        hear_gone(c, m);
     controller_look_soon(c);
     answer_json(ret, 200,
                 json_pack("{s:i, s:i, s:o}", "version", 1, "pins", (int)f.pins, "names", names));

@@ -51,6 +51,7 @@ struct controller {
     json_t *match_value; /* as last told */
 
     struct admission admission;
+    char *listens_on; /* the address, as a URL has it */
     struct strings hosts;
     struct events *events;
     struct files *files;
@@ -69,7 +70,8 @@ struct controller {
 
     struct reconcile plan;
     sd_event_source *look, *again, *poll, *latency, *inotify, *signals[3];
-    struct strings watched; /* folders */
+    struct watched *watched; /* folders, see sources.c */
+    size_t n_watched;
     uint64_t latency_due;
 
     struct text inventory; /* as last written */
@@ -109,15 +111,23 @@ void hear_change(const void *key, struct machine *m, enum roster_change change, 
 void hear_daemon(bool there, const char *reason, void *arg);
 /* Looks its pins up; tells listeners when that has changed. */
 void hear_standing(struct controller *c, struct member *m);
+void hear_gone(struct controller *c, struct member *m); /* frees it */
 
 /* packing.c */
 void packing_start(struct controller *c);
+bool packing_is_done(const struct controller *c); /* what is wanted */
+/* It is to be deployed to, and what cannot be packed. */
+bool waits_for_pack(const struct controller *c, const struct member *m);
 void packing_stop(struct controller *c);
 
 /* sources.c: problem and settings, and when they change. */
 int sources_read(struct controller *c, struct error *err);
 void sources_reread(struct controller *c);
 int sources_watch(struct controller *c, struct error *err);
+void sources_unwatch(struct controller *c);
+
+/* Looks whether a folder that is watched, or was not there, is another one now. */
+void sources_moved(struct controller *c);
 void sources_addresses(struct controller *c);
 
 /* outlets.c: the inventory file and the hook. */

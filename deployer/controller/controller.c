@@ -108,21 +108,44 @@ static void try_to_record(struct controller *c)
     tell_status(c);
 }
 
+/* What failed, once more; a folder may have changed. */
+static bool is_to_repack(const struct controller *c)
+{
+    const char *spec = c->pack ? c->pack->spec : NULL;
+
+    return (c->pack_error || (spec && wheel_spec_kind(spec) == WHEEL_SPEC_DIRECTORY)) &&
+           controller_now_ms() - c->packed_ms >= REPACK_MS;
+}
+
+/* Where it listens on all addresses, browsers may come by each of them. */
+static int know_hosts(struct controller *c)
+{
+    struct strings hosts = {0};
+    int r = listen_hosts(c->listens_on, &c->settings.hosts, &hosts);
+
+    if (r < 0) {
+        strings_clear(&hosts);
+        return r;
+    }
+    strings_clear(&c->hosts);
+    c->hosts = hosts;
+    return 0;
+}
+
 /* What tells nobody that it changes: other processes' pins, our addresses, a
  * source folder of pyDCOP. */
 static int on_poll(sd_event_source *source, uint64_t usec, void *arg)
 {
     struct controller *c = arg;
-    const char *spec = c->pack ? c->pack->spec : NULL;
-
     (void)usec;
     if (state_changed(c))
         for (struct member *m = c->directory.members; m; m = m->hh.next)
             hear_standing(c, m);
     try_to_record(c);
     sources_addresses(c);
-    if (c->settings.automatic && spec && wheel_spec_kind(spec) == WHEEL_SPEC_DIRECTORY &&
-        controller_now_ms() - c->packed_ms >= REPACK_MS)
+    know_hosts(c);
+    sources_moved(c);
+    if (c->settings.automatic && is_to_repack(c))
         packing_start(c);
     look_clear(c);
     controller_look_soon(c);
@@ -265,7 +288,7 @@ static void tell_address(const struct controller *c, const char *host)
 
 static int open_http(struct controller *c, struct error *err)
 {
-    CLEANUP_FREE char *dashboard = find_dashboard(c), *token = NULL, *host = NULL;
+    CLEANUP_FREE char *dashboard = find_dashboard(c), *token = NULL;
     struct http_options options = {
         .socket = -1,
         .admission = &c->admission,
@@ -286,10 +309,10 @@ static int open_http(struct controller *c, struct error *err)
         r = make_events(c, err);
     if (r == 0)
         r = listen_open(c->settings.listen, SETTINGS_PORT, &options.socket, &c->admission.port,
-                        &host, err);
+                        &c->listens_on, err);
     if (r < 0)
         return r;
-    if (listen_hosts(host, &c->settings.hosts, &c->hosts) < 0) {
+    if (know_hosts(c) < 0) {
         (void)close(options.socket);
         return error_sys(err, -ENOMEM, "cannot serve the dashboard");
     }
@@ -298,7 +321,7 @@ static int open_http(struct controller *c, struct error *err)
     options.files = c->files;
     r = http_new(c->loop, &options, &c->http, err);
     if (r == 0)
-        tell_address(c, host);
+        tell_address(c, c->listens_on);
     return r;
 }
 
@@ -400,8 +423,9 @@ static void controller_clear(struct controller *c)
     free(c->pack_error);
     free(c->status_told);
     free(c->addresses);
+    free(c->listens_on);
     strings_clear(&c->hosts);
-    strings_clear(&c->watched);
+    sources_unwatch(c);
     text_clear(&c->inventory);
     controller_options_clear(&c->settings);
 }

@@ -21,6 +21,13 @@ static void see_names(struct member *m)
         strings_clear(&m->assigned);
 }
 
+void hear_gone(struct controller *c, struct member *m)
+{
+    look_clear(c); /* it borrows */
+    tell(c, "gone", json_pack("{s:s}", "ref", m->ref));
+    directory_drop(&c->directory, m);
+}
+
 void hear_change(const void *key, struct machine *machine, enum roster_change change, void *arg)
 {
     struct controller *c = arg;
@@ -38,10 +45,8 @@ void hear_change(const void *key, struct machine *machine, enum roster_change ch
     see_names(m);
     tell_machine(c, m, roster_change_name(change));
     /* A claim is forgotten with its last sighting, here as in the roster. */
-    if (change == ROSTER_OFFLINE && m->machine.untrusted) {
-        tell(c, "gone", json_pack("{s:s}", "ref", m->ref));
-        directory_drop(&c->directory, m);
-    }
+    if (change == ROSTER_OFFLINE && m->machine.untrusted)
+        hear_gone(c, m);
 }
 
 void hear_daemon(bool there, const char *reason, void *arg)

@@ -64,6 +64,14 @@ static int make_assignments(struct controller *c)
     return assign_plan(&match, &c->names, &c->assignments);
 }
 
+/* Nobody but us tries it again: the names are not there yet, and that was a while ago. */
+static bool is_to_assign_again(const struct member *m)
+{
+    return m->assigned.count > 0 && !m->pending && !m->at_work && m->verb &&
+           strcmp(m->verb, "assign") == 0 && m->detail[0] &&
+           controller_now_ms() - m->began_ms >= RECONCILE_BUSY_MS;
+}
+
 /* --assign: remembered for good, and written there by the next action. */
 static void give_names(struct controller *c)
 {
@@ -75,6 +83,8 @@ static void give_names(struct controller *c)
         CLEANUP_STRINGS struct strings agents = {0};
         struct error err = {0};
 
+        if (!c->settings.automatic && is_to_assign_again(m))
+            m->pending = "assign";
         if (m->assigned.count > 0 || m->at_work ||
             controller_now_ms() - m->ledger.appeared_ms < RECONCILE_SETTLE_MS)
             continue;
@@ -184,9 +194,9 @@ static void show(struct controller *c, struct member *m, const struct reconcile_
         m->machine.advert.state == ADVERT_STATE_RUNNING)
         m->state = WORK_OK;
     (void)snprintf(m->why, sizeof(m->why), "%s",
-                   m->pending && !c->pack && c->pack_error ? c->pack_error
-                   : m->state == WORK_OK || !r->why        ? ""
-                                                           : r->why);
+                   waits_for_pack(c, m)             ? c->pack_error
+                   : m->state == WORK_OK || !r->why ? ""
+                                                    : r->why);
     m->again_ms = r->again_ms;
 }
 
@@ -196,7 +206,7 @@ static void deploy(struct controller *c, struct member **members, size_t n)
 
     if (n == 0)
         return;
-    if (!c->pack || c->packing) {
+    if (!packing_is_done(c)) {
         packing_start(c);
         for (size_t i = 0; i < n; i++) {
             members[i]->state = WORK_PACKING;

@@ -122,7 +122,7 @@ static void on_hook(void *arg)
         controller_say(c, "--on-change: the command ended with %d", h->status);
     hook_free(TAKE_PTR(c->hook_state));
     task_free(TAKE_PTR(c->hook));
-    if (c->hook_due)
+    if (c->hook_due && c->settings.on_change)
         start_hook(c);
 }
 

@@ -53,10 +53,10 @@ static void on_done(void *arg)
 
     take(&c->steps, &p->steps);
     take(&c->pack, &p->pack);
-    controller_trouble(&c->pack_error, p->r < 0 ? p->err.text : NULL);
-    if (p->r < 0)
+    if (p->r < 0 && !string_equal(c->pack_error, p->err.text))
         controller_say(c, "%s", p->err.text);
-    else if (c->settings.deploy.spec)
+    controller_trouble(&c->pack_error, p->r < 0 && !again ? p->err.text : NULL);
+    if (p->r == 0 && c->settings.deploy.spec)
         (void)state_setting_set(c->state, STATE_SETTING_SPEC, p->spec, NULL);
     c->packed_ms = controller_now_ms();
     c->packing = NULL;
@@ -77,6 +77,16 @@ static char *choose_spec(struct controller *c)
     if (state_setting_get(c->state, STATE_SETTING_SPEC, &spec, NULL) == 0)
         return spec;
     return strdup("pydcop");
+}
+
+bool packing_is_done(const struct controller *c)
+{
+    return c->pack && !c->packing && !c->pack_error;
+}
+
+bool waits_for_pack(const struct controller *c, const struct member *m)
+{
+    return c->pack_error && m->pending && strcmp(m->pending, "deploy") == 0;
 }
 
 /* After a failure: not again at once, whoever asks. */

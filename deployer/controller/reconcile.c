@@ -26,18 +26,15 @@ int64_t reconcile_delay_ms(unsigned failures)
 
 void ledger_reset(struct ledger *l)
 {
-    *l = (struct ledger){.appeared_ms = l->appeared_ms};
+    *l = (struct ledger){.appeared_ms = l->appeared_ms, .held = l->held};
 }
 
 /* What it was told before it went away may not be there any more (another card,
  * no power in the middle of it): a deploy that finds nothing to do is cheap. */
 void ledger_appeared(struct ledger *l, int64_t now_ms)
 {
-    bool held = l->held;
-
     ledger_reset(l);
     l->appeared_ms = now_ms;
-    l->held = held;
 }
 
 static void set(char to[static RECONCILE_WISH_LENGTH + 1], const char *wish)

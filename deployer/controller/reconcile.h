@@ -59,7 +59,7 @@ enum ledger_end { LEDGER_DONE, LEDGER_FAILED, LEDGER_HOPELESS, LEDGER_BUSY };
 void ledger_appeared(struct ledger *l, int64_t now_ms);
 void ledger_begin(struct ledger *l, const char *wish);
 void ledger_end(struct ledger *l, enum ledger_end end, const char *why, int64_t now_ms);
-/* A person says: again. */
+/* A person says: again.  What he stopped stays so. */
 void ledger_reset(struct ledger *l);
 
 /* How long after its nth failure in a row. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 
 #include "controller-internal.h"
 
@@ -81,10 +82,54 @@ void sources_reread(struct controller *c)
 
 /* --- when they change --------------------------------------------------------------------- */
 
+/* A folder, by its name and by what had that name when it was found. */
+struct watched {
+    char *folder;
+    sd_event_source *source;
+    dev_t device;
+    ino_t inode;
+};
+
 static int on_inotify(sd_event_source *source, const struct inotify_event *event, void *arg)
 {
     (void)source, (void)event;
     sources_reread(arg);
+    return 0;
+}
+
+static bool is_watched(const struct controller *c, const char *folder)
+{
+    for (size_t i = 0; i < c->n_watched; i++)
+        if (strcmp(c->watched[i].folder, folder) == 0)
+            return true;
+    return false;
+}
+
+static int watch_folder(struct controller *c, const char *folder, uint32_t what)
+{
+    struct watched *grown = reallocarray(c->watched, c->n_watched + 1, sizeof(*grown));
+    struct watched *w;
+    struct stat st;
+    int r;
+
+    if (!grown)
+        return -ENOMEM;
+    c->watched = grown;
+    w = &grown[c->n_watched];
+    *w = (struct watched){0};
+    r = sd_event_add_inotify(c->loop, &w->source, folder, what, on_inotify, c);
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    w->folder = strdup(folder);
+    if (!w->folder || stat(folder, &st) < 0) {
+        r = w->folder ? 0 : -ENOMEM;
+        free(w->folder);
+        sd_event_source_unref(w->source);
+        return r;
+    }
+    w->device = st.st_dev;
+    w->inode = st.st_ino;
+    c->n_watched++;
     return 0;
 }
 
@@ -107,14 +152,9 @@ static int watch_folder_of(struct controller *c, const char *file, struct error 
         strcpy(folder, ".");
     else
         slash[slash == folder] = '\0';
-    if (strings_has(&c->watched, folder))
+    if (is_watched(c, folder))
         return 0;
-    /* It stays as long as the loop: there are few, and each once. */
-    r = sd_event_add_inotify(c->loop, NULL, folder, WHAT, on_inotify, c);
-    if (r == -ENOENT)
-        return 0;
-    if (r >= 0)
-        r = strings_add(&c->watched, folder);
+    r = watch_folder(c, folder, WHAT);
     return r < 0 ? error_sys(err, r, "cannot watch %s", folder) : 0;
 }
 
@@ -126,6 +166,40 @@ int sources_watch(struct controller *c, struct error *err)
     for (size_t i = 0; i < files->count && r >= 0; i++)
         r = watch_folder_of(c, files->items[i], err);
     return r;
+}
+
+static void unwatch(struct watched *w)
+{
+    sd_event_source_disable_unref(w->source);
+    free(w->folder);
+}
+
+void sources_unwatch(struct controller *c)
+{
+    while (c->n_watched > 0)
+        unwatch(&c->watched[--c->n_watched]);
+    free(TAKE_PTR(c->watched));
+}
+
+void sources_moved(struct controller *c)
+{
+    size_t kept = 0, before = c->n_watched;
+    bool moved;
+
+    for (size_t i = 0; i < before; i++) {
+        struct watched *w = &c->watched[i];
+        struct stat st;
+
+        if (stat(w->folder, &st) == 0 && st.st_dev == w->device && st.st_ino == w->inode)
+            c->watched[kept++] = *w;
+        else
+            unwatch(w);
+    }
+    c->n_watched = kept;
+    moved = kept != before;
+    (void)sources_watch(c, NULL);
+    if (moved || c->n_watched != kept)
+        sources_reread(c);
 }
 
 /* --- this computer's addresses ---------------------------------------------------------------- */

@@ -74,6 +74,15 @@ test("tiles are in the natural order of the agents' names", async (t) => {
     assert.equal(await stateOf(page, "rpi-3"), "nameless");
 });
 
+test("line separators of Unicode neither cut an event nor add to one", async (t) => {
+    const s = await t.service({problem: ["a1", "a2"]}), page = await t.open(s);
+    s.plug({agents: ["a1"], model: "Pi\u2028data: {}\u2029event: gone\u0085id: x"});
+    await becomes(page, "a1", "ready");
+    s.plug({agents: ["a2"]});
+    await becomes(page, "a2", "ready");
+    assert.equal(await page.locator(".tile").count(), 2);
+});
+
 test("rename: the tile changes and moves; a focused one keeps the focus", async (t) => {
     const s = await t.service({problem: ["a1", "a2", "a3"]});
     const ref = s.plug({agents: ["a1"]});

@@ -54,7 +54,7 @@ export function listen(onEvent, onLink) {
   let last = null, tries = 0, since = 0, heard = 0, timer, stop;
 
   function take(block) {
-    const field = (key) => [...block.matchAll(new RegExp(`^${key}: ?(.*)$`, "gm"))].map((found) => found[1]);
+    const field = (key) => [...block.matchAll(new RegExp(`(?:^|\n)${key}: ?([^\n]*)`, "g"))].map((found) => found[1]);
     const data = field("data").join("\n"), id = field("id")[0] ?? last;
     if (!data) return;
     last = null; /* what cannot be applied is asked for anew, whole */
