@@ -9,7 +9,7 @@ const char boot_command[] =
     /* the settings may hold a key */
     "( umask 077; : >$v ); "
     /* the hello */
-    "if [ -e $b/$d/SHA256SUMS ]; then h=have; o=; else h=want; "
+    "if [ -e $b/$d/SHA256SUMS ]; then h=have; o=; touch $b/$d; else h=want; "
     "o=$(ls -t $b | head -n 3 | while read -r l; do "
     "if [ -e $b/$l/SHA256SUMS ]; then printf \"\\t%s\" $l; fi; done); fi; "
     "printf \"dcop-step 1 %s\\t%s%s\\n\" $n $h \"$o\" >&3; "

@@ -177,7 +177,7 @@ static int limit(const struct strings *limits, struct targets *targets, const st
 static bool is_left(const struct program *p, const struct target *t)
 {
     for (size_t i = 0; i < p->resumed.left.count; i++)
-        if (strcmp(p->resumed.left.items[i].machine, target_key(t)) == 0)
+        if (target_has_key(t, p->resumed.left.items[i].machine))
             return true;
     return false;
 }
@@ -185,7 +185,7 @@ static bool is_left(const struct program *p, const struct target *t)
 static bool is_target(const struct program *p, const struct state_target *left)
 {
     for (size_t i = 0; i < p->targets.count; i++)
-        if (strcmp(left->machine, target_key(&p->targets.items[i])) == 0)
+        if (target_has_key(&p->targets.items[i], left->machine))
             return true;
     return false;
 }

@@ -76,6 +76,8 @@ static int run(struct program *p, int argc, char **argv, struct error *err)
     }
     if (!verb)
         return error_set(err, -EINVAL, "there is no verb '%s'; see --help", p->options.verb);
+    if (p->options.check && !verb->foresees)
+        return error_set(err, -EINVAL, "%s knows no --check and no --diff", verb->name);
     return run_verb(p, verb, err);
 }
 

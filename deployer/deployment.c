@@ -11,7 +11,7 @@
 
 /* One machine's part. */
 struct member {
-    char *id, *host, *agents;
+    char *host, *agents;
     char fingerprint[JOB_FINGERPRINT_MAX]; /* of the host key it has shown */
     struct target target;                  /* a copy, to learn from */
     struct known known;                    /* likewise */
@@ -61,9 +61,10 @@ static void record(struct running *r, size_t index, const char *step, const char
                    const char *detail, const char *output)
 {
     struct member *m = &r->members[index];
+    char key[TARGET_KEY_MAX];
     struct error err;
     struct state_result result = {
-        .machine = m->id ? m->id : m->host,
+        .machine = (char *)target_key(&m->target, key),
         .host = m->host,
         .agent = m->agents,
         .step = (char *)step,
@@ -124,13 +125,13 @@ static void on_step(struct running *r, size_t index, const struct stepwire_event
     switch (step->kind) {
     case STEPWIRE_FACT:
         m->has_id = m->has_id || strcmp(step->name, "id") == 0;
-        if (strcmp(step->name, "id") == 0 && m->id && strcmp(step->detail, m->id) == 0)
+        if (strcmp(step->name, "id") == 0 && string_equal(m->target.id, step->detail))
             learn(r, index);
         hear(r, index, step->name, step->detail);
         return;
     case STEPWIRE_PLAN:
         /* All facts have come: what has no beacon is known by its host key. */
-        if (!m->id && !m->has_id)
+        if (!m->target.id && !m->has_id)
             learn(r, index);
         event.kind = PROGRESS_PLAN;
         break;
@@ -314,8 +315,7 @@ static int add(struct running *r, struct target *target, struct error *err)
 
     m->host = strdup(target->host ? target->host : "");
     m->agents = join_names(&target->agents);
-    m->id = target->id ? strdup(target->id) : NULL;
-    if (!m->host || !m->agents || (target->id && !m->id) || target_copy(target, &m->target) < 0)
+    if (!m->host || !m->agents || target_copy(target, &m->target) < 0)
         return error_sys(err, -ENOMEM, "cannot plan");
     q = known_get(r->d->state, target, r->d->consent, &m->known, err);
     if (q == 0)
@@ -325,9 +325,9 @@ static int add(struct running *r, struct target *target, struct error *err)
     job.target = *target;
     *target = (struct target){0};
     q = progress_add_machine(r->d->progress,
-                             *m->agents ? m->agents
-                             : m->id    ? m->id
-                                        : m->host,
+                             *m->agents     ? m->agents
+                             : m->target.id ? m->target.id
+                                            : m->host,
                              m->host, &index);
     if (q < 0)
         return error_sys(err, q, "cannot plan");
@@ -341,7 +341,6 @@ static void clear(struct running *r)
 {
     executor_free(r->executor);
     for (size_t i = 0; i < r->n_members; i++) {
-        free(r->members[i].id);
         free(r->members[i].host);
         free(r->members[i].agents);
         target_clear(&r->members[i].target);

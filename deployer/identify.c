@@ -10,8 +10,6 @@
 #include "place.h"
 #include "resolve.h"
 
-enum { SSH_PORT = 22 };
-
 int identify_add(struct program *p, const char *text, struct error *err)
 {
     CLEANUP(target_clear) struct target t = {0};

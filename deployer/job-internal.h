@@ -53,10 +53,6 @@ const struct secret *job_become_password(const struct job *job);
 /* To the job's listener. */
 void job_tell(struct job_run *run, const struct job_event *event);
 
-/* 128 random bits in hexadecimal: a run's nonce, and its token.  -EIO: the
- * system has none. */
-int job_make_nonce(char ret[static STEPWIRE_NONCE_LENGTH + 1]);
-
 /* The machine has something to fetch: the forward is asked for, once, and
  * job_on_forwarded tells the machine, which waits for it, what came of it. */
 void job_on_want(struct job_run *run);

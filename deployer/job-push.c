@@ -90,7 +90,8 @@ static int read_system(const struct job *job, struct stop_fds stop, struct apt_s
                        struct error *err)
 {
     const struct job_common common = quiet_mode(job->common, "sources");
-    const char *name = job->target.host ? job->target.host : target_key(&job->target);
+    char key[TARGET_KEY_MAX];
+    const char *name = job->target.host ? job->target.host : target_key(&job->target, key);
     CLEANUP(heard_clear) struct heard heard = {0};
     int r = run_mode(job, stop, &common, &heard, err);
 

@@ -36,6 +36,7 @@ struct job_common {
     bool places_agents;          /* it wants to know where the machine and the orchestrator are */
     const char *orchestrator;    /* "IP[:PORT]"; NULL: this controller, port 9000 */
     const char *who;             /* this controller, for the machine's lock */
+    const char *errand;          /* the run, also when it is resumed; NULL: no matter */
     const char *version_digest;  /* of what the bundle installs; NULL: no pyDCOP */
     const char *bundle_digest;   /* names the bundle on the machine */
     const void *bundle;          /* its bytes */
@@ -94,6 +95,10 @@ typedef void job_listener(const struct job_event *event, void *arg);
  * where no step is at work; `stop.cancel` ends it soon in any case: what runs
  * on the machine goes on there. */
 void job_run(const struct job *job, struct stop_fds stop, job_listener *listener, void *arg);
+
+/* 128 random bits in hexadecimal: a run's nonce, its token, its errand.  -EIO: the
+ * system has none. */
+int job_make_nonce(char ret[static STEPWIRE_NONCE_LENGTH + 1]);
 
 /* One setting: a line "key value", the value percent-encoded. */
 void job_add_setting(struct text *to, const char *key, const char *value);

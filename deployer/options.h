@@ -12,7 +12,8 @@
 
 struct deploy_options {
     const char *verb;
-    char **arguments; /* of the verb; borrowed from argv */
+    const char *errand; /* names a run and each --resume of it; no option: the program's */
+    char **arguments;   /* of the verb; borrowed from argv */
     int n_arguments;
     struct strings problems; /* -p */
     const char *inventory;   /* -i */

@@ -297,11 +297,12 @@ static int plan(const struct targets *targets, struct state_targets *ret, struct
     for (; ret->count < targets->count; ret->count++) {
         const struct target *t = &targets->items[ret->count];
         CLEANUP_TEXT struct text agents = TEXT_INIT;
+        char key[TARGET_KEY_MAX];
 
         for (size_t i = 0; i < t->agents.count; i++)
             text_addf(&agents, "%s%s", i ? " " : "", t->agents.items[i]);
         ret->items[ret->count] = (struct state_target){
-            .machine = strdup(target_key(t)),
+            .machine = strdup(target_key(t, key)),
             .host = t->host ? strdup(t->host) : NULL,
             .agents = text_take(&agents),
         };
@@ -329,6 +330,16 @@ static const char *packages_of(const char *mode, const struct deploy_options *o)
     return NULL;
 }
 
+static int name_errand(struct program *p, struct error *err)
+{
+    int r = job_make_nonce(p->errand);
+
+    if (r < 0)
+        return error_sys(err, r, "cannot name the run");
+    p->options.errand = p->errand;
+    return 0;
+}
+
 int program_act(struct program *p, const struct action *action, struct error *err)
 {
     CLEANUP(progress_free_p) struct progress *progress = NULL;
@@ -346,6 +357,8 @@ int program_act(struct program *p, const struct action *action, struct error *er
     p->loop = sd_event_unref(p->loop);
     if (r == 0 && sd_event_new(&p->loop) < 0)
         r = error_sys(err, -ENOMEM, "cannot wait for events");
+    if (r == 0 && !o->errand)
+        r = name_errand(p, err);
     if (r == 0)
         r = resume_wish(o, &wish, err);
     if (r == 0)
@@ -371,6 +384,7 @@ int program_act(struct program *p, const struct action *action, struct error *er
             .places_agents = with_pydcop,
             .orchestrator = o->orchestrator,
             .who = p->who,
+            .errand = o->errand,
             .version_digest = with_pydcop ? p->bundle.digest : NULL,
             .bundle_digest = p->bundle.bundle_digest,
             .bundle = p->bundle_bytes.data,

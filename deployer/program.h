@@ -45,7 +45,7 @@ struct program {
     struct bundle bundle;
     struct text bundle_bytes;
     struct bundle_deltas deltas;
-    char who[128];
+    char who[128], errand[STEPWIRE_NONCE_LENGTH + 1];
 };
 
 /* `p` is {0} but for its options, which it owns from here on. */

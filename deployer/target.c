@@ -1,6 +1,7 @@
 #include "target.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 void target_clear(struct target *t)
@@ -80,9 +81,30 @@ int target_copy(const struct target *from, struct target *ret)
     return 0;
 }
 
-const char *target_key(const struct target *t)
+static const char *host_key(const struct target *t, char ret[static TARGET_KEY_MAX])
 {
-    return t->id ? t->id : t->host ? t->host : "?";
+    const char *host = t->host ? t->host : "?";
+
+    if (t->port == SSH_PORT)
+        (void)snprintf(ret, TARGET_KEY_MAX, "%s", host);
+    else
+        (void)snprintf(ret, TARGET_KEY_MAX, "[%s]:%u", host, t->port);
+    return ret;
+}
+
+const char *target_key(const struct target *t, char ret[static TARGET_KEY_MAX])
+{
+    if (!t->id)
+        return host_key(t, ret);
+    (void)snprintf(ret, TARGET_KEY_MAX, "%s", t->id);
+    return ret;
+}
+
+bool target_has_key(const struct target *t, const char *key)
+{
+    char host[TARGET_KEY_MAX];
+
+    return string_equal(t->id, key) || strcmp(host_key(t, host), key) == 0;
 }
 
 void targets_clear(struct targets *t)

@@ -7,8 +7,6 @@
 
 #include "base/table.h"
 
-enum { SSH_PORT = 22 };
-
 static int compare_strings(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);

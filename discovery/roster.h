@@ -40,7 +40,7 @@ struct address {
     unsigned interface; /* index, 0 unless link-local */
 };
 
-enum { ADDRESS_TEXT_MAX = 64 };
+enum { ADDRESS_TEXT_MAX = 64, SSH_PORT = 22 };
 /* "192.0.2.1", "2001:db8::1", "fe80::1%eth0". */
 void address_format(const struct address *a, char ret[static ADDRESS_TEXT_MAX]);
 int address_parse(const char *text, struct address *ret); /* -EINVAL */

@@ -25,7 +25,6 @@ enum {
     FLOOD_ASK_MS = 125,
     FLOOD_CALM_MS = 5000, /* until it counts as over */
     WINDOW_MS = 1000,
-    SSH_PORT = 22,
 };
 
 struct confirm {

@@ -112,8 +112,9 @@ static void unrecorded(const struct crew *c, const struct error *err)
 static void note_down(const struct hand *h, const char *step, const char *status,
                       const char *detail, const char *output)
 {
+    char key[TARGET_KEY_MAX];
     const struct state_result result = {
-        .machine = (char *)(uintptr_t)target_key(&h->target),
+        .machine = (char *)target_key(&h->target, key),
         .host = h->host,
         .agent = h->agents,
         .step = (char *)(uintptr_t)step,
@@ -386,9 +387,10 @@ static int record_run(struct running *r, const struct crew_run *run, struct erro
         return error_sys(err, -ENOMEM, "cannot plan");
     for (; planned.count < run->count; planned.count++) {
         const struct target *t = &run->orders[planned.count].target;
+        char key[TARGET_KEY_MAX];
 
         planned.items[planned.count] = (struct state_target){
-            .machine = strdup(target_key(t)),
+            .machine = strdup(target_key(t, key)),
             .host = t->host ? strdup(t->host) : NULL,
             .agents = join_names(&t->agents),
         };

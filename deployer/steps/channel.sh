@@ -47,19 +47,20 @@ is_meant() {
 	return 1
 }
 
-# wish FILE: what it wants, in $wished.  The time of day does not count, nor does the id:
-# a machine that is being enrolled has none at first, and is this one all the same.
+# wish FILE: what it wants, in $wished.  The time of day does not count, nor whose
+# errand it is, nor the id: a machine that is being enrolled has none at first, and is
+# this one all the same.
 wish() {
 	slurp "$1" || return 1
-	wished=${slurped%%time\ *}
-	_rest=${slurped#"$wished"}
-	wished=$wished${_rest#*"$NL"}
-	case $wished in
-	*"${NL}id "*)
-		_rest=${wished#*"${NL}id "}
-		wished=${wished%%"${NL}id "*}$NL${_rest#*"$NL"}
-		;;
-	esac
+	wished=$slurped
+	for _key in time errand id; do
+		case $wished in
+		*"$NL$_key "*)
+			_rest=${wished#*"$NL$_key "}
+			wished=${wished%%"$NL$_key "*}$NL${_rest#*"$NL"}
+			;;
+		esac
+	done
 }
 
 run_check() {
@@ -124,7 +125,7 @@ run_check() {
 		printf '%s' "$ok_events" >&3
 		event end ok
 		# Looking has left no more than this.
-		if [ "$want_mode" = uninstall ]; then rm -rf "$RUNTIME"; fi
+		if [ "$want_mode" = uninstall ] && is_to_change; then rm -rf "$RUNTIME"; fi
 	elif ! is_to_change; then
 		event end changes
 	else
@@ -336,10 +337,13 @@ hear_stop() {
 
 # beat PID: a sign of life, for apt says nothing for minutes.  PULSE_BEAT_MS in
 # deployer/pulse.h is that long, too.  Ends with whoever follows; without the tail
-# that is PID there is nothing to follow.
+# that is PID there is nothing to follow, nor when the run's unit is gone and its end,
+# which run_finish writes before, does not come.
 beat() {
+	_gone=0
 	while sleep 5 && kill -0 $$; do
-		kill -0 "$1" || { echo lost && break; }
+		if [ -e /run/systemd/transient/dcop-run.service ]; then _gone=0; else _gone=$((_gone + 1)); fi
+		if [ $_gone -ge 2 ] || ! kill -0 "$1"; then echo lost && break; fi
 		echo alive
 	done
 }

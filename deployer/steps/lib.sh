@@ -172,7 +172,7 @@ decode() {
 read_vars() {
 	want_agents='' want_names='' want_id='' want_orchestrator='' want_address='' want_port=9001
 	want_mode=check want_time='' want_apt_proxy='' want_apt_files='' want_push='' want_caches='' want_keep_apt='' want_keep_pip='' want_digest='' want_who=''
-	want_command='' want_as=user want_lines=100 want_follow=no want_version='' want_deps=apt want_ui=no want_browser=no
+	want_command='' want_as=user want_lines=100 want_follow=no want_errand='' want_deps=apt want_ui=no want_browser=no
 	want_login='' want_named='' want_looks='' want_public_key='' want_machine_key='' want_replace_key=''
 	slurp "$1" || { detail='no variables' && return 1; }
 	set -f
@@ -206,7 +206,7 @@ read_vars() {
 		as) want_as=$decoded ;;
 		lines) want_lines=$decoded ;;
 		follow) want_follow=$decoded ;;
-		version) want_version=$decoded ;;
+		errand) want_errand=$decoded ;;
 		deps) want_deps=$decoded ;;
 		ui) want_ui=$decoded ;;
 		browser) want_browser=$decoded ;;
@@ -235,7 +235,7 @@ read_vars() {
 	case $want_lines in '' | *[!0-9]* | ??????????*) detail='lines is not a number' && return 1 ;; esac
 	case $want_deps in apt | pip) ;; *) detail='deps is neither apt nor pip' && return 1 ;; esac
 	case $want_ui,$want_browser in yes,yes | yes,no | no,no | no,yes) ;; *) detail='ui and browser are yes or no' && return 1 ;; esac
-	case $want_version in *[!0-9a-z.-]* | .*) detail='version is not the name of one' && return 1 ;; esac
+	case $want_errand in *[!0-9a-f]*) detail='errand is not hexadecimal' && return 1 ;; esac
 	case $want_orchestrator$want_address in *[!0-9.:]*) detail='addresses must be IPv4' && return 1 ;; esac
 }
 
@@ -395,6 +395,40 @@ quote() {
 	quoted=$quoted$_rest\"
 }
 
+# listens PORT UID [LAST]: does that user, or one up to LAST?  No process.
+listens() {
+	hex $(($1 / 4096)) $(($1 / 256 % 16)) $(($1 / 16 % 16)) $(($1 % 16))
+	_uid=$2 _last=${3:-$2}
+	slurp /proc/net/tcp
+	set -f
+	IFS=$NL
+	# shellcheck disable=SC2086 # lines
+	set -- $slurped
+	IFS=$BLANKS
+	set +f
+	for _line; do
+		case $_line in
+		*":$hexed 00000000:0000 0A "*)
+			# number local remote state queues timer retransmits uid
+			# shellcheck disable=SC2086 # words
+			set -- $_line
+			if [ "$8" -ge "$_uid" ] && [ "$8" -le "$_last" ]; then return 0; fi
+			;;
+		esac
+	done
+	return 1
+}
+
+hex() {
+	hexed=
+	for _digit in "$@"; do
+		case $_digit in
+		10) _digit=A ;; 11) _digit=B ;; 12) _digit=C ;; 13) _digit=D ;; 14) _digit=E ;; 15) _digit=F ;;
+		esac
+		hexed=$hexed$_digit
+	done
+}
+
 # port_holder PORT: who listens there, in $holder ("python3, pid 812"); fails when
 # nobody does.  Some twenty processes' worth of work, so only when something is wrong.
 port_holder() {
@@ -430,18 +464,22 @@ lock_holder() {
 # put FILE MODE: stdin becomes FILE, whole or not at all, also after a power cut.
 put() {
 	_temp=$1.dcop-new
+	# Not by set -e: whoever asks for the status turns that off.
+	if rm -f "$_temp" && (umask 077 && cat >"$_temp") && chmod "$2" "$_temp" &&
+		sync "$_temp" && mv -f "$_temp" "$1"; then return 0; fi
 	rm -f "$_temp"
-	(umask 077 && cat >"$_temp")
-	chmod "$2" "$_temp"
-	sync "$_temp"
-	mv -f "$_temp" "$1"
+	return 1
 }
 
 # put_over_mount FILE: the same for a file that may be a mount, as a container's
 # /etc/hosts is, which cannot be renamed over.
 put_over_mount() {
-	cat >"$RUN/content"
-	put "$1" 0644 <"$RUN/content" || cat "$RUN/content" >"$1"
+	cat >"$RUN/content" || return 1
+	if grep -q " $1 " /proc/self/mountinfo; then
+		cat "$RUN/content" >"$1"
+	else
+		put "$1" 0644 <"$RUN/content"
+	fi
 }
 
 # show_file FILE: for a step's `show`: how FILE differs from stdin, which it would become.

@@ -313,5 +313,6 @@ const struct verb verb_assign = {
     .arguments = "-p PROBLEM",
     .help = "give the missing names to machines without one",
     .options = options,
+    .foresees = true,
     .run = run,
 };

@@ -152,5 +152,6 @@ const struct verb verb_deploy = {
     .name = "deploy",
     .arguments = "",
     .help = "deploy pyDCOP, start the agents (the default)",
+    .foresees = true,
     .run = run,
 };

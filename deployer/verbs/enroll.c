@@ -398,5 +398,6 @@ const struct verb verb_enroll = {
     .arguments = "ADDRESS...",
     .help = "give machines a beacon, our SSH key, their own key",
     .options = options,
+    .foresees = true,
     .run = run,
 };

@@ -3,7 +3,11 @@
 
 static int run(struct program *p, struct error *err)
 {
-    struct action action = {.mode = p->options.verb};
+    struct action action = {
+        .mode = p->options.verb,
+        .looks = p->options.check,
+        .unrecorded = p->options.check,
+    };
     int r = verb_takes(p, 0, err);
 
     if (r == 0)
@@ -16,7 +20,8 @@ static int run(struct program *p, struct error *err)
 }
 
 #define SIMPLE(word, words)                                                                        \
-    const struct verb verb_##word = {.name = #word, .arguments = "", .help = (words), .run = run}
+    const struct verb verb_##word = {                                                              \
+        .name = #word, .arguments = "", .help = (words), .foresees = true, .run = run}
 
 SIMPLE(start, "start the agents");
 SIMPLE(stop, "stop the agents; a reboot starts them again");

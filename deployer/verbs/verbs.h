@@ -9,6 +9,7 @@
 
 struct verb {
     const char *name, *arguments, *help;
+    bool foresees;                    /* knows --check and --diff */
     const struct option_row *options; /* of its own; NULL: none */
     /* 0, 1 when the answer is no, or a negative errno with words. */
     int (*run)(struct program *p, struct error *err);

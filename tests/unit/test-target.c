@@ -111,6 +111,26 @@ static void test_machines(void **state)
     assert_string_equal(t.items[0].agents.items[0], "a3");
 }
 
+/* Two of one address (NAT, VMs behind forwarded ports) are two; and what was met before
+ * its id was known is the same machine afterwards. */
+static void test_keys(void **state)
+{
+    struct target near = {.host = (char *)"nat.example", .port = SSH_PORT}, far = near;
+    char key[TARGET_KEY_MAX], other[TARGET_KEY_MAX];
+
+    (void)state;
+    far.port = 2222;
+    assert_string_equal(target_key(&near, key), "nat.example");
+    assert_string_equal(target_key(&far, other), "[nat.example]:2222");
+    assert_false(target_has_key(&near, other));
+    assert_true(target_has_key(&far, other));
+    far.id = (char *)"0123456789abcdef";
+    assert_true(target_has_key(&far, other));
+    assert_true(target_has_key(&far, target_key(&far, key)));
+    assert_string_equal(key, far.id);
+    assert_false(target_has_key(&near, key));
+}
+
 static void test_none(void **state)
 {
     const struct match match = MATCH_INIT;
@@ -126,7 +146,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_machine),     cmocka_unit_test(test_match),
         cmocka_unit_test(test_others_name), cmocka_unit_test(test_machines),
-        cmocka_unit_test(test_none),
+        cmocka_unit_test(test_keys),        cmocka_unit_test(test_none),
     };
 
     return cmocka_run_group_tests_name("target", tests, NULL, NULL);

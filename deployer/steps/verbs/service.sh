@@ -6,6 +6,9 @@
 # run with TO.  It is on the disk, so that a power cut in between does not make the
 # repeat go forth again.
 BEGUN=$OPT/.rollback
+# The last one that is: "FROM TO ERRAND", so that a run that is resumed does not, either.
+ENDED=$OPT/.rolled-back
+end_rollback() { [ ! -e "$BEGUN" ] || mv -f "$BEGUN" "$ENDED"; }
 
 # running: are there agents to be restarted?
 running() {
