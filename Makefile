@@ -39,16 +39,16 @@ MAINS = discovery/dcop-discover.c deployer/dcop-deploy.c deployer/dcop-controlle
 sources = $(filter-out $(MAINS),$(wildcard $(addsuffix /*.c,$(1))))
 objects = $(patsubst %.c,$(B)/%.o,$(1))
 
-DISCOVERY_SRC := $(call sources,discovery discovery/base)
-DEPLOYER_SRC := $(call sources,deployer $(addprefix deployer/,apt bundle cache hosts state verbs wheel))
-CONTROLLER_SRC := $(call sources,deployer/controller)
+DISCOVERY_SRC := $(call sources,discovery/*)
+CONTROLLER_SRC := $(call sources,deployer/controller deployer/controller/http)
+DEPLOYER_SRC := $(filter-out $(CONTROLLER_SRC),$(call sources,deployer/*))
 BEACON_SRC := $(call sources,agent-beacon)
 UNIT_SRC := $(wildcard tests/unit/test-*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz-*.c)
 HELPER_SRC := $(wildcard tests/tools/*.c)
 ALL_SRC := $(DISCOVERY_SRC) $(DEPLOYER_SRC) $(CONTROLLER_SRC) $(BEACON_SRC) $(wildcard $(MAINS)) $(UNIT_SRC) $(FUZZ_SRC) \
 	$(HELPER_SRC) tests/fuzz/standalone.c
-ALL_HDR := $(wildcard discovery/*.h discovery/base/*.h deployer/*.h deployer/*/*.h agent-beacon/*.h \
+ALL_HDR := $(wildcard discovery/*/*.h deployer/*/*.h deployer/controller/http/*.h agent-beacon/*.h \
 	tests/*/*.h)
 
 LIBDISCOVERY = $(B)/libdcop-discovery.a
@@ -88,8 +88,7 @@ $(B)/%.o: %.c $(B)/flags
 # The beacon runs on every machine and has a limit of 64 KiB: what it uses of
 # the library is built once more, for size.
 SMALL = -Os -fno-asynchronous-unwind-tables
-SMALL_SRC := discovery/advert.c discovery/advert-sign.c $(filter-out %/yaml.c %/yaml-input.c \
-	%/yaml-key.c %/yaml-number.c %/yaml-types.c,$(wildcard discovery/base/*.c))
+SMALL_SRC := $(wildcard discovery/base/*.c discovery/advert/*.c)
 $(B)/agent-beacon/%.o: DCOP_CFLAGS += $(SMALL)
 $(B)/small/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)

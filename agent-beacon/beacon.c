@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <systemd/sd-daemon.h>
 
-#include "discovery/advert-sign.h"
+#include "discovery/advert/sign.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/digest.h"
 #include "discovery/base/options.h"

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "discovery/advert.h"
+#include "discovery/advert/advert.h"
 #include "discovery/base/key.h"
 #include "identity.h"
 #include "sequence.h"

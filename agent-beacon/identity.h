@@ -13,7 +13,7 @@
  */
 #pragma once
 
-#include "discovery/advert.h"
+#include "discovery/advert/advert.h"
 #include "discovery/base/error.h"
 #include "discovery/base/text.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "discovery/advert.h"
+#include "discovery/advert/advert.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/digest.h"
 #include "discovery/base/file.h"

@@ -19,7 +19,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "discovery/advert.h"
+#include "discovery/advert/advert.h"
 #include "discovery/base/error.h"
 
 struct publisher;

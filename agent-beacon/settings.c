@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "discovery/advert.h"
+#include "discovery/advert/advert.h"
 #include "discovery/base/file.h"
 #include "discovery/base/options.h"
 

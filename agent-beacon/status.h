@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "discovery/advert.h"
+#include "discovery/advert/advert.h"
 
 #define STATUS_STATE_FILE "/run/dcop/state"
 #define STATUS_CURRENT "/opt/dcop/current"

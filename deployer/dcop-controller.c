@@ -1,4 +1,4 @@
-#include "controller/controller.h"
+#include "deployer/controller/controller.h"
 
 int main(int argc, char **argv)
 {

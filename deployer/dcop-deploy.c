@@ -1,4 +1,4 @@
-#include "deploy.h"
+#include "deployer/verbs/main.h"
 
 int main(int argc, char **argv)
 {

@@ -1,4 +1,4 @@
-#include "discover.h"
+#include "discovery/cli/discover.h"
 
 int main(int argc, char **argv)
 {

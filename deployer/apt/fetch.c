@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "deployer/digest.h"
+#include "deployer/base/sha256.h"
 #include "discovery/base/file.h"
 
 enum { CHUNK = 8, AT_ONCE_MAX = 16, TICK_MS = 200 };

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "deployer/packages.h"
+#include "packages.h"
 
 enum { FILE_SIZE_MAX = 2000 * 1000 * 1000 };
 

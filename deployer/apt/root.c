@@ -8,8 +8,8 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "deployer/digest.h"
-#include "deployer/tree.h"
+#include "deployer/base/folder.h"
+#include "deployer/base/sha256.h"
 #include "discovery/base/file.h"
 
 enum { COMPLAINT_MAX = 400 };

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "deployer/bundle/content.h"
+#include "deployer/base/content.h"
 #include "source.h"
 
 enum {

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "deployer/program.h"
+#include "deployer/cli/program.h"
 #include "system.h"
 
 struct apt_systems {

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "content.h"
 #include "delta.h"
-#include "deployer/digest.h"
-#include "deployer/prune.h"
+#include "deployer/base/content.h"
+#include "deployer/base/prune.h"
+#include "deployer/base/sha256.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/file.h"
 #include "discovery/base/text.h"

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "content.h"
-#include "deployer/digest.h"
+#include "deployer/base/content.h"
+#include "deployer/base/sha256.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/file.h"
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "deployer/apt/source.h"
-#include "deployer/digest.h"
+#include "deployer/base/sha256.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/file.h"
 #include "discovery/base/process.h"

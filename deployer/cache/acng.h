@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "deployer/paths.h"
+#include "deployer/base/paths.h"
 #include "discovery/base/error.h"
 #include "discovery/base/text.h"
 

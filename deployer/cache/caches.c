@@ -8,13 +8,13 @@
 #include <sys/socket.h>
 
 #include "acng.h"
+#include "deployer/verbs/cache-up.h"
 #include "devpi.h"
 #include "discovery/base/cleanup.h"
 #include "http.h"
 #include "services.h"
 #include "start.h"
 #include "store.h"
-#include "up.h"
 
 enum { ANSWER_MS = 2000 };
 

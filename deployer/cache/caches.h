@@ -13,8 +13,8 @@
 
 #include <stdbool.h>
 
-#include "deployer/options.h"
-#include "deployer/paths.h"
+#include "deployer/base/paths.h"
+#include "deployer/options/options.h"
 #include "discovery/base/error.h"
 #include "discovery/base/text.h"
 

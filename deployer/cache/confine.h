@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "deployer/paths.h"
+#include "deployer/base/paths.h"
 
 #define CACHE_CONFINED "/run/dcop-caches"
 

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "caches.h"
-#include "deployer/pip-words.h"
-#include "deployer/tree.h"
+#include "deployer/base/folder.h"
+#include "deployer/wheel/pip-errors.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/file.h"
 #include "discovery/base/process.h"

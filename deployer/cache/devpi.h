@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "deployer/paths.h"
+#include "deployer/base/paths.h"
 #include "discovery/base/error.h"
 #include "discovery/base/text.h"
 #include "store.h"

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "deployer/tree.h"
+#include "deployer/base/folder.h"
 #include "discovery/base/file.h"
 #include "discovery/base/process.h"
 

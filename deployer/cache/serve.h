@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include "deployer/paths.h"
+#include "deployer/base/paths.h"
 #include "discovery/base/error.h"
 
 /* Until a signal ends it.  -EALREADY: another one serves here. */

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "deployer/paths.h"
+#include "deployer/base/paths.h"
 #include "discovery/base/error.h"
 #include "store.h"
 

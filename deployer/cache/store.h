@@ -24,7 +24,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "deployer/paths.h"
+#include "deployer/base/paths.h"
 #include "discovery/base/error.h"
 #include "discovery/base/text.h"
 

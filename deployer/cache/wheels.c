@@ -7,11 +7,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "deployer/packages.h"
-#include "deployer/tree.h"
+#include "deployer/apt/packages.h"
+#include "deployer/base/folder.h"
+#include "deployer/verbs/cache-need.h"
 #include "discovery/base/file.h"
 #include "discovery/base/process.h"
-#include "need.h"
 
 enum {
     DOWNLOAD_MS = 20 * 60 * 1000,

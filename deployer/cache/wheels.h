@@ -6,7 +6,7 @@
 #pragma once
 
 #include "deployer/apt/resolve.h"
-#include "deployer/program.h"
+#include "deployer/cli/program.h"
 #include "result.h"
 
 /* pyDCOP as -s, the last deploy or the index have it.  `index`: the cache's; "": none is asked;

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "controller-internal.h"
+#include "private.h"
 
 static json_t *lines_after(const struct follow *f, uint64_t after)
 {

@@ -2,9 +2,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "controller-internal.h"
 #include "deployer/state/report.h"
-#include "discovery/advert.h"
+#include "discovery/advert/advert.h"
+#include "private.h"
 
 enum { MACHINES_AT_ONCE = 1000, NAMES_AT_ONCE = 64 };
 

@@ -11,8 +11,8 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
-#include "controller-internal.h"
-#include "listen.h"
+#include "deployer/controller/http/listen.h"
+#include "private.h"
 
 enum { LATENCY_USEC = 1000 * 1000 };
 

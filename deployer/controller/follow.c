@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "deployer/executor.h"
-#include "deployer/paths.h"
+#include "deployer/base/paths.h"
+#include "deployer/run/executor.h"
 
 enum { SWEEP_USEC = 1000 * 1000 };
 

@@ -11,11 +11,11 @@
 #include <systemd/sd-event.h>
 
 #include "backlog.h"
-#include "deployer/secret.h"
+#include "deployer/base/secret.h"
+#include "deployer/bundle/pack.h"
 #include "deployer/state/state.h"
-#include "deployer/target.h"
-#include "directory.h"
-#include "pack.h"
+#include "deployer/target/target.h"
+#include "members.h"
 
 enum {
     FOLLOWS_MAX = 8,

@@ -10,8 +10,8 @@
 
 #include <stdint.h>
 
-#include "deployer/options.h"
-#include "discovery/inventory.h"
+#include "deployer/options/options.h"
+#include "discovery/inventory/inventory.h"
 
 enum { SETTINGS_FILE_MAX = 64 * 1024, SETTINGS_PORT = 8808 };
 

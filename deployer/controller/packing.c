@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "controller-internal.h"
+#include "private.h"
 
 struct packing {
     struct controller *c;

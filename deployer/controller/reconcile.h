@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "discovery/advert.h"
+#include "discovery/advert/advert.h"
 
 enum {
     RECONCILE_WISH_LENGTH = 64,

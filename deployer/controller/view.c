@@ -3,8 +3,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "controller-internal.h"
-#include "discovery/report-value.h"
+#include "discovery/report/value.h"
+#include "private.h"
 
 json_t *view_text(const char *string)
 {

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "deployer/trust.h"
+#include "deployer/trust/trust.h"
 #include "report.h"
 
 DEFINE_CLEANUP(json_t *, json_decref);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "deployer/trust.h"
+#include "deployer/trust/trust.h"
 #include "discovery/base/table.h"
 
 static void add_time(struct text *t, int64_t ms, const char *format)

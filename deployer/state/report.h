@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "discovery/report.h"
+#include "discovery/report/roster-text.h"
 #include "state.h"
 
 enum { STATE_REPORT_LINES_SHOWN = 10 /* of a step's output */ };

@@ -137,7 +137,7 @@ run_check() {
 
 # ask_for_caches STEP…: where packages come from, in $cache_apt and $cache_pip, if a step
 # is to fetch some; in $no_cache why not.  Nothing is said here until the answer has come:
-# the port to the caches is being made meanwhile (deployer/session-run.c).
+# the port to the caches is being made meanwhile (deployer/ssh/session-run.c).
 ask_for_caches() {
 	cache_apt='' cache_pip='' no_cache=''
 	[ -n "$want_caches" ] || return 0
@@ -336,7 +336,7 @@ hear_stop() {
 }
 
 # beat PID: a sign of life, for apt says nothing for minutes.  PULSE_BEAT_MS in
-# deployer/pulse.h is that long, too.  Ends with whoever follows; without the tail
+# deployer/ssh/keepalive.h is that long, too.  Ends with whoever follows; without the tail
 # that is PID there is nothing to follow, nor when the run's unit is gone and its end,
 # which run_finish writes before, does not come.
 beat() {

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "deployer/assignment.h"
-#include "deployer/fleet.h"
-#include "discovery/output.h"
+#include "deployer/target/assignment.h"
+#include "deployer/target/fleet.h"
+#include "discovery/base/terminal.h"
 #include "verbs.h"
 
 OPTION_FLAG(struct deploy_options, swap)

@@ -2,11 +2,11 @@
 #include <errno.h>
 #include <string.h>
 
-#include "deployer/cache/check.h"
-#include "deployer/cache/prime.h"
+#include "cache-check.h"
+#include "cache-prime.h"
+#include "cache-status.h"
+#include "cache-up.h"
 #include "deployer/cache/serve.h"
-#include "deployer/cache/status.h"
-#include "deployer/cache/up.h"
 #include "verbs.h"
 
 /* What `cache up` leaves behind; by hand it runs until ^C. */

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "facts.h"
+#include "deployer/cli/facts.h"
 #include "verbs.h"
 
 /* --- --diff ---------------------------------------------------------------------- */

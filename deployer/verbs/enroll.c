@@ -13,14 +13,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "deployer/fleet.h"
-#include "deployer/identify.h"
-#include "discovery/advert.h"
+#include "deployer/cli/facts.h"
+#include "deployer/cli/identify.h"
+#include "deployer/target/fleet.h"
+#include "discovery/advert/advert.h"
 #include "discovery/base/file.h"
 #include "discovery/base/key.h"
 #include "discovery/base/process.h"
-#include "discovery/output.h"
-#include "facts.h"
+#include "discovery/base/terminal.h"
 #include "verbs.h"
 
 enum { PUBLIC_KEY_MAX = 16 * 1024, SEEN_WITHIN_MS = 20000 };

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "deployer/program.h"
+#include "deployer/cli/program.h"
 
 enum { CANDIDATES_SHOWN = 10 };
 

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "deployer/options.h"
+#include "deployer/options/options.h"
 #include "deployer/state/report.h"
 
 struct program;

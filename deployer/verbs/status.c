@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "deployer/cli/facts.h"
 #include "discovery/base/table.h"
-#include "facts.h"
 #include "verbs.h"
 
 static const struct table_column columns[] = {

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "deployer/job.h"
-#include "facts.h"
+#include "deployer/cli/facts.h"
+#include "deployer/job/attempt.h"
 #include "verbs.h"
 
 /* What it needs to print a line: who said it. */

@@ -13,7 +13,7 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "discovery/advert.h"
+#include "discovery/advert/advert.h"
 #include "discovery/base/key.h"
 #include "remembered.h"
 #include "verbs.h"

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "deployer/program.h"
+#include "deployer/cli/program.h"
 #include "discovery/base/options.h"
 
 struct verb {

@@ -8,11 +8,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "deployer/pip-words.h"
-#include "deployer/tree.h"
+#include "deployer/base/folder.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/file.h"
 #include "discovery/base/process.h"
+#include "pip-errors.h"
 
 const struct tree_limits wheel_tree_limits = {
     .files = WHEEL_TREE_FILES_MAX,

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "deployer/tree.h"
+#include "deployer/base/folder.h"
 #include "discovery/base/error.h"
 #include "discovery/base/text.h"
 #include "wheel.h"

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "deployer/digest.h"
-#include "deployer/prune.h"
+#include "deployer/base/prune.h"
+#include "deployer/base/sha256.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/file.h"
 #include "wheel.h"

@@ -10,8 +10,8 @@
 
 #include "build.h"
 #include "cache.h"
-#include "deployer/digest.h"
-#include "deployer/tree.h"
+#include "deployer/base/folder.h"
+#include "deployer/base/sha256.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/file.h"
 #include "patch.h"

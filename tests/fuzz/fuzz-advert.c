@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "discovery/advert-sign.h"
+#include "discovery/advert/sign.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

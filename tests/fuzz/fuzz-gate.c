@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "deployer/gate.h"
+#include "deployer/ssh/forward-filter.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "deployer/hosts/hosts.h"
-#include "deployer/place.h"
-#include "discovery/advert.h"
+#include "deployer/base/destination.h"
+#include "deployer/inventory/hosts.h"
+#include "discovery/advert/advert.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 /* The one parser of liveness: any datagram may come to its port. */
 #include <stdlib.h>
 
-#include "discovery/mdns-probe.h"
+#include "discovery/network/mdns-probe.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "discovery/mdns-service.h"
+#include "discovery/network/mdns-service.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

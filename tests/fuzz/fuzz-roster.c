@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "discovery/inventory.h"
-#include "discovery/report.h"
+#include "discovery/inventory/inventory.h"
+#include "discovery/report/roster-text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

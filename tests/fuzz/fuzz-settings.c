@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "agent-beacon/settings.h"
-#include "discovery/advert.h"
+#include "discovery/advert/advert.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 /* The events of a run: whatever a machine sends, in whatever pieces. */
 #include <string.h>
 
-#include "deployer/stepwire.h"
+#include "deployer/job/stepwire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "deployer/hosts/hosts.h"
+#include "deployer/inventory/hosts.h"
 
 static json_t *list(const struct strings *s)
 {

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "discovery/problem.h"
+#include "discovery/problem/problem.h"
 
 static void print_problem(const struct problem *p)
 {

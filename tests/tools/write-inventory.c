@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "discovery/base/file.h"
-#include "discovery/inventory.h"
-#include "discovery/report.h"
+#include "discovery/inventory/inventory.h"
+#include "discovery/report/roster-text.h"
 
 static int write_as(const struct machine_list *l, const char *format, const char *controller,
                     struct text *ret, struct error *err)

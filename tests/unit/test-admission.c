@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "deployer/controller/admission.h"
-#include "deployer/controller/answer.h"
-#include "deployer/controller/routes.h"
+#include "deployer/controller/http/admission.h"
+#include "deployer/controller/http/answer.h"
+#include "deployer/controller/http/routes.h"
 #include "discovery/base/error.h"
 #include "discovery/base/file.h"
 

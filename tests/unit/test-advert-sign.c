@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "discovery/advert-sign.h"
+#include "discovery/advert/sign.h"
 
 #define ID "0123456789abcdef"
 #define OTHER_ID "0123456789abcdee"

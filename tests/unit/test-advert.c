@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "discovery/advert.h"
+#include "discovery/advert/advert.h"
 
 #define ID "0123456789abcdef"
 #define HK "SHA256:ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0"

@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#include "deployer/agent.h"
+#include "deployer/ssh/agent-filter.h"
 #include "discovery/base/file.h"
 
 /* Keys "k1", "k2", "k3" ("azE=" …), without comments. */

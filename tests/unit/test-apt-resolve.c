@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "deployer/apt/resolve.h"
-#include "deployer/tree.h"
+#include "deployer/base/folder.h"
 #include "discovery/base/digest.h"
 #include "discovery/base/file.h"
 

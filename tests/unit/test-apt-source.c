@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
+#include "deployer/apt/packages.h"
 #include "deployer/apt/source.h"
-#include "deployer/packages.h"
 
 static void add_text(struct text *t, const struct apt_sources *s)
 {

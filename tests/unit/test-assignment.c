@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "deployer/assignment.h"
+#include "deployer/target/assignment.h"
 
 enum { MOST = 8 };
 

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "deployer/become.h"
+#include "deployer/job/become.h"
 
 static void command_lines(void **unused)
 {

@@ -14,9 +14,9 @@
 
 #include <cmocka.h>
 
-#include "deployer/boot.h"
+#include "deployer/base/folder.h"
 #include "deployer/bundle/delta.h"
-#include "deployer/tree.h"
+#include "deployer/job/boot.h"
 #include "discovery/base/file.h"
 
 #define NONCE "00112233445566778899aabbccddeeff"

@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "deployer/bundle/content.h"
-#include "deployer/tree.h"
+#include "deployer/base/content.h"
+#include "deployer/base/folder.h"
 #include "discovery/base/file.h"
 
 static char folder[64];

@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "deployer/cache/status.h"
-#include "deployer/tree.h"
+#include "deployer/base/folder.h"
+#include "deployer/verbs/cache-status.h"
 #include "discovery/base/file.h"
 
 struct fixture {

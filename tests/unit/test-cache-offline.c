@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
+#include "deployer/base/folder.h"
 #include "deployer/cache/offline.h"
-#include "deployer/tree.h"
 #include "discovery/base/file.h"
 #include "discovery/base/process.h"
 

@@ -10,7 +10,7 @@
 
 #include "deployer/cache/result.h"
 #include "deployer/cache/wheels.h"
-#include "deployer/job-push.h"
+#include "deployer/job/push.h"
 
 static void test_words(void **state)
 {

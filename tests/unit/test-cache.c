@@ -15,13 +15,13 @@
 
 #include <cmocka.h>
 
+#include "deployer/base/folder.h"
 #include "deployer/cache/acng.h"
 #include "deployer/cache/caches.h"
 #include "deployer/cache/devpi.h"
 #include "deployer/cache/http.h"
 #include "deployer/cache/services.h"
 #include "deployer/cache/store.h"
-#include "deployer/tree.h"
 #include "discovery/base/file.h"
 
 struct fixture {

@@ -13,11 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "deployer/controller/directory.h"
-#include "deployer/controller/listen.h"
+#include "deployer/base/folder.h"
+#include "deployer/controller/http/listen.h"
+#include "deployer/controller/members.h"
 #include "deployer/controller/metrics.h"
 #include "deployer/controller/options.h"
-#include "deployer/tree.h"
 #include "discovery/base/file.h"
 
 #define ID "0123456789abcdef"

@@ -12,7 +12,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "deployer/controller/events.h"
+#include "deployer/controller/http/events.h"
 
 static void test_frame(void **state)
 {

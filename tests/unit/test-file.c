@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "deployer/tree.h"
+#include "deployer/base/folder.h"
 #include "discovery/base/file.h"
 
 static char folder[64];

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "deployer/gate.h"
+#include "deployer/ssh/forward-filter.h"
 
 #define TOKEN "00112233445566778899aabbccddeeff"
 #define CREDENTIAL "ZGNvcDowMDExMjIzMzQ0NTU2Njc3ODg5OWFhYmJjY2RkZWVmZg=="

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "deployer/hosts/hosts.h"
-#include "discovery/inventory.h"
+#include "deployer/inventory/hosts.h"
+#include "discovery/inventory/inventory.h"
 
 static void add_if(struct text *to, const char *before, const char *value)
 {

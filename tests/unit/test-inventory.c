@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "discovery/inventory.h"
-#include "discovery/report.h"
+#include "discovery/inventory/inventory.h"
+#include "discovery/report/roster-text.h"
 
 static const char classroom[] =
     "{\"version\": 1, \"machines\": ["

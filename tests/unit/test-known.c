@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "deployer/known.h"
+#include "deployer/trust/known-machine.h"
 
 #define ID "0123456789abcdef"
 #define OTHER "fedcba9876543210"

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "deployer/lines.h"
+#include "deployer/base/line-splitter.h"
 
 static void record(const char *line, void *arg)
 {

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "discovery/liveness.h"
-#include "discovery/mdns-probe.h"
+#include "discovery/network/liveness.h"
+#include "discovery/network/mdns-probe.h"
 
 #define ID "0123456789abcdef"
 

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "discovery/machine.h"
-#include "discovery/match.h"
+#include "discovery/match/match.h"
+#include "discovery/roster/machine.h"
 
 enum { MACHINES = 8 };
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "discovery/mdns-service.h"
+#include "discovery/network/mdns-service.h"
 
 /* PTR, SRV (to host.local) and TXT of dcop-x, the names compressed as a
  * responder does. */

@@ -9,11 +9,11 @@
 
 #include <cmocka.h>
 
-#include "deployer/deploy.h"
-#include "deployer/options.h"
+#include "deployer/options/options.h"
+#include "deployer/verbs/main.h"
 #include "discovery/base/file.h"
 #include "discovery/base/options.h"
-#include "discovery/discover.h"
+#include "discovery/cli/discover.h"
 
 struct given {
     bool quick;

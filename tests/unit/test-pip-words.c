@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "deployer/pip-words.h"
+#include "deployer/wheel/pip-errors.h"
 
 static const struct {
     enum wheel_spec kind;

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "deployer/place.h"
+#include "deployer/base/destination.h"
 
 static void places_are_read(void **state)
 {

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "discovery/base/file.h"
-#include "discovery/problem.h"
+#include "discovery/problem/problem.h"
 
 static void check(const char *text, const char *agents, size_t variables)
 {

@@ -1,4 +1,4 @@
-#include "deployer/progress.h"
+#include "deployer/progress/progress.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

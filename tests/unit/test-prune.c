@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "deployer/prune.h"
-#include "deployer/tree.h"
+#include "deployer/base/folder.h"
+#include "deployer/base/prune.h"
 #include "discovery/base/file.h"
 
 enum { MADE = 25, KEPT = 20 };

@@ -5,7 +5,7 @@
 /* cmocka wants the four above first */
 #include <cmocka.h>
 
-#include "deployer/pulse.h"
+#include "deployer/ssh/keepalive.h"
 
 enum { BEAT = PULSE_BEAT_MS };
 

@@ -1,4 +1,4 @@
-#include "deployer/controller/record.h"
+#include "deployer/run/record.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "deployer/tree.h"
+#include "deployer/base/folder.h"
 
 static char folder[64], ended[64];
 static struct state *state;

@@ -14,7 +14,7 @@
 #include <jansson.h>
 #include <sqlite3.h>
 
-#include "deployer/tree.h"
+#include "deployer/base/folder.h"
 #include "deployer/verbs/remembered.h"
 #include "discovery/base/key.h"
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "discovery/report.h"
+#include "discovery/report/roster-text.h"
 
 #define HOSTKEY "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 #define HOSTKEY2 "SHA256:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "deployer/resolve.h"
+#include "deployer/target/resolve.h"
 
 /* Takes the place of libc's: names say what is to happen. */
 static sem_t go_on, gone;

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "discovery/roster.h"
+#include "discovery/roster/roster.h"
 
 #define ID "0123456789abcdef"
 #define KEY1 "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"

@@ -13,9 +13,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "deployer/deploy.h"
-#include "deployer/options.h"
-#include "deployer/secret.h"
+#include "deployer/base/secret.h"
+#include "deployer/options/options.h"
+#include "deployer/verbs/main.h"
 
 static void what_is_taken(void **unused)
 {

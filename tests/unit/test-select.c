@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "deployer/select.h"
+#include "deployer/target/limit.h"
 #include "discovery/base/file.h"
 
 #define LIST(...)                                                                                  \

@@ -11,8 +11,8 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "deployer/base/folder.h"
 #include "deployer/state/state.h"
-#include "deployer/tree.h"
 
 #define S(literal) ((char *)(uintptr_t)(literal))
 

@@ -10,8 +10,8 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "deployer/base/folder.h"
 #include "deployer/state/state.h"
-#include "deployer/tree.h"
 #include "discovery/base/file.h"
 
 #define CLEANUP_STATE CLEANUP(state_free_p)

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-#include "deployer/tree.h"
+#include "deployer/base/folder.h"
 
 #define CLEANUP_STATE CLEANUP(state_free_p)
 

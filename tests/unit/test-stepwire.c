@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/param.h>
 
-#include "deployer/stepwire.h"
+#include "deployer/job/stepwire.h"
 
 #define NONCE "0123456789abcdef0123456789abcdef"
 #define HELLO "dcop-step 1 " NONCE "\thave\n"

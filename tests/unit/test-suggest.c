@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "discovery/suggest.h"
+#include "discovery/match/suggest.h"
 
 static unsigned distance(const char *a, const char *b, unsigned max)
 {

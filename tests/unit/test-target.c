@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "deployer/target.h"
+#include "deployer/target/target.h"
 
 static struct address addresses[] = {
     {.family = AF_INET, .bytes = {192, 0, 2, 1}},

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "deployer/trust.h"
+#include "deployer/trust/trust.h"
 
 #define ONE "SHA256:1111111111111111111111111111111111111111111"
 #define S(literal) ((char *)(uintptr_t)(literal))

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "deployer/upstream.h"
+#include "deployer/ssh/upstream.h"
 
 static void http_is_led_through_the_connection(void **state)
 {

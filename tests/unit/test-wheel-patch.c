@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "deployer/tree.h"
+#include "deployer/base/folder.h"
 #include "deployer/wheel/build.h"
 #include "deployer/wheel/patch.h"
 #include "discovery/base/file.h"

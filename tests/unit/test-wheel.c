@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "deployer/tree.h"
+#include "deployer/base/folder.h"
 #include "deployer/wheel/build.h"
 #include "discovery/base/file.h"
 

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "discovery/base/keyset.h"
-#include "discovery/base/yaml-types.h"
+#include "discovery/yaml/types.h"
 
 static void check_types(enum yaml_type type, const char *const *texts)
 {

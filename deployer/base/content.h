@@ -1,0 +1,65 @@
+/*
+ * The files that a bundle is made of, in memory: path, mode, bytes.
+ *
+ * A wheel is hostile until it is in here.  Paths that got in are relative,
+ * plain, printable UTF-8, and of one length that any tar can read.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "discovery/base/error.h"
+#include "discovery/base/text.h"
+#include "sha256.h"
+
+struct content_file {
+    char *path;
+    char *data;
+    size_t size;
+    mode_t mode;  /* 0644 or 0755 */
+    size_t order; /* of arrival */
+};
+
+/* A value: start with {0}, content_clear. */
+struct content {
+    struct content_file *files;
+    size_t count, room;
+    size_t bytes;
+};
+
+void content_clear(struct content *c);
+
+/* Copies a file in.  -EBADMSG for a path that is not fit, -EFBIG over a bound
+ * of bundle.h, -ENOMEM. */
+int content_add(struct content *c, const char *path, mode_t mode, const void *data, size_t size,
+                struct error *err);
+
+/* Lays a wheel out: modules to site/, scripts and console entry points to
+ * scripts/.  `name` is for the words.  -EBADMSG when it is not a pure wheel. */
+int content_add_wheel(struct content *c, const char *name, const void *bytes, size_t size,
+                      struct error *err);
+
+/* Adds a folder: *.py and *.pth at its top go to site/, all else keeps its
+ * place.  Hidden files and byte code are passed over. */
+int content_add_steps(struct content *c, const char *folder, struct error *err);
+
+/* Adds a folder as it is, below `place` ("ui/").  Hidden files are passed over. */
+int content_add_folder(struct content *c, const char *folder, const char *place, struct error *err);
+
+/* By path, bytewise.  One file twice with the same bytes becomes one; with
+ * others, -EBADMSG. */
+int content_sort(struct content *c, struct error *err);
+
+/* The files as a gzip'd tar, and what such a one holds, which is not sorted.
+ * The same files give the same bytes.  -ENOMEM, -EBADMSG, -EFBIG, -EIO. */
+int content_write_tar(const struct content *c, struct text *ret);
+int content_read_tar(struct content *c, const void *bytes, size_t size);
+
+/* NULL when there is none. */
+const struct content_file *content_find(const struct content *c, const char *path);
+
+/* The digest of the files below the given folders ("site/"); NULL ends the list.
+ * After content_sort. */
+void content_digest(const struct content *c, const char *const *folders,
+                    char ret[static DIGEST_LENGTH + 1]);

@@ -1,0 +1,152 @@
+#include "destination.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <net/if.h>
+#include <string.h>
+
+#include "discovery/advert/advert.h"
+#include "discovery/base/cleanup.h"
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS "0123456789"
+
+enum { LABEL_MAX = 63, SHOWN_MAX = 80 };
+
+static bool is_ipv6(const char *host)
+{
+    char address[INET6_ADDRSTRLEN + 1] = "";
+    const char *zone = strchr(host, '%');
+    size_t size = zone ? (size_t)(zone - host) : strlen(host);
+    struct in6_addr in;
+
+    if (size > INET6_ADDRSTRLEN)
+        return false;
+    memcpy(address, host, size);
+    if (inet_pton(AF_INET6, address, &in) != 1)
+        return false;
+    return !zone || (IN6_IS_ADDR_LINKLOCAL(&in) &&
+                     string_is_one_of(zone + 1, LETTERS DIGITS "-_.@", 1, IF_NAMESIZE - 1));
+}
+
+/* RFC 1123 §2.1, with the "_" that some networks have; a last label of digits
+ * only would be read as a number of an address. */
+static bool is_name(const char *host)
+{
+    size_t length = strlen(host);
+    const char *label = host;
+
+    if (length == 0 || length > PLACE_HOST_MAX)
+        return false;
+    for (;;) {
+        size_t n = strcspn(label, ".");
+
+        if (n == 0 || n > LABEL_MAX || label[0] == '-' || label[n - 1] == '-' ||
+            strspn(label, LETTERS DIGITS "-_") < n)
+            return false;
+        if (!label[n])
+            return strspn(label, DIGITS) < n;
+        if (!label[n + 1]) /* the root's dot */
+            return strspn(label, DIGITS) < n;
+        label += n + 1;
+    }
+}
+
+bool place_host_valid(const char *host)
+{
+    struct in_addr in;
+
+    return inet_pton(AF_INET, host, &in) == 1 || is_ipv6(host) || is_name(host);
+}
+
+uint16_t place_port(const char *text)
+{
+    unsigned port = 0;
+
+    if (*text == '0' || !string_is_one_of(text, DIGITS, 1, 5))
+        return 0;
+    for (; *text; text++)
+        port = port * 10 + (unsigned)(*text - '0');
+    return port <= 65535 ? (uint16_t)port : 0;
+}
+
+static int fail(const char *text, struct error *err, const char *what)
+{
+    CLEANUP_FREE char *cut = strndup(text, SHOWN_MAX);
+    CLEANUP_TEXT struct text shown = TEXT_INIT;
+
+    if (cut)
+        text_add_printable(&shown, cut);
+    return error_set(err, -EINVAL, "\"%s%s\": %s", text_str(&shown),
+                     strlen(text) > SHOWN_MAX ? "…" : "", what);
+}
+
+/* Splits HOST[:PORT]; the host's end, and where the port begins or NULL. */
+static const char *split(const char **from, size_t *ret_size, const char **ret_port)
+{
+    const char *host = *from, *colon;
+
+    *ret_port = NULL;
+    if (*host == '[') {
+        const char *end = strchr(++host, ']');
+
+        if (!end)
+            return "a \"[\" without a \"]\"";
+        if (end[1] && end[1] != ':')
+            return "behind \"]\" there can be a \":\" and a port only";
+        *ret_port = end[1] ? end + 2 : NULL;
+        *from = host;
+        *ret_size = (size_t)(end - host);
+        return NULL;
+    }
+    colon = strchr(host, ':');
+    *ret_size = strlen(host);
+    if (colon && !strchr(colon + 1, ':')) {
+        *ret_port = colon + 1;
+        *ret_size = (size_t)(colon - host);
+    }
+    return NULL;
+}
+
+int place_parse(const char *text, struct place *ret, struct error *err)
+{
+    struct place p = {0};
+    const char *at = strchr(text, '@'), *host = text, *port, *what;
+    size_t size;
+
+    if (strncmp(text, "ssh://", 6) == 0 || strchr(text, '/'))
+        return fail(text, err, "this is no address: write [USER@]HOST[:PORT]");
+    /* An interface may have an "@" in its name, behind the "%". */
+    if (at && !memchr(text, '%', (size_t)(at - text))) {
+        size = (size_t)(at - text);
+        if (size < sizeof(p.user))
+            memcpy(p.user, text, size);
+        if (!advert_user_valid(p.user))
+            return fail(text, err,
+                        "what stands before \"@\" is no user's name (a-z, 0-9, - and _, 32 at "
+                        "most, a letter or _ first)");
+        host = at + 1;
+    }
+    what = split(&host, &size, &port);
+    if (what)
+        return fail(text, err, what);
+    if (size == 0)
+        return fail(text, err, "there is no host in it");
+    if (size > PLACE_HOST_MAX)
+        return fail(text, err, "the host's name is too long");
+    memcpy(p.host, host, size);
+    if (port && (p.port = place_port(port)) == 0)
+        return fail(text, err, "what stands behind \":\" is no port (1 to 65535)");
+    if (host > text && host[-1] == '[' && !strchr(p.host, ':'))
+        return fail(text, err, "brackets are for IPv6 addresses");
+    if (!place_host_valid(p.host))
+        return fail(text, err,
+                    strchr(p.host, ':') ? "this is no IPv6 address"
+                    : p.host[strspn(p.host, DIGITS ".")]
+                        ? "this is no host's name (letters, digits, - and ., none at either end "
+                          "of a label)"
+                        : "this is no IPv4 address");
+    *ret = p;
+    return 0;
+}

@@ -1,0 +1,39 @@
+/*
+ * A source directory as one thing: its digest, a copy of it, its removal.
+ *
+ * What no build needs is passed over: version control, byte code, caches of
+ * tools, and what an earlier build left (build, dist, *.egg-info).  Links are
+ * never followed: a digest covers, and a copy has, the link itself.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "discovery/base/error.h"
+#include "discovery/base/text.h"
+#include "sha256.h"
+
+struct tree_limits {
+    size_t files;
+    size_t bytes;
+    unsigned depth;
+};
+
+/* Lists what is in `from`, sorted, one line each:
+ *
+ *     f|x|l DIGEST PATH
+ *
+ * for a file, an executable one, a link; the digest is of the content, or of
+ * the link's own text; the path is percent-encoded.  `ret` is the digest of
+ * these lines.  With `ret_list` (may be NULL), the lines are added to it.  With
+ * `to`, an empty folder, copies all of it there as well, owned by uid:gid (-1:
+ * ours), and the list is of what was copied.
+ * -EFBIG over a limit; -ENOENT, -ENOTDIR, -EACCES, … as the system says. */
+int tree_read(const char *from, const struct tree_limits *limits, const char *to, uid_t uid,
+              gid_t gid, struct text *ret_list, char ret[static DIGEST_LENGTH + 1],
+              struct error *err);
+
+/* Removes a folder and what is in it, as far as it goes; safe where another
+ * user owns the folder and moves links about in it meanwhile. */
+void tree_remove(const char *path);

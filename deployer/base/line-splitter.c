@@ -1,0 +1,57 @@
+#include "line-splitter.h"
+
+#include <string.h>
+
+static void hand_on(struct lines *l)
+{
+    for (size_t i = 0; i < l->line.size; i++)
+        if (l->line.data[i] == '\0')
+            l->line.data[i] = '?';
+    l->handler(text_str(&l->line), l->arg);
+    text_reset(&l->line);
+}
+
+/* How much of `size` bytes may go to the line before it is cut: no character
+ * of UTF-8 is cut in two. */
+static size_t room_for(const struct lines *l, const char *bytes, size_t size)
+{
+    size_t room = LINES_MAX - l->line.size;
+
+    if (size <= room)
+        return size;
+    for (size_t back = 0; back < 4 && back <= room; back++)
+        if (((unsigned char)bytes[room - back] & 0xc0) != 0x80)
+            return room - back;
+    return room;
+}
+
+void lines_feed(struct lines *l, const void *bytes, size_t size)
+{
+    const char *at = bytes, *end = at + size;
+
+    while (at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        size_t whole = (size_t)((newline ? newline : end) - at);
+        size_t taken = room_for(l, at, whole);
+
+        text_add(&l->line, at, taken);
+        at += taken;
+        if (taken < whole)
+            hand_on(l);
+        else if (newline) {
+            hand_on(l);
+            at++;
+        }
+    }
+}
+
+void lines_end(struct lines *l)
+{
+    if (l->line.size > 0)
+        hand_on(l);
+}
+
+void lines_clear(struct lines *l)
+{
+    text_clear(&l->line);
+}

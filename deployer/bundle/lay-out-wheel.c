@@ -1,0 +1,284 @@
+/*
+ * A wheel's files to where they belong (the binary distribution format,
+ * "Installing a wheel"), read with libarchive from memory.
+ */
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bundle.h"
+#include "deployer/base/content.h"
+#include "discovery/base/cleanup.h"
+#include "discovery/base/text.h"
+
+/* What an installer writes, or a build tool signs itself with. */
+static const char *const left_out[] = {
+    "RECORD", "RECORD.jws", "RECORD.p7s", "WHEEL", "INSTALLER", "REQUESTED", "direct_url.json",
+};
+
+struct wheel {
+    struct content *to;
+    const char *name;
+    bool has_metadata; /* WHEEL was there, and says: pure */
+    size_t entries;
+    struct text data;
+    struct error *err;
+};
+
+static void free_archive(struct archive **a)
+{
+    if (*a)
+        (void)archive_read_free(*a);
+}
+
+/* The value of "Key: value" in a header line, or NULL. */
+static const char *header_value(const char *line, const char *key)
+{
+    size_t n = strlen(key);
+
+    if (strncasecmp(line, key, n) != 0 || line[n] != ':')
+        return NULL;
+    line += n + 1;
+    return line + strspn(line, " \t");
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), m = strlen(end);
+
+    return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+/* WHEEL: Root-Is-Purelib, and a tag for any platform in each Tag line. */
+static int check_metadata(struct wheel *w, char *text)
+{
+    bool pure = false, foreign = false;
+    char *save = NULL;
+
+    for (char *line = strtok_r(text, "\r\n", &save); line; line = strtok_r(NULL, "\r\n", &save)) {
+        const char *value = header_value(line, "Root-Is-Purelib");
+        const char *tag = header_value(line, "Tag");
+
+        if (value)
+            pure = strncasecmp(value, "true", 4) == 0;
+        foreign = foreign || (tag && !ends_with(tag, "-none-any"));
+    }
+    if (!pure || foreign)
+        return error_set(w->err, -EBADMSG,
+                         "%s holds compiled code for one kind of machine; only pure Python wheels "
+                         "can be deployed",
+                         w->name);
+    if (w->has_metadata)
+        return error_set(w->err, -EBADMSG, "%s has two WHEEL files", w->name);
+    w->has_metadata = true;
+    return 0;
+}
+
+static bool is_identifier(const char *s, const char *more)
+{
+    static const char chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+
+    if (*s == '\0')
+        return false;
+    for (; *s; s++)
+        if (!strchr(chars, *s) && !strchr(more, *s))
+            return false;
+    return true;
+}
+
+/* "name = module:attribute [extras]" to the script that pip would write. */
+static int add_entry_point(struct wheel *w, char *line)
+{
+    char *equals = strchr(line, '='), *name = line, *module, *function, *end;
+    CLEANUP_TEXT struct text script = TEXT_INIT;
+    CLEANUP_TEXT struct text path = TEXT_INIT;
+
+    if (!equals)
+        return error_set(w->err, -EBADMSG, "%s: entry_points.txt cannot be read", w->name);
+    *equals = '\0';
+    for (end = equals; end > name && strchr(" \t", end[-1]);)
+        *--end = '\0';
+    module = equals + 1 + strspn(equals + 1, " \t");
+    module[strcspn(module, " \t[")] = '\0';
+    function = strchr(module, ':');
+    if (function)
+        *function++ = '\0';
+    if (!function || !is_identifier(name, ".-") || !is_identifier(module, ".") ||
+        !is_identifier(function, "."))
+        return error_set(w->err, -EBADMSG, "%s: entry_points.txt cannot be read", w->name);
+    text_addf(&path, "scripts/%s", name);
+    text_addf(&script, "#!python\nimport sys\nfrom %s import %.*s\nsys.exit(%s())\n", module,
+              (int)strcspn(function, "."), function, function);
+    if (text_error(&path) < 0 || text_error(&script) < 0)
+        return error_sys(w->err, -ENOMEM, "cannot read %s", w->name);
+    return content_add(w->to, path.data, 0755, script.data, script.size, w->err);
+}
+
+static int add_entry_points(struct wheel *w, char *text)
+{
+    bool console = false;
+    char *save = NULL;
+    int r = 0;
+
+    for (char *line = strtok_r(text, "\r\n", &save); line && r == 0;
+         line = strtok_r(NULL, "\r\n", &save)) {
+        line += strspn(line, " \t");
+        if (*line == '[')
+            console = strncmp(line, "[console_scripts]", 17) == 0;
+        else if (console && *line && *line != '#' && *line != ';')
+            r = add_entry_point(w, line);
+    }
+    return r;
+}
+
+/* NAME.dist-info/FILE */
+static int add_info(struct wheel *w, const char *path, const char *file)
+{
+    CLEANUP_FREE char *target = NULL;
+    char *text = w->data.data;
+    int r = 0;
+
+    /* Both are parsed in a copy that parsing may take apart. */
+    if (text && (strcmp(file, "WHEEL") == 0 || strcmp(file, "entry_points.txt") == 0)) {
+        CLEANUP_FREE char *copy = strdup(text);
+
+        if (!copy)
+            return error_sys(w->err, -ENOMEM, "cannot read %s", w->name);
+        r = file[0] == 'W' ? check_metadata(w, copy) : add_entry_points(w, copy);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(left_out); i++)
+        if (strcmp(file, left_out[i]) == 0)
+            return r;
+    if (r == 0 && asprintf(&target, "site/%s", path) < 0) {
+        target = NULL;
+        r = error_sys(w->err, -ENOMEM, "cannot read %s", w->name);
+    }
+    return r < 0 ? r : content_add(w->to, target, 0644, text, w->data.size, w->err);
+}
+
+/* NAME.data/KIND/REST */
+static int add_data(struct wheel *w, const char *below)
+{
+    CLEANUP_FREE char *target = NULL;
+    const char *rest = strchr(below, '/'), *folder = NULL;
+    size_t n = rest ? (size_t)(rest - below) : 0;
+    bool script = n == 7 && strncmp(below, "scripts", n) == 0;
+
+    if (script)
+        folder = "scripts";
+    else if (n == 7 && (strncmp(below, "purelib", n) == 0 || strncmp(below, "platlib", n) == 0))
+        folder = "site";
+    if (!folder || (script && strchr(rest + 1, '/')))
+        return error_set(w->err, -EBADMSG,
+                         "%s wants files outside of Python's own folders, which is not supported",
+                         w->name);
+    if (asprintf(&target, "%s%s", folder, rest) < 0) {
+        target = NULL;
+        return error_sys(w->err, -ENOMEM, "cannot read %s", w->name);
+    }
+    return content_add(w->to, target, script ? 0755 : 0644, w->data.data, w->data.size, w->err);
+}
+
+static int add_file(struct wheel *w, const char *path)
+{
+    const char *slash = strchr(path, '/');
+    CLEANUP_FREE char *target = NULL, *top = NULL;
+
+    if (slash) {
+        top = strndup(path, (size_t)(slash - path));
+        if (!top)
+            return error_sys(w->err, -ENOMEM, "cannot read %s", w->name);
+        if (ends_with(top, ".dist-info"))
+            return add_info(w, path, slash + 1);
+        if (ends_with(top, ".data"))
+            return add_data(w, slash + 1);
+    }
+    if (asprintf(&target, "site/%s", path) < 0) {
+        target = NULL;
+        return error_sys(w->err, -ENOMEM, "cannot read %s", w->name);
+    }
+    return content_add(w->to, target, 0644, w->data.data, w->data.size, w->err);
+}
+
+/* What the header says of the size is not believed: it is counted. */
+static int read_data(struct wheel *w, struct archive *a)
+{
+    char buffer[32768];
+
+    text_reset(&w->data);
+    for (;;) {
+        ssize_t n = archive_read_data(a, buffer, sizeof(buffer));
+
+        if (n == 0)
+            return text_error(&w->data) < 0 ? error_sys(w->err, -ENOMEM, "cannot read %s", w->name)
+                                            : 0;
+        if (n < 0)
+            return error_set(w->err, -EBADMSG, "%s is damaged: %s", w->name,
+                             archive_error_string(a) ? archive_error_string(a) : "cannot unpack");
+        if (w->data.size + (size_t)n > BUNDLE_FILE_MAX)
+            return error_set(w->err, -EFBIG, "%s holds a file of more than %d MiB", w->name,
+                             BUNDLE_FILE_MAX >> 20);
+        text_add(&w->data, buffer, (size_t)n);
+    }
+}
+
+static int read_entry(struct wheel *w, struct archive *a, struct archive_entry *entry)
+{
+    const char *path = archive_entry_pathname_utf8(entry);
+    size_t size;
+    int r;
+
+    if (!path) /* no UTF-8, or a locale that has none: the bytes as they are */
+        path = archive_entry_pathname(entry);
+    if (!path)
+        return error_set(w->err, -EBADMSG, "%s has a file whose name cannot be read", w->name);
+    if (++w->entries > BUNDLE_FILES_MAX)
+        return error_set(w->err, -EFBIG, "%s has more than %d files", w->name, BUNDLE_FILES_MAX);
+    size = strlen(path);
+    if (archive_entry_filetype(entry) == AE_IFDIR || (size && path[size - 1] == '/'))
+        return 0; /* folders are made by what is in them */
+    if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) ||
+        archive_entry_symlink(entry))
+        return error_set(w->err, -EBADMSG, "%s holds a link or a device", w->name);
+    r = read_data(w, a);
+    if (r < 0)
+        return r;
+    r = add_file(w, path);
+    if (r < 0 && w->err && !strstr(w->err->text, w->name))
+        return error_prefix(w->err, "%s", w->name);
+    return r;
+}
+
+int content_add_wheel(struct content *c, const char *name, const void *bytes, size_t size,
+                      struct error *err)
+{
+    CLEANUP(free_archive) struct archive *a = archive_read_new();
+    struct error words = {0};
+    struct wheel w = {.to = c, .name = name, .err = err ? err : &words};
+    struct archive_entry *entry;
+    int r = 0, ra;
+
+    /* The seekable reader goes by the central directory, as Python's does. */
+    if (!a || archive_read_support_format_zip_seekable(a) != ARCHIVE_OK)
+        return error_sys(err, -ENOMEM, "cannot read %s", name);
+    ra = archive_read_open_memory(a, bytes, size);
+    if (ra != ARCHIVE_OK)
+        return error_set(err, -EBADMSG, "%s is not a wheel: it is no zip archive", name);
+    do {
+        ra = archive_read_next_header(a, &entry);
+        /* ARCHIVE_WARN: a name that the locale cannot say. */
+        if (ra == ARCHIVE_OK || ra == ARCHIVE_WARN)
+            r = read_entry(&w, a, entry);
+    } while (r == 0 && (ra == ARCHIVE_OK || ra == ARCHIVE_WARN));
+    text_clear(&w.data);
+    if (r < 0)
+        return r;
+    if (ra != ARCHIVE_EOF)
+        return error_set(err, -EBADMSG, "%s is damaged: %s", name,
+                         archive_error_string(a) ? archive_error_string(a) : "not a zip archive");
+    if (!w.has_metadata)
+        return error_set(err, -EBADMSG, "%s is not a wheel: it has no WHEEL file", name);
+    return 0;
+}

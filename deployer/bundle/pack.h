@@ -1,0 +1,29 @@
+/*
+ * A pack is what a run sends to the machines: pyDCOP and the steps, or the
+ * steps alone; made once, read by many workers.
+ *
+ * pack_make may take minutes (it builds) and be called by any thread; the rest
+ * is for one thread.
+ */
+#pragma once
+
+#include "bundle.h"
+#include "delta.h"
+#include "deployer/base/paths.h"
+#include "deployer/cache/choice.h"
+#include "deployer/wheel/wheel.h"
+
+struct pack {
+    unsigned refs;
+    char *spec; /* NULL: the steps alone */
+    struct wheel_set wheels;
+    struct bundle bundle;
+    struct text bytes;
+    struct bundle_deltas deltas;
+};
+
+/* What caches_find, wheel_prepare and bundle_make say. */
+int pack_make(const char *spec, const struct ways *ways, const struct paths *paths, int cancel_fd,
+              struct pack **ret, struct error *err);
+struct pack *pack_ref(struct pack *p);
+struct pack *pack_unref(struct pack *p); /* NULL */

@@ -1,0 +1,344 @@
+#include "push.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "caches.h"
+#include "deployer/apt/packages.h"
+#include "deployer/base/prune.h"
+#include "deployer/base/sha256.h"
+#include "discovery/base/file.h"
+#include "offline.h"
+
+void apt_pushed_clear(struct apt_pushed *p)
+{
+    if (p->bytes)
+        (void)munmap(p->bytes, p->size);
+    *p = (struct apt_pushed){0};
+}
+
+static char *join(const char *folder, const char *name)
+{
+    char *path;
+
+    return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
+}
+
+/* --- fetching -------------------------------------------------------------------------- */
+
+static bool is_fresh(const char *stamp)
+{
+    struct stat st;
+
+    return stat(stamp, &st) == 0 && time(NULL) - st.st_mtime < APT_PUSH_FRESH_S &&
+           st.st_mtime <= time(NULL);
+}
+
+/* Lists that cannot be had anew are no failure while there are old ones: the files that they
+ * name may be here. */
+static int update(const struct apt_root *root, struct error *err)
+{
+    CLEANUP_STRINGS struct strings warnings = {0};
+    CLEANUP_FREE char *stamp = join(root->folder, "updated");
+    int r;
+
+    if (!stamp)
+        return error_sys(err, -ENOMEM, "cannot fetch packages");
+    if (is_fresh(stamp))
+        return 0;
+    r = apt_root_update(root, false, &warnings, err);
+    if (r == 0 && warnings.count == 0)
+        (void)file_write(stamp, "", 0, 0644, NULL);
+    return r;
+}
+
+static int explain_missing(const struct strings *missing, const struct text *why, struct error *err)
+{
+    CLEANUP_TEXT struct text names = TEXT_INIT;
+
+    for (size_t i = 0; i < missing->count && i < 10; i++)
+        text_addf(&names, "%s%s", i ? ", " : "", missing->items[i]);
+    if (missing->count > 10)
+        text_addf(&names, " and %zu more", missing->count - 10);
+    return error_set(err, -ENETUNREACH, "this controller cannot fetch %s (%s)", text_str(&names),
+                     text_str(why));
+}
+
+/* What is not here from before, and still whole. */
+static int fetch(const struct apt_root *root, const struct apt_files *files, const char *folder,
+                 struct error *err)
+{
+    CLEANUP_FREE struct apt_file *items = calloc(files->count + 1, sizeof(*items));
+    struct apt_files lacking = {.items = items};
+    CLEANUP_STRINGS struct strings missing = {0};
+    CLEANUP_TEXT struct text why = TEXT_INIT;
+    const struct apt_fetch f = {.root = root, .files = &lacking, .folder = folder, .repair = true};
+    int r;
+
+    if (!items)
+        return error_sys(err, -ENOMEM, "cannot fetch packages");
+    for (size_t i = 0; i < files->count; i++) {
+        CLEANUP_FREE char *path = join(folder, files->items[i].name);
+
+        if (!path || !apt_file_is_whole(path, &files->items[i]))
+            items[lacking.count++] = files->items[i];
+    }
+    r = lacking.count ? apt_fetch(&f, &missing, &why, err) : 0;
+    return r == 0 && missing.count > 0 ? explain_missing(&missing, &why, err) : r;
+}
+
+/* --- packing ------------------------------------------------------------------------------ */
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct apt_file *)a)->name, ((const struct apt_file *)b)->name);
+}
+
+/* As sha256sum -c reads it, and the tar's name. */
+static int make_sums(struct apt_files *files, struct text *ret, char digest[static 65])
+{
+    qsort(files->items, files->count, sizeof(*files->items), by_name);
+    for (size_t i = 0; i < files->count; i++)
+        text_addf(ret, "%s  %s\n", files->items[i].sha256, files->items[i].name);
+    if (text_error(ret) < 0)
+        return -ENOMEM;
+    digest_bytes(ret->data, ret->size, digest);
+    return 0;
+}
+
+static int add_entry(struct archive *a, const char *name, const void *bytes, size_t size)
+{
+    struct archive_entry *e = archive_entry_new();
+    int r = -ENOMEM;
+
+    if (!e)
+        return r;
+    archive_entry_set_pathname(e, name);
+    archive_entry_set_filetype(e, AE_IFREG);
+    archive_entry_set_perm(e, 0644);
+    archive_entry_set_size(e, (la_int64_t)size);
+    archive_entry_set_mtime(e, 0, 0);
+    r = archive_write_header(a, e) < ARCHIVE_WARN ||
+                archive_write_data(a, bytes, size) != (la_ssize_t)size
+            ? -EIO
+            : 0;
+    archive_entry_free(e);
+    return r;
+}
+
+static int add_file(struct archive *a, const char *folder, const struct apt_file *f)
+{
+    CLEANUP_FREE char *path = join(folder, f->name);
+    CLEANUP_TEXT struct text bytes = TEXT_INIT;
+    int r = path ? file_read(path, APT_PUSH_MAX, &bytes, NULL) : -ENOMEM;
+
+    return r < 0 ? r : add_entry(a, f->name, text_str(&bytes), bytes.size);
+}
+
+static void writer_free(struct archive **a)
+{
+    if (*a)
+        (void)archive_write_free(*a);
+}
+
+/* A .deb is compressed: the tar is not. */
+static int write_tar(const char *path, const char *folder, const struct apt_files *files,
+                     const struct text *sums, struct error *err)
+{
+    CLEANUP(writer_free) struct archive *a = archive_write_new();
+    int r;
+
+    if (!a || archive_write_set_format_gnutar(a) != ARCHIVE_OK)
+        return error_sys(err, -ENOMEM, "cannot pack the packages");
+    if (archive_write_open_filename(a, path) != ARCHIVE_OK)
+        return error_set(err, -EIO, "cannot write %s: %s", path, archive_error_string(a));
+    r = add_entry(a, "SHA256SUMS", sums->data, sums->size);
+    for (size_t i = 0; i < files->count && r == 0; i++)
+        r = add_file(a, folder, &files->items[i]);
+    if (r == 0 && archive_write_close(a) != ARCHIVE_OK)
+        r = -EIO;
+    if (r < 0) {
+        (void)unlink(path);
+        return error_set(err, r, "cannot write %s: %s", path,
+                         archive_error_string(a) ? archive_error_string(a) : strerror(-r));
+    }
+    return 0;
+}
+
+static int map(const char *path, struct apt_pushed *ret, struct error *err)
+{
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    void *bytes;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return error_sys(err, -errno, "cannot read %s", path);
+    if (st.st_size <= 0 || st.st_size > APT_PUSH_MAX)
+        return error_set(err, -EFBIG, "%s is too large to be pushed", path);
+    bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+    if (bytes == MAP_FAILED)
+        return error_sys(err, -errno, "cannot read %s", path);
+    ret->bytes = bytes;
+    ret->size = (size_t)st.st_size;
+    return 0;
+}
+
+/* Written beside its name and moved there, so that it is whole wherever it is found.  The
+ * root's lock is held: nobody writes the same one. */
+static int pack(const char *base, struct apt_files *files, const char *folder,
+                struct apt_pushed *ret, struct error *err)
+{
+    CLEANUP_FREE char *tars = join(base, "tars"), *path = NULL, *temporary = NULL;
+    CLEANUP_TEXT struct text sums = TEXT_INIT;
+    int r = make_sums(files, &sums, ret->digest);
+
+    if (r < 0 || !tars || asprintf(&path, "%s/%s.tar", tars, ret->digest) < 0) {
+        path = NULL;
+        return error_sys(err, -ENOMEM, "cannot pack the packages");
+    }
+    if (asprintf(&temporary, "%s.%d", path, (int)gettid()) < 0) {
+        temporary = NULL;
+        return error_sys(err, -ENOMEM, "cannot pack the packages");
+    }
+    r = make_folders(tars, 0700, err);
+    if (r == 0 && access(path, F_OK) < 0) {
+        r = write_tar(temporary, folder, files, &sums, err);
+        if (r == 0 && rename(temporary, path) < 0)
+            r = error_sys(err, -errno, "cannot write %s", path);
+    }
+    if (r == 0)
+        r = map(path, ret, err);
+    if (r == 0) {
+        prune_used(path);
+        prune_oldest(tars, ".tar", APT_PUSH_TARS);
+        ret->files = files->count;
+    }
+    return r;
+}
+
+/* --- the whole of it ------------------------------------------------------------------------ */
+
+/* A cache, if there is one; our own may not know this machine's repositories yet.  Where
+ * that cannot be told to it, what it then refuses says more. */
+static int find_way(const struct apt_push *push, const struct apt_system *s, struct caches *caches,
+                    struct apt_way *ret, struct error *err)
+{
+    const struct deploy_options *o = push->options;
+    int r = caches_find(o, push->paths, caches, err);
+
+    if (r < 0)
+        return r;
+    ret->proxy = caches->apt_proxy;
+    ret->plain = caches->apt_proxy != NULL;
+    ret->stale = o->offline;
+    if (o->offline && !caches->apt_proxy)
+        return error_set(err, -ENETUNREACH,
+                         "there is no package cache, and --offline forbids to ask the internet");
+    if (!caches->apt_proxy || o->apt_proxy || o->inventory_apt_proxy)
+        return 0;
+    for (size_t i = 0; i < s->sources.count; i++)
+        (void)caches_add_repository(push->paths, s->sources.items[i].uri, NULL);
+    return 0;
+}
+
+/* apt gives a file its source's date. */
+static void keep_used(const struct apt_files *files, const char *folder)
+{
+    for (size_t i = 0; i < files->count; i++) {
+        CLEANUP_FREE char *path = join(folder, files->items[i].name);
+
+        if (path)
+            prune_used(path);
+    }
+    prune_unused(folder, ".deb", APT_PUSH_KEPT_S);
+}
+
+static int make(const struct apt_push *push, const struct apt_system *s, const struct apt_way *way,
+                struct apt_pushed *ret, struct error *err)
+{
+    CLEANUP(apt_root_clear) struct apt_root root = {.lock = -1};
+    CLEANUP(apt_files_clear) struct apt_files files = {0};
+    CLEANUP_STRINGS struct strings packages = {0};
+    CLEANUP_FREE char *folder = NULL, *base = join(push->paths->state, "caches/apt-push");
+    int r = packages_read(push->paths->steps, push->list, &packages, err);
+
+    if (r == 0)
+        r = base ? apt_root_open(base, s, way, false, &root, err)
+                 : error_sys(err, -ENOMEM, "cannot fetch packages");
+    if (r == 0)
+        r = update(&root, err);
+    if (r == 0)
+        r = apt_resolve(&root, &packages, &files, err);
+    if (r < 0)
+        return r;
+    if (files.count == 0)
+        return error_set(err, -ENODATA, "%s lacks nothing", s->name);
+    folder = join(root.folder, "debs");
+    r = folder ? fetch(&root, &files, folder, err)
+               : error_sys(err, -ENOMEM, "cannot fetch packages");
+    if (r == 0)
+        r = pack(base, &files, folder, ret, err);
+    if (r == 0)
+        keep_used(&files, folder);
+    return r;
+}
+
+/* Our own cache with its network cut has what it was primed with, also when it is not up, or
+ * up and its mirrors do not answer: then it gives no list, old as they may be. */
+static int make_offline(const struct apt_push *push, const struct apt_system *s, int cancel_fd,
+                        struct apt_pushed *ret, struct error *err)
+{
+    CLEANUP(cache_offline_free_p) struct cache_offline *own = NULL;
+    CLEANUP_FREE char *conf = join(push->paths->state, "caches/apt/conf"), *work = NULL;
+    struct apt_way way = {.plain = true, .stale = true, .cancel_fd = cancel_fd};
+    int r;
+
+    if (!conf ||
+        asprintf(&work, "%s/caches/apt/offline.%d", push->paths->state, (int)gettid()) < 0) {
+        work = NULL;
+        return error_sys(err, -ENOMEM, "cannot fetch packages");
+    }
+    r = cache_offline_start(conf, work, &own, err);
+    if (r < 0)
+        return r;
+    way.proxy = cache_offline_url(own);
+    return make(push, s, &way, ret, err);
+}
+
+static bool has_own_cache(const struct apt_push *push)
+{
+    CLEANUP_FREE char *conf = join(push->paths->state, "caches/apt/conf");
+
+    return conf && !push->options->apt_proxy && !push->options->inventory_apt_proxy &&
+           access(conf, F_OK) == 0;
+}
+
+int apt_push_make(const struct apt_push *push, const struct apt_system *s, int cancel_fd,
+                  struct apt_pushed *ret, struct error *err)
+{
+    CLEANUP(caches_clear) struct caches caches = {0};
+    CLEANUP(apt_pushed_clear) struct apt_pushed made = {0};
+    struct apt_way way = {.cancel_fd = cancel_fd};
+    struct error first = {0};
+    int r = -ENETUNREACH;
+
+    if (!push->options->offline || !has_own_cache(push)) {
+        r = find_way(push, s, &caches, &way, &first);
+        if (r == 0)
+            r = make(push, s, &way, &made, &first);
+    }
+    if (r == -ENETUNREACH && has_own_cache(push))
+        r = make_offline(push, s, cancel_fd, &made, &first);
+    if (r < 0)
+        return error_set(err, r, "%s", first.text);
+    *ret = made;
+    made = (struct apt_pushed){0};
+    return 0;
+}

@@ -1,0 +1,367 @@
+/* Which machines are meant: those of -p, of -i, of -l, or none. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "deployer/target/fleet.h"
+#include "deployer/target/limit.h"
+#include "discovery/base/terminal.h"
+#include "identify.h"
+#include "program.h"
+
+/* Nothing says which are meant: shows which machines there are. */
+static int refuse_without_targets(struct program *p, struct error *err)
+{
+    CLEANUP(fleet_free_p) struct fleet *fleet = NULL;
+    CLEANUP_TEXT struct text table = TEXT_INIT;
+    struct report_style style = program_style_of(STDERR_FILENO);
+    const struct machine *const *machines;
+    size_t n;
+
+    if (fleet_find(&p->options, NULL, &fleet, NULL) == 0) {
+        machines = fleet_machines(fleet, &n);
+        if (report_roster_text(machines, n, &style, &table) == 0)
+            program_put(stderr, &table);
+    }
+    return error_set(err, -EINVAL,
+                     "say which machines are meant: -p PROBLEM takes those that hold its agents, "
+                     "-l PATTERN those of that name (-l all: every one)");
+}
+
+enum { UNVERIFIED_SHOWN_MAX = 5 };
+
+/* With a fleet key: those that it has not signed take no part. */
+static void tell_unverified(const struct program *p, const struct machine *const *machines,
+                            size_t n)
+{
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+    size_t unverified = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct machine *m = machines[i];
+        char address[ADDRESS_TEXT_MAX] = "no address";
+
+        if (!m->untrusted || !m->online || unverified++ >= UNVERIFIED_SHOWN_MAX)
+            continue;
+        if (m->n_addresses > 0)
+            address_format(&m->addresses[0], address);
+        text_adds(&words, unverified > 1 ? ", " : "");
+        report_add_label(&words, m);
+        text_addf(&words, " (%s, host key %s)", address,
+                  m->advert.hostkey ? m->advert.hostkey : "not said");
+    }
+    if (unverified > UNVERIFIED_SHOWN_MAX)
+        text_addf(&words, " and %zu more", unverified - UNVERIFIED_SHOWN_MAX);
+    if (unverified > 0 && !p->options.quiet)
+        fprintf(stderr,
+                "Left out, as what they say is not signed with this fleet's key: %s. If they are "
+                "yours, give them a key: dcop-deploy enroll ADDRESS.\n",
+                text_str(&words));
+}
+
+/* --- --limit -------------------------------------------------------------------- */
+
+/* What --limit is applied to: the targets, and behind them one item for each
+ * agent of the problem that has no machine. */
+struct choice {
+    struct select_item *items;
+    struct strings *lists; /* one an item: addresses, then lone names */
+    size_t n_targets, count;
+};
+
+static void choice_clear(struct choice *c)
+{
+    select_items_clear(c->items, c->items ? c->count : 0);
+    for (size_t i = 0; i < c->count && c->lists; i++)
+        strings_clear(&c->lists[i]);
+    free(c->items);
+    free(c->lists);
+}
+
+static int add_target(struct choice *c, const struct target *t)
+{
+    struct strings *addresses = &c->lists[c->count];
+
+    for (size_t i = 0; i < t->n_addresses; i++) {
+        char text[ADDRESS_TEXT_MAX];
+
+        address_format(&t->addresses[i], text);
+        if (strings_add(addresses, text) < 0)
+            return -ENOMEM;
+    }
+    c->items[c->count++] = (struct select_item){
+        .id = t->id, .host = t->host, .agents = &t->agents, .labels = addresses};
+    return 0;
+}
+
+static int add_lone(struct choice *c, const char *agent)
+{
+    struct strings *name = &c->lists[c->count];
+
+    if (strings_add(name, agent) < 0)
+        return -ENOMEM;
+    c->items[c->count++] = (struct select_item){.agents = name};
+    return 0;
+}
+
+static int choice_make(const struct targets *targets, const struct match *match, struct choice *ret)
+{
+    size_t most = targets->count + match->n_missing + match->n_duplicates + match->n_offline + 1;
+    int r = 0;
+
+    ret->items = calloc(most, sizeof(*ret->items));
+    ret->lists = calloc(most, sizeof(*ret->lists));
+    if (!ret->items || !ret->lists)
+        return -ENOMEM;
+    for (size_t i = 0; i < targets->count && r == 0; i++)
+        r = add_target(ret, &targets->items[i]);
+    ret->n_targets = ret->count;
+    for (size_t i = 0; i < match->n_missing && r == 0; i++)
+        r = add_lone(ret, match->missing[i]);
+    for (size_t i = 0; i < match->n_duplicates && r == 0; i++)
+        r = add_lone(ret, match->duplicates[i].agent);
+    for (size_t i = 0; i < match->n_offline && r == 0; i++)
+        r = add_lone(ret, match->offline[i].agent);
+    return r;
+}
+
+/* Drops the targets that were not chosen.  A machine is chosen with all its
+ * agents: they are one unit there, and an agent that --limit does not name is
+ * not one that is to go. */
+static void keep_chosen(struct targets *targets, const struct choice *c)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < c->n_targets; i++) {
+        struct target *t = &targets->items[i];
+
+        if (!c->items[i].selected) {
+            target_clear(t);
+            continue;
+        }
+        if (kept != i) {
+            targets->items[kept] = *t;
+            *t = (struct target){0};
+        }
+        kept++;
+    }
+    targets->count = kept;
+}
+
+/* Applies --limit.  `ret_short` is set when an agent was chosen that has no
+ * machine (or several). */
+static int limit(const struct strings *limits, struct targets *targets, const struct match *match,
+                 bool *ret_short, struct error *err)
+{
+    CLEANUP(selection_clear) struct selection selection = SELECTION_INIT;
+    CLEANUP(choice_clear) struct choice choice = {0};
+    int r = selection_parse(limits, &selection, err);
+
+    if (r < 0)
+        return r;
+    if (choice_make(targets, match, &choice) < 0)
+        return error_sys(err, -ENOMEM, "cannot choose machines");
+    r = selection_apply(&selection, choice.items, choice.count, err);
+    if (r < 0)
+        return r;
+    *ret_short = false;
+    for (size_t i = choice.n_targets; i < choice.count; i++)
+        *ret_short = *ret_short || choice.items[i].selected;
+    keep_chosen(targets, &choice);
+    return 0;
+}
+
+/* --- --resume ------------------------------------------------------------------- */
+
+static bool is_left(const struct program *p, const struct target *t)
+{
+    for (size_t i = 0; i < p->resumed.left.count; i++)
+        if (target_has_key(t, p->resumed.left.items[i].machine))
+            return true;
+    return false;
+}
+
+static bool is_target(const struct program *p, const struct state_target *left)
+{
+    for (size_t i = 0; i < p->targets.count; i++)
+        if (target_has_key(&p->targets.items[i], left->machine))
+            return true;
+    return false;
+}
+
+/* Leaves the machines that the last run did not finish.  One that is not there
+ * is told, and is no reason to let the others wait: 1 when none is there. */
+static int keep_left(struct program *p)
+{
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < p->targets.count; i++) {
+        struct target *t = &p->targets.items[i];
+
+        if (!is_left(p, t)) {
+            target_clear(t);
+            continue;
+        }
+        if (kept != i) {
+            p->targets.items[kept] = *t;
+            *t = (struct target){0};
+        }
+        kept++;
+    }
+    p->targets.count = kept;
+    for (size_t i = 0; i < p->resumed.left.count; i++) {
+        const struct state_target *left = &p->resumed.left.items[i];
+
+        if (is_target(p, left))
+            continue;
+        text_add_printable(&words, left->host ? left->host : left->machine);
+        text_adds(&words, " (");
+        text_add_printable(&words, left->agents);
+        text_adds(&words, ") is left of the last run, and is not there.\n");
+    }
+    program_put(stderr, &words);
+    p->absent = words.size > 0;
+    return kept > 0 ? 0 : 1;
+}
+
+/* --- -p -------------------------------------------------------------------------- */
+
+/* Says where the match falls short; 1 when nothing is to be done then. */
+static int tell_shortfall(const struct program *p, const struct match *match, struct error *err)
+{
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+    struct report_style style = program_style_of(STDERR_FILENO);
+    int r = report_match_text(match, false, &style, &words);
+
+    if (r < 0)
+        return error_sys(err, r, "cannot match");
+    program_put(stderr, &words);
+    if (p->options.partial && p->targets.count > 0)
+        return 0;
+    fprintf(stderr, p->targets.count > 0
+                        ? "Nothing was done; --partial goes on with those that match.\n"
+                        : "Nothing was done.\n");
+    return 1;
+}
+
+static int choose_by_problem(struct program *p, const struct machine *const *machines, size_t n,
+                             struct error *err)
+{
+    CLEANUP(match_clear) struct match match = MATCH_INIT;
+    bool falls_short;
+    int r = match_make(machines, n, &p->problem, &match);
+
+    if (r == 0)
+        r = match_explain(&match, machines, n);
+    if (r == 0)
+        r = targets_from_match(&match, &p->targets);
+    if (r < 0)
+        return error_sys(err, r, "cannot match");
+    if (match_ok(&match, false))
+        tell_unverified(p, machines, n); /* else the shortfall is told, with them in it */
+    if (p->options.resume)
+        return keep_left(p);
+    falls_short = !match_ok(&match, false);
+    if (p->options.limits.count > 0)
+        r = limit(&p->options.limits, &p->targets, &match, &falls_short, err);
+    return r == 0 && falls_short ? tell_shortfall(p, &match, err) : r;
+}
+
+/* --- -i -------------------------------------------------------------------------- */
+
+static bool has_agent(const struct targets *targets, const char *agent)
+{
+    for (size_t i = 0; i < targets->count; i++)
+        if (strings_has(&targets->items[i].agents, agent))
+            return true;
+    return false;
+}
+
+/* The inventory's agents against the problem's, told as the match does. */
+static int compare_inventory(struct program *p, bool *ret_short, struct error *err)
+{
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+    const struct strings *wanted = &p->problem.agents;
+
+    for (size_t i = 0; i < wanted->count; i++) {
+        if (has_agent(&p->targets, wanted->items[i]))
+            continue;
+        text_adds(&words, "missing     ");
+        report_add_name(&words, wanted->items[i]);
+        text_adds(&words, ": no host of the inventory has it\n");
+    }
+    for (size_t i = 0; i < p->targets.count; i++) {
+        const struct target *t = &p->targets.items[i];
+
+        for (size_t k = 0; k < t->agents.count; k++) {
+            if (strings_has(wanted, t->agents.items[k]))
+                continue;
+            text_adds(&words, "unexpected  ");
+            report_add_name(&words, t->agents.items[k]);
+            text_adds(&words, " on ");
+            text_add_printable(&words, t->host);
+            text_adds(&words, ": it is not in the problem\n");
+        }
+    }
+    *ret_short = words.size > 0;
+    program_put(stderr, &words);
+    return text_error(&words) < 0 ? error_sys(err, -ENOMEM, "cannot compare") : 0;
+}
+
+static int choose_by_inventory(struct program *p, struct error *err)
+{
+    bool falls_short = false, unused;
+    int r =
+        p->options.problems.count > 0 ? problem_read(&p->options.problems, &p->problem, err) : 0;
+
+    if (r == 0)
+        r = identify_inventory(p, err);
+    if (r == 0 && p->options.limits.count > 0)
+        r = limit(&p->options.limits, &p->targets, &MATCH_INIT, &unused, err);
+    if (r == 0 && p->options.problems.count > 0 && p->options.limits.count == 0)
+        r = compare_inventory(p, &falls_short, err);
+    if (r == 0 && falls_short && !p->options.partial) {
+        fprintf(stderr, "Nothing was done; --partial goes on with all the same.\n");
+        return 1;
+    }
+    if (r == 0)
+        r = identify(p, err);
+    return r == 0 && p->options.resume ? keep_left(p) : r;
+}
+
+/* --- all of it ------------------------------------------------------------------- */
+
+int program_find_targets(struct program *p, struct error *err)
+{
+    CLEANUP(fleet_free_p) struct fleet *fleet = NULL;
+    const struct deploy_options *o = &p->options;
+    bool of_problem = o->problems.count > 0, unused;
+    const struct machine *const *machines;
+    size_t n;
+    int r = 0;
+
+    if (o->inventory)
+        return choose_by_inventory(p, err);
+    if (!of_problem && o->limits.count == 0)
+        return refuse_without_targets(p, err);
+    if (of_problem)
+        r = problem_read(&o->problems, &p->problem, err);
+    if (r == 0)
+        r = fleet_find(o, of_problem ? &p->problem : NULL, &fleet, err);
+    if (r < 0)
+        return r;
+    if (fleet_signal(fleet))
+        end_by_signal(fleet_signal(fleet));
+    machines = fleet_machines(fleet, &n);
+    if (of_problem)
+        return choose_by_problem(p, machines, n, err);
+    tell_unverified(p, machines, n);
+    r = targets_from_machines(machines, n, &p->targets);
+    if (r < 0)
+        return error_sys(err, r, "cannot list the machines");
+    if (o->resume)
+        return keep_left(p);
+    return limit(&o->limits, &p->targets, &MATCH_INIT, &unused, err);
+}

@@ -1,0 +1,326 @@
+/* What is done on machines, and what is heard of it. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "deployer/base/sha256.h"
+#include "deployer/options/resume.h"
+#include "private.h"
+
+void act_wish(const struct controller *c, const struct member *m, const struct strings *agents,
+              char ret[static RECONCILE_WISH_LENGTH + 1])
+{
+    const struct deploy_options *o = &c->settings.deploy;
+    struct digest d;
+
+    (void)m;
+    digest_init(&d);
+    digest_adds(&d, c->pack ? c->pack->bundle.bundle_digest : "");
+    digest_adds(&d, o->deps ? o->deps : "apt");
+    /* Without --orchestrator machines are told this computer's address. */
+    digest_adds(&d, o->orchestrator ? o->orchestrator : c->addresses ? c->addresses : "");
+    for (size_t i = 0; i < agents->count; i++)
+        digest_adds(&d, agents->items[i]);
+    digest_end(&d, ret);
+}
+
+/* --- beginning ------------------------------------------------------------------------ */
+
+static int aim(const struct controller *c, const char *verb, const struct member *m,
+               struct target *t)
+{
+    bool deploys = strcmp(verb, "deploy") == 0, assigns = strcmp(verb, "assign") == 0;
+    int r = target_from_machine(&m->machine, t);
+
+    if (r == 0 && (deploys || assigns))
+        r = assigns ? strings_copy(&t->agents, &m->assigned) : look_agents(c, m, &t->agents);
+    else if (r == 0)
+        r = strings_copy(&t->agents, &t->names);
+    if (r == 0 && (assigns || (deploys && m->assigned.count > 0))) {
+        t->named = deploys;
+        r = strings_copy(&t->names, &t->agents);
+    }
+    return r;
+}
+
+static void add_settings(const struct controller *c, const char *verb, struct text *ret)
+{
+    const char *deps = c->settings.deploy.deps;
+
+    if (strcmp(verb, "deploy") == 0)
+        text_addf(ret, "deps %s\nui no\nbrowser no\n", deps ? deps : "apt");
+    if (strcmp(verb, "logs") == 0)
+        text_addf(ret, "lines %d\nfollow no\n", LOG_LINES);
+}
+
+static void show_begun(struct controller *c, const char *verb, struct member *m)
+{
+    CLEANUP_STRINGS struct strings agents = {0};
+    char wish[RECONCILE_WISH_LENGTH + 1];
+
+    m->at_work = true;
+    m->pending = NULL;
+    m->verb = verb;
+    m->phase = "connecting";
+    m->outcome = NULL;
+    m->step[0] = m->why[0] = m->detail[0] = '\0';
+    m->number = m->total = 0;
+    m->again_ms = 0;
+    m->state = WORK_RUNNING;
+    m->began_ms = controller_now_ms();
+    if (strcmp(verb, "deploy") == 0 && look_agents(c, m, &agents) == 0) {
+        act_wish(c, m, &agents, wish);
+        ledger_begin(&m->ledger, wish);
+    }
+}
+
+static void orders_free(struct crew_order *orders, size_t n)
+{
+    for (size_t i = 0; orders && i < n; i++)
+        target_clear(&orders[i].target);
+    free(orders);
+}
+
+/* None of them could be tried. */
+static void fail_all(struct member **members, size_t n, const char *why)
+{
+    for (size_t i = 0; i < n; i++) {
+        members[i]->at_work = false;
+        members[i]->outcome = "failed";
+        if (strcmp(members[i]->verb, "deploy") == 0)
+            ledger_end(&members[i]->ledger, LEDGER_FAILED, why, controller_now_ms());
+        (void)snprintf(members[i]->detail, sizeof(members[i]->detail), "%s", why);
+    }
+}
+
+int act_begin(struct controller *c, const char *verb, struct member **members, size_t n,
+              struct error *err)
+{
+    bool deploys = strcmp(verb, "deploy") == 0;
+    const struct deploy_options *o = &c->settings.deploy;
+    struct crew_order *orders = calloc(n + 1, sizeof(*orders));
+    CLEANUP_STRINGS struct strings wish = {0};
+    struct crew_run run = {
+        .verb = verb,
+        .pack = deploys ? c->pack : c->steps,
+        .consent = {.given = o->accept_new},
+        .user = o->user,
+        .orchestrator = o->orchestrator,
+        .ways = o,
+        .packages = !deploys                                 ? NULL
+                    : o->deps && strcmp(o->deps, "pip") == 0 ? "PIP"
+                                                             : "APT",
+        .timeout_ms = o->timeout_ms,
+        .unrecorded = strcmp(verb, "logs") == 0 || strcmp(verb, "identify") == 0,
+        .orders = orders,
+        .count = n,
+    };
+    int r = orders ? resume_wish(o, &wish, err) : error_sys(err, -ENOMEM, "cannot plan");
+
+    for (size_t i = 0; i < n && r == 0; i++) {
+        orders[i].key = members[i]->key;
+        if (aim(c, verb, members[i], &orders[i].target) < 0)
+            r = error_sys(err, -ENOMEM, "cannot plan");
+    }
+    for (size_t i = 0; i < n; i++)
+        show_begun(c, verb, members[i]);
+    if (r == 0) {
+        add_settings(c, verb, &run.settings);
+        run.wish = wish;
+        run.files = c->problem.files;
+        r = crew_begin(c->crew, &run, err);
+    }
+    if (r < 0)
+        fail_all(members, n, err->text);
+    text_clear(&run.settings);
+    orders_free(orders, n);
+    controller_look_soon(c);
+    return r;
+}
+
+/* --- what a person has asked for --------------------------------------------------------- */
+
+/* Static, so that verbs can be compared by where they are. */
+static const char *const verbs[] = {"deploy",   "assign",   "start",  "stop",     "restart",
+                                    "rollback", "poweroff", "reboot", "identify", "logs"};
+
+void act_pending(struct controller *c, struct member **members, size_t n)
+{
+    CLEANUP_FREE struct member **due = calloc(n + 1, sizeof(struct member *));
+
+    for (size_t v = 0; v < ARRAY_SIZE(verbs) && due; v++) {
+        bool deploys = strcmp(verbs[v], "deploy") == 0;
+        struct error err = {0};
+        size_t n_due = 0;
+
+        for (size_t i = 0; i < n; i++)
+            if (members[i]->pending && !members[i]->at_work &&
+                strcmp(members[i]->pending, verbs[v]) == 0)
+                due[n_due++] = members[i];
+        if (n_due == 0)
+            continue;
+        if (deploys ? !packing_is_done(c) : !c->steps) {
+            packing_start(c);
+            continue;
+        }
+        if (act_begin(c, verbs[v], due, n_due, &err) < 0)
+            controller_say(c, "%s", err.text);
+    }
+}
+
+/* --- what is heard -------------------------------------------------------------------------- */
+
+static json_t *head(const struct crew_event *e, const struct member *m)
+{
+    return json_pack("{s:I, s:s, s:s}", "run", (json_int_t)e->run, "ref", m->ref, "verb", e->verb);
+}
+
+static void put(json_t *o, const char *key, const char *value)
+{
+    if (o && value && *value)
+        (void)json_object_set_new(o, key, view_text(value));
+}
+
+static void tell_step(struct controller *c, const struct crew_event *e, struct member *m)
+{
+    json_t *o = head(e, m);
+
+    put(o, "step", e->word);
+    put(o, "status", e->status);
+    put(o, "detail", e->text);
+    put(o, "output", e->lines);
+    if (o && e->number)
+        (void)json_object_set_new(o, "number", json_integer(e->number));
+    if (o && m->total)
+        (void)json_object_set_new(o, "total", json_integer(m->total));
+    tell(c, "step", o);
+}
+
+static void tell_line(struct controller *c, const struct crew_event *e, struct member *m)
+{
+    json_t *o = head(e, m);
+
+    put(o, "stream", e->word);
+    if (o)
+        (void)json_object_set_new(o, "line", view_text(e->text));
+    tell(c, "output", o);
+}
+
+static void tell_run(struct controller *c, int64_t number)
+{
+    CLEANUP(state_run_clear) struct state_run run = {0};
+
+    if (number && state_run_get(c->state, number, &run, NULL) == 0)
+        tell(c, "run", view_run(&run));
+}
+
+static enum ledger_end judge(const struct crew_event *e)
+{
+    switch (e->outcome) {
+    case JOB_OK:
+    case JOB_CHANGED:
+        return LEDGER_DONE;
+    case JOB_REFUSED:
+        return LEDGER_HOPELESS;
+    case JOB_WOULD_CHANGE:
+    case JOB_FAILED:
+    case JOB_UNREACHABLE:
+    case JOB_CANCELLED:
+        break;
+    }
+    return e->busy ? LEDGER_BUSY : LEDGER_FAILED;
+}
+
+/* A person's word outlives the action: what he stopped stays so. */
+static void hold(struct member *m, const char *verb)
+{
+    if (strcmp(verb, "stop") == 0 || strcmp(verb, "rollback") == 0)
+        m->ledger.held = true;
+    if (strcmp(verb, "start") == 0 || strcmp(verb, "restart") == 0)
+        m->ledger.held = false;
+}
+
+static void on_end(struct controller *c, const struct crew_event *e, struct member *m)
+{
+    enum ledger_end end = judge(e);
+    bool deploys = strcmp(e->verb, "deploy") == 0;
+    int64_t now = controller_now_ms();
+
+    m->at_work = false;
+    m->phase = NULL;
+    m->step[0] = '\0';
+    m->outcome = job_outcome_name(e->outcome);
+    m->why[0] = '\0';
+    (void)snprintf(m->detail, sizeof(m->detail), "%s", end == LEDGER_DONE ? "" : e->text);
+    if (deploys) {
+        ledger_end(&m->ledger, end, e->text, now);
+        metrics_deploy(&c->metrics, (double)(now - m->began_ms) / 1000, end == LEDGER_DONE);
+    } else if (end == LEDGER_DONE)
+        hold(m, e->verb);
+    hear_standing(c, m);
+    tell_machine(c, m, "work");
+    if (end != LEDGER_DONE)
+        controller_say(c, "%s: %s %s: %s", m->machine.host ? m->machine.host : m->ref, e->verb,
+                       m->outcome, e->text);
+    look_clear(c);
+    controller_look_soon(c);
+}
+
+void act_hear(const struct crew_event *e, void *arg)
+{
+    struct controller *c = arg;
+    struct member *m = NULL;
+
+    if (e->kind == CREW_BEGAN || e->kind == CREW_ENDED) {
+        tell_run(c, e->run);
+        return;
+    }
+    if (e->kind == CREW_UNRECORDED) {
+        if (!c->record_trouble)
+            controller_say(c, "runs cannot be recorded: %s", e->text);
+        controller_trouble(&c->record_trouble, e->text);
+        tell_status(c);
+        return;
+    }
+    HASH_FIND(hh, c->directory.members, &e->key, sizeof(e->key), m);
+    if (!m)
+        return;
+    m->run = e->run ? e->run : m->run;
+    switch (e->kind) {
+    case CREW_PHASE:
+        m->phase = strcmp(e->word, "steps") == 0      ? "steps"
+                   : strcmp(e->word, "sending") == 0  ? "sending"
+                   : strcmp(e->word, "checking") == 0 ? "checking"
+                                                      : "connecting";
+        if (e->number)
+            m->total = e->number;
+        tell_work(c, m);
+        break;
+    case CREW_STEP:
+        if (strcmp(e->status, "failed") == 0)
+            metrics_step_failed(&c->metrics, e->word);
+        (void)snprintf(m->step, sizeof(m->step), "%s", e->word);
+        m->number = e->number;
+        tell_step(c, e, m);
+        if (strcmp(e->status, "started") == 0)
+            tell_work(c, m);
+        break;
+    case CREW_OUTPUT:
+        tell_line(c, e, m);
+        break;
+    case CREW_NOTE: {
+        json_t *o = head(e, m);
+
+        put(o, "text", e->text);
+        tell(c, "note", o);
+        break;
+    }
+    case CREW_END:
+        on_end(c, e, m);
+        break;
+    case CREW_BEGAN:
+    case CREW_ENDED:
+    case CREW_UNRECORDED:
+        break;
+    }
+}

@@ -1,0 +1,62 @@
+/* What discovery says. */
+#include <string.h>
+
+#include "private.h"
+
+void hear_standing(struct controller *c, struct member *m)
+{
+    struct consent consent = {.given = c->settings.deploy.accept_new};
+    struct error err = {0};
+
+    if (standing_find(c->state, &m->machine, consent, &m->standing, &err) < 0)
+        controller_trouble(&c->state_trouble, err.text);
+    else
+        controller_trouble(&c->state_trouble, NULL);
+}
+
+/* It has by now the names that it was to get. */
+static void see_names(struct member *m)
+{
+    if (m->assigned.count > 0 && strings_equal(&m->assigned, &m->machine.advert.agents))
+        strings_clear(&m->assigned);
+}
+
+void hear_gone(struct controller *c, struct member *m)
+{
+    look_clear(c); /* it borrows */
+    tell(c, "gone", json_pack("{s:s}", "ref", m->ref));
+    directory_drop(&c->directory, m);
+}
+
+void hear_change(const void *key, struct machine *machine, enum roster_change change, void *arg)
+{
+    struct controller *c = arg;
+    bool new;
+    struct member *m;
+
+    look_clear(c); /* it borrows */
+    m = directory_take(&c->directory, key, machine, &new);
+    controller_look_soon(c);
+    if (!m)
+        return;
+    if (change == ROSTER_APPEARED)
+        ledger_appeared(&m->ledger, controller_now_ms());
+    hear_standing(c, m);
+    see_names(m);
+    tell_machine(c, m, roster_change_name(change));
+    /* A claim is forgotten with its last sighting, here as in the roster. */
+    if (change == ROSTER_OFFLINE && m->machine.untrusted)
+        hear_gone(c, m);
+}
+
+void hear_daemon(bool there, const char *reason, void *arg)
+{
+    struct controller *c = arg;
+
+    if (!there && !c->avahi_trouble && c->avahi_told)
+        c->metrics.avahi_losses++;
+    c->avahi_told = true;
+    controller_say(c, "Avahi: %s", there ? "it is there" : reason ? reason : "it is not there");
+    controller_trouble(&c->avahi_trouble, there ? NULL : reason ? reason : "it is not there");
+    tell_status(c);
+}

@@ -1,0 +1,189 @@
+#include "discovery-thread.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include "discovery/base/queue.h"
+#include "discovery/roster/machine.h"
+
+enum { NEWS_WAITING_MAX = 65536, NEWS_AT_ONCE = 128 };
+
+/* What is on its way to the caller's loop. */
+struct news {
+    bool of_daemon;
+    const void *key;
+    struct machine machine;
+    enum roster_change change;
+    bool there;
+    char *reason;
+};
+
+struct watcher {
+    struct watcher_options options;
+    struct queue *queue;
+    sd_event_source *source;
+    pthread_t thread;
+    bool started;
+    int stop; /* eventfd */
+    /* The thread's own: */
+    sd_event *loop;
+    struct discovery *discovery;
+    sd_event_source *stop_source;
+};
+
+static void news_free(void *item)
+{
+    struct news *n = item;
+
+    machine_clear(&n->machine);
+    free(n->reason);
+    free(n);
+}
+
+/* --- in the thread ------------------------------------------------------------- */
+
+/* Without memory it is lost, and told with the machine's next change. */
+static void push(struct watcher *w, struct news *n)
+{
+    if (queue_push_wait(w->queue, n, NEWS_WAITING_MAX) < 0)
+        news_free(n);
+}
+
+static void on_change(const struct machine *m, enum roster_change change, void *arg)
+{
+    struct news *n = calloc(1, sizeof(*n));
+
+    if (!n)
+        return;
+    n->key = m;
+    n->change = change;
+    if (machine_copy(m, &n->machine) < 0)
+        news_free(n);
+    else
+        push(arg, n);
+}
+
+static void on_daemon(bool there, const char *reason, void *arg)
+{
+    struct news *n = calloc(1, sizeof(*n));
+
+    if (!n)
+        return;
+    n->of_daemon = true;
+    n->there = there;
+    n->reason = reason ? strdup(reason) : NULL;
+    push(arg, n);
+}
+
+static int on_stop(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+    struct watcher *w = arg;
+
+    (void)source, (void)fd, (void)events;
+    return sd_event_exit(w->loop, 0);
+}
+
+static void *run(void *arg)
+{
+    struct watcher *w = arg;
+
+    (void)sd_event_loop(w->loop);
+    w->stop_source = sd_event_source_disable_unref(w->stop_source);
+    discovery_free(TAKE_PTR(w->discovery));
+    w->loop = sd_event_unref(w->loop);
+    return NULL;
+}
+
+/* --- on the caller's loop -------------------------------------------------------- */
+
+static int on_queue(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+    struct watcher *w = arg;
+    struct news *n;
+
+    (void)source, (void)fd, (void)events;
+    for (int i = 0; i < NEWS_AT_ONCE && (n = queue_pop(w->queue)); i++) {
+        if (n->of_daemon)
+            w->options.daemon(n->there, n->reason, w->options.arg);
+        else
+            w->options.change(n->key, &n->machine, n->change, w->options.arg);
+        news_free(n);
+    }
+    return 0;
+}
+
+/* Made here, run there: nothing of it is used by two threads at once. */
+static int start(struct watcher *w, struct error *err)
+{
+    const struct discovery_options options = {
+        .fleet = w->options.fleet,
+        .key = w->options.key,
+        .keep = true,
+        .change = on_change,
+        .daemon = on_daemon,
+        .arg = w,
+    };
+    sigset_t all, before;
+    int r = sd_event_new(&w->loop);
+
+    if (r >= 0)
+        r = sd_event_add_io(w->loop, &w->stop_source, w->stop, EPOLLIN, on_stop, w);
+    if (r < 0)
+        return error_sys(err, r, "cannot discover machines");
+    r = discovery_new(w->loop, &options, &w->discovery, err);
+    if (r < 0)
+        return r;
+    (void)sigfillset(&all); /* signals are the main thread's */
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    r = -pthread_create(&w->thread, NULL, run, w);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    w->started = r == 0;
+    return r < 0 ? error_sys(err, r, "cannot discover machines") : 0;
+}
+
+int watcher_new(sd_event *loop, const struct watcher_options *options, struct watcher **ret,
+                struct error *err)
+{
+    CLEANUP(watcher_free_p) struct watcher *w = calloc(1, sizeof(*w));
+    int r;
+
+    if (!w)
+        return error_sys(err, -ENOMEM, "cannot discover machines");
+    w->options = *options;
+    w->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    w->queue = queue_new(0, news_free);
+    if (w->stop < 0 || !w->queue)
+        return error_sys(err, -errno, "cannot discover machines");
+    r = sd_event_add_io(loop, &w->source, queue_fd(w->queue), EPOLLIN, on_queue, w);
+    if (r < 0)
+        return error_sys(err, r, "cannot discover machines");
+    r = start(w, err);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(w);
+    return 0;
+}
+
+void watcher_free(struct watcher *w)
+{
+    if (!w)
+        return;
+    if (w->queue)
+        queue_hurry(w->queue);
+    if (w->started) {
+        (void)eventfd_write(w->stop, 1);
+        (void)pthread_join(w->thread, NULL);
+    }
+    (void)sd_event_source_disable_unref(w->stop_source);
+    discovery_free(w->discovery);
+    sd_event_unref(w->loop);
+    (void)sd_event_source_disable_unref(w->source);
+    queue_free(w->queue);
+    if (w->stop >= 0)
+        (void)close(w->stop);
+    free(w);
+}

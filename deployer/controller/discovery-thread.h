@@ -1,0 +1,31 @@
+/*
+ * The watcher is discovery on a loop and thread of its own, as calls into
+ * Avahi may block while its daemon hangs: what it finds comes over by queue,
+ * as copies, in the order in which it happened, and is told on the caller's
+ * loop.
+ */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "discovery/network/discovery.h"
+
+struct watcher_options {
+    const char *fleet;     /* NULL: all */
+    const struct key *key; /* the fleet's; NULL: none */
+
+    /* `key` names the roster's entry, and is never followed.  `m` may be taken
+     * over: what is left in it is cleared. */
+    void (*change)(const void *key, struct machine *m, enum roster_change change, void *arg);
+    void (*daemon)(bool there, const char *reason, void *arg);
+    void *arg;
+};
+
+struct watcher;
+
+int watcher_new(sd_event *loop, const struct watcher_options *options, struct watcher **ret,
+                struct error *err);
+
+/* Ends the thread and waits for it. */
+void watcher_free(struct watcher *w);
+DEFINE_CLEANUP(struct watcher *, watcher_free);

@@ -1,0 +1,297 @@
+/* A look at everything: the match, who gets which name, what is to be deployed
+ * where; and telling what has changed by it. */
+#include <errno.h>
+#include <string.h>
+
+#include "private.h"
+
+void look_clear(struct controller *c)
+{
+    match_clear(&c->match);
+    c->match = MATCH_INIT;
+    assignments_clear(&c->assignments);
+    state_names_clear(&c->names);
+    c->names = (struct state_names){0};
+    c->look_due = true;
+}
+
+/* --- the match --------------------------------------------------------------------- */
+
+/* What a machine in doubt says takes part in no match: it would be one more
+ * holder of a name, and keep the one whose name it is from its work. */
+static int make_match(struct controller *c, struct member **members, size_t n)
+{
+    CLEANUP_FREE const struct machine **machines = calloc(n + 1, sizeof(*machines));
+    size_t count = 0;
+
+    if (!machines)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        if (!directory_is_impostor(&c->directory, members[i]))
+            machines[count++] = &members[i]->machine;
+    if (match_make(machines, count, &c->problem, &c->match) < 0)
+        return -ENOMEM;
+    return match_explain(&c->match, machines, count);
+}
+
+/* Names are given to machines that are accepted, of one fleet, and that have
+ * none on their way. */
+static int make_assignments(struct controller *c)
+{
+    const char *fleet = c->settings.deploy.fleet ? c->settings.deploy.fleet : ADVERT_FLEET_DEFAULT;
+    CLEANUP_FREE const struct machine **free_ones =
+        calloc(c->match.n_unassigned + 1, sizeof(*free_ones));
+    struct match match = c->match; /* borrows, and is not cleared */
+    struct error err = {0};
+    int r;
+
+    if (!free_ones)
+        return -ENOMEM;
+    match.unassigned = free_ones;
+    match.n_unassigned = 0;
+    for (size_t i = 0; i < c->match.n_unassigned; i++) {
+        const struct machine *m = c->match.unassigned[i];
+
+        if (member_of(m)->standing.state == STANDING_ACCEPTED &&
+            strcmp(machine_fleet(m), fleet) == 0)
+            free_ones[match.n_unassigned++] = m;
+    }
+    r = state_name_list(c->state, fleet, &c->names, &err);
+    if (r < 0) {
+        controller_trouble(&c->state_trouble, err.text);
+        return r;
+    }
+    return assign_plan(&match, &c->names, &c->assignments);
+}
+
+/* Nobody but us tries it again: the names are not there yet, and that was a while ago. */
+static bool is_to_assign_again(const struct member *m)
+{
+    return m->assigned.count > 0 && !m->pending && !m->at_work && m->verb &&
+           strcmp(m->verb, "assign") == 0 && m->detail[0] &&
+           controller_now_ms() - m->began_ms >= RECONCILE_BUSY_MS;
+}
+
+/* --assign: remembered for good, and written there by the next action. */
+static void give_names(struct controller *c)
+{
+    const char *fleet = c->settings.deploy.fleet ? c->settings.deploy.fleet : ADVERT_FLEET_DEFAULT;
+
+    for (size_t i = 0; i < c->assignments.count; i++) {
+        const struct assignment *a = &c->assignments.items[i];
+        struct member *m = member_of(a->machine);
+        CLEANUP_STRINGS struct strings agents = {0};
+        struct error err = {0};
+
+        if (!c->settings.automatic && is_to_assign_again(m))
+            m->pending = "assign";
+        if (m->assigned.count > 0 || m->at_work ||
+            controller_now_ms() - m->ledger.appeared_ms < RECONCILE_SETTLE_MS)
+            continue;
+        if (strings_add(&agents, a->agent) < 0)
+            return;
+        if (state_names_set(c->state, fleet, m->machine.advert.id, &agents, &err) < 0) {
+            controller_trouble(&c->state_trouble, err.text);
+            return;
+        }
+        m->assigned = agents;
+        agents = (struct strings){0};
+        if (!c->settings.automatic)
+            m->pending = "assign";
+    }
+}
+
+int look_agents(const struct controller *c, const struct member *m, struct strings *ret)
+{
+    const struct strings *names = &m->machine.advert.agents;
+
+    if (m->assigned.count > 0)
+        return strings_copy(ret, &m->assigned);
+    if (!c->has_problem)
+        return strings_copy(ret, names);
+    for (size_t a = 0; a < names->count; a++)
+        for (size_t i = 0; i < c->match.n_matched; i++) {
+            if (c->match.matched[i].machine != &m->machine ||
+                strcmp(c->match.matched[i].agent, names->items[a]) != 0)
+                continue;
+            if (strings_add(ret, names->items[a]) < 0)
+                return -ENOMEM;
+            break;
+        }
+    return 0;
+}
+
+/* --- the plan ---------------------------------------------------------------------- */
+
+static bool is_duplicate(const struct controller *c, const struct member *m)
+{
+    for (size_t i = 0; i < c->match.n_duplicates; i++)
+        for (size_t k = 0; k < c->match.duplicates[i].count; k++)
+            if (c->match.duplicates[i].machines[k] == &m->machine)
+                return true;
+    return false;
+}
+
+/* Why it is not deployed to, though it may be wanted; NULL: nothing is in the way. */
+static const char *obstacle_of(const struct controller *c, const struct member *m, bool has_agents)
+{
+    if (!m->machine.beacon)
+        return "it has no beacon: dcop-deploy enroll gives it one";
+    if (m->standing.state == STANDING_NEW && !c->settings.deploy.accept_new)
+        return "a person has to accept its host key";
+    if (m->standing.state != STANDING_ACCEPTED)
+        return m->standing.why ? m->standing.why : "its host key is not accepted";
+    if (is_duplicate(c, m))
+        return "another machine has the same agent's name";
+    if (!has_agents && m->machine.advert.agents.count > 0)
+        return "the problem has no agent of its name";
+    if (!has_agents && c->settings.assign)
+        return "no name is left for it";
+    if (!has_agents)
+        return "it has no agent's name";
+    return NULL;
+}
+
+struct plan {
+    struct reconcile_machine *machines;
+    char (*wishes)[RECONCILE_WISH_LENGTH + 1];
+};
+
+static int fill(struct controller *c, struct member **members, size_t n, struct plan *p)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct member *m = members[i];
+        CLEANUP_STRINGS struct strings agents = {0};
+        bool accepted = m->standing.state == STANDING_ACCEPTED;
+
+        if (look_agents(c, m, &agents) < 0)
+            return -ENOMEM;
+        act_wish(c, m, &agents, p->wishes[i]);
+        p->machines[i] = (struct reconcile_machine){
+            /* Without a problem nothing is wanted of anybody. */
+            .wish = agents.count > 0 && c->has_problem ? p->wishes[i] : NULL,
+            .online = m->machine.online,
+            .obstacle = obstacle_of(c, m, agents.count > 0),
+            .counts = m->machine.online && accepted && agents.count > 0,
+            .at_work = m->at_work || m->pending,
+            .unit = m->machine.advert.state,
+            .ledger = &m->ledger,
+        };
+    }
+    return 0;
+}
+
+/* What a person sees of the verdict; what is at work shows itself. */
+static void show(struct controller *c, struct member *m, const struct reconcile_machine *r)
+{
+    if (m->at_work) {
+        m->state = WORK_RUNNING;
+        return;
+    }
+    m->state = m->pending ? WORK_QUEUED : r->state;
+    /* Nobody has deployed it by this service, and nobody says that he is to. */
+    if (m->state == WORK_WAITING && !c->settings.automatic && !r->obstacle && r->online &&
+        m->machine.advert.state == ADVERT_STATE_RUNNING)
+        m->state = WORK_OK;
+    (void)snprintf(m->why, sizeof(m->why), "%s",
+                   waits_for_pack(c, m)             ? c->pack_error
+                   : m->state == WORK_OK || !r->why ? ""
+                                                    : r->why);
+    m->again_ms = r->again_ms;
+}
+
+static void deploy(struct controller *c, struct member **members, size_t n)
+{
+    struct error err = {0};
+
+    if (n == 0)
+        return;
+    if (!packing_is_done(c)) {
+        packing_start(c);
+        for (size_t i = 0; i < n; i++) {
+            members[i]->state = WORK_PACKING;
+            (void)snprintf(members[i]->why, sizeof(members[i]->why), "%s",
+                           c->pack_error ? c->pack_error : "");
+        }
+        return;
+    }
+    if (act_begin(c, "deploy", members, n, &err) < 0)
+        controller_say(c, "%s", err.text);
+}
+
+static void plan_again(struct controller *c)
+{
+    if (c->plan.next_ms == INT64_MAX) {
+        (void)sd_event_source_set_enabled(c->again, SD_EVENT_OFF);
+        return;
+    }
+    (void)sd_event_source_set_time(c->again, (uint64_t)c->plan.next_ms * 1000);
+    (void)sd_event_source_set_enabled(c->again, SD_EVENT_ONESHOT);
+}
+
+static int carry_out(struct controller *c, struct member **members, size_t n)
+{
+    CLEANUP_FREE struct reconcile_machine *machines = calloc(n + 1, sizeof(*machines));
+    CLEANUP_FREE void *wishes = calloc(n + 1, RECONCILE_WISH_LENGTH + 1);
+    CLEANUP_FREE struct member **due = calloc(n + 1, sizeof(struct member *));
+    struct plan p = {.machines = machines, .wishes = wishes};
+    size_t n_due = 0;
+
+    if (!machines || !wishes || !due || fill(c, members, n, &p) < 0)
+        return -ENOMEM;
+    c->plan.automatic = c->settings.automatic;
+    c->plan.quorum = c->settings.quorum;
+    reconcile(&c->plan, machines, n, controller_now_ms());
+    for (size_t i = 0; i < n; i++) {
+        show(c, members[i], &machines[i]);
+        if (machines[i].deploy)
+            due[n_due++] = members[i];
+    }
+    deploy(c, due, n_due);
+    act_pending(c, members, n);
+    plan_again(c);
+    return 0;
+}
+
+/* --- all of it ------------------------------------------------------------------------ */
+
+static void tell_match(struct controller *c)
+{
+    json_t *now = view_match(c);
+
+    if (now && c->match_value && json_equal(now, c->match_value)) {
+        json_decref(now);
+        return;
+    }
+    json_decref(c->match_value);
+    c->match_value = json_incref(now);
+    tell(c, "match", now);
+    outlets_match_changed(c);
+}
+
+void look(struct controller *c)
+{
+    size_t n = 0;
+    CLEANUP_FREE struct member **members = directory_list(&c->directory, &n);
+
+    look_clear(c);
+    c->look_due = false;
+    if (!members)
+        return; /* without memory: at the next change */
+    if (c->has_problem && (make_match(c, members, n) < 0 || make_assignments(c) < 0))
+        return;
+    if (c->settings.assign)
+        give_names(c);
+    (void)carry_out(c, members, n);
+    for (size_t i = 0; i < n; i++)
+        tell_work(c, members[i]);
+    tell_match(c);
+    tell_status(c);
+    outlets_write(c, members, n);
+}
+
+void look_if_due(struct controller *c)
+{
+    if (c->look_due)
+        look(c);
+}

@@ -1,0 +1,552 @@
+#include "server.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "framing.h"
+#include "server-private.h"
+
+enum { MEMORY_OF_CONNECTION = 48 * 1024, JSON_DEPTH_MAX = 8, SWEEP_MS = 1000 };
+
+/* A request while it comes in. */
+struct incoming {
+    struct http_request request;
+    struct text body;
+    bool post, too_large;
+};
+
+uint64_t http_now_ms(const struct http *h)
+{
+    uint64_t usec = 0;
+
+    (void)sd_event_now(h->loop, CLOCK_MONOTONIC, &usec);
+    return usec / 1000;
+}
+
+/* --- answers ------------------------------------------------------------------ */
+
+void http_add_headers(struct MHD_Response *response)
+{
+    static const char *const headers[][2] = {
+        {"Content-Security-Policy",
+         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+         "connect-src 'self'; manifest-src 'self'; font-src 'self'; base-uri 'none'; form-action "
+         "'none'; frame-ancestors 'none'"},
+        {"X-Content-Type-Options", "nosniff"},
+        {"X-Frame-Options", "DENY"},
+        {"Referrer-Policy", "no-referrer"},
+        {"Cross-Origin-Opener-Policy", "same-origin"},
+        {"Cross-Origin-Resource-Policy", "same-origin"},
+        {"Permissions-Policy", "camera=(), geolocation=(), microphone=()"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(headers); i++)
+        (void)MHD_add_response_header(response, headers[i][0], headers[i][1]);
+}
+
+static enum MHD_Result send_answer(struct MHD_Connection *connection, const struct answer *a)
+{
+    char seconds[16];
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        a->body.size, (void *)(uintptr_t)text_str(&a->body), MHD_RESPMEM_MUST_COPY);
+    enum MHD_Result r;
+
+    if (!response)
+        return MHD_NO;
+    http_add_headers(response);
+    (void)MHD_add_response_header(response, "Cache-Control", "no-store");
+    if (a->type)
+        (void)MHD_add_response_header(response, "Content-Type", a->type);
+    if (a->allow)
+        (void)MHD_add_response_header(response, "Allow", a->allow);
+    if (a->status == 401)
+        (void)MHD_add_response_header(response, "WWW-Authenticate", "Bearer realm=\"dcop\"");
+    (void)snprintf(seconds, sizeof(seconds), "%u", a->retry_after_s);
+    if (a->retry_after_s)
+        (void)MHD_add_response_header(response, "Retry-After", seconds);
+    r = MHD_queue_response(connection, a->status, response);
+    MHD_destroy_response(response);
+    return r;
+}
+
+static enum MHD_Result send_problem(struct http *h, struct MHD_Connection *connection,
+                                    unsigned status, const char *detail)
+{
+    CLEANUP(answer_clear) struct answer a = {0};
+
+    h->counts.refused++;
+    answer_problem(&a, status, detail);
+    if (status == 503)
+        a.retry_after_s = 5;
+    return send_answer(connection, &a);
+}
+
+static enum MHD_Result send_file(struct http *h, struct MHD_Connection *connection,
+                                 const char *path)
+{
+    const struct served_file *f = files_find(h->options.files, path);
+    const char *seen =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
+    bool same = f && seen && strcmp(seen, f->tag) == 0;
+    struct MHD_Response *response;
+    enum MHD_Result r;
+
+    if (!f)
+        return send_problem(h, connection, 404, NULL);
+    response = MHD_create_response_from_buffer(
+        same ? 0 : f->bytes.size, (void *)(uintptr_t)text_str(&f->bytes), MHD_RESPMEM_MUST_COPY);
+    if (!response)
+        return MHD_NO;
+    http_add_headers(response);
+    (void)MHD_add_response_header(response, "Content-Type", f->type);
+    (void)MHD_add_response_header(response, "ETag", f->tag);
+    (void)MHD_add_response_header(response, "Cache-Control", "no-cache");
+    r = MHD_queue_response(connection, same ? 304 : 200, response);
+    MHD_destroy_response(response);
+    return r;
+}
+
+/* --- requests ----------------------------------------------------------------- */
+
+/* Each %XX once, in place.  The string would end at a NUL, and another path be
+ * served than was asked for: it becomes a control character like the others,
+ * which has_controls finds. */
+static size_t on_unescape(void *arg, struct MHD_Connection *connection, char *string)
+{
+    char *to = string;
+
+    (void)arg, (void)connection;
+    for (const char *from = string; *from; to++) {
+        unsigned byte = (unsigned char)*from;
+        int used = 1;
+
+        if (byte == '%' && isxdigit((unsigned char)from[1]) && isxdigit((unsigned char)from[2])) {
+            (void)sscanf(from + 1, "%2x", &byte);
+            used = 3;
+        }
+        *to = (char)(byte ? byte : 1);
+        from += used;
+    }
+    *to = '\0';
+    return (size_t)(to - string);
+}
+
+static bool has_controls(const char *path)
+{
+    for (; *path; path++)
+        if ((unsigned char)*path < 0x20 || *path == 0x7f)
+            return true;
+    return false;
+}
+
+static const char *header(struct MHD_Connection *connection, const char *name)
+{
+    return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
+static const char *argument(struct MHD_Connection *connection, const char *name)
+{
+    return MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+/* A page of another site, as far as its browser says so; navigation is fine. */
+static bool is_cross_site(struct MHD_Connection *connection)
+{
+    const char *site = header(connection, "Sec-Fetch-Site");
+
+    return site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0;
+}
+
+static bool is_json(const char *type)
+{
+    static const char json[] = "application/json";
+    size_t size = sizeof(json) - 1;
+
+    return type && strncasecmp(type, json, size) == 0 &&
+           (type[size] == '\0' || type[size] == ';' || type[size] == ' ');
+}
+
+/* 0, or the status that it is refused with before its body is read. */
+static unsigned refuse(const struct http *h, struct MHD_Connection *connection, const char *path,
+                       const struct routed *routed, bool post)
+{
+    const struct admission *admission = h->options.admission;
+    const char *host = header(connection, MHD_HTTP_HEADER_HOST);
+    const char *length = header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    unsigned status = framing_is_ambiguous(connection) ? 400 : admission_host(admission, host);
+
+    if (!status)
+        status = admission_origin(header(connection, "Origin"), host);
+    if (!status && routed->route != ROUTE_FILE && is_cross_site(connection))
+        status = 403;
+    if (!status && has_controls(path))
+        status = 400;
+    if (!status && routed->route == ROUTE_NONE)
+        status = 404;
+    if (!status && routed->route == ROUTE_METHOD)
+        status = 405;
+    if (!status && routed->guarded)
+        status = admission_token(admission, header(connection, MHD_HTTP_HEADER_AUTHORIZATION));
+    if (!status && length && (strlen(length) > 9 || strtoul(length, NULL, 10) > HTTP_BODY_MAX))
+        status = 413;
+    if (!status && post && !is_json(header(connection, MHD_HTTP_HEADER_CONTENT_TYPE)))
+        status = 415;
+    return status;
+}
+
+static const char *refusal_words(unsigned status)
+{
+    switch (status) {
+    case 400:
+        return "No path holds control characters.";
+    case 401:
+        return "This wants the token: the file 'token' in the service's state folder.";
+    case 403:
+        return "The request comes from another site's page.";
+    case 413:
+        return "At most 64 KiB are taken.";
+    case 415:
+        return "Send application/json.";
+    case 421:
+        return "This service is not known by that host name; --host adds one.";
+    default:
+        return NULL;
+    }
+}
+
+static enum MHD_Result refuse_with(struct http *h, struct MHD_Connection *connection,
+                                   const struct routed *routed, unsigned status)
+{
+    CLEANUP(answer_clear) struct answer a = {0};
+
+    h->counts.refused++;
+    answer_problem(&a, status, refusal_words(status));
+    if (status == 405)
+        a.allow = routed->allow;
+    return send_answer(connection, &a);
+}
+
+static enum MHD_Result answer(struct http *h, struct MHD_Connection *connection, const char *path,
+                              struct incoming *in)
+{
+    CLEANUP(answer_clear) struct answer a = {0};
+    json_t *body = NULL;
+    bool post = in->post;
+    enum MHD_Result r;
+
+    h->counts.requests++;
+    if (in->request.routed.route == ROUTE_FILE)
+        return send_file(h, connection, path);
+    if (in->request.routed.route == ROUTE_EVENTS) {
+        if (h->counts.listeners >= HTTP_LISTENERS_MAX)
+            return send_problem(h, connection, 503, "Too many listeners.");
+        return http_listen(h, connection, header(connection, "Last-Event-ID"));
+    }
+    if (post) {
+        body = in->body.size == 0
+                   ? json_object()
+                   : json_loadb(in->body.data, in->body.size, JSON_REJECT_DUPLICATES, NULL);
+        if (!json_is_object(body)) {
+            json_decref(body);
+            return send_problem(h, connection, 400, "The body is not a JSON object.");
+        }
+    }
+    in->request.format = argument(connection, "format");
+    in->request.of = argument(connection, "of");
+    in->request.after = argument(connection, "after");
+    in->request.body = body;
+    h->options.handle(&in->request, &a, h->options.arg);
+    json_decref(body);
+    if (!a.status)
+        answer_problem(&a, 500, NULL);
+    r = send_answer(connection, &a);
+    return r;
+}
+
+static struct line *line_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info ? info->socket_context : NULL;
+}
+
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *size, void **state)
+{
+    struct http *h = arg;
+    struct incoming *in = *state;
+    struct line *line = line_of(connection);
+
+    (void)version;
+    if (!in) {
+        struct routed routed;
+        unsigned status;
+
+        route_find(method, url, &routed);
+        status = refuse(h, connection, url, &routed, strcmp(method, "POST") == 0);
+        if (status)
+            return refuse_with(h, connection, &routed, status);
+        in = calloc(1, sizeof(*in));
+        if (!in)
+            return MHD_NO;
+        in->request.routed = routed;
+        in->post = strcmp(method, "POST") == 0;
+        *state = in;
+        return MHD_YES;
+    }
+    if (*size > 0) {
+        if (in->body.size + *size > HTTP_BODY_MAX)
+            in->too_large = true;
+        else
+            text_add(&in->body, data, *size);
+        *size = 0;
+        return MHD_YES;
+    }
+    if (in->too_large)
+        return refuse_with(h, connection, &in->request.routed, 413);
+    if (line && in->request.routed.route == ROUTE_EVENTS)
+        line->since_ms = 0;
+    return answer(h, connection, url, in);
+}
+
+static void on_completed(void *arg, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode code)
+{
+    struct http *h = arg;
+    struct incoming *in = *state;
+    struct line *line = line_of(connection);
+
+    (void)code;
+    if (line)
+        line->since_ms = http_now_ms(h);
+    if (!in)
+        return;
+    text_clear(&in->body);
+    free(in);
+    *state = NULL;
+}
+
+/* --- connections ---------------------------------------------------------------- */
+
+static void end_line(struct line *line)
+{
+    (void)shutdown(line->fd, SHUT_RDWR);
+    line->ended = true;
+}
+
+/* Too many wait: the one that has been idle for longest makes room. */
+static void make_room(struct http *h)
+{
+    struct line *oldest = NULL;
+    unsigned waiting = 0;
+
+    for (struct line *line = h->lines; line; line = line->next) {
+        if (!line->since_ms || line->ended)
+            continue;
+        waiting++;
+        if (!oldest || line->since_ms <= oldest->since_ms) /* the list: newest first */
+            oldest = line;
+    }
+    if (oldest && waiting > HTTP_WAITING_MAX)
+        end_line(oldest);
+}
+
+static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct http *h = arg;
+    struct line *line = *context;
+
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+        h->counts.connections++;
+        line = calloc(1, sizeof(*line));
+        if (!line || !info) {
+            free(line);
+            return;
+        }
+        *line = (struct line){.http = h, .next = h->lines, .at = &h->lines};
+        line->fd = info->connect_fd;
+        line->since_ms = http_now_ms(h);
+        if (line->next)
+            line->next->at = &line->next;
+        h->lines = line;
+        *context = line;
+        make_room(h);
+        return;
+    }
+    h->counts.connections--;
+    if (!line)
+        return;
+    if (line->next)
+        line->next->at = line->at;
+    *line->at = line->next;
+    free(line);
+    *context = NULL;
+}
+
+/* MHD's timeout starts anew with each byte: who sends one now and then is ended
+ * here. */
+static int on_sweep(sd_event_source *source, uint64_t usec, void *arg)
+{
+    struct http *h = arg;
+    uint64_t now = http_now_ms(h);
+    static const uint64_t beats = HTTP_HEARTBEAT_MS / SWEEP_MS;
+
+    for (struct line *line = h->lines; line; line = line->next)
+        if (line->since_ms && !line->ended && now - line->since_ms > HTTP_REQUEST_MS)
+            end_line(line);
+    if (usec / 1000 / SWEEP_MS % beats == 0)
+        http_wake_all(h, true);
+    (void)sd_event_source_set_time(source, (usec / 1000 / SWEEP_MS + 1) * SWEEP_MS * 1000);
+    return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* --- the loop ------------------------------------------------------------------- */
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+    struct http *h = arg;
+
+    (void)source, (void)fd, (void)events;
+    (void)MHD_run(h->daemon);
+    return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
+{
+    struct http *h = arg;
+
+    (void)source, (void)usec;
+    (void)MHD_run(h->daemon);
+    return 0;
+}
+
+static int on_kick(sd_event_source *source, void *arg)
+{
+    struct http *h = arg;
+
+    (void)source;
+    (void)MHD_run(h->daemon);
+    return 0;
+}
+
+/* Before each wait: when does MHD want to run again? */
+static int on_prepare(sd_event_source *source, void *arg)
+{
+    struct http *h = arg;
+    MHD_UNSIGNED_LONG_LONG ms;
+
+    (void)source;
+    if (MHD_get_timeout(h->daemon, &ms) != MHD_YES)
+        return sd_event_source_set_enabled(h->timer, SD_EVENT_OFF);
+    (void)sd_event_source_set_time_relative(h->timer, (uint64_t)ms * 1000);
+    return sd_event_source_set_enabled(h->timer, SD_EVENT_ONESHOT);
+}
+
+void http_kick(struct http *h)
+{
+    (void)sd_event_source_set_enabled(h->kick, SD_EVENT_ONESHOT);
+}
+
+void http_wake(struct http *h)
+{
+    http_wake_all(h, false);
+}
+
+void http_count(const struct http *h, struct http_counts *ret)
+{
+    *ret = h->counts;
+}
+
+static void log_nothing(void *arg, const char *format, va_list ap)
+{
+    (void)arg, (void)format, (void)ap;
+}
+
+static int start(struct http *h, struct error *err)
+{
+    const union MHD_DaemonInfo *info;
+    int r;
+
+    h->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, h,
+        MHD_OPTION_EXTERNAL_LOGGER, log_nothing, h, MHD_OPTION_LISTEN_SOCKET, h->options.socket,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)HTTP_PER_ADDRESS_MAX,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_SILENCE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)MEMORY_OF_CONNECTION, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, h, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, h, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, h, MHD_OPTION_END);
+    if (!h->daemon)
+        return error_sys(err, errno ? -errno : -EIO, "cannot start the HTTP server");
+    h->options.socket = -1; /* the daemon's */
+    info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    if (!info)
+        return error_set(err, -EIO, "the HTTP server has no epoll descriptor");
+    r = sd_event_add_io(h->loop, &h->io, info->epoll_fd, EPOLLIN, on_io, h);
+    if (r >= 0)
+        r = sd_event_source_set_prepare(h->io, on_prepare);
+    if (r >= 0)
+        r = sd_event_add_time(h->loop, &h->timer, CLOCK_MONOTONIC, 0, 1000, on_timer, h);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(h->timer, SD_EVENT_OFF);
+    if (r >= 0)
+        r = sd_event_add_defer(h->loop, &h->kick, on_kick, h);
+    if (r >= 0)
+        r = sd_event_add_time_relative(h->loop, &h->sweep, CLOCK_MONOTONIC, SWEEP_MS * 1000,
+                                       100 * 1000, on_sweep, h);
+    return r < 0 ? error_sys(err, r, "cannot serve HTTP") : 0;
+}
+
+int http_new(sd_event *loop, const struct http_options *options, struct http **ret,
+             struct error *err)
+{
+    CLEANUP(http_free_p) struct http *h = calloc(1, sizeof(*h));
+    int r;
+
+    if (!h) {
+        (void)close(options->socket);
+        return error_sys(err, -ENOMEM, "cannot serve HTTP");
+    }
+    h->options = *options;
+    h->loop = sd_event_ref(loop);
+    r = start(h, err);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(h);
+    return 0;
+}
+
+void http_free(struct http *h)
+{
+    if (!h)
+        return;
+    for (struct listener *l = h->listeners; l; l = l->next) {
+        if (l->suspended)
+            MHD_resume_connection(l->connection);
+        l->suspended = false;
+    }
+    (void)sd_event_source_disable_unref(h->io);
+    (void)sd_event_source_disable_unref(h->timer);
+    (void)sd_event_source_disable_unref(h->kick);
+    (void)sd_event_source_disable_unref(h->sweep);
+    if (h->daemon)
+        MHD_stop_daemon(h->daemon);
+    if (h->options.socket >= 0)
+        (void)close(h->options.socket);
+    sd_event_unref(h->loop);
+    free(h);
+}

@@ -1,0 +1,508 @@
+/* From an inventory's hosts and variables to machines. */
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "deployer/base/destination.h"
+#include "discovery/advert/advert.h"
+#include "discovery/roster/roster.h"
+#include "private.h"
+
+enum { KEY_FILE_MAX = 4096, SHOWN_MAX = 80 };
+
+/* One host on its way to be a machine. */
+struct build {
+    struct hosts_inventory *v;
+    struct hosts_vars vars;
+    const struct hosts_line *line;
+    struct host host;
+};
+
+static int no_memory(struct build *b)
+{
+    (void)error_sys(b->v->err, -ENOMEM, "cannot read the inventory");
+    return -ENOMEM;
+}
+
+/* A macro, so that also the analyzer sees that this is never a success. */
+#define fail_at(b, at, ...)                                                                        \
+    ((void)yaml_reader_fail((b)->v->y, at, (b)->v->err, __VA_ARGS__), -EBADMSG)
+
+static void add_shown(struct text *to, const char *s)
+{
+    CLEANUP_FREE char *cut = strndup(s, SHOWN_MAX);
+
+    if (cut)
+        text_add_printable(to, cut);
+    if (strlen(s) > SHOWN_MAX)
+        text_adds(to, "…");
+}
+
+static bool is_secret(enum hosts_field field)
+{
+    return field == HOSTS_PASSWORD || field == HOSTS_BECOME_PASSWORD;
+}
+
+static bool is_port(enum hosts_field field)
+{
+    return field == HOSTS_PORT || field == HOSTS_APT_PORT || field == HOSTS_PIP_PORT;
+}
+
+/* The JSON that dcop-discover writes for what Ansible must not template. */
+static const struct hosts_node *unwrap(const struct hosts_node *n, bool *unsafe)
+{
+    *unsafe = n->unsafe;
+    if (n->kind == YAML_KIND_MAP && n->count == 2 &&
+        strcmp(n->items[0]->text, "__ansible_unsafe") == 0) {
+        *unsafe = true;
+        return n->items[1];
+    }
+    return n;
+}
+
+static int fail_vault(struct build *b, const struct hosts_node *n, enum hosts_field field,
+                      const char *name)
+{
+    const char *instead = field == HOSTS_PASSWORD ? "leave it out and use --ask-pass"
+                          : field == HOSTS_BECOME_PASSWORD
+                              ? "leave it out and use --ask-become-pass"
+                              : "write it in the clear";
+
+    return fail_at(b, n->mark, "%s is encrypted with Ansible's vault, which is not read here: %s",
+                   name, instead);
+}
+
+/* A whole number in the one way that YAML and people read alike. */
+static bool is_plain_number(const struct hosts_node *n)
+{
+    return n->type == YAML_TYPE_INT && string_is_one_of(n->text, "0123456789", 1, 18) &&
+           (n->text[0] != '0' || n->size == 1);
+}
+
+/* The text of a value.  A number's is what Ansible makes of it where that is
+ * allowed; it never shows what may be a password. */
+static int read_text(struct build *b, const struct hosts_node *value, enum hosts_field field,
+                     const char *name, const char **ret)
+{
+    CLEANUP_TEXT struct text shown = TEXT_INIT;
+    bool unsafe, number = is_port(field) || is_secret(field);
+    const struct hosts_node *n = unwrap(value, &unsafe);
+
+    *ret = "";
+    if (n->vault)
+        return fail_vault(b, n, field, name);
+    if (n->kind != YAML_KIND_SCALAR)
+        return fail_at(b, n->mark, "%s must be a single text", name);
+    if (!is_secret(field))
+        add_shown(&shown, n->text);
+    if (n->type != YAML_TYPE_STRING && !(number && is_plain_number(n))) {
+        if (is_secret(field))
+            return fail_at(b, n->mark, "%s is %s in YAML; put it in quotes", name,
+                           yaml_type_words(n->type));
+        return fail_at(b, n->mark, "%s: %s is %s in YAML; quote it: \"%s\"", name, text_str(&shown),
+                       yaml_type_words(n->type), text_str(&shown));
+    }
+    if (memchr(n->text, '\0', n->size) || (memchr(n->text, '\n', n->size) && field != HOSTS_AGENT))
+        return fail_at(b, n->mark, "%s holds a NUL or a newline", name);
+    if (!unsafe && hosts_is_template(n->text))
+        return fail_at(b, n->mark,
+                       "%s is a template (\"{{\", \"{%%\" or \"{#\"), which is not evaluated here; "
+                       "write the value, or mark it: !unsafe \"…\"",
+                       name);
+    *ret = n->text;
+    return 0;
+}
+
+/* The text of a field, NULL when it is not given. */
+static int get_text(struct build *b, enum hosts_field field, const char **ret_name,
+                    const char **ret, struct yaml_mark *ret_mark)
+{
+    const struct hosts_node *n = hosts_vars_get(&b->vars, field, ret_name);
+
+    *ret = NULL;
+    *ret_mark = n ? n->mark : b->line->mark;
+    return n ? read_text(b, n, field, *ret_name, ret) : 0;
+}
+
+static int copy(struct build *b, const char *from, char **to)
+{
+    *to = strdup(from);
+    return *to ? 0 : no_memory(b);
+}
+
+static int read_address(struct build *b)
+{
+    CLEANUP_TEXT struct text shown = TEXT_INIT;
+    const char *name, *address;
+    struct yaml_mark mark;
+    int r = get_text(b, HOSTS_ADDRESS, &name, &address, &mark);
+
+    if (r < 0)
+        return r;
+    add_shown(&shown, address ? address : b->line->name);
+    if (!place_host_valid(address ? address : b->line->name))
+        return fail_at(b, mark,
+                       address ? "%s: \"%s\" is neither an address nor a host's name"
+                               : "%s \"%s\" has no ansible_host, and its own name is no address",
+                       address ? name : "the host", text_str(&shown));
+    return copy(b, address ? address : b->line->name, &b->host.address);
+}
+
+static int read_port(struct build *b)
+{
+    CLEANUP_TEXT struct text shown = TEXT_INIT;
+    const char *name, *port;
+    struct yaml_mark mark;
+    int r = get_text(b, HOSTS_PORT, &name, &port, &mark);
+
+    if (r < 0)
+        return r;
+    /* To Ansible, "a1:2222" is the host's own ansible_port. */
+    if (b->line->port && (!port || (strcmp(name, "ansible_port") == 0 &&
+                                    !b->line->vars.values[hosts_variable("ansible_port")]))) {
+        b->host.port = b->line->port;
+        return 0;
+    }
+    if (!port)
+        return 0;
+    b->host.port = place_port(port);
+    if (b->host.port)
+        return 0;
+    add_shown(&shown, port);
+    return fail_at(b, mark, "%s: \"%s\" is no port (1 to 65535)", name, text_str(&shown));
+}
+
+static int read_user(struct build *b)
+{
+    CLEANUP_TEXT struct text shown = TEXT_INIT;
+    const char *name, *user;
+    struct yaml_mark mark;
+    int r = get_text(b, HOSTS_USER, &name, &user, &mark);
+
+    if (r < 0 || !user)
+        return r;
+    if (advert_user_valid(user))
+        return copy(b, user, &b->host.user);
+    add_shown(&shown, user);
+    return fail_at(b, mark,
+                   "%s: \"%s\" is no user's name (a-z, 0-9, - and _, 32 at most, a letter or _ "
+                   "first)",
+                   name, text_str(&shown));
+}
+
+static int read_bounded(struct build *b, enum hosts_field field, size_t max, char **to)
+{
+    const char *name, *value;
+    struct yaml_mark mark;
+    int r = get_text(b, field, &name, &value, &mark);
+
+    if (r < 0 || !value)
+        return r;
+    if (!*value)
+        return fail_at(b, mark, "%s is empty; leave it out", name);
+    if (strlen(value) > max)
+        return fail_at(b, mark, "%s is longer than %zu bytes", name, max);
+    return copy(b, value, to);
+}
+
+static int check_connection(struct build *b)
+{
+    static const char *const ours[] = {"ssh", "smart", "paramiko", "paramiko_ssh",
+                                       "ansible.builtin.ssh"};
+    CLEANUP_TEXT struct text shown = TEXT_INIT;
+    const char *name, *value;
+    struct yaml_mark mark;
+    int r = get_text(b, HOSTS_CONNECTION, &name, &value, &mark);
+
+    if (r < 0 || !value)
+        return r;
+    for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+        if (strcmp(value, ours[i]) == 0)
+            return 0;
+    add_shown(&shown, value);
+    return fail_at(b, mark, "%s: \"%s\" is not possible, machines are reached by ssh only", name,
+                   text_str(&shown));
+}
+
+static int add_agent(struct build *b, struct yaml_mark at, const char *agent, size_t size)
+{
+    CLEANUP_FREE char *name = strndup(agent, size);
+    CLEANUP_TEXT struct text shown = TEXT_INIT;
+
+    if (!name)
+        return no_memory(b);
+    if (!advert_agent_valid(name, size)) {
+        add_shown(&shown, name);
+        return fail_at(b, at, "\"%s\" is no agent's name: it is %s", text_str(&shown),
+                       size == 0 ? "empty" : "too long, or holds a newline");
+    }
+    if (strings_has(&b->host.agents, name))
+        return 0;
+    if (b->host.agents.count == ADVERT_AGENTS_MAX)
+        return fail_at(b, at, "more than %d agents on one machine", ADVERT_AGENTS_MAX);
+    return strings_add(&b->host.agents, name) < 0 ? no_memory(b) : 0;
+}
+
+static int add_agent_list(struct build *b, const struct hosts_node *list, const char *name)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < list->count; i++) {
+        const char *agent;
+
+        r = read_text(b, list->items[i], HOSTS_AGENTS, name, &agent);
+        if (r == 0)
+            r = add_agent(b, list->items[i]->mark, agent, strlen(agent));
+    }
+    if (r == 0 && list->count == 0)
+        return fail_at(b, list->mark, "%s is empty", name);
+    return r;
+}
+
+/* agt_name as `pydcop agent -n` takes it: names with blanks between them. */
+static int add_agent_words(struct build *b, struct yaml_mark at, const char *words)
+{
+    static const char blanks[] = " \t\r\n";
+    int r = 0;
+
+    for (words += strspn(words, blanks); r == 0 && *words; words += strspn(words, blanks)) {
+        size_t size = strcspn(words, blanks);
+
+        r = add_agent(b, at, words, size);
+        words += size;
+    }
+    if (r == 0 && b->host.agents.count == 0)
+        return fail_at(b, at, "agt_name is empty");
+    return r;
+}
+
+static int read_agents(struct build *b)
+{
+    const char *name, *words;
+    const struct hosts_node *n = hosts_vars_get(&b->vars, HOSTS_AGENTS, &name);
+    int r;
+
+    if (!n)
+        n = hosts_vars_get(&b->vars, HOSTS_AGENT, &name);
+    if (!n)
+        return add_agent(b, b->line->mark, b->line->name, strlen(b->line->name));
+    if (n->kind == YAML_KIND_LIST)
+        return add_agent_list(b, n, name);
+    r = read_text(b, n, HOSTS_AGENT, name, &words);
+    return r < 0 ? r : add_agent_words(b, n->mark, words);
+}
+
+/* "http://ADDRESS:PORT" and what follows; nothing without a port. */
+static int read_cache(struct build *b, const char *address, enum hosts_field field,
+                      const char *path, char **to)
+{
+    CLEANUP_TEXT struct text shown = TEXT_INIT;
+    const char *name, *port;
+    struct yaml_mark mark;
+    int r = get_text(b, field, &name, &port, &mark);
+    bool v6 = strchr(address, ':') != NULL;
+
+    if (r < 0 || !port || *to)
+        return r;
+    add_shown(&shown, port);
+    if (!place_port(port))
+        return fail_at(b, mark, "%s: \"%s\" is no port (1 to 65535)", name, text_str(&shown));
+    if (asprintf(to, "http://%s%s%s:%u%s", v6 ? "[" : "", address, v6 ? "]" : "", place_port(port),
+                 path) >= 0)
+        return 0;
+    *to = NULL;
+    return no_memory(b);
+}
+
+/* As pyDCOP's playbook takes them; the first host that names some counts. */
+static int read_caches(struct build *b, struct hosts *ret)
+{
+    CLEANUP_TEXT struct text shown = TEXT_INIT;
+    const char *name, *address;
+    struct yaml_mark mark;
+    int r = get_text(b, HOSTS_CACHES, &name, &address, &mark);
+
+    if (r < 0 || !address)
+        return r;
+    add_shown(&shown, address);
+    if (!place_host_valid(address))
+        return fail_at(b, mark, "%s: \"%s\" is neither an address nor a host's name", name,
+                       text_str(&shown));
+    r = read_cache(b, address, HOSTS_APT_PORT, "", &ret->apt_proxy);
+    return r < 0 ? r
+                 : read_cache(b, address, HOSTS_PIP_PORT, "/root/pypi/+simple/", &ret->pip_index);
+}
+
+static int read_host(struct build *b)
+{
+    struct host *h = &b->host;
+    CLEANUP_TEXT struct text place = TEXT_INIT;
+    int r = check_connection(b);
+
+    if (r == 0)
+        r = read_address(b);
+    if (r == 0)
+        r = read_port(b);
+    if (r == 0)
+        r = read_user(b);
+    if (r == 0)
+        r = read_bounded(b, HOSTS_PASSWORD, HOSTS_SECRET_MAX, &h->password);
+    if (r == 0)
+        r = read_bounded(b, HOSTS_BECOME_PASSWORD, HOSTS_SECRET_MAX, &h->become_password);
+    if (r == 0)
+        r = read_bounded(b, HOSTS_KEY, KEY_FILE_MAX, &h->key);
+    if (r == 0)
+        r = read_agents(b);
+    if (r < 0)
+        return r;
+    yaml_reader_place(b->v->y, b->line->mark, &place);
+    h->place = text_take(&place);
+    h->name = strdup(b->line->name);
+    if (!h->place || !h->name || strings_add(&h->names, h->name) < 0)
+        return no_memory(b);
+    return 0;
+}
+
+/* What a machine is known by; its place in `hosts` is the same. */
+struct known {
+    struct address address; /* family 0: a name */
+};
+
+static bool is_same_machine(const struct host *a, const struct known *known_a, const struct host *b,
+                            const struct known *known_b)
+{
+    if ((a->port ? a->port : 22) != (b->port ? b->port : 22) || !string_equal(a->user, b->user))
+        return false;
+    if (known_a->address.family && known_b->address.family)
+        return address_equal(&known_a->address, &known_b->address);
+    assert(a->address && b->address); /* read_host gives each one */
+    return strcasecmp(a->address, b->address) == 0;
+}
+
+/* Adds a host's name and agents to the machine that it is. */
+static int join(struct build *b, struct host *machine)
+{
+    const struct host *h = &b->host;
+    CLEANUP_TEXT struct text name = TEXT_INIT;
+
+    if (!string_equal(h->password, machine->password) ||
+        !string_equal(h->become_password, machine->become_password) ||
+        !string_equal(h->key, machine->key)) {
+        add_shown(&name, machine->name);
+        return fail_at(b, b->line->mark,
+                       "the same machine as \"%s\" at %s (address, port and user), but with "
+                       "another password or key",
+                       text_str(&name), machine->place);
+    }
+    if (strings_add(&machine->names, h->name) < 0)
+        return no_memory(b);
+    for (size_t i = 0; i < h->agents.count; i++)
+        if (!strings_has(&machine->agents, h->agents.items[i]) &&
+            strings_add(&machine->agents, h->agents.items[i]) < 0)
+            return no_memory(b);
+    return 0;
+}
+
+static void host_clear(struct host *h)
+{
+    free(h->name);
+    strings_clear(&h->names);
+    strings_clear(&h->agents);
+    free(h->address);
+    free(h->user);
+    if (h->password)
+        explicit_bzero(h->password, strlen(h->password));
+    free(h->password);
+    if (h->become_password)
+        explicit_bzero(h->become_password, strlen(h->become_password));
+    free(h->become_password);
+    free(h->key);
+    free(h->place);
+    *h = (struct host){0};
+}
+
+void hosts_clear(struct hosts *h)
+{
+    for (size_t i = 0; i < h->count; i++)
+        host_clear(&h->items[i]);
+    free(h->items);
+    strings_clear(&h->warnings);
+    strings_clear(&h->shared);
+    free(h->apt_proxy);
+    free(h->pip_index);
+    *h = HOSTS_INIT;
+}
+
+static int add_host(struct build *b, struct hosts *to, struct known *known)
+{
+    struct known new = {0};
+
+    if (address_parse(b->host.address, &new.address) < 0)
+        new.address.family = 0;
+    for (size_t i = 0; i < to->count; i++)
+        if (is_same_machine(&to->items[i], &known[i], &b->host, &new))
+            return join(b, &to->items[i]);
+    known[to->count] = new;
+    to->items[to->count++] = b->host;
+    b->host = (struct host){0};
+    return 0;
+}
+
+/* pyDCOP would start such an agent twice, and its orchestrator take the last. */
+static int note_shared(struct hosts_inventory *v, struct hosts *h)
+{
+    CLEANUP_KEYSET struct keyset seen = {0};
+
+    for (size_t i = 0; i < h->count; i++)
+        for (size_t j = 0; j < h->items[i].agents.count; j++) {
+            const char *agent = h->items[i].agents.items[j];
+            void **slot = keyset_slot(&seen, agent, strlen(agent));
+            CLEANUP_TEXT struct text name = TEXT_INIT;
+
+            if (!slot)
+                return error_sys(v->err, -ENOMEM, "cannot read the inventory");
+            if (!*slot) {
+                *slot = &h->items[i];
+                continue;
+            }
+            add_shown(&name, agent);
+            if (strings_has(&h->shared, agent))
+                continue;
+            if (strings_add(&h->shared, agent) < 0)
+                return error_sys(v->err, -ENOMEM, "cannot read the inventory");
+            if (h->warnings.count < HOSTS_WARNINGS_MAX) {
+                CLEANUP_TEXT struct text line = TEXT_INIT;
+
+                text_add_printable(&line, h->items[i].place);
+                text_addf(&line, ": the agent \"%s\" is on another machine, too, first at %s",
+                          text_str(&name), ((struct host *)*slot)->place);
+                if (strings_add(&h->warnings, text_str(&line)) < 0)
+                    return error_sys(v->err, -ENOMEM, "cannot read the inventory");
+            }
+        }
+    return 0;
+}
+
+int hosts_build(struct hosts_inventory *v, struct hosts *ret)
+{
+    CLEANUP_FREE struct known *known = calloc(v->n_lines, sizeof(*known));
+    int r = 0;
+
+    ret->items = calloc(v->n_lines, sizeof(*ret->items));
+    if (!ret->items || !known)
+        return error_sys(v->err, -ENOMEM, "cannot read the inventory");
+    for (size_t i = 0; r == 0 && i < v->n_lines; i++) {
+        struct build b = {.v = v, .line = &v->lines[i]};
+
+        hosts_inventory_vars(v, b.line, &b.vars);
+        r = read_host(&b);
+        if (r == 0)
+            r = read_caches(&b, ret);
+        if (r == 0)
+            r = add_host(&b, ret, known);
+        host_clear(&b.host);
+    }
+    return r < 0 ? r : note_shared(v, ret);
+}

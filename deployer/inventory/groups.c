@@ -1,0 +1,407 @@
+/* An inventory's groups and hosts, as Ansible understands them
+ * (plugins/inventory/yaml.py, inventory/group.py, inventory/helpers.py). */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "name-range.h"
+#include "private.h"
+
+enum { VISITS_MAX = 100000, GROUPS_DEPTH_MAX = 32, PRIORITY_MAX = 1000000 };
+
+void hosts_inventory_clear(struct hosts_inventory *v)
+{
+    for (size_t i = 0; i < v->n_lines; i++)
+        free(v->lines[i].name);
+    free(v->lines);
+    free(v->groups);
+    keyset_clear(&v->by_name);
+    strings_clear(&v->unused);
+    *v = (struct hosts_inventory){0};
+}
+
+static int no_memory(struct hosts_inventory *v)
+{
+    return error_sys(v->err, -ENOMEM, "cannot read the inventory");
+}
+
+static int fail(struct hosts_inventory *v, const struct hosts_node *at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static int fail(struct hosts_inventory *v, const struct hosts_node *at, const char *format, ...)
+{
+    char words[ERROR_TEXT_MAX];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(words, sizeof(words), format, args);
+    va_end(args);
+    return yaml_reader_fail(v->y, at->mark, v->err, "%s", words);
+}
+
+/* A key as it may be shown; the caller frees. */
+static char *shown(const char *text)
+{
+    CLEANUP_TEXT struct text t = TEXT_INIT;
+    CLEANUP_FREE char *cut = strndup(text, 80);
+
+    if (cut)
+        text_add_printable(&t, cut);
+    if (cut && strlen(text) > strlen(cut))
+        text_adds(&t, "…");
+    return text_take(&t);
+}
+
+int hosts_warn(struct hosts_inventory *v, struct yaml_mark at, const char *format, ...)
+{
+    CLEANUP_TEXT struct text place = TEXT_INIT, line = TEXT_INIT;
+    CLEANUP_FREE char *words = NULL;
+    va_list args;
+    int r;
+
+    if (v->warnings->count == HOSTS_WARNINGS_MAX)
+        return 0;
+    yaml_reader_place(v->y, at, &place);
+    if (text_error(&place) < 0)
+        return no_memory(v);
+    *strrchr(place.data, ':') = '\0'; /* the column */
+    text_add_printable(&line, place.data);
+    va_start(args, format);
+    r = vasprintf(&words, format, args);
+    va_end(args);
+    if (r < 0) {
+        words = NULL;
+        return no_memory(v);
+    }
+    text_addf(&line, ": %s", words);
+    if (text_error(&line) < 0 || strings_add(v->warnings, text_str(&line)) < 0)
+        return no_memory(v);
+    return 0;
+}
+
+/* A group's or host's name: a string, and one that can be shown. */
+static int check_name(struct hosts_inventory *v, const struct hosts_node *n, const char *what)
+{
+    CLEANUP_FREE char *name = shown(n->text);
+
+    if (n->type != YAML_TYPE_STRING)
+        return fail(v, n, "the %s's name %s is %s in YAML; quote it: \"%s\"", what, name,
+                    yaml_type_words(n->type), name);
+    if (n->size == 0)
+        return fail(v, n, "a %s without a name", what);
+    for (size_t i = 0; i < n->size; i++)
+        if ((unsigned char)n->text[i] < ' ' || n->text[i] == 0x7f)
+            return fail(v, n, "the %s's name \"%s\" holds a control character", what, name);
+    if (hosts_is_template(n->text))
+        return fail(v, n, "the %s's name \"%s\" is a template, which is not evaluated here", what,
+                    name);
+    return 0;
+}
+
+static int find_group(const struct hosts_inventory *v, const char *name)
+{
+    for (size_t i = 0; i < v->n_groups; i++)
+        if (strcmp(v->groups[i].name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+static int add_group(struct hosts_inventory *v, const struct hosts_node *name, int *ret)
+{
+    int r = check_name(v, name, "group");
+
+    *ret = find_group(v, name->text);
+    if (r < 0 || *ret >= 0)
+        return r;
+    if (v->n_groups == HOSTS_GROUPS_MAX)
+        return fail(v, name, "more than %d groups", HOSTS_GROUPS_MAX);
+    *ret = (int)v->n_groups++;
+    v->groups[*ret] = (struct hosts_group){.name = name->text, .mark = name->mark, .priority = 1};
+    return 0;
+}
+
+/* Each key that is not used is told once. */
+static int note_unused(struct hosts_inventory *v, const struct hosts_node *key,
+                       const struct hosts_node *value)
+{
+    const char *why = hosts_unused_why(key->text, value);
+    CLEANUP_FREE char *name = shown(key->text);
+
+    if (!name)
+        return no_memory(v);
+    if (!why || v->unused.count == HOSTS_WARNINGS_MAX || strings_has(&v->unused, name))
+        return 0;
+    if (strings_add(&v->unused, name) < 0)
+        return no_memory(v);
+    return hosts_warn(v, key->mark, "%s is not used%s", name, why);
+}
+
+static int read_var(struct hosts_inventory *v, const struct hosts_node *key,
+                    const struct hosts_node *value, struct hosts_vars *to)
+{
+    int i = key->type == YAML_TYPE_STRING ? hosts_variable(key->text) : -1;
+
+    if (i < 0)
+        return note_unused(v, key, value);
+    to->values[i] = value;
+    return 0;
+}
+
+static int read_priority(struct hosts_inventory *v, const struct hosts_node *value,
+                         struct hosts_group *g)
+{
+    char *end;
+    long priority;
+
+    if (value->kind != YAML_KIND_SCALAR || value->size == 0)
+        return fail(v, value, "ansible_group_priority must be a number");
+    priority = strtol(value->text, &end, 10);
+    if (*end || priority < -PRIORITY_MAX || priority > PRIORITY_MAX)
+        return fail(v, value, "ansible_group_priority must be a number");
+    g->priority = priority;
+    return 0;
+}
+
+static int read_group_vars(struct hosts_inventory *v, const struct hosts_node *vars, size_t group)
+{
+    int r = 0;
+
+    if (vars->kind != YAML_KIND_MAP)
+        return fail(v, vars, "`vars` must be a map: NAME: VALUE");
+    for (size_t i = 0; r == 0 && i < vars->count; i += 2) {
+        const struct hosts_node *key = vars->items[i], *value = vars->items[i + 1];
+
+        if (strcmp(key->text, "ansible_group_priority") == 0)
+            r = read_priority(v, value, &v->groups[group]);
+        else
+            r = read_var(v, key, value, &v->groups[group].vars);
+    }
+    return r;
+}
+
+/* The host, made when the file has not named it before. */
+static int add_line(struct hosts_inventory *v, const struct hosts_node *at, const char *name,
+                    uint16_t port, struct hosts_line **ret)
+{
+    void *there = keyset_find(&v->by_name, name, strlen(name));
+    struct hosts_line *line;
+    void **slot;
+
+    if (there) {
+        *ret = &v->lines[(uintptr_t)there - 1];
+        return 0;
+    }
+    if (v->n_lines == HOSTS_MAX)
+        return fail(v, at, "more than %d hosts", HOSTS_MAX);
+    if ((v->n_lines & (v->n_lines - 1)) == 0) {
+        line = reallocarray(v->lines, v->n_lines ? v->n_lines * 2 : 1, sizeof(*line));
+        if (!line)
+            return no_memory(v);
+        v->lines = line;
+    }
+    line = &v->lines[v->n_lines];
+    *line = (struct hosts_line){.name = strdup(name), .mark = at->mark, .port = port};
+    slot = line->name ? keyset_slot(&v->by_name, line->name, strlen(line->name)) : NULL;
+    if (!slot) {
+        free(line->name);
+        return no_memory(v);
+    }
+    *slot = (void *)(uintptr_t)(++v->n_lines);
+    *ret = line;
+    return 0;
+}
+
+static int read_host(struct hosts_inventory *v, const struct hosts_node *key,
+                     const struct hosts_node *value, size_t group)
+{
+    CLEANUP_STRINGS struct strings names = {0};
+    CLEANUP_FREE char *name = shown(key->text);
+    struct hosts_vars vars = {0};
+    const char *what;
+    uint16_t port;
+    int r = check_name(v, key, "host");
+
+    if (r < 0)
+        return r;
+    what = hosts_name_expand(key->text, &names, &port);
+    if (what)
+        return fail(v, key, "the host's name \"%s\" %s", name, what);
+    if (value && !hosts_node_is_null(value) && value->kind != YAML_KIND_MAP)
+        return fail(v, value, "what stands below the host \"%s\" must be a map: NAME: VALUE", name);
+    for (size_t i = 0; value && r == 0 && i < value->count; i += 2)
+        r = read_var(v, value->items[i], value->items[i + 1], &vars);
+    for (size_t i = 0; r == 0 && i < names.count; i++) {
+        struct hosts_line *line = NULL;
+
+        r = add_line(v, key, names.items[i], port, &line);
+        if (r < 0)
+            return r;
+        line->groups[group] = true;
+        hosts_vars_merge(&line->vars, &vars);
+    }
+    return r;
+}
+
+static int read_group(struct hosts_inventory *v, const struct hosts_node *name,
+                      const struct hosts_node *data, int parent, unsigned depth);
+
+/* `hosts` or `children`: a map, or one name alone. */
+static int read_members(struct hosts_inventory *v, const char *section,
+                        const struct hosts_node *data, size_t group, unsigned depth)
+{
+    bool hosts = strcmp(section, "hosts") == 0;
+    int r = 0;
+
+    if (data->kind == YAML_KIND_SCALAR && data->type == YAML_TYPE_STRING)
+        return hosts ? read_host(v, data, NULL, group)
+                     : read_group(v, data, NULL, (int)group, depth + 1);
+    if (data->kind != YAML_KIND_MAP)
+        return fail(v, data, "`%s` must be a map: each name with a \":\" behind it%s", section,
+                    data->kind == YAML_KIND_LIST ? ", and no \"- \" before it" : "");
+    for (size_t i = 0; r == 0 && i < data->count; i += 2)
+        r = hosts ? read_host(v, data->items[i], data->items[i + 1], group)
+                  : read_group(v, data->items[i], data->items[i + 1], (int)group, depth + 1);
+    return r;
+}
+
+static int read_section(struct hosts_inventory *v, const struct hosts_node *key,
+                        const struct hosts_node *value, size_t group, unsigned depth)
+{
+    CLEANUP_FREE char *name = shown(key->text);
+    bool members = strcmp(key->text, "hosts") == 0 || strcmp(key->text, "children") == 0;
+
+    if (members || strcmp(key->text, "vars") == 0) {
+        if (hosts_node_is_null(value))
+            return 0;
+        return members ? read_members(v, key->text, value, group, depth)
+                       : read_group_vars(v, value, group);
+    }
+    if (!name)
+        return no_memory(v);
+    if (strings_has(&v->unused, name) || v->unused.count == HOSTS_WARNINGS_MAX)
+        return 0;
+    if (strings_add(&v->unused, name) < 0)
+        return no_memory(v);
+    return hosts_warn(v, key->mark,
+                      "%s is not used (in a group there can be `hosts`, `children` and `vars`)",
+                      name);
+}
+
+/* Recursion ends at GROUPS_DEPTH_MAX; what aliases repeat, at VISITS_MAX. */
+static int read_group(struct hosts_inventory *v, const struct hosts_node *name,
+                      const struct hosts_node *data, int parent, unsigned depth)
+{
+    CLEANUP_FREE char *as_shown = shown(name->text);
+    int group, r = add_group(v, name, &group);
+
+    if (r < 0)
+        return r;
+    if (depth > GROUPS_DEPTH_MAX)
+        return fail(v, name, "more than %d groups in one another", GROUPS_DEPTH_MAX);
+    if (v->visits++ > VISITS_MAX)
+        return fail(v, name, "more than %d groups, what aliases repeat included", VISITS_MAX);
+    if (parent >= 0 && group == 0)
+        return fail(v, name, "`all` cannot be inside of another group");
+    if (parent >= 0)
+        v->groups[group].parents[parent] = true;
+    if (!data || hosts_node_is_null(data))
+        return 0;
+    if (data->kind != YAML_KIND_MAP)
+        return fail(v, data, "the group \"%s\" must be a map, with `hosts`, `children` or `vars`",
+                    as_shown);
+    for (size_t i = 0; r == 0 && i < data->count; i += 2)
+        r = read_section(v, data->items[i], data->items[i + 1], (size_t)group, depth);
+    return r;
+}
+
+/* Depths, and of each group all that are above it: longest ways, so at most as
+ * many rounds as there are groups, unless one is above itself. */
+static int settle(struct hosts_inventory *v)
+{
+    bool changed = true;
+
+    for (size_t g = 1; g < v->n_groups; g++)
+        v->groups[g].parents[0] = true;
+    for (size_t round = 0; changed; round++) {
+        changed = false;
+        for (size_t g = 0; g < v->n_groups; g++)
+            for (size_t p = 0; p < v->n_groups; p++) {
+                struct hosts_group *child = &v->groups[g], *parent = &v->groups[p];
+
+                if (!child->parents[p] || child->depth > parent->depth)
+                    continue;
+                if (round > v->n_groups) {
+                    CLEANUP_FREE char *name = shown(child->name);
+
+                    return yaml_reader_fail(v->y, child->mark, v->err,
+                                            "the group \"%s\" is inside of itself", name);
+                }
+                child->depth = parent->depth + 1;
+                changed = true;
+            }
+    }
+    return 0;
+}
+
+/* What is above what is above; parents first, by their depth. */
+static void spread(struct hosts_inventory *v)
+{
+    for (unsigned depth = 1; depth <= v->n_groups; depth++)
+        for (size_t g = 0; g < v->n_groups; g++)
+            for (size_t p = 0; v->groups[g].depth == depth && p < v->n_groups; p++)
+                for (size_t q = 0; v->groups[g].parents[p] && q < v->n_groups; q++)
+                    v->groups[g].parents[q] |= v->groups[p].parents[q];
+}
+
+int hosts_inventory_fill(struct hosts_inventory *v, const struct hosts_node *root)
+{
+    int r = 0;
+
+    v->groups = calloc(HOSTS_GROUPS_MAX, sizeof(*v->groups));
+    if (!v->groups)
+        return no_memory(v);
+    v->groups[v->n_groups++] = (struct hosts_group){.name = "all", .priority = 1};
+    for (size_t i = 0; r == 0 && i < root->count; i += 2)
+        r = read_group(v, root->items[i], root->items[i + 1], -1, 0);
+    if (r == 0)
+        r = settle(v);
+    if (r == 0)
+        spread(v);
+    if (r == 0 && v->n_lines == 0)
+        r = fail(v, root, "there is no host in it");
+    return r;
+}
+
+/* Whether a's variables count less than b's (Ansible's sort_groups). */
+static bool is_before(const struct hosts_group *a, const struct hosts_group *b)
+{
+    if (a->depth != b->depth)
+        return a->depth < b->depth;
+    if (a->priority != b->priority)
+        return a->priority < b->priority;
+    return strcmp(a->name, b->name) < 0;
+}
+
+void hosts_inventory_vars(const struct hosts_inventory *v, const struct hosts_line *line,
+                          struct hosts_vars *ret)
+{
+    bool in[HOSTS_GROUPS_MAX] = {true}; /* everything is in `all` */
+
+    for (size_t g = 0; g < v->n_groups; g++)
+        for (size_t p = 0; line->groups[g] && p < v->n_groups; p++)
+            in[p] = in[p] || p == g || v->groups[g].parents[p];
+    *ret = (struct hosts_vars){0};
+    for (;;) {
+        size_t least = v->n_groups;
+
+        for (size_t g = 0; g < v->n_groups; g++)
+            if (in[g] && (least == v->n_groups || is_before(&v->groups[g], &v->groups[least])))
+                least = g;
+        if (least == v->n_groups)
+            break;
+        hosts_vars_merge(ret, &v->groups[least].vars);
+        in[least] = false;
+    }
+    hosts_vars_merge(ret, &line->vars);
+}

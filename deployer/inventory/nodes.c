@@ -1,0 +1,345 @@
+#include "nodes.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "discovery/base/keyset.h"
+
+struct hosts_anchor {
+    char *name;
+    struct hosts_node *node;
+};
+
+struct build {
+    struct yaml_reader *y;
+    struct hosts_tree *t;
+    struct error *err;
+    struct hosts_node *open; /* the innermost list or map without an end yet; NULL: none */
+};
+
+static void node_free(struct hosts_node *n)
+{
+    if (n->text) {
+        explicit_bzero(n->text, n->size);
+        free(n->text);
+    }
+    free(n->items);
+    free(n);
+}
+
+void hosts_tree_clear(struct hosts_tree *t)
+{
+    for (struct hosts_node *next; t->nodes; t->nodes = next) {
+        next = t->nodes->next;
+        node_free(t->nodes);
+    }
+    for (size_t i = 0; i < t->n_anchors; i++)
+        free(t->anchors[i].name);
+    free(t->anchors);
+    *t = (struct hosts_tree){0};
+}
+
+static int no_memory(struct build *b)
+{
+    (void)error_sys(b->err, -ENOMEM, "cannot read the inventory");
+    return -ENOMEM;
+}
+
+/* A macro, so that also the analyzer sees that this is never a success. */
+#define fail_at(b, at, ...) ((void)yaml_reader_fail((b)->y, at, (b)->err, __VA_ARGS__), -EBADMSG)
+
+bool hosts_node_is_null(const struct hosts_node *n)
+{
+    return n->kind == YAML_KIND_SCALAR && n->type == YAML_TYPE_NULL;
+}
+
+const struct hosts_node *hosts_node_get(const struct hosts_node *map, const char *key)
+{
+    for (size_t i = 0; map->kind == YAML_KIND_MAP && i + 1 < map->count; i += 2)
+        if (map->items[i]->type == YAML_TYPE_STRING && strcmp(map->items[i]->text, key) == 0)
+            return map->items[i + 1];
+    return NULL;
+}
+
+static int count_node(struct build *b, struct yaml_mark mark)
+{
+    if (b->t->n_nodes++ < HOSTS_NODES_MAX)
+        return 0;
+    return fail_at(b, mark, "more than %d values, merged ones included", HOSTS_NODES_MAX);
+}
+
+static int node_add(struct build *b, struct hosts_node *to, struct hosts_node *item)
+{
+    if ((to->count & (to->count - 1)) == 0) {
+        struct hosts_node **items =
+            reallocarray(to->items, to->count ? to->count * 2 : 1, sizeof(struct hosts_node *));
+
+        if (!items)
+            return no_memory(b);
+        to->items = items;
+    }
+    to->items[to->count++] = item;
+    return count_node(b, item->mark);
+}
+
+/* Tags that Ansible's loader adds to PyYAML's. */
+static bool take_tag(struct hosts_node *n, const char *tag)
+{
+    if (!tag)
+        return false;
+    n->unsafe = strcmp(tag, "!unsafe") == 0;
+    n->vault = strcmp(tag, "!vault") == 0 || strcmp(tag, "!vault-encrypted") == 0;
+    return n->unsafe || n->vault;
+}
+
+static int fill_scalar(struct build *b, struct hosts_node *n, const struct yaml_item *item)
+{
+    const char *words;
+
+    n->text = malloc(item->size + 1);
+    if (!n->text)
+        return no_memory(b);
+    memcpy(n->text, item->text, item->size);
+    n->text[item->size] = '\0';
+    n->size = item->size;
+    if (take_tag(n, item->tag))
+        return 0; /* a string */
+    words = yaml_scalar_type(item, &n->type);
+    return words ? fail_at(b, item->mark, "this value %s", words) : 0;
+}
+
+static int make_node(struct build *b, const struct yaml_item *item, struct hosts_node **ret)
+{
+    struct hosts_node *n = calloc(1, sizeof(*n));
+    const char *words;
+
+    if (!n)
+        return no_memory(b);
+    n->next = b->t->nodes;
+    b->t->nodes = n;
+    n->kind = item->kind;
+    n->mark = item->mark;
+    *ret = n;
+    if (n->kind == YAML_KIND_SCALAR)
+        return fill_scalar(b, n, item);
+    n->open = true;
+    if (yaml_is_other(item) || yaml_is_tuple(item))
+        return fail_at(b, item->mark, "an inventory holds plain lists and maps");
+    words = take_tag(n, item->tag) ? NULL : yaml_collection_check(item);
+    return words ? fail_at(b, item->mark, "this value %s", words) : 0;
+}
+
+static struct hosts_anchor *find_anchor(const struct hosts_tree *t, const char *name)
+{
+    for (size_t i = 0; i < t->n_anchors; i++)
+        if (strcmp(t->anchors[i].name, name) == 0)
+            return &t->anchors[i];
+    return NULL;
+}
+
+static int keep_anchor(struct build *b, const struct yaml_item *item, struct hosts_node *n)
+{
+    struct hosts_tree *t = b->t;
+    struct hosts_anchor *first = find_anchor(t, item->anchor);
+    CLEANUP_TEXT struct text place = TEXT_INIT;
+
+    if (first) {
+        yaml_reader_place(b->y, first->node->mark, &place);
+        return fail_at(b, item->mark, "the anchor &%s is given twice, first at %s", item->anchor,
+                       text_str(&place));
+    }
+    if (t->n_anchors == HOSTS_ANCHORS_MAX)
+        return fail_at(b, item->mark, "more than %d anchors", HOSTS_ANCHORS_MAX);
+    if (!t->anchors && !(t->anchors = calloc(HOSTS_ANCHORS_MAX, sizeof(*t->anchors))))
+        return no_memory(b);
+    t->anchors[t->n_anchors].name = strdup(item->anchor);
+    if (!t->anchors[t->n_anchors].name)
+        return no_memory(b);
+    t->anchors[t->n_anchors++].node = n;
+    return 0;
+}
+
+static int resolve_alias(struct build *b, const struct yaml_item *item, struct hosts_node **ret)
+{
+    const struct hosts_anchor *a = find_anchor(b->t, item->anchor);
+
+    if (!a)
+        return fail_at(b, item->mark, "no anchor &%s before this *%s", item->anchor, item->anchor);
+    if (a->node->open)
+        return fail_at(b, item->mark, "*%s stands in what it stands for", item->anchor);
+    *ret = a->node;
+    return 0;
+}
+
+/* A key's bytes, the same for the same key. */
+static const char *key_text(const struct hosts_node *key)
+{
+    return key->text;
+}
+
+/* What flatten_mapping makes of a map: `pairs` without those in `seen`, last
+ * wins, first place counts. */
+static int put_pair(struct build *b, struct keyset *seen, struct hosts_node *to,
+                    struct hosts_node *key, struct hosts_node *value)
+{
+    void **slot = keyset_slot(seen, key_text(key), key->size);
+    int r;
+
+    if (!slot)
+        return no_memory(b);
+    if (*slot) { /* an index, from 1 */
+        size_t at = (size_t)(uintptr_t)*slot - 1;
+
+        assert(to->items && at + 1 < to->count);
+        to->items[at] = key;
+        to->items[at + 1] = value;
+        return count_node(b, key->mark);
+    }
+    *slot = (void *)(uintptr_t)(to->count + 1);
+    r = node_add(b, to, key);
+    return r < 0 ? r : node_add(b, to, value);
+}
+
+static int put_map(struct build *b, struct keyset *seen, struct hosts_node *to,
+                   const struct hosts_node *from, struct yaml_mark mark)
+{
+    int r = 0;
+
+    if (from->kind != YAML_KIND_MAP)
+        return fail_at(b, mark, "only a map, or a list of maps, can be merged");
+    for (size_t i = 0; r == 0 && i + 1 < from->count; i += 2)
+        r = put_pair(b, seen, to, from->items[i], from->items[i + 1]);
+    return r;
+}
+
+static bool is_merge(const struct hosts_node *key)
+{
+    return key->type == YAML_TYPE_MERGE;
+}
+
+static int check_doubles(struct build *b, const struct hosts_node *map)
+{
+    CLEANUP_KEYSET struct keyset seen = {0};
+    CLEANUP_TEXT struct text shown = TEXT_INIT, place = TEXT_INIT;
+
+    for (size_t i = 0; i < map->count; i += 2) {
+        struct hosts_node *key = map->items[i], *first;
+        void **slot = keyset_slot(&seen, key_text(key), key->size);
+
+        if (!slot)
+            return no_memory(b);
+        first = *slot;
+        *slot = key;
+        if (!first || is_merge(key))
+            continue;
+        text_add_printable(&shown, key->text);
+        yaml_reader_place(b->y, first->mark, &place);
+        return fail_at(b, key->mark,
+                       "\"%.80s\" is given twice, first at %s; Ansible would drop the "
+                       "first",
+                       text_str(&shown), text_str(&place));
+    }
+    return 0;
+}
+
+/* At a map's end: what it merges, lists from behind, then its own pairs. */
+static int flatten(struct build *b, struct hosts_node *map)
+{
+    CLEANUP_KEYSET struct keyset seen = {0};
+    struct hosts_node flat = {0};
+    bool merges = false;
+    int r = check_doubles(b, map);
+
+    for (size_t i = 0; i < map->count; i += 2)
+        merges = merges || is_merge(map->items[i]);
+    if (r < 0 || !merges)
+        return r;
+    for (size_t i = 0; r == 0 && i < map->count; i += 2) {
+        const struct hosts_node *value = map->items[i + 1];
+
+        if (!is_merge(map->items[i]))
+            continue;
+        if (value->kind != YAML_KIND_LIST)
+            r = put_map(b, &seen, &flat, value, map->items[i]->mark);
+        for (size_t j = value->kind == YAML_KIND_LIST ? value->count : 0; r == 0 && j > 0; j--)
+            r = put_map(b, &seen, &flat, value->items[j - 1], map->items[i]->mark);
+    }
+    for (size_t i = 0; r == 0 && i < map->count; i += 2)
+        if (!is_merge(map->items[i]))
+            r = put_pair(b, &seen, &flat, map->items[i], map->items[i + 1]);
+    if (r < 0) {
+        free(flat.items);
+        return r;
+    }
+    free(map->items);
+    map->items = flat.items;
+    map->count = flat.count;
+    return 0;
+}
+
+static int put(struct build *b, const struct yaml_item *item, struct hosts_node *n)
+{
+    struct hosts_node *into = b->open;
+
+    if (!into) {
+        b->t->root = n;
+        return 0;
+    }
+    if (into->kind == YAML_KIND_MAP && into->count % 2 == 0 && n->kind != YAML_KIND_SCALAR)
+        return fail_at(b, item->mark, "a list or map cannot be a key");
+    return node_add(b, into, n);
+}
+
+static int take_item(struct build *b, const struct yaml_item *item)
+{
+    struct hosts_node *n = NULL;
+    int r;
+
+    if (item->kind == YAML_KIND_CLOSE) {
+        n = b->open;
+        assert(n); /* the reader closes only what it opened */
+        b->open = n->up;
+        n->up = NULL;
+        n->open = false;
+        return n->kind == YAML_KIND_MAP ? flatten(b, n) : 0;
+    }
+    if (item->kind == YAML_KIND_ALIAS) {
+        r = resolve_alias(b, item, &n);
+        return r < 0 ? r : put(b, item, n);
+    }
+    r = make_node(b, item, &n);
+    if (r == 0)
+        r = put(b, item, n);
+    if (r == 0 && item->anchor)
+        r = keep_anchor(b, item, n);
+    if (r == 0 && n->open) {
+        n->up = b->open;
+        b->open = n;
+    }
+    return r;
+}
+
+int hosts_tree_read(struct yaml_reader *y, struct hosts_tree *ret, struct error *err)
+{
+    CLEANUP(hosts_tree_clear) struct hosts_tree t = {0};
+    struct build b = {.y = y, .t = &t, .err = err};
+    struct yaml_item item;
+    int r;
+
+    for (;;) {
+        r = yaml_reader_next(y, &item, err);
+        if (r < 0)
+            return r;
+        if (item.kind == YAML_KIND_END)
+            break;
+        r = take_item(&b, &item);
+        if (r < 0)
+            return r;
+    }
+    *ret = t;
+    t = (struct hosts_tree){0};
+    return 0;
+}

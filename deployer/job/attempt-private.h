@@ -1,0 +1,69 @@
+/*
+ * One job while it runs: what job.c and its parts share.  The parts are the
+ * settings that a machine is told (job-settings.c), its way to the caches
+ * (job-caches.c), and the words for a machine that gave up (job-explain.c).
+ *
+ * All of it belongs to the worker that runs the job.
+ */
+#pragma once
+
+#include "attempt.h"
+#include "deployer/base/line-splitter.h"
+#include "deployer/ssh/forward.h"
+
+struct job_run {
+    const struct job *job;
+    struct session *session;
+    job_listener *listener;
+    void *arg;
+    char nonce[STEPWIRE_NONCE_LENGTH + 1];
+    struct stepwire wire;
+    struct text settings;
+    bool scanned;                          /* the host key is known, which is all that was wanted */
+    bool may_have_password;                /* the machine's pin is one that passwords go by */
+    bool password_sent;                    /* to sudo */
+    struct text noise;                     /* the start of standard output, until the hello */
+    struct text complaints;                /* the tail of standard error */
+    struct text why;                       /* the words of the step that failed */
+    struct text others;                    /* what answered at its addresses and was not it */
+    struct lines output, errors;           /* of a command, once it streams */
+    struct gate_rules gate;                /* of the forward to the caches */
+    char token[STEPWIRE_NONCE_LENGTH + 1]; /* this run's and this machine's; "": not yet */
+    unsigned port;                         /* of the machine, which leads to the caches */
+    struct text caches;                    /* what it is told of them */
+    struct text left;                      /* the steps that a stopped run has left */
+    struct text stop;                      /* what tells the machine to stop */
+    bool planned;                          /* it has steps, between which it can stop */
+    bool at_work;                          /* on one of them */
+    bool ended, changed, failed, would_change, stopped;
+    bool whole;                  /* no delta this time */
+    bool delta_sent;             /* and nothing was heard of the bundle's own since */
+    int problem;                 /* negative errno from within a handler */
+    struct unfetched *unfetched; /* filled instead of told; NULL: told */
+    struct error error;
+};
+
+/* Never NULL: borrowed from the job. */
+const char *job_user(const struct job *job);
+
+/* What sudo gets, if the machine may have it: the machine's own, or the run's;
+ * NULL: none. */
+const struct secret *job_become_password(const struct job *job);
+
+/* To the job's listener. */
+void job_tell(struct job_run *run, const struct job_event *event);
+
+/* The machine has something to fetch: the forward is asked for, once, and
+ * job_on_forwarded tells the machine, which waits for it, what came of it. */
+void job_on_want(struct job_run *run);
+
+/* `arg` is the struct job_run; port 0: its sshd forwards nothing. */
+void job_on_forwarded(unsigned port, void *arg);
+
+/* The command ended with `status` before the steps could say why: always a
+ * negative errno, with words.  It edits the complaints that were kept. */
+int job_explain_boot(struct job_run *run, int status, struct error *err);
+
+/* A run on the machine does not end with the connection: adds that to the
+ * words of `code`, when a step is at work. */
+void job_tell_what_goes_on(const struct job_run *run, int code, struct error *err);

@@ -1,0 +1,68 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "attempt-private.h"
+
+static void add_cache(struct job_run *run, const char *key, const struct upstream *u,
+                      const struct address *local)
+{
+    CLEANUP_TEXT struct text url = TEXT_INIT;
+    char userinfo[sizeof(GATE_USER) + 1 + GATE_TOKEN_LENGTH];
+
+    if (u->size == 0 && !u->https)
+        return;
+    (void)snprintf(userinfo, sizeof(userinfo), GATE_USER ":%s", run->token);
+    upstream_add_url(u, local ? NULL : userinfo, run->port, local, &url);
+    job_add_setting(&run->caches, key, text_str(&url));
+    explicit_bzero(userinfo, sizeof(userinfo));
+    text_wipe(&url);
+    url = TEXT_INIT;
+}
+
+static const char no_forwarding[] =
+    "its sshd forwards no port (AllowTcpForwarding or PermitListen in sshd_config there), so the "
+    "caches cannot be reached through the connection: set `AllowTcpForwarding remote` there, or "
+    "deploy with --cache-direct, and it asks them over the network";
+
+void job_on_forwarded(unsigned port, void *arg)
+{
+    struct job_run *run = arg;
+    const struct upstreams *all = run->job->common->upstreams;
+    struct address local;
+    bool direct = port == 0 && all && all->direct && session_local(run->session, &local) == 0;
+
+    run->port = port;
+    if (port > 0 || direct || (all && !upstreams_forwarded(all))) {
+        add_cache(run, "apt_proxy", &all->apt, direct ? &local : NULL);
+        add_cache(run, "pip_index", &all->pip, direct ? &local : NULL);
+    } else if (all) {
+        struct stepwire_event note = {
+            .kind = STEPWIRE_NOTE, .name = "", .detail = no_forwarding, .lines = ""};
+
+        job_tell(run, &(struct job_event){.kind = JOB_STEP, .step = &note});
+        job_add_setting(&run->caches, "no_cache", no_forwarding);
+    }
+    text_addf(&run->caches, "end %s\n", run->nonce);
+    (void)session_send(run->session, run->caches.data, run->caches.size);
+}
+
+void job_on_want(struct job_run *run)
+{
+    const struct upstreams *all = run->job->common->upstreams;
+    struct forward_options options = {.rules = &run->gate, .upstreams = all};
+
+    if (run->caches.size > 0 || *run->token)
+        return; /* it was told, or will be */
+    if (!all || !upstreams_forwarded(all) || job_make_nonce(run->token) < 0) {
+        job_on_forwarded(0, run);
+        return;
+    }
+    run->gate = (struct gate_rules){.apt = all->apt.size > 0,
+                                    .pip = all->pip.size > 0,
+                                    .pip_host = all->pip_host,
+                                    .own = &all->own,
+                                    .ports = &all->ports};
+    gate_credential(run->token, run->gate.credential);
+    if (session_forward(run->session, &options) < 0)
+        job_on_forwarded(0, run);
+}

@@ -1,0 +1,482 @@
+#include "progress.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "private.h"
+
+static const char *const result_names[] = {
+    [PROGRESS_OK] = "ok",         [PROGRESS_CHANGE] = "change",   [PROGRESS_CHANGED] = "changed",
+    [PROGRESS_FAILED] = "failed", [PROGRESS_SKIPPED] = "skipped",
+};
+
+static const char *const kind_names[] = {
+    [PROGRESS_CONNECTING] = "connecting",
+    [PROGRESS_CHECKING] = "checking",
+    [PROGRESS_SENDING] = "sending",
+    [PROGRESS_PLAN] = "plan",
+    [PROGRESS_START] = "start",
+    [PROGRESS_RESULT] = "step",
+    [PROGRESS_NOTE] = "note",
+    [PROGRESS_UNREACHABLE] = "unreachable",
+    [PROGRESS_BROKEN] = "failed",
+    [PROGRESS_SKIP] = "skipped",
+    [PROGRESS_DONE] = "done",
+};
+
+struct progress *progress_new(const struct progress_options *options)
+{
+    struct progress *p = calloc(1, sizeof(*p));
+
+    if (!p)
+        return NULL;
+    p->options = *options;
+    progress_resize(p, options->width, options->height);
+    /* Nothing but failures: there is nothing to draw. */
+    if (options->quiet && options->format == PROGRESS_TERMINAL)
+        p->options.format = PROGRESS_PLAIN;
+    return p;
+}
+
+void progress_free(struct progress *p)
+{
+    if (!p)
+        return;
+    for (size_t i = 0; i < p->count; i++) {
+        free(p->machines[i].label);
+        free(p->machines[i].host);
+        free(p->machines[i].step);
+        free(p->machines[i].detail);
+        free(p->machines[i].lines);
+    }
+    free(p->machines);
+    free(p->widths);
+    text_clear(&p->out);
+    free(p);
+}
+
+static char *printable(const char *string)
+{
+    CLEANUP_TEXT struct text t = TEXT_INIT;
+
+    text_add_printable(&t, string);
+    return text_take(&t);
+}
+
+int progress_add_machine(struct progress *p, const char *label, const char *host, size_t *ret_index)
+{
+    struct progress_machine *machines;
+    struct progress_machine m = {.label = printable(label)};
+
+    m.host = host ? printable(host) : NULL;
+    machines = reallocarray(p->machines, p->count + 1, sizeof(*machines));
+    if (machines)
+        p->machines = machines;
+    if (!machines || !m.label || (host && !m.host)) {
+        free(m.label);
+        free(m.host);
+        return -ENOMEM;
+    }
+    machines[p->count] = m;
+    *ret_index = p->count++;
+    p->dirty = true;
+    return 0;
+}
+
+/* --- text that all writers need --------------------------------------------- */
+
+void add_spaces(struct text *t, size_t n)
+{
+    while (n-- > 0)
+        text_addc(t, ' ');
+}
+
+void add_fit(struct text *t, const char *string, size_t columns)
+{
+    size_t used = 0, left = strlen(string);
+
+    if (text_width(string) <= columns) {
+        text_adds(t, string);
+        return;
+    }
+    while (left > 0 && columns > 0) {
+        uint32_t c;
+        size_t n = utf8_decode(string, left, &c), w;
+        char one[8] = "";
+
+        n = n ? n : 1;
+        memcpy(one, string, n);
+        w = text_width(one);
+        if (used + w > columns - 1)
+            break;
+        text_add(t, string, n);
+        used += w;
+        string += n;
+        left -= n;
+    }
+    if (columns > 0)
+        text_adds(t, "…");
+}
+
+void add_duration(struct text *t, uint64_t ms)
+{
+    unsigned long long s = ms / 1000;
+
+    if (s < 60)
+        text_addf(t, "%llu.%llu s", s, (unsigned long long)(ms % 1000 / 100));
+    else
+        text_addf(t, "%llu min %02llu s", s / 60, s % 60);
+}
+
+void add_last_lines(struct text *t, const char *prefix, const char *lines)
+{
+    size_t size = lines ? strlen(lines) : 0, shown = 0;
+    const char *start;
+
+    while (size > 0 && lines[size - 1] == '\n')
+        size--;
+    if (size == 0)
+        return;
+    for (start = lines + size; start > lines; start--)
+        if (start[-1] == '\n' && ++shown == PROGRESS_LINES_SHOWN)
+            break;
+    while (start < lines + size) {
+        size_t n = strcspn(start, "\n");
+        CLEANUP_FREE char *line = NULL;
+
+        if (start + n > lines + size)
+            n = (size_t)(lines + size - start);
+        line = strndup(start, n);
+        text_adds(t, prefix);
+        text_add_printable(t, line ? line : "");
+        text_addc(t, '\n');
+        start += n + 1;
+    }
+}
+
+void add_machine(struct text *t, const struct progress_machine *m)
+{
+    text_adds(t, m->label);
+    if (m->host && strcmp(m->host, m->label) != 0)
+        text_addf(t, " %s", m->host);
+}
+
+void add_coloured(struct text *t, bool colour, enum progress_colour which, const char *string)
+{
+    static const char *const codes[] = {
+        [COLOUR_NONE] = "",           [COLOUR_RED] = "\033[31m", [COLOUR_GREEN] = "\033[32m",
+        [COLOUR_YELLOW] = "\033[33m", [COLOUR_DIM] = "\033[2m",
+    };
+    bool really = colour && which != COLOUR_NONE;
+
+    text_adds(t, really ? codes[which] : "");
+    text_adds(t, string);
+    text_adds(t, really ? "\033[0m" : "");
+}
+
+static void flush(struct progress *p)
+{
+    if (p->out.size && p->options.write)
+        p->options.write(p->out.data, p->out.size, p->options.arg);
+    text_reset(&p->out);
+}
+
+/* --- events into the model --------------------------------------------------- */
+
+static void replace(char **to, const char *from)
+{
+    char *copy = from ? strdup(from) : NULL;
+
+    free(*to);
+    *to = copy;
+}
+
+static void end(struct progress *p, struct progress_machine *m, enum machine_outcome outcome)
+{
+    m->phase = PHASE_ENDED;
+    m->outcome = outcome;
+    m->ended_ms = p->now_ms;
+}
+
+static void take_result(struct progress_machine *m, const struct progress_event *e)
+{
+    m->phase = PHASE_RUNNING;
+    m->done += e->result != PROGRESS_SKIPPED; /* the bar stops where it failed */
+    switch (e->result) {
+    case PROGRESS_OK:
+        m->ok++;
+        break;
+    case PROGRESS_CHANGE:
+        m->only_checked = true;
+        m->changed++;
+        break;
+    case PROGRESS_CHANGED:
+        m->changed++;
+        break;
+    case PROGRESS_SKIPPED:
+        m->skipped++;
+        break;
+    case PROGRESS_FAILED:
+        m->failed++;
+        replace(&m->detail, e->detail);
+        replace(&m->lines, e->lines);
+        break;
+    }
+    if (!m->failed || e->result == PROGRESS_FAILED)
+        replace(&m->step, e->step);
+}
+
+static void take(struct progress *p, struct progress_machine *m, const struct progress_event *e)
+{
+    switch (e->kind) {
+    case PROGRESS_CONNECTING:
+        m->phase = PHASE_CONNECTING;
+        break;
+    case PROGRESS_CHECKING:
+        m->phase = PHASE_CHECKING;
+        break;
+    case PROGRESS_SENDING:
+        m->phase = PHASE_SENDING;
+        break;
+    case PROGRESS_PLAN:
+        m->planned = m->done + e->number; /* a second plan: it begins anew */
+        break;
+    case PROGRESS_START:
+        m->phase = PHASE_RUNNING;
+        m->step_ms = p->now_ms;
+        if (!m->failed)
+            replace(&m->step, e->step);
+        break;
+    case PROGRESS_RESULT:
+        take_result(m, e);
+        break;
+    case PROGRESS_NOTE:
+        replace(&m->detail, e->detail);
+        break;
+    case PROGRESS_UNREACHABLE:
+    case PROGRESS_BROKEN:
+    case PROGRESS_SKIP:
+        replace(&m->detail, e->detail);
+        if (e->lines)
+            replace(&m->lines, e->lines);
+        end(p, m,
+            e->kind == PROGRESS_UNREACHABLE ? OUTCOME_UNREACHABLE
+            : e->kind == PROGRESS_BROKEN    ? OUTCOME_FAILED
+                                            : OUTCOME_SKIPPED);
+        break;
+    case PROGRESS_DONE:
+        end(p, m, m->failed ? OUTCOME_FAILED : m->changed ? OUTCOME_CHANGED : OUTCOME_OK);
+        break;
+    }
+}
+
+/* --- events as lines ---------------------------------------------------------- */
+
+static bool is_bad(const struct progress_event *e)
+{
+    return e->kind == PROGRESS_UNREACHABLE || e->kind == PROGRESS_BROKEN ||
+           (e->kind == PROGRESS_RESULT && e->result == PROGRESS_FAILED);
+}
+
+static bool is_told(const struct progress *p, const struct progress_event *e)
+{
+    if (is_bad(e))
+        return true;
+    if (p->options.quiet)
+        return false;
+    /* The drawing tells the rest. */
+    if (p->options.format == PROGRESS_TERMINAL)
+        return e->kind == PROGRESS_NOTE || e->kind == PROGRESS_SKIP;
+    if (p->options.verbose)
+        return e->kind != PROGRESS_PLAN;
+    return e->kind == PROGRESS_NOTE || e->kind == PROGRESS_SKIP || e->kind == PROGRESS_DONE ||
+           (e->kind == PROGRESS_RESULT && e->result != PROGRESS_OK &&
+            e->result != PROGRESS_SKIPPED);
+}
+
+static void add_event_words(struct text *t, const struct progress_machine *m,
+                            const struct progress_event *e)
+{
+    if (e->kind == PROGRESS_RESULT || e->kind == PROGRESS_START) {
+        text_add_printable(t, e->step ? e->step : "?");
+        text_addc(t, ' ');
+    }
+    if (e->kind == PROGRESS_RESULT)
+        text_adds(t, e->result == PROGRESS_CHANGE ? "would change" : result_names[e->result]);
+    else if (e->kind == PROGRESS_START)
+        text_adds(t, "started");
+    else if (e->kind == PROGRESS_DONE)
+        text_adds(t, outcome_name(m->outcome));
+    else if (e->kind != PROGRESS_NOTE)
+        text_adds(t, kind_names[e->kind]);
+    if (e->detail && *e->detail) {
+        text_adds(t, e->kind == PROGRESS_NOTE ? "" : ": ");
+        text_add_printable(t, e->detail);
+    }
+}
+
+/* `a1 rpi-1: apt changed: 12 packages (3.2 s)` */
+static void tell(struct progress *p, const struct progress_machine *m,
+                 const struct progress_event *e)
+{
+    CLEANUP_TEXT struct text line = TEXT_INIT;
+    enum progress_colour colour = is_bad(e) ? COLOUR_RED : COLOUR_NONE;
+
+    add_machine(&line, m);
+    text_adds(&line, ": ");
+    add_event_words(&line, m, e);
+    if ((e->kind == PROGRESS_RESULT && m->step_ms) || e->kind == PROGRESS_DONE) {
+        text_adds(&line, " (");
+        add_duration(&line, p->now_ms - (e->kind == PROGRESS_DONE ? m->started_ms : m->step_ms));
+        text_addc(&line, ')');
+    }
+    if (e->kind == PROGRESS_RESULT && e->result == PROGRESS_CHANGED)
+        colour = COLOUR_YELLOW;
+    else if (e->kind == PROGRESS_DONE)
+        colour = outcome_colour(m->outcome);
+    add_coloured(&p->out, p->options.colour, colour, text_str(&line));
+    text_addc(&p->out, '\n');
+    /* Otherwise the recap has them. */
+    if (is_bad(e) && p->options.format == PROGRESS_TERMINAL)
+        add_last_lines(&p->out, "    ", e->lines);
+}
+
+void json_add(struct json_t *object, const char *key, const char *value)
+{
+    CLEANUP_FREE char *safe = NULL;
+
+    if (!value || !*value)
+        return;
+    if (!utf8_valid(value, strlen(value)))
+        safe = printable(value);
+    (void)json_object_set_new(object, key, json_string(safe ? safe : value));
+}
+
+void json_add_machine(struct json_t *object, const struct progress_machine *m)
+{
+    json_add(object, "machine", m->label);
+    json_add(object, "host", m->host);
+}
+
+/* ASCII only: no bytes of the remote side steer a terminal that shows it. */
+int add_json_line(struct text *t, struct json_t *object)
+{
+    char *line = object
+                     ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6))
+                     : NULL;
+
+    if (!line)
+        return -ENOMEM;
+    text_adds(t, line);
+    text_addc(t, '\n');
+    free(line);
+    return text_error(t);
+}
+
+static void tell_json(struct progress *p, const struct progress_machine *m,
+                      const struct progress_event *e)
+{
+    json_t *o = json_pack("{s:i,s:s}", "version", 1, "event", kind_names[e->kind]);
+
+    json_add_machine(o, m);
+    if (e->kind == PROGRESS_PLAN)
+        (void)json_object_set_new(o, "steps", json_integer(e->number));
+    json_add(o, "step", e->step);
+    if (e->kind == PROGRESS_RESULT)
+        json_add(o, "status", result_names[e->result]);
+    if (e->kind == PROGRESS_DONE)
+        json_add(o, "status", outcome_name(m->outcome));
+    json_add(o, "detail", e->detail);
+    json_add(o, "output", e->lines);
+    if (e->kind == PROGRESS_RESULT && m->step_ms)
+        (void)json_object_set_new(o, "took", json_real((double)(p->now_ms - m->step_ms) / 1000));
+    (void)json_object_set_new(o, "at", json_real((double)(p->now_ms - p->begun_ms) / 1000));
+    (void)add_json_line(&p->out, o);
+    json_decref(o);
+}
+
+/* Time goes forward, whatever the caller's does. */
+static void set_now(struct progress *p, uint64_t now_ms)
+{
+    if (!p->begun) {
+        p->begun = true;
+        p->begun_ms = now_ms;
+    }
+    if (now_ms > p->now_ms)
+        p->now_ms = now_ms;
+}
+
+void progress_event(struct progress *p, const struct progress_event *event, uint64_t now_ms)
+{
+    struct progress_machine *m;
+
+    set_now(p, now_ms);
+    if (event->machine >= p->count || p->finished)
+        return;
+    m = &p->machines[event->machine];
+    if (m->phase == PHASE_ENDED)
+        return;
+    if (!m->started) {
+        m->started = true;
+        m->started_ms = p->now_ms;
+    }
+    take(p, m, event);
+    p->dirty = true;
+    if (p->options.format == PROGRESS_JSON)
+        tell_json(p, m, event);
+    else if (is_told(p, event)) {
+        if (p->options.format == PROGRESS_TERMINAL)
+            draw_away(p);
+        tell(p, m, event);
+        if (p->options.format == PROGRESS_TERMINAL)
+            draw(p);
+    }
+    if (event->kind == PROGRESS_RESULT)
+        m->step_ms = 0;
+    flush(p);
+}
+
+void progress_tick(struct progress *p, uint64_t now_ms)
+{
+    uint64_t age;
+
+    set_now(p, now_ms);
+    if (p->options.format != PROGRESS_TERMINAL || p->finished)
+        return;
+    age = p->now_ms - p->drawn_ms;
+    /* Clocks move once a second where nothing else does. */
+    if (p->drawn && (age < PROGRESS_REDRAW_MS || (!p->dirty && age < 1000)))
+        return;
+    draw(p);
+    flush(p);
+}
+
+void progress_resize(struct progress *p, unsigned width, unsigned height)
+{
+    p->options.width = width ? width : 80;
+    p->options.height = height ? height : 24;
+    p->dirty = true;
+}
+
+void progress_hide(struct progress *p)
+{
+    draw_away(p);
+    p->dirty = true;
+    flush(p);
+}
+
+void progress_finish(struct progress *p, uint64_t now_ms)
+{
+    set_now(p, now_ms);
+    if (p->finished)
+        return;
+    for (size_t i = 0; i < p->count; i++)
+        if (p->machines[i].phase != PHASE_ENDED)
+            end(p, &p->machines[i], OUTCOME_INTERRUPTED);
+    if (p->options.format == PROGRESS_TERMINAL)
+        draw(p);
+    p->drawn = 0;
+    p->finished = true;
+    flush(p);
+}

@@ -1,0 +1,173 @@
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "private.h"
+
+static const char *const outcome_names[] = {
+    [OUTCOME_NONE] = "waiting",
+    [OUTCOME_OK] = "ok",
+    [OUTCOME_CHANGED] = "changed",
+    [OUTCOME_FAILED] = "failed",
+    [OUTCOME_SKIPPED] = "skipped",
+    [OUTCOME_UNREACHABLE] = "unreachable",
+    [OUTCOME_INTERRUPTED] = "interrupted",
+};
+
+const char *outcome_name(enum machine_outcome outcome)
+{
+    return outcome_names[outcome];
+}
+
+enum progress_colour outcome_colour(enum machine_outcome outcome)
+{
+    switch (outcome) {
+    case OUTCOME_OK:
+        return COLOUR_GREEN;
+    case OUTCOME_CHANGED:
+    case OUTCOME_INTERRUPTED:
+        return COLOUR_YELLOW;
+    case OUTCOME_FAILED:
+    case OUTCOME_UNREACHABLE:
+        return COLOUR_RED;
+    case OUTCOME_SKIPPED:
+        return COLOUR_DIM;
+    case OUTCOME_NONE:
+        break;
+    }
+    return COLOUR_NONE;
+}
+
+void progress_count(const struct progress *p, struct progress_counts *ret)
+{
+    struct progress_counts c = {.machines = (unsigned)p->count};
+
+    for (size_t i = 0; i < p->count; i++) {
+        enum machine_outcome o = p->machines[i].outcome;
+
+        c.ok += o == OUTCOME_OK;
+        c.changed += o == OUTCOME_CHANGED;
+        c.failed += o == OUTCOME_FAILED;
+        c.skipped += o == OUTCOME_SKIPPED;
+        c.unreachable += o == OUTCOME_UNREACHABLE;
+        c.interrupted += o == OUTCOME_INTERRUPTED;
+    }
+    *ret = c;
+}
+
+static uint64_t took(const struct progress_machine *m)
+{
+    return m->started && m->ended_ms > m->started_ms ? m->ended_ms - m->started_ms : 0;
+}
+
+static void add_column(struct text *t, const char *value, size_t width)
+{
+    size_t w = text_width(value);
+
+    text_adds(t, value);
+    add_spaces(t, (w < width ? width - w : 0) + 2);
+}
+
+static void add_row(const struct progress *p, const struct progress_machine *m, size_t labels,
+                    size_t hosts, struct text *ret)
+{
+    CLEANUP_TEXT struct text time = TEXT_INIT;
+
+    add_column(ret, m->label, labels);
+    if (hosts)
+        add_column(ret, m->host ? m->host : "", hosts);
+    add_duration(&time, took(m));
+    text_addf(ret, "%4u  %7u  %6u  %7u  %*s%s  ", m->ok, m->changed, m->failed, m->skipped,
+              (int)(time.size < 11 ? 11 - time.size : 0), "", text_str(&time));
+    add_coloured(ret, p->options.colour, outcome_colour(m->outcome), outcome_name(m->outcome));
+    if (m->only_checked && m->outcome == OUTCOME_CHANGED)
+        text_adds(ret, " (would be)");
+    text_addc(ret, '\n');
+}
+
+/* What failed, where, and its last words. */
+static void add_failure(const struct progress *p, const struct progress_machine *m,
+                        struct text *ret)
+{
+    CLEANUP_TEXT struct text line = TEXT_INIT;
+
+    add_machine(&line, m);
+    text_adds(&line, ": ");
+    if (m->failed && m->step) {
+        text_add_printable(&line, m->step);
+        text_addc(&line, ' ');
+    }
+    text_adds(&line, outcome_name(m->outcome));
+    if (m->detail && *m->detail) {
+        text_adds(&line, ": ");
+        text_add_printable(&line, m->detail);
+    }
+    text_addc(ret, '\n');
+    add_coloured(ret, p->options.colour, COLOUR_RED, text_str(&line));
+    text_addc(ret, '\n');
+    if (p->options.format != PROGRESS_TERMINAL || p->options.recap_apart)
+        add_last_lines(ret, "    ", m->lines);
+}
+
+static bool went_wrong(const struct progress_machine *m)
+{
+    return m->outcome == OUTCOME_FAILED || m->outcome == OUTCOME_UNREACHABLE || m->failed;
+}
+
+static int recap_json(const struct progress *p, struct text *ret)
+{
+    json_t *machines = json_array(), *o;
+    int r;
+
+    for (size_t i = 0; i < p->count; i++) {
+        const struct progress_machine *m = &p->machines[i];
+        json_t *row = json_pack("{s:i,s:i,s:i,s:i}", "ok", (int)m->ok, "changed", (int)m->changed,
+                                "failed", (int)m->failed, "skipped", (int)m->skipped);
+
+        json_add_machine(row, m);
+        json_add(row, "status", outcome_name(m->outcome));
+        if (m->only_checked)
+            (void)json_object_set_new(row, "check", json_true());
+        if (went_wrong(m)) {
+            json_add(row, "step", m->failed ? m->step : NULL);
+            json_add(row, "detail", m->detail);
+            json_add(row, "output", m->lines);
+        }
+        (void)json_object_set_new(row, "took", json_real((double)took(m) / 1000));
+        (void)json_array_append_new(machines, row);
+    }
+    o = json_pack("{s:i,s:s,s:o}", "version", 1, "event", "recap", "machines", machines);
+    r = add_json_line(ret, o);
+    json_decref(o);
+    return r;
+}
+
+int progress_recap(const struct progress *p, struct text *ret)
+{
+    size_t labels = strlen("agent"), hosts = 0;
+
+    if (p->options.format == PROGRESS_JSON)
+        return recap_json(p, ret);
+    if (p->count == 0)
+        return 0;
+    for (size_t i = 0; i < p->count; i++) {
+        size_t l = text_width(p->machines[i].label),
+               h = p->machines[i].host ? text_width(p->machines[i].host) : 0;
+
+        labels = l > labels ? l : labels;
+        hosts = h > hosts ? h : hosts;
+    }
+    if (hosts && hosts < strlen("host"))
+        hosts = strlen("host");
+    add_column(ret, "agent", labels);
+    if (hosts)
+        add_column(ret, "host", hosts);
+    text_adds(ret, "  ok  changed  failed  skipped         time  result\n");
+    for (size_t i = 0; i < p->count; i++)
+        add_row(p, &p->machines[i], labels, hosts, ret);
+    for (size_t i = 0; i < p->count; i++)
+        if (went_wrong(&p->machines[i]))
+            add_failure(p, &p->machines[i], ret);
+    return text_error(ret);
+}

@@ -1,0 +1,389 @@
+#include "auth.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent-filter.h"
+
+enum { KEYS_MAX = 16, PASSPHRASE_TRIES = 3 };
+
+struct auth {
+    ssh_key keys[KEYS_MAX];
+    size_t n_keys;
+    size_t locked; /* keys with a passphrase that nobody gave */
+    bool agent;
+    struct strings chosen; /* of the agent's keys; none: all */
+    const struct secret *password;
+    atomic_size_t first; /* the key that worked */
+};
+
+static void free_base64(char **base64)
+{
+    ssh_string_free_char(*base64);
+}
+
+/* --- keys, before there are workers ---------------------------------------------- */
+
+struct passphrase {
+    const char *file;
+    bool wanted;           /* the file asks for one */
+    bool may_ask, refused; /* refused: the person gave none, or cannot be asked */
+    struct error why;
+};
+
+static int give_passphrase(const char *prompt, char *buffer, size_t size, int echo, int verify,
+                           void *arg)
+{
+    CLEANUP(secret_free_p) struct secret *secret = NULL;
+    struct passphrase *p = arg;
+    char words[512];
+
+    (void)prompt, (void)echo, (void)verify;
+    p->wanted = true;
+    if (!p->may_ask) {
+        p->refused = true;
+        return -1;
+    }
+    (void)snprintf(words, sizeof(words), "Passphrase of %s: ", p->file);
+    if (secret_ask(words, &secret, &p->why) < 0 || !secret || secret_size(secret) >= size) {
+        p->refused = true;
+        return -1;
+    }
+    memcpy(buffer, secret_text(secret), secret_size(secret) + 1);
+    return 0;
+}
+
+/* 0 and a key; -EKEYREJECTED: its passphrase is not to be had; -EINVAL: it is
+ * no private key. */
+static int load_key(struct passphrase *p, ssh_key *ret)
+{
+    for (int i = 0; i < PASSPHRASE_TRIES; i++) {
+        p->wanted = false;
+        if (ssh_pki_import_privkey_file(p->file, NULL, give_passphrase, p, ret) == SSH_OK)
+            return 0;
+        if (!p->wanted)
+            return -EINVAL;
+        if (p->refused)
+            break;
+    }
+    return p->why.code == -ECANCELED ? -ECANCELED : -EKEYREJECTED;
+}
+
+/* The agent has the key of that file, or the one whose public half the file is. */
+static bool agent_has(struct auth *a, const struct strings *held, const char *file)
+{
+    CLEANUP_TEXT struct text beside = TEXT_INIT;
+    CLEANUP(free_base64) char *base64 = NULL;
+    ssh_key key = NULL;
+    bool has = false;
+
+    text_addf(&beside, "%s.pub", file);
+    if (text_error(&beside) < 0 || (ssh_pki_import_pubkey_file(file, &key) != SSH_OK &&
+                                    ssh_pki_import_pubkey_file(text_str(&beside), &key) != SSH_OK))
+        return false;
+    if (ssh_pki_export_pubkey_base64(key, &base64) == SSH_OK)
+        for (size_t i = 0; i < held->count && !has; i++)
+            has = strcmp(held->items[i], base64) == 0 && strings_add(&a->chosen, base64) == 0;
+    ssh_key_free(key);
+    return has;
+}
+
+static int add_key(struct auth *a, const char *file, bool named, struct error *err)
+{
+    bool unneeded = a->password || a->agent; /* then nobody is asked for one they did not name */
+    struct passphrase p = {.file = file, .may_ask = named || !unneeded};
+    int r;
+
+    if (a->n_keys == KEYS_MAX)
+        return error_set(err, -EINVAL, "more than %d keys are given", KEYS_MAX);
+    r = load_key(&p, &a->keys[a->n_keys]);
+    if (r == 0)
+        a->n_keys++;
+    if (r == -ECANCELED)
+        return error_set(err, r, "interrupted");
+    if (r == -EKEYREJECTED)
+        a->locked++;
+    if (r == 0 || !named)
+        return 0;
+    if (r == -EINVAL)
+        return error_set(err, r, "%s is no private key that can be read", file);
+    if (p.why.code == -ENOTTY)
+        return error_set(err, -EINVAL,
+                         "the key %s has a passphrase, and there is no terminal to ask for it on: "
+                         "`ssh-add %s` first",
+                         file, file);
+    return error_set(err, -EINVAL, "the passphrase of %s is not right", file);
+}
+
+int auth_new(const struct strings *files, bool named, const struct secret *password,
+             struct auth **ret, struct error *err)
+{
+    CLEANUP(auth_free_p) struct auth *a = calloc(1, sizeof(*a));
+    CLEANUP_STRINGS struct strings held = {0};
+    int r;
+
+    if (!a)
+        return error_sys(err, -ENOMEM, "cannot read keys");
+    a->password = password;
+    /* An agent that does not answer is none. */
+    a->agent = agent_list(&held, NULL) == 0 && held.count > 0;
+    r = 0;
+    for (size_t i = 0; i < files->count && r == 0; i++)
+        if (!named || !agent_has(a, &held, files->items[i]))
+            r = add_key(a, files->items[i], named, err);
+    a->agent = a->agent && (!named || a->chosen.count > 0);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(a);
+    return 0;
+}
+
+void auth_free(struct auth *a)
+{
+    if (!a)
+        return;
+    for (size_t i = 0; i < a->n_keys; i++)
+        ssh_key_free(a->keys[i]);
+    strings_clear(&a->chosen);
+    free(a);
+}
+
+/* --- one login -------------------------------------------------------------------- */
+
+struct attempt {
+    struct auth *auth;
+    const struct auth_login *login;
+    const struct secret *password; /* NULL: none */
+    ssh_key key;                   /* a copy, while it is offered */
+    size_t offered;                /* keys */
+    bool asked_agent, agent_cut;   /* cut: it held more than were offered */
+    bool gave_password;
+};
+
+/* libssh has two values for "again". */
+static int as_again(int r)
+{
+    return r == SSH_AUTH_AGAIN ? SSH_AGAIN : r == SSH_AGAIN ? SSH_AUTH_ERROR : r;
+}
+
+static int call_none(void *arg)
+{
+    return as_again(ssh_userauth_none(((struct attempt *)arg)->login->ssh, NULL));
+}
+
+static int call_publickey(void *arg)
+{
+    struct attempt *t = arg;
+
+    return as_again(ssh_userauth_publickey(t->login->ssh, NULL, t->key));
+}
+
+static int call_agent(void *arg)
+{
+    return as_again(ssh_userauth_agent(((struct attempt *)arg)->login->ssh, NULL));
+}
+
+static int call_password(void *arg)
+{
+    struct attempt *t = arg;
+
+    return as_again(ssh_userauth_password(t->login->ssh, NULL, secret_text(t->password)));
+}
+
+static int call_interactive(void *arg)
+{
+    return as_again(ssh_userauth_kbdint(((struct attempt *)arg)->login->ssh, NULL, NULL));
+}
+
+/* The server has hung up in the middle: it says why, or not. */
+static int explain_loss(const struct attempt *t, int code, struct error *err)
+{
+    const char *said = ssh_get_error(t->login->ssh);
+
+    if (strstr(said, "Too many authentication failures"))
+        return error_set(err, -EACCES,
+                         "the server allows no more tries (MaxAuthTries): too many keys were "
+                         "offered to '%s'; name the right one with --key",
+                         t->login->user);
+    return error_set(err, code,
+                     "the server closed the connection during the login of '%s'%s%s; after "
+                     "failed logins it may want a minute's rest (PerSourcePenalties)",
+                     t->login->user, *said ? ": " : "", said);
+}
+
+/* 0: logged in; -EACCES without words: refused, go on. */
+static int try(struct attempt *t, int (*call)(void *), int *ret_result, struct error *err)
+{
+    int r = t->login->repeat(t->login->waiter, call, t, ret_result, err);
+
+    if (r == 0 && *ret_result == SSH_AUTH_SUCCESS)
+        return 0;
+    if (r == -ECONNRESET || (r == 0 && !ssh_is_connected(t->login->ssh)))
+        return explain_loss(t, -ECONNRESET, err);
+    return r < 0 ? r : -EACCES;
+}
+
+static int offer_key(struct attempt *t, size_t index, struct error *err)
+{
+    int result, r;
+
+    t->key = ssh_key_dup(t->auth->keys[index]);
+    if (!t->key)
+        return error_sys(err, -ENOMEM, "cannot offer a key");
+    t->offered++;
+    r = try(t, call_publickey, &result, err);
+    ssh_key_free(TAKE_PTR(t->key));
+    if (r == 0)
+        atomic_store(&t->auth->first, index);
+    return r;
+}
+
+static int offer_agent(struct attempt *t, struct error *err)
+{
+    struct agent_filter *filter;
+    int fd, result;
+    int r = agent_filter_start(&t->auth->chosen, AUTH_KEYS_MAX - t->offered, &filter, &fd, err);
+
+    if (r == -ENOENT) /* gone since */
+        return -EACCES;
+    if (r < 0)
+        return r;
+    t->asked_agent = true;
+    r = ssh_set_agent_socket(t->login->ssh, fd) == SSH_OK
+            ? try(t, call_agent, &result, err)
+            : error_sys(err, -ENOMEM, "cannot talk to ssh-agent");
+    t->agent_cut = agent_filter_end(filter);
+    return r;
+}
+
+static int offer_keys(struct attempt *t, struct error *err)
+{
+    size_t first = atomic_load(&t->auth->first);
+    int r = -EACCES;
+
+    if (t->auth->n_keys > 0)
+        r = offer_key(t, first, err);
+    for (size_t i = 0; i < t->auth->n_keys && r == -EACCES && t->offered < AUTH_KEYS_MAX; i++)
+        if (i != first)
+            r = offer_key(t, i, err);
+    if (r == -EACCES && t->auth->agent && t->offered < AUTH_KEYS_MAX)
+        r = offer_agent(t, err);
+    return r;
+}
+
+/* PAM asks what it likes: a password is one question whose answer is not shown,
+ * and it is answered once. */
+static int answer_questions(struct attempt *t, struct error *err)
+{
+    ssh_session ssh = t->login->ssh;
+    int result = SSH_AUTH_ERROR;
+    int r = try(t, call_interactive, &result, err);
+
+    while (r == -EACCES && result == SSH_AUTH_INFO) {
+        int n = ssh_userauth_kbdint_getnprompts(ssh);
+        char echo = 0;
+
+        if (n > 1 || (n == 1 && t->gave_password))
+            return -EACCES;
+        if (n == 1) {
+            (void)ssh_userauth_kbdint_getprompt(ssh, 0, &echo);
+            if (echo)
+                return error_set(err, -EACCES,
+                                 "the server asks '%s' for more than a password; use a key",
+                                 t->login->user);
+            t->gave_password = true;
+            if (ssh_userauth_kbdint_setanswer(ssh, 0, secret_text(t->password)) < 0)
+                return error_sys(err, -ENOMEM, "cannot answer the server");
+        }
+        r = try(t, call_interactive, &result, err);
+    }
+    return r;
+}
+
+/* One of both, once: the second would be the same password again, and a
+ * machine that counts failures might lock the account. */
+static int give_password(struct attempt *t, unsigned methods, struct error *err)
+{
+    int result;
+
+    if (!(methods & SSH_AUTH_METHOD_PASSWORD))
+        return answer_questions(t, err);
+    t->gave_password = true;
+    return try(t, call_password, &result, err);
+}
+
+/* --- why not ------------------------------------------------------------------------ */
+
+static int refuse_password(const struct attempt *t, struct error *err)
+{
+    return error_set(err, -EACCES,
+                     "the password of user '%s' was refused; it is not tried again. Check --user "
+                     "and the password, or use a key",
+                     t->login->user);
+}
+
+static int refuse(const struct attempt *t, unsigned methods, struct error *err)
+{
+    const char *user = t->login->user;
+    bool takes_password = methods & (SSH_AUTH_METHOD_PASSWORD | SSH_AUTH_METHOD_INTERACTIVE);
+    bool takes_key = methods & SSH_AUTH_METHOD_PUBLICKEY;
+    char what[128] = "without a key";
+
+    if (err && err->code < 0)
+        return err->code;
+    if (t->gave_password)
+        return refuse_password(t, err);
+    if (t->offered > 0)
+        (void)snprintf(what, sizeof(what), "with %zu key%s%s", t->offered,
+                       t->offered == 1 ? "" : "s", t->asked_agent ? " and ssh-agent's" : "");
+    else if (t->asked_agent)
+        (void)snprintf(what, sizeof(what), "with ssh-agent's keys");
+    if (takes_password && t->password && !t->login->may_have_password)
+        return error_set(err, -EACCES, "user '%s' was refused %s, and no password was given: %s",
+                         user, what, AUTH_UNSEEN);
+    if (!takes_password && !takes_key)
+        return error_set(err, -EACCES,
+                         "the server lets '%s' in neither by key nor by password; allow one in "
+                         "its sshd_config",
+                         user);
+    if (!takes_key)
+        return error_set(err, -EACCES, "the server wants the password of '%s'; give --ask-pass",
+                         user);
+    if (t->offered == 0 && !t->asked_agent && !takes_password)
+        return error_set(err, -EACCES, "there is no key to log in with; name one with --key");
+    return error_set(err, -EACCES,
+                     "user '%s' was refused %s; put the public key into its "
+                     "~/.ssh/authorized_keys, name another --user or --key%s%s",
+                     user, what,
+                     takes_password && !t->password ? ", or give --ask-pass: it takes a "
+                                                      "password"
+                                                    : "",
+                     t->agent_cut ? "; ssh-agent holds more keys than servers allow tries: name "
+                                    "the right one with --key FILE.pub"
+                     : t->auth->locked > 0
+                         ? "; a key with a passphrase was passed over: ssh-add it, "
+                           "or name it with --key"
+                         : "");
+}
+
+int auth_log_in(struct auth *a, const struct auth_login *login, struct error *err)
+{
+    struct attempt t = {
+        .auth = a, .login = login, .password = login->password ? login->password : a->password};
+    unsigned methods;
+    int result;
+    int r = offer_keys(&t, err);
+
+    /* Only to hear what the server takes: a refusal of a key says it, too. */
+    if (r == -EACCES && t.offered == 0 && !t.asked_agent)
+        r = try(&t, call_none, &result, err);
+    if (r != -EACCES || (err && err->code < 0))
+        return r;
+    methods = (unsigned)ssh_userauth_list(login->ssh, NULL);
+    if (t.password && login->may_have_password &&
+        methods & (SSH_AUTH_METHOD_PASSWORD | SSH_AUTH_METHOD_INTERACTIVE))
+        r = give_password(&t, methods, err);
+    return r == -EACCES ? refuse(&t, methods, err) : r;
+}

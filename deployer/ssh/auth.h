@@ -1,0 +1,52 @@
+/*
+ * What this process can log in with: private keys, ssh-agent, a password.
+ *
+ * Keys are read, and passphrases asked for, once, before there are workers; a
+ * struct auth is then read by all of them, and each uses a copy of a key.  The
+ * only thing that changes is which key worked first: it is offered first from
+ * then on, as servers count refused ones (MaxAuthTries, PerSourcePenalties).
+ */
+#pragma once
+
+#include <libssh/libssh.h>
+#include <stdbool.h>
+
+#include "deployer/base/secret.h"
+#include "discovery/base/error.h"
+#include "discovery/base/text.h"
+
+/* Refused keys of one login: OpenSSH's MaxAuthTries is 6, and a password wants
+ * one of them. */
+enum { AUTH_KEYS_MAX = 5 };
+
+struct auth;
+
+/* `named`: a person chose these files, so one that cannot be used is an error,
+ * and of ssh-agent's keys only those count (a .pub file names one, too).  The password (NULL: none)
+ * is borrowed. -EINVAL, -EACCES, -ECANCELED with words. */
+int auth_new(const struct strings *files, bool named, const struct secret *password,
+             struct auth **ret, struct error *err);
+void auth_free(struct auth *a);
+DEFINE_CLEANUP(struct auth *, auth_free);
+
+/* One login, on a session whose host key was accepted. */
+struct auth_login {
+    ssh_session ssh;
+    const char *user;
+    const struct secret *password; /* this machine's own; NULL: that of auth_new */
+    bool may_have_password;        /* its pin is one that passwords go by */
+    /* Calls `call` until it says something else than SSH_AGAIN, which it leaves
+     * in `ret_result`; 0, or what waiting failed with. */
+    int (*repeat)(void *waiter, int (*call)(void *arg), void *arg, int *ret_result,
+                  struct error *err);
+    void *waiter;
+};
+
+/* Keys first; the password once, and only if the server wants one.  -EACCES
+ * with words that say what to do; what waiting failed with. */
+int auth_log_in(struct auth *a, const struct auth_login *login, struct error *err);
+
+/* Why a machine got no password although there is one. */
+#define AUTH_UNSEEN                                                                                \
+    "its host key was accepted unseen; confirm it with dcop-deploy trust ID FINGERPRINT, then "    \
+    "the password can be given"

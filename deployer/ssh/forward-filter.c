@@ -1,0 +1,416 @@
+#include "forward-filter.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* What a request says, as far as it is looked at; points into the head. */
+struct request {
+    char *target, *version;
+    char *host;      /* the header's; NULL: none */
+    char *authority; /* of an absolute target */
+    const char *path;
+    const char *credential; /* base64; NULL: none */
+    size_t n_headers;
+    bool length_seen;
+};
+
+void gate_credential(const char token[static GATE_TOKEN_LENGTH + 1],
+                     char ret[static GATE_CREDENTIAL_LENGTH + 1])
+{
+    char plain[sizeof(GATE_USER) + 1 + GATE_TOKEN_LENGTH];
+
+    (void)snprintf(plain, sizeof(plain), GATE_USER ":%s", token);
+    (void)sodium_bin2base64(ret, GATE_CREDENTIAL_LENGTH + 1, (const unsigned char *)plain,
+                            strlen(plain), sodium_base64_VARIANT_ORIGINAL);
+    sodium_memzero(plain, sizeof(plain));
+}
+
+void gate_init(struct gate *g, const struct gate_rules *rules)
+{
+    *g = (struct gate){.rules = rules};
+}
+
+static int refuse(struct gate *g, unsigned status, const char *why)
+{
+    g->status = status;
+    g->why = why;
+    return -EACCES;
+}
+
+/* --- whom a request may ask for --------------------------------------------------- */
+
+static bool is_near_ipv4(uint32_t a)
+{
+    return a >> 24 == 0 || a >> 24 == 127 || a >> 16 == 0xa9fe || a >> 28 >= 0xe;
+}
+
+static bool is_near_ipv6(const struct in6_addr *a)
+{
+    uint32_t last;
+
+    memcpy(&last, a->s6_addr + 12, 4);
+    if (IN6_IS_ADDR_V4MAPPED(a) || IN6_IS_ADDR_V4COMPAT(a))
+        return is_near_ipv4(ntohl(last));
+    return IN6_IS_ADDR_LOOPBACK(a) || IN6_IS_ADDR_UNSPECIFIED(a) || IN6_IS_ADDR_LINKLOCAL(a) ||
+           IN6_IS_ADDR_MULTICAST(a);
+}
+
+/* Is it an address, in any way that a resolver takes one ("127.1", "0x7f000001")? */
+static bool is_own(const struct gate_rules *rules, const char *host)
+{
+    struct in_addr four, own_four;
+    struct in6_addr six, own_six;
+    bool is_four = inet_aton(host, &four) == 1, is_six = inet_pton(AF_INET6, host, &six) == 1;
+    size_t size = strlen(host);
+
+    if (is_six && IN6_IS_ADDR_V4MAPPED(&six)) {
+        memcpy(&four, six.s6_addr + 12, 4);
+        is_four = true;
+    }
+    if ((is_four && is_near_ipv4(ntohl(four.s_addr))) || (is_six && is_near_ipv6(&six)))
+        return true;
+    if (strcasecmp(host, "localhost") == 0 || strcasecmp(host, "ip6-localhost") == 0 ||
+        strcasecmp(host, "ip6-loopback") == 0 || strcasecmp(host, "localhost.localdomain") == 0 ||
+        (size > 10 && strcasecmp(host + size - 10, ".localhost") == 0))
+        return true;
+    for (size_t i = 0; rules->own && i < rules->own->count; i++) {
+        const char *own = rules->own->items[i];
+
+        if (strcasecmp(host, own) == 0 ||
+            (is_four && inet_pton(AF_INET, own, &own_four) == 1 &&
+             own_four.s_addr == four.s_addr) ||
+            (is_six && inet_pton(AF_INET6, own, &own_six) == 1 &&
+             memcmp(&own_six, &six, sizeof(six)) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* Is there a repository on that port of that host? */
+static bool is_served(const struct gate_rules *rules, const char *authority)
+{
+    for (size_t i = 0; rules->ports && i < rules->ports->count; i++)
+        if (strcasecmp(rules->ports->items[i], authority) == 0)
+            return true;
+    return false;
+}
+
+/* Checks "host", "host:80", "[address]:80" without changing it. */
+static int check_authority(struct gate *g, const char *authority)
+{
+    char host[256];
+    const char *end, *port, *whole = authority;
+    bool bracketed = *authority == '[';
+
+    end = bracketed ? strchr(authority, ']') : authority + strcspn(authority, ":");
+    if (!end)
+        return refuse(g, 400, "the host is no host");
+    port = end + bracketed;
+    authority += bracketed;
+    if (end == authority || (size_t)(end - authority) >= sizeof(host))
+        return refuse(g, 400, "the host is no host");
+    memcpy(host, authority, (size_t)(end - authority));
+    host[end - authority] = '\0';
+    if (host[strspn(host, bracketed ? "0123456789abcdefABCDEF:."
+                                    : "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                      "0123456789-._")])
+        return refuse(g, 400, "the host is no host");
+    while (end > authority && host[end - authority - 1] == '.') {
+        end--;
+        host[end - authority] = '\0'; /* "localhost." is localhost */
+    }
+    if (!*host)
+        return refuse(g, 400, "the host is no host");
+    if (*port && strcmp(port, ":80") != 0 && !is_served(g->rules, whole))
+        return refuse(g, 403, "the package cache serves no such port");
+    if (is_own(g->rules, host))
+        return refuse(g, 403, "the package cache serves no address of the controller");
+    return 0;
+}
+
+static int hex(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+/* A segment of a path, decoded once. */
+static int check_segment(struct gate *g, const char *segment, bool pip)
+{
+    static const char *const pages[] = {"+simple", "+f", "+e"}; /* of devpi's, what pip asks for */
+
+    if (strcmp(segment, ".") == 0 || strcmp(segment, "..") == 0)
+        return refuse(g, 403, "the path leads elsewhere");
+    if (strncasecmp(segment, "acng-", 5) == 0)
+        return refuse(g, 403, "the cache's own pages are not served");
+    if (!pip || *segment != '+')
+        return 0;
+    for (size_t i = 0; i < ARRAY_SIZE(pages); i++)
+        if (strcmp(segment, pages[i]) == 0)
+            return 0;
+    return refuse(g, 403, "the index's own pages are not served");
+}
+
+static int check_path(struct gate *g, const char *path, bool pip)
+{
+    char segment[GATE_HEAD_MAX];
+    size_t n = 0;
+
+    for (const char *at = path + 1;; at++) {
+        char c = *at;
+
+        if (c == '/' || c == '?' || c == '\0') {
+            int r;
+
+            segment[n] = '\0';
+            n = 0;
+            r = check_segment(g, segment, pip);
+            if (r < 0 || c != '/')
+                return r;
+            continue;
+        }
+        if (c == '%') {
+            int high = hex(at[1]), low = high < 0 ? -1 : hex(at[2]);
+
+            if (low < 0)
+                return refuse(g, 400, "the path is no path");
+            c = (char)(high << 4 | low);
+            at += 2;
+            if (c == '\0' || c == '/' || c == '\\' || c == '%')
+                return refuse(g, 403, "the path leads elsewhere");
+        }
+        if (c == '#' || c == '\\')
+            return refuse(g, 403, "the path leads elsewhere");
+        segment[n++] = c;
+    }
+}
+
+/* --- a request --------------------------------------------------------------------- */
+
+/* Splits "METHOD target HTTP/1.1" in place. */
+static int read_start(struct gate *g, char *line, struct request *q)
+{
+    char *space = strchr(line, ' ');
+
+    if (!space)
+        return refuse(g, 400, "this is no request");
+    *space = '\0';
+    if (strcmp(line, "GET") != 0 && strcmp(line, "HEAD") != 0)
+        return refuse(g, 405, "only GET and HEAD are served here");
+    q->target = space + 1;
+    space = strchr(q->target, ' ');
+    if (!space)
+        return refuse(g, 400, "this is no request");
+    *space = '\0';
+    q->version = space + 1;
+    if (strcmp(q->version, "HTTP/1.1") != 0 && strcmp(q->version, "HTTP/1.0") != 0)
+        return refuse(g, 505, "this is not HTTP 1");
+    for (const unsigned char *c = (unsigned char *)q->target; *c; c++)
+        if (*c <= 0x20 || *c >= 0x7f)
+            return refuse(g, 400, "the path is no path");
+    if (*q->target == '/') {
+        q->path = q->target;
+        return 0;
+    }
+    if (strncasecmp(q->target, "http://", 7) != 0)
+        return refuse(g, 403, "only http:// is served here");
+    q->authority = q->target + 7;
+    q->path = strchr(q->authority, '/');
+    return q->path ? 0 : refuse(g, 400, "the path is no path");
+}
+
+/* What comes of a header: 0 it goes on, 1 it stays here. */
+static int read_header(struct gate *g, const char *name, char *value, struct request *q)
+{
+    const char *credential = q->authority ? "proxy-authorization" : "authorization";
+
+    if (strcasecmp(name, "host") == 0) {
+        if (q->host)
+            return refuse(g, 400, "two hosts are one too many");
+        q->host = value;
+        return 1;
+    }
+    if (strcasecmp(name, credential) == 0) {
+        if (q->credential)
+            return refuse(g, 400, "two credentials are one too many");
+        if (strncasecmp(value, "basic ", 6) != 0)
+            return refuse(g, 403, "the credential is not this run's");
+        q->credential = value + 6;
+        return 1;
+    }
+    if (strcasecmp(name, "content-length") == 0) {
+        if (q->length_seen || strcmp(value, "0") != 0)
+            return refuse(g, 400, "a request has no body here");
+        q->length_seen = true;
+        return 1;
+    }
+    if (strcasecmp(name, "transfer-encoding") == 0 || strcasecmp(name, "expect") == 0 ||
+        strcasecmp(name, "upgrade") == 0 || strcasecmp(name, "trailer") == 0)
+        return refuse(g, 400, "a request has no body here");
+    /* Of hop to hop only whether the connection stays (RFC 9110 §7.6.1). */
+    if (strcasecmp(name, "connection") == 0 || strcasecmp(name, "proxy-connection") == 0)
+        return strcasecmp(value, "close") != 0 && strcasecmp(value, "keep-alive") != 0;
+    return strncasecmp(name, "proxy-", 6) == 0 || strcasecmp(name, "te") == 0 ||
+           strcasecmp(name, "keep-alive") == 0;
+}
+
+static int split_header(struct gate *g, char *line, char **ret_value)
+{
+    static const char token[] =
+        "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    char *colon = line + strspn(line, token), *value;
+    size_t size;
+
+    if (*line == ' ' || *line == '\t')
+        return refuse(g, 400, "a header is not to be folded");
+    if (colon == line || *colon != ':')
+        return refuse(g, 400, "a header is no header");
+    *colon = '\0';
+    value = colon + 1;
+    value += strspn(value, " \t");
+    size = strlen(value);
+    while (size > 0 && (value[size - 1] == ' ' || value[size - 1] == '\t'))
+        value[--size] = '\0';
+    for (const unsigned char *c = (unsigned char *)value; *c; c++)
+        if ((*c < 0x20 && *c != '\t') || *c == 0x7f)
+            return refuse(g, 400, "a header is no header");
+    *ret_value = value;
+    return 0;
+}
+
+static bool is_credential(const struct gate_rules *rules, const char *said)
+{
+    return *rules->credential && strlen(said) == GATE_CREDENTIAL_LENGTH &&
+           sodium_memcmp(said, rules->credential, GATE_CREDENTIAL_LENGTH) == 0;
+}
+
+static int check_request(struct gate *g, const struct request *q)
+{
+    enum gate_to to = q->authority ? GATE_APT : GATE_PIP;
+
+    if (!q->credential)
+        return refuse(g, q->authority ? 407 : 401, "this wants the credential of the run");
+    if (!is_credential(g->rules, q->credential))
+        return refuse(g, 403, "the credential is not this run's");
+    if (!(to == GATE_APT ? g->rules->apt : g->rules->pip))
+        return refuse(g, 403, "there is no such cache");
+    if (g->to != GATE_UNKNOWN && g->to != to)
+        return refuse(g, 400, "one connection is for one cache");
+    if (!q->host)
+        return refuse(g, 400, "the request names no host");
+    g->to = to;
+    return check_path(g, q->path, to == GATE_PIP);
+}
+
+static int check_host(struct gate *g, const char *host)
+{
+    if (!*host || host[strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                    "0123456789-._:[]")])
+        return refuse(g, 400, "the host is no host");
+    return 0;
+}
+
+/* The next line, without its end; a bare newline ends none. */
+static int next_line(struct gate *g, char **at, char **ret)
+{
+    char *end = strstr(*at, "\r\n");
+
+    if (!end)
+        return refuse(g, 400, "this is no request");
+    *ret = *at;
+    *end = '\0';
+    *at = end + 2;
+    return strpbrk(*ret, "\r\n") ? refuse(g, 400, "a line has a bare end") : 0;
+}
+
+/* One whole head, ended by an empty line. */
+static int pass(struct gate *g, char *head, struct text *ret)
+{
+    CLEANUP_TEXT struct text headers = TEXT_INIT;
+    struct request q = {0};
+    char *at = head, *line;
+    int r = next_line(g, &at, &line);
+
+    if (r == 0)
+        r = read_start(g, line, &q);
+    while (r == 0) {
+        char *value;
+
+        r = next_line(g, &at, &line);
+        if (r < 0 || !*line)
+            break;
+        if (++q.n_headers > GATE_HEADERS_MAX)
+            return refuse(g, 431, "there are too many headers");
+        r = split_header(g, line, &value);
+        if (r == 0)
+            r = read_header(g, line, value, &q);
+        if (r == 0)
+            text_addf(&headers, "%s: %s\r\n", line, value);
+        if (r == 1)
+            r = 0;
+    }
+    if (r == 0)
+        r = check_request(g, &q);
+    if (r == 0 && q.authority) {
+        /* Between the scheme and the path. */
+        CLEANUP_FREE char *authority = strndup(q.authority, (size_t)(q.path - q.authority));
+
+        if (!authority)
+            return -ENOMEM;
+        r = check_authority(g, authority);
+        if (r == 0)
+            text_addf(ret, "%s %s %s\r\nHost: %s\r\n", head, q.target, q.version, authority);
+    } else if (r == 0) {
+        r = check_host(g, q.host);
+        if (r == 0)
+            text_addf(ret, "%s %s %s\r\nHost: %s\r\n", head, q.target, q.version,
+                      g->rules->pip_host ? g->rules->pip_host : q.host);
+    }
+    if (r == 0)
+        text_addf(ret, "%s\r\n", text_str(&headers));
+    if (r == 0 && (text_error(ret) < 0 || text_error(&headers) < 0))
+        r = -ENOMEM;
+    return r;
+}
+
+int gate_feed(struct gate *g, const void *bytes, size_t size, struct text *ret)
+{
+    const char *at = bytes, *end = at + size;
+    int r = 0;
+
+    if (g->status)
+        return -EACCES;
+    while (at < end && r == 0) {
+        if (*at == '\0')
+            return refuse(g, 400, "this is no request");
+        if (g->size == GATE_HEAD_MAX)
+            return refuse(g, 431, "the request is too long");
+        g->head[g->size++] = *at++;
+        if (g->size < 4 || memcmp(g->head + g->size - 4, "\r\n\r\n", 4) != 0)
+            continue;
+        g->head[g->size] = '\0';
+        r = pass(g, g->head, ret);
+        sodium_memzero(g->head, g->size); /* the credential */
+        g->size = 0;
+    }
+    return r;
+}
+
+void gate_answer(unsigned status, const char *why, struct text *ret)
+{
+    text_addf(ret,
+              "HTTP/1.1 %u %s\r\n%sContent-Type: text/plain\r\nContent-Length: %zu\r\n"
+              "Connection: close\r\n\r\n%s\n",
+              status, why,
+              status == 407   ? "Proxy-Authenticate: Basic realm=\"dcop\"\r\n"
+              : status == 401 ? "WWW-Authenticate: Basic realm=\"dcop\"\r\n"
+                              : "",
+              strlen(why) + 1, why);
+}

@@ -1,0 +1,38 @@
+/*
+ * A forward serves the connections that a machine's port leads to this
+ * controller, each through a gate to a cache: `tcpip-forward` of RFC 4254 §7,
+ * on a port of the machine's loopback that the machine chooses.
+ *
+ * It lives in a session's loop and thread.  Nothing blocks; each connection has
+ * bounded buffers, and one whose reader stalls stalls no other.
+ */
+#pragma once
+
+#include <libssh/libssh.h>
+#include <stdint.h>
+
+#include "forward-filter.h"
+#include "upstream.h"
+
+enum { FORWARD_CONNECTIONS_MAX = 16 };
+
+struct forward_options {
+    const struct gate_rules *rules;
+    const struct upstreams *upstreams; /* both outlive the forward */
+};
+
+struct forward;
+
+/* NULL: no memory. */
+struct forward *forward_new(ssh_session ssh, ssh_event event, const struct forward_options *o);
+void forward_free(struct forward *f);
+
+/* A channel that the machine opens: true when it was taken, else the caller
+ * refuses it. */
+bool forward_accept(struct forward *f, ssh_message message, int64_t now_ms);
+
+/* Moves what can be moved, outside of libssh's callbacks. */
+void forward_turn(struct forward *f, int64_t now_ms);
+
+/* When it wants a turn though nothing happens; INT64_MAX: never. */
+int64_t forward_next(const struct forward *f);

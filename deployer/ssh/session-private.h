@@ -1,0 +1,64 @@
+/*
+ * A session as its two halves see it: how it comes about and goes (session.c),
+ * and a command that runs in it (session-run.c).
+ */
+#pragma once
+
+#include <libssh/callbacks.h>
+#include <libssh/libssh.h>
+
+#include "forward.h"
+#include "keepalive.h"
+#include "session.h"
+
+struct part {
+    const char *bytes;
+    size_t size;
+};
+
+enum forwarding { FORWARD_NONE, FORWARD_WANTED, FORWARD_ASKED, FORWARD_DECIDED };
+
+struct session {
+    ssh_session ssh; /* owns the socket once it is set */
+    ssh_event event;
+    ssh_channel channel;
+    struct stop_fds stop;
+    int watched; /* the one of them that is looked at; -1: none */
+    bool asked;  /* it became readable */
+    unsigned timeout_ms;
+    bool trusted; /* its host key was accepted */
+    struct address peer;
+    const struct waiter *waiter; /* while it logs in */
+
+    const struct session_handler *handler;
+    struct error *err; /* of the running command; set by its callbacks */
+    int failure;
+    const char *command;
+    struct part parts[SESSION_PARTS_MAX];
+    size_t n_parts;
+    struct forward *forward; /* NULL: none */
+    enum forwarding forwarding;
+    int forward_port;
+    bool sign_asked; /* libssh may hold the answer to a keepalive */
+    bool begun, beats, streams, closed;
+    struct pulse machine, heart; /* of the connection; of the command, but when it streams */
+    uint64_t acked;
+    int64_t deadline; /* until begun */
+    int status;       /* -1 until known */
+    struct ssh_channel_callbacks_struct callbacks;
+};
+
+int64_t session_now_ms(void);
+
+/* Lets libssh work until something happened or that time has come. */
+int session_wait_until(struct session *s, int64_t until, struct error *err);
+
+/* The same, and -ETIMEDOUT with words at the deadline. */
+int session_turn(struct session *s, int64_t deadline, struct error *err);
+
+/* Repeats a libssh call while it says "again".  Its last word is left in
+ * `ret_result`; returns 0, or what a wait failed with. */
+int session_repeat(struct session *s, int (*call)(struct session *s), int *ret_result,
+                   struct error *err);
+
+int session_libssh_error(struct session *s, int code, const char *doing, struct error *err);

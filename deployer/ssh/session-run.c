@@ -1,0 +1,330 @@
+/* A command in a session: what it says, what it is sent, and whether it lives. */
+#include <errno.h>
+#include <libssh/server.h> /* ssh_send_keepalive */
+#include <linux/tcp.h>     /* tcp_info as the kernel has it */
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "session-private.h"
+
+enum { SEND_AT_ONCE = 32 * 1024 };
+
+/* So many limits of a heart that beats may pass between two words of a look:
+ * apt says what it would do after half a minute on a small board. */
+enum { LOOKS = 4 };
+
+/* A sudo that does not know its machine's name asks a name server for it, which in a
+ * classroom is not there: that takes 10 to 20 s, a time longer than a host may be silent. */
+static int64_t begin_ms(const struct session *s)
+{
+    return 3 * (int64_t)s->timeout_ms;
+}
+
+/* Acknowledged at once, it is more than our question for a sign. */
+enum { ACKED_MIN = 1024 };
+
+/* What the kernel has seen of the machine: bytes that came, or a good part of
+ * ours acknowledged, as while a bundle crosses a slow network. */
+static void look_at_socket(struct session *s, int64_t now)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof(info);
+
+    if (getsockopt(ssh_get_fd(s->ssh), IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+        return;
+    pulse_heard(&s->machine, now - info.tcpi_last_data_recv);
+    if (info.tcpi_bytes_acked > s->acked + ACKED_MIN) {
+        s->acked = info.tcpi_bytes_acked;
+        pulse_heard(&s->machine, now);
+        if (s->n_parts > 0)
+            pulse_heard(&s->heart, now); /* it reads */
+    }
+}
+
+static int give_up(const char *who, const struct pulse *p, struct error *err)
+{
+    return error_set(err, -ETIMEDOUT,
+                     "nothing was heard of %s for %g s: the machine hangs, or its network does; "
+                     "look at it, then repeat",
+                     who, p->limit_ms / 1000.0);
+}
+
+/* libssh has room for one global request at a time. */
+static bool is_asking_for_forward(const struct session *s)
+{
+    return s->forwarding == FORWARD_WANTED || s->forwarding == FORWARD_ASKED;
+}
+
+static int feel_pulse(struct session *s, struct error *err)
+{
+    int64_t now = session_now_ms();
+
+    if (now >= pulse_next(&s->machine))
+        look_at_socket(s, now);
+    if (pulse_is_dead(&s->machine, now))
+        return give_up("it", &s->machine, err);
+    if (!s->streams && pulse_is_dead(&s->heart, now))
+        return give_up("what is at work there", &s->heart, err);
+    if (pulse_is_to_ask(&s->machine, now) && !is_asking_for_forward(s)) {
+        s->sign_asked = true;
+        /* Called once it takes the answer to the last question, if there is
+         * one; then it asks.  libssh's own state keeps it to one at a time. */
+        (void)ssh_send_keepalive(s->ssh);
+        (void)ssh_send_keepalive(s->ssh);
+    }
+    return 0;
+}
+
+static int turn_running(struct session *s, struct error *err)
+{
+    int64_t next = pulse_next(&s->machine), beat = s->heart.heard_ms + s->heart.limit_ms;
+    int r;
+
+    if (!s->begun)
+        return session_turn(s, s->deadline, err);
+    if (!s->streams && beat < next)
+        next = beat;
+    if (s->forward && forward_next(s->forward) < next)
+        next = forward_next(s->forward);
+    r = session_wait_until(s, next, err);
+    return r < 0 ? r : feel_pulse(s, err);
+}
+
+static int on_data(ssh_session ssh, ssh_channel channel, void *data, uint32_t size, int is_stderr,
+                   void *arg)
+{
+    struct session *s = arg;
+
+    (void)ssh;
+    (void)channel;
+    pulse_heard(&s->heart, session_now_ms());
+    if (s->failure == 0) {
+        s->failure = is_stderr ? s->handler->errors(data, size, s->handler->arg, s->err)
+                               : s->handler->output(data, size, s->handler->arg, s->err);
+    }
+    return (int)size; /* taken, also when nobody wants it any more: the window must not fill */
+}
+
+static void on_exit_status(ssh_session ssh, ssh_channel channel, int status, void *arg)
+{
+    (void)ssh;
+    (void)channel;
+    ((struct session *)arg)->status = status;
+}
+
+static void on_exit_signal(ssh_session ssh, ssh_channel channel, const char *signal, int core,
+                           const char *message, const char *language, void *arg)
+{
+    (void)ssh;
+    (void)channel;
+    (void)signal;
+    (void)core;
+    (void)message;
+    (void)language;
+    ((struct session *)arg)->status = SESSION_SIGNALLED;
+}
+
+static void on_close(ssh_session ssh, ssh_channel channel, void *arg)
+{
+    (void)ssh;
+    (void)channel;
+    ((struct session *)arg)->closed = true;
+}
+
+/* What the machine asks for: a connection to its port that leads here.  1 refuses;
+ * what nobody looks at would be kept without a bound. */
+static int on_message(ssh_session ssh, ssh_message message, void *arg)
+{
+    struct session *s = arg;
+
+    (void)ssh;
+    if (!s->forward || s->forwarding != FORWARD_DECIDED ||
+        ssh_message_type(message) != SSH_REQUEST_CHANNEL_OPEN ||
+        ssh_message_subtype(message) != SSH_CHANNEL_FORWARDED_TCPIP)
+        return 1;
+    return forward_accept(s->forward, message, session_now_ms()) ? 0 : 1;
+}
+
+static int call_open(struct session *s)
+{
+    return ssh_channel_open_session(s->channel);
+}
+
+static int call_exec(struct session *s)
+{
+    return ssh_channel_request_exec(s->channel, s->command);
+}
+
+static int start(struct session *s, const char *command, struct error *err)
+{
+    int result, r;
+
+    s->channel = ssh_channel_new(s->ssh);
+    if (!s->channel)
+        return error_sys(err, -ENOMEM, "cannot open a channel");
+    s->callbacks = (struct ssh_channel_callbacks_struct){
+        .userdata = s,
+        .channel_data_function = on_data,
+        .channel_exit_status_function = on_exit_status,
+        .channel_exit_signal_function = on_exit_signal,
+        .channel_close_function = on_close,
+    };
+    ssh_callbacks_init(&s->callbacks);
+    if (ssh_set_channel_callbacks(s->channel, &s->callbacks) != SSH_OK)
+        return error_sys(err, -ENOMEM, "cannot open a channel");
+    r = session_repeat(s, call_open, &result, err);
+    if (r == 0 && result != SSH_OK)
+        r = session_libssh_error(s, -EPROTO, "cannot open a channel", err);
+    ssh_set_message_callback(s->ssh, on_message, s);
+    s->command = command;
+    if (r == 0)
+        r = session_repeat(s, call_exec, &result, err);
+    if (r == 0 && result != SSH_OK)
+        r = session_libssh_error(s, -EPROTO, "cannot run a command", err);
+    return r;
+}
+
+int session_send(struct session *s, const void *bytes, size_t size)
+{
+    if (s->n_parts == SESSION_PARTS_MAX)
+        return -ENOBUFS;
+    s->parts[s->n_parts++] = (struct part){bytes, size};
+    s->deadline = session_now_ms() + begin_ms(s);
+    return 0;
+}
+
+void session_begun(struct session *s)
+{
+    s->begun = true;
+    pulse_start(&s->machine, s->timeout_ms, session_now_ms());
+    pulse_start(&s->heart, LOOKS * pulse_limit_ms(s->timeout_ms), session_now_ms());
+}
+
+void session_beats(struct session *s)
+{
+    if (!s->beats)
+        pulse_start(&s->heart, s->timeout_ms, session_now_ms());
+    s->beats = true;
+}
+
+void session_streams(struct session *s)
+{
+    s->streams = true;
+}
+
+int session_forward(struct session *s, const struct forward_options *options)
+{
+    s->forward = forward_new(s->ssh, s->event, options);
+    if (!s->forward)
+        return -ENOMEM;
+    s->forwarding = FORWARD_WANTED;
+    return 0;
+}
+
+/* Asks for the port.  libssh reads its number from the last packet that came
+ * (channels.c, ssh_channel_listen_forward): the command says nothing meanwhile, and
+ * the answer to a keepalive is taken before. */
+static void ask_for_forward(struct session *s)
+{
+    int r;
+
+    if (s->forwarding == FORWARD_WANTED) {
+        if (s->sign_asked && ssh_send_keepalive(s->ssh) == SSH_AGAIN)
+            return;
+        s->sign_asked = false;
+        s->forwarding = FORWARD_ASKED;
+    }
+    r = ssh_channel_listen_forward(s->ssh, "127.0.0.1", 0, &s->forward_port);
+    if (r == SSH_AGAIN)
+        return;
+    s->forwarding = FORWARD_DECIDED;
+    if (r != SSH_OK || s->forward_port < 1024 || s->forward_port > UINT16_MAX) {
+        s->forward_port = 0;
+        forward_free(TAKE_PTR(s->forward));
+    }
+    s->handler->forwarded((unsigned)s->forward_port, s->handler->arg);
+}
+
+/* Sends what the window and the socket take.  No more is handed to libssh
+ * while it still holds unsent bytes: its own buffer has no bound. */
+static int pump(struct session *s, struct error *err)
+{
+    while (s->n_parts > 0 && !(ssh_get_poll_flags(s->ssh) & SSH_WRITE_PENDING)) {
+        struct part *part = &s->parts[0];
+        uint32_t room = ssh_channel_window_size(s->channel);
+        size_t size = part->size < room ? part->size : room;
+        int n;
+
+        if (part->size == 0) {
+            memmove(s->parts, s->parts + 1, --s->n_parts * sizeof(*s->parts));
+            continue;
+        }
+        if (size == 0)
+            return 0;
+        if (size > SEND_AT_ONCE)
+            size = SEND_AT_ONCE;
+        n = ssh_channel_write(s->channel, part->bytes, (uint32_t)size);
+        if (n < 0)
+            return session_libssh_error(s, -EPIPE, "cannot send to the machine", err);
+        if (n == 0)
+            return 0;
+        part->bytes += n;
+        part->size -= (size_t)n;
+    }
+    return 0;
+}
+
+/* The machine went away, or its shell does not come to our command. */
+static int explain_lost(const struct session *s, int r, struct error *err)
+{
+    if (r == -ETIMEDOUT && !s->begun)
+        return error_set(err, -EPROTO,
+                         "logged in, but no command began within %g s: the profile there "
+                         "(~/.bashrc, ~/.profile) waits for something, or sudo for a name server "
+                         "(is the machine's name in its /etc/hosts?), or it is overloaded; a "
+                         "longer --timeout may do",
+                         (double)begin_ms(s) / 1000.0);
+    if (r == -ECONNRESET || r == -EPIPE)
+        return error_set(err, -ECONNRESET,
+                         "the connection was lost %s: is the machine off, or its cable out? A "
+                         "deploy goes on there as long as it runs; repeat it to take it up",
+                         s->begun ? "in the middle" : "before anything was done");
+    return r;
+}
+
+int session_run(struct session *s, const char *command, const struct session_handler *handler,
+                int *ret_status, struct error *err)
+{
+    int r;
+
+    s->deadline = session_now_ms() + begin_ms(s);
+    s->handler = handler;
+    s->err = err;
+    s->failure = 0;
+    s->n_parts = 0;
+    s->begun = s->beats = s->streams = s->closed = false;
+    s->status = -1;
+    r = start(s, command, err);
+    while (r == 0 && !s->closed) {
+        if (is_asking_for_forward(s))
+            ask_for_forward(s);
+        if (s->forward)
+            forward_turn(s->forward, session_now_ms());
+        r = pump(s, err);
+        if (r == 0)
+            r = turn_running(s, err);
+        if (s->failure < 0)
+            r = s->failure;
+    }
+    forward_free(TAKE_PTR(s->forward));
+    s->forwarding = FORWARD_NONE;
+    if (s->channel)
+        ssh_channel_free(TAKE_PTR(s->channel));
+    if (r < 0)
+        return explain_lost(s, r, err);
+    if (s->status < 0)
+        return explain_lost(s, -ECONNRESET, err);
+    *ret_status = s->status;
+    return 0;
+}

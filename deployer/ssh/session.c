@@ -1,0 +1,332 @@
+#include "session.h"
+
+#include <errno.h>
+#include <libssh/libssh.h>
+#include <math.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "dial.h"
+#include "session-private.h"
+
+int64_t session_now_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int on_stop(socket_t fd, int events, void *arg)
+{
+    struct session *s = arg;
+
+    (void)fd;
+    (void)events;
+    s->asked = true;
+    return SSH_OK;
+}
+
+static int watch(struct session *s, int fd, struct error *err)
+{
+    s->asked = false;
+    if (s->watched >= 0)
+        (void)ssh_event_remove_fd(s->event, s->watched);
+    s->watched = fd;
+    if (fd >= 0 && ssh_event_add_fd(s->event, fd, POLLIN, on_stop, s) != SSH_OK)
+        return error_sys(err, -ENOMEM, "cannot wait for the connection");
+    return 0;
+}
+
+/* The first time the command may come to its own end. */
+static int heed(struct session *s, struct error *err)
+{
+    if (s->watched == s->stop.stop && s->begun && s->handler->stop &&
+        s->handler->stop(s->handler->arg))
+        return watch(s, s->stop.cancel, err);
+    return error_set(err, -ECANCELED, "interrupted");
+}
+
+int session_wait_until(struct session *s, int64_t until, struct error *err)
+{
+    int64_t left = until - session_now_ms();
+
+    /* What it returns says less than the session does: the other side's goodbye
+     * is no error to it. */
+    (void)ssh_event_dopoll(s->event, left < 0 ? 0 : (int)left);
+    if (s->asked)
+        return heed(s, err);
+    if (!ssh_is_connected(s->ssh) && !s->closed)
+        return error_set(err, -ECONNRESET, "the connection was lost%s%s",
+                         *ssh_get_error(s->ssh) ? ": " : "", ssh_get_error(s->ssh));
+    return 0;
+}
+
+int session_turn(struct session *s, int64_t deadline, struct error *err)
+{
+    if (deadline <= session_now_ms())
+        return error_set(err, -ETIMEDOUT, "no answer within %g s", s->timeout_ms / 1000.0);
+    return session_wait_until(s, deadline, err);
+}
+
+int session_repeat(struct session *s, int (*call)(struct session *s), int *ret_result,
+                   struct error *err)
+{
+    int64_t deadline = session_now_ms() + s->timeout_ms;
+
+    for (;;) {
+        int r;
+
+        *ret_result = call(s);
+        if (*ret_result != SSH_AGAIN)
+            return 0;
+        if (!s->event) {
+            s->event = ssh_event_new();
+            if (!s->event || ssh_event_add_session(s->event, s->ssh) != SSH_OK)
+                return error_sys(err, -ENOMEM, "cannot wait for the connection");
+            r = watch(s, s->stop.stop, err);
+            if (r < 0)
+                return r;
+        }
+        r = session_turn(s, deadline, err);
+        if (r < 0)
+            return r;
+    }
+}
+
+int session_libssh_error(struct session *s, int code, const char *doing, struct error *err)
+{
+    return error_set(err, code, "%s: %s", doing, ssh_get_error(s->ssh));
+}
+
+static int prepare(struct session *s, const struct session_options *o, int fd, struct error *err)
+{
+    /* The advert names the ed25519 key where there is one: ask for that first. */
+    static const char hostkeys[] = "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,"
+                                   "ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256";
+    int no = 0;
+    char host[ADDRESS_TEXT_MAX];
+
+    address_format(&s->peer, host);
+    host[strcspn(host, "%")] = '\0';
+    if (ssh_options_set(s->ssh, SSH_OPTIONS_PROCESS_CONFIG, &no) < 0 ||
+        ssh_options_set(s->ssh, SSH_OPTIONS_HOST, host) < 0 ||
+        ssh_options_set(s->ssh, SSH_OPTIONS_USER, o->user) < 0 ||
+        ssh_options_set(s->ssh, SSH_OPTIONS_HOSTKEYS, hostkeys) < 0 ||
+        ssh_options_set(s->ssh, SSH_OPTIONS_FD, &fd) < 0) {
+        (void)close(fd);
+        return session_libssh_error(s, -EINVAL, "cannot set up the connection", err);
+    }
+    ssh_set_blocking(s->ssh, 0);
+    return 0;
+}
+
+static int call_connect(struct session *s)
+{
+    return ssh_connect(s->ssh);
+}
+
+static int check_hostkey(struct session *s, const struct session_options *o, bool *ret_password,
+                         struct error *err)
+{
+    ssh_key key = NULL;
+    unsigned char *hash = NULL;
+    size_t size = 0;
+    char *fingerprint = NULL;
+    int r = -EPROTO;
+
+    if (ssh_get_server_publickey(s->ssh, &key) == SSH_OK &&
+        ssh_get_publickey_hash(key, SSH_PUBLICKEY_HASH_SHA256, &hash, &size) == 0)
+        fingerprint = ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, hash, size);
+    if (fingerprint)
+        r = o->check(fingerprint, &s->peer, ret_password, o->arg, err);
+    else
+        (void)session_libssh_error(s, r, "cannot read the host key", err);
+    ssh_string_free_char(fingerprint);
+    ssh_clean_pubkey_hash(&hash);
+    ssh_key_free(key);
+    return r;
+}
+
+/* What the login waits with. */
+struct waiter {
+    int (*call)(void *arg);
+    void *arg;
+};
+
+static int call_of_login(struct session *s)
+{
+    return s->waiter->call(s->waiter->arg);
+}
+
+static int repeat_for_login(void *arg, int (*call)(void *), void *call_arg, int *ret_result,
+                            struct error *err)
+{
+    struct session *s = arg;
+    struct waiter waiter = {call, call_arg};
+    int r;
+
+    s->waiter = &waiter;
+    r = session_repeat(s, call_of_login, ret_result, err);
+    s->waiter = NULL;
+    return r;
+}
+
+/* The key exchange did not come about: whose fault may it be? */
+static int explain_no_ssh(struct session *s, const struct session_options *o, int r,
+                          struct error *err)
+{
+    const char *said = ssh_get_error(s->ssh);
+
+    if (r == -ETIMEDOUT)
+        return error_set(err, r,
+                         "port %u takes the connection, but no SSH server answered within %g s: "
+                         "the machine hangs or is overloaded (restart it), or the port is another "
+                         "program's",
+                         o->port, round(s->timeout_ms / 100.0) / 10.0);
+    if (r < 0 && r != -ECONNRESET)
+        return r;
+    if (r == -ECONNRESET || strstr(said, "disconnected") || strstr(said, "closed by remote") ||
+        strstr(said, "reset by peer"))
+        return error_set(err, -ECONNRESET,
+                         "the SSH server closed the connection before the login: too many at once "
+                         "(MaxStartups), or it rests after failed logins (PerSourcePenalties). "
+                         "Wait a minute, then repeat with fewer --forks; `journalctl -u ssh` "
+                         "there says which");
+    return session_libssh_error(s, -EPROTO, "cannot speak SSH", err);
+}
+
+static int open_ssh(struct session *s, const struct session_options *o, struct error *err)
+{
+    struct auth_login login = {.ssh = s->ssh,
+                               .user = o->user,
+                               .password = o->password,
+                               .repeat = repeat_for_login,
+                               .waiter = s};
+    int result = SSH_ERROR;
+    int r = session_repeat(s, call_connect, &result, err);
+
+    if (r < 0 || result != SSH_OK)
+        return explain_no_ssh(s, o, r, err);
+    r = check_hostkey(s, o, &login.may_have_password, err);
+    if (r < 0)
+        return r;
+    s->trusted = true;
+    s->timeout_ms = o->timeout_ms;
+    return auth_log_in(o->auth, &login, err);
+}
+
+/* How far a connection came, before it failed. */
+enum reached { NOWHERE, CONNECTED, REFUSED, TRUSTED };
+
+/* One connection to one of `n` addresses, of which `o` names the rest. */
+static int open_one(const struct session_options *o, const struct address *addresses, size_t n,
+                    unsigned timeout_ms, enum reached *ret_reached, struct session **ret,
+                    struct error *err)
+{
+    CLEANUP(session_free_p) struct session *s = calloc(1, sizeof(*s));
+    int fd = -1, r;
+
+    *ret_reached = NOWHERE;
+    if (!s)
+        return error_sys(err, -ENOMEM, "cannot connect");
+    s->stop = o->stop;
+    s->watched = -1;
+    s->timeout_ms = timeout_ms;
+    s->ssh = ssh_new();
+    if (!s->ssh)
+        return error_sys(err, -ENOMEM, "cannot connect");
+    r = dial(addresses, n, o->port, timeout_ms, o->stop.stop, &s->peer, &fd, err);
+    if (r < 0)
+        return r;
+    r = prepare(s, o, fd, err);
+    if (r == 0)
+        r = open_ssh(s, o, err);
+    *ret_reached = s->trusted ? TRUSTED : r == -EKEYREJECTED ? REFUSED : CONNECTED;
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(s);
+    return 0;
+}
+
+int session_open(const struct session_options *o, struct session **ret, struct error *err)
+{
+    /* Addresses come from the network: many must not hold a worker for long.
+     * The last one has all the time, as has the only one. */
+    int64_t deadline = session_now_ms() + 2 * (int64_t)o->timeout_ms;
+    unsigned share =
+        o->timeout_ms / (unsigned)(o->n_addresses > 3 ? 3 : o->n_addresses + !o->n_addresses);
+    struct error best = {0}; /* of the address that came farthest, the first of them */
+    enum reached reached, farthest = NOWHERE;
+    int r = 0;
+
+    if (o->n_addresses == 0)
+        return open_one(o, NULL, 0, o->timeout_ms, &reached, ret, err);
+    for (size_t i = 0; i < o->n_addresses; i++) {
+        bool last = i + 1 == o->n_addresses;
+        struct error here = {0};
+
+        r = open_one(o, &o->addresses[i], 1, last ? o->timeout_ms : share, &reached, ret, &here);
+        if (r == 0)
+            return 0;
+        here.code = r;
+        if (best.code == 0 || reached > farthest) {
+            best = here;
+            farthest = reached;
+        }
+        if (reached == TRUSTED || r == -ECANCELED || r == -ENOMEM) {
+            best = here;
+            break;
+        }
+        if (session_now_ms() > deadline)
+            break;
+    }
+    if (err)
+        *err = best;
+    return best.code;
+}
+
+void session_free(struct session *s)
+{
+    if (!s)
+        return;
+    forward_free(s->forward);
+    if (s->event) {
+        if (s->watched >= 0)
+            (void)ssh_event_remove_fd(s->event, s->watched);
+        (void)ssh_event_remove_session(s->event, s->ssh);
+    }
+    if (s->channel)
+        ssh_channel_free(s->channel);
+    if (s->ssh && ssh_is_connected(s->ssh))
+        ssh_disconnect(s->ssh);
+    ssh_free(s->ssh);
+    if (s->event)
+        ssh_event_free(s->event);
+    free(s);
+}
+
+const struct address *session_peer(const struct session *s)
+{
+    return &s->peer;
+}
+
+int session_local(const struct session *s, struct address *ret)
+{
+    struct sockaddr_storage local = {0};
+    socklen_t size = sizeof(local);
+
+    if (getsockname(ssh_get_fd(s->ssh), (struct sockaddr *)&local, &size) < 0)
+        return -errno;
+    *ret = (struct address){.family = local.ss_family};
+    if (local.ss_family == AF_INET)
+        memcpy(ret->bytes, &((struct sockaddr_in *)&local)->sin_addr, 4);
+    else if (local.ss_family == AF_INET6)
+        memcpy(ret->bytes, &((struct sockaddr_in6 *)&local)->sin6_addr, 16);
+    else
+        return -EAFNOSUPPORT;
+    return 0;
+}

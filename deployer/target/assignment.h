@@ -1,0 +1,47 @@
+/*
+ * Assignment: which machine without a name gets which of the problem's names
+ * that no machine has.
+ *
+ * First a machine gets back the name that it held; then one whose host name is
+ * a missing name gets that; the rest go in order, the names as in the problem,
+ * the machines by host name (rpi-2 before rpi-10).  A name that a machine still
+ * holds by the controller's record, though it is not there now, is reserved
+ * for it: it may be switched off only.
+ *
+ * Pure; any thread.  Everything in the result is borrowed from what was given.
+ */
+#pragma once
+
+#include "deployer/state/state.h"
+#include "discovery/match/match.h"
+
+enum assignment_reason {
+    ASSIGNMENT_HELD, /* it had this name before */
+    ASSIGNMENT_HOST, /* its host name is that name */
+    ASSIGNMENT_NEXT, /* it was its turn */
+};
+const char *assignment_reason_text(enum assignment_reason reason);
+
+struct assignment {
+    const struct machine *machine;
+    const char *agent;
+    enum assignment_reason reason;
+};
+
+/* A value; assignments_clear. */
+struct assignments {
+    struct assignment *items;
+    size_t count;
+    const struct state_name **reserved; /* missing names that an absent machine holds */
+    size_t n_reserved;
+    const char **left; /* missing names for which there is no machine */
+    size_t n_left;
+    const struct machine **idle; /* machines for which there is no name */
+    size_t n_idle;
+};
+
+void assignments_clear(struct assignments *a);
+
+/* `names`: what the record says of the fleet.  -ENOMEM. */
+int assign_plan(const struct match *match, const struct state_names *names,
+                struct assignments *ret);

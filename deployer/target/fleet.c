@@ -1,0 +1,68 @@
+#include "fleet.h"
+
+#include <errno.h>
+
+#include "discovery/base/file.h"
+#include "discovery/network/look.h"
+#include "discovery/report/roster-text.h"
+
+struct fleet {
+    struct discover_options asked; /* borrowed by the look */
+    struct key key;                /* the fleet's, if there is one; borrowed by the look, too */
+    struct machine_list saved;
+    struct look *look; /* NULL: the saved ones */
+};
+
+void fleet_free(struct fleet *f)
+{
+    if (!f)
+        return;
+    look_free(f->look);
+    machine_list_clear(&f->saved);
+    key_clear(&f->key);
+    free(f);
+}
+
+const struct machine *const *fleet_machines(struct fleet *f, size_t *ret_count)
+{
+    if (f->look)
+        return look_machines(f->look, ret_count);
+    *ret_count = f->saved.count;
+    return f->saved.pointers;
+}
+
+int fleet_signal(const struct fleet *f)
+{
+    return f->look ? look_signal(f->look) : 0;
+}
+
+static int read_saved(struct fleet *f, const char *path, struct error *err)
+{
+    CLEANUP_TEXT struct text json = TEXT_INIT;
+    int r = file_read(path, REPORT_JSON_MAX, &json, err);
+
+    return r < 0 ? r : report_roster_read(text_str(&json), json.size, path, &f->saved, err);
+}
+
+int fleet_find(const struct deploy_options *o, const struct problem *problem, struct fleet **ret,
+               struct error *err)
+{
+    CLEANUP(fleet_free_p) struct fleet *f = calloc(1, sizeof(*f));
+    int r;
+
+    if (!f)
+        return error_sys(err, -ENOMEM, "cannot look for machines");
+    if (o->from)
+        r = read_saved(f, o->from, err);
+    else {
+        r = key_read_fleet(o->config_dir, &f->key, err);
+        f->asked = (struct discover_options){
+            .fleet = o->fleet, .timeout_ms = o->discovery_ms, .key = r > 0 ? &f->key : NULL};
+        if (r >= 0)
+            r = look_run(&f->asked, problem, &f->look, err);
+    }
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(f);
+    return 0;
+}

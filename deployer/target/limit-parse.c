@@ -1,0 +1,216 @@
+/* From what --limit says to patterns. */
+#include <errno.h>
+#include <string.h>
+
+#include "discovery/base/cleanup.h"
+#include "discovery/base/file.h"
+#include "limit-private.h"
+
+static int no_memory(struct error *err)
+{
+    return error_sys(err, -ENOMEM, "cannot read --limit");
+}
+
+/* What is being read: the patterns of one value or line. */
+struct reading {
+    struct selection *s;
+    const char *place; /* NULL: the command line */
+    bool negated;      /* by the "!" before "@FILE" */
+    struct error *err;
+};
+
+static int fail(const struct reading *rd, const char *pattern, const char *what)
+{
+    CLEANUP_TEXT struct text shown = TEXT_INIT;
+
+    select_add_shown(&shown, pattern);
+    return error_set(rd->err, -EINVAL, "%s\"%s\" %s",
+                     rd->place ? rd->place : "--limit: ", text_str(&shown), what);
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* Whether the character at `at` has lost its meaning to a backslash. */
+static bool is_escaped(const char *start, const char *at)
+{
+    size_t n = 0;
+
+    while (at > start && *--at == '\\')
+        n++;
+    return n % 2 == 1;
+}
+
+/* A copy without the blanks around it; NULL without memory. */
+static char *trim(const char *from, const char *end)
+{
+    while (from < end && is_blank(*from))
+        from++;
+    while (end > from && is_blank(end[-1]) && !is_escaped(from, end - 1))
+        end--;
+    return strndup(from, (size_t)(end - from));
+}
+
+/* Takes the glob over, also on failure. */
+static int append(const struct reading *rd, char *taken, bool negated)
+{
+    CLEANUP_FREE char *glob = taken;
+    struct selection *s = rd->s;
+    struct select_pattern *p;
+
+    if (s->count == SELECT_PATTERNS_MAX)
+        return error_set(rd->err, -EINVAL, "--limit: more than %d patterns", SELECT_PATTERNS_MAX);
+    if ((s->count & (s->count - 1)) == 0) {
+        p = reallocarray(s->patterns, s->count ? s->count * 2 : 1, sizeof(*p));
+        if (!p)
+            return no_memory(rd->err);
+        s->patterns = p;
+    }
+    p = &s->patterns[s->count];
+    *p = (struct select_pattern){.negated = negated};
+    p->place = rd->place ? strdup(rd->place) : NULL;
+    if (rd->place && !p->place)
+        return no_memory(rd->err);
+    p->all = strcmp(glob, "all") == 0 || strcmp(glob, "*") == 0;
+    p->glob = TAKE_PTR(glob);
+    s->count++;
+    return 0;
+}
+
+/* One pattern, trimmed, its "!" read. */
+static int add_pattern(const struct reading *rd, const char *pattern, bool negated)
+{
+    size_t size = strlen(pattern);
+    char *glob;
+
+    if (size == 0)
+        return fail(rd, "!", "is a \"not\" without a pattern behind it");
+    if (!utf8_valid(pattern, size))
+        return fail(rd, pattern, "is not UTF-8");
+    if (*pattern == '!')
+        return fail(rd, pattern,
+                    rd->negated ? "stands in a file that is itself behind a \"!\""
+                                : "has two \"!\"; a name that begins with one is written \\!…");
+    if (*pattern == '&')
+        return fail(rd, pattern,
+                    "begins with \"&\", and intersections are not known here; a name that begins "
+                    "with it is written \\&…");
+    if (*pattern == '~')
+        return fail(rd, pattern,
+                    "begins with \"~\", and regular expressions are not known here; a name that "
+                    "begins with it is written \\~…");
+    if (is_escaped(pattern, pattern + size))
+        return fail(rd, pattern, "ends in a backslash; as a character it is written \\\\");
+    glob = strdup(pattern);
+    return glob ? append(rd, glob, negated) : no_memory(rd->err);
+}
+
+static int add_line(struct reading *rd, const char *from, const char *end)
+{
+    CLEANUP_FREE char *pattern = NULL;
+    bool negated;
+
+    for (const char *c = from; c < end; c++)
+        if (*c == '#' && (c == from || is_blank(c[-1])) && !is_escaped(from, c))
+            end = c;
+    pattern = trim(from, end);
+    if (!pattern)
+        return no_memory(rd->err);
+    if (!*pattern)
+        return 0;
+    if (*pattern == '@')
+        return fail(rd, pattern,
+                    "names a file in a file; a name that begins with \"@\" is written \\@…");
+    negated = *pattern == '!' && !rd->negated;
+    return add_pattern(rd, pattern + (negated ? 1 : 0), negated || rd->negated);
+}
+
+static int add_file(struct selection *s, const char *path, bool negated, struct error *err)
+{
+    CLEANUP_TEXT struct text content = TEXT_INIT, place = TEXT_INIT;
+    struct reading rd = {.s = s, .negated = negated, .err = err};
+    const char *at, *end;
+    int r;
+
+    if (!*path)
+        return error_set(err, -EINVAL, "--limit: \"@\" without a file's name behind it");
+    r = file_read(path, SELECT_FILE_MAX, &content, err);
+    if (r < 0)
+        return error_prefix(err, "--limit");
+    at = text_str(&content);
+    end = at + content.size;
+    for (size_t line = 1; r == 0 && at < end; line++) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        const char *stop = newline ? newline : end;
+
+        text_reset(&place);
+        text_add_printable(&place, strcmp(path, "-") == 0 ? "standard input" : path);
+        text_addf(&place, ":%zu: ", line);
+        rd.place = text_str(&place);
+        if (text_error(&place) < 0)
+            return no_memory(err);
+        if (memchr(at, '\0', (size_t)(stop - at)))
+            return error_set(err, -EINVAL, "%sa NUL character: this is no text", rd.place);
+        r = add_line(&rd, at, stop);
+        at = stop + 1;
+    }
+    return r;
+}
+
+static int add_part(struct reading *rd, const char *from, const char *end)
+{
+    CLEANUP_FREE char *pattern = trim(from, end);
+    const char *rest = pattern;
+    bool negated;
+
+    if (!pattern)
+        return no_memory(rd->err);
+    if (!*pattern)
+        return 0;
+    negated = *rest == '!';
+    if (negated)
+        while (is_blank(*++rest))
+            ;
+    if (*rest == '@')
+        return add_file(rd->s, rest + 1, negated, rd->err);
+    return add_pattern(rd, rest, negated);
+}
+
+static int add_limit(struct selection *s, const char *limit, struct error *err)
+{
+    struct reading rd = {.s = s, .err = err};
+    const char *from = limit;
+    int r = 0;
+
+    if (limit[strspn(limit, " \t\r,")] == '\0')
+        return error_set(err, -EINVAL, "--limit: there is no pattern in it; \"all\" is everything");
+    for (const char *c = limit; r == 0; c++) {
+        if (*c && (*c != ',' || is_escaped(from, c)))
+            continue;
+        r = add_part(&rd, from, c);
+        from = c + 1;
+        if (!*c)
+            break;
+    }
+    return r;
+}
+
+int selection_parse(const struct strings *limits, struct selection *ret, struct error *err)
+{
+    CLEANUP(selection_clear) struct selection s = SELECTION_INIT;
+
+    for (size_t i = 0; i < limits->count; i++) {
+        int r = add_limit(&s, limits->items[i], err);
+
+        if (r < 0)
+            return r;
+    }
+    /* A file with nothing in it must not mean everything. */
+    if (limits->count > 0 && s.count == 0)
+        return error_set(err, -EINVAL, "--limit: there is no pattern in %s", limits->items[0]);
+    *ret = s;
+    s = SELECTION_INIT;
+    return 0;
+}

@@ -1,0 +1,138 @@
+/* What of the machines the patterns match. */
+#include <errno.h>
+#include <fnmatch.h>
+#include <string.h>
+
+#include "discovery/base/cleanup.h"
+#include "limit-private.h"
+
+void selection_clear(struct selection *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        free(s->patterns[i].glob);
+        free(s->patterns[i].place);
+    }
+    free(s->patterns);
+    *s = SELECTION_INIT;
+}
+
+static bool matches(const struct select_pattern *p, const char *name)
+{
+    return name && *name && (strcmp(p->glob, name) == 0 || fnmatch(p->glob, name, 0) == 0);
+}
+
+static bool matches_machine(const struct select_pattern *p, const struct select_item *m)
+{
+    const char *dot = m->host ? strchr(m->host, '.') : NULL;
+
+    if (p->all || matches(p, m->id) || matches(p, m->host))
+        return true;
+    if (dot) {
+        CLEANUP_FREE char *first = strndup(m->host, (size_t)(dot - m->host));
+
+        if (matches(p, first))
+            return true;
+    }
+    for (size_t i = 0; m->labels && i < m->labels->count; i++)
+        if (matches(p, m->labels->items[i]))
+            return true;
+    return false;
+}
+
+/* Sets the machine's marks to `in` where the pattern matches; whether it does. */
+static bool mark(const struct select_pattern *p, struct select_item *m, bool in)
+{
+    bool whole = matches_machine(p, m), any = whole;
+
+    if (whole)
+        m->selected = in;
+    for (size_t i = 0; i < m->agents->count; i++)
+        if (whole || matches(p, m->agents->items[i])) {
+            m->agents_in[i] = in;
+            any = true;
+        }
+    return any;
+}
+
+static int start(struct select_item *items, size_t n, bool in)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t count = items[i].agents->count;
+
+        items[i].selected = in;
+        items[i].agents_in = calloc(count + 1, sizeof(bool));
+        if (!items[i].agents_in)
+            return -ENOMEM;
+        for (size_t j = 0; j < count; j++)
+            items[i].agents_in[j] = in;
+    }
+    return 0;
+}
+
+static int apply_signed(const struct selection *s, bool negated, struct select_item *items,
+                        size_t n, struct error *err)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        const struct select_pattern *p = &s->patterns[i];
+        bool any = p->all;
+
+        if (p->negated != negated)
+            continue;
+        for (size_t j = 0; j < n; j++)
+            any = mark(p, &items[j], !negated) || any;
+        if (!any)
+            return select_fail_no_match(p, items, n, err);
+    }
+    return 0;
+}
+
+/* A machine with agents is in when one of them is. */
+static size_t settle(struct select_item *items, size_t n)
+{
+    size_t selected = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        bool any = false;
+
+        for (size_t j = 0; j < items[i].agents->count; j++)
+            any = any || items[i].agents_in[j];
+        if (items[i].agents->count > 0)
+            items[i].selected = any;
+        selected += items[i].selected ? 1 : 0;
+    }
+    return selected;
+}
+
+int selection_apply(const struct selection *s, struct select_item *items, size_t n,
+                    struct error *err)
+{
+    bool positive = false;
+    int r;
+
+    for (size_t i = 0; i < n; i++)
+        items[i].agents_in = NULL;
+    for (size_t i = 0; i < s->count; i++)
+        positive = positive || !s->patterns[i].negated;
+    r = start(items, n, !positive);
+    if (r < 0)
+        error_sys(err, r, "cannot read --limit");
+    if (r == 0)
+        r = apply_signed(s, false, items, n, err);
+    if (r == 0)
+        r = apply_signed(s, true, items, n, err);
+    if (r == 0 && settle(items, n) == 0 && s->count > 0)
+        r = error_set(err, -EINVAL,
+                      "--limit: nothing is left: what is meant is also behind a \"!\"");
+    if (r < 0)
+        select_items_clear(items, n);
+    return r;
+}
+
+void select_items_clear(struct select_item *items, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(items[i].agents_in);
+        items[i].agents_in = NULL;
+        items[i].selected = false;
+    }
+}

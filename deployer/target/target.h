@@ -1,0 +1,64 @@
+/*
+ * A target is a machine that is to be deployed to, with all that a worker
+ * needs to know of it.  A value that owns what it points to; made by the
+ * program's thread, moved into a worker, never shared.
+ */
+#pragma once
+
+#include "deployer/base/destination.h"
+#include "deployer/base/secret.h"
+#include "discovery/match/match.h"
+#include "discovery/roster/roster.h"
+
+struct target {
+    char *id;                  /* 16 hex digits; NULL: not known yet */
+    char *host;                /* what people call it */
+    char *user;                /* NULL: the controller's choice */
+    char *fleet;               /* NULL: the default one */
+    char *hostkey;             /* as advertised, "SHA256:…"; NULL: not said */
+    struct strings agents;     /* to run there */
+    struct strings names;      /* as advertised: those, and maybe others */
+    struct address *addresses; /* in the order to try them */
+    size_t n_addresses;
+    uint16_t port;
+    bool named;           /* `agents` are a person's word: they are written there, whatever its
+                             beacon says */
+    struct text settings; /* more lines for this machine alone, see job.h; may hold a secret */
+    const struct secret *password, *become_password; /* its own, to log in and for sudo: borrowed,
+                             from the program; NULL: the run's */
+    bool in_doubt; /* another machine has its id, and another host key */
+    bool verified; /* its record is signed with its machine key, and is this one: */
+    uint64_t seq;
+};
+
+void target_clear(struct target *t);
+
+/* A copy that owns its own.  -ENOMEM. */
+int target_copy(const struct target *t, struct target *ret);
+
+/* Copies from a machine what a target needs.  -ENOMEM. */
+int target_from_machine(const struct machine *m, struct target *ret);
+
+/* What stands for it in the history: its id; what has none yet, its host, with the
+ * port when that is not SSH's own ("[host]:port", as in OpenSSH's known_hosts). */
+enum { TARGET_KEY_MAX = PLACE_HOST_MAX + sizeof("[]:65535") };
+const char *target_key(const struct target *t, char ret[static TARGET_KEY_MAX]);
+
+/* Does the history mean it by this key?  Also from when its id was not known. */
+bool target_has_key(const struct target *t, const char *key);
+
+/* A list of targets; it owns them. */
+struct targets {
+    struct target *items;
+    size_t count;
+};
+
+void targets_clear(struct targets *t);
+
+/* The machines that hold the problem's agents, each once, with those of its
+ * names that the problem has, in the order of the match.  -ENOMEM. */
+int targets_from_match(const struct match *match, struct targets *ret);
+
+/* All machines that are online (with a fleet key: and verified), with all their names.
+ * -ENOMEM. */
+int targets_from_machines(const struct machine *const *machines, size_t n, struct targets *ret);

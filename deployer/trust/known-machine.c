@@ -1,0 +1,199 @@
+#include "known-machine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+void known_clear(struct known *k)
+{
+    state_pins_clear(&k->pins);
+    free(k->agent);
+    free(k->held_by);
+    *k = (struct known){0};
+}
+
+static const char *fleet_of(const struct target *t)
+{
+    return t->fleet ? t->fleet : ADVERT_FLEET_DEFAULT;
+}
+
+/* By its id, or by the host key that stood for it before it had one. */
+static bool is_self(const struct target *t, const char *id)
+{
+    return string_equal(t->id, id) || string_equal(t->hostkey, id);
+}
+
+/* The first of its names that is another machine's. */
+static int find_held(struct state *s, const struct target *t, struct known *k, struct error *err)
+{
+    for (size_t i = 0; i < t->names.count && !k->held_by; i++) {
+        CLEANUP_FREE char *holder = NULL;
+        bool now = false;
+        int r = state_name_holder(s, fleet_of(t), t->names.items[i], &holder, &now, err);
+
+        /* A name that was given up is free: a person has said so. */
+        if (r == -ENOENT || (r == 0 && (!now || is_self(t, holder))))
+            continue;
+        if (r < 0)
+            return r;
+        k->agent = strdup(t->names.items[i]);
+        if (!k->agent)
+            return error_sys(err, -ENOMEM, "cannot plan");
+        k->held_by = TAKE_PTR(holder);
+    }
+    return 0;
+}
+
+/* Without an id it is known by its host key: pinned is what any machine with
+ * that key is pinned to, be it a clone. */
+static int find_by_key(struct state *s, const char *hostkey, struct known *k, struct error *err)
+{
+    CLEANUP_STRINGS struct strings ids = {0};
+    int r = state_pin_by_fingerprint(s, hostkey, &ids, err);
+
+    if (r == 0)
+        r = state_pin_list(s, ids.count > 0 ? ids.items[0] : hostkey, &k->pins, err);
+    return r;
+}
+
+int known_get(struct state *s, const struct target *t, struct consent consent, struct known *ret,
+              struct error *err)
+{
+    CLEANUP(known_clear) struct known k = {.consent = consent, .verified = t->verified};
+    int r = 0;
+
+    if (t->id) {
+        r = state_pin_list(s, t->id, &k.pins, err);
+        /* It may have got its beacon since a person trusted its key. */
+        if (r == 0 && k.pins.count == 0 && t->hostkey)
+            r = state_pin_list(s, t->hostkey, &k.pins, err);
+        if (r == 0)
+            r = find_held(s, t, &k, err);
+        /* An old record, shown again: it proves nothing. */
+        if (r == 0 && t->verified && t->hostkey) {
+            r = state_seq_check(s, t->id, t->hostkey, t->seq, err);
+            if (r == -ESTALE) {
+                k.verified = false;
+                r = 0;
+            }
+        }
+    }
+    if (!t->id && t->hostkey)
+        r = find_by_key(s, t->hostkey, &k, err);
+    if (r == 0 && !t->id && t->hostkey)
+        r = find_held(s, t, &k, err);
+    if (r < 0)
+        return r;
+    *ret = k;
+    k = (struct known){0};
+    return 0;
+}
+
+const char *known_pin(const struct known *k)
+{
+    const struct state_pin *first = k->pins.count > 0 ? &k->pins.items[0] : NULL;
+
+    return first && first->retired_ms == 0 ? first->fingerprint : NULL;
+}
+
+static bool has_target(const struct state_targets *machines, const char *id)
+{
+    for (size_t i = 0; i < machines->count; i++)
+        if (strcmp(machines->items[i].machine, id) == 0)
+            return true;
+    return false;
+}
+
+int known_shared_keys(struct state *s, const struct state_targets *machines, struct text *ret,
+                      struct error *err)
+{
+    CLEANUP(state_pins_clear) struct state_pins pins = {0};
+    int r = state_pin_list(s, NULL, &pins, err);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < pins.count; i++) {
+        struct state_pin pin = pins.items[i];
+
+        pins.items[i] = (struct state_pin){0};
+        if (has_target(machines, pin.id))
+            pins.items[kept++] = pin;
+        else
+            state_pin_clear(&pin);
+    }
+    pins.count = kept;
+    if (r == 0 && trust_shared_keys(&pins, ret) < 0)
+        r = error_sys(err, -ENOMEM, "cannot compare host keys");
+    return r;
+}
+
+struct trust known_trust(const struct known *k, const struct target *t)
+{
+    /* A person has looked at the key only where the record names one. */
+    bool asked = k->consent.asked && t->hostkey;
+
+    return (struct trust){
+        .id = t->id,
+        .host = t->host,
+        .pin = known_pin(k),
+        .source = known_pin(k) ? k->pins.items[0].source
+                  : asked      ? PIN_QUESTION
+                               : PIN_ACCEPT,
+        .expected = t->hostkey,
+        .verified = k->verified,
+        .pins = &k->pins,
+        .agent = k->agent,
+        .held_by = k->held_by,
+        .in_doubt = t->in_doubt,
+        .accept_new = k->consent.given,
+        .accept_held = asked,
+    };
+}
+
+/* It was known by its host key alone, and has an id by now: what a person said
+ * of the key holds for it. */
+static int succeed(struct state *s, struct state_pin *pin, struct error *err)
+{
+    CLEANUP(state_forgotten_clear) struct state_forgotten forgotten = {0};
+    CLEANUP(state_pin_clear) struct state_pin before = {0};
+    int r = state_pin_get(s, pin->fingerprint, &before, err);
+
+    if (r == -ENOENT)
+        return 0;
+    if (r == 0 && pin->source == PIN_ACCEPT)
+        pin->source = before.source;
+    if (r == 0)
+        r = state_forget(s, pin->fingerprint, &forgotten, err);
+    return r == -ENOENT ? 0 : r;
+}
+
+int known_learn(struct state *s, const struct target *t, const struct known *k,
+                const char *fingerprint, struct error *err)
+{
+    char address[ADDRESS_TEXT_MAX] = "";
+    const char *id = t->id ? t->id : fingerprint; /* what stands for an id */
+    struct state_machine machine = {
+        .id = (char *)id,
+        .fingerprint = (char *)fingerprint,
+        .host = t->host,
+        .fleet = (char *)fleet_of(t),
+        .address = t->n_addresses > 0 ? address : NULL,
+        .port = t->port,
+        .user = t->user,
+    };
+    struct trust trust = known_trust(k, t);
+    struct state_pin pin = {
+        .id = (char *)id, .fingerprint = (char *)fingerprint, .source = trust_source(&trust)};
+    int r = t->id ? succeed(s, &pin, err) : 0;
+
+    if (!trust.pin || (t->id && strcmp(k->pins.items[0].id, t->id) != 0))
+        r = state_pin_put(s, &pin, err);
+    if (t->n_addresses > 0)
+        address_format(&t->addresses[0], address);
+    if (r == 0)
+        r = state_machine_put(s, &machine, err);
+    if (r == 0 && t->names.count > 0)
+        r = state_names_set(s, fleet_of(t), id, &t->names, err);
+    if (r == 0 && k->verified && t->hostkey)
+        r = state_seq_put(s, t->id, t->hostkey, t->seq, err);
+    return r;
+}

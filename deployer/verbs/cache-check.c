@@ -1,0 +1,157 @@
+#include "cache-check.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cache-need.h"
+#include "cache-print.h"
+#include "deployer/cache/acng.h"
+#include "deployer/cache/caches.h"
+#include "deployer/cache/offline.h"
+#include "deployer/cache/wheels.h"
+
+/* A cache of somebody else's cannot be cut off from here: it is asked as it is. */
+static int find_proxy(struct program *p, struct cache_offline **ret_own, char **ret_url,
+                      struct error *err)
+{
+    CLEANUP(caches_clear) struct caches caches = {0};
+    CLEANUP_FREE char *conf = cache_folder(&p->paths, "apt/conf");
+    CLEANUP_FREE char *work = cache_folder(&p->paths, "apt/offline");
+    const struct deploy_options *o = &p->options;
+    int r = conf && work ? 0 : error_sys(err, -ENOMEM, "cannot look at the caches");
+
+    if (r == 0 && !o->apt_proxy && !o->inventory_apt_proxy && access(conf, F_OK) == 0) {
+        r = cache_offline_start(conf, work, ret_own, err);
+        *ret_url = r == 0 ? strdup(cache_offline_url(*ret_own)) : NULL;
+        return r == 0 && !*ret_url ? error_sys(err, -ENOMEM, "cannot look at the caches") : r;
+    }
+    if (r == 0)
+        r = caches_find(o, &p->paths, &caches, err);
+    if (r < 0)
+        return r;
+    *ret_url = TAKE_PTR(caches.apt_proxy);
+    return *ret_url ? 0
+                    : error_set(err, -ENOTCONN,
+                                "there is no package cache: `dcop-deploy cache up` makes one, "
+                                "`dcop-deploy cache prime` fills it");
+}
+
+/* The index of --deps pip is asked as it is: devpi cannot be cut off for one question. */
+static int look_at(struct program *p, struct cache_pass *pass, const struct apt_system *s,
+                   struct cache_results *results, struct error *err)
+{
+    CLEANUP(apt_files_clear) struct apt_files files = {0};
+    CLEANUP(caches_clear) struct caches caches = {0};
+    struct cache_result *result = cache_results_add(results, s->name);
+    int r = result ? cache_system(pass, s, result, &files, err)
+                   : error_sys(err, -ENOMEM, "cannot look at the caches");
+
+    if (r < 0 || !p->options.deps || strcmp(p->options.deps, "pip") != 0)
+        return r;
+    r = caches_find(&p->options, &p->paths, &caches, err);
+    return r < 0 ? r : cache_wheels_system(p, caches.pip_index, s, &files, results, err);
+}
+
+/* `kept`: the lists that priming got are only asked for again, and files are read where our cache
+ * keeps them, which takes a quarter of the time; else it is asked for all.  `tells`: on a terminal,
+ * where it is. */
+static int look(struct program *p, const struct cache_need *need, bool kept, bool tells,
+                struct cache_results *results, struct error *err)
+{
+    CLEANUP_STRINGS struct strings repositories = {0};
+    CLEANUP_FREE char *folder = cache_folder(&p->paths, "apt/cache");
+    CLEANUP(cache_offline_free_p) struct cache_offline *own = NULL;
+    CLEANUP_FREE char *base = NULL, *url = NULL;
+    CLEANUP(cache_pass_clear) struct cache_pass pass = {
+        .way = {.plain = true, .stale = true, .cancel_fd = -1},
+        .fresh = !kept,
+        .packages = &need->packages,
+        .progress = tells ? cache_tell_progress : NULL,
+    };
+    struct cache_result *pydcop;
+    int r;
+
+    pass.base = base = cache_folder(&p->paths, kept ? "apt-roots" : "apt-roots/offline");
+    r = base ? find_proxy(p, &own, &url, err)
+             : error_sys(err, -ENOMEM, "cannot look at the caches");
+    pass.way.proxy = url;
+    if (kept && own && acng_repositories_read(&p->paths, &repositories, NULL) == 0) {
+        pass.kept = folder;
+        pass.repositories = &repositories;
+    }
+    if (r == 0 && strings_copy(&results->unread, &need->systems.unread) < 0)
+        r = error_sys(err, -ENOMEM, "cannot look at the caches");
+    for (size_t i = 0; i < need->systems.count && r == 0; i++)
+        r = look_at(p, &pass, &need->systems.items[i], results, err);
+    if (tells)
+        cache_tell_end();
+    pydcop = r == 0 ? cache_results_add(results, "pyDCOP") : NULL;
+    if (r < 0)
+        return r;
+    return pydcop ? cache_wheels_pydcop(p, "", pydcop, err)
+                  : error_sys(err, -ENOMEM, "cannot look at the caches");
+}
+
+int cache_check(struct program *p, struct error *err)
+{
+    CLEANUP(cache_need_clear) struct cache_need need = {0};
+    CLEANUP(cache_results_clear) struct cache_results results = {0};
+    int r = cache_need_find(p, &need, err);
+
+    if (r == 0)
+        r = look(p, &need, false, cache_tells_progress(&p->options), &results, err);
+    if (r == 0)
+        r = cache_tell(&p->options, &results, false, err);
+    return r != 0 ? r : cache_results_ok(&results) ? 0 : 1;
+}
+
+static int add_missing(const struct cache_result *c, struct strings *ret)
+{
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+
+    if (c->missing.count == 0 && c->why.size == 0)
+        return 0;
+    text_addf(&words, "%s: ", c->name);
+    for (size_t i = 0; i < c->missing.count && i < CACHE_MISSING_SHOWN; i++)
+        text_addf(&words, "%s%s", i ? ", " : "", c->missing.items[i]);
+    if (c->missing.count > CACHE_MISSING_SHOWN)
+        text_addf(&words, " and %zu more", c->missing.count - CACHE_MISSING_SHOWN);
+    if (c->missing.count == 0)
+        text_adds(&words, text_str(&c->why));
+    return text_error(&words) < 0 ? -ENOMEM : strings_add(ret, text_str(&words));
+}
+
+static bool is_clean(const struct cache_results *results)
+{
+    for (size_t i = 0; i < results->count; i++)
+        if (results->items[i].warnings.count > 0)
+            return false;
+    return cache_results_ok(results);
+}
+
+int cache_completeness(struct program *p, struct strings *ret_missing, struct error *err)
+{
+    CLEANUP(cache_need_clear) struct cache_need need = {0};
+    CLEANUP(cache_results_clear) struct cache_results results = {0};
+    int r = cache_need_recall(p, &need, err);
+
+    if (r < 0)
+        return r;
+    if (need.systems.count == 0)
+        return strings_add(ret_missing, "nothing was fetched ahead yet: dcop-deploy cache prime") <
+                       0
+                   ? error_sys(err, -ENOMEM, "cannot look at the caches")
+                   : 0;
+    r = look(p, &need, true, false, &results, err);
+    /* A no is to be exact. */
+    if (r == 0 && !is_clean(&results)) {
+        cache_results_clear(&results);
+        r = look(p, &need, false, false, &results, err);
+    }
+    for (size_t i = 0; i < results.count && r == 0; i++)
+        if (add_missing(&results.items[i], ret_missing) < 0)
+            r = error_sys(err, -ENOMEM, "cannot look at the caches");
+    return r;
+}

@@ -1,0 +1,152 @@
+#include "cache-need.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "deployer/apt/packages.h"
+#include "deployer/base/sha256.h"
+#include "discovery/base/file.h"
+
+enum { RECORD_MAX = 32 * 1024 * 1024, SYSTEMS_MAX = 2000 };
+
+void cache_need_clear(struct cache_need *need)
+{
+    apt_systems_clear(&need->systems);
+    strings_clear(&need->packages);
+}
+
+char *cache_folder(const struct paths *paths, const char *name)
+{
+    char *folder;
+
+    return asprintf(&folder, "%s/caches/%s", paths->state, name) < 0 ? NULL : folder;
+}
+
+static int find_packages(struct program *p, struct strings *ret, struct error *err)
+{
+    bool pip = p->options.deps && strcmp(p->options.deps, "pip") == 0;
+    int r = packages_read(p->paths.steps, pip ? "PIP" : "APT", ret, err);
+
+    return r < 0 ? r : packages_read(p->paths.steps, "BEACON", ret, err);
+}
+
+int cache_need_find(struct program *p, struct cache_need *ret, struct error *err)
+{
+    const struct deploy_options *o = &p->options;
+    bool named = o->suites.count + o->archs.count > 0;
+    int r = find_packages(p, &ret->packages, err);
+
+    if (r < 0)
+        return r;
+    if (named)
+        r = apt_systems_name(&o->suites, &o->archs, &ret->systems, err);
+    if (r == 0 && (!named || o->problems.count > 0 || o->inventory || o->limits.count > 0))
+        r = apt_systems_ask(p, &ret->systems, err);
+    return r;
+}
+
+/* --- from one run to the next ------------------------------------------------------- */
+
+/* SYSTEM.tar of a machine, SYSTEM.named of one that was named: the name is the
+ * machine's own, so a digest of it. */
+static char *record_of(const char *folder, const struct apt_system *s)
+{
+    char digest[DIGEST_LENGTH + 1], *path;
+
+    digest_bytes(s->name, strlen(s->name), digest);
+    return asprintf(&path, "%s/%.32s.%s", folder, digest, s->machine ? "tar" : "named") < 0 ? NULL
+                                                                                            : path;
+}
+
+static int remember(const char *folder, const struct apt_system *s, struct error *err)
+{
+    CLEANUP_FREE char *path = record_of(folder, s);
+    CLEANUP_TEXT struct text record = TEXT_INIT;
+    int r = 0;
+
+    /* One line, and then what it is. */
+    text_addf(&record, "%s\n", s->name);
+    if (s->machine)
+        r = apt_system_to_tar(s, &record, err);
+    else
+        text_addf(&record, "%s\n%s\n", s->suite, s->arch);
+    if (r < 0)
+        return r;
+    if (!path || text_error(&record) < 0)
+        return error_sys(err, -ENOMEM, "cannot remember %s", s->name);
+    return file_write(path, record.data, record.size, 0600, err);
+}
+
+int cache_need_remember(const struct program *p, const struct cache_need *need, struct error *err)
+{
+    CLEANUP_FREE char *folder = cache_folder(&p->paths, "systems");
+    int r = folder ? make_folders(folder, 0700, err) : error_sys(err, -ENOMEM, "no memory");
+
+    for (size_t i = 0; i < need->systems.count && r == 0; i++)
+        r = remember(folder, &need->systems.items[i], err);
+    return r;
+}
+
+static int recall_named(char *lines, struct apt_systems *ret, struct error *err)
+{
+    CLEANUP_STRINGS struct strings suites = {0}, arches = {0};
+    char *suite = strtok_r(NULL, "\n", &lines), *arch = strtok_r(NULL, "\n", &lines);
+
+    if (!suite || !arch)
+        return 0;
+    if (strings_add(&suites, suite) < 0 || strings_add(&arches, arch) < 0)
+        return error_sys(err, -ENOMEM, "cannot recall %s", suite);
+    return apt_systems_name(&suites, &arches, ret, err);
+}
+
+static int recall(const char *path, bool machine, struct apt_systems *ret, struct error *err)
+{
+    CLEANUP_TEXT struct text record = TEXT_INIT;
+    CLEANUP(apt_system_clear) struct apt_system s = {0};
+    char *end;
+    int r = file_read(path, RECORD_MAX, &record, err);
+
+    end = r == 0 && record.size > 0 ? memchr(record.data, '\n', record.size) : NULL;
+    if (!end)
+        return r;
+    *end++ = '\0';
+    if (!machine)
+        return recall_named(end, ret, err);
+    r = apt_system_from_tar(record.data, end, record.size - (size_t)(end - record.data), &s, err);
+    return r < 0 ? r : apt_systems_add(ret, &s, err);
+}
+
+static int is_record(const struct dirent *e)
+{
+    const char *dot = strrchr(e->d_name, '.');
+
+    return dot && (strcmp(dot, ".tar") == 0 || strcmp(dot, ".named") == 0);
+}
+
+int cache_need_recall(struct program *p, struct cache_need *ret, struct error *err)
+{
+    CLEANUP_FREE char *folder = cache_folder(&p->paths, "systems");
+    struct dirent **names = NULL;
+    int n, r = find_packages(p, &ret->packages, err);
+
+    if (!folder)
+        return error_sys(err, -ENOMEM, "cannot recall what was primed");
+    n = scandir(folder, &names, is_record, alphasort);
+    for (int i = 0; i < n; i++) {
+        CLEANUP_FREE char *path = NULL;
+
+        if (r == 0 && i < SYSTEMS_MAX && asprintf(&path, "%s/%s", folder, names[i]->d_name) < 0) {
+            path = NULL;
+            r = error_sys(err, -ENOMEM, "cannot recall what was primed");
+        }
+        /* A record of another version of this program is no reason to say nothing. */
+        if (r == 0 && path &&
+            recall(path, strstr(names[i]->d_name, ".tar") != NULL, &ret->systems, err) == -ENOMEM)
+            r = -ENOMEM;
+        free(names[i]);
+    }
+    free(names);
+    return r;
+}

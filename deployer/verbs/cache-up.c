@@ -1,0 +1,237 @@
+#include "cache-up.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "deployer/base/folder.h"
+#include "deployer/cache/acng.h"
+#include "deployer/cache/devpi.h"
+#include "deployer/cache/http.h"
+#include "deployer/cache/install.h"
+#include "deployer/cache/start.h"
+#include "discovery/base/cleanup.h"
+#include "discovery/base/file.h"
+
+enum { ANSWER_MS = 5000 };
+
+char *cache_apt_url(const struct cache_settings *s)
+{
+    char *url;
+
+    return asprintf(&url, "http://127.0.0.1:%u", s->apt_port) < 0 ? NULL : url;
+}
+
+char *cache_pip_url(const struct cache_settings *s)
+{
+    char *url;
+
+    return asprintf(&url, "http://127.0.0.1:%u/%s/+simple/", s->pip_port, s->index) < 0 ? NULL
+                                                                                        : url;
+}
+
+int cache_look(const struct paths *p, struct cache_running *ret, struct error *err)
+{
+    int r = cache_settings_read(p, &ret->settings, err);
+
+    ret->running = cache_serving_pid(p) > 0 && cache_runs(p);
+    ret->apt = ret->running && r == 0 && cache_port_is_trusted(ret->settings.apt_port) &&
+               acng_answers(ret->settings.apt_port, ANSWER_MS);
+    ret->pip = ret->running && r == 0 && cache_port_is_trusted(ret->settings.pip_port) &&
+               devpi_answers(ret->settings.pip_port, ANSWER_MS);
+    return r == -ENOENT ? 0 : r;
+}
+
+static void say(const char *words, void *arg)
+{
+    const struct program *p = arg;
+
+    if (!p->options.quiet)
+        fprintf(stderr, "%s\n", words);
+}
+
+/* --- up ------------------------------------------------------------------------ */
+
+static int tell(const struct program *p, const struct cache_settings *s, bool changed,
+                struct error *err)
+{
+    CLEANUP_FREE char *apt = cache_apt_url(s);
+    CLEANUP_FREE char *pip = cache_pip_url(s);
+    CLEANUP_TEXT struct text out = TEXT_INIT;
+
+    if (!apt || !pip)
+        return error_sys(err, -ENOMEM, "cannot tell of the caches");
+    if (p->options.json) {
+        json_t *o = json_pack("{s:i,s:b,s:b,s:b,s:s,s:s}", "version", 1, "running", 1, "changed",
+                              changed, "offline", s->offline, "apt_proxy", apt, "pip_index", pip);
+        CLEANUP_FREE char *bytes = o ? json_dumps(o, JSON_INDENT(2)) : NULL;
+
+        json_decref(o);
+        text_addf(&out, "%s\n", bytes ? bytes : "");
+    } else {
+        text_addf(&out, "The caches %s%s:\n  apt  %s\n  pip  %s\n", changed ? "run" : "run already",
+                  s->offline ? ", offline: they ask nobody" : "", apt, pip);
+    }
+    program_put(stdout, &out);
+    return text_error(&out) < 0 ? error_sys(err, -ENOMEM, "cannot tell of the caches") : 0;
+}
+
+/* What this controller's apt uses now is served, too.  `ret_new`: there was more. */
+static int add_own(const struct paths *paths, struct strings *list, bool *ret_new,
+                   struct error *err)
+{
+    CLEANUP_STRINGS struct strings own = {0};
+    int r = acng_repositories_read(paths, list, err);
+
+    if (r == 0)
+        r = acng_own_repositories(&own, err);
+    for (size_t i = 0; i < own.count && r >= 0; i++) {
+        r = acng_repositories_add(list, own.items[i], err);
+        *ret_new = *ret_new || r > 0;
+    }
+    return r < 0 ? r : acng_repositories_write(paths, list, err);
+}
+
+/* A damaged list is made anew: the machines' sources come back with the next
+ * `cache prime` or deploy. */
+static int repositories(struct program *p, struct strings *list, bool *ret_new, struct error *err)
+{
+    int r = add_own(&p->paths, list, ret_new, err);
+
+    if (r == -EBADMSG) {
+        CLEANUP_FREE char *path = cache_path(&p->paths, "apt/repositories");
+
+        fprintf(stderr,
+                "%s; it is made anew, and `dcop-deploy cache prime` adds the machines' "
+                "sources again.\n",
+                err->text);
+        strings_clear(list);
+        if (path && unlink(path) == 0)
+            r = add_own(&p->paths, list, ret_new, err);
+    }
+    return r;
+}
+
+static int start(struct program *p, struct cache_settings *s, struct error *err)
+{
+    CLEANUP_STRINGS struct strings list = {0};
+    CLEANUP(pip_config_clear) struct pip_config upstream = {0};
+    bool moved, more = false;
+    int r = cache_install_apt(say, p, err);
+
+    if (r == 0)
+        r = devpi_install(&p->paths, say, p, err);
+    if (r == 0)
+        r = repositories(p, &list, &more, err);
+    if (r == 0)
+        r = cache_choose_ports(s, &moved, err);
+    if (r == 0 && moved)
+        say("A port that a cache had is taken now; it has another.", p);
+    if (r == 0)
+        r = acng_configure(&p->paths, s->apt_port, s->offline, &list, err);
+    if (r == 0)
+        r = devpi_write_logger(&p->paths, err);
+    if (r == 0)
+        r = cache_settings_write(&p->paths, s, err);
+    if (r == 0)
+        r = devpi_upstream(&p->paths, &upstream, err);
+    if (r == 0)
+        r = cache_start(&p->paths, s, err);
+    if (r < 0)
+        return r;
+    r = devpi_set_upstream(&p->paths, s, &upstream, err);
+    if (r == 0)
+        r = cache_settings_write(&p->paths, s, err);
+    if (r < 0)
+        (void)cache_stop(&p->paths, NULL);
+    return r;
+}
+
+/* They run: nothing to do, but for a source that the controller got since. */
+static int refresh(struct program *p, const struct cache_running *now, struct error *err)
+{
+    CLEANUP_STRINGS struct strings list = {0};
+    bool more = false;
+    int r = repositories(p, &list, &more, err);
+
+    if (r == 0 && more)
+        r = acng_configure(&p->paths, now->settings.apt_port, now->settings.offline, &list, err);
+    if (r == 0 && more)
+        r = cache_reread(&p->paths, &now->settings, err);
+    return r < 0 ? r : tell(p, &now->settings, more, err);
+}
+
+int cache_up(struct program *p, struct error *err)
+{
+    struct cache_running now = {0};
+    CLEANUP_CLOSE int busy = -1;
+    int r;
+
+    if (p->options.check)
+        return error_set(err, -EINVAL, "'cache up' knows no --check; `cache status` only looks");
+    r = cache_busy(&p->paths, &busy, err);
+    if (r < 0)
+        return r;
+    r = cache_look(&p->paths, &now, err);
+    if (r == -EBADMSG)
+        fprintf(stderr, "%s; the ports are chosen anew, what is cached stays.\n", err->text);
+    else if (r < 0)
+        return r;
+    if (now.apt && now.pip && now.settings.offline == p->options.offline)
+        return refresh(p, &now, err);
+    if (now.running && now.settings.offline == p->options.offline)
+        say("The caches run and do not answer; they are started anew.", p);
+    r = cache_stop(&p->paths, err);
+    now.settings.offline = p->options.offline;
+    if (r == 0)
+        r = start(p, &now.settings, err);
+    return r < 0 ? r : tell(p, &now.settings, true, err);
+}
+
+/* --- down ------------------------------------------------------------------------ */
+
+static int purge(const struct paths *p, struct error *err)
+{
+    static const char *const names[] = {"apt",       "pip",     "settings",       "log",
+                                        "apt-roots", "systems", "passing-wheels", "apt-push"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        CLEANUP_FREE char *path = cache_path(p, names[i]);
+
+        if (!path)
+            return error_sys(err, -ENOMEM, "cannot remove what is cached");
+        if (unlink(path) < 0)
+            tree_remove(path);
+        if (access(path, F_OK) == 0)
+            return error_set(err, -EIO, "cannot remove all of %s", path);
+    }
+    return 0;
+}
+
+int cache_down(struct program *p, struct error *err)
+{
+    bool ran = cache_runs(&p->paths) || cache_serving_pid(&p->paths);
+    CLEANUP_CLOSE int busy = -1;
+    CLEANUP_TEXT struct text out = TEXT_INIT;
+    int r;
+
+    if (p->options.check)
+        return error_set(err, -EINVAL, "'cache down' knows no --check; `cache status` only looks");
+    r = cache_busy(&p->paths, &busy, err);
+    if (r == 0)
+        r = cache_stop(&p->paths, err);
+    if (r == 0 && p->options.purge)
+        r = purge(&p->paths, err);
+    if (r < 0)
+        return r;
+    if (p->options.json)
+        text_addf(&out, "{\"version\": 1, \"running\": false, \"changed\": %s, \"purged\": %s}\n",
+                  ran ? "true" : "false", p->options.purge ? "true" : "false");
+    else
+        text_addf(&out, "The caches %s%s.\n", ran ? "have ended" : "did not run",
+                  p->options.purge ? "; what was cached is removed" : "; what is cached stays");
+    program_put(stdout, &out);
+    return 0;
+}

@@ -1,0 +1,100 @@
+#include "main.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "verbs.h"
+
+static int show_help(void)
+{
+    CLEANUP_TEXT struct text help = TEXT_INIT;
+
+    text_adds(&help, "usage: dcop-deploy [OPTIONS] [VERB [ARGUMENT...]]\n\n"
+                     "Deploys pyDCOP over SSH to the machines that hold a problem's agents.\n\n");
+    for (size_t i = 0; verbs[i]; i++) {
+        CLEANUP_TEXT struct text usage = TEXT_INIT;
+
+        text_addf(&usage, "%s %s", verbs[i]->name, verbs[i]->arguments);
+        text_addf(&help, "  %-27s %s\n", text_str(&usage), verbs[i]->help);
+    }
+    text_addc(&help, '\n');
+    deploy_options_help(&help);
+    for (size_t i = 0; verbs[i]; i++) {
+        if (!verbs[i]->options)
+            continue;
+        text_addf(&help, "\nOf '%s':\n", verbs[i]->name);
+        options_help(verbs[i]->options, &help);
+    }
+    text_adds(&help, "\nExit codes: 0 done, 1 a machine failed or the names do not match,\n"
+                     "2 bad usage or input, 3 it cannot be done here.\n");
+    program_put(stdout, &help);
+    return 0;
+}
+
+static int run_verb(struct program *p, const struct verb *verb, struct error *err)
+{
+    int r = program_open(p, err);
+
+    if (r == 0 && p->options.resume) {
+        r = resume_last(p->state, &p->options, &p->resumed, err);
+        if (r == 0 && p->resumed.left.count == 0) {
+            printf("Run %" PRIi64 " has finished on every machine; nothing is left.\n",
+                   p->resumed.run.number);
+            return 0;
+        }
+        if (r == 0)
+            verb = verb_find(p->options.verb);
+    }
+    if (r < 0)
+        return r;
+    if (!verb) /* of a database that another version wrote */
+        return error_set(err, -EINVAL, "there is no verb '%s' to resume", p->options.verb);
+    return verb->run(p, err);
+}
+
+static int run(struct program *p, int argc, char **argv, struct error *err)
+{
+    const struct verb *verb;
+    int r = deploy_options_parse(argc, argv, &p->options, err);
+
+    if (r < 0)
+        return r;
+    verb = verb_find(p->options.verb);
+    if (verb)
+        r = deploy_options_parse_verb(&p->options, verb->options, err);
+    if (r < 0)
+        return r;
+    if (p->options.help)
+        return show_help();
+    if (p->options.version) {
+        printf("dcop-deploy %s\n", DCOP_VERSION);
+        return 0;
+    }
+    if (!verb)
+        return error_set(err, -EINVAL, "there is no verb '%s'; see --help", p->options.verb);
+    if (p->options.check && !verb->foresees)
+        return error_set(err, -EINVAL, "%s knows no --check and no --diff", verb->name);
+    return run_verb(p, verb, err);
+}
+
+int deploy_main(int argc, char **argv)
+{
+    CLEANUP(program_clear) struct program p = {0};
+    struct error err = {0};
+    int r;
+
+    (void)setlocale(LC_CTYPE, "");
+    (void)signal(SIGPIPE, SIG_IGN);
+    r = run(&p, argc, argv, &err);
+    if (r < 0) {
+        CLEANUP_TEXT struct text words = TEXT_INIT;
+
+        text_add_printable(&words, err.text);
+        fprintf(stderr, "dcop-deploy: %s\n", text_str(&words));
+    }
+    return deploy_exit_code(r);
+}

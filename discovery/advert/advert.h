@@ -1,0 +1,96 @@
+/*
+ * An advert is one machine's DNS-SD record, parsed: what the TXT record of an
+ * instance of _dcop-agent._tcp says (version 1; the table is in the README).
+ *
+ * Every byte of it is hostile until checked here.  What this module returns is
+ * bounded and valid: strings are UTF-8 without NUL or newline, and a value
+ * that does not fit its key's form is left out as if it had not been sent.
+ * Agent names and free texts may still hold other control characters: escape
+ * them with text_add_printable before a terminal sees them.
+ *
+ * Pure: no network, no clock, any thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "discovery/base/error.h"
+#include "discovery/base/text.h"
+
+#define ADVERT_TYPE "_dcop-agent._tcp"
+#define ADVERT_INSTANCE_PREFIX "dcop-" /* then the id */
+#define ADVERT_FLEET_DEFAULT "default"
+
+enum {
+    ADVERT_TXT_MAX = 1300, /* whole record, so that it fits one Ethernet frame (RFC 6763 §6.2) */
+    ADVERT_SIGNED_MAX = ADVERT_TXT_MAX - 48, /* without its signature */
+    ADVERT_PAIR_MAX = 255,                   /* one "key=value" string (RFC 1035 §3.3) */
+    ADVERT_ID_LENGTH = 16,                   /* hex digits */
+    ADVERT_AGENTS_MAX = 650,                 /* more cannot fit */
+    /* Bounds of free-text values, so that agent names keep most of the record. */
+    ADVERT_WORD_MAX = 40,
+    ADVERT_MODEL_MAX = 64,
+    ADVERT_ERROR_MAX = 200,
+};
+
+enum advert_state {
+    ADVERT_STATE_UNKNOWN, /* not said */
+    ADVERT_STATE_NEW,     /* nothing deployed */
+    ADVERT_STATE_STOPPED,
+    ADVERT_STATE_RUNNING,
+    ADVERT_STATE_FAILED,
+};
+
+/* "new", "stopped", …; NULL for UNKNOWN.  The reverse returns UNKNOWN. */
+const char *advert_state_name(enum advert_state state);
+enum advert_state advert_state_from_name(const char *name);
+
+/* A value; strings are owned, NULL where the record does not say. */
+struct advert {
+    char id[ADVERT_ID_LENGTH + 1];
+    struct strings agents; /* in the order of their numbers; none: unassigned */
+    char *fleet;           /* NULL: the default fleet */
+    char *user;
+    char *hostkey; /* "SHA256:…" as ssh-keygen -l prints it */
+    char *os;
+    char *arch;
+    char *python;
+    char *model;
+    enum advert_state state;
+    char *pydcop;
+    char *error;  /* what is wrong with the machine's own settings */
+    uint64_t seq; /* which of its records this is, grows only; 0: not said */
+};
+
+#define ADVERT_INIT ((struct advert){0})
+
+void advert_clear(struct advert *a);
+/* Do they say the same?  `seq` does not count: it says when. */
+bool advert_equal(const struct advert *a, const struct advert *b);
+
+/* Parses a TXT record in wire form: strings with a length byte each (RFC 6763
+ * §6.1).  Keys are compared without case and the first of two counts (§6.4);
+ * unknown keys are ignored.  `ret` is written on success only.
+ * -EBADMSG: no version 1 record of a machine (broken lengths, too large,
+ * txtvers missing or another, no valid id). */
+int advert_parse(const uint8_t *txt, size_t size, struct advert *ret, struct error *err);
+
+/* Encodes in wire form.  `txtvers` comes first.  Agent names that do not fit
+ * are left out from the end, and `err` then says how many: so does the return
+ * value, 0 when all of them fit.  Whatever does not fit its key's form is left
+ * out too.  -ENOMEM only. */
+int advert_encode(const struct advert *a, uint8_t ret[static ADVERT_TXT_MAX], size_t *ret_size);
+
+/* The same in at most `max` bytes: ADVERT_SIGNED_MAX leaves room to sign it. */
+int advert_encode_within(const struct advert *a, size_t max, uint8_t ret[static ADVERT_TXT_MAX],
+                         size_t *ret_size);
+
+/* Forms, for settings and for what a person typed. */
+bool advert_id_valid(const char *id);
+bool advert_agent_valid(const char *name,
+                        size_t size); /* fits one TXT pair, UTF-8, no NUL/newline */
+bool advert_fleet_valid(const char *fleet);
+bool advert_user_valid(const char *user);
+bool advert_hostkey_valid(const char *fingerprint);

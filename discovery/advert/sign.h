@@ -1,0 +1,34 @@
+/*
+ * The signature of an advert, its pair "sig": HMAC-SHA256 with the machine's
+ * key, in base64url without padding, over
+ *
+ *     "dcop-advert-1" and a NUL,
+ *     the port of the SRV record, two bytes in network order,
+ *     each other pair of the record (txtvers, seq and unknown ones too), the
+ *     pairs sorted bytewise, each behind its length, two bytes in network order.
+ *
+ * Empty strings are no pairs (RFC 6763 §6.1), and Avahi drops them.  The host's
+ * name and addresses are not signed: whoever answers there has yet to show the
+ * host key that is.
+ *
+ * Pure; any thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "advert.h"
+#include "discovery/base/key.h"
+
+/* Appends the signature to a record of advert_encode_within(…, ADVERT_SIGNED_MAX).
+ * -ENOSPC: no room; -EBADMSG: it could not be verified (broken lengths, a key
+ * twice, signed already). */
+int advert_sign(uint8_t txt[static ADVERT_TXT_MAX], size_t *size, uint16_t port,
+                const struct key *machine);
+
+/* Is the record signed by the machine of that id of the fleet?  No, too, when a
+ * key is in it twice (case does not count): readers differ on which one holds. */
+bool advert_verify(const uint8_t *txt, size_t size, uint16_t port, const char *id,
+                   const struct key *fleet);

@@ -1,0 +1,363 @@
+#include "discover.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "discovery/base/file.h"
+#include "discovery/base/options.h"
+#include "discovery/base/terminal.h"
+#include "discovery/match/match.h"
+#include "discovery/network/look.h"
+#include "discovery/problem/problem.h"
+#include "discovery/report/roster-text.h"
+
+enum { TIMEOUT_MS = 3000, TIMEOUT_WAIT_MS = 60000, SHOW_HELP = 1, SHOW_VERSION = 2 };
+
+#define PROGRAM "dcop-discover"
+
+/* ---- options ---- */
+
+OPTION_FLAG(struct discover_options, strict)
+OPTION_FLAG(struct discover_options, wait)
+OPTION_FLAG(struct discover_options, watch)
+OPTION_FLAG(struct discover_options, json)
+OPTION_FLAG(struct discover_options, quiet)
+OPTION_FLAG(struct discover_options, verbose)
+OPTION_STRING(struct discover_options, host)
+OPTION_STRING(struct discover_options, from)
+OPTION_STRING(struct discover_options, output)
+OPTION_LIST(struct discover_options, problems)
+
+static int set_inventory(void *into, const char *value, struct error *err)
+{
+    struct discover_options *o = into;
+
+    o->inventory = true;
+    o->format = INVENTORY_YAML;
+    return value ? inventory_format_from_name(value, &o->format, err) : 0;
+}
+
+static int set_list(void *into, const char *value, struct error *err)
+{
+    struct discover_options *o = into;
+
+    (void)value, (void)err;
+    o->inventory = true;
+    o->format = INVENTORY_LIST;
+    return 0;
+}
+
+static int set_fleet(void *into, const char *value, struct error *err)
+{
+    if (!advert_fleet_valid(value))
+        return error_set(err, -EINVAL, "a fleet is 2 to 62 of a-z, 0-9 and -");
+    ((struct discover_options *)into)->fleet = value;
+    return 0;
+}
+
+static int set_config(void *into, const char *value, struct error *err)
+{
+    (void)err;
+    ((struct discover_options *)into)->config = value;
+    return 0;
+}
+
+static int set_timeout(void *into, const char *value, struct error *err)
+{
+    struct discover_options *o = into;
+
+    o->timeout_given = true;
+    return parse_seconds(value, &o->timeout_ms, err);
+}
+
+static int show_help(void *into, const char *value, struct error *err)
+{
+    (void)into, (void)value, (void)err;
+    return SHOW_HELP;
+}
+
+static int show_version(void *into, const char *value, struct error *err)
+{
+    (void)into, (void)value, (void)err;
+    return SHOW_VERSION;
+}
+
+static const struct option_row rows[] = {
+    {'m', "match", OPTION_REQUIRED, "PROBLEM",
+     "compare with the agents of this DCOP file;\nmay be repeated", set_problems},
+    {0, "strict", OPTION_NONE, NULL, "unexpected and unassigned machines count as a no",
+     set_strict},
+    {0, "wait", OPTION_NONE, NULL, "with --match: wait until every agent is there", set_wait},
+    {0, "inventory", OPTION_OPTIONAL, "FORMAT",
+     "write yaml (default), ini, json, ssh-config\nor hosts", set_inventory},
+    {0, "list", OPTION_NONE, NULL, "Ansible's dynamic inventory", set_list},
+    {0, "host", OPTION_REQUIRED, "NAME", "the same, one host's variables", set_host},
+    {'w', "watch", OPTION_NONE, NULL, "keep showing changes", set_watch},
+    {'t', "timeout", OPTION_REQUIRED, "S", "look for S seconds at most: 3; with --wait, 60",
+     set_timeout},
+    {'f', "fleet", OPTION_REQUIRED, "NAME", "this fleet only", set_fleet},
+    {0, "config", OPTION_REQUIRED, "DIR",
+     "settings instead of ~/.config/dcop: with a\nfleet.key in it, machines must be verified",
+     set_config},
+    {0, "from", OPTION_REQUIRED, "FILE",
+     "a roster saved from --json instead of the\nnetwork; - is standard input", set_from},
+    {'o', "output", OPTION_REQUIRED, "FILE", "write there, whole or not at all", set_output},
+    {0, "json", OPTION_NONE, NULL, "for programs: one document, or one a line", set_json},
+    {'q', "quiet", OPTION_NONE, NULL, "no messages but errors", set_quiet},
+    {'v', "verbose", OPTION_NONE, NULL, "more messages", set_verbose},
+    {'h', "help", OPTION_NONE, NULL, "this", show_help},
+    {'V', "version", OPTION_NONE, NULL, "the version", show_version},
+    {0, NULL, OPTION_NONE, NULL, NULL, NULL},
+};
+
+/* What was given together must make sense together. */
+static int check_options(struct discover_options *o, struct error *err)
+{
+    bool document = o->inventory || o->host;
+
+    if ((o->strict || o->wait) && o->problems.count == 0)
+        return error_set(err, -EINVAL, "--%s needs --match", o->strict ? "strict" : "wait");
+    if (o->watch && (document || o->output || o->from || o->wait))
+        return error_set(err, -EINVAL, "--watch goes with --match and --json, not with %s",
+                         document    ? "an inventory"
+                         : o->output ? "--output"
+                         : o->from   ? "--from"
+                                     : "--wait");
+    if (o->from && o->wait)
+        return error_set(err, -EINVAL, "--wait looks at the network, --from does not");
+    if (!o->timeout_given)
+        o->timeout_ms = o->wait ? TIMEOUT_WAIT_MS : TIMEOUT_MS;
+    return 0;
+}
+
+/* ---- results ---- */
+
+/* This computer's address towards the machines; "" when there is no way. */
+static void find_controller(const struct machine *const *machines, size_t n,
+                            char ret[static INET_ADDRSTRLEN])
+{
+    CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9)};
+    socklen_t size = sizeof(to);
+
+    ret[0] = '\0';
+    for (size_t i = 0; i < n && !ret[0]; i++) {
+        if (machines[i]->n_addresses == 0 || machines[i]->addresses[0].family != AF_INET)
+            continue;
+        /* Connecting a datagram socket sends nothing: it asks for the route. */
+        memcpy(&to.sin_addr, machines[i]->addresses[0].bytes, 4);
+        if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0 &&
+            getsockname(fd, (struct sockaddr *)&to, &size) == 0)
+            (void)inet_ntop(AF_INET, &to.sin_addr, ret, INET_ADDRSTRLEN);
+    }
+}
+
+static int deliver(const struct discover_options *o, const struct text *t, struct error *err)
+{
+    int r;
+
+    if (text_error(t) < 0)
+        return error_sys(err, -ENOMEM, "cannot write the result");
+    if (o->output)
+        return file_write(o->output, text_str(t), t->size, 0644, err);
+    r = output_write(t);
+    if (r == -EPIPE)
+        end_by_signal(SIGPIPE);
+    return r < 0 ? error_sys(err, r, "cannot write to standard output") : 0;
+}
+
+/* The document asked for; the match, if there is one, is told on standard error
+ * beside an inventory. */
+static int write_result(const struct discover_options *o, const struct machine *const *machines,
+                        size_t n, const struct match *match, struct text *ret, struct error *err)
+{
+    struct report_style style = {0};
+    char controller[INET_ADDRSTRLEN];
+    int r;
+
+    if (!o->output)
+        style = output_style();
+    if (o->host) {
+        r = inventory_write_host(machines, n, o->host, ret);
+        return r == -ENOENT ? error_set(err, r, "no host is called '%s'", o->host) : r;
+    }
+    if (o->inventory) {
+        find_controller(machines, n, controller);
+        return inventory_write(machines, n, o->format, *controller ? controller : NULL, ret);
+    }
+    if (match)
+        return o->json ? report_match_json(match, o->strict, ret)
+                       : report_match_text(match, o->strict, &style, ret);
+    return o->json ? report_roster_json(machines, n, ret)
+                   : report_roster_text(machines, n, &style, ret);
+}
+
+static void tell_match(const struct discover_options *o, const struct match *match)
+{
+    CLEANUP_TEXT struct text t = TEXT_INIT;
+
+    if (o->quiet || !(o->inventory || o->host) || match_ok(match, o->strict))
+        return;
+    if (report_match_text(match, o->strict, &(struct report_style){0}, &t) == 0)
+        fputs(text_str(&t), stderr);
+}
+
+static int fail(const struct error *err, int code)
+{
+    CLEANUP_TEXT struct text t = TEXT_INIT;
+
+    text_add_printable(&t, err->text);
+    fprintf(stderr, PROGRAM ": %s\n", text_str(&t));
+    return code;
+}
+
+/* Result and exit code from the machines that are there. */
+static int conclude(const struct discover_options *o, const struct problem *problem,
+                    const struct machine *const *machines, size_t n)
+{
+    CLEANUP(match_clear) struct match match = MATCH_INIT;
+    CLEANUP_TEXT struct text t = TEXT_INIT;
+    struct error err = {0};
+    int r = 0;
+
+    if (problem) {
+        r = match_make(machines, n, problem, &match);
+        if (r >= 0)
+            r = match_explain(&match, machines, n);
+    }
+    if (r >= 0)
+        r = write_result(o, machines, n, problem ? &match : NULL, &t, &err);
+    if (r == -ENOENT && o->host)
+        return fail(&err, EXIT_NO);
+    if (r < 0 && !err.code)
+        error_sys(&err, r, "cannot make the report");
+    if (r >= 0)
+        r = deliver(o, &t, &err);
+    if (r < 0)
+        return fail(&err, EXIT_HERE);
+    if (!problem)
+        return EXIT_DONE;
+    tell_match(o, &match);
+    return match_ok(&match, o->strict) ? EXIT_DONE : EXIT_NO;
+}
+
+/* ---- where machines come from ---- */
+
+static int from_file(const struct discover_options *o, const struct problem *problem)
+{
+    CLEANUP(machine_list_clear) struct machine_list list = MACHINE_LIST_INIT;
+    CLEANUP_TEXT struct text json = TEXT_INIT;
+    const char *name = string_equal(o->from, "-") ? "standard input" : o->from;
+    struct error err = {0};
+    size_t n = 0;
+    int r;
+
+    r = file_read(o->from, REPORT_JSON_MAX, &json, &err);
+    if (r >= 0)
+        r = report_roster_read(text_str(&json), json.size, name, &list, &err);
+    if (r < 0)
+        return fail(&err, EXIT_USAGE);
+    for (size_t i = 0; i < list.count; i++) {
+        /* The file is as good as whoever wrote it, who verified for us: it is
+         * local, and the SSH host key has the last word anyway. */
+        list.items[i].untrusted = o->key && !list.items[i].verified;
+        if (!o->fleet || string_equal(machine_fleet(list.pointers[i]), o->fleet))
+            list.pointers[n++] = list.pointers[i];
+    }
+    return conclude(o, problem, list.pointers, n);
+}
+
+static int from_network(const struct discover_options *o, const struct problem *problem)
+{
+    CLEANUP(look_free_p) struct look *look = NULL;
+    const struct machine *const *machines;
+    struct error err = {0};
+    size_t n;
+    int r;
+
+    r = look_run(o, problem, &look, &err);
+    if (r == -EPIPE)
+        end_by_signal(SIGPIPE);
+    if (r < 0 && !err.code)
+        error_sys(&err, r, "cannot look at the network");
+    if (r < 0)
+        return fail(&err, EXIT_HERE);
+    if (look_signal(look)) {
+        r = look_signal(look);
+        look_free(TAKE_PTR(look));
+        end_by_signal(r);
+    }
+    if (o->verbose && look_unreadable(look) > 0)
+        fprintf(stderr, PROGRAM ": records that are no machine's: %zu\n", look_unreadable(look));
+    if (look_unresolved(look) > 0 && !o->quiet)
+        fprintf(stderr,
+                PROGRAM ": %zu more records were seen, but not resolved in time; "
+                        "look longer with --timeout\n",
+                look_unresolved(look));
+    if (look_too_many(look))
+        fprintf(stderr, PROGRAM ": " DISCOVER_TOO_MANY "\n");
+    machines = look_machines(look, &n);
+    return conclude(o, problem, machines, n);
+}
+
+/* `key` is the caller's, because o->key may point there when this returns. */
+static int run(struct discover_options *o, struct key *key)
+{
+    CLEANUP_PROBLEM struct problem problem = PROBLEM_INIT;
+    struct error err = {0};
+    bool given = o->problems.count > 0;
+    int r = key_read_fleet(o->config, key, &err);
+
+    if (r < 0)
+        return fail(&err, EXIT_USAGE);
+    o->key = r > 0 ? key : NULL;
+
+    if (given && problem_read(&o->problems, &problem, &err) < 0)
+        return fail(&err, EXIT_USAGE);
+    return o->from ? from_file(o, given ? &problem : NULL)
+                   : from_network(o, given ? &problem : NULL);
+}
+
+static int help(void)
+{
+    CLEANUP_TEXT struct text t = TEXT_INIT;
+
+    text_adds(&t,
+              "usage: " PROGRAM " [OPTION...]\n"
+              "Lists the machines that run pyDCOP agents, and compares them with a problem.\n\n");
+    options_help(rows, &t);
+    text_adds(&t, "\nExit codes: 0 done; 1 the answer is no; 2 bad usage or bad input;\n"
+                  "3 it cannot be done here (no Avahi daemon, no permission).\n");
+    return output_write(&t) < 0 ? EXIT_HERE : EXIT_DONE;
+}
+
+int discover_main(int argc, char **argv)
+{
+    CLEANUP(key_clear) struct key key = {{0}};
+    struct discover_options o = {0};
+    struct error err = {0};
+    int first, r;
+
+    (void)setlocale(LC_CTYPE, ""); /* how wide characters are */
+    r = options_parse(rows, argc, argv, &o, &first, &err);
+    if (r == SHOW_HELP) {
+        r = help();
+    } else if (r == SHOW_VERSION) {
+        r = puts(PROGRAM " " DCOP_VERSION) < 0 ? EXIT_HERE : EXIT_DONE;
+    } else if (r < 0 || check_options(&o, &err) < 0) {
+        r = fail(&err, EXIT_USAGE);
+    } else if (first < argc) {
+        error_set(&err, -EINVAL, "'%s' is not an option; see --help", argv[first]);
+        r = fail(&err, EXIT_USAGE);
+    } else {
+        r = run(&o, &key);
+    }
+    strings_clear(&o.problems);
+    return r;
+}

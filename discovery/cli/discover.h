@@ -1,0 +1,41 @@
+/*
+ * The program dcop-discover: lists, watches, matches, writes inventories.
+ *
+ * discover_main is its main() and returns its exit code; it alone prints.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "discovery/base/key.h"
+#include "discovery/base/text.h"
+#include "discovery/inventory/inventory.h"
+
+/* Exit codes of all programs; a signal ends a program as that signal would. */
+enum {
+    EXIT_DONE = 0,
+    EXIT_NO = 1,    /* done, but the answer is no */
+    EXIT_USAGE = 2, /* bad usage or bad input */
+    EXIT_HERE = 3,  /* it could not be done here */
+};
+
+/* The command line, parsed; strings are borrowed from argv. */
+struct discover_options {
+    struct strings problems; /* owned */
+    bool strict, wait, watch, json, quiet, verbose;
+    bool inventory; /* and which: */
+    enum inventory_format format;
+    const char *host;   /* --host */
+    const char *from;   /* a saved roster instead of the network */
+    const char *output; /* a file instead of standard output */
+    const char *fleet;
+    const char *config;    /* the settings' folder; NULL: the user's */
+    const struct key *key; /* the fleet's, of that folder; NULL: there is none */
+    unsigned timeout_ms;
+    bool timeout_given;
+};
+
+/* What is said when discovery_status.too_many is. */
+#define DISCOVER_TOO_MANY "more records or machines than fit: some are ignored"
+
+int discover_main(int argc, char **argv);

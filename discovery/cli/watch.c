@@ -1,0 +1,246 @@
+#include "watch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "discovery/base/terminal.h"
+#include "discovery/match/match.h"
+#include "discovery/report/roster-text.h"
+
+enum {
+    DRAW_USEC = 15 * 1000,   /* changes within it share one drawing: 50 ms are allowed */
+    MATCH_USEC = 100 * 1000, /* news are over: what does it say now */
+    COLUMNS_DEFAULT = 80,
+    ROWS_DEFAULT = 24,
+};
+
+struct watch {
+    sd_event *loop;
+    const struct discover_options *options;
+    const struct problem *problem;
+    struct roster *roster;
+    sd_event_source *timer, *reader;
+    bool screen;   /* a terminal to draw on */
+    char *trouble; /* the daemon's; NULL: none */
+    bool too_many;
+    struct text said; /* lines: the match as last printed */
+};
+
+static void put(struct watch *w, const struct text *t)
+{
+    int r = output_write(t);
+
+    if (r < 0)
+        (void)sd_event_exit(w->loop, r);
+}
+
+/* Appends what the match says now. */
+static void add_match(const struct watch *w, const struct report_style *style, struct text *ret)
+{
+    CLEANUP(match_clear) struct match m = MATCH_INIT;
+    size_t n;
+    const struct machine *const *machines = roster_machines(w->roster, &n);
+
+    if (match_make(machines, n, w->problem, &m) < 0 || match_explain(&m, machines, n) < 0)
+        return;
+    if (w->options->json)
+        (void)report_match_json(&m, w->options->strict, ret);
+    else
+        (void)report_match_text(&m, w->options->strict, style, ret);
+}
+
+/* As many lines as the terminal has, each cleared to its end. */
+static void add_screen(struct text *t, const char *content, size_t rows)
+{
+    for (size_t row = 1; *content && row < rows; row++) {
+        size_t n = strcspn(content, "\n");
+
+        text_add(t, content, n);
+        text_adds(t, "\033[K\n");
+        content += n + (content[n] == '\n');
+    }
+    if (*content)
+        text_adds(t, "… more than fits\033[K");
+    text_adds(t, "\033[J");
+}
+
+static void draw(struct watch *w)
+{
+    CLEANUP_TEXT struct text content = TEXT_INIT;
+    CLEANUP_TEXT struct text t = TEXT_INIT;
+    struct report_style style = output_style();
+    size_t n, rows = output_height();
+    const struct machine *const *machines = roster_machines(w->roster, &n);
+
+    if (style.width == 0)
+        style.width = COLUMNS_DEFAULT;
+    if (w->trouble) {
+        text_adds(&content, "Avahi: ");
+        text_add_printable(&content, w->trouble);
+        text_adds(&content, "; waiting for it\n");
+    }
+    if (w->too_many)
+        text_adds(&content, DISCOVER_TOO_MANY "\n");
+    if (w->problem) {
+        add_match(w, &style, &content);
+        text_addc(&content, '\n');
+    }
+    (void)report_roster_text(machines, n, &style, &content);
+    text_adds(&t, "\033[H");
+    add_screen(&t, text_str(&content), rows ? rows : ROWS_DEFAULT);
+    put(w, &t);
+}
+
+static void say_match(struct watch *w)
+{
+    CLEANUP_TEXT struct text now = TEXT_INIT;
+    const struct report_style style = output_style();
+
+    add_match(w, &style, &now);
+    if (string_equal(text_str(&now), text_str(&w->said)))
+        return;
+    put(w, &now);
+    text_reset(&w->said);
+    text_add(&w->said, text_str(&now), now.size);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
+{
+    struct watch *w = arg;
+
+    (void)source, (void)usec;
+    if (w->screen)
+        draw(w);
+    else if (w->problem)
+        say_match(w);
+    return 0;
+}
+
+static void soon(struct watch *w)
+{
+    int enabled = SD_EVENT_OFF;
+
+    /* A drawing that is due stays due; the match waits until news are over. */
+    (void)sd_event_source_get_enabled(w->timer, &enabled);
+    if (enabled != SD_EVENT_OFF && w->screen)
+        return;
+    (void)sd_event_source_set_time_relative(w->timer, w->screen ? DRAW_USEC : MATCH_USEC);
+    (void)sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
+}
+
+void watch_change(struct watch *w, const struct machine *m, enum roster_change change)
+{
+    CLEANUP_TEXT struct text line = TEXT_INIT;
+    const struct report_style style = output_style();
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    soon(w);
+    if (w->screen)
+        return;
+    if (w->options->json)
+        (void)report_change_json(m, change, &now, &line);
+    else
+        (void)report_change_text(m, change, &style, &line);
+    put(w, &line);
+}
+
+void watch_daemon(struct watch *w, bool there, const char *reason)
+{
+    bool news = !there || w->trouble; /* that it is there at first is none */
+
+    free(w->trouble);
+    w->trouble = there ? NULL : strdup(reason);
+    if (w->screen)
+        soon(w);
+    else if (news && !w->options->quiet)
+        fprintf(stderr, "dcop-discover: Avahi: %s\n", there ? "it is back" : reason);
+}
+
+void watch_too_many(struct watch *w)
+{
+    if (w->too_many)
+        return;
+    w->too_many = true;
+    if (w->screen)
+        soon(w);
+    else
+        fputs("dcop-discover: " DISCOVER_TOO_MANY "\n", stderr);
+}
+
+void watch_resized(struct watch *w)
+{
+    CLEANUP_TEXT struct text t = TEXT_INIT;
+
+    if (!w->screen)
+        return;
+    text_adds(&t, "\033[2J"); /* lines were wrapped anew: nothing is where it was */
+    put(w, &t);
+    soon(w);
+}
+
+/* A pipe's reader that has gone is noticed at once, not at the next change. */
+static int on_reader_gone(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+    struct watch *w = arg;
+
+    (void)source, (void)fd;
+    if (events & (EPOLLERR | EPOLLHUP))
+        (void)sd_event_exit(w->loop, -EPIPE);
+    return 0;
+}
+
+int watch_new(sd_event *loop, const struct discover_options *options, const struct problem *problem,
+              struct roster *roster, struct watch **ret, struct error *err)
+{
+    CLEANUP_TEXT struct text t = TEXT_INIT;
+    struct watch *w = calloc(1, sizeof(*w));
+    int r;
+
+    if (!w)
+        return error_sys(err, -ENOMEM, "cannot watch");
+    w->loop = sd_event_ref(loop);
+    w->options = options;
+    w->problem = problem;
+    w->roster = roster;
+    w->screen = !options->json && isatty(STDOUT_FILENO);
+    r = sd_event_add_time(loop, &w->timer, CLOCK_MONOTONIC, 0, 1000, on_timer, w);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
+    if (r < 0) {
+        watch_free(w);
+        return error_sys(err, r, "cannot watch");
+    }
+    /* Regular files cannot be polled, and need not. */
+    (void)sd_event_add_io(loop, &w->reader, STDOUT_FILENO, 0, on_reader_gone, w);
+    if (w->screen) {
+        text_adds(&t, "\033[?25l\033[2J");
+        put(w, &t);
+    }
+    soon(w);
+    *ret = w;
+    return 0;
+}
+
+void watch_free(struct watch *w)
+{
+    CLEANUP_TEXT struct text t = TEXT_INIT;
+
+    if (!w)
+        return;
+    if (w->screen) {
+        text_adds(&t, "\033[?25h");
+        (void)output_write(&t);
+    }
+    sd_event_source_disable_unref(w->timer);
+    sd_event_source_disable_unref(w->reader);
+    sd_event_unref(w->loop);
+    text_clear(&w->said);
+    free(w->trouble);
+    free(w);
+}

@@ -1,0 +1,45 @@
+/*
+ * An inventory says who is where: the machines that have an agent, for
+ * Ansible, for ssh, for the deployer.
+ *
+ * Hosts are the machines that are online and have an agent name and an
+ * address.  Others are left out, because pyDCOP's playbook runs on `all` and
+ * would stop at a host without agt_name; comments tell where the format has
+ * comments.  A host is called by the machine's first agent name where every
+ * reader takes that as a host's name, else dcop-<id>.  agt_name holds the
+ * names, separated by blanks as `pydcop agent -n` takes them; where that is
+ * ambiguous (several, or one with a blank) agt_names is the list.
+ *
+ * No secrets, the order of the machines handed over, nothing kept.  Pure but
+ * for interface names in link-local addresses; one thread at a time.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "discovery/base/error.h"
+#include "discovery/base/text.h"
+#include "discovery/roster/roster.h"
+
+enum inventory_format {
+    INVENTORY_YAML, /* the shape of pyDCOP's hosts-conf.yaml */
+    INVENTORY_INI,
+    INVENTORY_JSON, /* the YAML as JSON; Ansible reads it as a file, too */
+    INVENTORY_SSH_CONFIG,
+    INVENTORY_HOSTS, /* lines of /etc/hosts */
+    INVENTORY_LIST,  /* what Ansible's script plugin expects of --list */
+};
+
+/* "yaml" … "hosts" ("list" has an option of its own).  -EINVAL with the names
+ * that there are. */
+int inventory_format_from_name(const char *name, enum inventory_format *ret, struct error *err);
+
+/* Appends the inventory.  `controller` is this computer's address towards the
+ * machines, for controller_proxy_addr; NULL leaves it out.  -ENOMEM. */
+int inventory_write(const struct machine *const *machines, size_t n, enum inventory_format format,
+                    const char *controller, struct text *ret);
+
+/* Appends what the script plugin expects of --host NAME: the host's variables
+ * as one JSON object.  -ENOENT when no host has that name, -ENOMEM. */
+int inventory_write_host(const struct machine *const *machines, size_t n, const char *name,
+                         struct text *ret);

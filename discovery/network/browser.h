@@ -1,0 +1,68 @@
+/*
+ * A browser turns what Avahi says about one service type into plain values.
+ *
+ * Calls into Avahi's client library are synchronous D-Bus calls: they block
+ * for up to 25 s (libdbus's default) while the daemon hangs.  So a browser has
+ * a thread and a loop of its own, and hands events over by a queue; nothing
+ * here ever blocks its user, who owns the events he takes (browser_event_free).
+ *
+ * All functions belong to the user's thread.  When the daemon (or D-Bus) goes
+ * away the browser says so, tries again by itself, and starts anew: every
+ * tuple told before BROWSER_DAEMON_GONE is void.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "discovery/base/error.h"
+#include "discovery/base/key.h"
+#include "discovery/roster/roster.h"
+
+enum browser_event_type {
+    BROWSER_DAEMON_THERE, /* the daemon answers; browsing starts */
+    BROWSER_DAEMON_GONE,  /* or was not there in the first place; `reason` */
+    BROWSER_FOUND,        /* a new tuple, not resolved yet: `sighting.key` only */
+    BROWSER_RESOLVED,     /* for the first time, or anew because its record changed */
+    BROWSER_UNREADABLE,   /* resolved, but no machine's record; `reason` */
+    BROWSER_UNRESOLVED,   /* no answer (yet) to the resolver; `reason` */
+    BROWSER_REMOVED,      /* `sighting.key` only */
+    BROWSER_ALL_FOR_NOW,  /* Avahi's one-second timer (not a promise) */
+    BROWSER_TOO_MANY,     /* BROWSER_TUPLES_MAX reached: what comes now is ignored */
+};
+
+enum {
+    BROWSER_TUPLES_MAX = 16384,
+    BROWSER_QUEUE_MAX = 4096,         /* then the browser's thread waits */
+    BROWSER_OBJECTS_PER_CLIENT = 900, /* avahi-daemon's limit is 1024 (objects-per-client-max) */
+};
+
+struct browser_event {
+    enum browser_event_type type;
+    struct sighting sighting; /* its strings and advert belong to the event */
+    struct advert advert;     /* BROWSER_RESOLVED: sighting.advert points here */
+    char *reason;             /* for people, not escaped; NULL: none */
+    size_t pending;           /* tuples that wait for their first resolution, as of this event */
+};
+
+void browser_event_free(struct browser_event *e);
+
+struct browser;
+
+/* Browses for a fleet's subtype, NULL: for all machines.  The daemon need not
+ * be there.  With a key (copied; NULL: none), sightings say whether they are
+ * verified.  Fails for want of memory or threads only. */
+int browser_new(const char *fleet, const struct key *key, struct browser **ret, struct error *err);
+
+/* Ends the thread and waits for it, BROWSER_STOP_MS at most: a thread that
+ * hangs in D-Bus then is left to itself, and frees what it uses when it comes
+ * back (at a program's exit, never). */
+enum { BROWSER_STOP_MS = 300 };
+void browser_free(struct browser *b);
+DEFINE_CLEANUP(struct browser *, browser_free);
+
+int browser_fd(const struct browser *b);               /* readable while there are events */
+struct browser_event *browser_take(struct browser *b); /* NULL: none now */
+
+/* For how long the thread has been inside one call by now, in ms; 0: it is
+ * idle.  More than a second or so means that the daemon does not answer. */
+unsigned browser_stuck_ms(const struct browser *b);

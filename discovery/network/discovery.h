@@ -1,0 +1,57 @@
+/*
+ * Discovery is browser, roster and liveness on one loop: what is on the
+ * network, kept up to date, for a program that looks once or one that never
+ * ends.
+ *
+ * Everything runs in the thread of the loop that is handed over, callbacks
+ * included; nothing blocks, even while the Avahi daemon hangs.  The roster
+ * belongs to the discovery.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "discovery/base/error.h"
+#include "discovery/base/key.h"
+#include "discovery/roster/roster.h"
+
+struct discovery_options {
+    const char *fleet;     /* this one only; NULL: all machines */
+    const struct key *key; /* the fleet's: verify; NULL: there is none */
+    bool keep;             /* probe machines again and again */
+
+    /* Callbacks, each may be NULL; none may free the discovery. */
+    void (*change)(const struct machine *m, enum roster_change change, void *arg);
+    void (*daemon)(bool there, const char *reason, void *arg); /* on each change of it */
+    void (*progress)(void *arg); /* something happened: look at the status */
+    void *arg;
+};
+
+/* How far a look at the network has come. */
+struct discovery_status {
+    bool told;         /* it is known whether there is a daemon */
+    bool there;        /* there is */
+    bool all_for_now;  /* Avahi's first second is over */
+    size_t pending;    /* records seen and not resolved yet */
+    size_t unprobed;   /* machines whose first probe has no result yet */
+    size_t unreadable; /* records that are no machine's, so far */
+    bool too_many;     /* some are ignored */
+    bool flooded;      /* with records that are not verified: machines may answer late */
+    uint64_t news;     /* ms, CLOCK_MONOTONIC: the last record or change; 0: none */
+};
+
+struct discovery;
+
+/* Copies the options.  Words for `err` only for want of memory, threads, sockets. */
+int discovery_new(sd_event *loop, const struct discovery_options *options, struct discovery **ret,
+                  struct error *err);
+void discovery_free(struct discovery *d);
+DEFINE_CLEANUP(struct discovery *, discovery_free);
+
+struct roster *discovery_roster(struct discovery *d);
+void discovery_status(const struct discovery *d, struct discovery_status *ret);
+
+/* Has a probe of this machine ended, so that `online` is more than a belief? */
+bool discovery_is_probed(const struct discovery *d, const struct machine *m);

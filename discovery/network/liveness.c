@@ -1,0 +1,537 @@
+#include "liveness.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include "discovery/base/hash.h"
+#include "mdns-socket.h"
+
+enum {
+    TICK_MS = 50, /* due times are rounded up to it: one wake-up for many probes */
+    KEY_MAX = 96, /* id, host key */
+};
+
+enum phase {
+    IDLE,      /* until `due` */
+    ASKED,     /* one mDNS query sent */
+    ASKED_ALL, /* a second one, to every address */
+    WAITING,   /* for its turn to connect */
+    CONNECTING,
+};
+
+struct watched {
+    struct liveness *liveness;
+    char id[ADVERT_ID_LENGTH + 1];
+    char *hostkey;
+    struct address addresses[ROSTER_ADDRESSES_MAX];
+    size_t n_addresses;
+    size_t preferred; /* which one answered last */
+    uint16_t port;
+    enum phase phase;
+    bool known, online;
+    uint64_t due;      /* ms: when the phase ends */
+    uint64_t last_tcp; /* ms; 0: never */
+    size_t tcp_tried;  /* addresses, in this round */
+    struct address connecting_to;
+    uint16_t transaction;
+    int fd;
+    sd_event_source *source;
+    UT_hash_handle hh;          /* in `all`, by key */
+    UT_hash_handle hh_question; /* in `questions`, by transaction, while ASKED… */
+    UT_hash_handle hh_holder;   /* in `holders`, by address, while `holds` */
+    struct address held;
+    bool holds; /* an mDNS query to `held` was answered in its name, the last one was */
+    size_t key_size;
+    char key[];
+};
+
+struct liveness {
+    sd_event *loop;
+    bool again;
+    liveness_listener *listener;
+    void *arg;
+    struct watched *all, *questions, *holders;
+    size_t unknown, connecting;
+    struct mdns_socket *socket;
+    sd_event_source *timer;
+    uint64_t timer_due; /* ms, UINT64_MAX: off */
+};
+
+static void start(struct watched *w);
+static void connect_next(struct watched *w);
+
+static uint64_t now_ms(const struct liveness *l)
+{
+    uint64_t usec = 0;
+
+    (void)sd_event_now(l->loop, CLOCK_MONOTONIC, &usec);
+    return usec / 1000;
+}
+
+static void arm(struct liveness *l, uint64_t due)
+{
+    due = (due / TICK_MS + 1) * TICK_MS;
+    if (due >= l->timer_due)
+        return;
+    l->timer_due = due;
+    (void)sd_event_source_set_time(l->timer, due * 1000);
+    (void)sd_event_source_set_enabled(l->timer, SD_EVENT_ONESHOT);
+}
+
+static void set_phase(struct watched *w, enum phase phase, uint64_t patience)
+{
+    w->phase = phase;
+    w->due = now_ms(w->liveness) + patience;
+    arm(w->liveness, w->due);
+}
+
+static void close_connection(struct watched *w)
+{
+    w->source = sd_event_source_disable_unref(w->source);
+    if (w->fd >= 0) {
+        close(w->fd);
+        w->liveness->connecting--;
+    }
+    w->fd = -1;
+}
+
+static void end_question(struct watched *w)
+{
+    if (w->transaction)
+        HASH_DELETE(hh_question, w->liveness->questions, w);
+    w->transaction = 0;
+}
+
+/* An address as bytes to be found by. */
+static struct address address_key(const struct address *a)
+{
+    struct address key = {.family = a->family, .interface = a->interface};
+
+    _Static_assert(sizeof(key) == sizeof(key.family) + sizeof(key.bytes) + sizeof(key.interface),
+                   "no padding");
+    memcpy(key.bytes, a->bytes, a->family == AF_INET ? 4 : sizeof(key.bytes));
+    return key;
+}
+
+static struct watched *find_holder(const struct liveness *l, const struct address *a)
+{
+    const struct address key = address_key(a);
+    struct watched *w;
+
+    HASH_FIND(hh_holder, l->holders, &key, sizeof(key), w);
+    return w;
+}
+
+static void end_holding(struct watched *w)
+{
+    if (w->holds)
+        HASH_DELETE(hh_holder, w->liveness->holders, w);
+    w->holds = false;
+}
+
+/* The machine answered from there: an earlier one has left that address. */
+static void begin_holding(struct watched *w, const struct address *a)
+{
+    struct liveness *l = w->liveness;
+    struct watched *before = find_holder(l, a);
+
+    if (before == w)
+        return;
+    if (before)
+        end_holding(before);
+    end_holding(w);
+    w->held = address_key(a);
+    HASH_ADD(hh_holder, l->holders, held, sizeof(w->held), w);
+    w->holds = w->hh_holder.tbl != NULL; /* no memory: TCP counts as before */
+}
+
+/* Is it another machine that has this address now?  What answers TCP there says
+ * nothing of this one, whose record is an old one. */
+static bool is_held_by_another(const struct watched *w, const struct address *a)
+{
+    const struct watched *holder = find_holder(w->liveness, a);
+
+    return holder && strcmp(holder->id, w->id) != 0;
+}
+
+static uint16_t random_number(const struct liveness *l)
+{
+    uint16_t random;
+
+    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) == sizeof(random))
+        return random;
+    return (uint16_t)now_ms(l); /* early boot: better than to wait */
+}
+
+/* Any time within the period, so that a thousand machines found at once are
+ * not asked at once again; the full period afterwards. */
+static uint64_t pause_after(const struct watched *w)
+{
+    if (w->known)
+        return LIVENESS_EVERY_MS;
+    return LIVENESS_EVERY_MS / 4 + random_number(w->liveness) % (LIVENESS_EVERY_MS * 3 / 4);
+}
+
+static void conclude(struct watched *w, bool online)
+{
+    struct liveness *l = w->liveness;
+    uint64_t pause = pause_after(w);
+
+    end_question(w);
+    close_connection(w);
+    if (!w->known)
+        l->unknown--;
+    w->known = true;
+    w->online = online;
+    w->phase = IDLE;
+    w->due = UINT64_MAX;
+    if (l->again)
+        set_phase(w, IDLE, pause);
+    l->listener(w->id, w->hostkey, online, l->arg); /* last: it may forget `w` */
+}
+
+/* Which of the machine's addresses this is; SIZE_MAX: none. */
+static size_t find_address(const struct watched *w, const struct address *from)
+{
+    for (size_t i = 0; i < w->n_addresses; i++) {
+        struct address a = w->addresses[i];
+
+        if (!a.interface) /* global, or on any interface */
+            a.interface = from->interface;
+        if (address_equal(&a, from))
+            return i;
+    }
+    return SIZE_MAX;
+}
+
+/* What cannot be sent is not answered, and the next phase comes. */
+static void ask(const struct watched *w, size_t which)
+{
+    mdns_socket_ask(w->liveness->socket, w->id, w->transaction, &w->addresses[which]);
+}
+
+static struct watched *find_question(const struct liveness *l, uint16_t transaction)
+{
+    struct watched *w;
+
+    HASH_FIND(hh_question, l->questions, &transaction, sizeof(transaction), w);
+    return w;
+}
+
+/* A random transaction that no other question has. */
+static void begin_question(struct watched *w)
+{
+    struct liveness *l = w->liveness;
+    uint16_t transaction = random_number(l);
+
+    end_question(w);
+    for (size_t tries = 0; tries < UINT16_MAX; tries++, transaction++)
+        if (transaction && !find_question(l, transaction))
+            break;
+    w->transaction = transaction;
+    HASH_ADD(hh_question, l->questions, transaction, sizeof(w->transaction), w);
+    if (!w->hh_question.tbl)
+        w->transaction = 0; /* no memory: nobody will find the answer; TCP will */
+}
+
+static unsigned patience(const struct watched *w)
+{
+    return w->known ? LIVENESS_ASK_MS : LIVENESS_FIRST_ASK_MS;
+}
+
+static void start(struct watched *w)
+{
+    close_connection(w);
+    begin_question(w);
+    if (w->n_addresses > 0)
+        ask(w, w->preferred);
+    set_phase(w, ASKED, patience(w));
+}
+
+/* SSH's port, when it is time to bother it again. */
+static void try_tcp(struct watched *w)
+{
+    struct liveness *l = w->liveness;
+    uint64_t now = now_ms(l), next = w->last_tcp ? w->last_tcp + LIVENESS_TCP_EVERY_MS : 0;
+
+    end_holding(w);
+    if (next > now) {
+        set_phase(w, WAITING, next - now);
+        return;
+    }
+    if (l->connecting >= LIVENESS_TCP_MAX) {
+        set_phase(w, WAITING, TICK_MS);
+        return;
+    }
+    w->last_tcp = now;
+    w->tcp_tried = 0;
+    set_phase(w, CONNECTING, LIVENESS_TCP_MS);
+    connect_next(w);
+}
+
+static int on_connected(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+    struct watched *w = arg;
+    int error = 0;
+    socklen_t size = sizeof(error);
+
+    (void)source, (void)events;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0 &&
+        !is_held_by_another(w, &w->connecting_to))
+        conclude(w, true);
+    else
+        connect_next(w);
+    return 0;
+}
+
+static int begin_connect(struct watched *w, const struct address *a)
+{
+    struct sockaddr_storage to;
+    socklen_t size = address_to_sockaddr(a, w->port, &to);
+
+    w->fd = socket(a->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (w->fd < 0)
+        return -errno;
+    w->liveness->connecting++;
+    if (connect(w->fd, (const struct sockaddr *)&to, size) < 0 && errno != EINPROGRESS)
+        return -errno;
+    return sd_event_add_io(w->liveness->loop, &w->source, w->fd, EPOLLOUT, on_connected, w);
+}
+
+/* The next address, as long as the round's time is not over. */
+static void connect_next(struct watched *w)
+{
+    close_connection(w);
+    while (w->tcp_tried < w->n_addresses) {
+        size_t which = (w->preferred + w->tcp_tried++) % w->n_addresses;
+
+        if (is_held_by_another(w, &w->addresses[which]))
+            continue;
+        w->connecting_to = w->addresses[which];
+        if (begin_connect(w, &w->addresses[which]) >= 0)
+            return;
+        close_connection(w);
+    }
+    conclude(w, false);
+}
+
+/* A phase is over without an answer. */
+static void next_phase(struct watched *w)
+{
+    switch (w->phase) {
+    case IDLE:
+        start(w);
+        break;
+    case ASKED:
+        for (size_t i = 0; i < w->n_addresses; i++)
+            ask(w, i);
+        set_phase(w, ASKED_ALL, patience(w));
+        break;
+    case ASKED_ALL:
+    case WAITING:
+        try_tcp(w);
+        break;
+    case CONNECTING:
+        conclude(w, false);
+        break;
+    }
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
+{
+    struct liveness *l = arg;
+    uint64_t now = now_ms(l), next = UINT64_MAX;
+    struct watched *w, *tmp;
+
+    (void)source, (void)usec;
+    l->timer_due = 0; /* arm() has nothing to do while all are looked at */
+    HASH_ITER(hh, l->all, w, tmp)
+    if (w->due <= now)
+        next_phase(w);
+    for (w = l->all; w; w = w->hh.next)
+        if (w->due < next)
+            next = w->due;
+    l->timer_due = UINT64_MAX;
+    if (next != UINT64_MAX)
+        arm(l, next);
+    return 0;
+}
+
+static void on_answer(uint16_t transaction, const struct address *from, void *arg)
+{
+    const struct liveness *l = arg;
+    struct watched *w = find_question(l, transaction);
+    size_t which = w ? find_address(w, from) : SIZE_MAX;
+
+    if (which == SIZE_MAX)
+        return;
+    w->preferred = which;
+    begin_holding(w, &w->addresses[which]);
+    conclude(w, true);
+}
+
+/* Nobody answers there, so on to TCP at once. */
+static void on_unreachable(uint16_t transaction, const struct address *to, void *arg)
+{
+    const struct liveness *l = arg;
+    struct watched *w = find_question(l, transaction);
+
+    if (w && (w->phase == ASKED || w->phase == ASKED_ALL) && find_address(w, to) == w->preferred)
+        try_tcp(w);
+}
+
+int liveness_new(sd_event *loop, bool again, liveness_listener *listener, void *arg,
+                 struct liveness **ret, struct error *err)
+{
+    CLEANUP(liveness_free_p) struct liveness *l = calloc(1, sizeof(*l));
+    int r;
+
+    if (!l)
+        return error_sys(err, -ENOMEM, "cannot probe machines");
+    l->loop = sd_event_ref(loop);
+    l->again = again;
+    l->listener = listener;
+    l->arg = arg;
+    l->timer_due = UINT64_MAX;
+    r = sd_event_add_time(loop, &l->timer, CLOCK_MONOTONIC, 0, 1000, on_timer, l);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(l->timer, SD_EVENT_OFF);
+    if (r < 0)
+        return error_sys(err, r, "cannot probe machines");
+    r = mdns_socket_new(loop, on_answer, on_unreachable, l, &l->socket, err);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(l);
+    return 0;
+}
+
+static void free_watched(struct watched *w)
+{
+    struct liveness *l = w->liveness;
+
+    end_question(w);
+    end_holding(w);
+    close_connection(w);
+    if (!w->known)
+        l->unknown--;
+    HASH_DEL(l->all, w);
+    free(w->hostkey);
+    free(w);
+}
+
+void liveness_free(struct liveness *l)
+{
+    struct watched *w, *tmp;
+
+    if (!l)
+        return;
+    HASH_ITER(hh, l->all, w, tmp)
+    free_watched(w);
+    mdns_socket_free(l->socket);
+    sd_event_source_disable_unref(l->timer);
+    sd_event_unref(l->loop);
+    free(l);
+}
+
+/* The host key's form is bounded by the advert's parser. */
+static size_t make_key(const char *id, const char *hostkey, char ret[static KEY_MAX])
+{
+    size_t n = strnlen(id, ADVERT_ID_LENGTH), m = hostkey ? strlen(hostkey) : 0;
+
+    if (n + m > KEY_MAX)
+        m = KEY_MAX - n;
+    memcpy(ret, id, n);
+    if (m > 0)
+        memcpy(ret + n, hostkey, m);
+    return n + m;
+}
+
+static struct watched *find(const struct liveness *l, const char *id, const char *hostkey)
+{
+    char key[KEY_MAX];
+    size_t size = make_key(id, hostkey, key);
+    struct watched *w;
+
+    HASH_FIND(hh, l->all, key, size, w);
+    return w;
+}
+
+static int add_watched(struct liveness *l, const struct machine *m, struct watched **ret)
+{
+    char key[KEY_MAX];
+    size_t size = make_key(m->advert.id, m->advert.hostkey, key);
+    struct watched *w = calloc(1, sizeof(*w) + size);
+
+    if (!w)
+        return -ENOMEM;
+    w->liveness = l;
+    w->fd = -1;
+    memcpy(w->id, m->advert.id, sizeof(w->id));
+    memcpy(w->key, key, size);
+    w->key_size = size;
+    if (m->advert.hostkey)
+        w->hostkey = strdup(m->advert.hostkey);
+    if (!m->advert.hostkey || w->hostkey)
+        HASH_ADD_KEYPTR(hh, l->all, w->key, w->key_size, w);
+    if (!HASH_WAS_ADDED(w)) {
+        free(w->hostkey);
+        free(w);
+        return -ENOMEM;
+    }
+    l->unknown++;
+    *ret = w;
+    return 0;
+}
+
+int liveness_watch(struct liveness *l, const struct machine *m)
+{
+    struct watched *w = find(l, m->advert.id, m->advert.hostkey);
+    bool is_new = !w;
+    int r;
+
+    if (is_new) {
+        r = add_watched(l, m, &w);
+        if (r < 0)
+            return r;
+    }
+    w->n_addresses = m->n_addresses < ROSTER_ADDRESSES_MAX ? m->n_addresses : ROSTER_ADDRESSES_MAX;
+    for (size_t i = 0; i < w->n_addresses; i++)
+        w->addresses[i] = m->addresses[i];
+    w->port = m->port;
+    if (w->preferred >= w->n_addresses)
+        w->preferred = 0;
+    if (is_new)
+        start(w);
+    return 0;
+}
+
+void liveness_forget(struct liveness *l, const char *id, const char *hostkey)
+{
+    struct watched *w = find(l, id, hostkey);
+
+    if (w)
+        free_watched(w);
+}
+
+void liveness_probe_now(struct liveness *l, const char *id, const char *hostkey)
+{
+    struct watched *w = find(l, id, hostkey);
+
+    if (w && w->phase == IDLE)
+        start(w);
+}
+
+size_t liveness_unknown(const struct liveness *l)
+{
+    return l->unknown;
+}
+
+bool liveness_is_known(const struct liveness *l, const char *id, const char *hostkey)
+{
+    const struct watched *w = find(l, id, hostkey);
+
+    return w && w->known;
+}

@@ -1,0 +1,311 @@
+#include "look.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-event.h>
+#include <time.h>
+
+#include "discovery.h"
+#include "discovery/cli/watch.h"
+#include "discovery/match/match.h"
+
+/* How long nothing new may come before a look is over. */
+enum {
+    QUIET_YES_MS = 100, /* every agent of the problem is there */
+    QUIET_MS = 500,     /* a list, within Avahi's first second … */
+    QUIET_LATE_MS = 300 /* … and after it */
+};
+
+struct look {
+    const struct discover_options *options;
+    const struct problem *problem;
+    sd_event *loop;
+    struct discovery *discovery;
+    struct watch *watch; /* NULL: a look that ends by itself */
+    sd_event_source *check, *signals[4];
+    uint64_t deadline; /* ms; UINT64_MAX: none */
+    bool was_there;    /* a daemon, at any time */
+    size_t unresolved; /* when time was up */
+    int signal;
+    struct error *err;
+};
+
+static const int watched_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH};
+
+static uint64_t now_ms(const struct look *l)
+{
+    uint64_t usec = 0;
+
+    (void)sd_event_now(l->loop, CLOCK_MONOTONIC, &usec);
+    return usec / 1000;
+}
+
+static int no_daemon(struct error *err, const char *reason)
+{
+    return error_set(err, -ENOTCONN,
+                     "no Avahi daemon (%s); start it: systemctl start avahi-daemon, "
+                     "or install it first: apt install avahi-daemon",
+                     reason);
+}
+
+static int silent_daemon(struct error *err)
+{
+    return error_set(err, -ETIMEDOUT,
+                     "the Avahi daemon does not answer; restart it: "
+                     "systemctl restart avahi-daemon");
+}
+
+/* Is the answer a yes that holds?  A machine that is in the daemon's cache only
+ * is none: each must have answered a probe. */
+static bool is_yes(const struct look *l)
+{
+    CLEANUP(match_clear) struct match m = MATCH_INIT;
+    size_t n;
+    const struct machine *const *machines = roster_machines(discovery_roster(l->discovery), &n);
+
+    if (match_make(machines, n, l->problem, &m) < 0 || !match_ok(&m, l->options->strict))
+        return false;
+    for (size_t i = 0; i < m.n_matched; i++)
+        if (!discovery_is_probed(l->discovery, m.matched[i].machine))
+            return false;
+    return true;
+}
+
+static bool is_listed(const struct look *l, const struct discovery_status *s)
+{
+    size_t n;
+
+    (void)roster_machines(discovery_roster(l->discovery), &n);
+    return n > 0 && s->pending == 0 && s->unprobed == 0 && !s->flooded && (s->there || !s->told);
+}
+
+static uint64_t quiet_ms(const struct look *l, const struct discovery_status *s)
+{
+    if (l->problem)
+        return QUIET_YES_MS;
+    return s->all_for_now ? QUIET_LATE_MS : QUIET_MS;
+}
+
+static void check_at(struct look *l, uint64_t ms)
+{
+    (void)sd_event_source_set_time(l->check, (ms < l->deadline ? ms : l->deadline) * 1000);
+    (void)sd_event_source_set_enabled(l->check, SD_EVENT_ONESHOT);
+}
+
+/* Time is up: what was not heard of is not there. */
+static void give_up_on_unprobed(struct look *l)
+{
+    struct roster *r = discovery_roster(l->discovery);
+    struct timespec now;
+    size_t n;
+    const struct machine *const *machines = roster_machines(r, &n);
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    for (size_t i = 0; i < n; i++)
+        if (!machines[i]->untrusted && !discovery_is_probed(l->discovery, machines[i]))
+            roster_set_online(r, machines[i]->advert.id, machines[i]->advert.hostkey, false, now);
+}
+
+static int time_is_up(struct look *l, const struct discovery_status *s)
+{
+    size_t n;
+    int r = 0;
+
+    (void)roster_machines(discovery_roster(l->discovery), &n);
+    l->unresolved = s->pending;
+    if (l->options->key && n > 0) { /* heard of without the daemon, which a flood keeps busy */
+        if (l->problem)
+            give_up_on_unprobed(l);
+    } else if (!s->told)
+        r = silent_daemon(l->err);
+    else if (!s->there)
+        r = no_daemon(l->err, "it went away");
+    else if (l->problem)
+        give_up_on_unprobed(l);
+    return sd_event_exit(l->loop, r);
+}
+
+static int on_check(sd_event_source *source, uint64_t usec, void *arg)
+{
+    struct look *l = arg;
+    struct discovery_status s;
+    uint64_t now = now_ms(l);
+
+    (void)source, (void)usec;
+    discovery_status(l->discovery, &s);
+    if (now >= l->deadline)
+        return time_is_up(l, &s);
+    if (now < s.news + quiet_ms(l, &s))
+        check_at(l, s.news + quiet_ms(l, &s));
+    else if (l->problem ? is_yes(l) : is_listed(l, &s))
+        return sd_event_exit(l->loop, 0);
+    else
+        check_at(l, l->deadline);
+    return 0;
+}
+
+static void on_progress(void *arg)
+{
+    struct look *l = arg;
+    struct discovery_status s;
+
+    discovery_status(l->discovery, &s);
+    if (l->watch) {
+        if (s.too_many)
+            watch_too_many(l->watch);
+        return;
+    }
+    check_at(l, s.news + quiet_ms(l, &s));
+}
+
+static void on_change(const struct machine *m, enum roster_change change, void *arg)
+{
+    struct look *l = arg;
+
+    if (l->watch)
+        watch_change(l->watch, m, change);
+}
+
+static void on_daemon(bool there, const char *reason, void *arg)
+{
+    struct look *l = arg;
+    bool first = !l->was_there;
+
+    l->was_there = l->was_there || there;
+    if (!there && first && l->options->key && !l->watch)
+        return; /* signed records are heard without it: until time is up */
+    if (!there && first)
+        (void)sd_event_exit(l->loop, strstr(reason, "not answer") ? silent_daemon(l->err)
+                                                                  : no_daemon(l->err, reason));
+    else if (l->watch)
+        watch_daemon(l->watch, there, reason);
+}
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
+{
+    struct look *l = arg;
+
+    (void)source;
+    if (info->ssi_signo == SIGWINCH) {
+        if (l->watch)
+            watch_resized(l->watch);
+        return 0;
+    }
+    l->signal = (int)info->ssi_signo;
+    return sd_event_exit(l->loop, 0);
+}
+
+/* Blocked here, before any thread is made, so that the loop alone gets them. */
+static int take_signals(struct look *l)
+{
+    sigset_t set;
+    int r = 0;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < ARRAY_SIZE(watched_signals); i++)
+        sigaddset(&set, watched_signals[i]);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        return -errno;
+    for (size_t i = 0; i < ARRAY_SIZE(watched_signals) && r >= 0; i++)
+        r = sd_event_add_signal(l->loop, &l->signals[i], watched_signals[i], on_signal, l);
+    return r;
+}
+
+static int setup(struct look *l)
+{
+    const struct discover_options *o = l->options;
+    const struct discovery_options d = {
+        .fleet = o->fleet,
+        .key = o->key,
+        .keep = o->watch,
+        .change = on_change,
+        .daemon = on_daemon,
+        .progress = on_progress,
+        .arg = l,
+    };
+    int r;
+
+    r = sd_event_new(&l->loop);
+    if (r >= 0)
+        r = take_signals(l);
+    if (r >= 0)
+        r = sd_event_add_time(l->loop, &l->check, CLOCK_MONOTONIC, 0, 1000, on_check, l);
+    if (r < 0)
+        return error_sys(l->err, r, "cannot look at the network");
+    l->deadline = o->watch ? UINT64_MAX / 1000 : now_ms(l) + o->timeout_ms;
+    r = discovery_new(l->loop, &d, &l->discovery, l->err);
+    if (r < 0)
+        return r;
+    if (o->watch) {
+        (void)sd_event_source_set_enabled(l->check, SD_EVENT_OFF);
+        return watch_new(l->loop, o, l->problem, discovery_roster(l->discovery), &l->watch, l->err);
+    }
+    check_at(l, l->deadline);
+    return 0;
+}
+
+int look_run(const struct discover_options *options, const struct problem *problem,
+             struct look **ret, struct error *err)
+{
+    struct look *l = calloc(1, sizeof(*l));
+    int r;
+
+    if (!l)
+        return error_sys(err, -ENOMEM, "cannot look at the network");
+    l->options = options;
+    l->problem = problem;
+    l->err = err;
+    *ret = l;
+    r = setup(l);
+    if (r < 0)
+        return r;
+    r = sd_event_loop(l->loop);
+    watch_free(TAKE_PTR(l->watch)); /* gives the terminal back before anything is said */
+    return r;
+}
+
+void look_free(struct look *l)
+{
+    if (!l)
+        return;
+    watch_free(l->watch);
+    discovery_free(l->discovery);
+    sd_event_source_disable_unref(l->check);
+    for (size_t i = 0; i < ARRAY_SIZE(l->signals); i++)
+        sd_event_source_disable_unref(l->signals[i]);
+    sd_event_unref(l->loop);
+    free(l);
+}
+
+const struct machine *const *look_machines(struct look *l, size_t *ret_count)
+{
+    return roster_machines(discovery_roster(l->discovery), ret_count);
+}
+
+int look_signal(const struct look *l)
+{
+    return l->signal;
+}
+
+size_t look_unreadable(const struct look *l)
+{
+    struct discovery_status s;
+
+    discovery_status(l->discovery, &s);
+    return s.unreadable;
+}
+
+size_t look_unresolved(const struct look *l)
+{
+    return l->unresolved;
+}
+
+bool look_too_many(const struct look *l)
+{
+    struct discovery_status s;
+
+    discovery_status(l->discovery, &s);
+    return s.too_many;
+}

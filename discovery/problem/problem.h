@@ -1,0 +1,46 @@
+/*
+ * A problem: one or more DCOP YAML files, joined and read as pyDCOP reads them
+ * (pydcop/dcop/yamldcop.py, with PyYAML's FullLoader), reduced to what
+ * discovery asks: which agents, how many variables.
+ *
+ * Where pyDCOP would silently do something else than what is written, it is
+ * refused: a key given twice at the top level, among the agents or among the
+ * variables; an agent's name that YAML takes for a number, a truth value, null
+ * or a date; a name that no advert can carry.  `name`, `objective` and the
+ * inside of constraints are pyDCOP's to check.
+ *
+ * Not for concurrent use of one value; otherwise any thread.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "discovery/base/error.h"
+#include "discovery/base/text.h"
+
+/* A value; owns what it holds. */
+struct problem {
+    char *name;            /* NULL: the file gives none, or no scalar */
+    struct strings files;  /* as given */
+    struct strings agents; /* never empty; in pyDCOP's order, each once */
+
+    /* External variables are not counted.  pyDCOP makes one computation of
+     * each variable for most algorithms, and more (one for each constraint,
+     * too) for those on factor graphs: fewer agents than variables are too few
+     * for its default distribution whatever the algorithm. */
+    size_t variables;
+};
+
+#define PROBLEM_INIT ((struct problem){0})
+#define CLEANUP_PROBLEM CLEANUP(problem_clear)
+
+void problem_clear(struct problem *p);
+
+/* Reads the files; "-" is standard input.  `ret` is written on success only.
+ * -EBADMSG with "FILE:LINE:COLUMN: what is wrong" for bad content, else what
+ * open(2) and read(2) say, -EFBIG or -ENOMEM. */
+int problem_read(const struct strings *files, struct problem *ret, struct error *err);
+
+/* The same from memory; `name` stands for the file. */
+int problem_parse(const char *name, const void *data, size_t size, struct problem *ret,
+                  struct error *err);

@@ -1,0 +1,74 @@
+/*
+ * Reports: roster and match as JSON for programs and as text for people, and a
+ * roster read back from its JSON.
+ *
+ * Writers append to a text and return 0 or -ENOMEM; they keep nothing.  Text
+ * for people is escaped (text_add_printable) and comes in the order of what is
+ * handed over.  JSON ends with a newline, unknown values are left out, times
+ * are RFC 3339 in UTC with milliseconds.
+ *
+ * Pure but for interface names in link-local addresses; one thread at a time.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "discovery/base/error.h"
+#include "discovery/base/text.h"
+#include "discovery/match/match.h"
+#include "discovery/roster/roster.h"
+
+struct report_style {
+    size_t width; /* columns of the terminal; 0: no limit */
+    bool color;
+};
+
+/* {"version": 1, "machines": […]}, a machine a line. */
+int report_roster_json(const struct machine *const *machines, size_t n, struct text *ret);
+
+/* A table, a line a machine and agent name; "No machines." when there are
+ * none. */
+int report_roster_text(const struct machine *const *machines, size_t n,
+                       const struct report_style *style, struct text *ret);
+
+/* One change, one line: {"version": 1, "event": "appeared", "time": "…",
+ * "machine": {…}}, or words.  `when` is of CLOCK_REALTIME. */
+int report_change_json(const struct machine *m, enum roster_change change,
+                       const struct timespec *when, struct text *ret);
+int report_change_text(const struct machine *m, enum roster_change change,
+                       const struct report_style *style, struct text *ret);
+
+/* The match after match_explain; `strict` as for match_ok.  The text starts
+ * with one sentence that is the answer. */
+int report_match_json(const struct match *m, bool strict, struct text *ret);
+int report_match_text(const struct match *m, bool strict, const struct report_style *style,
+                      struct text *ret);
+
+/* For sentences of others: a machine's label; a name, in quotes where a reader
+ * could not see its ends.  Both escaped. */
+void report_add_label(struct text *t, const struct machine *m);
+void report_add_name(struct text *t, const char *name);
+
+/* Machines read back: owned values, and the pointers that everything else
+ * takes.  A value; machine_list_clear. */
+struct machine_list {
+    struct machine *items;
+    const struct machine **pointers; /* to the items, in the file's order */
+    size_t count;
+};
+
+#define MACHINE_LIST_INIT ((struct machine_list){0})
+
+void machine_list_clear(struct machine_list *l);
+
+enum { REPORT_JSON_MAX = 32 << 20 /* for file_read */ };
+
+/* Reads what report_roster_json wrote; keys that are not known are passed
+ * over, everything else is held to the advert's forms and the roster's bounds.
+ * `name` is what errors call the input: "roster.json:3:17: …" where it is not
+ * JSON, "roster.json: machines[3].id: …" where it is no roster.  A link-local
+ * address on an interface that is not here is left out.  `ret` is written on
+ * success only.  -EBADMSG, -ENOMEM. */
+int report_roster_read(const char *json, size_t size, const char *name, struct machine_list *ret,
+                       struct error *err);

@@ -1,0 +1,623 @@
+#include "roster.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "discovery/base/hash.h"
+#include "machine.h"
+
+/* Of a verified machine: who replays its record under its name does not drive
+ * out the address that was there. */
+enum { TUPLE_ADDRESSES_MAX = 4 };
+
+/* One of Avahi's tuples, and what was resolved for it: what a verified record
+ * said and what another said are two. */
+struct tuple {
+    struct entry *entry;
+    struct tuple *next;                            /* of the same machine */
+    struct address addresses[TUPLE_ADDRESSES_MAX]; /* the newest first */
+    size_t n_addresses;
+    bool forgotten; /* the daemon that told it is gone */
+    bool own_name;  /* the instance's name is the machine's own */
+    UT_hash_handle hh;
+    size_t key_size;
+    char key[]; /* see tuple_key */
+};
+
+struct entry {
+    struct machine machine; /* first: listeners and callers get a pointer to it */
+    struct tuple *tuples;
+    size_t n_tuples, n_fresh; /* fresh: not forgotten */
+    struct entry *next;       /* same id, another host key */
+    struct ident *ident;
+};
+
+/* All machines that claim one id: one, or several in doubt. */
+struct ident {
+    char id[ADVERT_ID_LENGTH + 1];
+    struct entry *entries;
+    UT_hash_handle hh;
+};
+
+struct roster {
+    struct ident *idents;
+    struct tuple *tuples;
+    size_t count, n_untrusted;
+    const struct machine **sorted;
+    bool is_sorted;
+    bool expects_signatures;
+    roster_listener *listener;
+    void *listener_arg;
+};
+
+/* Longest: two numbers, a DNS label and a domain in Avahi's escaped form, and
+ * whether it is verified. */
+enum { TUPLE_KEY_MAX = 2 * sizeof(int) + 4 * 256UL + 3 };
+
+static const char *const change_names[] = {
+    [ROSTER_APPEARED] = "appeared",
+    [ROSTER_CHANGED] = "changed",
+    [ROSTER_OFFLINE] = "offline",
+};
+
+const char *roster_change_name(enum roster_change change)
+{
+    return change_names[change];
+}
+
+struct roster *roster_new(void)
+{
+    return calloc(1, sizeof(struct roster));
+}
+
+static void entry_free(struct entry *e)
+{
+    machine_clear(&e->machine);
+    free(e);
+}
+
+void roster_free(struct roster *r)
+{
+    struct ident *ident, *next_ident;
+    struct tuple *tuple, *next_tuple;
+
+    if (!r)
+        return;
+    HASH_ITER(hh, r->tuples, tuple, next_tuple)
+    {
+        HASH_DEL(r->tuples, tuple);
+        free(tuple);
+    }
+    HASH_ITER(hh, r->idents, ident, next_ident)
+    {
+        for (struct entry *e; (e = ident->entries);) {
+            ident->entries = e->next;
+            entry_free(e);
+        }
+        HASH_DEL(r->idents, ident);
+        free(ident);
+    }
+    free(r->sorted);
+    free(r);
+}
+
+void roster_listen(struct roster *r, roster_listener *listener, void *arg)
+{
+    r->listener = listener;
+    r->listener_arg = arg;
+}
+
+void roster_expect_signatures(struct roster *r)
+{
+    r->expects_signatures = true;
+}
+
+static void tell(struct roster *r, const struct entry *e, enum roster_change change)
+{
+    r->is_sorted = false;
+    if (r->listener)
+        r->listener(&e->machine, change, r->listener_arg);
+}
+
+/* Interface, protocol, name, domain and whether it is verified, as bytes. */
+static int tuple_key(const struct sighting_key *k, bool verified, char ret[static TUPLE_KEY_MAX],
+                     size_t *ret_size)
+{
+    size_t name = strlen(k->name) + 1, domain = strlen(k->domain) + 1, numbers = 2 * sizeof(int);
+
+    if (numbers + name + domain + 1 > TUPLE_KEY_MAX)
+        return -ENOSPC;
+    memcpy(ret, &k->interface, sizeof(int));
+    memcpy(ret + sizeof(int), &k->protocol, sizeof(int));
+    memcpy(ret + numbers, k->name, name);
+    memcpy(ret + numbers + name, k->domain, domain);
+    ret[numbers + name + domain] = (char)verified;
+    *ret_size = numbers + name + domain + 1;
+    return 0;
+}
+
+static struct tuple *find_tuple(const struct roster *r, const struct sighting_key *k, bool verified)
+{
+    char key[TUPLE_KEY_MAX];
+    struct tuple *t;
+    size_t size;
+
+    if (tuple_key(k, verified, key, &size) < 0)
+        return NULL;
+    HASH_FIND(hh, r->tuples, key, size, t);
+    return t;
+}
+
+static struct ident *find_ident(const struct roster *r, const char *id)
+{
+    struct ident *ident;
+
+    HASH_FIND_STR(r->idents, id, ident);
+    return ident;
+}
+
+static struct entry *find_entry(const struct roster *r, const char *id, const char *hostkey,
+                                bool verified)
+{
+    const struct ident *ident = find_ident(r, id);
+
+    for (struct entry *e = ident ? ident->entries : NULL; e; e = e->next)
+        if (e->machine.verified == verified && string_equal(e->machine.advert.hostkey, hostkey))
+            return e;
+    return NULL;
+}
+
+static struct entry *find_best(const struct roster *r, const char *id, const char *hostkey)
+{
+    struct entry *e = find_entry(r, id, hostkey, true);
+
+    return e ? e : find_entry(r, id, hostkey, false);
+}
+
+const struct machine *roster_find(const struct roster *r, const char *id, const char *hostkey)
+{
+    const struct entry *e = find_best(r, id, hostkey);
+
+    return e ? &e->machine : NULL;
+}
+
+bool roster_is_sighted(const struct machine *m)
+{
+    return ((const struct entry *)m)->tuples != NULL;
+}
+
+/* The addresses of all tuples; the newest under the machine's own name have a
+ * place for sure.  1 when they changed, 0, or -ENOMEM. */
+static int merge_addresses(struct entry *e)
+{
+    struct address list[ROSTER_ADDRESSES_MAX] = {0};
+    size_t count = 0;
+
+    for (const struct tuple *t = e->tuples; t; t = t->next)
+        if (t->own_name)
+            addresses_insert(list, &count, &t->addresses[0]);
+    for (const struct tuple *t = e->tuples; t; t = t->next)
+        for (size_t i = 0; i < t->n_addresses && count < ROSTER_ADDRESSES_MAX; i++)
+            addresses_insert(list, &count, &t->addresses[i]);
+    if (count == 0) /* gone: what is known last stays on display */
+        return 0;
+    return machine_set_addresses(&e->machine, list, count);
+}
+
+static void unlink_tuple(struct tuple *t)
+{
+    struct tuple **at = &t->entry->tuples;
+
+    while (*at != t)
+        at = &(*at)->next;
+    *at = t->next;
+    t->entry->n_tuples--;
+    if (!t->forgotten)
+        t->entry->n_fresh--;
+    t->entry = NULL;
+    t->next = NULL;
+}
+
+static void link_tuple(struct tuple *t, struct entry *e)
+{
+    t->entry = e;
+    t->next = e->tuples;
+    t->forgotten = false;
+    e->tuples = t;
+    e->n_tuples++;
+    e->n_fresh++;
+}
+
+static void free_tuple(struct roster *r, struct tuple *t)
+{
+    HASH_DEL(r->tuples, t); /* NOLINT(clang-analyzer-core.NullDereference): it is in there */
+    free(t);
+}
+
+/* What the daemon before this one said counts no more. */
+static void drop_forgotten(struct roster *r, struct entry *e)
+{
+    for (struct tuple *t = e->tuples, *next; t; t = next) {
+        next = t->next;
+        if (!t->forgotten)
+            continue;
+        unlink_tuple(t);
+        free_tuple(r, t);
+    }
+}
+
+/* All machines of an id are in doubt as soon as there are two; of a verified
+ * one, claims make no doubt. */
+static void mark_doubt(struct roster *r, struct ident *ident)
+{
+    size_t all = 0, verified = 0;
+
+    for (const struct entry *e = ident->entries; e; e = e->next) {
+        all++;
+        verified += e->machine.verified;
+    }
+    for (struct entry *e = ident->entries; e; e = e->next) {
+        bool doubt = (e->machine.verified ? verified : all) > 1;
+        bool changed = e->machine.in_doubt != doubt;
+
+        e->machine.in_doubt = doubt;
+        if (changed && e->machine.online)
+            tell(r, e, ROSTER_CHANGED);
+    }
+}
+
+/* Only for what has no tuples. */
+static void drop_entry(struct roster *r, struct entry *e)
+{
+    struct ident *ident = e->ident;
+    struct entry **at = &ident->entries;
+
+    while (*at != e)
+        at = &(*at)->next;
+    *at = e->next;
+    r->count--;
+    r->n_untrusted -= e->machine.untrusted;
+    r->is_sorted = false;
+    entry_free(e);
+    if (ident->entries) {
+        mark_doubt(r, ident);
+        return;
+    }
+    HASH_DEL(r->idents, ident);
+    free(ident);
+}
+
+/* A machine has lost a tuple.  A claim goes with its last one. */
+static void after_loss(struct roster *r, struct entry *e)
+{
+    if (e->n_fresh == 0) {
+        drop_forgotten(r, e);
+        if (e->machine.online) {
+            e->machine.online = false;
+            tell(r, e, ROSTER_OFFLINE);
+        }
+        if (e->machine.untrusted)
+            drop_entry(r, e);
+        return;
+    }
+    if (merge_addresses(e) > 0 && e->machine.online)
+        tell(r, e, ROSTER_CHANGED);
+}
+
+static struct ident *make_ident(struct roster *r, const char *id)
+{
+    struct ident *ident = find_ident(r, id);
+
+    if (ident)
+        return ident;
+    ident = calloc(1, sizeof(*ident));
+    if (!ident)
+        return NULL;
+    memcpy(ident->id, id, sizeof(ident->id));
+    HASH_ADD_STR(r->idents, id, ident);
+    if (!HASH_WAS_ADDED(ident)) {
+        free(ident);
+        return NULL;
+    }
+    return ident;
+}
+
+static int make_entry(struct roster *r, const struct sighting *s, struct timespec now,
+                      struct entry **ret)
+{
+    struct ident *ident;
+    struct entry *e;
+    bool untrusted = r->expects_signatures && !s->verified;
+    size_t keys = 0;
+
+    if (r->count >= ROSTER_MACHINES_MAX || (untrusted && r->n_untrusted >= ROSTER_UNTRUSTED_MAX))
+        return -ENOSPC;
+    ident = make_ident(r, s->advert->id);
+    if (!ident)
+        return -ENOMEM;
+    for (e = ident->entries; e; e = e->next)
+        keys += e->machine.verified == s->verified;
+    if (keys >= ROSTER_KEYS_MAX)
+        return -ENOSPC;
+    e = calloc(1, sizeof(*e));
+    if (!e)
+        return -ENOMEM; /* an ident without machines does no harm */
+    if (machine_update(&e->machine, s) < 0) {
+        entry_free(e);
+        return -ENOMEM;
+    }
+    e->machine.beacon = true;
+    e->machine.verified = s->verified;
+    e->machine.untrusted = untrusted;
+    e->machine.first_seen = now;
+    e->ident = ident;
+    e->next = ident->entries;
+    ident->entries = e;
+    r->count++;
+    r->n_untrusted += untrusted;
+    r->is_sorted = false;
+    *ret = e;
+    return 0;
+}
+
+/* The record calls itself what its machine does ("dcop-" and the id). */
+static bool has_own_name(const struct sighting *s)
+{
+    size_t n = strlen(ADVERT_INSTANCE_PREFIX);
+
+    return strncmp(s->key.name, ADVERT_INSTANCE_PREFIX, n) == 0 &&
+           strcmp(s->key.name + n, s->advert->id) == 0;
+}
+
+static int make_tuple(struct roster *r, const struct sighting *s, struct tuple **ret)
+{
+    char key[TUPLE_KEY_MAX];
+    struct tuple *t;
+    size_t size;
+    int n;
+
+    n = tuple_key(&s->key, s->verified, key, &size);
+    if (n < 0)
+        return n;
+    t = calloc(1, sizeof(*t) + size);
+    if (!t)
+        return -ENOMEM;
+    memcpy(t->key, key, size);
+    t->key_size = size;
+    t->own_name = has_own_name(s);
+    HASH_ADD_KEYPTR(hh, r->tuples, t->key, t->key_size, t);
+    if (!HASH_WAS_ADDED(t)) {
+        free(t);
+        return -ENOMEM;
+    }
+    *ret = t;
+    return 0;
+}
+
+/* The machine that a sighting speaks of: known, or one that had no host key
+ * until now and is known by this very tuple, or a new one. */
+static int entry_for(struct roster *r, const struct sighting *s, const struct tuple *t,
+                     struct timespec now, struct entry **ret)
+{
+    struct entry *e = find_entry(r, s->advert->id, s->advert->hostkey, s->verified);
+
+    if (!e && t && !t->entry->machine.advert.hostkey &&
+        strcmp(t->entry->machine.advert.id, s->advert->id) == 0)
+        e = t->entry;
+    if (!e)
+        return make_entry(r, s, now, ret);
+    *ret = e;
+    return 0;
+}
+
+/* Gives the tuple to the machine; the one that had it loses it. */
+static void move_tuple(struct roster *r, struct tuple *t, struct entry *e)
+{
+    struct entry *before = t->entry;
+
+    if (before)
+        unlink_tuple(t);
+    if (before != e)
+        t->n_addresses = 0;
+    link_tuple(t, e);
+    if (before && before != e)
+        after_loss(r, before);
+}
+
+/* A signed record that was on the air before the one that is known. */
+static bool is_stale(const struct roster *r, const struct sighting *s)
+{
+    const struct entry *e;
+    const struct machine *m;
+
+    if (!r->expects_signatures || !s->verified)
+        return false;
+    e = find_entry(r, s->advert->id, s->advert->hostkey, true);
+    if (!e)
+        return false;
+    m = &e->machine;
+    if (s->advert->seq != m->advert.seq)
+        return s->advert->seq < m->advert.seq;
+    return s->port != m->port || !advert_equal(s->advert, &m->advert);
+}
+
+static void set_address(struct tuple *t, const struct address *a)
+{
+    size_t at = 0, max = t->entry->machine.verified ? TUPLE_ADDRESSES_MAX : 1;
+
+    while (at < t->n_addresses && !address_equal(&t->addresses[at], a))
+        at++;
+    if (at == t->n_addresses && t->n_addresses < max)
+        t->n_addresses++;
+    if (at == max)
+        at--;
+    for (; at > 0; at--)
+        t->addresses[at] = t->addresses[at - 1];
+    t->addresses[0] = *a;
+}
+
+static void lose_tuple(struct roster *r, struct tuple *t)
+{
+    struct entry *e = t->entry;
+
+    unlink_tuple(t);
+    free_tuple(r, t);
+    after_loss(r, e);
+}
+
+/* Room for one more tuple of the machine: its own name drives out others. */
+static int make_room(struct roster *r, struct entry *e, const struct sighting *s)
+{
+    if (e->n_tuples < ROSTER_SIGHTINGS_MAX)
+        return 0;
+    for (struct tuple *t = e->tuples; t && has_own_name(s); t = t->next)
+        if (!t->own_name) {
+            unlink_tuple(t);
+            free_tuple(r, t);
+            return 0;
+        }
+    return -ENOSPC;
+}
+
+/* The tuple for the sighting, of this machine and with the new address. */
+static int take_tuple(struct roster *r, const struct sighting *s, struct tuple *t, struct entry *e)
+{
+    int n;
+
+    if (!t || t->entry != e) {
+        n = make_room(r, e, s);
+        if (n < 0)
+            return n;
+    }
+    if (!t) {
+        n = make_tuple(r, s, &t);
+        if (n < 0)
+            return n;
+    }
+    move_tuple(r, t, e);
+    set_address(t, &s->address);
+    return 0;
+}
+
+/* What was told under another name was an older record, shown by somebody else:
+ * the machine itself has said more since, under its own. */
+static void drop_replays(struct roster *r, struct entry *e)
+{
+    for (struct tuple *t = e->tuples, *next; t; t = next) {
+        next = t->next;
+        if (t->own_name)
+            continue;
+        unlink_tuple(t);
+        free_tuple(r, t);
+    }
+}
+
+int roster_see(struct roster *r, const struct sighting *s, struct timespec now)
+{
+    struct tuple *t = find_tuple(r, &s->key, s->verified), *claim;
+    struct entry *e = NULL;
+    bool news;
+    int n, changed, merged;
+
+    if (is_stale(r, s))
+        return 0;
+    n = entry_for(r, s, t, now, &e);
+    if (n < 0)
+        return n;
+    assert(e);
+    news = s->verified && has_own_name(s) && s->advert->seq > e->machine.advert.seq;
+    n = take_tuple(r, s, t, e);
+    if (n < 0)
+        return n;
+    if (news)
+        drop_replays(r, e);
+    changed = machine_update(&e->machine, s);
+    merged = merge_addresses(e);
+    e->machine.last_seen = now;
+    if (!e->machine.online) {
+        e->machine.online = true;
+        tell(r, e, ROSTER_APPEARED);
+    } else if (changed > 0 || merged > 0) {
+        tell(r, e, ROSTER_CHANGED);
+    }
+    mark_doubt(r, e->ident);
+    /* What was a claim under this tuple is signed now (enrolled, say). */
+    claim = s->verified ? find_tuple(r, &s->key, false) : NULL;
+    if (claim)
+        lose_tuple(r, claim);
+    return changed < 0 ? changed : merged < 0 ? merged : 0;
+}
+
+void roster_lose_record(struct roster *r, const struct sighting_key *key, bool verified,
+                        struct timespec now)
+{
+    struct tuple *t = find_tuple(r, key, verified);
+
+    (void)now; /* last_seen stays: it was not seen now */
+    if (t)
+        lose_tuple(r, t);
+}
+
+void roster_lose(struct roster *r, const struct sighting_key *key, struct timespec now)
+{
+    roster_lose_record(r, key, false, now);
+    roster_lose_record(r, key, true, now);
+}
+
+bool roster_has_record(const struct roster *r, const struct sighting_key *key, bool verified)
+{
+    return find_tuple(r, key, verified) != NULL;
+}
+
+void roster_forget_sightings(struct roster *r)
+{
+    for (struct tuple *t = r->tuples; t; t = t->hh.next) {
+        if (t->forgotten)
+            continue;
+        t->forgotten = true;
+        t->entry->n_fresh--;
+    }
+}
+
+void roster_set_online(struct roster *r, const char *id, const char *hostkey, bool online,
+                       struct timespec now)
+{
+    struct entry *e = find_best(r, id, hostkey);
+
+    if (!e || (online && !e->tuples))
+        return;
+    if (online)
+        e->machine.last_seen = now;
+    if (e->machine.online == online)
+        return;
+    e->machine.online = online;
+    tell(r, e, online ? ROSTER_APPEARED : ROSTER_OFFLINE);
+}
+
+static int compare(const void *a, const void *b)
+{
+    return machine_compare(*(const struct machine *const *)a, *(const struct machine *const *)b);
+}
+
+const struct machine *const *roster_machines(struct roster *r, size_t *ret_count)
+{
+    const struct machine **sorted;
+    size_t i = 0;
+
+    *ret_count = r->is_sorted ? r->count : 0;
+    if (r->is_sorted)
+        return r->sorted;
+    sorted = reallocarray(r->sorted, r->count + 1, sizeof(*sorted));
+    if (!sorted)
+        return r->sorted;
+    r->sorted = sorted;
+    for (const struct ident *ident = r->idents; ident; ident = ident->hh.next)
+        for (const struct entry *e = ident->entries; e; e = e->next)
+            sorted[i++] = &e->machine;
+    qsort(sorted, i, sizeof(*sorted), compare);
+    r->is_sorted = true;
+    *ret_count = r->count;
+    return r->sorted;
+}

@@ -1,0 +1,154 @@
+/*
+ * The roster is what discovery knows now: the machines, each once, however
+ * often and on however many interfaces and protocols Avahi reports it.
+ *
+ * A machine is (id, host key): an advert with a known id and another host key
+ * is a second machine in doubt, never an update of the first.
+ *
+ * Where a fleet key is there (roster_expect_signatures), a record that it does
+ * not verify is a mere claim.  It updates, displaces and takes offline nothing
+ * that was verified: for the same id and host key, and under the same tuple, it
+ * makes a machine of its own, untrusted and in doubt, that is forgotten with its
+ * last tuple.  Claims have a bound of their own, so that they cannot keep a
+ * verified machine out.
+ *
+ * The roster has no network and no clock: sightings and times go in, changes
+ * come out through a callback.  One thread at a time.
+ */
+#pragma once
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "discovery/advert/advert.h"
+
+/* Where an advert came from: the key under which Avahi reports it (all of it:
+ * NEW and REMOVE come once per interface and protocol). */
+struct sighting_key {
+    int interface;      /* index; negative: unknown */
+    int protocol;       /* AvahiProtocol: 0 IPv4, 1 IPv6 */
+    const char *name;   /* the instance's name */
+    const char *domain; /* e.g. "local" */
+};
+
+/* An IPv4 or IPv6 address; a link-local one carries its interface. */
+struct address {
+    int family;         /* AF_INET, AF_INET6 */
+    uint8_t bytes[16];  /* network order; 4 used for IPv4 */
+    unsigned interface; /* index, 0 unless link-local */
+};
+
+enum { ADDRESS_TEXT_MAX = 64, SSH_PORT = 22 };
+/* "192.0.2.1", "2001:db8::1", "fe80::1%eth0". */
+void address_format(const struct address *a, char ret[static ADDRESS_TEXT_MAX]);
+int address_parse(const char *text, struct address *ret); /* -EINVAL */
+bool address_equal(const struct address *a, const struct address *b);
+
+/* To and from the system's form; the port is in host order.  The first returns
+ * the size; the second -EAFNOSUPPORT for what is neither IPv4 nor IPv6. */
+struct sockaddr_storage;
+socklen_t address_to_sockaddr(const struct address *a, uint16_t port, struct sockaddr_storage *ret);
+int address_from_sockaddr(const struct sockaddr_storage *from, struct address *ret);
+
+/* One resolved record.  Borrowed for the duration of a call. */
+struct sighting {
+    struct sighting_key key;
+    const char *host; /* "rpi-1.local" */
+    struct address address;
+    uint16_t port;               /* SSH, host order */
+    const struct advert *advert; /* parsed */
+    bool verified;               /* its signature holds */
+};
+
+struct machine {
+    struct advert advert;      /* of its newest sighting */
+    char *host;                /* NULL: unknown */
+    struct address *addresses; /* best first: IPv4, global IPv6, link-local */
+    size_t n_addresses;
+    uint16_t port;
+    bool beacon;    /* it has one */
+    bool verified;  /* its record was signed and the signature holds; advert.seq is then
+                     * its newest */
+    bool untrusted; /* there is a fleet key, and not verified: takes no part in anything */
+    bool online;
+    bool in_doubt; /* another machine has the same id (a verified one: another verified one) */
+    struct timespec first_seen, last_seen; /* CLOCK_REALTIME */
+};
+
+const char *machine_fleet(const struct machine *m); /* the name, or "default" */
+
+enum roster_change {
+    ROSTER_APPEARED, /* a new machine, or one back from offline */
+    ROSTER_CHANGED,  /* names, state, addresses … of a machine that is there */
+    ROSTER_OFFLINE,  /* it said goodbye, or answers no more; it stays in the roster */
+};
+const char *roster_change_name(enum roster_change change); /* "appeared" … */
+
+struct roster;
+typedef void roster_listener(const struct machine *m, enum roster_change change, void *arg);
+
+/* NULL when there is no memory. */
+struct roster *roster_new(void);
+void roster_free(struct roster *r);
+DEFINE_CLEANUP(struct roster *, roster_free);
+void roster_listen(struct roster *r, roster_listener *listener, void *arg);
+
+/* There is a fleet key: sightings that are not verified are claims.  Before the
+ * first sighting. */
+void roster_expect_signatures(struct roster *r);
+
+enum {
+    ROSTER_MACHINES_MAX = 20000,
+    ROSTER_ADDRESSES_MAX = 16,
+    ROSTER_SIGHTINGS_MAX = 64,   /* of one machine */
+    ROSTER_KEYS_MAX = 16,        /* host keys under one id, and as many that are untrusted */
+    ROSTER_UNTRUSTED_MAX = 2000, /* part of ROSTER_MACHINES_MAX */
+};
+
+/* Takes a sighting in; the newest record of a machine counts.  A record whose
+ * tuple belonged to another machine so far takes it over from that one.  A
+ * machine without a host key that now tells one stays the same machine.
+ *
+ * A verified record older than the machine's (by `seq`), or as old and another,
+ * is passed over: a replay.  A new one that is replayed from elsewhere adds an
+ * address, which the host key will not be at; what the tuple said before, and
+ * what other tuples say, stays beside it.
+ *
+ * -ENOMEM, or -ENOSPC when a bound above is reached. */
+int roster_see(struct roster *r, const struct sighting *s, struct timespec now);
+
+/* Avahi says that this tuple is gone (a goodbye, or its records ran out).  With
+ * its last tuple a machine goes offline. */
+void roster_lose(struct roster *r, const struct sighting_key *key, struct timespec now);
+
+/* The same for what one record said, if it was verified or if not: it now says
+ * something else. */
+void roster_lose_record(struct roster *r, const struct sighting_key *key, bool verified,
+                        struct timespec now);
+
+/* Is a record of this tuple known, one that was verified or one that was not? */
+bool roster_has_record(const struct roster *r, const struct sighting_key *key, bool verified);
+
+/* All tuples are gone, nothing is known of the machines: the daemon was
+ * restarted.  They stay online until liveness says otherwise; what is seen
+ * again takes its old place. */
+void roster_forget_sightings(struct roster *r);
+
+/* What liveness found out.  No change, no callback.  A machine that said goodbye
+ * (no tuple left) is not brought back by this, only by a new sighting. */
+void roster_set_online(struct roster *r, const char *id, const char *hostkey, bool online,
+                       struct timespec now);
+
+/* NULL when it is not known; a NULL host key is one of its own; the verified one
+ * first.  Valid until the next call that changes the roster. */
+const struct machine *roster_find(const struct roster *r, const char *id, const char *hostkey);
+
+/* Does Avahi still report it?  For machines of this roster only. */
+bool roster_is_sighted(const struct machine *m);
+
+/* Machines in a stable order: by first agent name (digits as numbers: a2
+ * before a10), unassigned ones last, then by id.  Valid until the next call
+ * that changes the roster. */
+const struct machine *const *roster_machines(struct roster *r, size_t *ret_count);
