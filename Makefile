@@ -68,7 +68,7 @@ BEACON_FOLDER := $(B)/beacon/$(call debian_arch,$(firstword $(subst -, ,$(shell 
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all programs tests deps install install-beacon demo check check-unit check-net check-long \
-	bench screenshots asan tsan fuzz analyze format check-format check-headers help clean FORCE
+	bench screenshots asan tsan fuzz analyze format check-format check-headers check-arrows help clean FORCE
 
 all: programs tests compile_commands.json ## build the programs, the tests and the fuzz targets
 programs: $(PROGRAMS) $(BEACON_FOLDER)/dcop-beacon ## build the programs alone
@@ -234,6 +234,11 @@ format: ## lay the code out
 
 check-format: ## fail when the layout is not clang-format's
 	clang-format --dry-run -Werror $(ALL_SRC) $(ALL_HDR)
+
+OBJECTS = $(call objects,$(DISCOVERY_SRC) $(DEPLOYER_SRC) $(CONTROLLER_SRC) $(BEACON_SRC))
+check-arrows: $(OBJECTS) ## includes and symbols keep to the rooms of tests/arrows
+	@tests/check-arrows
+	@tests/check-objects $(B) $(OBJECTS)
 
 check-headers: ## each header compiles alone
 	@for h in $(ALL_HDR); do echo "#include \"$$h\"" | \

@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include "deployer/cli/program.h"
 #include "system.h"
 
 struct apt_systems {
@@ -23,7 +22,3 @@ int apt_systems_add(struct apt_systems *to, struct apt_system *s, struct error *
  * architecture its own. */
 int apt_systems_name(const struct strings *suites, const struct strings *arches,
                      struct apt_systems *ret, struct error *err);
-
-/* The program's targets, as they are found, trusted and asked by every verb: those of -p,
- * -i or -l, and without any of them every machine that is there.  1: the answer is no. */
-int apt_systems_ask(struct program *p, struct apt_systems *ret, struct error *err);

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "content.h"
-#include "deployer/bundle/bundle.h"
 #include "discovery/base/cleanup.h"
 
 static la_ssize_t write_block(struct archive *a, void *arg, const void *bytes, size_t size)
@@ -82,7 +81,7 @@ static int read_file(struct archive *a, struct text *ret)
             return -EBADMSG;
         if (n == 0)
             return text_error(ret);
-        if (ret->size + (size_t)n > BUNDLE_FILE_MAX)
+        if (ret->size + (size_t)n > CONTENT_FILE_MAX)
             return -EFBIG;
         text_add(ret, buffer, (size_t)n);
     }

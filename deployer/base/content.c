@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "deployer/bundle/bundle.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/file.h"
 #include "discovery/base/text.h"
@@ -28,7 +27,7 @@ static bool path_is_fit(const char *path)
 {
     size_t size = strlen(path);
 
-    if (size == 0 || size > BUNDLE_PATH_MAX || !utf8_valid(path, size))
+    if (size == 0 || size > CONTENT_PATH_MAX || !utf8_valid(path, size))
         return false;
     for (const char *p = path; *p; p++)
         if ((unsigned char)*p < 0x20 || *p == 0x7f || *p == '\\')
@@ -71,9 +70,9 @@ int content_add(struct content *c, const char *path, mode_t mode, const void *da
         text_add_printable(&printable, path);
         return error_set(err, -EBADMSG, "a path in it is not fit: \"%s\"", text_str(&printable));
     }
-    if (c->count >= BUNDLE_FILES_MAX)
-        return error_set(err, -EFBIG, "more than %d files", BUNDLE_FILES_MAX);
-    if (size > BUNDLE_FILE_MAX || size > BUNDLE_CONTENT_MAX - c->bytes)
+    if (c->count >= CONTENT_FILES_MAX)
+        return error_set(err, -EFBIG, "more than %d files", CONTENT_FILES_MAX);
+    if (size > CONTENT_FILE_MAX || size > CONTENT_MAX - c->bytes)
         return error_set(err, -EFBIG, "too large to be sent, with %s", path);
     name = strdup(path);
     copy = malloc(size ? size : 1);
@@ -197,7 +196,7 @@ static int add_entry(struct content *c, const char *path, const char *place, con
     }
     if (!S_ISREG(st.st_mode))
         return 0;
-    r = file_read(path, BUNDLE_FILE_MAX, &bytes, err);
+    r = file_read(path, CONTENT_FILE_MAX, &bytes, err);
     if (r < 0)
         return r;
     r = content_add(c, target, !to_site && (st.st_mode & S_IXUSR) ? 0755 : 0644, text_str(&bytes),

@@ -13,6 +13,13 @@
 #include "discovery/base/text.h"
 #include "sha256.h"
 
+enum {
+    CONTENT_FILES_MAX = 20000,
+    CONTENT_FILE_MAX = 32 * 1024 * 1024, /* bytes of one */
+    CONTENT_MAX = 128 * 1024 * 1024,     /* bytes of all, unpacked */
+    CONTENT_PATH_MAX = 255,              /* so that any tar can read them */
+};
+
 struct content_file {
     char *path;
     char *data;
@@ -30,15 +37,10 @@ struct content {
 
 void content_clear(struct content *c);
 
-/* Copies a file in.  -EBADMSG for a path that is not fit, -EFBIG over a bound
- * of bundle.h, -ENOMEM. */
+/* Copies a file in.  -EBADMSG for a path that is not fit, -EFBIG over a
+ * bound, -ENOMEM. */
 int content_add(struct content *c, const char *path, mode_t mode, const void *data, size_t size,
                 struct error *err);
-
-/* Lays a wheel out: modules to site/, scripts and console entry points to
- * scripts/.  `name` is for the words.  -EBADMSG when it is not a pure wheel. */
-int content_add_wheel(struct content *c, const char *name, const void *bytes, size_t size,
-                      struct error *err);
 
 /* Adds a folder: *.py and *.pth at its top go to site/, all else keeps its
  * place.  Hidden files and byte code are passed over. */

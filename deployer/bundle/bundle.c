@@ -12,6 +12,7 @@
 #include "discovery/base/cleanup.h"
 #include "discovery/base/file.h"
 #include "discovery/base/text.h"
+#include "lay-out-wheel.h"
 
 /* Goes into the key: what is laid out differently is another bundle. */
 #define BUNDLE_FORMAT "dcop-bundle-1"

@@ -26,11 +26,7 @@
 
 enum {
     BUNDLE_DIGEST_LENGTH = 64, /* hex digits */
-    BUNDLE_FILES_MAX = 20000,
-    BUNDLE_FILE_MAX = 32 * 1024 * 1024,
-    BUNDLE_CONTENT_MAX = 128 * 1024 * 1024, /* all files, unpacked */
-    BUNDLE_PATH_MAX = 255,                  /* so that any tar can read them */
-    BUNDLES_KEPT = 20,                      /* in the cache, of those not used just now */
+    BUNDLES_KEPT = 20,         /* in the cache, of those not used just now */
 };
 
 /* A value: start with {0}, bundle_clear. */

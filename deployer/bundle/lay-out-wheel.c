@@ -2,6 +2,8 @@
  * A wheel's files to where they belong (the binary distribution format,
  * "Installing a wheel"), read with libarchive from memory.
  */
+#include "lay-out-wheel.h"
+
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
@@ -9,7 +11,6 @@
 #include <string.h>
 
 #include "bundle.h"
-#include "deployer/base/content.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/text.h"
 
@@ -217,9 +218,9 @@ static int read_data(struct wheel *w, struct archive *a)
         if (n < 0)
             return error_set(w->err, -EBADMSG, "%s is damaged: %s", w->name,
                              archive_error_string(a) ? archive_error_string(a) : "cannot unpack");
-        if (w->data.size + (size_t)n > BUNDLE_FILE_MAX)
+        if (w->data.size + (size_t)n > CONTENT_FILE_MAX)
             return error_set(w->err, -EFBIG, "%s holds a file of more than %d MiB", w->name,
-                             BUNDLE_FILE_MAX >> 20);
+                             CONTENT_FILE_MAX >> 20);
         text_add(&w->data, buffer, (size_t)n);
     }
 }
@@ -234,8 +235,8 @@ static int read_entry(struct wheel *w, struct archive *a, struct archive_entry *
         path = archive_entry_pathname(entry);
     if (!path)
         return error_set(w->err, -EBADMSG, "%s has a file whose name cannot be read", w->name);
-    if (++w->entries > BUNDLE_FILES_MAX)
-        return error_set(w->err, -EFBIG, "%s has more than %d files", w->name, BUNDLE_FILES_MAX);
+    if (++w->entries > CONTENT_FILES_MAX)
+        return error_set(w->err, -EFBIG, "%s has more than %d files", w->name, CONTENT_FILES_MAX);
     size = strlen(path);
     if (archive_entry_filetype(entry) == AE_IFDIR || (size && path[size - 1] == '/'))
         return 0; /* folders are made by what is in them */

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "deployer/cache/caches.h"
 #include "discovery/base/file.h"
 
 enum { BUNDLE_BYTES_MAX = 64 * 1024 * 1024 };
@@ -28,24 +27,8 @@ struct pack *pack_unref(struct pack *p)
     return NULL;
 }
 
-/* pip asks the cache's index, where there is one. */
-static int prepare(struct pack *p, const struct ways *ways, const struct paths *paths,
-                   int cancel_fd, struct error *err)
-{
-    CLEANUP(caches_clear) struct caches caches = {0};
-    int r = caches_find(&ways->options, paths, &caches, err);
-
-    if (r < 0)
-        return r;
-    return wheel_prepare_from(p->spec,
-                              caches.pip_index        ? caches.pip_index
-                              : ways->options.offline ? ""
-                                                      : NULL,
-                              paths->cache, cancel_fd, &p->wheels, err);
-}
-
-int pack_make(const char *spec, const struct ways *ways, const struct paths *paths, int cancel_fd,
-              struct pack **ret, struct error *err)
+int pack_make(const char *spec, const char *index, const struct bundle_extra *extras,
+              const struct paths *paths, int cancel_fd, struct pack **ret, struct error *err)
 {
     struct pack *p = calloc(1, sizeof(*p));
     int r = 0;
@@ -55,7 +38,7 @@ int pack_make(const char *spec, const struct ways *ways, const struct paths *pat
     p->refs = 1;
     if (spec) {
         p->spec = strdup(spec);
-        r = p->spec ? prepare(p, ways, paths, cancel_fd, err)
+        r = p->spec ? wheel_prepare_from(spec, index, paths->cache, cancel_fd, &p->wheels, err)
                     : error_sys(err, -ENOMEM, "cannot pack what is sent");
     } else {
         p->wheels.version = strdup("none");
@@ -63,7 +46,7 @@ int pack_make(const char *spec, const struct ways *ways, const struct paths *pat
             r = error_sys(err, -ENOMEM, "cannot pack the steps");
     }
     if (r == 0)
-        r = bundle_make(&p->wheels, paths->steps, NULL, paths->cache, &p->bundle, err);
+        r = bundle_make(&p->wheels, paths->steps, extras, paths->cache, &p->bundle, err);
     if (r == 0) {
         bundle_deltas_make(&p->bundle, paths->cache, &p->deltas);
         r = file_read(p->bundle.path, BUNDLE_BYTES_MAX, &p->bytes, err);

@@ -10,7 +10,6 @@
 #include "bundle.h"
 #include "delta.h"
 #include "deployer/base/paths.h"
-#include "deployer/cache/choice.h"
 #include "deployer/wheel/wheel.h"
 
 struct pack {
@@ -22,8 +21,9 @@ struct pack {
     struct bundle_deltas deltas;
 };
 
-/* What caches_find, wheel_prepare and bundle_make say. */
-int pack_make(const char *spec, const struct ways *ways, const struct paths *paths, int cancel_fd,
-              struct pack **ret, struct error *err);
+/* `spec` NULL: the steps alone.  `index`: the one that pip asks, see caches_index.  What
+ * wheel_prepare_from and bundle_make say. */
+int pack_make(const char *spec, const char *index, const struct bundle_extra *extras,
+              const struct paths *paths, int cancel_fd, struct pack **ret, struct error *err);
 struct pack *pack_ref(struct pack *p);
 struct pack *pack_unref(struct pack *p); /* NULL */

@@ -8,10 +8,10 @@
 #include <sys/socket.h>
 
 #include "acng.h"
-#include "deployer/verbs/cache-up.h"
 #include "devpi.h"
 #include "discovery/base/cleanup.h"
 #include "http.h"
+#include "running.h"
 #include "services.h"
 #include "start.h"
 #include "store.h"
@@ -24,18 +24,6 @@ void caches_clear(struct caches *c)
     free(c->pip_index);
     strings_clear(&c->ports);
     *c = (struct caches){0};
-}
-
-bool caches_url_valid(const char *url)
-{
-    static const char allowed[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:/+%[]";
-    const char *host = strncmp(url, "http://", 7) == 0    ? url + 7
-                       : strncmp(url, "https://", 8) == 0 ? url + 8
-                                                          : NULL;
-
-    return host && *host && *host != '/' && *host != ':' && strlen(host) < CACHES_URL_MAX &&
-           host[strspn(host, allowed)] == '\0';
 }
 
 static int take(const char *from, char **to)
@@ -125,19 +113,24 @@ static int take_system(struct caches *c)
     return 0;
 }
 
-int caches_find(const struct deploy_options *o, const struct paths *p, struct caches *ret,
+int caches_find(const struct cache_choice *choice, const struct paths *p, struct caches *ret,
                 struct error *err)
 {
     CLEANUP(caches_clear) struct caches c = {0};
 
-    if (take(o->apt_proxy, &c.apt_proxy) < 0 || take(o->pip_index, &c.pip_index) < 0 ||
-        take_inventorys(o->inventory_apt_proxy, acng_answers, &c.apt_proxy) < 0 ||
-        take_inventorys(o->inventory_pip_index, devpi_answers, &c.pip_index) < 0 ||
+    if (take(choice->apt_proxy, &c.apt_proxy) < 0 || take(choice->pip_index, &c.pip_index) < 0 ||
+        take_inventorys(choice->inventory_apt_proxy, acng_answers, &c.apt_proxy) < 0 ||
+        take_inventorys(choice->inventory_pip_index, devpi_answers, &c.pip_index) < 0 ||
         take_own(p, &c) < 0 || take_system(&c) < 0)
         return error_sys(err, -ENOMEM, "cannot find the caches");
     *ret = c;
     c = (struct caches){0};
     return 0;
+}
+
+const char *caches_index(const struct caches *c, const struct cache_choice *choice)
+{
+    return c->pip_index ? c->pip_index : choice->offline ? "" : NULL;
 }
 
 int caches_add_repositories(const struct paths *p, const struct strings *uris, struct error *err)

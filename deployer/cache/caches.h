@@ -13,12 +13,10 @@
 
 #include <stdbool.h>
 
+#include "choice.h"
 #include "deployer/base/paths.h"
-#include "deployer/options/options.h"
 #include "discovery/base/error.h"
 #include "discovery/base/text.h"
-
-enum { CACHES_URL_MAX = 1024 };
 
 struct caches {
     char *apt_proxy;      /* "http://host:port", NULL: none */
@@ -28,15 +26,14 @@ struct caches {
 
 void caches_clear(struct caches *c);
 
-/* http or https, a host, maybe a port and a path; no user or password. */
-bool caches_url_valid(const char *url);
-
-/* Finds what there is; neither is no error.  An inventory is known once its
- * targets were read (program_find_targets).  What the user named is not asked
- * whether it answers; our own and the system's are.  -EINVAL for a bad URL,
- * -ENOMEM. */
-int caches_find(const struct deploy_options *o, const struct paths *p, struct caches *ret,
+/* Finds what there is; neither is no error.  What the user named is not asked
+ * whether it answers; our own and the system's are.  -ENOMEM. */
+int caches_find(const struct cache_choice *choice, const struct paths *p, struct caches *ret,
                 struct error *err);
+
+/* The index that pip asks on this controller: the cache's; "": none; NULL: that of
+ * pip's own settings. */
+const char *caches_index(const struct caches *c, const struct cache_choice *choice);
 
 /* A repository that our own apt cache is to serve, beside those it has: its
  * settings are written anew and it reads them, if it runs, and answers again

@@ -1,28 +1,31 @@
 #include "choice.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <stddef.h>
 #include <string.h>
 
-void ways_clear(struct ways *w)
+static int copy(const char *from, char **ret)
 {
-    free(w->apt_proxy);
-    free(w->pip_index);
-    *w = (struct ways){0};
+    *ret = from ? strdup(from) : NULL;
+    return from && !*ret ? -ENOMEM : 0;
 }
 
-int ways_copy(const struct deploy_options *from, struct ways *ret, struct error *err)
+int cache_choice_copy(const struct cache_choice *from, struct cache_choice *ret)
 {
-    struct ways w = {0};
+    struct cache_choice c = {
+        .offline = from->offline, .direct = from->direct, .keep_proxy = from->keep_proxy};
 
-    if ((from->apt_proxy && !(w.apt_proxy = strdup(from->apt_proxy))) ||
-        (from->pip_index && !(w.pip_index = strdup(from->pip_index)))) {
-        ways_clear(&w);
-        return error_sys(err, -ENOMEM, "cannot plan");
+    if (copy(from->apt_proxy, &c.apt_proxy) < 0 || copy(from->pip_index, &c.pip_index) < 0 ||
+        copy(from->inventory_apt_proxy, &c.inventory_apt_proxy) < 0 ||
+        copy(from->inventory_pip_index, &c.inventory_pip_index) < 0) {
+        cache_choice_clear(&c);
+        return -ENOMEM;
     }
-    w.options.apt_proxy = w.apt_proxy;
-    w.options.pip_index = w.pip_index;
-    w.options.offline = from->offline;
-    *ret = w;
+    *ret = c;
     return 0;
+}
+
+bool cache_choice_names_apt(const struct cache_choice *c)
+{
+    return c->apt_proxy || c->inventory_apt_proxy;
 }

@@ -1,18 +1,34 @@
 /*
- * Ways are where packages come from: what the options say of caches, copied, as
- * workers read it while the settings may be read anew.  A value; made by one
- * thread, then read by any.
+ * The choice of caches: what a person and the inventory say of where packages
+ * come from.  caches.h finds what follows from it.
+ *
+ * A value that owns its strings; start with {0}, cache_choice_clear.
  */
 #pragma once
 
-#include "deployer/options/options.h"
+#include <stdbool.h>
+#include <stdlib.h>
 
-struct ways {
-    struct deploy_options options; /* nothing in it but these: */
-    char *apt_proxy, *pip_index;
+struct cache_choice {
+    char *apt_proxy, *pip_index; /* --apt-proxy, --pip-index: URLs; NULL: not given */
+    char *inventory_apt_proxy, *inventory_pip_index; /* what the inventory says; NULL: nothing */
+    bool offline;                                    /* nothing is fetched from the internet */
+    bool direct;     /* machines may ask the caches over the network */
+    bool keep_proxy; /* the caches stay in the machines' settings of apt and pip */
 };
 
-void ways_clear(struct ways *w);
+/* Here, so that options need no object of this room. */
+static inline void cache_choice_clear(struct cache_choice *c)
+{
+    free(c->apt_proxy);
+    free(c->pip_index);
+    free(c->inventory_apt_proxy);
+    free(c->inventory_pip_index);
+    *c = (struct cache_choice){0};
+}
 
-/* -ENOMEM with words.  `ret` must not move afterwards. */
-int ways_copy(const struct deploy_options *from, struct ways *ret, struct error *err);
+/* -ENOMEM. */
+int cache_choice_copy(const struct cache_choice *from, struct cache_choice *ret);
+
+/* Does it name an apt proxy?  Then that is not one that we manage. */
+bool cache_choice_names_apt(const struct cache_choice *c);

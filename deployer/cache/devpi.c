@@ -11,6 +11,7 @@
 
 #include "caches.h"
 #include "deployer/base/folder.h"
+#include "deployer/base/url.h"
 #include "deployer/wheel/pip-errors.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/file.h"
@@ -369,7 +370,7 @@ static int put_index(const struct devpi *d, const char *name, json_t *config, st
 static int put_mirror(const struct devpi *d, const char *name, const char *url, struct error *err)
 {
     /* It hands the address out to whoever asks for the index's settings. */
-    if (!caches_url_valid(url))
+    if (!url_valid(url))
         return error_set(err, -EINVAL,
                          "pip's configuration has an index that cannot be mirrored: its URL is no "
                          "plain one, or has a user or a password in it, which whom the cache "

@@ -230,18 +230,17 @@ static int pack(const char *base, struct apt_files *files, const char *folder,
 static int find_way(const struct apt_push *push, const struct apt_system *s, struct caches *caches,
                     struct apt_way *ret, struct error *err)
 {
-    const struct deploy_options *o = push->options;
-    int r = caches_find(o, push->paths, caches, err);
+    int r = caches_find(push->choice, push->paths, caches, err);
 
     if (r < 0)
         return r;
     ret->proxy = caches->apt_proxy;
     ret->plain = caches->apt_proxy != NULL;
-    ret->stale = o->offline;
-    if (o->offline && !caches->apt_proxy)
+    ret->stale = push->choice->offline;
+    if (push->choice->offline && !caches->apt_proxy)
         return error_set(err, -ENETUNREACH,
                          "there is no package cache, and --offline forbids to ask the internet");
-    if (!caches->apt_proxy || o->apt_proxy || o->inventory_apt_proxy)
+    if (!caches->apt_proxy || cache_choice_names_apt(push->choice))
         return 0;
     for (size_t i = 0; i < s->sources.count; i++)
         (void)caches_add_repository(push->paths, s->sources.items[i].uri, NULL);
@@ -316,8 +315,7 @@ static bool has_own_cache(const struct apt_push *push)
 {
     CLEANUP_FREE char *conf = join(push->paths->state, "caches/apt/conf");
 
-    return conf && !push->options->apt_proxy && !push->options->inventory_apt_proxy &&
-           access(conf, F_OK) == 0;
+    return conf && !cache_choice_names_apt(push->choice) && access(conf, F_OK) == 0;
 }
 
 int apt_push_make(const struct apt_push *push, const struct apt_system *s, int cancel_fd,
@@ -329,7 +327,7 @@ int apt_push_make(const struct apt_push *push, const struct apt_system *s, int c
     struct error first = {0};
     int r = -ENETUNREACH;
 
-    if (!push->options->offline || !has_own_cache(push)) {
+    if (!push->choice->offline || !has_own_cache(push)) {
         r = find_way(push, s, &caches, &way, &first);
         if (r == 0)
             r = make(push, s, &way, &made, &first);

@@ -9,9 +9,9 @@
  */
 #pragma once
 
+#include "choice.h"
 #include "deployer/apt/fetch.h"
 #include "deployer/base/paths.h"
-#include "deployer/options/options.h"
 
 enum {
     APT_PUSH_MAX = 1024 * 1024 * 1024, /* bytes of a tar */
@@ -22,9 +22,9 @@ enum {
 
 /* Borrowed; nothing is looked for before it is needed. */
 struct apt_push {
-    const struct deploy_options *options; /* which caches */
-    const struct paths *paths;            /* the state's folder, and packages.sh */
-    const char *list;                     /* of packages.sh: "APT" */
+    const struct cache_choice *choice;
+    const struct paths *paths; /* the state's folder, and packages.sh */
+    const char *list;          /* of packages.sh: "APT" */
 };
 
 /* A value: start with {0}, apt_pushed_clear. */

@@ -9,9 +9,10 @@
 
 #include "deployer/apt/packages.h"
 #include "deployer/base/folder.h"
-#include "deployer/verbs/cache-need.h"
+#include "deployer/wheel/wheel.h"
 #include "discovery/base/file.h"
 #include "discovery/base/process.h"
+#include "store.h"
 
 enum {
     DOWNLOAD_MS = 20 * 60 * 1000,
@@ -21,33 +22,13 @@ enum {
 
 /* --- pyDCOP ----------------------------------------------------------------------- */
 
-static int spec_of(struct program *p, char **ret, struct error *err)
-{
-    int r;
-
-    if (p->options.spec)
-        *ret = strdup(p->options.spec);
-    else {
-        r = state_setting_get(p->state, STATE_SETTING_SPEC, ret, err);
-        if (r < 0 && r != -ENOENT)
-            return r;
-        if (r == -ENOENT)
-            *ret = strdup("pydcop");
-    }
-    return *ret ? 0 : error_sys(err, -ENOMEM, "cannot prepare pyDCOP");
-}
-
-int cache_wheels_pydcop(struct program *p, const char *index, struct cache_result *ret,
-                        struct error *err)
+int cache_wheels_pydcop(const struct paths *paths, const char *spec, const char *index,
+                        struct cache_result *ret, struct error *err)
 {
     CLEANUP(wheel_set_clear) struct wheel_set wheels = {0};
-    CLEANUP_FREE char *spec = NULL;
     struct error why = {0};
-    int r = spec_of(p, &spec, err);
+    int r = wheel_prepare_from(spec, index, paths->cache, -1, &wheels, &why);
 
-    if (r < 0)
-        return r;
-    r = wheel_prepare_from(spec, index, p->paths.cache, -1, &wheels, &why);
     if (r == -ENOMEM || r == -ECANCELED)
         return error_set(err, r, "%s", why.text);
     if (r < 0) {
@@ -260,13 +241,13 @@ static int download(const struct strings *argv, const char *folder, struct cache
                : 0;
 }
 
-int cache_wheels_deps(const struct program *p, const char *index, const char *arch,
+int cache_wheels_deps(const struct paths *paths, const char *index, const char *arch,
                       const char *python, unsigned glibc, struct cache_result *ret,
                       struct error *err)
 {
     CLEANUP_STRINGS struct strings wanted = {0}, platforms = {0}, argv = {0};
-    CLEANUP_FREE char *folder = cache_folder(&p->paths, "passing-wheels");
-    int r = packages_read(p->paths.steps, "INDEX", &wanted, err);
+    CLEANUP_FREE char *folder = cache_path(paths, "passing-wheels");
+    int r = packages_read(paths->steps, "INDEX", &wanted, err);
 
     if (r < 0)
         return r;
@@ -286,7 +267,7 @@ int cache_wheels_deps(const struct program *p, const char *index, const char *ar
 }
 
 /* As pip asks for them where a source names no others (pip, pyproject.toml). */
-int cache_wheels_tools(const struct program *p, const char *index, struct cache_result *ret,
+int cache_wheels_tools(const struct paths *paths, const char *index, struct cache_result *ret,
                        struct error *err)
 {
     static const char *const tools[] = {"setuptools>=40.8.0", "wheel", NULL};
@@ -305,7 +286,7 @@ int cache_wheels_tools(const struct program *p, const char *index, struct cache_
                                 index,
                                 "--dest",
                                 NULL};
-    CLEANUP_FREE char *folder = cache_folder(&p->paths, "passing-wheels");
+    CLEANUP_FREE char *folder = cache_path(paths, "passing-wheels");
     CLEANUP_STRINGS struct strings argv = {0};
     int r;
 
@@ -320,7 +301,7 @@ int cache_wheels_tools(const struct program *p, const char *index, struct cache_
     return r;
 }
 
-int cache_wheels_system(const struct program *p, const char *index, const struct apt_system *s,
+int cache_wheels_system(const struct paths *paths, const char *index, const struct apt_system *s,
                         const struct apt_files *files, struct cache_results *results,
                         struct error *err)
 {
@@ -338,5 +319,5 @@ int cache_wheels_system(const struct program *p, const char *index, const struct
     result = cache_results_add(results, name);
     if (!result)
         return error_sys(err, -ENOMEM, "cannot look at %s", s->name);
-    return cache_wheels_deps(p, index, s->arch, python, glibc, result, err);
+    return cache_wheels_deps(paths, index, s->arch, python, glibc, result, err);
 }

@@ -6,23 +6,41 @@
 
 #include "deployer/target/fleet.h"
 #include "deployer/target/limit.h"
+#include "discovery/base/process.h"
 #include "discovery/base/terminal.h"
 #include "identify.h"
 #include "program.h"
+
+int program_find_fleet(const struct program *p, const struct problem *problem, struct fleet **ret,
+                       struct error *err)
+{
+    const struct deploy_options *o = &p->options;
+    const struct fleet_options options = {
+        .from = o->from,
+        .fleet = o->fleet,
+        .config_dir = o->config_dir,
+        .timeout_ms = o->discovery_ms,
+    };
+    int r = fleet_find(&options, problem, ret, err);
+
+    if (r == 0 && fleet_signal(*ret))
+        process_end_by_signal(fleet_signal(*ret));
+    return r;
+}
 
 /* Nothing says which are meant: shows which machines there are. */
 static int refuse_without_targets(struct program *p, struct error *err)
 {
     CLEANUP(fleet_free_p) struct fleet *fleet = NULL;
     CLEANUP_TEXT struct text table = TEXT_INIT;
-    struct report_style style = program_style_of(STDERR_FILENO);
+    struct terminal_style style = terminal_style(STDERR_FILENO);
     const struct machine *const *machines;
     size_t n;
 
-    if (fleet_find(&p->options, NULL, &fleet, NULL) == 0) {
+    if (program_find_fleet(p, NULL, &fleet, NULL) == 0) {
         machines = fleet_machines(fleet, &n);
         if (report_roster_text(machines, n, &style, &table) == 0)
-            program_put(stderr, &table);
+            terminal_put(stderr, &table);
     }
     return error_set(err, -EINVAL,
                      "say which machines are meant: -p PROBLEM takes those that hold its agents, "
@@ -221,7 +239,7 @@ static int keep_left(struct program *p)
         text_add_printable(&words, left->agents);
         text_adds(&words, ") is left of the last run, and is not there.\n");
     }
-    program_put(stderr, &words);
+    terminal_put(stderr, &words);
     p->absent = words.size > 0;
     return kept > 0 ? 0 : 1;
 }
@@ -232,12 +250,12 @@ static int keep_left(struct program *p)
 static int tell_shortfall(const struct program *p, const struct match *match, struct error *err)
 {
     CLEANUP_TEXT struct text words = TEXT_INIT;
-    struct report_style style = program_style_of(STDERR_FILENO);
+    struct terminal_style style = terminal_style(STDERR_FILENO);
     int r = report_match_text(match, false, &style, &words);
 
     if (r < 0)
         return error_sys(err, r, "cannot match");
-    program_put(stderr, &words);
+    terminal_put(stderr, &words);
     if (p->options.partial && p->targets.count > 0)
         return 0;
     fprintf(stderr, p->targets.count > 0
@@ -306,7 +324,7 @@ static int compare_inventory(struct program *p, bool *ret_short, struct error *e
         }
     }
     *ret_short = words.size > 0;
-    program_put(stderr, &words);
+    terminal_put(stderr, &words);
     return text_error(&words) < 0 ? error_sys(err, -ENOMEM, "cannot compare") : 0;
 }
 
@@ -349,11 +367,9 @@ int program_find_targets(struct program *p, struct error *err)
     if (of_problem)
         r = problem_read(&o->problems, &p->problem, err);
     if (r == 0)
-        r = fleet_find(o, of_problem ? &p->problem : NULL, &fleet, err);
+        r = program_find_fleet(p, of_problem ? &p->problem : NULL, &fleet, err);
     if (r < 0)
         return r;
-    if (fleet_signal(fleet))
-        end_by_signal(fleet_signal(fleet));
     machines = fleet_machines(fleet, &n);
     if (of_problem)
         return choose_by_problem(p, machines, n, err);

@@ -184,7 +184,6 @@ int identify_look(struct program *p, struct error *err)
     r = program_pack_steps(p, NULL, err);
     if (r == 0)
         r = ask(p, look, is_nameless, take_id, err);
-    program_unpack(p);
     return r;
 }
 
@@ -247,9 +246,9 @@ static int add_host(struct program *p, const struct host *h, struct resolved *fo
         text_add_printable(&words, found->err.text);
         fprintf(stderr, "%s: %s\n", h->place, text_str(&words));
     }
-    r = take_password(p, h->password, p->password, &t.password, err);
+    r = take_password(p, h->password, p->passwords.login, &t.password, err);
     if (r == 0)
-        r = take_password(p, h->become_password, p->become_password, &t.become_password, err);
+        r = take_password(p, h->become_password, p->passwords.become, &t.become_password, err);
     if (r < 0)
         return error_prefix(err, "%s", h->place);
     grown = reallocarray(p->targets.items, p->targets.count + 1, sizeof(*grown));
@@ -311,10 +310,10 @@ int identify_inventory(struct program *p, struct error *err)
         return r;
     for (size_t i = 0; i < hosts.warnings.count && !p->options.quiet; i++)
         fprintf(stderr, "%s\n", hosts.warnings.items[i]);
-    free(p->options.inventory_apt_proxy);
-    free(p->options.inventory_pip_index);
-    p->options.inventory_apt_proxy = TAKE_PTR(hosts.apt_proxy);
-    p->options.inventory_pip_index = TAKE_PTR(hosts.pip_index);
+    free(p->options.caches.inventory_apt_proxy);
+    free(p->options.caches.inventory_pip_index);
+    p->options.caches.inventory_apt_proxy = TAKE_PTR(hosts.apt_proxy);
+    p->options.caches.inventory_pip_index = TAKE_PTR(hosts.pip_index);
     r = take_key_files(p, &hosts, err);
     return r == 0 ? add_hosts(p, &hosts, err) : r;
 }

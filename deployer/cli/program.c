@@ -8,22 +8,16 @@
 
 #include "deployer/cache/caches.h"
 #include "discovery/base/file.h"
+#include "discovery/base/process.h"
 #include "discovery/base/terminal.h"
-
-enum { BUNDLE_BYTES_MAX = 64 * 1024 * 1024 };
 
 void program_clear(struct program *p)
 {
     targets_clear(&p->targets);
     resumption_clear(&p->resumed);
-    text_clear(&p->bundle_bytes);
-    bundle_deltas_clear(&p->deltas);
-    bundle_clear(&p->bundle);
-    wheel_set_clear(&p->wheels);
-    free(p->spec);
+    pack_unref(p->pack);
     strings_clear(&p->confirmed);
-    secret_free(p->password);
-    secret_free(p->become_password);
+    passwords_clear(&p->passwords);
     for (size_t i = 0; i < p->n_secrets; i++)
         secret_free(p->secrets[i]);
     free(p->secrets);
@@ -53,35 +47,11 @@ int program_open(struct program *p, struct error *err)
     if (r < 0)
         return error_sys(err, r, "cannot wait for events");
     describe_self(p);
-    r = program_take_passwords(p, err);
+    r = passwords_take(&p->options, &p->passwords, err);
     if (r < 0)
         return r;
     r = paths_find(p->options.state_dir, &p->paths, err);
     return r < 0 ? r : state_open(p->paths.db, &p->state, err);
-}
-
-/* --- what it prints ---------------------------------------------------------- */
-
-void program_put(FILE *to, const struct text *t)
-{
-    (void)fwrite(text_str(t), 1, t->size, to);
-    (void)fflush(to);
-}
-
-bool program_wants_color(int fd)
-{
-    const char *no = getenv("NO_COLOR"); /* no-color.org: set and not empty */
-
-    return isatty(fd) && !(no && *no);
-}
-
-struct report_style program_style_of(int fd)
-{
-    struct winsize size = {0};
-
-    if (!isatty(fd) || ioctl(fd, TIOCGWINSZ, &size) < 0)
-        size.ws_col = 0;
-    return (struct report_style){.width = size.ws_col, .color = program_wants_color(fd)};
 }
 
 /* --- trust ----------------------------------------------------------------------- */
@@ -129,7 +99,7 @@ int program_ask_about_new(struct program *p, struct error *err)
     }
     if (new == 0)
         return 0;
-    program_put(stderr, &list);
+    terminal_put(stderr, &list);
     fprintf(stderr, "%zu machine%s new here. Are these the host keys of your machines? [y/N] ", new,
             new == 1 ? " is" : "s are");
     if (!fgets(answer, sizeof(answer), stdin) || (answer[0] != 'y' && answer[0] != 'Y'))
@@ -144,62 +114,45 @@ int program_ask_about_new(struct program *p, struct error *err)
 
 /* --- what is sent ------------------------------------------------------------- */
 
-static int pack(struct program *p, const struct bundle_extra *extras, struct error *err)
+int program_choose_spec(struct program *p, char **ret, struct error *err)
 {
-    int r = bundle_make(&p->wheels, p->paths.steps, extras, p->paths.cache, &p->bundle, err);
+    int r = p->options.spec ? -ENOENT : state_setting_get(p->state, STATE_SETTING_SPEC, ret, err);
 
-    if (r == 0)
-        bundle_deltas_make(&p->bundle, p->paths.cache, &p->deltas);
-    return r < 0 ? r : file_read(p->bundle.path, BUNDLE_BYTES_MAX, &p->bundle_bytes, err);
+    if (r != -ENOENT)
+        return r;
+    *ret = strdup(p->options.spec ? p->options.spec : "pydcop");
+    return *ret ? 0 : error_sys(err, -ENOMEM, "cannot prepare pyDCOP");
+}
+
+/* What was packed before is dropped. */
+static int pack(struct program *p, const char *spec, const char *index,
+                const struct bundle_extra *extras, struct error *err)
+{
+    p->pack = pack_unref(p->pack);
+    return pack_make(spec, index, extras, &p->paths, -1, &p->pack, err);
 }
 
 int program_pack_steps(struct program *p, const struct bundle_extra *extras, struct error *err)
 {
-    p->wheels.version = strdup("none");
-    if (!p->wheels.version)
-        return error_sys(err, -ENOMEM, "cannot pack the steps");
-    return pack(p, extras, err);
+    return pack(p, NULL, NULL, extras, err);
 }
 
 int program_pack_pydcop(struct program *p, const struct bundle_extra *extras, struct error *err)
 {
     CLEANUP(caches_clear) struct caches caches = {0};
-    int r = 0;
+    CLEANUP_FREE char *spec = NULL;
+    int r = program_choose_spec(p, &spec, err);
 
-    if (p->options.spec)
-        p->spec = strdup(p->options.spec);
-    else
-        r = state_setting_get(p->state, STATE_SETTING_SPEC, &p->spec, err);
-    if (r == -ENOENT)
-        p->spec = strdup("pydcop");
-    else if (r < 0)
-        return r;
-    if (!p->spec)
-        return error_sys(err, -ENOMEM, "cannot prepare pyDCOP");
-    r = caches_find(&p->options, &p->paths, &caches, err);
     if (r == 0)
-        r = wheel_prepare_from(p->spec,
-                               caches.pip_index     ? caches.pip_index
-                               : p->options.offline ? ""
-                                                    : NULL,
-                               p->paths.cache, -1, &p->wheels, err);
+        r = caches_find(&p->options.caches, &p->paths, &caches, err);
     if (r == 0)
-        r = pack(p, extras, err);
+        r = pack(p, spec, caches_index(&caches, &p->options.caches), extras, err);
     if (r < 0)
         return r;
-    if (p->wheels.unrefreshed && !p->options.quiet)
+    if (p->pack->wheels.unrefreshed && !p->options.quiet)
         fprintf(stderr, "The Python index does not answer; %s %s from the cache is used.\n",
-                p->wheels.name, p->wheels.version);
-    return p->options.check ? 0 : state_setting_set(p->state, STATE_SETTING_SPEC, p->spec, err);
-}
-
-void program_unpack(struct program *p)
-{
-    text_clear(&p->bundle_bytes);
-    bundle_deltas_clear(&p->deltas);
-    bundle_clear(&p->bundle);
-    wheel_set_clear(&p->wheels);
-    p->bundle_bytes = TEXT_INIT;
+                p->pack->wheels.name, p->pack->wheels.version);
+    return p->options.check ? 0 : state_setting_set(p->state, STATE_SETTING_SPEC, spec, err);
 }
 
 /* --- doing it ------------------------------------------------------------------ */
@@ -227,7 +180,7 @@ static int start_progress(const struct deploy_options *o, bool silent, struct pr
         .format = o->json    ? PROGRESS_JSON
                   : terminal ? PROGRESS_TERMINAL
                              : PROGRESS_PLAIN,
-        .colour = program_wants_color(STDERR_FILENO),
+        .colour = terminal_wants_color(STDERR_FILENO),
         .quiet = o->quiet,
         .verbose = o->verbose,
         .recap_apart = !isatty(STDOUT_FILENO),
@@ -248,7 +201,7 @@ static int read_keys(struct program *p, struct auth **ret, struct error *err)
     CLEANUP_STRINGS struct strings files = {0};
     int r = paths_keys(&p->options.keys, &files, err);
 
-    return r < 0 ? r : auth_new(&files, p->options.keys.count > 0, p->password, ret, err);
+    return r < 0 ? r : auth_new(&files, p->options.keys.count > 0, p->passwords.login, ret, err);
 }
 
 static int conclude(struct program *p, const struct action *action, const struct progress *progress,
@@ -263,7 +216,7 @@ static int conclude(struct program *p, const struct action *action, const struct
     if (!action->no_recap && progress_recap(progress, &recap) == 0) {
         if (bad && !signal && !action->unrecorded && !p->options.json)
             text_adds(&recap, "\ndcop-deploy --resume does what is left.\n");
-        program_put(stdout, &recap);
+        terminal_put(stdout, &recap);
     }
     if (signal) {
         fprintf(stderr, "Interrupted: %u of %u machines %s left.%s\n", counts.interrupted,
@@ -272,7 +225,7 @@ static int conclude(struct program *p, const struct action *action, const struct
                     ? ""
                     : " dcop-deploy --resume does what is left.");
         program_clear(p);
-        end_by_signal(signal);
+        process_end_by_signal(signal);
     }
     return bad ? 1 : 0;
 }
@@ -283,8 +236,8 @@ static void warn_of_clones(const struct program *p, const struct state_targets *
 {
     CLEANUP_TEXT struct text words = TEXT_INIT;
 
-    if (p->spec && !p->options.quiet && known_shared_keys(p->state, planned, &words, NULL) == 0 &&
-        words.size > 0)
+    if (p->pack && p->pack->spec && !p->options.quiet &&
+        known_shared_keys(p->state, planned, &words, NULL) == 0 && words.size > 0)
         fprintf(stderr, "Warning: %s", text_str(&words));
 }
 
@@ -314,10 +267,12 @@ static int plan(const struct targets *targets, struct state_targets *ret, struct
 static int find_caches(struct program *p, struct upstreams *ret, bool *ret_any, struct error *err)
 {
     CLEANUP(caches_clear) struct caches caches = {0};
-    int r = caches_find(&p->options, &p->paths, &caches, err);
+    int r = caches_find(&p->options.caches, &p->paths, &caches, err);
 
     *ret_any = r == 0 && (caches.apt_proxy || caches.pip_index);
-    return *ret_any ? upstreams_find(&caches, p->options.cache_direct, ret, err) : r;
+    return *ret_any ? upstreams_find(caches.apt_proxy, caches.pip_index, &caches.ports,
+                                     p->options.caches.direct, ret, err)
+                    : r;
 }
 
 /* The list of packages.sh that this mode installs from; NULL: none. */
@@ -344,7 +299,8 @@ int program_act(struct program *p, const struct action *action, struct error *er
 {
     CLEANUP(progress_free_p) struct progress *progress = NULL;
     const struct deploy_options *o = &p->options;
-    bool with_pydcop = p->spec != NULL;
+    const struct pack *pack = p->pack;
+    const char *spec = pack ? pack->spec : NULL;
     CLEANUP_STRINGS struct strings wish = {0};
     CLEANUP(state_targets_clear) struct state_targets planned = {0};
     CLEANUP(upstreams_clear) struct upstreams upstreams = {0};
@@ -371,27 +327,27 @@ int program_act(struct program *p, const struct action *action, struct error *er
         return r;
     {
         const struct apt_push push = {
-            .options = o, .paths = &p->paths, .list = packages_of(action->mode, o)};
+            .choice = &o->caches, .paths = &p->paths, .list = packages_of(action->mode, o)};
         struct job_common common = {
             .user = o->user,
             .auth = auth,
-            .become_password = p->become_password,
+            .become_password = p->passwords.become,
             .timeout_ms = o->timeout_ms,
             .mode = action->mode,
             .scan = action->scan,
             .looks = action->looks,
             .settings = action->settings,
-            .places_agents = with_pydcop,
+            .places_agents = spec != NULL,
             .orchestrator = o->orchestrator,
             .who = p->who,
             .errand = o->errand,
-            .version_digest = with_pydcop ? p->bundle.digest : NULL,
-            .bundle_digest = p->bundle.bundle_digest,
-            .bundle = p->bundle_bytes.data,
-            .bundle_size = p->bundle_bytes.size,
-            .keep_proxy = o->keep_proxy,
+            .version_digest = spec ? pack->bundle.digest : NULL,
+            .bundle_digest = pack ? pack->bundle.bundle_digest : NULL,
+            .bundle = pack ? pack->bytes.data : NULL,
+            .bundle_size = pack ? pack->bytes.size : 0,
+            .keep_proxy = o->caches.keep_proxy,
             .upstreams = caches ? &upstreams : NULL,
-            .deltas = &p->deltas,
+            .deltas = pack ? &pack->deltas : NULL,
             .push = push.list && !action->looks ? &push : NULL,
         };
         struct deployment d = {
@@ -401,8 +357,8 @@ int program_act(struct program *p, const struct action *action, struct error *er
             .forks = o->forks,
             .state = p->state,
             .record = {.verb = action->unrecorded ? NULL : (char *)o->verb,
-                       .spec = p->spec,
-                       .bundle_digest = with_pydcop ? p->bundle.bundle_digest : NULL,
+                       .spec = (char *)(uintptr_t)spec,
+                       .bundle_digest = spec ? (char *)(uintptr_t)pack->bundle.bundle_digest : NULL,
                        .files = p->problem.files,
                        .wish = wish,
                        .targets = planned},

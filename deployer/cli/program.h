@@ -6,20 +6,18 @@
  */
 #pragma once
 
-#include <stdio.h>
 #include <systemd/sd-event.h>
 
 #include "act.h"
 #include "deployer/base/paths.h"
-#include "deployer/base/secret.h"
-#include "deployer/bundle/bundle.h"
-#include "deployer/bundle/delta.h"
+#include "deployer/bundle/pack.h"
 #include "deployer/options/options.h"
+#include "deployer/options/passwords.h"
 #include "deployer/options/resume.h"
 #include "deployer/progress/progress.h"
 #include "deployer/state/state.h"
+#include "deployer/target/fleet.h"
 #include "deployer/target/target.h"
-#include "deployer/wheel/wheel.h"
 #include "discovery/match/match.h"
 #include "discovery/problem/problem.h"
 #include "discovery/report/roster-text.h"
@@ -32,19 +30,14 @@ struct program {
     struct state *state;
     struct problem problem;
     struct targets targets;
-    struct consent consent;         /* to machines that are new */
-    struct resumption resumed;      /* with --resume */
-    bool absent;                    /* a machine that is meant is not there */
-    struct secret *password;        /* to log in with; NULL: none */
-    struct secret *become_password; /* sudo's; NULL: none */
-    struct secret **secrets;        /* those that the targets of -i borrow */
+    struct consent consent;    /* to machines that are new */
+    struct resumption resumed; /* with --resume */
+    bool absent;               /* a machine that is meant is not there */
+    struct passwords passwords;
+    struct secret **secrets; /* those that the targets of -i borrow */
     size_t n_secrets;
     struct strings confirmed; /* host keys that a person has said yes to in this run */
-    char *spec;
-    struct wheel_set wheels;
-    struct bundle bundle;
-    struct text bundle_bytes;
-    struct bundle_deltas deltas;
+    struct pack *pack;        /* what is sent; NULL: nothing */
     char who[128], errand[STEPWIRE_NONCE_LENGTH + 1];
 };
 
@@ -57,21 +50,22 @@ void program_clear(struct program *p);
  * could have been meant are listed. */
 int program_find_targets(struct program *p, struct error *err);
 
+/* Who is there, see fleet_find; ends the program by a signal that ends the looking. */
+int program_find_fleet(const struct program *p, const struct problem *problem, struct fleet **ret,
+                       struct error *err);
+
 /* Machines that have no pin yet: their fingerprints and one question for all.
  * What cannot be asked is refused later, machine by machine, with the command
  * that accepts it. */
 int program_ask_about_new(struct program *p, struct error *err);
 
-/* Takes passwords from the environment and from files, and asks for those that
- * are to be asked for. */
-int program_take_passwords(struct program *p, struct error *err);
+/* What -s names, else what was deployed last, else pydcop of the Python index; the caller
+ * frees it. */
+int program_choose_spec(struct program *p, char **ret, struct error *err);
 
 /* What is sent: pyDCOP and the steps, or the steps alone; `extras` too, NULL: none. */
 int program_pack_pydcop(struct program *p, const struct bundle_extra *extras, struct error *err);
 int program_pack_steps(struct program *p, const struct bundle_extra *extras, struct error *err);
-
-/* Drops what was packed, so that something else can be. */
-void program_unpack(struct program *p);
 
 /* What is to be done on the targets, and who hears of it. */
 struct action {
@@ -88,8 +82,3 @@ struct action {
 
 /* Does it on all targets at once, shows the progress, prints the recap. */
 int program_act(struct program *p, const struct action *action, struct error *err);
-
-/* For what verbs print. */
-void program_put(FILE *to, const struct text *t);
-bool program_wants_color(int fd);
-struct report_style program_style_of(int fd);

@@ -106,7 +106,7 @@ int act_begin(struct controller *c, const char *verb, struct member **members, s
         .consent = {.given = o->accept_new},
         .user = o->user,
         .orchestrator = o->orchestrator,
-        .ways = o,
+        .choice = &o->caches,
         .packages = !deploys                                 ? NULL
                     : o->deps && strcmp(o->deps, "pip") == 0 ? "PIP"
                                                              : "APT",

@@ -50,8 +50,8 @@ static int begin(struct controller *c, struct member *m, enum follow_of of, stru
         .who = c->who,
         .keys = &o->keys,
         .user = o->user,
-        .password = c->password,
-        .become_password = c->become_password,
+        .password = c->passwords.login,
+        .become_password = c->passwords.become,
         .consent = {.given = o->accept_new},
         .timeout_ms = o->timeout_ms,
     };

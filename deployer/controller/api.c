@@ -4,6 +4,7 @@
 
 #include "deployer/state/report.h"
 #include "discovery/advert/advert.h"
+#include "discovery/report/roster-text.h"
 #include "private.h"
 
 enum { MACHINES_AT_ONCE = 1000, NAMES_AT_ONCE = 64 };

@@ -217,26 +217,11 @@ static void describe_self(struct controller *c)
     (void)snprintf(c->who, sizeof(c->who), "dcop-controller@%s", host);
 }
 
-static int take_password(const char *variable, const char *file, struct secret **ret,
-                         struct error *err)
-{
-    int r = secret_take_environment(variable, ret, err);
-
-    if (r == 0 && file) {
-        secret_free(TAKE_PTR(*ret));
-        r = secret_read(file, ret, err);
-    }
-    return r;
-}
-
 static int open_state(struct controller *c, struct error *err)
 {
     const struct deploy_options *o = &c->settings.deploy;
-    int r = take_password("DCOP_PASSWORD", o->password_file, &c->password, err);
+    int r = passwords_take(o, &c->passwords, err);
 
-    if (r == 0)
-        r = take_password("DCOP_BECOME_PASSWORD", o->become_password_file, &c->become_password,
-                          err);
     if (r == 0)
         r = paths_find(o->state_dir, &c->paths, err);
     if (r == 0)
@@ -333,8 +318,8 @@ static int open_crew(struct controller *c, struct error *err)
         .paths = &c->paths,
         .who = c->who,
         .keys = &c->settings.deploy.keys,
-        .password = c->password,
-        .become_password = c->become_password,
+        .password = c->passwords.login,
+        .become_password = c->passwords.become,
         .listener = act_hear,
         .arg = c,
     };
@@ -413,8 +398,7 @@ static void controller_clear(struct controller *c)
     state_free(c->state);
     paths_clear(&c->paths);
     key_clear(&c->key);
-    secret_free(c->password);
-    secret_free(c->become_password);
+    passwords_clear(&c->passwords);
     free(c->problem_error);
     free(c->settings_error);
     free(c->avahi_trouble);

@@ -177,7 +177,7 @@ static int prepare(struct follows *f, struct item *i, const struct follow_option
     i->common = (struct job_common){
         .user = i->user,
         .auth = i->auth,
-        .become_password = o->become_password ? o->become_password : o->password,
+        .become_password = o->become_password,
         .timeout_ms = o->timeout_ms,
         .mode = i->of == FOLLOW_STEP ? "watch" : "logs",
         .settings = &i->settings,

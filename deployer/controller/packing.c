@@ -2,13 +2,14 @@
 #include <errno.h>
 #include <string.h>
 
+#include "deployer/cache/caches.h"
 #include "private.h"
 
 struct packing {
     struct controller *c;
     struct task *task;
     struct paths paths; /* borrowed strings: they do not change */
-    struct ways ways;
+    struct cache_choice choice;
     char *spec;
     bool with_steps;
     struct pack *steps, *pack;
@@ -23,7 +24,7 @@ static void packing_free(struct packing *p)
     task_free(p->task);
     pack_unref(p->steps);
     pack_unref(p->pack);
-    ways_clear(&p->ways);
+    cache_choice_clear(&p->choice);
     free(p->spec);
     free(p);
 }
@@ -32,9 +33,15 @@ static void run(void *arg, int cancel_fd)
 {
     struct packing *p = arg;
 
-    p->r = p->with_steps ? pack_make(NULL, &p->ways, &p->paths, cancel_fd, &p->steps, &p->err) : 0;
+    CLEANUP(caches_clear) struct caches caches = {0};
+
+    if (p->with_steps)
+        p->r = pack_make(NULL, NULL, NULL, &p->paths, cancel_fd, &p->steps, &p->err);
     if (p->r == 0)
-        p->r = pack_make(p->spec, &p->ways, &p->paths, cancel_fd, &p->pack, &p->err);
+        p->r = caches_find(&p->choice, &p->paths, &caches, &p->err);
+    if (p->r == 0)
+        p->r = pack_make(p->spec, caches_index(&caches, &p->choice), NULL, &p->paths, cancel_fd,
+                         &p->pack, &p->err);
 }
 
 static void take(struct pack **to, struct pack **from)
@@ -105,7 +112,7 @@ void packing_start(struct controller *c)
     p->with_steps = !c->steps;
     p->spec = choose_spec(c);
     c->packing = p;
-    if (!p->spec || ways_copy(&c->settings.deploy, &p->ways, &err) < 0 ||
+    if (!p->spec || cache_choice_copy(&c->settings.deploy.caches, &p->choice) < 0 ||
         task_start(c->loop, run, on_done, p, &p->task, &err) < 0) {
         c->packing = NULL;
         packing_free(p);

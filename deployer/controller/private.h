@@ -3,6 +3,7 @@
 
 #include "deployer/base/secret.h"
 #include "deployer/controller/http/server.h"
+#include "deployer/options/passwords.h"
 #include "deployer/run/run.h"
 #include "deployer/target/assignment.h"
 #include "discovery-thread.h"
@@ -30,7 +31,7 @@ struct controller {
     struct state *state;
     struct key key; /* the fleet's */
     bool has_key;
-    struct secret *password, *become_password;
+    struct passwords passwords;
     char who[128];
 
     struct directory directory;

@@ -2,18 +2,16 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "deployer/cache/caches.h"
-#include "deployer/run/executor.h"
+#include "deployer/base/url.h"
 #include "discovery/advert/advert.h"
 #include "discovery/base/options.h"
 
 OPTION_FLAG(struct deploy_options, partial)
 OPTION_FLAG(struct deploy_options, check)
 OPTION_FLAG(struct deploy_options, browser)
-OPTION_FLAG(struct deploy_options, cache_direct)
-OPTION_FLAG(struct deploy_options, keep_proxy)
 OPTION_STRING(struct deploy_options, ui)
 OPTION_FLAG(struct deploy_options, resume)
 OPTION_FLAG(struct deploy_options, accept_new)
@@ -24,7 +22,6 @@ OPTION_FLAG(struct deploy_options, quiet)
 OPTION_FLAG(struct deploy_options, verbose)
 OPTION_FLAG(struct deploy_options, help)
 OPTION_FLAG(struct deploy_options, version)
-OPTION_FLAG(struct deploy_options, offline)
 OPTION_STRING(struct deploy_options, from)
 OPTION_STRING(struct deploy_options, spec)
 OPTION_STRING(struct deploy_options, inventory)
@@ -48,22 +45,44 @@ static int refuse_password(void *into, const char *value, struct error *err)
                      "or --ask-become-pass, a file, or DCOP_PASSWORD or DCOP_BECOME_PASSWORD");
 }
 
-static int set_url(const char *value, const char **ret, struct error *err)
+static int set_url(const char *value, char **ret, struct error *err)
 {
-    if (!caches_url_valid(value))
+    if (!url_valid(value))
         return error_set(err, -EINVAL, "'%s' is not http://HOST:PORT, nor https", value);
-    *ret = value;
-    return 0;
+    free(*ret);
+    *ret = strdup(value);
+    return *ret ? 0 : error_sys(err, -ENOMEM, "cannot take it");
 }
 
 static int set_apt_proxy(void *into, const char *value, struct error *err)
 {
-    return set_url(value, &((struct deploy_options *)into)->apt_proxy, err);
+    return set_url(value, &((struct deploy_options *)into)->caches.apt_proxy, err);
 }
 
 static int set_pip_index(void *into, const char *value, struct error *err)
 {
-    return set_url(value, &((struct deploy_options *)into)->pip_index, err);
+    return set_url(value, &((struct deploy_options *)into)->caches.pip_index, err);
+}
+
+static int set_offline(void *into, const char *value, struct error *err)
+{
+    (void)value, (void)err;
+    ((struct deploy_options *)into)->caches.offline = true;
+    return 0;
+}
+
+static int set_cache_direct(void *into, const char *value, struct error *err)
+{
+    (void)value, (void)err;
+    ((struct deploy_options *)into)->caches.direct = true;
+    return 0;
+}
+
+static int set_keep_proxy(void *into, const char *value, struct error *err)
+{
+    (void)value, (void)err;
+    ((struct deploy_options *)into)->caches.keep_proxy = true;
+    return 0;
 }
 
 static int set_diff(void *into, const char *value, struct error *err)
@@ -86,7 +105,7 @@ static int set_deps(void *into, const char *value, struct error *err)
 static int set_forks(void *into, const char *value, struct error *err)
 {
     long forks;
-    int r = parse_number(value, 1, EXECUTOR_FORKS_MAX, &forks, err);
+    int r = parse_number(value, 1, FORKS_MAX, &forks, err);
 
     if (r == 0)
         ((struct deploy_options *)into)->forks = (unsigned)forks;
@@ -224,7 +243,7 @@ int deploy_options_parse(int argc, char **argv, struct deploy_options *ret, stru
         .lines = 20,
         .timeout_ms = 10000,
         .discovery_ms = 3000,
-        .forks = EXECUTOR_FORKS_DEFAULT,
+        .forks = FORKS_DEFAULT,
     };
     r = options_parse_to_verb(rows, argc, argv, ret, &first, err);
     if (r < 0)
@@ -260,8 +279,7 @@ void deploy_options_clear(struct deploy_options *o)
     strings_clear(&o->keys);
     strings_clear(&o->suites);
     strings_clear(&o->archs);
-    free(o->inventory_apt_proxy);
-    free(o->inventory_pip_index);
+    cache_choice_clear(&o->caches);
 }
 
 void deploy_options_help(struct text *ret)

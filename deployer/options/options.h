@@ -6,9 +6,13 @@
 
 #include <stdbool.h>
 
+#include "deployer/cache/choice.h"
 #include "discovery/base/error.h"
 #include "discovery/base/options.h"
 #include "discovery/base/text.h"
+
+/* Machines at once. */
+enum { FORKS_DEFAULT = 32, FORKS_MAX = 1000 };
 
 struct deploy_options {
     const char *verb;
@@ -28,17 +32,13 @@ struct deploy_options {
     const char *config_dir;
     const char *password_file;
     const char *become_password_file;
-    const char *ui;        /* pydcop-ui's files */
-    const char *deps;      /* "apt" or "pip"; NULL: apt */
-    const char *apt_proxy; /* URL; NULL: not said; see cache/caches.h */
-    const char *pip_index; /* likewise */
+    const char *ui;   /* pydcop-ui's files */
+    const char *deps; /* "apt" or "pip"; NULL: apt */
+    struct cache_choice caches;
     unsigned timeout_ms;   /* of SSH */
     unsigned discovery_ms; /* how long to look for machines */
     unsigned forks;
     bool browser;
-    bool keep_proxy;   /* the caches stay in the machines' settings */
-    bool cache_direct; /* machines may ask the caches over the network */
-    bool offline;      /* nothing is fetched from the internet */
     bool partial, check, diff, resume, accept_new, ask_pass, ask_become_pass, json, quiet, verbose,
         help, version;
     /* Of single verbs: */
@@ -50,8 +50,6 @@ struct deploy_options {
     bool replace_key;             /* enroll */
     bool purge;                   /* cache down */
     struct strings suites, archs; /* cache prime, cache check */
-    /* What the inventory says of caches, once it is read; owned. */
-    char *inventory_apt_proxy, *inventory_pip_index;
 };
 
 /* The options before the verb, and which verb it is; the rest of argv is its

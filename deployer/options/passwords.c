@@ -1,11 +1,16 @@
-/* The passwords of a run: from the environment, from files, from a person. */
+#include "passwords.h"
+
 #include <errno.h>
 
-#include "deployer/cli/program.h"
+void passwords_clear(struct passwords *p)
+{
+    secret_free(p->login);
+    secret_free(p->become);
+    *p = (struct passwords){0};
+}
 
-/* What is asked for counts before a file, a file before the environment. */
-static int take(const char *variable, const char *file, bool asked, const char *prompt,
-                struct secret **ret, struct error *err)
+static int take_one(const char *variable, const char *file, bool asked, const char *prompt,
+                    struct secret **ret, struct error *err)
 {
     int r = secret_take_environment(variable, ret, err);
 
@@ -16,19 +21,21 @@ static int take(const char *variable, const char *file, bool asked, const char *
     return r == 0 && file ? secret_read(file, ret, err) : r;
 }
 
-int program_take_passwords(struct program *p, struct error *err)
+int passwords_take(const struct deploy_options *o, struct passwords *ret, struct error *err)
 {
-    const struct deploy_options *o = &p->options;
+    CLEANUP(passwords_clear) struct passwords p = {0};
     int r =
-        take("DCOP_PASSWORD", o->password_file, o->ask_pass, "SSH password: ", &p->password, err);
+        take_one("DCOP_PASSWORD", o->password_file, o->ask_pass, "SSH password: ", &p.login, err);
 
+    if (r == 0)
+        r = take_one("DCOP_BECOME_PASSWORD", o->become_password_file, o->ask_become_pass,
+                     p.login ? "sudo password (empty: the SSH password): " : "sudo password: ",
+                     &p.become, err);
+    if (r == 0 && o->ask_become_pass && !p.become && p.login)
+        r = secret_new(secret_text(p.login), secret_size(p.login), &p.become, err);
     if (r < 0)
         return r;
-    r = take("DCOP_BECOME_PASSWORD", o->become_password_file, o->ask_become_pass,
-             p->password ? "sudo password (empty: the SSH password): " : "sudo password: ",
-             &p->become_password, err);
-    if (r == 0 && o->ask_become_pass && !p->become_password && p->password)
-        r = secret_new(secret_text(p->password), secret_size(p->password), &p->become_password,
-                       err);
-    return r;
+    *ret = p;
+    p = (struct passwords){0};
+    return 0;
 }

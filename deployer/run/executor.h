@@ -14,8 +14,6 @@
 #include "deployer/job/attempt.h"
 #include "discovery/base/cleanup.h"
 
-enum { EXECUTOR_FORKS_DEFAULT = 32, EXECUTOR_FORKS_MAX = 1000 };
-
 struct executor;
 
 /* `index` is what executor_add returned. */

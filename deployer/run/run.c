@@ -21,7 +21,7 @@ struct running {
     struct pack *pack;
     struct text settings;
     struct auth *auth;
-    struct ways ways;
+    struct cache_choice choice;
     struct apt_push push;
     struct consent consent;
     char *user, *orchestrator;
@@ -83,7 +83,7 @@ static void running_free(struct running *r)
     pack_unref(r->pack);
     text_wipe(&r->settings);
     auth_free(r->auth);
-    ways_clear(&r->ways);
+    cache_choice_clear(&r->choice);
     free(r->user);
     free(r->orchestrator);
     free(r);
@@ -411,11 +411,12 @@ static int prepare(struct running *r, struct crew_run *run, struct error *err)
     if (q == 0)
         q = auth_new(&files, c->options.keys->count > 0, c->options.password, &r->auth, err);
     if (q == 0)
-        q = ways_copy(run->ways, &r->ways, err);
+        q = cache_choice_copy(run->choice, &r->choice) < 0 ? error_sys(err, -ENOMEM, "cannot plan")
+                                                           : 0;
     if (q < 0)
         return q;
-    r->push = (struct apt_push){
-        .options = &r->ways.options, .paths = c->options.paths, .list = run->packages};
+    r->push =
+        (struct apt_push){.choice = &r->choice, .paths = c->options.paths, .list = run->packages};
     r->pack = pack_ref(run->pack);
     r->settings = run->settings;
     run->settings = TEXT_INIT;
@@ -428,8 +429,7 @@ static int prepare(struct running *r, struct crew_run *run, struct error *err)
     r->common = (struct job_common){
         .user = r->user,
         .auth = r->auth,
-        .become_password =
-            c->options.become_password ? c->options.become_password : c->options.password,
+        .become_password = c->options.become_password,
         .timeout_ms = run->timeout_ms,
         .mode = r->verb,
         .settings = &r->settings,

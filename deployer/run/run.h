@@ -53,7 +53,7 @@ struct crew_run {
     struct consent consent;
     struct strings wish, files;        /* for the record; borrowed */
     const char *user, *orchestrator;   /* copied; NULL: as job.h says */
-    const struct deploy_options *ways; /* where packages come from; copied */
+    const struct cache_choice *choice; /* where packages come from; copied */
     const char *packages; /* what is pushed to a machine that reaches no source of packages: a
                              list of packages.sh; static, NULL: nothing */
     unsigned timeout_ms;

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "discovery/base/cleanup.h"
 #include "keepalive.h"
 
 static int64_t now_ms(void)

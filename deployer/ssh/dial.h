@@ -6,8 +6,8 @@
 
 #include <stdint.h>
 
+#include "discovery/base/address.h"
 #include "discovery/base/error.h"
-#include "discovery/roster/roster.h"
 
 /* Tries the addresses in order, the time shared out among them.  `cancel_fd`
  * (-1: none) becoming readable ends it with -ECANCELED.  The socket is

@@ -20,8 +20,8 @@
 #include <stdint.h>
 
 #include "auth.h"
+#include "discovery/base/address.h"
 #include "discovery/base/error.h"
-#include "discovery/roster/roster.h"
 
 struct session;
 

@@ -120,22 +120,22 @@ static int add_own(struct strings *own)
     return r;
 }
 
-int upstreams_find(const struct caches *caches, bool direct, struct upstreams *ret,
-                   struct error *err)
+int upstreams_find(const char *apt_proxy, const char *pip_index, const struct strings *ports,
+                   bool direct, struct upstreams *ret, struct error *err)
 {
     struct upstreams u = {.direct = direct};
-    int r = find_one(caches->apt_proxy, &u.apt, err);
+    int r = find_one(apt_proxy, &u.apt, err);
 
     if (r == 0)
-        r = find_one(caches->pip_index, &u.pip, err);
-    if (r == 0 && strings_copy(&u.ports, &caches->ports) < 0)
-        r = error_sys(err, -ENOMEM, "cannot use %s", caches->apt_proxy);
+        r = find_one(pip_index, &u.pip, err);
+    if (r == 0 && strings_copy(&u.ports, ports) < 0)
+        r = error_sys(err, -ENOMEM, "cannot use %s", apt_proxy);
     if (r == 0 && add_own(&u.own) < 0)
         r = error_sys(err, -ENOMEM, "cannot list this controller's addresses");
     if (r == 0 && u.pip.size > 0 && !u.pip.loopback &&
         asprintf(&u.pip_host, "%s:%u", u.pip.host, u.pip.port) < 0) {
         u.pip_host = NULL;
-        r = error_sys(err, -ENOMEM, "cannot use %s", caches->pip_index);
+        r = error_sys(err, -ENOMEM, "cannot use %s", pip_index);
     }
     if (r < 0)
         upstreams_clear(&u);

@@ -7,10 +7,9 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-#include "deployer/cache/caches.h"
+#include "discovery/base/address.h"
 #include "discovery/base/error.h"
 #include "discovery/base/text.h"
-#include "discovery/roster/roster.h"
 
 /* One by https is not led through the forward, which reads what is asked: machines are
  * told of it as it is, and ask it over the network. */
@@ -31,10 +30,11 @@ struct upstreams {
     bool direct;          /* machines may ask over the network */
 };
 
-/* -EINVAL with words for a URL that is none of http, -EHOSTUNREACH when its host
- * has no address. */
-int upstreams_find(const struct caches *caches, bool direct, struct upstreams *ret,
-                   struct error *err);
+/* `apt_proxy`, `pip_index`: URLs; NULL: there is none.  `ports`: "host:port" of the proxy's
+ * repositories that are not on port 80.  -EINVAL with words for a URL that is none of
+ * http, -EHOSTUNREACH when its host has no address. */
+int upstreams_find(const char *apt_proxy, const char *pip_index, const struct strings *ports,
+                   bool direct, struct upstreams *ret, struct error *err);
 void upstreams_clear(struct upstreams *u);
 
 /* Is one of them led to through the SSH connection? */

@@ -2,7 +2,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "internal.h"
+#include "database.h"
 #include "state.h"
 
 void state_machine_clear(struct state_machine *m)

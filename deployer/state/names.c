@@ -1,6 +1,6 @@
 #include <errno.h>
 
-#include "internal.h"
+#include "database.h"
 #include "state.h"
 
 int state_name_holder(struct state *s, const char *fleet, const char *agent, char **ret_id,

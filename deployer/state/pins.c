@@ -1,7 +1,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "internal.h"
+#include "database.h"
 #include "state.h"
 
 static const char *const pin_sources[] = {
@@ -227,4 +227,45 @@ int state_pin_list(struct state *s, const char *id, struct state_pins *ret, stru
     *ret = pins;
     pins = (struct state_pins){0};
     return 0;
+}
+
+/* --- cloned cards -------------------------------------------------------------- */
+
+static bool is_same_key(const struct state_pin *a, const struct state_pin *b)
+{
+    return !a->retired_ms && !b->retired_ms && strcmp(a->fingerprint, b->fingerprint) == 0;
+}
+
+static void add_shared(const struct state_pins *pins, size_t first, struct text *ret)
+{
+    size_t last = first;
+
+    for (size_t i = first + 1; i < pins->count; i++)
+        if (is_same_key(&pins->items[first], &pins->items[i]))
+            last = i;
+    if (last == first)
+        return;
+    text_addf(ret, "Machines %s", pins->items[first].id);
+    for (size_t i = first + 1; i <= last; i++)
+        if (is_same_key(&pins->items[first], &pins->items[i]))
+            text_addf(ret, "%s%s", i == last ? " and " : ", ", pins->items[i].id);
+    text_addf(ret,
+              " have the same host key %s: their cards were cloned, and each can pass for the "
+              "other. To give one a key of its own, on it: sudo rm /etc/ssh/ssh_host_* && sudo "
+              "ssh-keygen -A && sudo systemctl restart ssh; then here: dcop-deploy trust ID "
+              "FINGERPRINT\n",
+              pins->items[first].fingerprint);
+}
+
+int state_pins_shared_keys(const struct state_pins *pins, struct text *ret)
+{
+    for (size_t i = 0; i < pins->count; i++) {
+        bool told = pins->items[i].retired_ms != 0;
+
+        for (size_t before = 0; before < i && !told; before++)
+            told = is_same_key(&pins->items[before], &pins->items[i]);
+        if (!told)
+            add_shared(pins, i, ret);
+    }
+    return text_error(ret);
 }

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "deployer/trust/trust.h"
 #include "report.h"
 
 DEFINE_CLEANUP(json_t *, json_decref);
@@ -133,7 +132,7 @@ int state_report_pins_json(struct state *s, const struct strings *ids, struct te
     if (r < 0)
         return r;
     if (!put(o, "version", json_integer(1)) || !put(o, "pins", json_incref(array)) ||
-        trust_shared_keys(&pins, &warnings) < 0 ||
+        state_pins_shared_keys(&pins, &warnings) < 0 ||
         !put(o, "warnings", json_lines(text_str(&warnings))))
         return error_sys(err, -ENOMEM, "cannot write JSON");
     return write_json(ret, o, err);

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "deployer/trust/trust.h"
 #include "discovery/base/table.h"
+#include "discovery/base/terminal.h"
 
 static void add_time(struct text *t, int64_t ms, const char *format)
 {
@@ -90,14 +90,14 @@ static int add_pin_row(struct state *s, const struct state_pin *pin, struct tabl
 static int add_warnings(const struct state_pins *pins, struct text *ret)
 {
     CLEANUP_TEXT struct text warnings = TEXT_INIT;
-    int r = trust_shared_keys(pins, &warnings);
+    int r = state_pins_shared_keys(pins, &warnings);
 
     if (r == 0 && warnings.size > 0)
         text_addf(ret, "\n%s", warnings.data);
     return r < 0 ? r : text_error(ret);
 }
 
-int state_report_pins_text(struct state *s, const struct report_style *style, struct text *ret,
+int state_report_pins_text(struct state *s, const struct terminal_style *style, struct text *ret,
                            struct error *err)
 {
     CLEANUP(state_pins_clear) struct state_pins pins = {0};
@@ -234,7 +234,7 @@ static int add_run_row(struct state *s, const struct state_run *run, struct tabl
     return 0;
 }
 
-int state_report_runs_text(struct state *s, const struct report_style *style, struct text *ret,
+int state_report_runs_text(struct state *s, const struct terminal_style *style, struct text *ret,
                            struct error *err)
 {
     CLEANUP(state_runs_clear) struct state_runs runs = {0};
@@ -383,7 +383,7 @@ static void add_outputs(const struct state_run *run, const struct state_results 
 }
 
 int state_report_run_text(struct state *s, int64_t number, bool verbose,
-                          const struct report_style *style, struct text *ret, struct error *err)
+                          const struct terminal_style *style, struct text *ret, struct error *err)
 {
     CLEANUP(state_run_clear) struct state_run run = {0};
     CLEANUP(state_results_clear) struct state_results results = {0};

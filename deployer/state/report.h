@@ -8,13 +8,13 @@
  */
 #pragma once
 
-#include "discovery/report/roster-text.h"
+#include "discovery/base/terminal.h"
 #include "state.h"
 
 enum { STATE_REPORT_LINES_SHOWN = 10 /* of a step's output */ };
 
 /* All pins, a line each, and which machines share a key. */
-int state_report_pins_text(struct state *s, const struct report_style *style, struct text *ret,
+int state_report_pins_text(struct state *s, const struct terminal_style *style, struct text *ret,
                            struct error *err);
 
 /* The pins of one machine, nothing cut. */
@@ -25,7 +25,7 @@ int state_report_pins_json(struct state *s, const struct strings *ids, struct te
                            struct error *err);
 
 /* All runs, a line each, the newest last. */
-int state_report_runs_text(struct state *s, const struct report_style *style, struct text *ret,
+int state_report_runs_text(struct state *s, const struct terminal_style *style, struct text *ret,
                            struct error *err);
 
 /* {"version": 1, "runs": […]}, in the same order. */
@@ -34,7 +34,7 @@ int state_report_runs_json(struct state *s, struct text *ret, struct error *err)
 /* One run: what it was, each machine's steps, and the last lines of what failed
  * (`verbose`: of every step that said something).  -ENOENT with words. */
 int state_report_run_text(struct state *s, int64_t number, bool verbose,
-                          const struct report_style *style, struct text *ret, struct error *err);
+                          const struct terminal_style *style, struct text *ret, struct error *err);
 
 /* {"version": 1, "run": {…, "machines": [{…, "steps": […]}]}} */
 int state_report_run_json(struct state *s, int64_t number, struct text *ret, struct error *err);

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "database.h"
 #include "discovery/base/file.h"
-#include "internal.h"
 #include "state.h"
 
 enum { PROC_FILE_MAX = 4096 };

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "internal.h"
+#include "database.h"
 #include "state.h"
 
 /* Each entry takes the schema one version further; what is here never changes,

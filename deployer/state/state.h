@@ -90,6 +90,10 @@ struct state_pins {
 void state_pins_clear(struct state_pins *pins);
 int state_pin_list(struct state *s, const char *id, struct state_pins *ret, struct error *err);
 
+/* A sentence a line for each key that is the active pin of several ids: cards
+ * that were cloned, host key and all.  -ENOMEM. */
+int state_pins_shared_keys(const struct state_pins *pins, struct text *ret);
+
 /* --- machines: what was contacted -------------------------------------------- */
 
 /* What is not known is NULL or 0; an id is 16 hex digits, or what stands for one. */

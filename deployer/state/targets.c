@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "internal.h"
+#include "database.h"
 #include "state.h"
 
 int state_wish_add(struct strings *wish, const char *key, const char *value)

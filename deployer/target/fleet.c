@@ -7,8 +7,8 @@
 #include "discovery/report/roster-text.h"
 
 struct fleet {
-    struct discover_options asked; /* borrowed by the look */
-    struct key key;                /* the fleet's, if there is one; borrowed by the look, too */
+    struct look_options asked; /* borrowed by the look */
+    struct key key;            /* the fleet's, if there is one; borrowed by the look, too */
     struct machine_list saved;
     struct look *look; /* NULL: the saved ones */
 };
@@ -44,7 +44,7 @@ static int read_saved(struct fleet *f, const char *path, struct error *err)
     return r < 0 ? r : report_roster_read(text_str(&json), json.size, path, &f->saved, err);
 }
 
-int fleet_find(const struct deploy_options *o, const struct problem *problem, struct fleet **ret,
+int fleet_find(const struct fleet_options *o, const struct problem *problem, struct fleet **ret,
                struct error *err)
 {
     CLEANUP(fleet_free_p) struct fleet *f = calloc(1, sizeof(*f));
@@ -56,8 +56,8 @@ int fleet_find(const struct deploy_options *o, const struct problem *problem, st
         r = read_saved(f, o->from, err);
     else {
         r = key_read_fleet(o->config_dir, &f->key, err);
-        f->asked = (struct discover_options){
-            .fleet = o->fleet, .timeout_ms = o->discovery_ms, .key = r > 0 ? &f->key : NULL};
+        f->asked = (struct look_options){
+            .fleet = o->fleet, .timeout_ms = o->timeout_ms, .key = r > 0 ? &f->key : NULL};
         if (r >= 0)
             r = look_run(&f->asked, problem, &f->look, err);
     }

@@ -4,17 +4,24 @@
  */
 #pragma once
 
-#include "deployer/options/options.h"
 #include "discovery/match/match.h"
 #include "discovery/problem/problem.h"
 
 struct fleet;
 
+/* Where the machines are; borrowed while the fleet is. */
+struct fleet_options {
+    const char *from;       /* a saved roster, "-" is standard input; NULL: the network */
+    const char *fleet;      /* this fleet alone; NULL: all */
+    const char *config_dir; /* the fleet key's folder; NULL: the user's */
+    unsigned timeout_ms;
+};
+
 /* Looks for machines until all of the problem's agents are there (`problem`
- * NULL: until no more turn up), or for options->discovery_ms.
+ * NULL: until no more turn up), or for options->timeout_ms.
  * What look_run and report_roster_read say: -EBADMSG for a bad roster,
  * -ENOTCONN without an Avahi daemon. */
-int fleet_find(const struct deploy_options *options, const struct problem *problem,
+int fleet_find(const struct fleet_options *options, const struct problem *problem,
                struct fleet **ret, struct error *err);
 void fleet_free(struct fleet *f);
 DEFINE_CLEANUP(struct fleet *, fleet_free);

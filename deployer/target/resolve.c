@@ -9,6 +9,7 @@
 
 #include "deployer/base/destination.h"
 #include "discovery/base/cleanup.h"
+#include "discovery/base/text.h"
 
 /* Shared by the one who asks and the thread; who is last frees it. */
 struct lookup {

@@ -9,8 +9,8 @@
 
 #include <stddef.h>
 
+#include "discovery/base/address.h"
 #include "discovery/base/error.h"
-#include "discovery/roster/roster.h"
 
 enum { RESOLVE_ADDRESSES_MAX = 16, RESOLVE_AT_ONCE = 64 };
 

@@ -121,7 +121,7 @@ int known_shared_keys(struct state *s, const struct state_targets *machines, str
             state_pin_clear(&pin);
     }
     pins.count = kept;
-    if (r == 0 && trust_shared_keys(&pins, ret) < 0)
+    if (r == 0 && state_pins_shared_keys(&pins, ret) < 0)
         r = error_sys(err, -ENOMEM, "cannot compare host keys");
     return r;
 }

@@ -44,7 +44,3 @@ enum pin_source trust_source(const struct trust *t);
 
 /* May a machine with such a pin be given passwords? */
 bool trust_gets_passwords(enum pin_source source);
-
-/* A sentence a line for each key that is the active pin of several ids: cards
- * that were cloned, host key and all.  -ENOMEM. */
-int trust_shared_keys(const struct state_pins *pins, struct text *ret);

@@ -52,16 +52,6 @@ static int act(struct program *p, struct error *err)
     return r == 0 ? program_act(p, &action, err) : r;
 }
 
-static int look(struct program *p, const struct problem *problem, struct fleet **ret,
-                struct error *err)
-{
-    int r = fleet_find(&p->options, problem, ret, err);
-
-    if (r == 0 && fleet_signal(*ret))
-        end_by_signal(fleet_signal(*ret));
-    return r;
-}
-
 /* Until the names that were given as arguments are all seen, or time is up: a
  * name may have been written a moment ago only. */
 static int look_for(struct program *p, struct fleet **ret, struct error *err)
@@ -69,7 +59,7 @@ static int look_for(struct program *p, struct fleet **ret, struct error *err)
     for (int i = 0; i < p->options.n_arguments; i++)
         if (strings_add(&p->problem.agents, p->options.arguments[i]) < 0)
             return error_sys(err, -ENOMEM, "cannot look for machines");
-    return look(p, &p->problem, ret, err);
+    return program_find_fleet(p, &p->problem, ret, err);
 }
 
 /* --- missing names to machines without one ------------------------------------------ */
@@ -102,7 +92,7 @@ static void tell_plan(const struct assignments *a)
         report_add_label(&words, a->idle[i]);
         text_adds(&words, ": no name is left for it\n");
     }
-    program_put(stderr, &words);
+    terminal_put(stderr, &words);
 }
 
 /* Names are remembered by fleet: one at a time. */
@@ -148,7 +138,7 @@ static int assign_missing(struct program *p, struct error *err)
         return error_set(err, -EINVAL, "say whose names are to be given: assign -p PROBLEM");
     r = problem_read(&p->options.problems, &p->problem, err);
     if (r == 0)
-        r = look(p, &p->problem, &fleet, err);
+        r = program_find_fleet(p, &p->problem, &fleet, err);
     if (r < 0)
         return r;
     machines = fleet_machines(fleet, &n);

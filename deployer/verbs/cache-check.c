@@ -10,6 +10,7 @@
 #include "deployer/cache/acng.h"
 #include "deployer/cache/caches.h"
 #include "deployer/cache/offline.h"
+#include "deployer/cache/store.h"
 #include "deployer/cache/wheels.h"
 
 /* A cache of somebody else's cannot be cut off from here: it is asked as it is. */
@@ -17,18 +18,18 @@ static int find_proxy(struct program *p, struct cache_offline **ret_own, char **
                       struct error *err)
 {
     CLEANUP(caches_clear) struct caches caches = {0};
-    CLEANUP_FREE char *conf = cache_folder(&p->paths, "apt/conf");
-    CLEANUP_FREE char *work = cache_folder(&p->paths, "apt/offline");
-    const struct deploy_options *o = &p->options;
+    CLEANUP_FREE char *conf = cache_path(&p->paths, "apt/conf");
+    CLEANUP_FREE char *work = cache_path(&p->paths, "apt/offline");
+    const struct cache_choice *choice = &p->options.caches;
     int r = conf && work ? 0 : error_sys(err, -ENOMEM, "cannot look at the caches");
 
-    if (r == 0 && !o->apt_proxy && !o->inventory_apt_proxy && access(conf, F_OK) == 0) {
+    if (r == 0 && !cache_choice_names_apt(choice) && access(conf, F_OK) == 0) {
         r = cache_offline_start(conf, work, ret_own, err);
         *ret_url = r == 0 ? strdup(cache_offline_url(*ret_own)) : NULL;
         return r == 0 && !*ret_url ? error_sys(err, -ENOMEM, "cannot look at the caches") : r;
     }
     if (r == 0)
-        r = caches_find(o, &p->paths, &caches, err);
+        r = caches_find(choice, &p->paths, &caches, err);
     if (r < 0)
         return r;
     *ret_url = TAKE_PTR(caches.apt_proxy);
@@ -50,8 +51,8 @@ static int look_at(struct program *p, struct cache_pass *pass, const struct apt_
 
     if (r < 0 || !p->options.deps || strcmp(p->options.deps, "pip") != 0)
         return r;
-    r = caches_find(&p->options, &p->paths, &caches, err);
-    return r < 0 ? r : cache_wheels_system(p, caches.pip_index, s, &files, results, err);
+    r = caches_find(&p->options.caches, &p->paths, &caches, err);
+    return r < 0 ? r : cache_wheels_system(&p->paths, caches.pip_index, s, &files, results, err);
 }
 
 /* `kept`: the lists that priming got are only asked for again, and files are read where our cache
@@ -61,7 +62,7 @@ static int look(struct program *p, const struct cache_need *need, bool kept, boo
                 struct cache_results *results, struct error *err)
 {
     CLEANUP_STRINGS struct strings repositories = {0};
-    CLEANUP_FREE char *folder = cache_folder(&p->paths, "apt/cache");
+    CLEANUP_FREE char *folder = cache_path(&p->paths, "apt/cache");
     CLEANUP(cache_offline_free_p) struct cache_offline *own = NULL;
     CLEANUP_FREE char *base = NULL, *url = NULL;
     CLEANUP(cache_pass_clear) struct cache_pass pass = {
@@ -73,7 +74,7 @@ static int look(struct program *p, const struct cache_need *need, bool kept, boo
     struct cache_result *pydcop;
     int r;
 
-    pass.base = base = cache_folder(&p->paths, kept ? "apt-roots" : "apt-roots/offline");
+    pass.base = base = cache_path(&p->paths, kept ? "apt-roots" : "apt-roots/offline");
     r = base ? find_proxy(p, &own, &url, err)
              : error_sys(err, -ENOMEM, "cannot look at the caches");
     pass.way.proxy = url;
@@ -90,7 +91,7 @@ static int look(struct program *p, const struct cache_need *need, bool kept, boo
     pydcop = r == 0 ? cache_results_add(results, "pyDCOP") : NULL;
     if (r < 0)
         return r;
-    return pydcop ? cache_wheels_pydcop(p, "", pydcop, err)
+    return pydcop ? cache_need_pydcop(p, "", pydcop, err)
                   : error_sys(err, -ENOMEM, "cannot look at the caches");
 }
 

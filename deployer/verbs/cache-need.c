@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cache-systems.h"
 #include "deployer/apt/packages.h"
 #include "deployer/base/sha256.h"
+#include "deployer/cache/store.h"
+#include "deployer/cache/wheels.h"
 #include "discovery/base/file.h"
 
 enum { RECORD_MAX = 32 * 1024 * 1024, SYSTEMS_MAX = 2000 };
@@ -15,13 +18,6 @@ void cache_need_clear(struct cache_need *need)
 {
     apt_systems_clear(&need->systems);
     strings_clear(&need->packages);
-}
-
-char *cache_folder(const struct paths *paths, const char *name)
-{
-    char *folder;
-
-    return asprintf(&folder, "%s/caches/%s", paths->state, name) < 0 ? NULL : folder;
 }
 
 static int find_packages(struct program *p, struct strings *ret, struct error *err)
@@ -43,8 +39,17 @@ int cache_need_find(struct program *p, struct cache_need *ret, struct error *err
     if (named)
         r = apt_systems_name(&o->suites, &o->archs, &ret->systems, err);
     if (r == 0 && (!named || o->problems.count > 0 || o->inventory || o->limits.count > 0))
-        r = apt_systems_ask(p, &ret->systems, err);
+        r = cache_systems_ask(p, &ret->systems, err);
     return r;
+}
+
+int cache_need_pydcop(struct program *p, const char *index, struct cache_result *ret,
+                      struct error *err)
+{
+    CLEANUP_FREE char *spec = NULL;
+    int r = program_choose_spec(p, &spec, err);
+
+    return r < 0 ? r : cache_wheels_pydcop(&p->paths, spec, index, ret, err);
 }
 
 /* --- from one run to the next ------------------------------------------------------- */
@@ -81,7 +86,7 @@ static int remember(const char *folder, const struct apt_system *s, struct error
 
 int cache_need_remember(const struct program *p, const struct cache_need *need, struct error *err)
 {
-    CLEANUP_FREE char *folder = cache_folder(&p->paths, "systems");
+    CLEANUP_FREE char *folder = cache_path(&p->paths, "systems");
     int r = folder ? make_folders(folder, 0700, err) : error_sys(err, -ENOMEM, "no memory");
 
     for (size_t i = 0; i < need->systems.count && r == 0; i++)
@@ -127,7 +132,7 @@ static int is_record(const struct dirent *e)
 
 int cache_need_recall(struct program *p, struct cache_need *ret, struct error *err)
 {
-    CLEANUP_FREE char *folder = cache_folder(&p->paths, "systems");
+    CLEANUP_FREE char *folder = cache_path(&p->paths, "systems");
     struct dirent **names = NULL;
     int n, r = find_packages(p, &ret->packages, err);
 

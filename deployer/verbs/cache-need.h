@@ -6,6 +6,8 @@
 #pragma once
 
 #include "deployer/apt/systems.h"
+#include "deployer/cache/result.h"
+#include "deployer/cli/program.h"
 
 struct cache_need {
     struct apt_systems systems;
@@ -17,11 +19,12 @@ void cache_need_clear(struct cache_need *need);
 /* Those of --suite and --arch; without both, those of the machines.  1: the answer is no. */
 int cache_need_find(struct program *p, struct cache_need *ret, struct error *err);
 
+/* pyDCOP itself, as the next deploy would have it; `index` as for cache_wheels_pydcop. */
+int cache_need_pydcop(struct program *p, const char *index, struct cache_result *ret,
+                      struct error *err);
+
 /* The remembered ones.  None is no error. */
 int cache_need_recall(struct program *p, struct cache_need *ret, struct error *err);
 
 /* Adds to the remembered ones; of the same name the newer counts. */
 int cache_need_remember(const struct program *p, const struct cache_need *need, struct error *err);
-
-/* A folder of the caches, below the state's: "apt-roots".  The caller frees it; NULL: no memory. */
-char *cache_folder(const struct paths *paths, const char *name);

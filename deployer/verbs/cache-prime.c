@@ -8,6 +8,7 @@
 #include "cache-need.h"
 #include "cache-print.h"
 #include "deployer/cache/caches.h"
+#include "deployer/cache/store.h"
 #include "deployer/cache/wheels.h"
 
 /* The repositories of all systems, so that the cache may serve them: https ones too,
@@ -31,7 +32,7 @@ static int prime_systems(const struct program *p, const struct caches *caches,
                          const struct cache_need *need, struct cache_results *results,
                          struct error *err)
 {
-    CLEANUP_FREE char *base = cache_folder(&p->paths, "apt-roots");
+    CLEANUP_FREE char *base = cache_path(&p->paths, "apt-roots");
     CLEANUP(cache_pass_clear) struct cache_pass pass = {
         .base = base,
         .way = {.proxy = caches->apt_proxy, .plain = true, .cancel_fd = -1},
@@ -53,7 +54,7 @@ static int prime_systems(const struct program *p, const struct caches *caches,
             cache_tell_progress(s->name, 0, 0, 0, NULL);
         r = cache_system(&pass, s, result, &files, err);
         if (r == 0 && pip)
-            r = cache_wheels_system(p, caches->pip_index, s, &files, results, err);
+            r = cache_wheels_system(&p->paths, caches->pip_index, s, &files, results, err);
     }
     if (pass.progress)
         cache_tell_end();
@@ -64,9 +65,11 @@ static int prime_systems(const struct program *p, const struct caches *caches,
 static int prime_pydcop(struct program *p, const struct caches *caches, struct cache_result *result,
                         struct error *err)
 {
-    int r = cache_wheels_pydcop(p, caches->pip_index, result, err);
+    int r = cache_need_pydcop(p, caches->pip_index, result, err);
 
-    return r < 0 || !caches->pip_index ? r : cache_wheels_tools(p, caches->pip_index, result, err);
+    return r < 0 || !caches->pip_index
+               ? r
+               : cache_wheels_tools(&p->paths, caches->pip_index, result, err);
 }
 
 int cache_prime(struct program *p, struct error *err)
@@ -78,14 +81,14 @@ int cache_prime(struct program *p, struct error *err)
     int r = cache_need_find(p, &need, err);
 
     if (r == 0)
-        r = caches_find(&p->options, &p->paths, &caches, err);
+        r = caches_find(&p->options.caches, &p->paths, &caches, err);
     if (r != 0)
         return r;
     if (!caches.apt_proxy)
         return error_set(err, -ENOTCONN,
                          "there is no package cache to fill; start one with `dcop-deploy cache "
                          "up`, or name one with --apt-proxy");
-    if (!p->options.apt_proxy && !p->options.inventory_apt_proxy) {
+    if (!cache_choice_names_apt(&p->options.caches)) {
         r = add_repositories(p, &need, err);
         if (r < 0)
             return r;

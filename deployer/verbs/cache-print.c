@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "deployer/cli/program.h"
+#include "discovery/base/terminal.h"
 
 bool cache_tells_progress(const struct deploy_options *o)
 {
@@ -24,7 +25,7 @@ void cache_tell_progress(const char *system, size_t files, size_t of, uint64_t b
         cache_add_bytes(&line, bytes);
     }
     text_adds(&line, "\033[K"); /* ECMA-48, EL */
-    program_put(stderr, &line);
+    terminal_put(stderr, &line);
 }
 
 void cache_tell_end(void)
@@ -32,7 +33,7 @@ void cache_tell_end(void)
     CLEANUP_TEXT struct text line = TEXT_INIT;
 
     text_adds(&line, "\r\033[K");
-    program_put(stderr, &line);
+    terminal_put(stderr, &line);
 }
 
 int cache_tell(const struct deploy_options *o, const struct cache_results *results, bool primed,
@@ -48,6 +49,6 @@ int cache_tell(const struct deploy_options *o, const struct cache_results *resul
                             ? "A deploy would succeed without the internet.\n"
                             : "A deploy would not succeed without the internet; with it, "
                               "`dcop-deploy cache prime` fetches what is missing.\n");
-    program_put(stdout, &out);
+    terminal_put(stdout, &out);
     return 0;
 }

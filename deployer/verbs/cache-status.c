@@ -10,6 +10,7 @@
 #include "deployer/cache/acng.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/table.h"
+#include "discovery/base/terminal.h"
 
 void cache_report_clear(struct cache_report *r)
 {
@@ -227,6 +228,6 @@ int cache_status(struct program *p, struct error *err)
     r = p->options.json ? cache_report_json(&report, &out) : cache_report_text(&report, &out);
     if (r < 0)
         return error_sys(err, r, "cannot tell of the caches");
-    program_put(stdout, &out);
+    terminal_put(stdout, &out);
     return report.running.apt && report.running.pip && report.missing.count == 0 ? 0 : 1;
 }

@@ -6,6 +6,7 @@
 
 #include "cache-up.h"
 #include "deployer/cache/contents.h"
+#include "deployer/cache/running.h"
 #include "deployer/cli/program.h"
 
 /* What is told; `report` apart from the printing, for tests. */

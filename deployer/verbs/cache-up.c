@@ -11,38 +11,11 @@
 #include "deployer/cache/devpi.h"
 #include "deployer/cache/http.h"
 #include "deployer/cache/install.h"
+#include "deployer/cache/running.h"
 #include "deployer/cache/start.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/file.h"
-
-enum { ANSWER_MS = 5000 };
-
-char *cache_apt_url(const struct cache_settings *s)
-{
-    char *url;
-
-    return asprintf(&url, "http://127.0.0.1:%u", s->apt_port) < 0 ? NULL : url;
-}
-
-char *cache_pip_url(const struct cache_settings *s)
-{
-    char *url;
-
-    return asprintf(&url, "http://127.0.0.1:%u/%s/+simple/", s->pip_port, s->index) < 0 ? NULL
-                                                                                        : url;
-}
-
-int cache_look(const struct paths *p, struct cache_running *ret, struct error *err)
-{
-    int r = cache_settings_read(p, &ret->settings, err);
-
-    ret->running = cache_serving_pid(p) > 0 && cache_runs(p);
-    ret->apt = ret->running && r == 0 && cache_port_is_trusted(ret->settings.apt_port) &&
-               acng_answers(ret->settings.apt_port, ANSWER_MS);
-    ret->pip = ret->running && r == 0 && cache_port_is_trusted(ret->settings.pip_port) &&
-               devpi_answers(ret->settings.pip_port, ANSWER_MS);
-    return r == -ENOENT ? 0 : r;
-}
+#include "discovery/base/terminal.h"
 
 static void say(const char *words, void *arg)
 {
@@ -74,7 +47,7 @@ static int tell(const struct program *p, const struct cache_settings *s, bool ch
         text_addf(&out, "The caches %s%s:\n  apt  %s\n  pip  %s\n", changed ? "run" : "run already",
                   s->offline ? ", offline: they ask nobody" : "", apt, pip);
     }
-    program_put(stdout, &out);
+    terminal_put(stdout, &out);
     return text_error(&out) < 0 ? error_sys(err, -ENOMEM, "cannot tell of the caches") : 0;
 }
 
@@ -179,12 +152,12 @@ int cache_up(struct program *p, struct error *err)
         fprintf(stderr, "%s; the ports are chosen anew, what is cached stays.\n", err->text);
     else if (r < 0)
         return r;
-    if (now.apt && now.pip && now.settings.offline == p->options.offline)
+    if (now.apt && now.pip && now.settings.offline == p->options.caches.offline)
         return refresh(p, &now, err);
-    if (now.running && now.settings.offline == p->options.offline)
+    if (now.running && now.settings.offline == p->options.caches.offline)
         say("The caches run and do not answer; they are started anew.", p);
     r = cache_stop(&p->paths, err);
-    now.settings.offline = p->options.offline;
+    now.settings.offline = p->options.caches.offline;
     if (r == 0)
         r = start(p, &now.settings, err);
     return r < 0 ? r : tell(p, &now.settings, true, err);
@@ -232,6 +205,6 @@ int cache_down(struct program *p, struct error *err)
     else
         text_addf(&out, "The caches %s%s.\n", ran ? "have ended" : "did not run",
                   p->options.purge ? "; what was cached is removed" : "; what is cached stays");
-    program_put(stdout, &out);
+    terminal_put(stdout, &out);
     return 0;
 }

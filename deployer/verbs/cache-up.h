@@ -3,25 +3,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "deployer/cache/store.h"
 #include "deployer/cli/program.h"
 
 int cache_up(struct program *p, struct error *err);
 int cache_down(struct program *p, struct error *err);
-
-/* What runs now. */
-struct cache_running {
-    struct cache_settings settings;
-    bool running;  /* the supervisor is there */
-    bool apt, pip; /* and this one answers */
-};
-
-/* -EBADMSG: what is remembered is damaged; `ret` then says what there is. */
-int cache_look(const struct paths *p, struct cache_running *ret, struct error *err);
-
-/* The addresses, as in struct caches; NULL without memory. */
-char *cache_apt_url(const struct cache_settings *s);
-char *cache_pip_url(const struct cache_settings *s);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "deployer/cli/facts.h"
+#include "discovery/base/terminal.h"
 #include "verbs.h"
 
 /* --- --diff ---------------------------------------------------------------------- */
@@ -53,7 +54,7 @@ static int print_diffs(const struct facts *f, struct error *err)
 {
     CLEANUP_TEXT struct text out = TEXT_INIT;
     struct text *diffs = calloc(f->count + 1, sizeof(*diffs));
-    bool color = program_wants_color(STDOUT_FILENO);
+    bool color = terminal_wants_color(STDOUT_FILENO);
     int r = diffs ? 0 : -ENOMEM;
 
     for (size_t i = 0; i < f->count && r == 0; i++)
@@ -81,7 +82,7 @@ static int print_diffs(const struct facts *f, struct error *err)
         r = text_error(&out);
     if (r < 0)
         return error_sys(err, r, "cannot show the differences");
-    program_put(stdout, &out);
+    terminal_put(stdout, &out);
     return 0;
 }
 

@@ -172,7 +172,7 @@ static int hand_over_beacon(struct program *p, struct facts *facts, struct error
         .listener = facts_hear,
         .arg = facts,
     };
-    int answer, r;
+    int r;
 
     if (!p->paths.beacons)
         return error_set(err, -ENXIO,
@@ -183,9 +183,7 @@ static int hand_over_beacon(struct program *p, struct facts *facts, struct error
         r = program_pack_steps(p, extras, err);
     if (r < 0)
         return r;
-    answer = program_act(p, &action, err);
-    program_unpack(p);
-    return answer;
+    return program_act(p, &action, err);
 }
 
 /* Those that failed get no further: without id and key nobody asks them. */
@@ -232,7 +230,7 @@ static int hand_over_keys(struct program *p, const struct key *fleet, struct err
         .looks = p->options.check,
         .unrecorded = p->options.check,
     };
-    int answer, r;
+    int r;
 
     if (p->options.replace_key)
         text_adds(&settings, "replace_key yes\n");
@@ -241,9 +239,7 @@ static int hand_over_keys(struct program *p, const struct key *fleet, struct err
         r = program_pack_steps(p, NULL, err);
     if (r < 0)
         return r;
-    answer = program_act(p, &action, err);
-    program_unpack(p);
-    return answer;
+    return program_act(p, &action, err);
 }
 
 /* --- is it seen? ------------------------------------------------------------------------ */
@@ -279,27 +275,26 @@ static void tell_seen(const struct machine *m)
         report_add_name(&words, m->advert.agents.items[i]);
     }
     text_adds(&words, m->verified ? ", verified\n" : "\n");
-    program_put(stdout, &words);
+    terminal_put(stdout, &words);
 }
 
 /* Waits until all of them are, for a bounded time; 1: not all. */
 static int await_adverts(struct program *p, struct targets *enrolled, bool verified,
                          struct error *err)
 {
-    struct deploy_options look = p->options;
+    const struct fleet_options where = {
+        .fleet = p->options.fleet, .config_dir = p->options.config_dir, .timeout_ms = 1000};
     int64_t deadline = now_ms() + SEEN_WITHIN_MS;
     size_t left = enrolled->count;
 
-    look.from = NULL;
-    look.discovery_ms = 1000;
     for (;;) {
         CLEANUP(fleet_free_p) struct fleet *fleet = NULL;
-        int r = fleet_find(&look, NULL, &fleet, err);
+        int r = fleet_find(&where, NULL, &fleet, err);
 
         if (r < 0)
             return r;
         if (fleet_signal(fleet))
-            end_by_signal(fleet_signal(fleet));
+            process_end_by_signal(fleet_signal(fleet));
         for (size_t i = 0; i < enrolled->count; i++) {
             struct target *t = &enrolled->items[i];
             const struct machine *m = t->id ? seen(fleet, t->id, verified) : NULL;

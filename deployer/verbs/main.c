@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "discovery/base/terminal.h"
 #include "verbs.h"
 
 static int show_help(void)
@@ -31,7 +32,7 @@ static int show_help(void)
     }
     text_adds(&help, "\nExit codes: 0 done, 1 a machine failed or the names do not match,\n"
                      "2 bad usage or input, 3 it cannot be done here.\n");
-    program_put(stdout, &help);
+    terminal_put(stdout, &help);
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "deployer/cli/program.h"
+#include "discovery/base/terminal.h"
 
 enum { CANDIDATES_SHOWN = 10 };
 
@@ -14,12 +15,12 @@ int remembered_run(struct program *p, remembered_verb *verb, struct error *err)
     struct remembered v = {
         .state = p->state,
         .options = &p->options,
-        .style = program_style_of(STDOUT_FILENO),
+        .style = terminal_style(STDOUT_FILENO),
     };
     int r = verb(&v, &said, err);
 
     if (r >= 0)
-        program_put(stdout, &said);
+        terminal_put(stdout, &said);
     return r;
 }
 

@@ -13,7 +13,7 @@ struct program;
 struct remembered {
     struct state *state;
     const struct deploy_options *options; /* arguments, json, verbose, check */
-    struct report_style style;
+    struct terminal_style style;
 };
 
 /* 0, 1 when the answer is no, or a negative errno with words: -EINVAL for bad

@@ -7,6 +7,7 @@
 
 #include "deployer/cli/facts.h"
 #include "discovery/base/table.h"
+#include "discovery/base/terminal.h"
 #include "verbs.h"
 
 static const struct table_column columns[] = {
@@ -87,7 +88,7 @@ static void add_row(struct table *t, const struct machine_facts *m)
 static int print_table(const struct facts *f, struct error *err)
 {
     CLEANUP_TEXT struct text out = TEXT_INIT;
-    struct report_style style = program_style_of(STDOUT_FILENO);
+    struct terminal_style style = terminal_style(STDOUT_FILENO);
     struct table t;
     int r;
 
@@ -98,7 +99,7 @@ static int print_table(const struct facts *f, struct error *err)
     table_clear(&t);
     if (r < 0)
         return error_sys(err, r, "cannot show the status");
-    program_put(stdout, &out);
+    terminal_put(stdout, &out);
     return 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include "deployer/cli/facts.h"
 #include "deployer/job/attempt.h"
+#include "discovery/base/terminal.h"
 #include "verbs.h"
 
 /* What it needs to print a line: who said it. */
@@ -44,7 +45,7 @@ static void print_text(const struct stream *s, size_t machine, const char *line,
 {
     const struct machine_facts *m = &s->machines.machines[machine];
     CLEANUP_TEXT struct text out = TEXT_INIT;
-    bool colour = program_wants_color(fileno(to));
+    bool colour = terminal_wants_color(fileno(to));
     size_t width = width_of(m);
 
     if (colour)
@@ -53,7 +54,7 @@ static void print_text(const struct stream *s, size_t machine, const char *line,
     text_addf(&out, "%*s |%s ", (int)(s->width - width), "", colour ? "\033[0m" : "");
     text_add_printable(&out, line);
     text_addc(&out, '\n');
-    program_put(to, &out);
+    terminal_put(to, &out);
 }
 
 static void print_json(const struct stream *s, size_t machine, const char *key, const char *value)

@@ -352,3 +352,15 @@ int process_run(const struct process_options *options, struct process_result *re
         return error_set(err, r, "%s was ended", name);
     return r < 0 ? error_sys(err, r, "cannot run %s", name) : 0;
 }
+
+void process_end_by_signal(int signal_number)
+{
+    sigset_t set;
+
+    signal(signal_number, SIG_DFL);
+    sigemptyset(&set);
+    sigaddset(&set, signal_number);
+    raise(signal_number);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    _exit(128 + signal_number); /* not reached */
+}

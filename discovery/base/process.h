@@ -47,3 +47,6 @@ void process_result_clear(struct process_result *result);
  * had said by then is in `ret` in these two cases). */
 int process_run(const struct process_options *options, struct process_result *ret,
                 struct error *err);
+
+/* Ends the calling process as that signal would. */
+_Noreturn void process_end_by_signal(int signal_number);

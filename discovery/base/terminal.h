@@ -1,17 +1,29 @@
 /*
- * Where results go: standard output, as a terminal, a pipe or a file.
+ * Where results and messages go: standard output or standard error, as a
+ * terminal, a pipe or a file.
  */
 #pragma once
 
-#include "discovery/report/roster-text.h"
+#include <stdio.h>
+
 #include "text.h"
 
-/* Writes it all, at once.  -EPIPE when the reader has gone. */
-int output_write(const struct text *t);
+struct terminal_style {
+    size_t width; /* columns; 0: no limit */
+    bool color;
+};
 
-/* Width and colour of standard output (NO_COLOR, no-color.org). */
-struct report_style output_style(void);
-size_t output_height(void); /* lines; 0: no terminal */
+/* Of a file descriptor: no limit and no colour where it is no terminal. */
+struct terminal_style terminal_style(int fd);
 
-/* Ends the process as that signal would. */
-_Noreturn void end_by_signal(int signal_number);
+/* Only on a terminal that is not TERM=dumb, and never where NO_COLOR is set and
+ * not empty (no-color.org). */
+bool terminal_wants_color(int fd);
+
+size_t terminal_height(int fd); /* lines; 0: it is no terminal */
+
+/* Writes all of it to standard output, at once.  -EPIPE when the reader has gone. */
+int terminal_write(const struct text *t);
+
+/* Writes all of it and flushes; what cannot be written is lost. */
+void terminal_put(FILE *to, const struct text *t);

@@ -11,11 +11,13 @@
 
 #include "discovery/base/file.h"
 #include "discovery/base/options.h"
+#include "discovery/base/process.h"
 #include "discovery/base/terminal.h"
 #include "discovery/match/match.h"
 #include "discovery/network/look.h"
 #include "discovery/problem/problem.h"
 #include "discovery/report/roster-text.h"
+#include "watch.h"
 
 enum { TIMEOUT_MS = 3000, TIMEOUT_WAIT_MS = 60000, SHOW_HELP = 1, SHOW_VERSION = 2 };
 
@@ -166,9 +168,9 @@ static int deliver(const struct discover_options *o, const struct text *t, struc
         return error_sys(err, -ENOMEM, "cannot write the result");
     if (o->output)
         return file_write(o->output, text_str(t), t->size, 0644, err);
-    r = output_write(t);
+    r = terminal_write(t);
     if (r == -EPIPE)
-        end_by_signal(SIGPIPE);
+        process_end_by_signal(SIGPIPE);
     return r < 0 ? error_sys(err, r, "cannot write to standard output") : 0;
 }
 
@@ -177,12 +179,12 @@ static int deliver(const struct discover_options *o, const struct text *t, struc
 static int write_result(const struct discover_options *o, const struct machine *const *machines,
                         size_t n, const struct match *match, struct text *ret, struct error *err)
 {
-    struct report_style style = {0};
+    struct terminal_style style = {0};
     char controller[INET_ADDRSTRLEN];
     int r;
 
     if (!o->output)
-        style = output_style();
+        style = terminal_style(STDOUT_FILENO);
     if (o->host) {
         r = inventory_write_host(machines, n, o->host, ret);
         return r == -ENOENT ? error_set(err, r, "no host is called '%s'", o->host) : r;
@@ -204,7 +206,7 @@ static void tell_match(const struct discover_options *o, const struct match *mat
 
     if (o->quiet || !(o->inventory || o->host) || match_ok(match, o->strict))
         return;
-    if (report_match_text(match, o->strict, &(struct report_style){0}, &t) == 0)
+    if (report_match_text(match, o->strict, &(struct terminal_style){0}, &t) == 0)
         fputs(text_str(&t), stderr);
 }
 
@@ -276,14 +278,23 @@ static int from_file(const struct discover_options *o, const struct problem *pro
 static int from_network(const struct discover_options *o, const struct problem *problem)
 {
     CLEANUP(look_free_p) struct look *look = NULL;
+    CLEANUP(watch_free_p) struct watch *watch = o->watch ? watch_new(o, problem) : NULL;
+    const struct look_options options = {
+        .fleet = o->fleet,
+        .key = o->key,
+        .timeout_ms = o->timeout_ms,
+        .strict = o->strict,
+        .listener = watch ? &watch_listener : NULL,
+        .arg = watch,
+    };
     const struct machine *const *machines;
     struct error err = {0};
     size_t n;
-    int r;
+    int r = o->watch && !watch ? -ENOMEM : look_run(&options, problem, &look, &err);
 
-    r = look_run(o, problem, &look, &err);
+    watch_free(TAKE_PTR(watch)); /* gives the terminal back before anything is said */
     if (r == -EPIPE)
-        end_by_signal(SIGPIPE);
+        process_end_by_signal(SIGPIPE);
     if (r < 0 && !err.code)
         error_sys(&err, r, "cannot look at the network");
     if (r < 0)
@@ -291,7 +302,7 @@ static int from_network(const struct discover_options *o, const struct problem *
     if (look_signal(look)) {
         r = look_signal(look);
         look_free(TAKE_PTR(look));
-        end_by_signal(r);
+        process_end_by_signal(r);
     }
     if (o->verbose && look_unreadable(look) > 0)
         fprintf(stderr, PROGRAM ": records that are no machine's: %zu\n", look_unreadable(look));
@@ -334,7 +345,7 @@ static int help(void)
     options_help(rows, &t);
     text_adds(&t, "\nExit codes: 0 done; 1 the answer is no; 2 bad usage or bad input;\n"
                   "3 it cannot be done here (no Avahi daemon, no permission).\n");
-    return output_write(&t) < 0 ? EXIT_HERE : EXIT_DONE;
+    return terminal_write(&t) < 0 ? EXIT_HERE : EXIT_DONE;
 }
 
 int discover_main(int argc, char **argv)

@@ -26,6 +26,7 @@ struct watch {
     struct roster *roster;
     sd_event_source *timer, *reader;
     bool screen;   /* a terminal to draw on */
+    bool drawn;    /* the cursor is hidden */
     char *trouble; /* the daemon's; NULL: none */
     bool too_many;
     struct text said; /* lines: the match as last printed */
@@ -33,14 +34,14 @@ struct watch {
 
 static void put(struct watch *w, const struct text *t)
 {
-    int r = output_write(t);
+    int r = terminal_write(t);
 
     if (r < 0)
         (void)sd_event_exit(w->loop, r);
 }
 
 /* Appends what the match says now. */
-static void add_match(const struct watch *w, const struct report_style *style, struct text *ret)
+static void add_match(const struct watch *w, const struct terminal_style *style, struct text *ret)
 {
     CLEANUP(match_clear) struct match m = MATCH_INIT;
     size_t n;
@@ -73,8 +74,8 @@ static void draw(struct watch *w)
 {
     CLEANUP_TEXT struct text content = TEXT_INIT;
     CLEANUP_TEXT struct text t = TEXT_INIT;
-    struct report_style style = output_style();
-    size_t n, rows = output_height();
+    struct terminal_style style = terminal_style(STDOUT_FILENO);
+    size_t n, rows = terminal_height(STDOUT_FILENO);
     const struct machine *const *machines = roster_machines(w->roster, &n);
 
     if (style.width == 0)
@@ -99,7 +100,7 @@ static void draw(struct watch *w)
 static void say_match(struct watch *w)
 {
     CLEANUP_TEXT struct text now = TEXT_INIT;
-    const struct report_style style = output_style();
+    const struct terminal_style style = terminal_style(STDOUT_FILENO);
 
     add_match(w, &style, &now);
     if (string_equal(text_str(&now), text_str(&w->said)))
@@ -133,10 +134,11 @@ static void soon(struct watch *w)
     (void)sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
 }
 
-void watch_change(struct watch *w, const struct machine *m, enum roster_change change)
+static void on_change(const struct machine *m, enum roster_change change, void *arg)
 {
+    struct watch *w = arg;
     CLEANUP_TEXT struct text line = TEXT_INIT;
-    const struct report_style style = output_style();
+    const struct terminal_style style = terminal_style(STDOUT_FILENO);
     struct timespec now;
 
     clock_gettime(CLOCK_REALTIME, &now);
@@ -150,8 +152,9 @@ void watch_change(struct watch *w, const struct machine *m, enum roster_change c
     put(w, &line);
 }
 
-void watch_daemon(struct watch *w, bool there, const char *reason)
+static void on_daemon(bool there, const char *reason, void *arg)
 {
+    struct watch *w = arg;
     bool news = !there || w->trouble; /* that it is there at first is none */
 
     free(w->trouble);
@@ -162,8 +165,10 @@ void watch_daemon(struct watch *w, bool there, const char *reason)
         fprintf(stderr, "dcop-discover: Avahi: %s\n", there ? "it is back" : reason);
 }
 
-void watch_too_many(struct watch *w)
+static void on_too_many(void *arg)
 {
+    struct watch *w = arg;
+
     if (w->too_many)
         return;
     w->too_many = true;
@@ -173,8 +178,9 @@ void watch_too_many(struct watch *w)
         fputs("dcop-discover: " DISCOVER_TOO_MANY "\n", stderr);
 }
 
-void watch_resized(struct watch *w)
+static void on_resized(void *arg)
 {
+    struct watch *w = arg;
     CLEANUP_TEXT struct text t = TEXT_INIT;
 
     if (!w->screen)
@@ -195,36 +201,48 @@ static int on_reader_gone(sd_event_source *source, int fd, uint32_t events, void
     return 0;
 }
 
-int watch_new(sd_event *loop, const struct discover_options *options, const struct problem *problem,
-              struct roster *roster, struct watch **ret, struct error *err)
+static int on_begin(sd_event *loop, struct roster *roster, void *arg, struct error *err)
 {
     CLEANUP_TEXT struct text t = TEXT_INIT;
-    struct watch *w = calloc(1, sizeof(*w));
+    struct watch *w = arg;
     int r;
 
-    if (!w)
-        return error_sys(err, -ENOMEM, "cannot watch");
     w->loop = sd_event_ref(loop);
-    w->options = options;
-    w->problem = problem;
     w->roster = roster;
-    w->screen = !options->json && isatty(STDOUT_FILENO);
     r = sd_event_add_time(loop, &w->timer, CLOCK_MONOTONIC, 0, 1000, on_timer, w);
     if (r >= 0)
         r = sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
-    if (r < 0) {
-        watch_free(w);
+    if (r < 0)
         return error_sys(err, r, "cannot watch");
-    }
     /* Regular files cannot be polled, and need not. */
     (void)sd_event_add_io(loop, &w->reader, STDOUT_FILENO, 0, on_reader_gone, w);
     if (w->screen) {
+        w->drawn = true;
         text_adds(&t, "\033[?25l\033[2J");
         put(w, &t);
     }
     soon(w);
-    *ret = w;
     return 0;
+}
+
+const struct look_listener watch_listener = {
+    .begin = on_begin,
+    .change = on_change,
+    .daemon = on_daemon,
+    .too_many = on_too_many,
+    .resized = on_resized,
+};
+
+struct watch *watch_new(const struct discover_options *options, const struct problem *problem)
+{
+    struct watch *w = calloc(1, sizeof(*w));
+
+    if (!w)
+        return NULL;
+    w->options = options;
+    w->problem = problem;
+    w->screen = !options->json && isatty(STDOUT_FILENO);
+    return w;
 }
 
 void watch_free(struct watch *w)
@@ -233,9 +251,9 @@ void watch_free(struct watch *w)
 
     if (!w)
         return;
-    if (w->screen) {
+    if (w->drawn) {
         text_adds(&t, "\033[?25h");
-        (void)output_write(&t);
+        (void)terminal_write(&t);
     }
     sd_event_source_disable_unref(w->timer);
     sd_event_source_disable_unref(w->reader);

@@ -2,25 +2,23 @@
  * Watching: the roster kept on the screen, or one line per change where
  * standard output is no terminal.
  *
- * Lives on the loop it is made with.  Prints; a reader that goes away ends the
- * loop with -EPIPE.
+ * Lives on the loop of the look that it follows.  Prints; a reader that goes
+ * away ends the loop with -EPIPE.
  */
 #pragma once
 
-#include <systemd/sd-event.h>
-
 #include "discover.h"
+#include "discovery/network/look.h"
 #include "discovery/problem/problem.h"
-#include "discovery/roster/roster.h"
 
 struct watch;
 
-/* Borrows all it is given.  `problem` may be NULL. */
-int watch_new(sd_event *loop, const struct discover_options *options, const struct problem *problem,
-              struct roster *roster, struct watch **ret, struct error *err);
-void watch_free(struct watch *w); /* gives the terminal back */
+/* Borrows all it is given.  `problem` may be NULL.  NULL without memory. */
+struct watch *watch_new(const struct discover_options *options, const struct problem *problem);
 
-void watch_change(struct watch *w, const struct machine *m, enum roster_change change);
-void watch_daemon(struct watch *w, bool there, const char *reason);
-void watch_too_many(struct watch *w); /* told once, however often it is called */
-void watch_resized(struct watch *w);
+/* Gives the terminal back.  Before look_free. */
+void watch_free(struct watch *w);
+DEFINE_CLEANUP(struct watch *, watch_free);
+
+/* For look_options; its `arg` is the struct watch. */
+extern const struct look_listener watch_listener;

@@ -8,7 +8,6 @@
 #include <time.h>
 
 #include "discovery.h"
-#include "discovery/cli/watch.h"
 #include "discovery/match/match.h"
 
 /* How long nothing new may come before a look is over. */
@@ -19,11 +18,10 @@ enum {
 };
 
 struct look {
-    const struct discover_options *options;
+    const struct look_options *options;
     const struct problem *problem;
     sd_event *loop;
     struct discovery *discovery;
-    struct watch *watch; /* NULL: a look that ends by itself */
     sd_event_source *check, *signals[4];
     uint64_t deadline; /* ms; UINT64_MAX: none */
     bool was_there;    /* a daemon, at any time */
@@ -152,9 +150,9 @@ static void on_progress(void *arg)
     struct discovery_status s;
 
     discovery_status(l->discovery, &s);
-    if (l->watch) {
+    if (l->options->listener) {
         if (s.too_many)
-            watch_too_many(l->watch);
+            l->options->listener->too_many(l->options->arg);
         return;
     }
     check_at(l, s.news + quiet_ms(l, &s));
@@ -164,8 +162,8 @@ static void on_change(const struct machine *m, enum roster_change change, void *
 {
     struct look *l = arg;
 
-    if (l->watch)
-        watch_change(l->watch, m, change);
+    if (l->options->listener)
+        l->options->listener->change(m, change, l->options->arg);
 }
 
 static void on_daemon(bool there, const char *reason, void *arg)
@@ -174,13 +172,13 @@ static void on_daemon(bool there, const char *reason, void *arg)
     bool first = !l->was_there;
 
     l->was_there = l->was_there || there;
-    if (!there && first && l->options->key && !l->watch)
+    if (!there && first && l->options->key && !l->options->listener)
         return; /* signed records are heard without it: until time is up */
     if (!there && first)
         (void)sd_event_exit(l->loop, strstr(reason, "not answer") ? silent_daemon(l->err)
                                                                   : no_daemon(l->err, reason));
-    else if (l->watch)
-        watch_daemon(l->watch, there, reason);
+    else if (l->options->listener)
+        l->options->listener->daemon(there, reason, l->options->arg);
 }
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
@@ -189,8 +187,8 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 
     (void)source;
     if (info->ssi_signo == SIGWINCH) {
-        if (l->watch)
-            watch_resized(l->watch);
+        if (l->options->listener)
+            l->options->listener->resized(l->options->arg);
         return 0;
     }
     l->signal = (int)info->ssi_signo;
@@ -215,11 +213,11 @@ static int take_signals(struct look *l)
 
 static int setup(struct look *l)
 {
-    const struct discover_options *o = l->options;
+    const struct look_options *o = l->options;
     const struct discovery_options d = {
         .fleet = o->fleet,
         .key = o->key,
-        .keep = o->watch,
+        .keep = o->listener != NULL,
         .change = on_change,
         .daemon = on_daemon,
         .progress = on_progress,
@@ -234,20 +232,20 @@ static int setup(struct look *l)
         r = sd_event_add_time(l->loop, &l->check, CLOCK_MONOTONIC, 0, 1000, on_check, l);
     if (r < 0)
         return error_sys(l->err, r, "cannot look at the network");
-    l->deadline = o->watch ? UINT64_MAX / 1000 : now_ms(l) + o->timeout_ms;
+    l->deadline = o->listener ? UINT64_MAX / 1000 : now_ms(l) + o->timeout_ms;
     r = discovery_new(l->loop, &d, &l->discovery, l->err);
     if (r < 0)
         return r;
-    if (o->watch) {
+    if (o->listener) {
         (void)sd_event_source_set_enabled(l->check, SD_EVENT_OFF);
-        return watch_new(l->loop, o, l->problem, discovery_roster(l->discovery), &l->watch, l->err);
+        return o->listener->begin(l->loop, discovery_roster(l->discovery), o->arg, l->err);
     }
     check_at(l, l->deadline);
     return 0;
 }
 
-int look_run(const struct discover_options *options, const struct problem *problem,
-             struct look **ret, struct error *err)
+int look_run(const struct look_options *options, const struct problem *problem, struct look **ret,
+             struct error *err)
 {
     struct look *l = calloc(1, sizeof(*l));
     int r;
@@ -261,16 +259,13 @@ int look_run(const struct discover_options *options, const struct problem *probl
     r = setup(l);
     if (r < 0)
         return r;
-    r = sd_event_loop(l->loop);
-    watch_free(TAKE_PTR(l->watch)); /* gives the terminal back before anything is said */
-    return r;
+    return sd_event_loop(l->loop);
 }
 
 void look_free(struct look *l)
 {
     if (!l)
         return;
-    watch_free(l->watch);
     discovery_free(l->discovery);
     sd_event_source_disable_unref(l->check);
     for (size_t i = 0; i < ARRAY_SIZE(l->signals); i++)

@@ -1,15 +1,36 @@
 /*
- * A look at the network: discovery run until what was asked is known, or, to
- * watch, until a signal.  Blocks in an sd-event loop of its own; one at a time
- * in a process (it takes SIGINT, SIGTERM, SIGHUP and, to watch, SIGWINCH).
+ * A look at the network: discovery run until the question is answered or, with
+ * a listener, until a signal.  Blocks in an sd-event loop of its own; one at a
+ * time in a process (it takes SIGINT, SIGTERM, SIGHUP and SIGWINCH).
  */
 #pragma once
 
 #include <stdbool.h>
+#include <systemd/sd-event.h>
 
-#include "discovery/cli/discover.h"
+#include "discovery/base/key.h"
 #include "discovery/problem/problem.h"
 #include "discovery/roster/roster.h"
+
+/* Follows the look while it runs; each call is made from its loop. */
+struct look_listener {
+    /* Once, before the others; both live until look_free.  What is negative ends the look. */
+    int (*begin)(sd_event *loop, struct roster *roster, void *arg, struct error *err);
+    void (*change)(const struct machine *m, enum roster_change change, void *arg);
+    void (*daemon)(bool there, const char *reason, void *arg);
+    void (*too_many)(void *arg); /* at each news, once more came than fits */
+    void (*resized)(void *arg);  /* the terminal */
+};
+
+/* Strings and what is pointed to are borrowed for the look's life. */
+struct look_options {
+    const char *fleet;                    /* NULL: all */
+    const struct key *key;                /* the fleet's; NULL: there is none */
+    unsigned timeout_ms;                  /* without a listener */
+    bool strict;                          /* as for match_ok */
+    const struct look_listener *listener; /* NULL: the look ends by itself */
+    void *arg;                            /* the listener's */
+};
 
 struct look;
 
@@ -17,8 +38,8 @@ struct look;
  * 0 and a look that is over, whose roster holds what was seen; or with words:
  * -ENOTCONN when there is no daemon, -ETIMEDOUT when it does not answer, else
  * what the system says.  `ret` is set whenever it could be made. */
-int look_run(const struct discover_options *options, const struct problem *problem,
-             struct look **ret, struct error *err);
+int look_run(const struct look_options *options, const struct problem *problem, struct look **ret,
+             struct error *err);
 void look_free(struct look *l);
 DEFINE_CLEANUP(struct look *, look_free);
 

@@ -1,4 +1,5 @@
 /* A match as text for people: the answer, then what to do about it. */
+#include "discovery/base/terminal.h"
 #include "roster-text.h"
 
 #include <errno.h>
@@ -162,7 +163,7 @@ static void add_unverified(const struct match *m, struct paragraph *p, struct te
                        "dcop-deploy enroll ADDRESS.\n");
 }
 
-int report_match_text(const struct match *m, bool strict, const struct report_style *style,
+int report_match_text(const struct match *m, bool strict, const struct terminal_style *style,
                       struct text *ret)
 {
     CLEANUP_TEXT struct text item = TEXT_INIT;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "discovery/base/table.h"
+#include "discovery/base/terminal.h"
 
 static int compare_strings(const void *a, const void *b)
 {
@@ -161,7 +162,7 @@ static bool several_fleets(const struct machine *const *machines, size_t n)
 }
 
 int report_roster_text(const struct machine *const *machines, size_t n,
-                       const struct report_style *style, struct text *ret)
+                       const struct terminal_style *style, struct text *ret)
 {
     CLEANUP(table_clear) struct table t;
     CLEANUP_STRINGS struct strings labels = {0};
@@ -204,7 +205,7 @@ void report_add_name(struct text *t, const char *name)
 }
 
 int report_change_text(const struct machine *m, enum roster_change change,
-                       const struct report_style *style, struct text *ret)
+                       const struct terminal_style *style, struct text *ret)
 {
     CLEANUP_TEXT struct text line = TEXT_INIT, problem = TEXT_INIT;
     const char *state = advert_state_name(m->advert.state);

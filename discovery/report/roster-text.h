@@ -15,14 +15,10 @@
 #include <stddef.h>
 
 #include "discovery/base/error.h"
+#include "discovery/base/terminal.h"
 #include "discovery/base/text.h"
 #include "discovery/match/match.h"
 #include "discovery/roster/roster.h"
-
-struct report_style {
-    size_t width; /* columns of the terminal; 0: no limit */
-    bool color;
-};
 
 /* {"version": 1, "machines": […]}, a machine a line. */
 int report_roster_json(const struct machine *const *machines, size_t n, struct text *ret);
@@ -30,19 +26,19 @@ int report_roster_json(const struct machine *const *machines, size_t n, struct t
 /* A table, a line a machine and agent name; "No machines." when there are
  * none. */
 int report_roster_text(const struct machine *const *machines, size_t n,
-                       const struct report_style *style, struct text *ret);
+                       const struct terminal_style *style, struct text *ret);
 
 /* One change, one line: {"version": 1, "event": "appeared", "time": "…",
  * "machine": {…}}, or words.  `when` is of CLOCK_REALTIME. */
 int report_change_json(const struct machine *m, enum roster_change change,
                        const struct timespec *when, struct text *ret);
 int report_change_text(const struct machine *m, enum roster_change change,
-                       const struct report_style *style, struct text *ret);
+                       const struct terminal_style *style, struct text *ret);
 
 /* The match after match_explain; `strict` as for match_ok.  The text starts
  * with one sentence that is the answer. */
 int report_match_json(const struct match *m, bool strict, struct text *ret);
-int report_match_text(const struct match *m, bool strict, const struct report_style *style,
+int report_match_text(const struct match *m, bool strict, const struct terminal_style *style,
                       struct text *ret);
 
 /* For sentences of others: a machine's label; a name, in quotes where a reader

@@ -17,12 +17,12 @@
  */
 #pragma once
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
 #include "discovery/advert/advert.h"
+#include "discovery/base/address.h"
 
 /* Where an advert came from: the key under which Avahi reports it (all of it:
  * NEW and REMOVE come once per interface and protocol). */
@@ -33,24 +33,7 @@ struct sighting_key {
     const char *domain; /* e.g. "local" */
 };
 
-/* An IPv4 or IPv6 address; a link-local one carries its interface. */
-struct address {
-    int family;         /* AF_INET, AF_INET6 */
-    uint8_t bytes[16];  /* network order; 4 used for IPv4 */
-    unsigned interface; /* index, 0 unless link-local */
-};
-
-enum { ADDRESS_TEXT_MAX = 64, SSH_PORT = 22 };
-/* "192.0.2.1", "2001:db8::1", "fe80::1%eth0". */
-void address_format(const struct address *a, char ret[static ADDRESS_TEXT_MAX]);
-int address_parse(const char *text, struct address *ret); /* -EINVAL */
-bool address_equal(const struct address *a, const struct address *b);
-
-/* To and from the system's form; the port is in host order.  The first returns
- * the size; the second -EAFNOSUPPORT for what is neither IPv4 nor IPv6. */
-struct sockaddr_storage;
-socklen_t address_to_sockaddr(const struct address *a, uint16_t port, struct sockaddr_storage *ret);
-int address_from_sockaddr(const struct sockaddr_storage *from, struct address *ret);
+enum { SSH_PORT = 22 };
 
 /* One resolved record.  Borrowed for the duration of a call. */
 struct sighting {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "deployer/base/content.h"
+#include "deployer/bundle/lay-out-wheel.h"
 #include "discovery/base/cleanup.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

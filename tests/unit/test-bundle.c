@@ -14,6 +14,7 @@
 
 #include "deployer/base/content.h"
 #include "deployer/base/folder.h"
+#include "deployer/bundle/lay-out-wheel.h"
 #include "discovery/base/file.h"
 
 static char folder[64];
@@ -181,16 +182,16 @@ static void test_wheels_that_are_refused(void **state)
 static void test_bounds(void **state)
 {
     CLEANUP(content_clear) struct content c = {0};
-    char *big = calloc(1, BUNDLE_FILE_MAX + 1);
+    char *big = calloc(1, CONTENT_FILE_MAX + 1);
     int r = 0;
 
     (void)state;
     assert_non_null(big);
-    assert_int_equal(content_add(&c, "a", 0644, big, BUNDLE_FILE_MAX + 1, NULL), -EFBIG);
+    assert_int_equal(content_add(&c, "a", 0644, big, CONTENT_FILE_MAX + 1, NULL), -EFBIG);
     for (int i = 0; i < 5 && r == 0; i++)
-        r = content_add(&c, i % 2 ? "a" : "b", 0644, big, BUNDLE_FILE_MAX, NULL);
+        r = content_add(&c, i % 2 ? "a" : "b", 0644, big, CONTENT_FILE_MAX, NULL);
     assert_int_equal(r, -EFBIG);
-    assert_int_equal(c.count, BUNDLE_CONTENT_MAX / BUNDLE_FILE_MAX);
+    assert_int_equal(c.count, CONTENT_MAX / CONTENT_FILE_MAX);
     free(big);
 }
 

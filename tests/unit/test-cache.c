@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "deployer/base/folder.h"
+#include "deployer/base/url.h"
 #include "deployer/cache/acng.h"
 #include "deployer/cache/caches.h"
 #include "deployer/cache/devpi.h"
@@ -409,18 +410,18 @@ static void a_services_port_is_read_from_its_settings(void **state)
 static void what_is_named_comes_first(void **state)
 {
     struct fixture *f = *state;
-    struct deploy_options o = {.apt_proxy = "http://named:1",
-                               .inventory_apt_proxy = (char *)(uintptr_t) "http://192.0.2.1:3142",
-                               .inventory_pip_index =
-                                   (char *)(uintptr_t) "http://192.0.2.1:3141/root/pypi/+simple/"};
+    struct cache_choice o = {.apt_proxy = (char *)(uintptr_t) "http://named:1",
+                             .inventory_apt_proxy = (char *)(uintptr_t) "http://192.0.2.1:3142",
+                             .inventory_pip_index =
+                                 (char *)(uintptr_t) "http://192.0.2.1:3141/root/pypi/+simple/"};
     CLEANUP(caches_clear) struct caches c = {0}, here = {0};
 
     assert_int_equal(caches_find(&o, &f->paths, &c, NULL), 0);
     assert_string_equal(c.apt_proxy, "http://named:1");
     assert_string_equal(c.pip_index, "http://192.0.2.1:3141/root/pypi/+simple/");
     /* This controller's own address, and nobody there. */
-    o = (struct deploy_options){.inventory_apt_proxy = (char *)(uintptr_t) "http://127.0.0.1:1",
-                                .pip_index = "http://named:2/"};
+    o = (struct cache_choice){.inventory_apt_proxy = (char *)(uintptr_t) "http://127.0.0.1:1",
+                              .pip_index = (char *)(uintptr_t) "http://named:2/"};
     assert_int_equal(caches_find(&o, &f->paths, &here, NULL), 0);
     assert_true(!here.apt_proxy || strcmp(here.apt_proxy, "http://127.0.0.1:1") != 0);
 }
@@ -428,15 +429,15 @@ static void what_is_named_comes_first(void **state)
 static void urls_are_plain(void **state)
 {
     (void)state;
-    assert_true(caches_url_valid("http://127.0.0.1:3142"));
-    assert_true(caches_url_valid("https://[fd00::1]:3141/root/pypi/+simple/"));
-    assert_false(caches_url_valid("127.0.0.1:3142"));
-    assert_false(caches_url_valid("ftp://h/"));
-    assert_false(caches_url_valid("http://"));
-    assert_false(caches_url_valid("http:///x"));
-    assert_false(caches_url_valid("http://user:pw@h/"));
-    assert_false(caches_url_valid("http://h/\";Acquire::x"));
-    assert_false(caches_url_valid("http://h/ x"));
+    assert_true(url_valid("http://127.0.0.1:3142"));
+    assert_true(url_valid("https://[fd00::1]:3141/root/pypi/+simple/"));
+    assert_false(url_valid("127.0.0.1:3142"));
+    assert_false(url_valid("ftp://h/"));
+    assert_false(url_valid("http://"));
+    assert_false(url_valid("http:///x"));
+    assert_false(url_valid("http://user:pw@h/"));
+    assert_false(url_valid("http://h/\";Acquire::x"));
+    assert_false(url_valid("http://h/ x"));
 }
 
 int main(void)

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "discovery/base/terminal.h"
 #include "discovery/report/roster-text.h"
 
 #define HOSTKEY "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -158,7 +159,7 @@ static void test_claim_beside_verified(void **state)
     assert_int_equal(match_make(l.pointers, 2, &p, &m), 0);
     assert_int_equal(match_explain(&m, l.pointers, 2), 0);
     assert_true(match_ok(&m, true));
-    assert_int_equal(report_match_text(&m, false, &(struct report_style){0}, &out), 0);
+    assert_int_equal(report_match_text(&m, false, &(struct terminal_style){0}, &out), 0);
     assert_string_equal(text_str(&out), "The one agent is there.\n"
                                         "Not verified, not signed with this fleet's key: evil\n"
                                         "  They take no part.  If they are yours, give them a key: "
@@ -167,7 +168,7 @@ static void test_claim_beside_verified(void **state)
     assert_int_equal(report_match_json(&m, false, &out), 0);
     assert_non_null(strstr(text_str(&out), "\"unverified\": [\n    \"00000000000000a1\"\n  ]"));
     text_reset(&out);
-    assert_int_equal(report_roster_text(l.pointers, 2, &(struct report_style){0}, &out), 0);
+    assert_int_equal(report_roster_text(l.pointers, 2, &(struct terminal_style){0}, &out), 0);
     assert_non_null(strstr(text_str(&out), "not verified (dcop-deploy enroll)"));
 }
 
@@ -178,7 +179,7 @@ static void test_table(void **state)
 
     (void)state;
     read_ok(roster, &l);
-    assert_int_equal(report_roster_text(l.pointers, 3, &(struct report_style){0}, &out), 0);
+    assert_int_equal(report_roster_text(l.pointers, 3, &(struct terminal_style){0}, &out), 0);
     assert_string_equal(
         text_str(&out),
         "AGENT      MACHINE  ADDRESS             FLEET    SYSTEM                  "
@@ -191,12 +192,12 @@ static void test_table(void **state)
         "beacon; last seen 1970-01-01 00:00 UTC\n"
         "-          rpi-2    [2001:db8::2]:2222  default\n");
     text_reset(&out);
-    assert_int_equal(report_roster_text(l.pointers, 3, &(struct report_style){.width = 80}, &out),
+    assert_int_equal(report_roster_text(l.pointers, 3, &(struct terminal_style){.width = 80}, &out),
                      0);
     for (char *line = strtok(out.data, "\n"); line; line = strtok(NULL, "\n"))
         assert_true(text_width(line) <= 80);
     text_reset(&out);
-    assert_int_equal(report_roster_text(NULL, 0, &(struct report_style){0}, &out), 0);
+    assert_int_equal(report_roster_text(NULL, 0, &(struct terminal_style){0}, &out), 0);
     assert_string_equal(text_str(&out), "No machines.\n");
 }
 
@@ -211,7 +212,7 @@ static void test_label_twice(void **state)
         "{\"id\": \"00000000000000a2\", \"host\": \"pi.local\"},"
         "{\"id\": \"00000000000000a3\"}, {\"id\": \"00000000000000a4\", \"host\": \"tv\"}]}",
         &l);
-    assert_int_equal(report_roster_text(l.pointers, 4, &(struct report_style){0}, &out), 0);
+    assert_int_equal(report_roster_text(l.pointers, 4, &(struct terminal_style){0}, &out), 0);
     assert_string_equal(text_str(&out), "AGENT  MACHINE\n"
                                         "-      00000000000000a1\n"
                                         "-      00000000000000a2\n"
@@ -237,7 +238,7 @@ static void test_change(void **state)
         "[], \"fleet\": \"default\", \"beacon\": true, \"verified\": false, \"online\": true}}\n");
     text_reset(&out);
     assert_int_equal(
-        report_change_text(l.pointers[0], ROSTER_CHANGED, &(struct report_style){0}, &out), 0);
+        report_change_text(l.pointers[0], ROSTER_CHANGED, &(struct terminal_style){0}, &out), 0);
     assert_string_equal(text_str(&out),
                         "changed   a1, \"a \\x1b[2J\" on rpi-1 192.0.2.1 running: bad line 3\n");
 }
@@ -275,7 +276,7 @@ static void test_match(void **state)
     fill_problem(&p, 5);
     assert_int_equal(match_make(l.pointers, l.count, &p, &m), 0);
     assert_int_equal(match_explain(&m, l.pointers, l.count), 0);
-    assert_int_equal(report_match_text(&m, false, &(struct report_style){0}, &out), 0);
+    assert_int_equal(report_match_text(&m, false, &(struct terminal_style){0}, &out), 0);
     assert_string_equal(
         text_str(&out),
         "2 of 5 agents are there. 1 of them is on more than one machine.\n"
@@ -355,7 +356,8 @@ static void test_match_yes(void **state)
     read_ok(classroom, &l);
     fill_problem(&p, 2);
     assert_int_equal(match_make(l.pointers, 2, &p, &m), 0);
-    assert_int_equal(report_match_text(&m, false, &(struct report_style){.color = true}, &out), 0);
+    assert_int_equal(report_match_text(&m, false, &(struct terminal_style){.color = true}, &out),
+                     0);
     assert_string_equal(text_str(&out), "\033[32mAll 2 agents are there.\033[0m\n");
 }
 
@@ -368,7 +370,7 @@ static void test_wraps(void **state)
     (void)state;
     fill_problem(&p, 5);
     assert_int_equal(match_make(NULL, 0, &p, &m), 0);
-    assert_int_equal(report_match_text(&m, false, &(struct report_style){.width = 40}, &out), 0);
+    assert_int_equal(report_match_text(&m, false, &(struct terminal_style){.width = 40}, &out), 0);
     assert_string_equal(text_str(&out), "0 of 5 agents are there.\n"
                                         "Missing, no machine has the name: a1,\n"
                                         "  a2, a3, \"a4 b\", a5\n");

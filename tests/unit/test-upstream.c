@@ -12,15 +12,16 @@
 
 static void http_is_led_through_the_connection(void **state)
 {
-    char *ports[] = {(char *)"deb.example:8080"};
-    const struct caches caches = {.apt_proxy = (char *)"http://127.0.0.1:3142",
-                                  .pip_index = (char *)"http://127.0.0.1:3141/root/pypi/+simple/",
-                                  .ports = {.items = ports, .count = 1}};
+    char *names[] = {(char *)"deb.example:8080"};
+    const struct strings ports = {.items = names, .count = 1};
     CLEANUP(upstreams_clear) struct upstreams u = {0};
     CLEANUP_TEXT struct text url = TEXT_INIT;
 
     (void)state;
-    assert_int_equal(upstreams_find(&caches, false, &u, NULL), 0);
+    assert_int_equal(upstreams_find("http://127.0.0.1:3142",
+                                    "http://127.0.0.1:3141/root/pypi/+simple/", &ports, false, &u,
+                                    NULL),
+                     0);
     assert_true(upstreams_forwarded(&u));
     assert_true(u.apt.loopback && u.pip.loopback && !u.pip_host);
     assert_int_equal(u.ports.count, 1);
@@ -31,13 +32,14 @@ static void http_is_led_through_the_connection(void **state)
 
 static void https_is_asked_as_it_is(void **state)
 {
-    const struct caches caches = {.apt_proxy = (char *)"https://apt.example:3142",
-                                  .pip_index = (char *)"https://pip.example/simple/"};
+    const struct strings ports = {0};
     CLEANUP(upstreams_clear) struct upstreams u = {0};
     CLEANUP_TEXT struct text url = TEXT_INIT;
 
     (void)state;
-    assert_int_equal(upstreams_find(&caches, false, &u, NULL), 0);
+    assert_int_equal(upstreams_find("https://apt.example:3142", "https://pip.example/simple/",
+                                    &ports, false, &u, NULL),
+                     0);
     assert_false(upstreams_forwarded(&u));
     assert_null(u.pip_host);
     upstream_add_url(&u.pip, "dcop:x", 4000, NULL, &url);
@@ -51,11 +53,11 @@ static void what_is_no_url_is_told(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-        const struct caches caches = {.apt_proxy = (char *)(uintptr_t)bad[i]};
+        const struct strings ports = {0};
         CLEANUP(upstreams_clear) struct upstreams u = {0};
         struct error err = {0};
 
-        assert_int_equal(upstreams_find(&caches, false, &u, &err), -EINVAL);
+        assert_int_equal(upstreams_find(bad[i], NULL, &ports, false, &u, &err), -EINVAL);
         assert_non_null(strstr(err.text, bad[i]));
     }
 }

@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 
 #include "deployer/base/destination.h"
+#include "discovery/base/address.h"
 #include "discovery/base/file.h"
-#include "discovery/roster/roster.h"
 
 enum { BACKLOG = 128, TOKEN_BYTES = 32 };
 

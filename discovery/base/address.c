@@ -1,12 +1,11 @@
-/* Addresses as text and back; declared in roster.h. */
+#include "address.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-
-#include "roster.h"
 
 static size_t address_size(const struct address *a)
 {

@@ -1,0 +1,22 @@
+/*
+ * The passwords of a run: from the environment, from files, from a person.  One
+ * rule for both programs: sudo's password is the one that is given for sudo; the
+ * one to log in with takes its place only where a person was asked for sudo's
+ * and gave none.
+ */
+#pragma once
+
+#include "deployer/base/secret.h"
+#include "options.h"
+
+/* A value; passwords_clear. */
+struct passwords {
+    struct secret *login;  /* to log in with; NULL: none */
+    struct secret *become; /* sudo's; NULL: none */
+};
+
+void passwords_clear(struct passwords *p);
+
+/* What is asked for counts before a file, a file before the environment.  What
+ * secret_ask, secret_read and secret_take_environment say. */
+int passwords_take(const struct deploy_options *o, struct passwords *ret, struct error *err);

@@ -1,0 +1,28 @@
+/*
+ * Addresses as values and as text.
+ */
+#pragma once
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* An IPv4 or IPv6 address; a link-local one carries its interface. */
+struct address {
+    int family;         /* AF_INET, AF_INET6 */
+    uint8_t bytes[16];  /* network order; 4 used for IPv4 */
+    unsigned interface; /* index, 0 unless link-local */
+};
+
+enum { ADDRESS_TEXT_MAX = 64 };
+
+/* "192.0.2.1", "2001:db8::1", "fe80::1%eth0". */
+void address_format(const struct address *a, char ret[static ADDRESS_TEXT_MAX]);
+int address_parse(const char *text, struct address *ret); /* -EINVAL */
+bool address_equal(const struct address *a, const struct address *b);
+
+/* To and from the system's form; the port is in host order.  The first returns
+ * the size; the second -EAFNOSUPPORT for what is neither IPv4 nor IPv6. */
+struct sockaddr_storage;
+socklen_t address_to_sockaddr(const struct address *a, uint16_t port, struct sockaddr_storage *ret);
+int address_from_sockaddr(const struct sockaddr_storage *from, struct address *ret);
