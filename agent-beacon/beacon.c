@@ -11,6 +11,7 @@
 #include "discovery/advert/sign.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/digest.h"
+#include "discovery/base/file-watch.h"
 #include "discovery/base/options.h"
 #include "gather.h"
 #include "log.h"
@@ -18,7 +19,6 @@
 #include "publisher.h"
 #include "status.h"
 #include "take-key.h"
-#include "watch.h"
 
 /* Exit codes: DESIGN, "Commands". */
 enum { EXIT_BAD_USAGE = 2, EXIT_NOT_HERE = 3, WATCHES_MAX = 16 };
@@ -35,9 +35,9 @@ struct beacon {
     sd_event *loop;
     struct gather gather;
     struct publisher *publisher;
-    struct watch *watches[WATCHES_MAX];
+    struct file_watch *watches[WATCHES_MAX];
     size_t n_watches;
-    struct watch *version_watch;        /* one of them */
+    struct file_watch *version_watch;   /* one of them */
     struct strings told;                /* problems that are in the log */
     uint64_t seq;                       /* of the record on the air */
     uint8_t signed_digest[DIGEST_SIZE]; /* of that record, to see whether it says something new */
@@ -312,7 +312,7 @@ static void on_current(void *userdata)
     struct beacon *b = userdata;
 
     if (b->version_watch)
-        watch_again(b->version_watch);
+        file_watch_again(b->version_watch);
     refresh(b);
 }
 
@@ -340,18 +340,18 @@ static void on_publisher(enum publisher_state state, const char *words, void *us
     b->ready = true;
 }
 
-static struct watch *add_watch(struct beacon *b, const char *root, const char *path,
-                               watch_callback changed)
+static struct file_watch *add_watch(struct beacon *b, const char *root, const char *path,
+                                    file_watch_callback changed)
 {
     CLEANUP_FREE char *full = NULL;
-    struct watch *w = NULL;
+    struct file_watch *w = NULL;
     struct error err;
 
     if (asprintf(&full, "%s%s", root, path) < 0) {
         full = NULL;
         return NULL;
     }
-    if (b->n_watches < WATCHES_MAX && watch_new(b->loop, full, changed, b, &w, &err) < 0)
+    if (b->n_watches < WATCHES_MAX && file_watch_new(b->loop, full, changed, b, &w, &err) < 0)
         log_line(&b->log, LOG_LEVEL_ERROR, "%s; a change needs a restart", err.text);
     if (w)
         b->watches[b->n_watches++] = w;
@@ -399,7 +399,7 @@ static int print_record(struct beacon *b)
 static void beacon_clear(struct beacon *b)
 {
     for (size_t i = 0; i < b->n_watches; i++)
-        watch_free(b->watches[i]);
+        file_watch_free(b->watches[i]);
     publisher_free(b->publisher);
     gather_clear(&b->gather);
     strings_clear(&b->told);

@@ -151,7 +151,7 @@ run_child(const struct server *s, const struct child *c, pid_t parent)
             set_environment(s);
         (void)execv(c->argv[0], (char **)(uintptr_t)c->argv);
     }
-    fprintf(stderr, "cannot start %s: %s\n", c->argv[0], strerror(errno));
+    dprintf(STDERR_FILENO, "cannot start %s: %s\n", c->argv[0], strerror(errno));
     _exit(127);
 }
 
@@ -162,7 +162,7 @@ static void keep_log_short(void)
 
     if (fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > LOG_MAX &&
         ftruncate(STDERR_FILENO, 0) < 0)
-        perror("dcop-deploy: cannot shorten the log");
+        dprintf(STDERR_FILENO, "dcop-deploy: cannot shorten the log: %s\n", strerror(errno));
 }
 
 static void start(struct server *s, struct child *c)
@@ -171,7 +171,7 @@ static void start(struct server *s, struct child *c)
 
     keep_log_short();
     cache_confine_files(&s->user);
-    fprintf(stderr, "dcop-deploy: starting %s\n", c->name);
+    dprintf(STDERR_FILENO, "dcop-deploy: starting %s\n", c->name);
     pid = fork();
     if (pid == 0)
         run_child(s, c, parent);
@@ -189,7 +189,7 @@ static void ended(struct child *c, int status)
 {
     int64_t now = now_ms();
 
-    fprintf(stderr, "dcop-deploy: %s ended (%s %d)\n", c->name,
+    dprintf(STDERR_FILENO, "dcop-deploy: %s ended (%s %d)\n", c->name,
             WIFSIGNALED(status) ? "signal" : "status",
             WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     c->pid = 0;

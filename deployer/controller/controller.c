@@ -72,8 +72,14 @@ void controller_look_soon(struct controller *c)
 
 static int on_look(sd_event_source *source, uint64_t usec, void *arg)
 {
+    struct controller *c = arg;
+
     (void)source, (void)usec;
-    look(arg);
+    if (c->inputs_changed) {
+        c->inputs_changed = false;
+        sources_reread(c);
+    }
+    look(c);
     return 0;
 }
 
@@ -144,7 +150,7 @@ static int on_poll(sd_event_source *source, uint64_t usec, void *arg)
     try_to_record(c);
     sources_addresses(c);
     know_hosts(c);
-    sources_moved(c);
+    sources_watch_again(c);
     if (c->settings.automatic && is_to_repack(c))
         packing_start(c);
     look_clear(c);

@@ -7,8 +7,7 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "private.h"
 
@@ -82,124 +81,69 @@ void sources_reread(struct controller *c)
 
 /* --- when they change --------------------------------------------------------------------- */
 
-/* A folder, by its name and by what had that name when it was found. */
-struct watched {
-    char *folder;
-    sd_event_source *source;
-    dev_t device;
-    ino_t inode;
-};
-
-static int on_inotify(sd_event_source *source, const struct inotify_event *event, void *arg)
+/* Not from here: what is read decides what is watched. */
+static void on_changed(void *arg)
 {
-    (void)source, (void)event;
-    sources_reread(arg);
-    return 0;
+    struct controller *c = arg;
+
+    c->inputs_changed = true;
+    controller_look_soon(c);
 }
 
-static bool is_watched(const struct controller *c, const char *folder)
+static int add_watch(struct controller *c, const char *path, struct error *err)
 {
-    for (size_t i = 0; i < c->n_watched; i++)
-        if (strcmp(c->watched[i].folder, folder) == 0)
-            return true;
-    return false;
-}
-
-static int watch_folder(struct controller *c, const char *folder, uint32_t what)
-{
-    struct watched *grown = reallocarray(c->watched, c->n_watched + 1, sizeof(*grown));
-    struct watched *w;
-    struct stat st;
+    struct file_watch **grown =
+        reallocarray(c->watches, c->n_watches + 1, sizeof(struct file_watch *));
     int r;
 
     if (!grown)
-        return -ENOMEM;
-    c->watched = grown;
-    w = &grown[c->n_watched];
-    *w = (struct watched){0};
-    r = sd_event_add_inotify(c->loop, &w->source, folder, what, on_inotify, c);
-    if (r < 0)
-        return r == -ENOENT ? 0 : r;
-    w->folder = strdup(folder);
-    if (!w->folder || stat(folder, &st) < 0) {
-        r = w->folder ? 0 : -ENOMEM;
-        free(w->folder);
-        sd_event_source_unref(w->source);
-        return r;
-    }
-    w->device = st.st_dev;
-    w->inode = st.st_ino;
-    c->n_watched++;
-    return 0;
+        return error_sys(err, -ENOMEM, "cannot watch %s", path);
+    c->watches = grown;
+    r = file_watch_new(c->loop, path, on_changed, c, &grown[c->n_watches], err);
+    c->n_watches += r == 0;
+    return r;
 }
 
-/* The folder, as a file may be replaced by another of its name. */
-static int watch_folder_of(struct controller *c, const char *file, struct error *err)
+/* The path as given and, where that goes through a symbolic link, where it leads now. */
+static int watch_file(struct controller *c, const char *file, struct error *err)
 {
-    enum { WHAT = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE };
-    char whole[PATH_MAX], folder[PATH_MAX];
-    char *slash;
+    char real[PATH_MAX], here[PATH_MAX] = "";
+    CLEANUP_FREE char *path = NULL;
     int r;
 
-    if (!realpath(file, whole)) {
-        if (strlen(file) >= sizeof(whole))
-            return 0;
-        strcpy(whole, file);
+    if (*file != '/' && !getcwd(here, sizeof(here)))
+        return error_sys(err, -errno, "cannot watch %s", file);
+    if (asprintf(&path, "%s%s%s", here, *file == '/' ? "" : "/", file) < 0) {
+        path = NULL;
+        return error_sys(err, -ENOMEM, "cannot watch %s", file);
     }
-    strcpy(folder, whole);
-    slash = strrchr(folder, '/');
-    if (!slash)
-        strcpy(folder, ".");
-    else
-        slash[slash == folder] = '\0';
-    if (is_watched(c, folder))
-        return 0;
-    r = watch_folder(c, folder, WHAT);
-    return r < 0 ? error_sys(err, r, "cannot watch %s", folder) : 0;
+    r = add_watch(c, path, err);
+    return r == 0 && realpath(path, real) && strcmp(real, path) != 0 ? add_watch(c, real, err) : r;
 }
 
 int sources_watch(struct controller *c, struct error *err)
 {
     const struct strings *files = &c->settings.deploy.problems;
-    int r = c->settings.file ? watch_folder_of(c, c->settings.file, err) : 0;
+    int r;
 
-    for (size_t i = 0; i < files->count && r >= 0; i++)
-        r = watch_folder_of(c, files->items[i], err);
+    sources_unwatch(c);
+    r = c->settings.file ? watch_file(c, c->settings.file, err) : 0;
+    for (size_t i = 0; i < files->count && r == 0; i++)
+        r = watch_file(c, files->items[i], err);
     return r;
-}
-
-static void unwatch(struct watched *w)
-{
-    sd_event_source_disable_unref(w->source);
-    free(w->folder);
 }
 
 void sources_unwatch(struct controller *c)
 {
-    while (c->n_watched > 0)
-        unwatch(&c->watched[--c->n_watched]);
-    free(TAKE_PTR(c->watched));
+    while (c->n_watches > 0)
+        file_watch_free(c->watches[--c->n_watches]);
+    free(TAKE_PTR(c->watches));
 }
 
-void sources_moved(struct controller *c)
+void sources_watch_again(struct controller *c)
 {
-    size_t kept = 0, before = c->n_watched;
-    bool moved;
-
-    for (size_t i = 0; i < before; i++) {
-        struct watched *w = &c->watched[i];
-        struct stat st;
-
-        if (stat(w->folder, &st) == 0 && st.st_dev == w->device && st.st_ino == w->inode)
-            c->watched[kept++] = *w;
-        else
-            unwatch(w);
-    }
-    c->n_watched = kept;
-    moved = kept != before;
-    (void)sources_watch(c, NULL);
-    if (moved || c->n_watched != kept)
-        sources_reread(c);
+    for (size_t i = 0; i < c->n_watches; i++)
+        file_watch_again(c->watches[i]);
 }
 
 /* --- this computer's addresses ---------------------------------------------------------------- */

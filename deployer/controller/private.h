@@ -7,6 +7,7 @@
 #include "deployer/run/run.h"
 #include "deployer/target/assignment.h"
 #include "discovery-thread.h"
+#include "discovery/base/file-watch.h"
 #include "discovery/base/key.h"
 #include "follow.h"
 #include "members.h"
@@ -71,8 +72,9 @@ struct controller {
 
     struct reconcile plan;
     sd_event_source *look, *again, *poll, *latency, *inotify, *signals[3];
-    struct watched *watched; /* folders, see sources.c */
-    size_t n_watched;
+    struct file_watch **watches; /* of the files that were read */
+    size_t n_watches;
+    bool inputs_changed;
     uint64_t latency_due;
 
     struct text inventory; /* as last written */
@@ -127,8 +129,8 @@ void sources_reread(struct controller *c);
 int sources_watch(struct controller *c, struct error *err);
 void sources_unwatch(struct controller *c);
 
-/* Looks whether a folder that is watched, or was not there, is another one now. */
-void sources_moved(struct controller *c);
+/* For what no event tells: a path through a symbolic link, a mount over a folder. */
+void sources_watch_again(struct controller *c);
 void sources_addresses(struct controller *c);
 
 /* outlets.c: the inventory file and the hook. */

@@ -1,4 +1,4 @@
-#include "watch.h"
+#include "file-watch.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -7,7 +7,7 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
-#include "discovery/base/cleanup.h"
+#include "cleanup.h"
 
 /* Of the folder itself: it went away, was replaced, or events were lost. */
 #define FOLDER_GONE (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT | IN_Q_OVERFLOW)
@@ -17,30 +17,30 @@ enum {
     FILE_MASK = FOLDER_MASK | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_DELETE,
 };
 
-struct watch {
+struct file_watch {
     sd_event *loop;
     sd_event_source *source;
     char *path;
     size_t folder; /* length of the part of `path` that is watched; 0: the root */
-    watch_callback changed;
+    file_watch_callback changed;
     void *userdata;
 };
 
 static int on_event(sd_event_source *source, const struct inotify_event *event, void *userdata);
 
 /* End of the component after `from`, which is the index of a slash. */
-static size_t component_end(const struct watch *w, size_t from)
+static size_t component_end(const struct file_watch *w, size_t from)
 {
     return from + 1 + strcspn(w->path + from + 1, "/");
 }
 
-static bool holds_file(const struct watch *w)
+static bool holds_file(const struct file_watch *w)
 {
     return w->path[component_end(w, w->folder)] == '\0';
 }
 
 /* Puts the watch on the first `size` bytes of the path. */
-static int sit(struct watch *w, size_t size)
+static int sit(struct file_watch *w, size_t size)
 {
     sd_event_source *source = NULL;
     CLEANUP_FREE char *folder = size > 0 ? strndup(w->path, size) : strdup("/");
@@ -60,7 +60,7 @@ static int sit(struct watch *w, size_t size)
 
 /* Goes up to the nearest folder there is, then down again as far as folders
  * have come meanwhile. */
-static int settle(struct watch *w)
+static int settle(struct file_watch *w)
 {
     size_t at = (size_t)(strrchr(w->path, '/') - w->path);
     int r;
@@ -90,7 +90,7 @@ static bool came_whole(const char *path)
 
 static int on_event(sd_event_source *source, const struct inotify_event *event, void *userdata)
 {
-    struct watch *w = userdata;
+    struct file_watch *w = userdata;
     size_t start = w->folder + 1, end = component_end(w, w->folder);
 
     (void)source;
@@ -110,10 +110,10 @@ static int on_event(sd_event_source *source, const struct inotify_event *event, 
     return 0;
 }
 
-int watch_new(sd_event *loop, const char *path, watch_callback changed, void *userdata,
-              struct watch **ret, struct error *err)
+int file_watch_new(sd_event *loop, const char *path, file_watch_callback changed, void *userdata,
+                   struct file_watch **ret, struct error *err)
 {
-    struct watch *w;
+    struct file_watch *w;
     int r;
 
     if (path[0] != '/' || strlen(path) >= PATH_MAX)
@@ -128,19 +128,19 @@ int watch_new(sd_event *loop, const char *path, watch_callback changed, void *us
     w->userdata = userdata;
     r = settle(w);
     if (r < 0) {
-        watch_free(w);
+        file_watch_free(w);
         return error_sys(err, r, "cannot watch %s", path);
     }
     *ret = w;
     return 0;
 }
 
-void watch_again(struct watch *w)
+void file_watch_again(struct file_watch *w)
 {
     (void)settle(w);
 }
 
-void watch_free(struct watch *w)
+void file_watch_free(struct file_watch *w)
 {
     if (!w)
         return;

@@ -1,11 +1,11 @@
 /*
- * A watch tells that a file may have changed: written and closed, renamed into
+ * A file watch tells that a file may have changed: written and closed, renamed into
  * place, removed, or its rights changed; not while it is being written.  The
  * file, and any folder of its path, may be missing now and come later.
  *
  * It sits on the folder that holds the file (inotify(7)), or on the nearest
  * one that exists.  One loop, one thread.  The caller reads the file once
- * after watch_new, so that nothing that happened before is missed.
+ * after file_watch_new, so that nothing that happened before is missed.
  *
  * Not seen: a change behind a symbolic link, and a mount over a folder.
  */
@@ -13,17 +13,17 @@
 
 #include <systemd/sd-event.h>
 
-#include "discovery/base/error.h"
+#include "error.h"
 
-struct watch;
+struct file_watch;
 
-typedef void (*watch_callback)(void *userdata);
+typedef void (*file_watch_callback)(void *userdata);
 
 /* `path` is absolute.  -ENOSPC when the system has no more watches to give. */
-int watch_new(sd_event *loop, const char *path, watch_callback changed, void *userdata,
-              struct watch **ret, struct error *err);
-void watch_free(struct watch *w);
+int file_watch_new(sd_event *loop, const char *path, file_watch_callback changed, void *userdata,
+                   struct file_watch **ret, struct error *err);
+void file_watch_free(struct file_watch *w);
 
 /* Looks for the folder anew: for a path through a symbolic link that the
  * caller knows to have changed. */
-void watch_again(struct watch *w);
+void file_watch_again(struct file_watch *w);
