@@ -11,6 +11,7 @@
 
 #include "deployer/base/sha256.h"
 #include "discovery/base/file.h"
+#include "errors.h"
 
 enum { CHUNK = 8, AT_ONCE_MAX = 16, TICK_MS = 200 };
 

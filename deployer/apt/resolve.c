@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "errors.h"
 #include "packages.h"
 
 enum { FILE_SIZE_MAX = 2000 * 1000 * 1000 };

@@ -11,8 +11,7 @@
 #include "deployer/base/folder.h"
 #include "deployer/base/sha256.h"
 #include "discovery/base/file.h"
-
-enum { COMPLAINT_MAX = 400 };
+#include "errors.h"
 
 void apt_root_clear(struct apt_root *root)
 {
@@ -392,24 +391,6 @@ int apt_root_run(const struct apt_root *root, const char *const *argv, unsigned 
     env[0] = config;
     r = process_run(&o, ret, err);
     return r == -ENOENT ? error_set(err, -ENOPKG, "this controller has no %s", argv[0]) : r;
-}
-
-void apt_complaint(const struct process_result *result, struct text *ret)
-{
-    static const char *const heads[] = {"E: ", "W: Failed to fetch ", "W: "};
-    const char *said = text_str(&result->errors), *line = NULL;
-    CLEANUP_FREE char *copy = NULL;
-    size_t n;
-
-    for (size_t i = 0; i < ARRAY_SIZE(heads) && !line; i++) {
-        line = strstr(said, heads[i]);
-        while (line && line != said && line[-1] != '\n')
-            line = strstr(line + 1, heads[i]);
-    }
-    line = line ? line + 3 : said;
-    n = strcspn(line, "\n");
-    copy = strndup(line, n < COMPLAINT_MAX ? n : COMPLAINT_MAX);
-    text_add_printable(ret, copy && *copy ? copy : "it said nothing");
 }
 
 static bool has_lists(const struct apt_root *root)

@@ -54,6 +54,3 @@ int apt_root_run(const struct apt_root *root, const char *const *argv, unsigned 
  * -ENETUNREACH: there is none at all. */
 int apt_root_update(const struct apt_root *root, bool anew, struct strings *warnings,
                     struct error *err);
-
-/* The first line of apt's that says what went wrong, for a person. */
-void apt_complaint(const struct process_result *result, struct text *ret);

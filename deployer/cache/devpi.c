@@ -408,11 +408,3 @@ int devpi_set_upstream(const struct paths *p, struct cache_settings *s, const st
     json_decref(bases);
     return r;
 }
-
-bool devpi_answers(uint16_t port, unsigned timeout_ms)
-{
-    struct cache_request request = {.port = port, .path = "/+api", .timeout_ms = timeout_ms};
-    CLEANUP_TEXT struct text body = TEXT_INIT;
-
-    return cache_http(&request, &body) == 200 && strstr(text_str(&body), "\"apiconfig\"");
-}

@@ -40,6 +40,3 @@ int devpi_upstream(const struct paths *p, struct pip_config *ret, struct error *
  * use then. */
 int devpi_set_upstream(const struct paths *p, struct cache_settings *s, const struct pip_config *c,
                        struct error *err);
-
-/* Does it answer there? */
-bool devpi_answers(uint16_t port, unsigned timeout_ms);

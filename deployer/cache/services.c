@@ -7,7 +7,7 @@
 #include <strings.h>
 
 #include "acng.h"
-#include "devpi.h"
+#include "devpi-client.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/file.h"
 #include "discovery/base/options.h"

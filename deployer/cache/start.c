@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "acng.h"
-#include "devpi.h"
+#include "devpi-client.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/file.h"
 

@@ -10,7 +10,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "deployer/job/attempt.h"
+#include "deployer/job/job.h"
 #include "deployer/progress/progress.h"
 #include "deployer/state/state.h"
 #include "deployer/target/target.h"

@@ -287,7 +287,7 @@ static const char *packages_of(const char *mode, const struct deploy_options *o)
 
 static int name_errand(struct program *p, struct error *err)
 {
-    int r = job_make_nonce(p->errand);
+    int r = nonce_make(p->errand);
 
     if (r < 0)
         return error_sys(err, r, "cannot name the run");
@@ -373,4 +373,14 @@ int program_act(struct program *p, const struct action *action, struct error *er
     if (r == 0)
         warn_of_clones(p, &planned);
     return r < 0 ? r : conclude(p, action, progress, signal);
+}
+
+int program_takes_arguments(const struct program *p, int most, struct error *err)
+{
+    const struct deploy_options *o = &p->options;
+
+    if (o->n_arguments <= most)
+        return 0;
+    return error_set(err, -EINVAL, "'%s' takes no argument such as '%s'; see --help", o->verb,
+                     o->arguments[most]);
 }

@@ -38,7 +38,7 @@ struct program {
     size_t n_secrets;
     struct strings confirmed; /* host keys that a person has said yes to in this run */
     struct pack *pack;        /* what is sent; NULL: nothing */
-    char who[128], errand[STEPWIRE_NONCE_LENGTH + 1];
+    char who[128], errand[NONCE_LENGTH + 1];
 };
 
 /* `p` is {0} but for its options, which it owns from here on. */
@@ -82,3 +82,6 @@ struct action {
 
 /* Does it on all targets at once, shows the progress, prints the recap. */
 int program_act(struct program *p, const struct action *action, struct error *err);
+
+/* -EINVAL when there are more arguments than that. */
+int program_takes_arguments(const struct program *p, int most, struct error *err);

@@ -3,53 +3,14 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "attempt-private.h"
+#include "attempt.h"
 #include "become.h"
 #include "boot.h"
 #include "push.h"
 
 enum { STDERR_KEPT = 2048, NOISE_KEPT = 512 };
 
-static const char *const outcome_names[] = {
-    [JOB_OK] = "ok",
-    [JOB_CHANGED] = "changed",
-    [JOB_WOULD_CHANGE] = "would change",
-    [JOB_FAILED] = "failed",
-    [JOB_REFUSED] = "refused",
-    [JOB_UNREACHABLE] = "unreachable",
-    [JOB_CANCELLED] = "cancelled",
-};
-
-const char *job_outcome_name(enum job_outcome outcome)
-{
-    return outcome_names[outcome];
-}
-
-void job_clear(struct job *job)
-{
-    target_clear(&job->target);
-    known_clear(&job->known);
-    *job = (struct job){0};
-}
-
-void job_tell(struct job_run *run, const struct job_event *event)
-{
-    run->listener(event, run->arg);
-}
-
-_Static_assert((int)GATE_TOKEN_LENGTH == (int)STEPWIRE_NONCE_LENGTH,
-               "both are made by job_make_nonce");
-
-int job_make_nonce(char ret[static STEPWIRE_NONCE_LENGTH + 1])
-{
-    unsigned char bytes[STEPWIRE_NONCE_LENGTH / 2];
-
-    if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
-        return -EIO;
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        (void)snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
-    return 0;
-}
+_Static_assert((int)GATE_TOKEN_LENGTH == (int)NONCE_LENGTH, "both are made by nonce_make");
 
 /* What answered before at another of its addresses is told once the machine
  * itself was found: alone it would be why it was refused. */
@@ -160,6 +121,8 @@ static void on_event(const struct stepwire_event *event, void *arg)
     case STEPWIRE_WANT:
         if (strcmp(event->name, "cache") == 0)
             job_on_want(run);
+        if (run->unfetched)
+            (void)unfetched_takes(run->unfetched, event);
         return;
     case STEPWIRE_CHECK:
     case STEPWIRE_RESULT:
@@ -220,11 +183,6 @@ static int on_output(const void *bytes, size_t size, void *arg, struct error *er
         r = run->problem;
     }
     return r;
-}
-
-const struct secret *job_become_password(const struct job *job)
-{
-    return job->target.become_password ? job->target.become_password : job->common->become_password;
 }
 
 /* sudo asks: for the password, once; again is a refusal of it, and another
@@ -365,7 +323,7 @@ static enum job_outcome run_once(const struct job *job, struct stop_fds stop,
     run.output = (struct lines){.handler = on_output_line, .arg = &run};
     run.errors = (struct lines){.handler = on_error_line, .arg = &run};
     job_tell(&run, &(struct job_event){.kind = JOB_CONNECTING});
-    if (job_make_nonce(run.nonce) < 0)
+    if (nonce_make(run.nonce) < 0)
         (void)error_set(err, -EIO, "the system has no random numbers");
     else {
         stepwire_init(&run.wire, run.nonce, on_event, &run);
@@ -401,16 +359,4 @@ enum job_outcome job_run_part(const struct job *job, struct stop_fds stop, job_l
         outcome = run_once(job, stop, listener, arg, NULL, unfetched, err);
     }
     return outcome;
-}
-
-void job_run(const struct job *job, struct stop_fds stop, job_listener *listener, void *arg)
-{
-    CLEANUP(unfetched_clear) struct unfetched unfetched = {0};
-    struct error err = {0};
-    enum job_outcome outcome =
-        job_run_part(job, stop, listener, arg, job->common->push ? &unfetched : NULL, &err);
-
-    if (outcome == JOB_FAILED && unfetched.step)
-        outcome = job_push(job, stop, listener, arg, &unfetched, &err);
-    listener(&(struct job_event){.kind = JOB_DONE, .outcome = outcome, .text = err.text}, arg);
 }

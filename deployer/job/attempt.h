@@ -1,109 +1,75 @@
 /*
- * A job is one target and what is to be done there; job_run does it, over one
- * SSH session, in the thread that calls it.
+ * An attempt: one SSH session of a job, from the connection to the outcome.  Its
+ * parts are the settings that a machine is told (settings.c), its way to the
+ * caches (caches.c), and the words for a machine that gave up (explain.c).
  *
- * The network is crossed three times: connect and log in; one command, whose
- * hello says whether the machine has the bundle; then the settings (and the
- * bundle, or a delta, if it lacks it) one way and the events the other.  What is sent to a
- * machine is sent after its hello, so never to a shell that is not ours.
+ * All of it belongs to the worker that runs the job.
  */
 #pragma once
 
-#include "deployer/bundle/delta.h"
-#include "deployer/cache/push.h"
-#include "deployer/ssh/auth.h"
-#include "deployer/ssh/session.h"
-#include "deployer/ssh/upstream.h"
-#include "deployer/target/target.h"
-#include "deployer/trust/known-machine.h"
-#include "discovery/base/error.h"
-#include "stepwire.h"
+#include "deployer/base/line-splitter.h"
+#include "deployer/ssh/forward.h"
+#include "job.h"
+#include "unfetched.h"
 
-enum { JOB_FINGERPRINT_MAX = 64 };
-
-/* What all jobs of a run have in common: read by every worker, changed by
- * none, and it outlives them. */
-struct job_common {
-    const char *user;                     /* when the target does not say */
-    struct auth *auth;                    /* what to log in with */
-    const struct secret *become_password; /* sudo's; NULL: none */
-    unsigned timeout_ms;
-    const char *mode;            /* what is to be done there, in the words of steps/run */
-    const struct text *settings; /* more settings of this mode, as job_add_setting writes
-                                    them; NULL: none */
-    bool scan;                   /* its host key and no more: it ends before the login */
-    bool looks;                  /* say what would change, change nothing */
-    bool places_agents;          /* it wants to know where the machine and the orchestrator are */
-    const char *orchestrator;    /* "IP[:PORT]"; NULL: this controller, port 9000 */
-    const char *who;             /* this controller, for the machine's lock */
-    const char *errand;          /* the run, also when it is resumed; NULL: no matter */
-    const char *version_digest;  /* of what the bundle installs; NULL: no pyDCOP */
-    const char *bundle_digest;   /* names the bundle on the machine */
-    const void *bundle;          /* its bytes */
-    size_t bundle_size;
-    const struct upstreams *upstreams;  /* the caches that it may have packages from; NULL: none */
-    bool keep_proxy;                    /* they stay in the machine's settings */
-    const struct bundle_deltas *deltas; /* what makes it out of others; NULL: none */
-    const void *payload;                /* sent behind the bundle, for a mode that takes it; NULL:
-                                           nothing */
-    size_t payload_size;
-    const struct apt_push *push; /* packages that a machine cannot fetch are fetched here and
-                                    pushed (job-push.h); NULL: they are not */
+struct job_run {
+    const struct job *job;
+    struct session *session;
+    job_listener *listener;
+    void *arg;
+    char nonce[NONCE_LENGTH + 1];
+    struct stepwire wire;
+    struct text settings;
+    bool scanned;                 /* the host key is known, which is all that was wanted */
+    bool may_have_password;       /* the machine's pin is one that passwords go by */
+    bool password_sent;           /* to sudo */
+    struct text noise;            /* the start of standard output, until the hello */
+    struct text complaints;       /* the tail of standard error */
+    struct text why;              /* the words of the step that failed */
+    struct text others;           /* what answered at its addresses and was not it */
+    struct lines output, errors;  /* of a command, once it streams */
+    struct gate_rules gate;       /* of the forward to the caches */
+    char token[NONCE_LENGTH + 1]; /* this run's and this machine's; "": not yet */
+    unsigned port;                /* of the machine, which leads to the caches */
+    struct text caches;           /* what it is told of them */
+    struct text left;             /* the steps that a stopped run has left */
+    struct text stop;             /* what tells the machine to stop */
+    bool planned;                 /* it has steps, between which it can stop */
+    bool at_work;                 /* on one of them */
+    bool ended, changed, failed, would_change, stopped;
+    bool whole;                  /* no delta this time */
+    bool delta_sent;             /* and nothing was heard of the bundle's own since */
+    int problem;                 /* negative errno from within a handler */
+    struct unfetched *unfetched; /* filled instead of told; NULL: told */
+    struct error error;
 };
 
-struct job {
-    const struct job_common *common;
-    struct target target;
-    struct known known;
-};
+/* A job without its last event: one attempt, and another with the whole bundle where a
+ * delta did not lead to it.  `unfetched` may be NULL: every failure is told. */
+enum job_outcome job_run_part(const struct job *job, struct stop_fds stop, job_listener *listener,
+                              void *arg, struct unfetched *unfetched, struct error *err);
 
-void job_clear(struct job *job);
+/* Never NULL: borrowed from the job. */
+const char *job_user(const struct job *job);
 
-enum job_event_kind {
-    JOB_CONNECTING,
-    JOB_TRUSTED, /* text: the host key's fingerprint, which was acceptable */
-    JOB_SENDING, /* the machine lacks the bundle, which is on its way */
-    JOB_STEP,    /* step is set */
-    JOB_OUTPUT,  /* text: a line of the command's own output; errors: of its standard error */
-    JOB_DONE,    /* outcome, and in text why, when it is none of the good ones */
-};
+/* What sudo gets, if the machine may have it: the machine's own, or the run's;
+ * NULL: none. */
+const struct secret *job_become_password(const struct job *job);
 
-enum job_outcome {
-    JOB_OK,      /* nothing had to change */
-    JOB_CHANGED, /* done */
-    JOB_WOULD_CHANGE,
-    JOB_FAILED,
-    JOB_REFUSED, /* not the machine that is meant, or not trusted */
-    JOB_UNREACHABLE,
-    JOB_CANCELLED,
-};
-const char *job_outcome_name(enum job_outcome outcome);
+/* To the job's listener. */
+void job_tell(struct job_run *run, const struct job_event *event);
 
-/* Borrowed for the duration of the call, which is made from the worker. */
-struct job_event {
-    enum job_event_kind kind;
-    const struct stepwire_event *step;
-    enum job_outcome outcome;
-    bool errors;
-    const char *text;
-};
+/* The machine has something to fetch: the forward is asked for, once, and
+ * job_on_forwarded tells the machine, which waits for it, what came of it. */
+void job_on_want(struct job_run *run);
 
-typedef void job_listener(const struct job_event *event, void *arg);
+/* `arg` is the struct job_run; port 0: its sshd forwards nothing. */
+void job_on_forwarded(unsigned port, void *arg);
 
-/* Runs the job; the last event is JOB_DONE.  `stop.stop` becoming readable lets
- * the machine finish the step that it is at and ends the job then, or at once
- * where no step is at work; `stop.cancel` ends it soon in any case: what runs
- * on the machine goes on there. */
-void job_run(const struct job *job, struct stop_fds stop, job_listener *listener, void *arg);
+/* The command ended with `status` before the steps could say why: always a
+ * negative errno, with words.  It edits the complaints that were kept. */
+int job_explain_boot(struct job_run *run, int status, struct error *err);
 
-/* 128 random bits in hexadecimal: a run's nonce, its token, its errand.  -EIO: the
- * system has none. */
-int job_make_nonce(char ret[static STEPWIRE_NONCE_LENGTH + 1]);
-
-/* One setting: a line "key value", the value percent-encoded. */
-void job_add_setting(struct text *to, const char *key, const char *value);
-
-/* The settings as they travel, for the machine at `peer`, seen from `local`
- * (NULL: not known).  Public for its test.  -EINVAL with words. */
-int job_settings(const struct job *job, const char *nonce, const struct address *peer,
-                 const struct address *local, struct text *ret, struct error *err);
+/* A run on the machine does not end with the connection: adds that to the
+ * words of `code`, when a step is at work. */
+void job_tell_what_goes_on(const struct job_run *run, int code, struct error *err);

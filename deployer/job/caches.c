@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "attempt-private.h"
+#include "attempt.h"
 
 static void add_cache(struct job_run *run, const char *key, const struct upstream *u,
                       const struct address *local)
@@ -53,7 +53,7 @@ void job_on_want(struct job_run *run)
 
     if (run->caches.size > 0 || *run->token)
         return; /* it was told, or will be */
-    if (!all || !upstreams_forwarded(all) || job_make_nonce(run->token) < 0) {
+    if (!all || !upstreams_forwarded(all) || nonce_make(run->token) < 0) {
         job_on_forwarded(0, run);
         return;
     }

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "attempt-private.h"
+#include "attempt.h"
 #include "become.h"
 
 /* The last line that the machine said on standard error, for a person. */

@@ -4,31 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* steps/15-fetch, and what it says when another way may help. */
-static const char fetch_step[] = "fetch", from_nowhere[] = "to be had from nowhere";
-
-void unfetched_clear(struct unfetched *u)
-{
-    free(u->step);
-    text_clear(&u->detail);
-    text_clear(&u->lines);
-    *u = (struct unfetched){0};
-}
-
-bool unfetched_takes(struct unfetched *u, const struct stepwire_event *event)
-{
-    if (event->kind != STEPWIRE_RESULT)
-        return false;
-    if (u->step)
-        return true;
-    if (event->status != STEP_FAILED || strcmp(event->name, fetch_step) != 0 ||
-        !strstr(event->detail, from_nowhere))
-        return false;
-    text_adds(&u->detail, event->detail);
-    text_adds(&u->lines, event->lines);
-    u->step = strdup(event->name);
-    return u->step != NULL;
-}
+#include "attempt.h"
 
 /* --- what the machine says in the parts in between --------------------------------------- */
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "attempt-private.h"
+#include "attempt.h"
 
 enum { ORCHESTRATOR_PORT = 9000 };
 
@@ -127,4 +127,9 @@ int job_settings(const struct job *job, const char *nonce, const struct address 
     text_addf(ret, "end %s\n", nonce);
     r = text_error(ret);
     return r < 0 ? error_sys(err, r, "cannot write the settings") : 0;
+}
+
+const struct secret *job_become_password(const struct job *job)
+{
+    return job->target.become_password ? job->target.become_password : job->common->become_password;
 }

@@ -61,9 +61,9 @@ static bool greet(struct stepwire *w, const char *line)
     if (strncmp(line, prefix, sizeof(prefix) - 1) != 0)
         return false;
     rest = line + sizeof(prefix) - 1;
-    if (strncmp(rest, w->nonce, STEPWIRE_NONCE_LENGTH) != 0)
+    if (strncmp(rest, w->nonce, NONCE_LENGTH) != 0)
         return false;
-    rest += STEPWIRE_NONCE_LENGTH;
+    rest += NONCE_LENGTH;
     if (strncmp(rest, "\twant", 5) == 0 && bundles_valid(rest + 5)) {
         event.wanted = true;
         event.detail = rest + 5 + (rest[5] == '\t');

@@ -20,6 +20,8 @@
  *     diff   STEP TEXT                 lines of what a change would write, in pieces
  *     want   cache                     waits for where the caches are, and says nothing
  *                                      until it is told
+ *     want   packages                  the step at work fails because no source gives its
+ *                                      packages; the controller may bring them
  *     note   TEXT                      what it waits for
  *     alive                            whoever follows the run is there, each
  *                                      PULSE_BEAT_MS (pulse.h)
@@ -36,6 +38,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "deployer/base/nonce.h"
 #include "discovery/base/error.h"
 #include "discovery/base/text.h"
 
@@ -44,7 +47,6 @@ enum {
     STEPWIRE_NOISE_MAX = 64 * 1024, /* before the hello */
     STEPWIRE_NAME_MAX = 40,
     STEPWIRE_STEPS_MAX = 64,
-    STEPWIRE_NONCE_LENGTH = 32, /* hex digits */
     STEPWIRE_BUNDLES_MAX = 3,
     STEPWIRE_BUNDLE_LENGTH = 64, /* hex digits */
 };
@@ -88,7 +90,7 @@ typedef void stepwire_handler(const struct stepwire_event *event, void *arg);
 
 /* A value: stepwire_init, stepwire_clear. */
 struct stepwire {
-    char nonce[STEPWIRE_NONCE_LENGTH + 1];
+    char nonce[NONCE_LENGTH + 1];
     stepwire_handler *handler;
     void *arg;
     struct text line;

@@ -11,7 +11,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "deployer/job/attempt.h"
+#include "deployer/job/job.h"
 #include "discovery/base/cleanup.h"
 
 struct executor;

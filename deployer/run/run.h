@@ -10,7 +10,7 @@
 #include <systemd/sd-event.h>
 
 #include "deployer/bundle/pack.h"
-#include "deployer/job/attempt.h"
+#include "deployer/job/job.h"
 #include "deployer/state/state.h"
 
 enum crew_kind {

@@ -494,6 +494,11 @@ why() {
 	printf '%s' "$1" >"$RUN/why"
 }
 
+# wants WORD: what the controller may bring, when this step fails: packages.
+wants() {
+	printf 'want\t%s\n' "$1" >>"$RUN/events"
+}
+
 # note TEXT: what a person is told while this step waits.
 note() {
 	encode "$1"

@@ -294,7 +294,7 @@ static int run(struct program *p, struct error *err)
         return swap(p, err);
     if (p->options.release)
         return release(p, err);
-    r = verb_takes(p, 0, err);
+    r = program_takes_arguments(p, 0, err);
     return r < 0 ? r : assign_missing(p, err);
 }
 

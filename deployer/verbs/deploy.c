@@ -123,7 +123,7 @@ static int run(struct program *p, struct error *err)
         .unrecorded = o->check,
     };
     const struct bundle_extra extras[] = {{o->ui, "ui/"}, {NULL, NULL}};
-    int answer, r = verb_takes(p, 0, err);
+    int answer, r = program_takes_arguments(p, 0, err);
 
     text_addf(&settings, "deps %s\nui %s\nbrowser %s\n", o->deps ? o->deps : "apt",
               o->ui ? "yes" : "no", o->browser ? "yes" : "no");

@@ -8,7 +8,7 @@ static int run(struct program *p, struct error *err)
         .looks = p->options.check,
         .unrecorded = p->options.check,
     };
-    int r = verb_takes(p, 0, err);
+    int r = program_takes_arguments(p, 0, err);
 
     if (r == 0)
         r = program_find_targets(p, err);

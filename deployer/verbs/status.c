@@ -158,7 +158,7 @@ static int run(struct program *p, struct error *err)
         .listener = facts_hear,
         .arg = &facts,
     };
-    int answer, r = verb_takes(p, 0, err);
+    int answer, r = program_takes_arguments(p, 0, err);
 
     if (r == 0)
         r = program_find_targets(p, err);

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "deployer/cli/facts.h"
-#include "deployer/job/attempt.h"
+#include "deployer/job/job.h"
 #include "discovery/base/terminal.h"
 #include "verbs.h"
 
@@ -181,7 +181,7 @@ static const struct option_row logs_options[] = {
 static int run_logs(struct program *p, struct error *err)
 {
     CLEANUP_TEXT struct text settings = TEXT_INIT;
-    int r = verb_takes(p, 0, err);
+    int r = program_takes_arguments(p, 0, err);
 
     if (r < 0)
         return r;

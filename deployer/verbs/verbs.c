@@ -16,13 +16,3 @@ const struct verb *verb_find(const char *name)
             return verbs[i];
     return NULL;
 }
-
-int verb_takes(const struct program *p, int most, struct error *err)
-{
-    const struct deploy_options *o = &p->options;
-
-    if (o->n_arguments <= most)
-        return 0;
-    return error_set(err, -EINVAL, "'%s' takes no argument such as '%s'; see --help", o->verb,
-                     o->arguments[most]);
-}

@@ -21,9 +21,6 @@ extern const struct verb *const verbs[];
 /* NULL: there is none of that name. */
 const struct verb *verb_find(const char *name);
 
-/* -EINVAL when there are more arguments than that. */
-int verb_takes(const struct program *p, int most, struct error *err);
-
 extern const struct verb verb_deploy;
 extern const struct verb verb_trust, verb_forget, verb_runs, verb_cache;
 extern const struct verb verb_start, verb_stop, verb_restart, verb_rollback, verb_uninstall;

@@ -10,7 +10,7 @@
 
 #include "deployer/cache/result.h"
 #include "deployer/cache/wheels.h"
-#include "deployer/job/push.h"
+#include "deployer/job/unfetched.h"
 
 static void test_words(void **state)
 {
@@ -105,17 +105,20 @@ static bool takes(struct unfetched *u, enum stepwire_kind kind, const char *step
 
 static void test_unfetched(void **state)
 {
-    static const char nowhere[] = "nothing was changed; to be had from nowhere: glpk-utils: x";
+    static const char words[] = "nothing was changed; no source gives glpk-utils: x";
     CLEANUP(unfetched_clear) struct unfetched u = {0};
 
     (void)state;
-    assert_false(takes(&u, STEPWIRE_CHECK, "fetch", STEP_CHANGE, nowhere));
-    assert_false(takes(&u, STEPWIRE_RESULT, "clock", STEP_FAILED, nowhere));
-    assert_false(takes(&u, STEPWIRE_RESULT, "fetch", STEP_CHANGED, nowhere));
-    assert_false(takes(&u, STEPWIRE_RESULT, "fetch", STEP_FAILED, "the disk is full"));
+    /* A failure of which the machine does not say that packages would help. */
+    assert_false(takes(&u, STEPWIRE_CHECK, "fetch", STEP_CHANGE, words));
+    assert_false(takes(&u, STEPWIRE_RESULT, "fetch", STEP_FAILED, words));
+    assert_false(takes(&u, STEPWIRE_WANT, "cache", STEP_OK, ""));
+    assert_false(takes(&u, STEPWIRE_RESULT, "fetch", STEP_FAILED, words));
     assert_null(u.step);
-    assert_true(takes(&u, STEPWIRE_RESULT, "fetch", STEP_FAILED, nowhere));
-    assert_string_equal(text_str(&u.detail), nowhere);
+    assert_false(takes(&u, STEPWIRE_WANT, "packages", STEP_OK, ""));
+    assert_false(takes(&u, STEPWIRE_RESULT, "clock", STEP_CHANGED, words));
+    assert_true(takes(&u, STEPWIRE_RESULT, "fetch", STEP_FAILED, words));
+    assert_string_equal(text_str(&u.detail), words);
     assert_string_equal(text_str(&u.lines), "E: x");
     /* What follows from it. */
     assert_true(takes(&u, STEPWIRE_RESULT, "apt", STEP_SKIPPED, "after fetch"));

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "deployer/job/attempt.h"
+#include "deployer/job/job.h"
 
 static struct job_common common = {
     .mode = "deploy", .places_agents = true, .who = "teacher@desk", .version_digest = "abc"};
