@@ -1,6 +1,7 @@
 /*
  * The model of progress, as its three writers see it: lines and events
- * (progress.c), the drawing (progress-draw.c), the recap (progress-recap.c).
+ * (progress.c), the drawing (draw.c), the recap (recap.c); and what these share
+ * (format.c).
  */
 #pragma once
 
@@ -55,6 +56,9 @@ struct progress {
 enum progress_colour { COLOUR_NONE, COLOUR_RED, COLOUR_GREEN, COLOUR_YELLOW, COLOUR_DIM };
 enum progress_colour outcome_colour(enum machine_outcome outcome);
 void add_coloured(struct text *t, bool colour, enum progress_colour which, const char *string);
+
+/* A printable copy that the caller frees; NULL without memory. */
+char *progress_printable(const char *string);
 
 /* Appends at most `columns` of a printable string; "…" when cut. */
 void add_fit(struct text *t, const char *printable, size_t columns);

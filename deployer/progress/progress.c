@@ -56,20 +56,12 @@ void progress_free(struct progress *p)
     free(p);
 }
 
-static char *printable(const char *string)
-{
-    CLEANUP_TEXT struct text t = TEXT_INIT;
-
-    text_add_printable(&t, string);
-    return text_take(&t);
-}
-
 int progress_add_machine(struct progress *p, const char *label, const char *host, size_t *ret_index)
 {
     struct progress_machine *machines;
-    struct progress_machine m = {.label = printable(label)};
+    struct progress_machine m = {.label = progress_printable(label)};
 
-    m.host = host ? printable(host) : NULL;
+    m.host = host ? progress_printable(host) : NULL;
     machines = reallocarray(p->machines, p->count + 1, sizeof(*machines));
     if (machines)
         p->machines = machines;
@@ -85,95 +77,6 @@ int progress_add_machine(struct progress *p, const char *label, const char *host
 }
 
 /* --- text that all writers need --------------------------------------------- */
-
-void add_spaces(struct text *t, size_t n)
-{
-    while (n-- > 0)
-        text_addc(t, ' ');
-}
-
-void add_fit(struct text *t, const char *string, size_t columns)
-{
-    size_t used = 0, left = strlen(string);
-
-    if (text_width(string) <= columns) {
-        text_adds(t, string);
-        return;
-    }
-    while (left > 0 && columns > 0) {
-        uint32_t c;
-        size_t n = utf8_decode(string, left, &c), w;
-        char one[8] = "";
-
-        n = n ? n : 1;
-        memcpy(one, string, n);
-        w = text_width(one);
-        if (used + w > columns - 1)
-            break;
-        text_add(t, string, n);
-        used += w;
-        string += n;
-        left -= n;
-    }
-    if (columns > 0)
-        text_adds(t, "…");
-}
-
-void add_duration(struct text *t, uint64_t ms)
-{
-    unsigned long long s = ms / 1000;
-
-    if (s < 60)
-        text_addf(t, "%llu.%llu s", s, (unsigned long long)(ms % 1000 / 100));
-    else
-        text_addf(t, "%llu min %02llu s", s / 60, s % 60);
-}
-
-void add_last_lines(struct text *t, const char *prefix, const char *lines)
-{
-    size_t size = lines ? strlen(lines) : 0, shown = 0;
-    const char *start;
-
-    while (size > 0 && lines[size - 1] == '\n')
-        size--;
-    if (size == 0)
-        return;
-    for (start = lines + size; start > lines; start--)
-        if (start[-1] == '\n' && ++shown == PROGRESS_LINES_SHOWN)
-            break;
-    while (start < lines + size) {
-        size_t n = strcspn(start, "\n");
-        CLEANUP_FREE char *line = NULL;
-
-        if (start + n > lines + size)
-            n = (size_t)(lines + size - start);
-        line = strndup(start, n);
-        text_adds(t, prefix);
-        text_add_printable(t, line ? line : "");
-        text_addc(t, '\n');
-        start += n + 1;
-    }
-}
-
-void add_machine(struct text *t, const struct progress_machine *m)
-{
-    text_adds(t, m->label);
-    if (m->host && strcmp(m->host, m->label) != 0)
-        text_addf(t, " %s", m->host);
-}
-
-void add_coloured(struct text *t, bool colour, enum progress_colour which, const char *string)
-{
-    static const char *const codes[] = {
-        [COLOUR_NONE] = "",           [COLOUR_RED] = "\033[31m", [COLOUR_GREEN] = "\033[32m",
-        [COLOUR_YELLOW] = "\033[33m", [COLOUR_DIM] = "\033[2m",
-    };
-    bool really = colour && which != COLOUR_NONE;
-
-    text_adds(t, really ? codes[which] : "");
-    text_adds(t, string);
-    text_adds(t, really ? "\033[0m" : "");
-}
 
 static void flush(struct progress *p)
 {
@@ -340,38 +243,6 @@ static void tell(struct progress *p, const struct progress_machine *m,
     /* Otherwise the recap has them. */
     if (is_bad(e) && p->options.format == PROGRESS_TERMINAL)
         add_last_lines(&p->out, "    ", e->lines);
-}
-
-void json_add(struct json_t *object, const char *key, const char *value)
-{
-    CLEANUP_FREE char *safe = NULL;
-
-    if (!value || !*value)
-        return;
-    if (!utf8_valid(value, strlen(value)))
-        safe = printable(value);
-    (void)json_object_set_new(object, key, json_string(safe ? safe : value));
-}
-
-void json_add_machine(struct json_t *object, const struct progress_machine *m)
-{
-    json_add(object, "machine", m->label);
-    json_add(object, "host", m->host);
-}
-
-/* ASCII only: no bytes of the remote side steer a terminal that shows it. */
-int add_json_line(struct text *t, struct json_t *object)
-{
-    char *line = object
-                     ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6))
-                     : NULL;
-
-    if (!line)
-        return -ENOMEM;
-    text_adds(t, line);
-    text_addc(t, '\n');
-    free(line);
-    return text_error(t);
 }
 
 static void tell_json(struct progress *p, const struct progress_machine *m,

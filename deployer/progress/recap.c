@@ -5,57 +5,6 @@
 
 #include "private.h"
 
-static const char *const outcome_names[] = {
-    [OUTCOME_NONE] = "waiting",
-    [OUTCOME_OK] = "ok",
-    [OUTCOME_CHANGED] = "changed",
-    [OUTCOME_FAILED] = "failed",
-    [OUTCOME_SKIPPED] = "skipped",
-    [OUTCOME_UNREACHABLE] = "unreachable",
-    [OUTCOME_INTERRUPTED] = "interrupted",
-};
-
-const char *outcome_name(enum machine_outcome outcome)
-{
-    return outcome_names[outcome];
-}
-
-enum progress_colour outcome_colour(enum machine_outcome outcome)
-{
-    switch (outcome) {
-    case OUTCOME_OK:
-        return COLOUR_GREEN;
-    case OUTCOME_CHANGED:
-    case OUTCOME_INTERRUPTED:
-        return COLOUR_YELLOW;
-    case OUTCOME_FAILED:
-    case OUTCOME_UNREACHABLE:
-        return COLOUR_RED;
-    case OUTCOME_SKIPPED:
-        return COLOUR_DIM;
-    case OUTCOME_NONE:
-        break;
-    }
-    return COLOUR_NONE;
-}
-
-void progress_count(const struct progress *p, struct progress_counts *ret)
-{
-    struct progress_counts c = {.machines = (unsigned)p->count};
-
-    for (size_t i = 0; i < p->count; i++) {
-        enum machine_outcome o = p->machines[i].outcome;
-
-        c.ok += o == OUTCOME_OK;
-        c.changed += o == OUTCOME_CHANGED;
-        c.failed += o == OUTCOME_FAILED;
-        c.skipped += o == OUTCOME_SKIPPED;
-        c.unreachable += o == OUTCOME_UNREACHABLE;
-        c.interrupted += o == OUTCOME_INTERRUPTED;
-    }
-    *ret = c;
-}
-
 static uint64_t took(const struct progress_machine *m)
 {
     return m->started && m->ended_ms > m->started_ms ? m->ended_ms - m->started_ms : 0;
