@@ -442,3 +442,23 @@ void api_handle(const struct http_request *request, struct answer *ret, void *co
         break; /* http.c's own */
     }
 }
+
+static int add_chunk(const char *bytes, size_t size, void *text)
+{
+    text_add(text, bytes, size);
+    return text_error(text) < 0 ? -1 : 0;
+}
+
+int view_snapshot(struct text *ret, void *controller)
+{
+    struct controller *c = controller;
+    json_t *o;
+    int r;
+
+    look_if_due(c);
+    o = json_pack("{s:i, s:o, s:o, s:o, s:o}", "version", 1, "status", view_status(c), "machines",
+                  view_machines(c), "match", view_match(c), "runs", view_runs(c));
+    r = o ? json_dump_callback(o, add_chunk, ret, JSON_COMPACT) : -1;
+    json_decref(o);
+    return r < 0 ? -1 : 0;
+}

@@ -3,17 +3,6 @@
 
 #include "private.h"
 
-void hear_standing(struct controller *c, struct member *m)
-{
-    struct consent consent = {.given = c->settings.deploy.accept_new};
-    struct error err = {0};
-
-    if (standing_find(c->state, &m->machine, consent, &m->standing, &err) < 0)
-        controller_trouble(&c->state_trouble, err.text);
-    else
-        controller_trouble(&c->state_trouble, NULL);
-}
-
 /* It has by now the names that it was to get. */
 static void see_names(struct member *m)
 {

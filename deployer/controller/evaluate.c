@@ -5,16 +5,6 @@
 
 #include "private.h"
 
-void look_clear(struct controller *c)
-{
-    match_clear(&c->match);
-    c->match = MATCH_INIT;
-    assignments_clear(&c->assignments);
-    state_names_clear(&c->names);
-    c->names = (struct state_names){0};
-    c->look_due = true;
-}
-
 /* --- the match --------------------------------------------------------------------- */
 
 /* What a machine in doubt says takes part in no match: it would be one more
@@ -99,26 +89,6 @@ static void give_names(struct controller *c)
         if (!c->settings.automatic)
             m->pending = "assign";
     }
-}
-
-int look_agents(const struct controller *c, const struct member *m, struct strings *ret)
-{
-    const struct strings *names = &m->machine.advert.agents;
-
-    if (m->assigned.count > 0)
-        return strings_copy(ret, &m->assigned);
-    if (!c->has_problem)
-        return strings_copy(ret, names);
-    for (size_t a = 0; a < names->count; a++)
-        for (size_t i = 0; i < c->match.n_matched; i++) {
-            if (c->match.matched[i].machine != &m->machine ||
-                strcmp(c->match.matched[i].agent, names->items[a]) != 0)
-                continue;
-            if (strings_add(ret, names->items[a]) < 0)
-                return -ENOMEM;
-            break;
-        }
-    return 0;
 }
 
 /* --- the plan ---------------------------------------------------------------------- */

@@ -298,26 +298,6 @@ json_t *view_history(const struct controller *c, const char *id)
     return a;
 }
 
-static int add_chunk(const char *bytes, size_t size, void *text)
-{
-    text_add(text, bytes, size);
-    return text_error(text) < 0 ? -1 : 0;
-}
-
-int view_snapshot(struct text *ret, void *controller)
-{
-    struct controller *c = controller;
-    json_t *o;
-    int r;
-
-    look_if_due(c);
-    o = json_pack("{s:i, s:o, s:o, s:o, s:o}", "version", 1, "status", view_status(c), "machines",
-                  view_machines(c), "match", view_match(c), "runs", view_runs(c));
-    r = o ? json_dump_callback(o, add_chunk, ret, JSON_COMPACT) : -1;
-    json_decref(o);
-    return r < 0 ? -1 : 0;
-}
-
 void view_metrics(const struct controller *c, struct text *ret)
 {
     static const char machines[] = "dcop_machines", work[] = "dcop_machines_work";

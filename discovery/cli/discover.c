@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "discovery/base/file.h"
 #include "discovery/base/options.h"
@@ -140,26 +139,6 @@ static int check_options(struct discover_options *o, struct error *err)
 
 /* ---- results ---- */
 
-/* This computer's address towards the machines; "" when there is no way. */
-static void find_controller(const struct machine *const *machines, size_t n,
-                            char ret[static INET_ADDRSTRLEN])
-{
-    CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9)};
-    socklen_t size = sizeof(to);
-
-    ret[0] = '\0';
-    for (size_t i = 0; i < n && !ret[0]; i++) {
-        if (machines[i]->n_addresses == 0 || machines[i]->addresses[0].family != AF_INET)
-            continue;
-        /* Connecting a datagram socket sends nothing: it asks for the route. */
-        memcpy(&to.sin_addr, machines[i]->addresses[0].bytes, 4);
-        if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0 &&
-            getsockname(fd, (struct sockaddr *)&to, &size) == 0)
-            (void)inet_ntop(AF_INET, &to.sin_addr, ret, INET_ADDRSTRLEN);
-    }
-}
-
 static int deliver(const struct discover_options *o, const struct text *t, struct error *err)
 {
     int r;
@@ -190,7 +169,7 @@ static int write_result(const struct discover_options *o, const struct machine *
         return r == -ENOENT ? error_set(err, r, "no host is called '%s'", o->host) : r;
     }
     if (o->inventory) {
-        find_controller(machines, n, controller);
+        inventory_find_controller(machines, n, controller);
         return inventory_write(machines, n, o->format, *controller ? controller : NULL, ret);
     }
     if (match)

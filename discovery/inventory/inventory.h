@@ -15,6 +15,7 @@
  */
 #pragma once
 
+#include <netinet/in.h>
 #include <stddef.h>
 
 #include "discovery/base/error.h"
@@ -33,6 +34,11 @@ enum inventory_format {
 /* "yaml" … "hosts" ("list" has an option of its own).  -EINVAL with the names
  * that there are. */
 int inventory_format_from_name(const char *name, enum inventory_format *ret, struct error *err);
+
+/* This computer's address towards the machines, as their route has it; "": there is none.
+ * Sends nothing. */
+void inventory_find_controller(const struct machine *const *machines, size_t n,
+                               char ret[static INET_ADDRSTRLEN]);
 
 /* Appends the inventory.  `controller` is this computer's address towards the
  * machines, for controller_proxy_addr; NULL leaves it out.  -ENOMEM. */

@@ -191,19 +191,3 @@ int match_explain(struct match *m, const struct machine *const *machines, size_t
         r = warn_machine(m, machines[i], &words);
     return r;
 }
-
-const char *machine_label(const struct machine *m, char buffer[static MACHINE_LABEL_MAX])
-{
-    size_t n;
-
-    if (!m->host || !*m->host)
-        return *m->advert.id ? m->advert.id : "a machine without a name";
-    n = strlen(m->host);
-    if (n > 6 && strcmp(m->host + n - 6, ".local") == 0)
-        n -= 6;
-    if (n >= MACHINE_LABEL_MAX)
-        return m->host;
-    memcpy(buffer, m->host, n);
-    buffer[n] = '\0';
-    return buffer;
-}

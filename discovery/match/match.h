@@ -79,8 +79,3 @@ int match_explain(struct match *m, const struct machine *const *machines, size_t
 bool match_ok(const struct match *m, bool strict);
 
 void match_clear(struct match *m);
-
-/* How people call the machine: its host without the domain, else its id, else
- * "a machine without a name"; borrowed from `m` or written to `buffer`. */
-enum { MACHINE_LABEL_MAX = 64 };
-const char *machine_label(const struct machine *m, char buffer[static MACHINE_LABEL_MAX]);

@@ -62,6 +62,11 @@ struct machine {
 
 const char *machine_fleet(const struct machine *m); /* the name, or "default" */
 
+/* How people call the machine: its host without the domain, else its id, else
+ * "a machine without a name"; borrowed from `m` or written to `buffer`. */
+enum { MACHINE_LABEL_MAX = 64 };
+const char *machine_label(const struct machine *m, char buffer[static MACHINE_LABEL_MAX]);
+
 enum roster_change {
     ROSTER_APPEARED, /* a new machine, or one back from offline */
     ROSTER_CHANGED,  /* names, state, addresses … of a machine that is there */

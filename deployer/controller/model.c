@@ -1,0 +1,46 @@
+/* What the service knows of its machines. */
+#include <errno.h>
+#include <string.h>
+
+#include "private.h"
+
+void look_clear(struct controller *c)
+{
+    match_clear(&c->match);
+    c->match = MATCH_INIT;
+    assignments_clear(&c->assignments);
+    state_names_clear(&c->names);
+    c->names = (struct state_names){0};
+    c->look_due = true;
+}
+
+int look_agents(const struct controller *c, const struct member *m, struct strings *ret)
+{
+    const struct strings *names = &m->machine.advert.agents;
+
+    if (m->assigned.count > 0)
+        return strings_copy(ret, &m->assigned);
+    if (!c->has_problem)
+        return strings_copy(ret, names);
+    for (size_t a = 0; a < names->count; a++)
+        for (size_t i = 0; i < c->match.n_matched; i++) {
+            if (c->match.matched[i].machine != &m->machine ||
+                strcmp(c->match.matched[i].agent, names->items[a]) != 0)
+                continue;
+            if (strings_add(ret, names->items[a]) < 0)
+                return -ENOMEM;
+            break;
+        }
+    return 0;
+}
+
+void hear_standing(struct controller *c, struct member *m)
+{
+    struct consent consent = {.given = c->settings.deploy.accept_new};
+    struct error err = {0};
+
+    if (standing_find(c->state, &m->machine, consent, &m->standing, &err) < 0)
+        controller_trouble(&c->state_trouble, err.text);
+    else
+        controller_trouble(&c->state_trouble, NULL);
+}
