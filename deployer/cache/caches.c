@@ -34,6 +34,18 @@ static int take(const char *from, char **to)
     return *to ? 0 : -ENOMEM;
 }
 
+int caches_copy(const struct caches *from, struct caches *ret)
+{
+    CLEANUP(caches_clear) struct caches c = {0};
+
+    if (take(from->apt_proxy, &c.apt_proxy) < 0 || take(from->pip_index, &c.pip_index) < 0 ||
+        strings_copy(&c.ports, &from->ports) < 0)
+        return -ENOMEM;
+    *ret = c;
+    c = (struct caches){0};
+    return 0;
+}
+
 /* Is the URL's host an address of this controller?  `ret` is its port. */
 static bool is_here(const char *url, uint16_t *ret)
 {

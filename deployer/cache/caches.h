@@ -25,6 +25,7 @@ struct caches {
 };
 
 void caches_clear(struct caches *c);
+int caches_copy(const struct caches *from, struct caches *ret); /* -ENOMEM */
 
 /* Finds what there is; neither is no error.  What the user named is not asked
  * whether it answers; our own and the system's are.  -ENOMEM. */

@@ -227,20 +227,18 @@ static int pack(const char *base, struct apt_files *files, const char *folder,
 
 /* A cache, if there is one; our own may not know this machine's repositories yet.  Where
  * that cannot be told to it, what it then refuses says more. */
-static int find_way(const struct apt_push *push, const struct apt_system *s, struct caches *caches,
-                    struct apt_way *ret, struct error *err)
+static int find_way(const struct apt_push *push, const struct apt_system *s, struct apt_way *ret,
+                    struct error *err)
 {
-    int r = caches_find(push->choice, push->paths, caches, err);
+    const char *proxy = push->caches->apt_proxy;
 
-    if (r < 0)
-        return r;
-    ret->proxy = caches->apt_proxy;
-    ret->plain = caches->apt_proxy != NULL;
+    ret->proxy = proxy;
+    ret->plain = proxy != NULL;
     ret->stale = push->choice->offline;
-    if (push->choice->offline && !caches->apt_proxy)
+    if (push->choice->offline && !proxy)
         return error_set(err, -ENETUNREACH,
                          "there is no package cache, and --offline forbids to ask the internet");
-    if (!caches->apt_proxy || cache_choice_names_apt(push->choice))
+    if (!proxy || cache_choice_names_apt(push->choice))
         return 0;
     for (size_t i = 0; i < s->sources.count; i++)
         (void)caches_add_repository(push->paths, s->sources.items[i].uri, NULL);
@@ -321,14 +319,13 @@ static bool has_own_cache(const struct apt_push *push)
 int apt_push_make(const struct apt_push *push, const struct apt_system *s, int cancel_fd,
                   struct apt_pushed *ret, struct error *err)
 {
-    CLEANUP(caches_clear) struct caches caches = {0};
     CLEANUP(apt_pushed_clear) struct apt_pushed made = {0};
     struct apt_way way = {.cancel_fd = cancel_fd};
     struct error first = {0};
     int r = -ENETUNREACH;
 
     if (!push->choice->offline || !has_own_cache(push)) {
-        r = find_way(push, s, &caches, &way, &first);
+        r = find_way(push, s, &way, &first);
         if (r == 0)
             r = make(push, s, &way, &made, &first);
     }

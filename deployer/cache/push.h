@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "choice.h"
+#include "caches.h"
 #include "deployer/apt/fetch.h"
 #include "deployer/base/paths.h"
 
@@ -20,11 +20,12 @@ enum {
     APT_PUSH_TARS = 8,                 /* kept, of those not used just now */
 };
 
-/* Borrowed; nothing is looked for before it is needed. */
+/* Borrowed; may be filled until it is needed. */
 struct apt_push {
     const struct cache_choice *choice;
-    const struct paths *paths; /* the state's folder, and packages.sh */
-    const char *list;          /* of packages.sh: "APT" */
+    const struct caches *caches; /* that were found */
+    const struct paths *paths;   /* the state's folder, and packages.sh */
+    const char *list;            /* of packages.sh: "APT" */
 };
 
 /* A value: start with {0}, apt_pushed_clear. */

@@ -6,175 +6,141 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
-#include "deployer/run/executor.h"
+#include "deployer/progress/progress.h"
+#include "deployer/trust/known-machine.h"
+#include "discovery/base/process.h"
+#include "discovery/base/terminal.h"
+#include "program.h"
 
-/* One machine's part. */
-struct member {
-    char *host, *agents;
-    char fingerprint[JOB_FINGERPRINT_MAX]; /* of the host key it has shown */
-    struct target target;                  /* a copy, to learn from */
-    struct known known;                    /* likewise */
-    bool learnt, has_id;                   /* has_id: it has said that it has one */
-    bool stopped;                          /* between two steps, as it was told */
-    bool step_failed;                      /* the progress knows why it failed */
-    char step[STEPWIRE_NAME_MAX + 1];      /* that is at work there */
-    int64_t step_started_ms;
+/* One machine, as the screen has it; its address is its key in the run. */
+struct shown {
+    bool stopped;                     /* between two steps, as it was told */
+    bool step_failed;                 /* the progress knows why it failed */
+    char step[STEPWIRE_NAME_MAX + 1]; /* that is at work there */
 };
 
-struct running {
-    struct deployment *d;
+struct acting {
+    struct program *p;
+    const struct action *action;
     sd_event *loop;
-    struct executor *executor;
-    struct member *members; /* by job */
-    size_t n_members, left;
-    int64_t run;
-    bool looks_only; /* what checks find is all there will be */
+    struct runner *runner;
+    struct progress *progress;
+    struct shown *machines; /* in the order of the targets */
+    size_t count;
+    struct strings keys; /* likewise: what the record calls them */
+    bool looks_only;     /* what checks find is all there will be */
     int signal;
     bool cancelled;
+    struct error *err; /* why the run could not begin */
     sd_event_source *tick, *stop[2], *resize;
 };
 
-static int64_t clock_ms(clockid_t clock)
+static uint64_t now_ms(void)
 {
     struct timespec t;
 
-    (void)clock_gettime(clock, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static uint64_t now_ms(void)
-{
-    return (uint64_t)clock_ms(CLOCK_MONOTONIC);
-}
+/* --- what is shown ------------------------------------------------------------------ */
 
-static void show(struct running *r, size_t index, enum progress_kind kind, const char *detail)
+static void show(struct acting *a, size_t index, enum progress_kind kind, const char *detail)
 {
-    progress_event(r->d->progress,
+    progress_event(a->progress,
                    &(struct progress_event){.machine = index, .kind = kind, .detail = detail},
                    now_ms());
 }
 
-/* A result that cannot be recorded stops no deployment: the machine itself
- * knows what was done, and a repeat looks there. */
-static void record(struct running *r, size_t index, const char *step, const char *status,
-                   const char *detail, const char *output)
-{
-    struct member *m = &r->members[index];
-    char key[TARGET_KEY_MAX];
-    struct error err;
-    struct state_result result = {
-        .machine = (char *)target_key(&m->target, key),
-        .host = m->host,
-        .agent = m->agents,
-        .step = (char *)step,
-        .status = (char *)status,
-        .detail = (char *)detail,
-        .output = (char *)output,
-        .started_ms = m->step_started_ms,
-        .ended_ms = clock_ms(CLOCK_REALTIME),
-    };
-
-    if (!r->d->record.verb)
-        return;
-    if (state_run_result(r->d->state, r->run, &result, &err) < 0)
-        show(r, index, PROGRESS_NOTE, err.text);
-}
-
-/* It has said over SSH that it is the machine that was meant. */
-static void learn(struct running *r, size_t index)
-{
-    struct member *m = &r->members[index];
-    struct error err;
-
-    if (m->learnt || !*m->fingerprint)
-        return;
-    m->learnt = true;
-    if (known_learn(r->d->state, &m->target, &m->known, m->fingerprint, &err) < 0)
-        show(r, index, PROGRESS_NOTE, err.text);
-}
-
-static void hear(struct running *r, size_t index, const char *key, const char *value)
-{
-    if (r->d->listener)
-        r->d->listener(index, key, value, r->d->arg);
-}
-
 #define STOPPING "stopping after %s, which is at work; Ctrl-C again leaves at once"
 
-static void tell_of_step(struct running *r, size_t index, const char *what)
+static void show_step_at_work(struct acting *a, size_t index, const char *format)
 {
     char words[STEPWIRE_NAME_MAX + 100];
 
-    (void)snprintf(words, sizeof(words), what, r->members[index].step);
-    show(r, index, PROGRESS_NOTE, words);
+    (void)snprintf(words, sizeof(words), format, a->machines[index].step);
+    show(a, index, PROGRESS_NOTE, words);
 }
 
-static void on_step(struct running *r, size_t index, const struct stepwire_event *step)
+/* What becomes of the machines that are at a step. */
+static void show_steps_at_work(struct acting *a, const char *format)
 {
-    struct member *m = &r->members[index];
+    for (size_t i = 0; i < a->count; i++)
+        if (*a->machines[i].step)
+            show_step_at_work(a, i, format);
+}
+
+static enum progress_result result_of(enum step_status status)
+{
+    switch (status) {
+    case STEP_OK:
+        return PROGRESS_OK;
+    case STEP_CHANGE:
+        return PROGRESS_CHANGE;
+    case STEP_CHANGED:
+        return PROGRESS_CHANGED;
+    case STEP_FAILED:
+        return PROGRESS_FAILED;
+    case STEP_SKIPPED:
+        break;
+    }
+    return PROGRESS_SKIPPED;
+}
+
+static void on_step(struct acting *a, size_t index, const struct stepwire_event *step)
+{
+    struct shown *m = &a->machines[index];
     struct progress_event event = {
         .machine = index,
         .number = step->number,
         .step = step->name,
         .detail = step->detail,
         .lines = step->lines,
-        .result = (enum progress_result)step->status, /* the same order */
+        .result = result_of(step->status),
     };
 
     switch (step->kind) {
-    case STEPWIRE_FACT:
-        m->has_id = m->has_id || strcmp(step->name, "id") == 0;
-        if (strcmp(step->name, "id") == 0 && string_equal(m->target.id, step->detail))
-            learn(r, index);
-        hear(r, index, step->name, step->detail);
-        return;
     case STEPWIRE_PLAN:
-        /* All facts have come: what has no beacon is known by its host key. */
-        if (!m->target.id && !m->has_id)
-            learn(r, index);
         event.kind = PROGRESS_PLAN;
         break;
     case STEPWIRE_START:
         event.kind = PROGRESS_START;
         (void)snprintf(m->step, sizeof(m->step), "%s", step->name);
-        m->step_started_ms = clock_ms(CLOCK_REALTIME);
         break;
     case STEPWIRE_RESULT:
         event.kind = PROGRESS_RESULT;
         *m->step = '\0';
         m->stopped = m->stopped || (step->status == STEP_SKIPPED && !m->step_failed);
         m->step_failed = m->step_failed || step->status == STEP_FAILED;
-        record(r, index, step->name, step_status_name(step->status), step->detail, step->lines);
-        m->step_started_ms = clock_ms(CLOCK_REALTIME);
         break;
     case STEPWIRE_CHECK:
-        if (!r->looks_only || step->status != STEP_CHANGE)
+        if (!a->looks_only || step->status != STEP_CHANGE)
             return;
         event.kind = PROGRESS_RESULT;
         break;
+    case STEPWIRE_NOTE:
+        event.kind = PROGRESS_NOTE;
+        break;
     case STEPWIRE_BUSY:
     case STEPWIRE_REFUSED: /* told once, as why the job ended */
+    case STEPWIRE_FACT:
+    case STEPWIRE_DIFF:
     case STEPWIRE_HELLO:
     case STEPWIRE_ALIVE:
     case STEPWIRE_WANT:
     case STEPWIRE_END:
     case STEPWIRE_STREAM:
         return;
-    case STEPWIRE_DIFF:
-        hear(r, index, "diff", step->detail);
-        return;
-    case STEPWIRE_NOTE:
-        event.kind = PROGRESS_NOTE;
-        break;
     }
-    progress_event(r->d->progress, &event, now_ms());
+    progress_event(a->progress, &event, now_ms());
     /* It had begun when Ctrl-C was pressed, and the news was on its way. */
-    if (step->kind == STEPWIRE_START && r->signal == SIGINT && !r->cancelled)
-        tell_of_step(r, index, STOPPING);
+    if (step->kind == STEPWIRE_START && a->signal == SIGINT && !a->cancelled)
+        show_step_at_work(a, index, STOPPING);
 }
 
-static void on_done(struct running *r, size_t index, const struct job_event *event)
+static void on_machine_ended(struct acting *a, size_t index, const struct run_event *event)
 {
     static const enum progress_kind ends[] = {
         [JOB_OK] = PROGRESS_DONE,           [JOB_CHANGED] = PROGRESS_DONE,
@@ -182,224 +148,342 @@ static void on_done(struct running *r, size_t index, const struct job_event *eve
         [JOB_REFUSED] = PROGRESS_BROKEN,    [JOB_UNREACHABLE] = PROGRESS_UNREACHABLE,
         [JOB_CANCELLED] = PROGRESS_NOTE,
     };
-    struct member *m = &r->members[index];
+    struct shown *m = &a->machines[index];
 
-    record(r, index, "", job_outcome_name(event->outcome), event->text, NULL);
-    hear(r, index, "outcome", job_outcome_name(event->outcome));
-    if (*event->text)
-        hear(r, index, "why", event->text);
     *m->step = '\0';
     /* What was cut off is "interrupted": progress_finish says so of machines
      * that have not ended. */
     if (event->outcome == JOB_FAILED && m->step_failed)
-        show(r, index, PROGRESS_DONE, NULL);
+        show(a, index, PROGRESS_DONE, NULL);
     else if (event->outcome != JOB_CANCELLED || m->stopped)
-        show(r, index, ends[event->outcome], event->text);
-    if (--r->left == 0)
-        (void)sd_event_exit(r->loop, 0);
+        show(a, index, ends[event->outcome], event->text);
 }
 
-static void on_job_event(size_t index, const struct job_event *event, void *arg)
+static void on_machine_event(struct acting *a, size_t index, const struct run_event *event)
 {
-    struct running *r = arg;
-
     switch (event->kind) {
-    case JOB_CONNECTING:
-        r->members[index].step_started_ms = clock_ms(CLOCK_REALTIME);
-        show(r, index, PROGRESS_CONNECTING, NULL);
+    case RUN_CONNECTING:
+        show(a, index, PROGRESS_CONNECTING, NULL);
         break;
-    case JOB_TRUSTED:
-        (void)snprintf(r->members[index].fingerprint, JOB_FINGERPRINT_MAX, "%s", event->text);
-        hear(r, index, "hostkey", event->text);
-        show(r, index, PROGRESS_CHECKING, NULL);
+    case RUN_TRUSTED:
+        show(a, index, PROGRESS_CHECKING, NULL);
         break;
-    case JOB_SENDING:
-        show(r, index, PROGRESS_SENDING, NULL);
+    case RUN_SENDING:
+        show(a, index, PROGRESS_SENDING, NULL);
         break;
-    case JOB_STEP:
-        on_step(r, index, event->step);
+    case RUN_STEP:
+        on_step(a, index, event->step);
         break;
-    case JOB_OUTPUT:
-        hear(r, index, event->errors ? "stderr" : "stdout", event->text);
+    case RUN_MACHINE_ENDED:
+        on_machine_ended(a, index, event);
         break;
-    case JOB_DONE:
-        on_done(r, index, event);
+    case RUN_UNRECORDED:
+        show(a, index, PROGRESS_NOTE, event->text);
+        break;
+    case RUN_OUTPUT:
+    case RUN_BEGAN:
+    case RUN_NOT_BEGUN:
+    case RUN_ENDED:
         break;
     }
+    if (a->action->listener)
+        a->action->listener(index, event, a->action->arg);
 }
+
+static void on_run_event(const struct run_event *event, void *arg)
+{
+    struct acting *a = arg;
+
+    if (event->kind == RUN_NOT_BEGUN) {
+        (void)error_set(a->err, event->code, "%s", event->text);
+        (void)sd_event_exit(a->loop, event->code);
+    } else if (event->kind == RUN_ENDED)
+        (void)sd_event_exit(a->loop, 0);
+    else if (event->key && a->err->code == 0)
+        on_machine_event(a, (size_t)((const struct shown *)event->key - a->machines), event);
+}
+
+/* --- signals and the clock ------------------------------------------------------------- */
 
 static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 {
-    struct running *r = arg;
+    struct acting *a = arg;
 
-    progress_tick(r->d->progress, now_ms());
+    progress_tick(a->progress, now_ms());
     (void)sd_event_source_set_time(source, usec + PROGRESS_REDRAW_MS * UINT64_C(1000));
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-}
-
-/* What becomes of the machines that are at a step. */
-static void tell_at_work(struct running *r, const char *what)
-{
-    for (size_t i = 0; i < r->n_members; i++)
-        if (*r->members[i].step)
-            tell_of_step(r, i, what);
 }
 
 /* Ctrl-C once: after the step at work.  Twice, and whatever else ends programs
  * (its sender waits for nobody): at once. */
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
 {
-    struct running *r = arg;
-    bool first = r->signal == 0;
+    struct acting *a = arg;
+    bool first = a->signal == 0;
 
     (void)source;
-    r->signal = (int)info->ssi_signo;
-    if (first && r->signal == SIGINT) {
-        tell_at_work(r, STOPPING);
-        executor_stop(r->executor);
+    a->signal = (int)info->ssi_signo;
+    if (first && a->signal == SIGINT) {
+        show_steps_at_work(a, STOPPING);
+        runner_stop(a->runner);
         return 0;
     }
-    if (r->cancelled)
-        return sd_event_exit(r->loop, 0);
-    r->cancelled = true;
-    tell_at_work(r, "left at work on %s, which goes on to its end there");
-    executor_cancel(r->executor);
+    if (a->cancelled)
+        return sd_event_exit(a->loop, 0);
+    a->cancelled = true;
+    show_steps_at_work(a, "left at work on %s, which goes on to its end there");
+    runner_cancel(a->runner);
     return 0;
 }
 
 static int on_resize(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
 {
-    struct running *r = arg;
+    struct acting *a = arg;
     struct winsize size;
 
     (void)source;
     (void)info;
     if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0)
-        progress_resize(r->d->progress, size.ws_col, size.ws_row);
+        progress_resize(a->progress, size.ws_col, size.ws_row);
     return 0;
 }
 
-static int watch(struct running *r)
+static int add_sources(struct acting *a)
 {
-    uint64_t soon = (uint64_t)clock_ms(CLOCK_MONOTONIC) * 1000;
+    const struct deploy_options *o = &a->p->options;
+    bool draws = !o->json && !o->quiet && !a->action->no_recap && isatty(STDERR_FILENO);
     int q;
 
-    q = sd_event_add_signal(r->loop, &r->stop[0], SIGINT | SD_EVENT_SIGNAL_PROCMASK, on_stop, r);
+    q = sd_event_add_signal(a->loop, &a->stop[0], SIGINT | SD_EVENT_SIGNAL_PROCMASK, on_stop, a);
     if (q >= 0)
-        q = sd_event_add_signal(r->loop, &r->stop[1], SIGTERM | SD_EVENT_SIGNAL_PROCMASK, on_stop,
-                                r);
-    if (q >= 0 && r->d->ticking)
-        q = sd_event_add_signal(r->loop, &r->resize, SIGWINCH | SD_EVENT_SIGNAL_PROCMASK, on_resize,
-                                r);
-    if (q >= 0 && r->d->ticking)
-        q = sd_event_add_time(r->loop, &r->tick, CLOCK_MONOTONIC, soon, 0, on_tick, r);
+        q = sd_event_add_signal(a->loop, &a->stop[1], SIGTERM | SD_EVENT_SIGNAL_PROCMASK, on_stop,
+                                a);
+    if (q >= 0 && draws)
+        q = sd_event_add_signal(a->loop, &a->resize, SIGWINCH | SD_EVENT_SIGNAL_PROCMASK, on_resize,
+                                a);
+    if (q >= 0 && draws)
+        q = sd_event_add_time(a->loop, &a->tick, CLOCK_MONOTONIC, now_ms() * 1000, 0, on_tick, a);
     return q;
 }
 
-static char *join_names(const struct strings *names)
-{
-    CLEANUP_TEXT struct text joined = TEXT_INIT;
+/* --- progress ----------------------------------------------------------------------------- */
 
-    for (size_t i = 0; i < names->count; i++)
-        text_addf(&joined, "%s%s", i ? " " : "", names->items[i]);
-    return text_take(&joined);
+static void write_progress(const char *bytes, size_t size, void *arg)
+{
+    FILE *to = arg;
+
+    (void)fwrite(bytes, 1, size, to);
+    (void)fflush(to);
 }
 
-/* Moves a target into a job, with what is known of it, and starts it. */
-static int add(struct running *r, struct target *target, struct error *err)
+static void write_nothing(const char *bytes, size_t size, void *arg)
 {
-    CLEANUP(job_clear) struct job job = {.common = r->d->common};
-    struct member *m = &r->members[r->n_members];
-    size_t index;
-    int q;
+    (void)bytes, (void)size, (void)arg;
+}
 
-    m->host = strdup(target->host ? target->host : "");
-    m->agents = join_names(&target->agents);
-    if (!m->host || !m->agents || target_copy(target, &m->target) < 0)
-        return error_sys(err, -ENOMEM, "cannot plan");
-    q = known_get(r->d->state, target, r->d->consent, &m->known, err);
-    if (q == 0)
-        q = known_get(r->d->state, target, r->d->consent, &job.known, err);
+static int start_progress(struct acting *a, struct error *err)
+{
+    const struct deploy_options *o = &a->p->options;
+    struct winsize size = {0};
+    bool terminal = isatty(STDERR_FILENO) && !o->quiet;
+    struct progress_options options = {
+        .format = o->json    ? PROGRESS_JSON
+                  : terminal ? PROGRESS_TERMINAL
+                             : PROGRESS_PLAIN,
+        .colour = terminal_wants_color(STDERR_FILENO),
+        .quiet = o->quiet,
+        .verbose = o->verbose,
+        .recap_apart = !isatty(STDOUT_FILENO),
+        .write = a->action->no_recap ? write_nothing : write_progress,
+        .arg = o->json ? stdout : stderr,
+    };
+
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0) {
+        options.width = size.ws_col;
+        options.height = size.ws_row;
+    }
+    a->progress = progress_new(&options);
+    return a->progress ? 0 : error_sys(err, -ENOMEM, "cannot show progress");
+}
+
+static int show_target(struct acting *a, const struct target *t)
+{
+    CLEANUP_FREE char *agents = strings_join(&t->agents, " ");
+    char key[TARGET_KEY_MAX];
+    size_t index;
+
+    if (!agents || strings_add(&a->keys, target_key(t, key)) < 0)
+        return -ENOMEM;
+    return progress_add_machine(a->progress,
+                                *agents   ? agents
+                                : t->id   ? t->id
+                                : t->host ? t->host
+                                          : "",
+                                t->host ? t->host : "", &index);
+}
+
+/* --- the run ---------------------------------------------------------------------------------- */
+
+static int begin(struct acting *a, struct run_target *run_targets, struct targets *targets,
+                 struct error *err)
+{
+    struct program *p = a->p;
+    const struct deploy_options *o = &p->options;
+    CLEANUP_STRINGS struct strings wish = {0};
+    struct run_plan plan = {
+        .verb = o->verb,
+        .mode = a->action->mode,
+        .pack = p->pack,
+        .consent = p->consent,
+        .files = p->problem.files,
+        .id = o->resume ? state_wish_get(&p->resumed.run.wish, STATE_WISH_RUN_ID, 0) : NULL,
+        .user = o->user,
+        .orchestrator = o->orchestrator,
+        .packages = a->action->packages,
+        .choice = &o->caches,
+        .caches = p->has_caches ? &p->caches : NULL,
+        .timeout_ms = o->timeout_ms,
+        .scan = a->action->scan,
+        .looks = a->action->looks,
+        .unrecorded = a->action->unrecorded,
+        .targets = run_targets,
+    };
+    int q = resume_wish(o, &wish, err);
+
     if (q < 0)
         return q;
-    job.target = *target;
-    *target = (struct target){0};
-    q = progress_add_machine(r->d->progress,
-                             *m->agents     ? m->agents
-                             : m->target.id ? m->target.id
-                                            : m->host,
-                             m->host, &index);
-    if (q < 0)
-        return error_sys(err, q, "cannot plan");
-    r->n_members++;
-    r->left++;
-    q = executor_add(r->executor, &job, &index);
-    return q < 0 ? error_sys(err, q, "cannot plan") : 0;
-}
+    plan.wish = wish;
+    if (a->action->settings)
+        text_add(&plan.settings, a->action->settings->data, a->action->settings->size);
+    for (; plan.count < targets->count; plan.count++) {
+        struct run_target *t = &run_targets[plan.count];
 
-static void clear(struct running *r)
-{
-    executor_free(r->executor);
-    for (size_t i = 0; i < r->n_members; i++) {
-        free(r->members[i].host);
-        free(r->members[i].agents);
-        target_clear(&r->members[i].target);
-        known_clear(&r->members[i].known);
+        if (show_target(a, &targets->items[plan.count]) < 0)
+            return error_sys(err, -ENOMEM, "cannot plan");
+        t->key = &a->machines[plan.count];
+        t->target = targets->items[plan.count];
+        targets->items[plan.count] = (struct target){0};
     }
-    free(r->members);
-    (void)sd_event_source_disable_unref(r->tick);
-    (void)sd_event_source_disable_unref(r->stop[0]);
-    (void)sd_event_source_disable_unref(r->stop[1]);
-    (void)sd_event_source_disable_unref(r->resize);
+    q = runner_begin(a->runner, &plan, err);
+    text_wipe(&plan.settings);
+    return q;
 }
 
-static enum run_status final_status(const struct running *r)
+static int run(struct acting *a, struct targets *targets, struct error *err)
+{
+    CLEANUP_FREE struct run_target *run_targets = calloc(targets->count + 1, sizeof(*run_targets));
+    struct program *p = a->p;
+    const struct runner_options options = {
+        .forks = p->options.forks,
+        .state = p->state,
+        .paths = &p->paths,
+        .who = p->who,
+        .keys = &p->options.keys,
+        .password = p->passwords.login,
+        .become_password = p->passwords.become,
+        .listener = on_run_event,
+        .arg = a,
+    };
+    int q;
+
+    a->machines = calloc(targets->count + 1, sizeof(*a->machines));
+    a->count = targets->count;
+    if (!run_targets || !a->machines)
+        return error_sys(err, -ENOMEM, "cannot plan");
+    if (sd_event_new(&a->loop) < 0)
+        return error_sys(err, -ENOMEM, "cannot wait for events");
+    q = start_progress(a, err);
+    if (q == 0)
+        q = runner_new(a->loop, &options, &a->runner, err);
+    if (q < 0)
+        return q;
+    if (add_sources(a) < 0)
+        return error_set(err, -EIO, "cannot wait for events");
+    q = begin(a, run_targets, targets, err);
+    for (size_t i = 0; i < a->count; i++)
+        target_clear(&run_targets[i].target);
+    if (q == 0)
+        q = sd_event_loop(a->loop);
+    if (q < 0 && err->code == 0)
+        q = error_set(err, -EIO, "cannot wait for events");
+    progress_finish(a->progress, now_ms());
+    return q;
+}
+
+static void acting_clear(struct acting *a)
+{
+    runner_free(a->runner);
+    progress_free(a->progress);
+    free(a->machines);
+    strings_clear(&a->keys);
+    (void)sd_event_source_disable_unref(a->tick);
+    (void)sd_event_source_disable_unref(a->stop[0]);
+    (void)sd_event_source_disable_unref(a->stop[1]);
+    (void)sd_event_source_disable_unref(a->resize);
+    sd_event_unref(a->loop);
+}
+
+/* --- its end ------------------------------------------------------------------------------------
+ */
+
+/* Cards that were cloned, host key and all, are told of; they work.  What cannot
+ * be compared is no reason to call the run a failure. */
+static void warn_of_clones(const struct acting *a)
+{
+    const struct program *p = a->p;
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+
+    if (p->pack && p->pack->spec && !p->options.quiet &&
+        known_shared_keys(p->state, &a->keys, &words, NULL) == 0 && words.size > 0)
+        fprintf(stderr, "Warning: %s", text_str(&words));
+}
+
+static int conclude(const struct acting *a, struct text *recap)
 {
     struct progress_counts counts;
+    bool bad;
 
-    if (r->signal)
-        return RUN_INTERRUPTED;
-    progress_count(r->d->progress, &counts);
-    return counts.failed || counts.unreachable || counts.skipped ? RUN_FAILED : RUN_DONE;
+    progress_count(a->progress, &counts);
+    bad =
+        a->p->absent || counts.failed || counts.unreachable || counts.skipped || counts.interrupted;
+    if (!a->action->no_recap && progress_recap(a->progress, recap) == 0) {
+        if (bad && !a->signal && !a->action->unrecorded && !a->p->options.json)
+            text_adds(recap, "\ndcop-deploy --resume does what is left.\n");
+        terminal_put(stdout, recap);
+    }
+    if (a->signal)
+        fprintf(stderr, "Interrupted: %u of %u machines %s left.%s\n", counts.interrupted,
+                counts.machines, counts.interrupted == 1 ? "is" : "are",
+                a->action->unrecorded || counts.interrupted == 0
+                    ? ""
+                    : " dcop-deploy --resume does what is left.");
+    return bad ? 1 : 0;
 }
 
-static int run(struct running *r, struct error *err)
+int program_act(struct program *p, struct targets *targets, const struct action *action,
+                struct error *err)
 {
-    struct deployment *d = r->d;
-    int q;
-
-    r->members = calloc(d->targets->count + 1, sizeof(*r->members));
-    if (!r->members)
-        return error_sys(err, -ENOMEM, "cannot plan");
-    q = executor_new(r->loop, d->forks, on_job_event, r, &r->executor, err);
-    if (q < 0)
-        return q;
-    q = watch(r);
-    if (q < 0)
-        return error_sys(err, q, "cannot wait for events");
-    if (d->record.verb)
-        q = state_run_begin(d->state, &d->record, &r->run, err);
-    for (size_t i = 0; i < d->targets->count && q == 0; i++)
-        q = add(r, &d->targets->items[i], err);
-    if (q == 0 && r->left > 0)
-        q = sd_event_loop(r->loop) < 0 ? error_set(err, -EIO, "cannot wait for events") : 0;
-    progress_finish(d->progress, now_ms());
-    if (q == 0 && d->record.verb)
-        q = state_run_end(d->state, r->run, final_status(r), err);
-    return q;
-}
-
-int deployment_run(struct deployment *d, sd_event *loop, int *ret_signal, struct error *err)
-{
-    struct running r = {
-        .d = d,
-        .loop = loop,
-        .looks_only = d->common->looks || strcmp(d->common->mode, "check") == 0 ||
-                      strcmp(d->common->mode, "diff") == 0,
+    struct acting a = {
+        .p = p,
+        .action = action,
+        .err = err,
+        .looks_only = action->looks || strcmp(action->mode, "check") == 0 ||
+                      strcmp(action->mode, "diff") == 0,
     };
-    int q = run(&r, err);
+    CLEANUP_TEXT struct text recap = TEXT_INIT;
+    int signal, q;
 
-    clear(&r);
-    *ret_signal = r.signal;
+    err->code = 0;
+    q = run(&a, targets, err);
+    if (q == 0) {
+        warn_of_clones(&a);
+        q = conclude(&a, &recap);
+    }
+    signal = q < 0 ? 0 : a.signal;
+    acting_clear(&a);
+    if (signal) {
+        program_clear(p);
+        process_end_by_signal(signal);
+    }
     return q;
 }

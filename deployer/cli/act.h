@@ -1,42 +1,33 @@
 /*
- * A deployment carries one plan to many machines at once, records what happens
- * in the state database and shows it meanwhile: the executor's events go to
- * the database and to the progress model, and a machine's host key is pinned
- * once the machine has said over SSH that it has the id that was meant.
- *
- * Runs on the caller's loop and gives it back when all machines have ended.
+ * Acting: one run of dcop-deploy on its targets, shown meanwhile.  The runner does
+ * it; here its events become progress, Ctrl-C stops it, and a verb hears what it
+ * has asked for.
  */
 #pragma once
 
-#include <systemd/sd-event.h>
-
-#include "deployer/job/job.h"
-#include "deployer/progress/progress.h"
-#include "deployer/state/state.h"
+#include "deployer/run/run.h"
 #include "deployer/target/target.h"
 
-/* What a machine says of itself, as it says it: a fact's key and value; at its
- * end "outcome", in the words of job_outcome_name, and "why" when it is none of
- * the good ones.  Lines of a command's output come as "stdout" and "stderr",
- * those of --diff as "diff"; the host
- * key that it showed, once it was acceptable, as "hostkey". */
-typedef void deployment_listener(size_t machine, const char *key, const char *value, void *arg);
+struct program;
 
-struct deployment {
-    struct targets *targets;         /* moved into the jobs */
-    const struct job_common *common; /* shared by all jobs */
-    struct consent consent;          /* what a person has said of new machines */
-    unsigned forks;
-    struct state *state;
-    struct state_run record; /* verb, spec, digest and files, borrowed by the call; verb NULL:
-                                this is not recorded */
-    struct progress *progress;
-    deployment_listener *listener; /* may be NULL; machines are numbered as the targets */
+/* A verb's own ear: `machine` counts the targets. */
+typedef void action_listener(size_t machine, const struct run_event *event, void *arg);
+
+/* What is to be done on the targets, and who hears of it. */
+struct action {
+    const char *mode;            /* for the machine's side: "deploy", "status" … */
+    const struct text *settings; /* more lines for it, see job.h; may be NULL */
+    bool scan;                   /* host keys alone, RUN_TRUSTED of each */
+    bool looks;                  /* changes nothing, says what would change */
+    const char *packages;        /* the list of packages.sh that it installs from; NULL: none */
+    bool unrecorded;             /* it changes nothing: no entry in the history */
+    bool no_recap;               /* the verb itself tells the result */
+    action_listener *listener;
     void *arg;
-    bool ticking; /* the progress is a drawing: it wants its ticks */
 };
 
-/* Runs to the end.  `ret_signal` is the signal that interrupted it, or 0; the
- * machines that it left in the middle are then counted as interrupted.
- * 0, whatever became of the machines; negative when it could not begin. */
-int deployment_run(struct deployment *d, sd_event *loop, int *ret_signal, struct error *err);
+/* Does it on all targets at once, shows the progress, prints the recap.  The targets are
+ * moved into the jobs.  0, or 1 when not all machines ended well; a negative errno with
+ * words when it could not begin.  A signal that interrupted it ends the program. */
+int program_act(struct program *p, struct targets *targets, const struct action *action,
+                struct error *err);

@@ -4,11 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "choose.h"
 #include "deployer/target/fleet.h"
 #include "deployer/target/limit.h"
 #include "discovery/base/process.h"
 #include "discovery/base/terminal.h"
-#include "identify.h"
 #include "program.h"
 
 int program_find_fleet(const struct program *p, const struct problem *problem, struct fleet **ret,
@@ -167,10 +167,8 @@ static void keep_chosen(struct targets *targets, const struct choice *c)
     targets->count = kept;
 }
 
-/* Applies --limit.  `ret_short` is set when an agent was chosen that has no
- * machine (or several). */
-static int limit(const struct strings *limits, struct targets *targets, const struct match *match,
-                 bool *ret_short, struct error *err)
+int choose_limited(const struct strings *limits, struct targets *targets, const struct match *match,
+                   bool *ret_short, struct error *err)
 {
     CLEANUP(selection_clear) struct selection selection = SELECTION_INIT;
     CLEANUP(choice_clear) struct choice choice = {0};
@@ -208,9 +206,7 @@ static bool is_target(const struct program *p, const struct state_target *left)
     return false;
 }
 
-/* Leaves the machines that the last run did not finish.  One that is not there
- * is told, and is no reason to let the others wait: 1 when none is there. */
-static int keep_left(struct program *p)
+int choose_left(struct program *p)
 {
     CLEANUP_TEXT struct text words = TEXT_INIT;
     size_t kept = 0;
@@ -280,73 +276,11 @@ static int choose_by_problem(struct program *p, const struct machine *const *mac
     if (match_ok(&match, false))
         tell_unverified(p, machines, n); /* else the shortfall is told, with them in it */
     if (p->options.resume)
-        return keep_left(p);
+        return choose_left(p);
     falls_short = !match_ok(&match, false);
     if (p->options.limits.count > 0)
-        r = limit(&p->options.limits, &p->targets, &match, &falls_short, err);
+        r = choose_limited(&p->options.limits, &p->targets, &match, &falls_short, err);
     return r == 0 && falls_short ? tell_shortfall(p, &match, err) : r;
-}
-
-/* --- -i -------------------------------------------------------------------------- */
-
-static bool has_agent(const struct targets *targets, const char *agent)
-{
-    for (size_t i = 0; i < targets->count; i++)
-        if (strings_has(&targets->items[i].agents, agent))
-            return true;
-    return false;
-}
-
-/* The inventory's agents against the problem's, told as the match does. */
-static int compare_inventory(struct program *p, bool *ret_short, struct error *err)
-{
-    CLEANUP_TEXT struct text words = TEXT_INIT;
-    const struct strings *wanted = &p->problem.agents;
-
-    for (size_t i = 0; i < wanted->count; i++) {
-        if (has_agent(&p->targets, wanted->items[i]))
-            continue;
-        text_adds(&words, "missing     ");
-        report_add_name(&words, wanted->items[i]);
-        text_adds(&words, ": no host of the inventory has it\n");
-    }
-    for (size_t i = 0; i < p->targets.count; i++) {
-        const struct target *t = &p->targets.items[i];
-
-        for (size_t k = 0; k < t->agents.count; k++) {
-            if (strings_has(wanted, t->agents.items[k]))
-                continue;
-            text_adds(&words, "unexpected  ");
-            report_add_name(&words, t->agents.items[k]);
-            text_adds(&words, " on ");
-            text_add_printable(&words, t->host);
-            text_adds(&words, ": it is not in the problem\n");
-        }
-    }
-    *ret_short = words.size > 0;
-    terminal_put(stderr, &words);
-    return text_error(&words) < 0 ? error_sys(err, -ENOMEM, "cannot compare") : 0;
-}
-
-static int choose_by_inventory(struct program *p, struct error *err)
-{
-    bool falls_short = false, unused;
-    int r =
-        p->options.problems.count > 0 ? problem_read(&p->options.problems, &p->problem, err) : 0;
-
-    if (r == 0)
-        r = identify_inventory(p, err);
-    if (r == 0 && p->options.limits.count > 0)
-        r = limit(&p->options.limits, &p->targets, &MATCH_INIT, &unused, err);
-    if (r == 0 && p->options.problems.count > 0 && p->options.limits.count == 0)
-        r = compare_inventory(p, &falls_short, err);
-    if (r == 0 && falls_short && !p->options.partial) {
-        fprintf(stderr, "Nothing was done; --partial goes on with all the same.\n");
-        return 1;
-    }
-    if (r == 0)
-        r = identify(p, err);
-    return r == 0 && p->options.resume ? keep_left(p) : r;
 }
 
 /* --- all of it ------------------------------------------------------------------- */
@@ -378,6 +312,6 @@ int program_find_targets(struct program *p, struct error *err)
     if (r < 0)
         return error_sys(err, r, "cannot list the machines");
     if (o->resume)
-        return keep_left(p);
-    return limit(&o->limits, &p->targets, &MATCH_INIT, &unused, err);
+        return choose_left(p);
+    return choose_limited(&o->limits, &p->targets, &MATCH_INIT, &unused, err);
 }

@@ -3,7 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
-enum { FACTS_MAX = 256 }; /* of one machine; more are passed over */
+/* Of one machine; more is passed over. */
+enum { FACTS_MAX = 256, DIFF_MAX = 1024 * 1024 };
 
 static char *copy(const char *string, bool *failed)
 {
@@ -11,15 +12,6 @@ static char *copy(const char *string, bool *failed)
 
     *failed = *failed || (string && !copied);
     return copied;
-}
-
-static char *join(const struct strings *names)
-{
-    CLEANUP_TEXT struct text joined = TEXT_INIT;
-
-    for (size_t i = 0; i < names->count; i++)
-        text_addf(&joined, "%s%s", i ? " " : "", names->items[i]);
-    return text_take(&joined);
 }
 
 int facts_init(struct facts *f, const struct targets *targets)
@@ -36,7 +28,7 @@ int facts_init(struct facts *f, const struct targets *targets)
         all.machines[all.count] = (struct machine_facts){
             .id = copy(t->id, &failed),
             .host = copy(t->host, &failed),
-            .agents = join(&t->agents),
+            .agents = strings_join(&t->agents, " "),
         };
         failed = failed || !all.machines[all.count].agents;
     }
@@ -55,6 +47,9 @@ void facts_clear(struct facts *f)
         free(m->id);
         free(m->host);
         free(m->agents);
+        free(m->hostkey);
+        free(m->why);
+        text_clear(&m->diff);
         strings_clear(&m->keys);
         strings_clear(&m->values);
     }
@@ -62,15 +57,49 @@ void facts_clear(struct facts *f)
     *f = (struct facts){0};
 }
 
-void facts_hear(size_t machine, const char *key, const char *value, void *arg)
+static void add_fact(struct machine_facts *m, const char *key, const char *value)
 {
-    struct facts *f = arg;
-    struct machine_facts *m = machine < f->count ? &f->machines[machine] : NULL;
-
-    if (!m || m->keys.count >= FACTS_MAX || strings_add(&m->keys, key) < 0)
+    if (m->keys.count >= FACTS_MAX || strings_add(&m->keys, key) < 0)
         return;
     if (strings_add(&m->values, value) < 0)
         free(m->keys.items[--m->keys.count]);
+}
+
+static void replace(char **to, const char *text)
+{
+    free(*to);
+    *to = *text ? strdup(text) : NULL;
+}
+
+void facts_hear(size_t machine, const struct run_event *event, void *arg)
+{
+    struct facts *f = arg;
+    struct machine_facts *m = &f->machines[machine];
+
+    switch (event->kind) {
+    case RUN_TRUSTED:
+        replace(&m->hostkey, event->text);
+        break;
+    case RUN_STEP:
+        if (event->step->kind == STEPWIRE_FACT)
+            add_fact(m, event->step->name, event->step->detail);
+        else if (event->step->kind == STEPWIRE_DIFF && m->diff.size < DIFF_MAX)
+            text_adds(&m->diff, event->step->detail);
+        break;
+    case RUN_MACHINE_ENDED:
+        m->ended = true;
+        m->outcome = event->outcome;
+        replace(&m->why, event->text);
+        break;
+    case RUN_BEGAN:
+    case RUN_NOT_BEGUN:
+    case RUN_CONNECTING:
+    case RUN_SENDING:
+    case RUN_OUTPUT:
+    case RUN_ENDED:
+    case RUN_UNRECORDED:
+        break;
+    }
 }
 
 const char *fact_of(const struct machine_facts *m, const char *key)

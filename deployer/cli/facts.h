@@ -5,11 +5,17 @@
  */
 #pragma once
 
+#include "act.h"
 #include "deployer/target/target.h"
 
 struct machine_facts {
     char *id, *host, *agents; /* who it is, from the target; id and host may be NULL */
+    char *hostkey;            /* the fingerprint that it showed and that was acceptable */
+    bool ended;
+    enum job_outcome outcome; /* once it has ended */
+    char *why;                /* likewise, when the outcome is none of the good ones; or NULL */
     struct strings keys, values;
+    struct text diff; /* what --diff shows of it */
 };
 
 /* A value: facts_init, facts_clear. */
@@ -21,8 +27,8 @@ struct facts {
 int facts_init(struct facts *f, const struct targets *targets); /* -ENOMEM */
 void facts_clear(struct facts *f);
 
-/* A deployment_listener; `arg` is the struct facts. */
-void facts_hear(size_t machine, const char *key, const char *value, void *arg);
+/* `arg` is the struct facts. */
+action_listener facts_hear;
 
 /* The last value of that key, NULL when it was not said. */
 const char *fact_of(const struct machine_facts *m, const char *key);

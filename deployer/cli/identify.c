@@ -4,35 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "deployer/base/destination.h"
-#include "deployer/inventory/hosts.h"
-#include "deployer/target/resolve.h"
+#include "choose.h"
 #include "discovery/advert/advert.h"
 #include "facts.h"
-
-int identify_add(struct program *p, const char *text, struct error *err)
-{
-    CLEANUP(target_clear) struct target t = {0};
-    struct target *grown;
-    struct place place;
-    int r = place_parse(text, &place, err);
-
-    if (r == 0)
-        r = resolve_host(place.host, p->options.timeout_ms, &t.addresses, &t.n_addresses, err);
-    if (r < 0)
-        return r;
-    t.port = place.port ? place.port : SSH_PORT;
-    t.host = strdup(place.host);
-    t.user = *place.user ? strdup(place.user) : NULL;
-    grown = reallocarray(p->targets.items, p->targets.count + 1, sizeof(*grown));
-    if (grown)
-        p->targets.items = grown;
-    if (!grown || !t.host || (*place.user && !t.user))
-        return error_sys(err, -ENOMEM, "cannot plan");
-    grown[p->targets.count++] = t;
-    t = (struct target){0};
-    return 0;
-}
 
 /* --- an action on some of the targets, which stay ------------------------------- */
 
@@ -54,7 +28,7 @@ static int pick(const struct targets *all, bool wanted(const struct target *), s
 }
 
 /* What they say goes to `take`, one by one. */
-static int ask(struct program *p, struct action action, bool wanted(const struct target *),
+static int ask(struct program *p, const struct action *action, bool wanted(const struct target *),
                int take(struct program *, struct target *, const struct machine_facts *,
                         struct error *),
                struct error *err)
@@ -62,8 +36,8 @@ static int ask(struct program *p, struct action action, bool wanted(const struct
     CLEANUP(facts_clear) struct facts facts = {0};
     CLEANUP(targets_clear) struct targets some = {0};
     CLEANUP_FREE size_t *from = calloc(p->targets.count + 1, sizeof(*from));
-    struct targets all = p->targets;
-    int r = from ? pick(&all, wanted, &some, from) : -ENOMEM;
+    struct action with_facts = *action;
+    int r = from ? pick(&p->targets, wanted, &some, from) : -ENOMEM;
 
     if (r == 0)
         r = facts_init(&facts, &some);
@@ -71,13 +45,9 @@ static int ask(struct program *p, struct action action, bool wanted(const struct
         return error_sys(err, r, "cannot plan");
     if (some.count == 0)
         return 0;
-    action.listener = facts_hear;
-    action.arg = &facts;
-    action.unrecorded = action.no_recap = true;
-    p->targets = some;
-    r = program_act(p, &action, err);
-    some = p->targets;
-    p->targets = all;
+    with_facts.listener = facts_hear;
+    with_facts.arg = &facts;
+    r = program_act(p, &some, &with_facts, err);
     for (size_t i = 0; i < facts.count && r >= 0; i++) {
         int taken = take(p, &p->targets.items[from[i]], &facts.machines[i], err);
 
@@ -141,7 +111,7 @@ static int take_hostkey(struct program *p, struct target *t, const struct machin
                         struct error *err)
 {
     CLEANUP_STRINGS struct strings ids = {0};
-    const char *fingerprint = fact_of(m, "hostkey");
+    const char *fingerprint = m->hostkey;
     int r;
 
     if (!fingerprint)
@@ -173,7 +143,7 @@ static int take_id(struct program *p, struct target *t, const struct machine_fac
 
 int identify_look(struct program *p, struct error *err)
 {
-    struct action look = {.mode = "status"};
+    const struct action look = {.mode = "status", .unrecorded = true, .no_recap = true};
     bool any = false;
     int r;
 
@@ -183,137 +153,77 @@ int identify_look(struct program *p, struct error *err)
         return 0;
     r = program_pack_steps(p, NULL, err);
     if (r == 0)
-        r = ask(p, look, is_nameless, take_id, err);
+        r = ask(p, &look, is_nameless, take_id, err);
     return r;
 }
 
-int identify(struct program *p, struct error *err)
+/* --- the question ------------------------------------------------------------------- */
+
+/* A line for a machine that has no pin, nor a signature instead of one; 1 when
+ * there is nothing to ask. */
+static int add_new(struct program *p, const struct target *t, struct text *list, struct error *err)
 {
-    struct action scan = {.mode = "status", .scan = true};
-    int r = ask(p, scan, is_unknown, take_hostkey, err);
-
-    if (r == 0)
-        r = program_ask_about_new(p, err);
-    return r == 0 ? identify_look(p, err) : r;
-}
-
-/* --- -i ---------------------------------------------------------------------------- */
-
-/* A host's password, kept once for all that share it; NULL is none, and so is
- * that of a run to which a person gave one. */
-static int take_password(struct program *p, const char *password, bool given,
-                         const struct secret **ret, struct error *err)
-{
-    struct secret **grown;
-
-    if (!password || given)
-        return 0;
-    for (size_t i = 0; i < p->n_secrets; i++)
-        if (strcmp(secret_text(p->secrets[i]), password) == 0) {
-            *ret = p->secrets[i];
-            return 0;
-        }
-    grown = reallocarray(p->secrets, p->n_secrets + 1, sizeof(*grown));
-    if (!grown)
-        return error_sys(err, -ENOMEM, "cannot plan");
-    p->secrets = grown;
-    if (secret_new(password, strlen(password), &grown[p->n_secrets], err) < 0)
-        return err->code;
-    *ret = grown[p->n_secrets++];
-    return 0;
-}
-
-/* `found` is taken over. */
-static int add_host(struct program *p, const struct host *h, struct resolved *found,
-                    struct error *err)
-{
-    CLEANUP(target_clear) struct target t = {
-        .named = true,
-        .port = h->port ? h->port : SSH_PORT,
-        .addresses = TAKE_PTR(found->addresses),
-        .n_addresses = found->count,
-    };
-    struct target *grown;
-    int r;
-
-    if (found->code == -ENOMEM) {
-        *err = found->err;
-        return found->code;
-    }
-    if (found->code < 0) { /* it holds up nobody: without an address it is unreachable */
-        CLEANUP_TEXT struct text words = TEXT_INIT;
-
-        text_add_printable(&words, found->err.text);
-        fprintf(stderr, "%s: %s\n", h->place, text_str(&words));
-    }
-    r = take_password(p, h->password, p->passwords.login, &t.password, err);
-    if (r == 0)
-        r = take_password(p, h->become_password, p->passwords.become, &t.become_password, err);
-    if (r < 0)
-        return error_prefix(err, "%s", h->place);
-    grown = reallocarray(p->targets.items, p->targets.count + 1, sizeof(*grown));
-    if (grown)
-        p->targets.items = grown;
-    if (!grown || keep(h->address, &t.host, err) < 0 ||
-        (h->user && keep(h->user, &t.user, err) < 0) || strings_copy(&t.agents, &h->agents) < 0 ||
-        strings_copy(&t.names, &h->agents) < 0)
-        return error_sys(err, -ENOMEM, "cannot plan");
-    grown[p->targets.count++] = t;
-    t = (struct target){0};
-    return 0;
-}
-
-static int add_hosts(struct program *p, const struct hosts *hosts, struct error *err)
-{
-    CLEANUP_FREE struct resolved *found = calloc(hosts->count + 1, sizeof(*found));
-    CLEANUP_FREE const char **addresses = calloc(hosts->count + 1, sizeof(*addresses));
-    int r = 0;
-
-    if (!found || !addresses)
-        return error_sys(err, -ENOMEM, "cannot plan");
-    for (size_t i = 0; i < hosts->count; i++)
-        addresses[i] = hosts->items[i].address;
-    resolve_hosts(addresses, hosts->count, p->options.timeout_ms, found);
-    for (size_t i = 0; i < hosts->count && r == 0; i++)
-        r = add_host(p, &hosts->items[i], &found[i], err);
-    for (size_t i = 0; i < hosts->count; i++)
-        free(found[i].addresses);
-    return r;
-}
-
-static int take_key_files(struct program *p, const struct hosts *hosts, struct error *err)
-{
-    if (p->options.keys.count > 0)
-        return 0;
-    for (size_t i = 0; i < hosts->count; i++) {
-        const char *key = hosts->items[i].key, *home = getenv("HOME");
-        CLEANUP_FREE char *path = NULL;
-
-        if (!key)
-            continue;
-        if (asprintf(&path, "%s%s", strncmp(key, "~/", 2) == 0 && home ? home : "",
-                     strncmp(key, "~/", 2) == 0 && home ? key + 1 : key) < 0)
-            path = NULL;
-        if (!path ||
-            (!strings_has(&p->options.keys, path) && strings_add(&p->options.keys, path) < 0))
-            return error_sys(err, -ENOMEM, "cannot plan");
-    }
-    return 0;
-}
-
-int identify_inventory(struct program *p, struct error *err)
-{
-    CLEANUP_HOSTS struct hosts hosts = HOSTS_INIT;
-    int r = hosts_read(p->options.inventory, &hosts, err);
+    CLEANUP(known_clear) struct known known = {0};
+    int r = known_get(p->state, t, (struct consent){0}, &known, err);
 
     if (r < 0)
         return r;
-    for (size_t i = 0; i < hosts.warnings.count && !p->options.quiet; i++)
-        fprintf(stderr, "%s\n", hosts.warnings.items[i]);
-    free(p->options.caches.inventory_apt_proxy);
-    free(p->options.caches.inventory_pip_index);
-    p->options.caches.inventory_apt_proxy = TAKE_PTR(hosts.apt_proxy);
-    p->options.caches.inventory_pip_index = TAKE_PTR(hosts.pip_index);
-    r = take_key_files(p, &hosts, err);
-    return r == 0 ? add_hosts(p, &hosts, err) : r;
+    if (known_pin(&known) || (known.verified && !known.held_by))
+        return 1;
+    if (t->hostkey && !known.held_by && strings_has(&p->confirmed, t->hostkey))
+        return 1;
+    text_adds(list, "  ");
+    text_add_printable(list, t->host ? t->host : t->id);
+    text_addf(list, "  %s", t->hostkey ? t->hostkey : "(says no host key)");
+    if (known.held_by) {
+        text_adds(list, "  has the name '");
+        text_add_printable(list, known.agent);
+        text_addf(list, "', which %s held", known.held_by);
+    }
+    text_addc(list, '\n');
+    return 0;
+}
+
+static int ask_about_new(struct program *p, struct error *err)
+{
+    CLEANUP_TEXT struct text list = TEXT_INIT;
+    char answer[8] = "";
+    size_t new = 0;
+
+    p->consent.given = p->consent.given || p->options.accept_new;
+    if (p->options.accept_new || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+        return 0;
+    for (size_t i = 0; i < p->targets.count; i++) {
+        int r = add_new(p, &p->targets.items[i], &list, err);
+
+        if (r < 0)
+            return r;
+        new += r == 0;
+    }
+    if (new == 0)
+        return 0;
+    terminal_put(stderr, &list);
+    fprintf(stderr, "%zu machine%s new here. Are these the host keys of your machines? [y/N] ", new,
+            new == 1 ? " is" : "s are");
+    if (!fgets(answer, sizeof(answer), stdin) || (answer[0] != 'y' && answer[0] != 'Y'))
+        return 1;
+    p->consent = (struct consent){.given = true, .asked = true};
+    for (size_t i = 0; i < p->targets.count; i++)
+        if (p->targets.items[i].hostkey &&
+            strings_add(&p->confirmed, p->targets.items[i].hostkey) < 0)
+            return error_sys(err, -ENOMEM, "cannot remember the answer");
+    return 0;
+}
+
+int program_identify(struct program *p, struct error *err)
+{
+    const struct action scan = {
+        .mode = "status", .scan = true, .unrecorded = true, .no_recap = true};
+    int r = ask(p, &scan, is_unknown, take_hostkey, err);
+
+    if (r == 0)
+        r = ask_about_new(p, err);
+    if (r == 0)
+        r = identify_look(p, err);
+    return r == 0 && p->options.inventory && p->options.resume ? choose_left(p) : r;
 }

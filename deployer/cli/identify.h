@@ -17,20 +17,9 @@
 
 #include "program.h"
 
-/* Fills in hostkey and id of the program's targets that have none.  A machine
- * that does not answer stays as it is: the action says so.  What is sent by the
- * caller is packed after this.  0; 1: a person said no; or negative with words. */
-int identify(struct program *p, struct error *err);
+/* program_identify (program.h) fills in hostkey and id of the targets that have none.  A
+ * machine that does not answer stays as it is: the action says so.  What is sent by the
+ * caller is packed after it. */
 
 /* The first look alone: the ids of targets that have a host key and no id. */
 int identify_look(struct program *p, struct error *err);
-
-/* Adds the hosts of -i, with the agents that it names: a person's word.  What
- * the file says and is not used is told on stderr.  Each host has the passwords
- * that the file gives it, unless a person gave the run one.  What hosts_read and
- * secret_new say. */
-int identify_inventory(struct program *p, struct error *err);
-
-/* Adds a target for "[USER@]HOST[:PORT]", looked up within the timeout of SSH.
- * What resolve_host and place_parse say; -ENOMEM. */
-int identify_add(struct program *p, const char *place, struct error *err);

@@ -6,8 +6,6 @@
  */
 #pragma once
 
-#include <systemd/sd-event.h>
-
 #include "act.h"
 #include "deployer/base/paths.h"
 #include "deployer/bundle/pack.h"
@@ -26,7 +24,6 @@
 struct program {
     struct deploy_options options;
     struct paths paths;
-    sd_event *loop;
     struct state *state;
     struct problem problem;
     struct targets targets;
@@ -38,7 +35,9 @@ struct program {
     size_t n_secrets;
     struct strings confirmed; /* host keys that a person has said yes to in this run */
     struct pack *pack;        /* what is sent; NULL: nothing */
-    char who[128], errand[NONCE_LENGTH + 1];
+    struct caches caches;     /* as found for what is packed */
+    bool has_caches;
+    char who[128];
 };
 
 /* `p` is {0} but for its options, which it owns from here on. */
@@ -54,10 +53,10 @@ int program_find_targets(struct program *p, struct error *err);
 int program_find_fleet(const struct program *p, const struct problem *problem, struct fleet **ret,
                        struct error *err);
 
-/* Machines that have no pin yet: their fingerprints and one question for all.
- * What cannot be asked is refused later, machine by machine, with the command
- * that accepts it. */
-int program_ask_about_new(struct program *p, struct error *err);
+/* Who the targets are: the host keys of those that nothing is known of, one question
+ * about all that have no pin, and the ids of those that have not said one.  What cannot
+ * be asked is refused later, machine by machine, with the command that accepts it. */
+int program_identify(struct program *p, struct error *err);
 
 /* What -s names, else what was deployed last, else pydcop of the Python index; the caller
  * frees it. */
@@ -66,22 +65,6 @@ int program_choose_spec(struct program *p, char **ret, struct error *err);
 /* What is sent: pyDCOP and the steps, or the steps alone; `extras` too, NULL: none. */
 int program_pack_pydcop(struct program *p, const struct bundle_extra *extras, struct error *err);
 int program_pack_steps(struct program *p, const struct bundle_extra *extras, struct error *err);
-
-/* What is to be done on the targets, and who hears of it. */
-struct action {
-    const char *mode;            /* for the machine's side: "deploy", "status" … */
-    const struct text *settings; /* more lines for it, see job.h; may be NULL */
-    bool scan;                   /* host keys alone: a deployment_listener hears "hostkey" */
-    bool looks;                  /* changes nothing, says what would change */
-    bool fetches;                /* machines may want packages: the caches are for them */
-    bool unrecorded;             /* it changes nothing: no entry in the history */
-    bool no_recap;               /* the verb itself tells the result */
-    deployment_listener *listener;
-    void *arg;
-};
-
-/* Does it on all targets at once, shows the progress, prints the recap. */
-int program_act(struct program *p, const struct action *action, struct error *err);
 
 /* -EINVAL when there are more arguments than that. */
 int program_takes_arguments(const struct program *p, int most, struct error *err);

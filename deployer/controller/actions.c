@@ -74,11 +74,11 @@ static void show_begun(struct controller *c, const char *verb, struct member *m)
     }
 }
 
-static void orders_free(struct crew_order *orders, size_t n)
+static void targets_free(struct run_target *targets, size_t n)
 {
-    for (size_t i = 0; orders && i < n; i++)
-        target_clear(&orders[i].target);
-    free(orders);
+    for (size_t i = 0; targets && i < n; i++)
+        target_clear(&targets[i].target);
+    free(targets);
 }
 
 /* None of them could be tried. */
@@ -98,9 +98,9 @@ int act_begin(struct controller *c, const char *verb, struct member **members, s
 {
     bool deploys = strcmp(verb, "deploy") == 0;
     const struct deploy_options *o = &c->settings.deploy;
-    struct crew_order *orders = calloc(n + 1, sizeof(*orders));
+    struct run_target *targets = calloc(n + 1, sizeof(*targets));
     CLEANUP_STRINGS struct strings wish = {0};
-    struct crew_run run = {
+    struct run_plan plan = {
         .verb = verb,
         .pack = deploys ? c->pack : c->steps,
         .consent = {.given = o->accept_new},
@@ -112,28 +112,28 @@ int act_begin(struct controller *c, const char *verb, struct member **members, s
                                                              : "APT",
         .timeout_ms = o->timeout_ms,
         .unrecorded = strcmp(verb, "logs") == 0 || strcmp(verb, "identify") == 0,
-        .orders = orders,
+        .targets = targets,
         .count = n,
     };
-    int r = orders ? resume_wish(o, &wish, err) : error_sys(err, -ENOMEM, "cannot plan");
+    int r = targets ? resume_wish(o, &wish, err) : error_sys(err, -ENOMEM, "cannot plan");
 
     for (size_t i = 0; i < n && r == 0; i++) {
-        orders[i].key = members[i]->key;
-        if (aim(c, verb, members[i], &orders[i].target) < 0)
+        targets[i].key = members[i]->key;
+        if (aim(c, verb, members[i], &targets[i].target) < 0)
             r = error_sys(err, -ENOMEM, "cannot plan");
     }
     for (size_t i = 0; i < n; i++)
         show_begun(c, verb, members[i]);
     if (r == 0) {
-        add_settings(c, verb, &run.settings);
-        run.wish = wish;
-        run.files = c->problem.files;
-        r = crew_begin(c->crew, &run, err);
+        add_settings(c, verb, &plan.settings);
+        plan.wish = wish;
+        plan.files = c->problem.files;
+        r = runner_begin(c->runner, &plan, err);
     }
     if (r < 0)
         fail_all(members, n, err->text);
-    text_clear(&run.settings);
-    orders_free(orders, n);
+    text_clear(&plan.settings);
+    targets_free(targets, n);
     controller_look_soon(c);
     return r;
 }
@@ -170,7 +170,7 @@ void act_pending(struct controller *c, struct member **members, size_t n)
 
 /* --- what is heard -------------------------------------------------------------------------- */
 
-static json_t *head(const struct crew_event *e, const struct member *m)
+static json_t *head(const struct run_event *e, const struct member *m)
 {
     return json_pack("{s:I, s:s, s:s}", "run", (json_int_t)e->run, "ref", m->ref, "verb", e->verb);
 }
@@ -181,14 +181,15 @@ static void put(json_t *o, const char *key, const char *value)
         (void)json_object_set_new(o, key, view_text(value));
 }
 
-static void tell_step(struct controller *c, const struct crew_event *e, struct member *m)
+static void tell_step(struct controller *c, const struct run_event *e, struct member *m)
 {
     json_t *o = head(e, m);
+    bool ended = e->step->kind == STEPWIRE_RESULT;
 
-    put(o, "step", e->word);
-    put(o, "status", e->status);
-    put(o, "detail", e->text);
-    put(o, "output", e->lines);
+    put(o, "step", e->step->name);
+    put(o, "status", ended ? step_status_name(e->step->status) : "started");
+    put(o, "detail", ended ? e->step->detail : NULL);
+    put(o, "output", ended ? e->step->lines : NULL);
     if (o && e->number)
         (void)json_object_set_new(o, "number", json_integer(e->number));
     if (o && m->total)
@@ -196,14 +197,22 @@ static void tell_step(struct controller *c, const struct crew_event *e, struct m
     tell(c, "step", o);
 }
 
-static void tell_line(struct controller *c, const struct crew_event *e, struct member *m)
+static void tell_line(struct controller *c, const struct run_event *e, struct member *m)
 {
     json_t *o = head(e, m);
 
-    put(o, "stream", e->word);
+    put(o, "stream", e->errors ? "stderr" : "stdout");
     if (o)
         (void)json_object_set_new(o, "line", view_text(e->text));
     tell(c, "output", o);
+}
+
+static void tell_note(struct controller *c, const struct run_event *e, struct member *m)
+{
+    json_t *o = head(e, m);
+
+    put(o, "text", e->step->detail);
+    tell(c, "note", o);
 }
 
 static void tell_run(struct controller *c, int64_t number)
@@ -214,7 +223,7 @@ static void tell_run(struct controller *c, int64_t number)
         tell(c, "run", view_run(&run));
 }
 
-static enum ledger_end judge(const struct crew_event *e)
+static enum ledger_end judge(const struct run_event *e)
 {
     switch (e->outcome) {
     case JOB_OK:
@@ -240,7 +249,7 @@ static void hold(struct member *m, const char *verb)
         m->ledger.held = false;
 }
 
-static void on_end(struct controller *c, const struct crew_event *e, struct member *m)
+static void on_end(struct controller *c, const struct run_event *e, struct member *m)
 {
     enum ledger_end end = judge(e);
     bool deploys = strcmp(e->verb, "deploy") == 0;
@@ -266,61 +275,93 @@ static void on_end(struct controller *c, const struct crew_event *e, struct memb
     controller_look_soon(c);
 }
 
-void act_hear(const struct crew_event *e, void *arg)
+static void on_step(struct controller *c, const struct run_event *e, struct member *m)
+{
+    switch (e->step->kind) {
+    case STEPWIRE_PLAN:
+        m->phase = "steps";
+        m->total = e->step->number;
+        tell_work(c, m);
+        break;
+    case STEPWIRE_START:
+    case STEPWIRE_RESULT:
+        if (e->step->kind == STEPWIRE_RESULT && e->step->status == STEP_FAILED)
+            metrics_step_failed(&c->metrics, e->step->name);
+        (void)snprintf(m->step, sizeof(m->step), "%s", e->step->name);
+        m->number = e->number;
+        tell_step(c, e, m);
+        if (e->step->kind == STEPWIRE_START)
+            tell_work(c, m);
+        break;
+    case STEPWIRE_NOTE:
+        tell_note(c, e, m);
+        break;
+    case STEPWIRE_CHECK:
+    case STEPWIRE_FACT:
+    case STEPWIRE_DIFF:
+    case STEPWIRE_BUSY:
+    case STEPWIRE_REFUSED:
+    case STEPWIRE_HELLO:
+    case STEPWIRE_ALIVE:
+    case STEPWIRE_WANT:
+    case STEPWIRE_END:
+    case STEPWIRE_STREAM:
+        break;
+    }
+}
+
+static void on_phase(struct controller *c, struct member *m, const char *phase)
+{
+    m->phase = phase;
+    tell_work(c, m);
+}
+
+static void on_machine_event(struct controller *c, const struct run_event *e, struct member *m)
+{
+    m->run = e->run ? e->run : m->run;
+    switch (e->kind) {
+    case RUN_CONNECTING:
+        on_phase(c, m, "connecting");
+        break;
+    case RUN_TRUSTED:
+        on_phase(c, m, "checking");
+        break;
+    case RUN_SENDING:
+        on_phase(c, m, "sending");
+        break;
+    case RUN_STEP:
+        on_step(c, e, m);
+        break;
+    case RUN_OUTPUT:
+        tell_line(c, e, m);
+        break;
+    case RUN_MACHINE_ENDED:
+        on_end(c, e, m);
+        break;
+    case RUN_BEGAN:
+    case RUN_NOT_BEGUN:
+    case RUN_ENDED:
+    case RUN_UNRECORDED:
+        break;
+    }
+}
+
+void act_hear(const struct run_event *e, void *arg)
 {
     struct controller *c = arg;
     struct member *m = NULL;
 
-    if (e->kind == CREW_BEGAN || e->kind == CREW_ENDED) {
+    if (e->kind == RUN_BEGAN || e->kind == RUN_ENDED)
         tell_run(c, e->run);
-        return;
-    }
-    if (e->kind == CREW_UNRECORDED) {
+    if (e->kind == RUN_UNRECORDED) {
         if (!c->record_trouble)
             controller_say(c, "runs cannot be recorded: %s", e->text);
         controller_trouble(&c->record_trouble, e->text);
         tell_status(c);
         return;
     }
-    HASH_FIND(hh, c->directory.members, &e->key, sizeof(e->key), m);
-    if (!m)
-        return;
-    m->run = e->run ? e->run : m->run;
-    switch (e->kind) {
-    case CREW_PHASE:
-        m->phase = strcmp(e->word, "steps") == 0      ? "steps"
-                   : strcmp(e->word, "sending") == 0  ? "sending"
-                   : strcmp(e->word, "checking") == 0 ? "checking"
-                                                      : "connecting";
-        if (e->number)
-            m->total = e->number;
-        tell_work(c, m);
-        break;
-    case CREW_STEP:
-        if (strcmp(e->status, "failed") == 0)
-            metrics_step_failed(&c->metrics, e->word);
-        (void)snprintf(m->step, sizeof(m->step), "%s", e->word);
-        m->number = e->number;
-        tell_step(c, e, m);
-        if (strcmp(e->status, "started") == 0)
-            tell_work(c, m);
-        break;
-    case CREW_OUTPUT:
-        tell_line(c, e, m);
-        break;
-    case CREW_NOTE: {
-        json_t *o = head(e, m);
-
-        put(o, "text", e->text);
-        tell(c, "note", o);
-        break;
-    }
-    case CREW_END:
-        on_end(c, e, m);
-        break;
-    case CREW_BEGAN:
-    case CREW_ENDED:
-    case CREW_UNRECORDED:
-        break;
-    }
+    if (e->key)
+        HASH_FIND(hh, c->directory.members, &e->key, sizeof(e->key), m);
+    if (m)
+        on_machine_event(c, e, m);
 }

@@ -55,7 +55,7 @@ static bool state_changed(struct controller *c)
 /* Runs come seldom: can the next one be recorded, too? */
 static void try_to_record(struct controller *c)
 {
-    if (!c->record_trouble || crew_catch_up(c->crew, NULL) < 0 ||
+    if (!c->record_trouble || runner_catch_up(c->runner, NULL) < 0 ||
         state_setting_set(c->state, STATE_SETTING_TRIED, "", NULL) < 0)
         return;
     controller_trouble(&c->record_trouble, NULL);
@@ -264,9 +264,9 @@ static int open_http(struct controller *c, struct error *err)
     return r;
 }
 
-static int open_crew(struct controller *c, struct error *err)
+static int open_runner(struct controller *c, struct error *err)
 {
-    const struct crew_options options = {
+    const struct runner_options options = {
         .forks = c->settings.deploy.forks,
         .state = c->state,
         .paths = &c->paths,
@@ -278,7 +278,7 @@ static int open_crew(struct controller *c, struct error *err)
         .arg = c,
     };
 
-    int r = crew_new(c->loop, &options, &c->crew, err);
+    int r = runner_new(c->loop, &options, &c->runner, err);
 
     return r < 0 ? r : follows_new(c->loop, &c->follows, err);
 }
@@ -313,7 +313,7 @@ static int serve(struct controller *c, struct error *err)
     if (r == 0)
         r = open_http(c, err);
     if (r == 0)
-        r = open_crew(c, err);
+        r = open_runner(c, err);
     if (r < 0)
         return r;
     sources_addresses(c);
@@ -331,7 +331,7 @@ static void controller_clear(struct controller *c)
 {
     watcher_free(c->watcher);
     follows_free(c->follows);
-    crew_free(c->crew);
+    runner_free(c->runner);
     packing_stop(c);
     outlets_stop(c);
     http_free(c->http);

@@ -53,10 +53,11 @@ static const char *const shared[] = {
     "orchestrator", "fleet",           "user",
     "key",          "password-file",   "become-password-file",
     "password",     "become-password", "apt-proxy",
-    "pip-index",    "offline",         "accept-new",
-    "timeout",      "forks",           "state-dir",
-    "config",       "quiet",           "verbose",
-    "help",         "version",
+    "pip-index",    "cache-direct",    "keep-proxy",
+    "offline",      "accept-new",      "timeout",
+    "forks",        "state-dir",       "config",
+    "quiet",        "verbose",         "help",
+    "version",
 };
 
 enum { ROWS = ARRAY_SIZE(own) + ARRAY_SIZE(shared) + 1 };

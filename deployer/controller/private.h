@@ -1,7 +1,7 @@
 /* What the parts of the service share: one struct, one thread. */
 #pragma once
 
-#include "deployer/base/secret.h"
+#include "deployer/base/task.h"
 #include "deployer/controller/http/server.h"
 #include "deployer/options/passwords.h"
 #include "deployer/run/run.h"
@@ -13,7 +13,6 @@
 #include "members.h"
 #include "metrics.h"
 #include "options.h"
-#include "task.h"
 
 enum {
     LOOK_USEC = 20 * 1000,        /* changes within it share one look */
@@ -61,7 +60,7 @@ struct controller {
     struct metrics metrics;
     char *status_told;
 
-    struct crew *crew;
+    struct runner *runner;
     struct follows *follows;
     struct pack *pack, *steps; /* newest of each; NULL: not yet */
     struct packing *packing;   /* at work; NULL: not */
@@ -104,7 +103,7 @@ void look_clear(struct controller *c);
 int act_begin(struct controller *c, const char *verb, struct member **members, size_t n,
               struct error *err);
 void act_pending(struct controller *c, struct member **members, size_t n);
-crew_listener act_hear;
+run_listener act_hear;
 /* A member's wish; "" none. */
 void act_wish(const struct controller *c, const struct member *m, const struct strings *agents,
               char ret[static RECONCILE_WISH_LENGTH + 1]);

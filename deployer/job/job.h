@@ -36,7 +36,7 @@ struct job_common {
     bool places_agents;          /* it wants to know where the machine and the orchestrator are */
     const char *orchestrator;    /* "IP[:PORT]"; NULL: this controller, port 9000 */
     const char *who;             /* this controller, for the machine's lock */
-    const char *errand;          /* the run, also when it is resumed; NULL: no matter */
+    const char *run_id;          /* the same when the run is resumed; NULL: no matter */
     const char *version_digest;  /* of what the bundle installs; NULL: no pyDCOP */
     const char *bundle_digest;   /* names the bundle on the machine */
     const void *bundle;          /* its bytes */

@@ -83,8 +83,8 @@ int job_settings(const struct job *job, const char *nonce, const struct address 
 
     job_add_setting(ret, "mode", common->mode);
     job_add_setting(ret, "who", common->who);
-    if (common->errand)
-        job_add_setting(ret, "errand", common->errand);
+    if (common->run_id)
+        job_add_setting(ret, "run_id", common->run_id);
     if (common->version_digest)
         job_add_setting(ret, "digest", common->version_digest);
     if (job->target.id)

@@ -16,8 +16,7 @@ enum { FORKS_DEFAULT = 32, FORKS_MAX = 1000 };
 
 struct deploy_options {
     const char *verb;
-    const char *errand; /* names a run and each --resume of it; no option: the program's */
-    char **arguments;   /* of the verb; borrowed from argv */
+    char **arguments; /* of the verb; borrowed from argv */
     int n_arguments;
     struct strings problems; /* -p */
     const char *inventory;   /* -i */

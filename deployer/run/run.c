@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "deployer/base/paths.h"
+#include "deployer/base/task.h"
 #include "deployer/cache/push.h"
 #include "deployer/trust/known-machine.h"
 #include "executor.h"
@@ -15,26 +16,35 @@
 enum { JOBS_OF_ONE_EXECUTOR = 4096 }; /* then, when it has nothing to do, a new one */
 
 /* A run while any of its machines has not ended. */
-struct running {
-    struct crew *crew;
+struct run {
+    struct runner *runner;
     struct job_common common;
     struct pack *pack;
     struct text settings;
     struct auth *auth;
+    struct task *finding; /* the caches; NULL: not at it */
     struct cache_choice choice;
+    struct caches caches;
+    bool caches_found;
+    struct upstreams upstreams;
     struct apt_push push;
+    struct error finding_error;
     struct consent consent;
+    struct state_run record; /* its strings and lists are the run's own */
+    char id[NONCE_LENGTH + 1];
     char *user, *orchestrator;
     const char *verb;
+    struct run_target *targets; /* until they are jobs */
+    size_t n_targets;
     int64_t number;
     size_t left;
-    bool bad;
-    struct running *next, **at;
+    bool unrecorded, bad, cancelled;
+    struct run *next, **at;
 };
 
 /* One machine's part. */
-struct hand {
-    struct running *run;
+struct member {
+    struct run *run;
     const void *key;
     char *host, *agents;
     struct target target; /* a copy, to learn from */
@@ -45,14 +55,14 @@ struct hand {
     int64_t step_started_ms;
 };
 
-struct crew {
-    struct crew_options options;
+struct runner {
+    struct runner_options options;
     sd_event *loop;
     struct executor *executor;
     struct record *record;
-    struct hand **hands; /* by job; NULL once it has ended */
-    size_t n_hands, at_work;
-    struct running *runs;
+    struct member **members; /* by job; NULL once it has ended */
+    size_t n_members, at_work;
+    struct run *runs;
     bool ending;
 };
 
@@ -64,127 +74,148 @@ static int64_t wall_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static void hand_free(struct hand *h)
+static void member_free(struct member *m)
 {
-    if (!h)
+    if (!m)
         return;
-    free(h->host);
-    free(h->agents);
-    target_clear(&h->target);
-    known_clear(&h->known);
-    free(h);
+    free(m->host);
+    free(m->agents);
+    target_clear(&m->target);
+    known_clear(&m->known);
+    free(m);
 }
 
-static void running_free(struct running *r)
+static void run_free(struct run *r)
 {
+    task_free(r->finding);
     if (r->next)
         r->next->at = r->at;
     *r->at = r->next;
+    for (size_t i = 0; i < r->n_targets; i++)
+        target_clear(&r->targets[i].target);
+    free(r->targets);
     pack_unref(r->pack);
     text_wipe(&r->settings);
     auth_free(r->auth);
     cache_choice_clear(&r->choice);
+    caches_clear(&r->caches);
+    upstreams_clear(&r->upstreams);
+    state_targets_clear(&r->record.targets);
+    strings_clear(&r->record.files);
+    strings_clear(&r->record.wish);
     free(r->user);
     free(r->orchestrator);
     free(r);
 }
 
-static void tell(struct hand *h, struct crew_event event)
+static void tell_run(const struct run *r, struct run_event event)
 {
-    const struct crew *c = h->run->crew;
+    const struct runner *all = r->runner;
 
-    event.run = h->run->number;
-    event.verb = h->run->verb;
-    event.key = h->key;
-    if (!c->ending)
-        c->options.listener(&event, c->options.arg);
+    event.run = r->number;
+    event.verb = r->verb;
+    if (!all->ending)
+        all->options.listener(&event, all->options.arg);
 }
 
-static void unrecorded(const struct crew *c, const struct error *err)
+static void tell(const struct member *m, struct run_event event)
 {
-    if (!c->ending)
-        c->options.listener(&(struct crew_event){.kind = CREW_UNRECORDED, .text = err->text},
-                            c->options.arg);
+    event.key = m->key;
+    tell_run(m->run, event);
 }
 
-/* A result that cannot be recorded stops no deployment: the machine itself
- * knows what was done. */
-static void note_down(const struct hand *h, const char *step, const char *status,
-                      const char *detail, const char *output)
+/* --- the record -------------------------------------------------------------------- */
+
+/* A result that cannot be recorded stops no run: the machine itself knows what was
+ * done, and a repeat looks there. */
+static void record_step(const struct member *m, const char *step, const char *status,
+                        const char *detail, const char *output)
 {
     char key[TARGET_KEY_MAX];
     const struct state_result result = {
-        .machine = (char *)target_key(&h->target, key),
-        .host = h->host,
-        .agent = h->agents,
+        .machine = (char *)target_key(&m->target, key),
+        .host = m->host,
+        .agent = m->agents,
         .step = (char *)(uintptr_t)step,
         .status = (char *)(uintptr_t)status,
         .detail = (char *)(uintptr_t)detail,
         .output = (char *)(uintptr_t)output,
-        .started_ms = h->step_started_ms,
+        .started_ms = m->step_started_ms,
         .ended_ms = wall_ms(),
     };
-    const struct crew *c = h->run->crew;
     struct error err;
 
-    if (h->run->number && record_result(c->record, h->run->number, &result, &err) < 0)
-        unrecorded(c, &err);
+    if (m->run->number && record_result(m->run->runner->record, m->run->number, &result, &err) < 0)
+        tell(m, (struct run_event){.kind = RUN_UNRECORDED, .text = err.text});
 }
+
+static int record_begin(struct run *r, struct error *err)
+{
+    int q =
+        r->unrecorded ? 0 : state_run_begin(r->runner->options.state, &r->record, &r->number, err);
+
+    if (q < 0)
+        tell_run(r, (struct run_event){.kind = RUN_UNRECORDED, .text = err->text});
+    return q;
+}
+
+static void end_run(struct run *r)
+{
+    enum run_status status = r->runner->ending || r->cancelled ? RUN_INTERRUPTED
+                             : r->bad                          ? RUN_FAILED
+                                                               : RUN_DONE;
+    struct error err;
+
+    if (r->number && record_end(r->runner->record, r->number, status, &err) < 0)
+        tell_run(r, (struct run_event){.kind = RUN_UNRECORDED, .text = err.text});
+    tell_run(r, (struct run_event){.kind = RUN_ENDED});
+    run_free(r);
+}
+
+/* --- what a machine says ------------------------------------------------------------- */
 
 /* It has said over SSH that it is the machine that was meant. */
-static void learn(struct hand *h)
+static void learn(struct member *m)
 {
+    struct stepwire_event note = {.kind = STEPWIRE_NOTE, .name = "", .lines = ""};
     struct error err;
 
-    if (h->learnt || !*h->fingerprint)
+    if (m->learnt || !*m->fingerprint)
         return;
-    h->learnt = true;
-    if (known_learn(h->run->crew->options.state, &h->target, &h->known, h->fingerprint, &err) < 0)
-        tell(h, (struct crew_event){.kind = CREW_NOTE, .text = err.text});
+    m->learnt = true;
+    note.detail = err.text;
+    if (known_learn(m->run->runner->options.state, &m->target, &m->known, m->fingerprint, &err) < 0)
+        tell(m, (struct run_event){.kind = RUN_STEP, .step = &note});
 }
 
-static void on_fact(struct hand *h, const struct stepwire_event *step)
-{
-    if (strcmp(step->name, "id") != 0)
-        return;
-    h->has_id = true;
-    if (h->target.id && strcmp(step->detail, h->target.id) == 0)
-        learn(h);
-}
-
-static void on_step(struct hand *h, const struct stepwire_event *step)
+static void on_step(struct member *m, const struct stepwire_event *step)
 {
     switch (step->kind) {
     case STEPWIRE_FACT:
-        on_fact(h, step);
+        if (strcmp(step->name, "id") != 0)
+            break;
+        m->has_id = true;
+        if (string_equal(m->target.id, step->detail))
+            learn(m);
         break;
     case STEPWIRE_PLAN:
-        tell(h, (struct crew_event){.kind = CREW_PHASE, .word = "steps", .number = step->number});
+        /* All facts have come: what has no beacon is known by its host key. */
+        if (!m->target.id && !m->has_id)
+            learn(m);
         break;
     case STEPWIRE_START:
-        h->step_started_ms = wall_ms();
-        tell(h, (struct crew_event){.kind = CREW_STEP,
-                                    .word = step->name,
-                                    .status = "started",
-                                    .number = h->results + 1});
+        m->step_started_ms = wall_ms();
         break;
     case STEPWIRE_RESULT:
-        note_down(h, step->name, step_status_name(step->status), step->detail, step->lines);
-        h->step_started_ms = wall_ms();
-        tell(h, (struct crew_event){.kind = CREW_STEP,
-                                    .word = step->name,
-                                    .status = step_status_name(step->status),
-                                    .text = step->detail,
-                                    .lines = step->lines,
-                                    .number = ++h->results});
+        record_step(m, step->name, step_status_name(step->status), step->detail, step->lines);
+        m->step_started_ms = wall_ms();
+        m->results++;
         break;
     case STEPWIRE_BUSY:
-        h->busy = true;
-        break;
-    case STEPWIRE_NOTE:
-        tell(h, (struct crew_event){.kind = CREW_NOTE, .text = step->detail});
+        m->busy = true;
         break;
     case STEPWIRE_CHECK:
+    case STEPWIRE_NOTE:
     case STEPWIRE_DIFF:
     case STEPWIRE_REFUSED:
     case STEPWIRE_HELLO:
@@ -194,328 +225,402 @@ static void on_step(struct hand *h, const struct stepwire_event *step)
     case STEPWIRE_STREAM:
         break;
     }
+    tell(m, (struct run_event){.kind = RUN_STEP,
+                               .step = step,
+                               .number = m->results + (step->kind == STEPWIRE_START)});
 }
 
-static void end_run(struct running *r)
+static bool is_good(enum job_outcome outcome)
 {
-    struct crew *c = r->crew;
-    struct crew_event event = {.kind = CREW_ENDED, .run = r->number, .verb = r->verb};
-    enum run_status status = c->ending ? RUN_INTERRUPTED : r->bad ? RUN_FAILED : RUN_DONE;
-    struct error err;
-
-    if (r->number && record_end(c->record, r->number, status, &err) < 0)
-        unrecorded(c, &err);
-    if (!c->ending)
-        c->options.listener(&event, c->options.arg);
-    running_free(r);
+    return outcome == JOB_OK || outcome == JOB_CHANGED || outcome == JOB_WOULD_CHANGE;
 }
 
-static void on_done(struct hand *h, const struct job_event *event)
+static void on_done(struct member *m, const struct job_event *event)
 {
-    struct running *r = h->run;
-    bool good = event->outcome == JOB_OK || event->outcome == JOB_CHANGED;
+    struct run *r = m->run;
 
-    h->step_started_ms = 0;
-    note_down(h, "", job_outcome_name(event->outcome), event->text, NULL);
-    r->bad = r->bad || !good;
-    tell(h, (struct crew_event){
-                .kind = CREW_END, .outcome = event->outcome, .text = event->text, .busy = h->busy});
-    r->crew->at_work--;
+    m->step_started_ms = 0;
+    record_step(m, "", job_outcome_name(event->outcome), event->text, NULL);
+    r->bad = r->bad || !is_good(event->outcome);
+    r->cancelled = r->cancelled || event->outcome == JOB_CANCELLED;
+    tell(m, (struct run_event){.kind = RUN_MACHINE_ENDED,
+                               .outcome = event->outcome,
+                               .text = event->text,
+                               .busy = m->busy});
+    r->runner->at_work--;
     if (--r->left == 0)
         end_run(r);
 }
 
 static void on_job_event(size_t index, const struct job_event *event, void *arg)
 {
-    struct crew *c = arg;
-    struct hand *h = c->hands[index];
+    struct runner *all = arg;
+    struct member *m = all->members[index];
 
     switch (event->kind) {
     case JOB_CONNECTING:
-        h->step_started_ms = wall_ms();
-        tell(h, (struct crew_event){.kind = CREW_PHASE, .word = "connecting"});
+        m->step_started_ms = wall_ms();
+        tell(m, (struct run_event){.kind = RUN_CONNECTING});
         break;
     case JOB_TRUSTED:
-        (void)snprintf(h->fingerprint, sizeof(h->fingerprint), "%s", event->text);
-        tell(h, (struct crew_event){.kind = CREW_PHASE, .word = "checking"});
+        (void)snprintf(m->fingerprint, sizeof(m->fingerprint), "%s", event->text);
+        tell(m, (struct run_event){.kind = RUN_TRUSTED, .text = event->text});
         break;
     case JOB_SENDING:
-        tell(h, (struct crew_event){.kind = CREW_PHASE, .word = "sending"});
+        tell(m, (struct run_event){.kind = RUN_SENDING});
         break;
     case JOB_STEP:
-        on_step(h, event->step);
+        on_step(m, event->step);
         break;
     case JOB_OUTPUT:
-        tell(h, (struct crew_event){.kind = CREW_OUTPUT,
-                                    .word = event->errors ? "stderr" : "stdout",
-                                    .text = event->text});
+        tell(m,
+             (struct run_event){.kind = RUN_OUTPUT, .errors = event->errors, .text = event->text});
         break;
     case JOB_DONE:
-        on_done(h, event);
-        hand_free(TAKE_PTR(c->hands[index]));
+        on_done(m, event);
+        member_free(TAKE_PTR(all->members[index]));
         break;
     }
 }
 
-int crew_new(sd_event *loop, const struct crew_options *options, struct crew **ret,
-             struct error *err)
-{
-    CLEANUP(crew_free_p) struct crew *c = calloc(1, sizeof(*c));
-    int r;
+/* --- the runner ---------------------------------------------------------------------- */
 
-    if (!c)
+int runner_new(sd_event *loop, const struct runner_options *options, struct runner **ret,
+               struct error *err)
+{
+    CLEANUP(runner_free_p) struct runner *all = calloc(1, sizeof(*all));
+    int q;
+
+    if (!all)
         return error_sys(err, -ENOMEM, "cannot start workers");
-    c->options = *options;
-    c->loop = sd_event_ref(loop);
-    r = record_new(options->state, &c->record);
-    if (r < 0)
-        return error_sys(err, r, "cannot start workers");
-    r = executor_new(loop, options->forks, on_job_event, c, &c->executor, err);
-    if (r < 0)
-        return r;
-    *ret = TAKE_PTR(c);
+    all->options = *options;
+    all->loop = sd_event_ref(loop);
+    q = record_new(options->state, &all->record);
+    if (q < 0)
+        return error_sys(err, q, "cannot start workers");
+    q = executor_new(loop, options->forks, on_job_event, all, &all->executor, err);
+    if (q < 0)
+        return q;
+    *ret = TAKE_PTR(all);
     return 0;
 }
 
-void crew_free(struct crew *c)
+void runner_free(struct runner *all)
 {
-    if (!c)
+    if (!all)
         return;
-    c->ending = true;
-    executor_free(c->executor);
-    for (size_t i = 0; i < c->n_hands; i++) {
-        if (!c->hands[i])
+    all->ending = true;
+    executor_free(all->executor);
+    for (size_t i = 0; i < all->n_members; i++) {
+        if (!all->members[i])
             continue;
-        note_down(c->hands[i], "", "cancelled", "the service was stopped", NULL);
-        hand_free(c->hands[i]);
+        record_step(all->members[i], "", job_outcome_name(JOB_CANCELLED), "interrupted", NULL);
+        member_free(all->members[i]);
     }
-    while (c->runs)
-        end_run(c->runs);
-    record_free(c->record);
-    free(c->hands);
-    sd_event_unref(c->loop);
-    free(c);
+    while (all->runs)
+        end_run(all->runs);
+    record_free(all->record);
+    free(all->members);
+    sd_event_unref(all->loop);
+    free(all);
 }
 
-bool crew_idle(const struct crew *c)
+void runner_stop(struct runner *all)
 {
-    return c->at_work == 0;
+    executor_stop(all->executor);
 }
 
-static void tell_ended(int64_t run, void *arg)
+void runner_cancel(struct runner *all)
 {
-    struct crew *c = arg;
-
-    c->options.listener(&(struct crew_event){.kind = CREW_ENDED, .run = run}, c->options.arg);
+    executor_cancel(all->executor);
 }
 
-int crew_catch_up(struct crew *c, struct error *err)
+bool runner_idle(const struct runner *all)
 {
-    return record_catch_up(c->record, tell_ended, c, err);
+    return !all->runs;
+}
+
+static void tell_ended(int64_t number, void *arg)
+{
+    struct runner *all = arg;
+
+    all->options.listener(&(struct run_event){.kind = RUN_ENDED, .run = number}, all->options.arg);
+}
+
+int runner_catch_up(struct runner *all, struct error *err)
+{
+    return record_catch_up(all->record, tell_ended, all, err);
 }
 
 /* Jobs are numbered for as long as an executor lives. */
-static int renew(struct crew *c, struct error *err)
+static int renew(struct runner *all, struct error *err)
 {
     struct executor *fresh;
-    int r;
-
-    if (c->n_hands < JOBS_OF_ONE_EXECUTOR || !executor_idle(c->executor) || c->at_work > 0)
-        return 0;
-    r = executor_new(c->loop, c->options.forks, on_job_event, c, &fresh, err);
-    if (r < 0)
-        return r;
-    executor_free(c->executor);
-    c->executor = fresh;
-    free(c->hands);
-    c->hands = NULL;
-    c->n_hands = 0;
-    return 0;
-}
-
-static char *join_names(const struct strings *names)
-{
-    CLEANUP_TEXT struct text joined = TEXT_INIT;
-
-    for (size_t i = 0; i < names->count; i++)
-        text_addf(&joined, "%s%s", i ? " " : "", names->items[i]);
-    text_adds(&joined, "");
-    return text_take(&joined);
-}
-
-/* --- beginning --------------------------------------------------------------------- */
-
-static int make_hand(struct running *r, struct crew_order *order, struct hand **ret,
-                     struct job *job, struct error *err)
-{
-    struct hand *h = calloc(1, sizeof(*h));
-    const struct target *t = &order->target;
-    int q = -ENOMEM;
-
-    if (h) {
-        h->run = r;
-        h->key = order->key;
-        h->host = strdup(t->host ? t->host : "");
-        h->agents = join_names(&t->agents);
-        if (h->host && target_copy(t, &h->target) == 0)
-            q = known_get(r->crew->options.state, t, r->consent, &h->known, err);
-        if (q == 0)
-            q = known_get(r->crew->options.state, t, r->consent, &job->known, err);
-    }
-    if (q < 0) {
-        hand_free(h);
-        return q == -ENOMEM ? error_sys(err, q, "cannot plan") : q;
-    }
-    *ret = h;
-    return 0;
-}
-
-static int record_run(struct running *r, const struct crew_run *run, struct error *err)
-{
-    CLEANUP(state_targets_clear) struct state_targets planned = {
-        .items = calloc(run->count + 1, sizeof(struct state_target))};
-    struct state_run record = {
-        .verb = (char *)(uintptr_t)run->verb,
-        .spec = run->pack->spec,
-        .bundle_digest = run->pack->spec ? run->pack->bundle.bundle_digest : NULL,
-        .files = run->files,
-        .wish = run->wish,
-    };
     int q;
 
-    if (!planned.items)
-        return error_sys(err, -ENOMEM, "cannot plan");
-    for (; planned.count < run->count; planned.count++) {
-        const struct target *t = &run->orders[planned.count].target;
-        char key[TARGET_KEY_MAX];
-
-        planned.items[planned.count] = (struct state_target){
-            .machine = strdup(target_key(t, key)),
-            .host = t->host ? strdup(t->host) : NULL,
-            .agents = join_names(&t->agents),
-        };
-    }
-    record.targets = planned;
-    q = state_run_begin(r->crew->options.state, &record, &r->number, err);
+    if (all->n_members < JOBS_OF_ONE_EXECUTOR || !executor_idle(all->executor) || all->at_work > 0)
+        return 0;
+    q = executor_new(all->loop, all->options.forks, on_job_event, all, &fresh, err);
     if (q < 0)
-        unrecorded(r->crew, err);
+        return q;
+    executor_free(all->executor);
+    all->executor = fresh;
+    free(all->members);
+    all->members = NULL;
+    all->n_members = 0;
+    return 0;
+}
+
+/* --- a run's preparation ---------------------------------------------------------------- */
+
+/* What the record says of a machine, whether it is reached or not. */
+static int plan_target(struct run *r, const struct target *t)
+{
+    struct state_targets *planned = &r->record.targets;
+    struct state_target *item = &planned->items[planned->count];
+    char key[TARGET_KEY_MAX];
+
+    *item = (struct state_target){
+        .machine = strdup(target_key(t, key)),
+        .host = t->host ? strdup(t->host) : NULL,
+        .agents = strings_join(&t->agents, " "),
+    };
+    planned->count++;
+    return item->machine && (!t->host || item->host) && item->agents ? 0 : -ENOMEM;
+}
+
+/* The run's id is part of the wish, so that a run that resumes it has the same. */
+static int plan_record(struct run *r, const struct run_plan *plan)
+{
+    int q = strings_copy(&r->record.files, &plan->files);
+
+    if (q == 0)
+        q = strings_copy(&r->record.wish, &plan->wish);
+    if (q == 0)
+        q = state_wish_add(&r->record.wish, STATE_WISH_RUN_ID, r->id);
+    r->record.verb = (char *)(uintptr_t)plan->verb;
+    r->record.spec = r->pack ? r->pack->spec : NULL;
+    r->record.bundle_digest = r->record.spec ? r->pack->bundle.bundle_digest : NULL;
+    r->record.targets.items = calloc(plan->count + 1, sizeof(struct state_target));
+    r->targets = calloc(plan->count + 1, sizeof(*r->targets));
+    if (q < 0 || !r->record.targets.items || !r->targets)
+        return -ENOMEM;
+    for (size_t i = 0; i < plan->count && q == 0; i++)
+        q = plan_target(r, &plan->targets[i].target);
     return q;
 }
 
-static int prepare(struct running *r, struct crew_run *run, struct error *err)
+static int take_id(struct run *r, const char *id, struct error *err)
 {
-    struct crew *c = r->crew;
+    if (id && strlen(id) == NONCE_LENGTH) {
+        strcpy(r->id, id);
+        return 0;
+    }
+    return nonce_make(r->id) < 0 ? error_set(err, -EIO, "the system has no random numbers") : 0;
+}
+
+static int prepare(struct run *r, struct run_plan *plan, struct error *err)
+{
+    const struct runner_options *o = &r->runner->options;
     CLEANUP_STRINGS struct strings files = {0};
-    int q = paths_keys(c->options.keys, &files, err);
+    int q = take_id(r, plan->id, err);
 
     if (q == 0)
-        q = auth_new(&files, c->options.keys->count > 0, c->options.password, &r->auth, err);
+        q = paths_keys(o->keys, &files, err);
     if (q == 0)
-        q = cache_choice_copy(run->choice, &r->choice) < 0 ? error_sys(err, -ENOMEM, "cannot plan")
-                                                           : 0;
+        q = auth_new(&files, o->keys->count > 0, o->password, &r->auth, err);
     if (q < 0)
         return q;
-    r->push =
-        (struct apt_push){.choice = &r->choice, .paths = c->options.paths, .list = run->packages};
-    r->pack = pack_ref(run->pack);
-    r->settings = run->settings;
-    run->settings = TEXT_INIT;
-    r->user = run->user ? strdup(run->user) : NULL;
-    r->orchestrator = run->orchestrator ? strdup(run->orchestrator) : NULL;
-    if ((run->user && !r->user) || (run->orchestrator && !r->orchestrator))
+    r->verb = plan->verb;
+    r->pack = pack_ref(plan->pack);
+    r->consent = plan->consent;
+    r->unrecorded = plan->unrecorded;
+    r->user = plan->user ? strdup(plan->user) : NULL;
+    r->orchestrator = plan->orchestrator ? strdup(plan->orchestrator) : NULL;
+    if ((plan->user && !r->user) || (plan->orchestrator && !r->orchestrator) ||
+        (plan->choice && cache_choice_copy(plan->choice, &r->choice) < 0) ||
+        (plan->caches && caches_copy(plan->caches, &r->caches) < 0) || plan_record(r, plan) < 0)
         return error_sys(err, -ENOMEM, "cannot plan");
-    r->verb = run->verb;
-    r->consent = run->consent;
+    r->caches_found = plan->caches != NULL;
+    r->push = (struct apt_push){
+        .choice = &r->choice, .caches = &r->caches, .paths = o->paths, .list = plan->packages};
+    r->settings = plan->settings;
+    plan->settings = TEXT_INIT;
     r->common = (struct job_common){
         .user = r->user,
         .auth = r->auth,
-        .become_password = c->options.become_password,
-        .timeout_ms = run->timeout_ms,
-        .mode = r->verb,
+        .become_password = o->become_password,
+        .timeout_ms = plan->timeout_ms,
+        .mode = plan->mode ? plan->mode : plan->verb,
         .settings = &r->settings,
-        .places_agents = r->pack->spec != NULL,
+        .scan = plan->scan,
+        .looks = plan->looks,
+        .places_agents = r->record.spec != NULL,
         .orchestrator = r->orchestrator,
-        .who = c->options.who,
-        .version_digest = r->pack->spec ? r->pack->bundle.digest : NULL,
-        .bundle_digest = r->pack->bundle.bundle_digest,
-        .bundle = r->pack->bytes.data,
-        .bundle_size = r->pack->bytes.size,
-        .deltas = &r->pack->deltas,
-        .push = run->packages ? &r->push : NULL,
+        .who = o->who,
+        .run_id = r->id,
+        .version_digest = r->record.spec ? r->pack->bundle.digest : NULL,
+        .bundle_digest = r->pack ? r->pack->bundle.bundle_digest : NULL,
+        .bundle = r->pack ? r->pack->bytes.data : NULL,
+        .bundle_size = r->pack ? r->pack->bytes.size : 0,
+        .deltas = r->pack ? &r->pack->deltas : NULL,
+        .keep_proxy = r->choice.keep_proxy,
+        .push = plan->packages ? &r->push : NULL,
     };
-    return run->unrecorded ? 0 : record_run(r, run, err);
+    for (; r->n_targets < plan->count; r->n_targets++) {
+        r->targets[r->n_targets] = plan->targets[r->n_targets];
+        plan->targets[r->n_targets].target = (struct target){0};
+    }
+    return 0;
 }
 
-static int add(struct running *r, struct crew_order *order, struct error *err)
+/* --- its jobs ------------------------------------------------------------------------------ */
+
+static int make_member(struct run *r, const struct run_target *target, struct member **ret,
+                       struct job *job, struct error *err)
 {
-    struct crew *c = r->crew;
+    struct member *m = calloc(1, sizeof(*m));
+    const struct target *t = &target->target;
+    int q = -ENOMEM;
+
+    if (m) {
+        m->run = r;
+        m->key = target->key;
+        m->host = strdup(t->host ? t->host : "");
+        m->agents = strings_join(&t->agents, " ");
+        if (m->host && m->agents && target_copy(t, &m->target) == 0)
+            q = known_get(r->runner->options.state, t, r->consent, &m->known, err);
+        if (q == 0)
+            q = known_get(r->runner->options.state, t, r->consent, &job->known, err);
+    }
+    if (q < 0) {
+        member_free(m);
+        return q == -ENOMEM ? error_sys(err, q, "cannot plan") : q;
+    }
+    *ret = m;
+    return 0;
+}
+
+static int add_job(struct run *r, struct run_target *target, struct error *err)
+{
+    struct runner *all = r->runner;
     CLEANUP(job_clear) struct job job = {.common = &r->common};
-    struct hand **grown = reallocarray(c->hands, c->n_hands + 1, sizeof(*grown));
-    struct hand *h = NULL;
+    struct member **grown = reallocarray(all->members, all->n_members + 1, sizeof(*grown));
+    struct member *m = NULL;
     size_t index;
     int q;
 
     if (!grown)
         return error_sys(err, -ENOMEM, "cannot plan");
-    c->hands = grown;
-    q = make_hand(r, order, &h, &job, err);
+    all->members = grown;
+    q = make_member(r, target, &m, &job, err);
     if (q < 0)
         return q;
-    job.target = order->target;
-    order->target = (struct target){0};
-    c->hands[c->n_hands] = h; /* the executor numbers them in the same order */
-    c->n_hands++;
-    q = executor_add(c->executor, &job, &index);
+    job.target = target->target;
+    target->target = (struct target){0};
+    all->members[all->n_members] = m; /* the executor numbers them in the same order */
+    all->n_members++;
+    q = executor_add(all->executor, &job, &index);
     if (q < 0) {
-        c->n_hands--;
-        hand_free(h);
+        all->n_members--;
+        member_free(m);
         return error_sys(err, q, "cannot plan");
     }
     r->left++;
-    c->at_work++;
+    all->at_work++;
     return 0;
 }
 
-int crew_begin(struct crew *c, struct crew_run *run, struct error *err)
+static void tell_untried(struct run *r, const struct run_target *target, const struct error *why)
 {
-    struct running *r;
-    int q = renew(c, err);
+    r->bad = true;
+    tell_run(r, (struct run_event){.kind = RUN_MACHINE_ENDED,
+                                   .key = target->key,
+                                   .outcome = JOB_FAILED,
+                                   .text = why->text});
+}
+
+/* It is in the record: its machines begin. */
+static void start_jobs(struct run *r)
+{
+    tell_run(r, (struct run_event){.kind = RUN_BEGAN});
+    r->left = 1; /* ours, until all are added */
+    for (size_t i = 0; i < r->n_targets; i++) {
+        struct error why = {0};
+
+        if (add_job(r, &r->targets[i], &why) < 0)
+            tell_untried(r, &r->targets[i], &why);
+    }
+    if (--r->left == 0)
+        end_run(r);
+}
+
+/* --- its caches ----------------------------------------------------------------------------- */
+
+/* In a thread: services are asked whether they answer, names are looked up. */
+static void find_caches(void *arg, int cancel_fd)
+{
+    struct run *r = arg;
+    int q = 0;
+
+    (void)cancel_fd;
+    if (!r->caches_found)
+        q = caches_find(&r->choice, r->runner->options.paths, &r->caches, &r->finding_error);
+    if (q == 0 && (r->caches.apt_proxy || r->caches.pip_index))
+        (void)upstreams_find(r->caches.apt_proxy, r->caches.pip_index, &r->caches.ports,
+                             r->choice.direct, &r->upstreams, &r->finding_error);
+}
+
+static void on_caches_found(void *arg)
+{
+    struct run *r = arg;
+    struct error err = r->finding_error;
+
+    if (r->caches.apt_proxy || r->caches.pip_index)
+        r->common.upstreams = &r->upstreams;
+    if (err.code == 0)
+        (void)record_begin(r, &err);
+    if (err.code == 0) {
+        start_jobs(r);
+        return;
+    }
+    tell_run(r, (struct run_event){.kind = RUN_NOT_BEGUN, .code = err.code, .text = err.text});
+    for (size_t i = 0; i < r->n_targets; i++)
+        tell_untried(r, &r->targets[i], &err);
+    end_run(r);
+}
+
+static int begin(struct run *r, struct run_plan *plan, struct error *err)
+{
+    int q = prepare(r, plan, err);
+
+    if (q == 0 && plan->packages)
+        return task_start(r->runner->loop, find_caches, on_caches_found, r, &r->finding, err);
+    if (q == 0)
+        q = record_begin(r, err);
+    if (q == 0)
+        start_jobs(r);
+    return q;
+}
+
+int runner_begin(struct runner *all, struct run_plan *plan, struct error *err)
+{
+    struct run *r;
+    int q = renew(all, err);
 
     if (q < 0)
         return q;
     r = calloc(1, sizeof(*r));
     if (!r)
         return error_sys(err, -ENOMEM, "cannot plan");
-    r->crew = c;
-    r->next = c->runs;
-    r->at = &c->runs;
+    r->runner = all;
+    r->next = all->runs;
+    r->at = &all->runs;
     if (r->next)
         r->next->at = &r->next;
-    c->runs = r;
-    q = prepare(r, run, err);
-    if (q < 0) {
-        running_free(r);
-        return q;
-    }
-    c->options.listener(&(struct crew_event){.kind = CREW_BEGAN, .run = r->number, .verb = r->verb},
-                        c->options.arg);
-    r->left = 1; /* ours, until all are added */
-    for (size_t i = 0; i < run->count; i++) {
-        struct crew_order *order = &run->orders[i];
-        struct error why = {0};
-
-        if (add(r, order, &why) == 0)
-            continue;
-        r->bad = true;
-        c->options.listener(&(struct crew_event){.kind = CREW_END,
-                                                 .run = r->number,
-                                                 .verb = r->verb,
-                                                 .key = order->key,
-                                                 .outcome = JOB_FAILED,
-                                                 .text = why.text},
-                            c->options.arg);
-    }
-    if (--r->left == 0)
-        end_run(r);
-    return 0;
+    all->runs = r;
+    q = begin(r, plan, err);
+    if (q < 0)
+        run_free(r);
+    return q;
 }

@@ -1,7 +1,11 @@
 /*
- * The crew are the service's workers: runs, each a verb on some machines,
- * recorded in the state database as dcop-deploy's are; one executor for all of
- * them, so that --forks holds for all of them together.
+ * A run is a verb on some machines, in parallel, recorded in the state database
+ * step by step.  The runner holds all runs of a program; they share one
+ * executor, so that --forks holds for all of them together.
+ *
+ * A machine's host key is pinned once the machine has said over SSH that it has
+ * the id that was meant.  The caches are looked up once a run, in a thread, before
+ * its first job begins.
  *
  * Everything is told on the loop's thread.
  */
@@ -9,87 +13,107 @@
 
 #include <systemd/sd-event.h>
 
+#include "deployer/base/nonce.h"
 #include "deployer/bundle/pack.h"
+#include "deployer/cache/caches.h"
 #include "deployer/job/job.h"
 #include "deployer/state/state.h"
 
-enum crew_kind {
-    CREW_BEGAN,      /* the run, in the record; no machine yet */
-    CREW_PHASE,      /* word: "connecting", "checking", "sending", "steps"; number: how many
-                        steps there are, 0: not known */
-    CREW_STEP,       /* word: the step; status: "started" or of the result; text; lines; number:
-                        which one it is */
-    CREW_OUTPUT,     /* word: "stdout", "stderr"; text: a line */
-    CREW_NOTE,       /* text */
-    CREW_END,        /* of a machine: outcome; text: why */
-    CREW_ENDED,      /* the run, in the record */
-    CREW_UNRECORDED, /* text: why the database did not take what there was to record */
+enum run_event_kind {
+    RUN_BEGAN,         /* it is in the record; no machine has begun */
+    RUN_NOT_BEGUN,     /* code, text: why not; RUN_MACHINE_ENDED follows for each machine */
+    RUN_CONNECTING,    /* a machine, as are those that follow */
+    RUN_TRUSTED,       /* text: the fingerprint of its host key, which is acceptable */
+    RUN_SENDING,       /* it lacks the bundle, which is on its way */
+    RUN_STEP,          /* step: what it says of its steps and itself; number: of the step */
+    RUN_OUTPUT,        /* text: a line of a command's output; errors: of its standard error */
+    RUN_MACHINE_ENDED, /* outcome; text: why, when it is none of the good ones; busy */
+    RUN_ENDED,         /* its last machine has ended, and that is in the record */
+    RUN_UNRECORDED,    /* text: why the database did not take what there was to record */
 };
 
 /* Borrowed for the call. */
-struct crew_event {
-    enum crew_kind kind;
-    int64_t run;      /* 0: not recorded */
-    const char *verb; /* static */
-    const void *key;  /* of the machine; NULL: of the run, or of none */
-    const char *word, *status, *text, *lines;
+struct run_event {
+    enum run_event_kind kind;
+    int64_t run;      /* its number in the record; 0: it is not recorded */
+    const char *verb; /* the plan's */
+    const void *key;  /* of the machine; NULL: it is of the run, or of none */
+    const struct stepwire_event *step;
     unsigned number;
     enum job_outcome outcome;
-    bool busy; /* CREW_END: another controller is at work there */
+    bool errors, busy; /* busy: another controller is at work there */
+    int code;          /* negative errno */
+    const char *text;
 };
 
-typedef void crew_listener(const struct crew_event *event, void *arg);
+typedef void run_listener(const struct run_event *event, void *arg);
 
 /* One machine of a run. */
-struct crew_order {
-    const void *key;
+struct run_target {
+    const void *key;      /* the caller's name for it, in events */
     struct target target; /* moved into the job */
 };
 
-struct crew_run {
-    const char *verb; /* static: what the machine's side calls the mode */
-    struct pack *pack;
-    struct text settings; /* more for the machine's side; moved */
-    struct consent consent;
-    struct strings wish, files;        /* for the record; borrowed */
-    const char *user, *orchestrator;   /* copied; NULL: as job.h says */
-    const struct cache_choice *choice; /* where packages come from; copied */
-    const char *packages; /* what is pushed to a machine that reaches no source of packages: a
-                             list of packages.sh; static, NULL: nothing */
+/* What is to be done.  Borrowed for the call but where it says otherwise; what the
+ * words of a field are empty for is in job.h. */
+struct run_plan {
+    const char *verb;       /* outlives the run: for record and events */
+    const char *mode;       /* outlives the run: what the machine's side calls it; NULL: the verb */
+    struct pack *pack;      /* what is sent; NULL: nothing */
+    struct text settings;   /* more for the machine's side; moved */
+    struct consent consent; /* what a person has said of new machines */
+    struct strings wish;    /* for the record */
+    struct strings files;   /* likewise: the problem's */
+    const char *id;         /* of the run that this one resumes; NULL: it gets one */
+    const char *user, *orchestrator;
+    const char *packages; /* the list of packages.sh that its steps install from; outlives
+                             the run; NULL: it needs no caches */
+    const struct cache_choice *choice; /* which caches; with `packages` */
+    const struct caches *caches;       /* found already; NULL: they are looked for */
     unsigned timeout_ms;
-    bool unrecorded;
-    struct crew_order *orders; /* emptied */
+    bool scan;                  /* host keys alone */
+    bool looks;                 /* say what would change, change nothing */
+    bool unrecorded;            /* no entry in the record */
+    struct run_target *targets; /* emptied */
     size_t count;
 };
 
-struct crew_options {
+struct runner_options {
     unsigned forks;
     struct state *state;
     const struct paths *paths;
-    const char *who;               /* for the machines' locks */
-    const struct strings *keys;    /* as named; none: the usual ones */
-    const struct secret *password; /* these two may be NULL */
-    const struct secret *become_password;
-    crew_listener *listener;
+    const char *who;                      /* for the machines' locks */
+    const struct strings *keys;           /* as named; none: the usual ones */
+    const struct secret *password;        /* to log in with; NULL: none */
+    const struct secret *become_password; /* sudo's; NULL: none */
+    run_listener *listener;
     void *arg;
 };
 
-struct crew;
+struct runner;
 
 /* What the options point to is borrowed and outlives it. */
-int crew_new(sd_event *loop, const struct crew_options *options, struct crew **ret,
-             struct error *err);
+int runner_new(sd_event *loop, const struct runner_options *options, struct runner **ret,
+               struct error *err);
 
-/* Cancels what is at work: on the machines it goes on to its end. */
-void crew_free(struct crew *c);
-DEFINE_CLEANUP(struct crew *, crew_free);
+/* Cancels what is at work: on the machines it goes on to its end.  In the record such
+ * machines are cancelled and their runs interrupted; nobody is told. */
+void runner_free(struct runner *r);
+DEFINE_CLEANUP(struct runner *, runner_free);
 
-/* Begins a run; each of its machines is told CREW_END later, also when it
- * could not be tried.  On failure none is. */
-int crew_begin(struct crew *c, struct crew_run *run, struct error *err);
+/* Begins a run, at once or when its caches are found; each of its machines is told
+ * RUN_MACHINE_ENDED later, also when it could not be tried.  On failure nothing has
+ * begun and nobody is told. */
+int runner_begin(struct runner *r, struct run_plan *plan, struct error *err);
 
-/* Records what the database did not take before (CREW_UNRECORDED); each run that
- * has its end only now is told CREW_ENDED once more. */
-int crew_catch_up(struct crew *c, struct error *err);
+/* Lets machines end after the step that is at work, and the waiting ones at once. */
+void runner_stop(struct runner *r);
 
-bool crew_idle(const struct crew *c);
+/* Ends all soon: what is at work on a machine goes on there. */
+void runner_cancel(struct runner *r);
+
+/* Records what the database did not take before (RUN_UNRECORDED); each run that
+ * has its end only now is told RUN_ENDED once more. */
+int runner_catch_up(struct runner *r, struct error *err);
+
+bool runner_idle(const struct runner *r);

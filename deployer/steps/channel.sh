@@ -48,12 +48,12 @@ is_meant() {
 }
 
 # wish FILE: what it wants, in $wished.  The time of day does not count, nor whose
-# errand it is, nor the id: a machine that is being enrolled has none at first, and is
+# run_id it is, nor the id: a machine that is being enrolled has none at first, and is
 # this one all the same.
 wish() {
 	slurp "$1" || return 1
 	wished=$slurped
-	for _key in time errand id; do
+	for _key in time run_id id; do
 		case $wished in
 		*"$NL$_key "*)
 			_rest=${wished#*"$NL$_key "}

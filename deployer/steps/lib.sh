@@ -172,7 +172,7 @@ decode() {
 read_vars() {
 	want_agents='' want_names='' want_id='' want_orchestrator='' want_address='' want_port=9001
 	want_mode=check want_time='' want_apt_proxy='' want_apt_files='' want_push='' want_caches='' want_keep_apt='' want_keep_pip='' want_digest='' want_who=''
-	want_command='' want_as=user want_lines=100 want_follow=no want_errand='' want_deps=apt want_ui=no want_browser=no
+	want_command='' want_as=user want_lines=100 want_follow=no want_run_id='' want_deps=apt want_ui=no want_browser=no
 	want_login='' want_named='' want_looks='' want_public_key='' want_machine_key='' want_replace_key=''
 	slurp "$1" || { detail='no variables' && return 1; }
 	set -f
@@ -206,7 +206,7 @@ read_vars() {
 		as) want_as=$decoded ;;
 		lines) want_lines=$decoded ;;
 		follow) want_follow=$decoded ;;
-		errand) want_errand=$decoded ;;
+		run_id) want_run_id=$decoded ;;
 		deps) want_deps=$decoded ;;
 		ui) want_ui=$decoded ;;
 		browser) want_browser=$decoded ;;
@@ -235,7 +235,7 @@ read_vars() {
 	case $want_lines in '' | *[!0-9]* | ??????????*) detail='lines is not a number' && return 1 ;; esac
 	case $want_deps in apt | pip) ;; *) detail='deps is neither apt nor pip' && return 1 ;; esac
 	case $want_ui,$want_browser in yes,yes | yes,no | no,no | no,yes) ;; *) detail='ui and browser are yes or no' && return 1 ;; esac
-	case $want_errand in *[!0-9a-f]*) detail='errand is not hexadecimal' && return 1 ;; esac
+	case $want_run_id in *[!0-9a-f]*) detail='run_id is not hexadecimal' && return 1 ;; esac
 	case $want_orchestrator$want_address in *[!0-9.:]*) detail='addresses must be IPv4' && return 1 ;; esac
 }
 

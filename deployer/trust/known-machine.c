@@ -96,15 +96,7 @@ const char *known_pin(const struct known *k)
     return first && first->retired_ms == 0 ? first->fingerprint : NULL;
 }
 
-static bool has_target(const struct state_targets *machines, const char *id)
-{
-    for (size_t i = 0; i < machines->count; i++)
-        if (strcmp(machines->items[i].machine, id) == 0)
-            return true;
-    return false;
-}
-
-int known_shared_keys(struct state *s, const struct state_targets *machines, struct text *ret,
+int known_shared_keys(struct state *s, const struct strings *machines, struct text *ret,
                       struct error *err)
 {
     CLEANUP(state_pins_clear) struct state_pins pins = {0};
@@ -115,7 +107,7 @@ int known_shared_keys(struct state *s, const struct state_targets *machines, str
         struct state_pin pin = pins.items[i];
 
         pins.items[i] = (struct state_pin){0};
-        if (has_target(machines, pin.id))
+        if (strings_has(machines, pin.id))
             pins.items[kept++] = pin;
         else
             state_pin_clear(&pin);

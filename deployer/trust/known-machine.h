@@ -36,9 +36,9 @@ int known_get(struct state *s, const struct target *t, struct consent consent, s
 /* The active pin's fingerprint; NULL: none. */
 const char *known_pin(const struct known *k);
 
-/* state_pins_shared_keys among the machines of a run: a sentence a line for each key
+/* state_pins_shared_keys among some machines, by target_key: a sentence a line for each key
  * that several of them are pinned to. */
-int known_shared_keys(struct state *s, const struct state_targets *machines, struct text *ret,
+int known_shared_keys(struct state *s, const struct strings *machines, struct text *ret,
                       struct error *err);
 
 /* As trust_check wants it; borrows from both. */

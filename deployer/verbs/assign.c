@@ -46,10 +46,10 @@ static int act(struct program *p, struct error *err)
 
     if (p->targets.count == 0 || p->options.check)
         return 0;
-    r = program_ask_about_new(p, err);
+    r = program_identify(p, err);
     if (r == 0)
         r = program_pack_steps(p, NULL, err);
-    return r == 0 ? program_act(p, &action, err) : r;
+    return r == 0 ? program_act(p, &p->targets, &action, err) : r;
 }
 
 /* Until the names that were given as arguments are all seen, or time is up: a

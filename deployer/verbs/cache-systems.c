@@ -7,7 +7,9 @@
 /* What one machine says, piece by piece. */
 struct answer {
     struct text wire;
-    char *outcome, *why;
+    bool ended;
+    enum job_outcome outcome; /* once it has ended */
+    char *why;                /* likewise */
 };
 
 struct answers {
@@ -19,7 +21,6 @@ static void answers_clear(struct answers *a)
 {
     for (size_t i = 0; i < a->count; i++) {
         text_clear(&a->items[i].wire);
-        free(a->items[i].outcome);
         free(a->items[i].why);
     }
     free(a->items);
@@ -31,19 +32,19 @@ static void replace(char **where, const char *value)
     *where = strdup(value);
 }
 
-static void hear(size_t machine, const char *key, const char *value, void *arg)
+static void hear(size_t machine, const struct run_event *event, void *arg)
 {
     struct answers *answers = arg;
-    struct answer *a = machine < answers->count ? &answers->items[machine] : NULL;
+    struct answer *a = &answers->items[machine];
 
-    if (!a)
-        return;
-    if (strcmp(key, APT_SYSTEM_FACT) == 0 && a->wire.size <= APT_SYSTEM_WIRE_MAX)
-        text_adds(&a->wire, value);
-    if (strcmp(key, "outcome") == 0)
-        replace(&a->outcome, value);
-    if (strcmp(key, "why") == 0)
-        replace(&a->why, value);
+    if (event->kind == RUN_STEP && event->step->kind == STEPWIRE_FACT &&
+        strcmp(event->step->name, APT_SYSTEM_FACT) == 0 && a->wire.size <= APT_SYSTEM_WIRE_MAX)
+        text_adds(&a->wire, event->step->detail);
+    if (event->kind == RUN_MACHINE_ENDED) {
+        a->ended = true;
+        a->outcome = event->outcome;
+        replace(&a->why, event->text);
+    }
 }
 
 static const char *name_of(const struct target *t)
@@ -71,8 +72,11 @@ static int take(struct apt_systems *to, const struct target *t, struct answer *a
     text_add_printable(&name, name_of(t));
     if (text_error(&name) < 0)
         return -ENOMEM;
-    if (!a->outcome || strcmp(a->outcome, job_outcome_name(JOB_OK)) != 0)
-        return unread(to, t, a->why ? a->why : a->outcome ? a->outcome : "not reached");
+    if (!a->ended || a->outcome != JOB_OK)
+        return unread(to, t,
+                      a->why && *a->why ? a->why
+                      : a->ended        ? job_outcome_name(a->outcome)
+                                        : "not reached");
     r = apt_system_read(text_str(&name), &a->wire, &s, &why);
     if (r == -ENOMEM)
         return r;
@@ -111,7 +115,7 @@ static int ask(struct program *p, struct answers *answers, struct error *err)
     if (!answers->items)
         return error_sys(err, -ENOMEM, "cannot ask the machines");
     answers->count = p->targets.count;
-    return program_act(p, &action, err);
+    return program_act(p, &p->targets, &action, err);
 }
 
 int cache_systems_ask(struct program *p, struct apt_systems *ret, struct error *err)
@@ -127,7 +131,7 @@ int cache_systems_ask(struct program *p, struct apt_systems *ret, struct error *
     if (r == 0)
         r = program_find_targets(p, err);
     if (r == 0)
-        r = program_ask_about_new(p, err);
+        r = program_identify(p, err);
     if (r == 0)
         r = program_pack_steps(p, NULL, err);
     if (r != 0)

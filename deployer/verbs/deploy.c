@@ -10,15 +10,6 @@
 
 /* --- --diff ---------------------------------------------------------------------- */
 
-/* The pieces that the machine sent, put together again. */
-static int join_diff(const struct machine_facts *m, struct text *ret)
-{
-    for (size_t i = 0; i < m->keys.count; i++)
-        if (strcmp(m->keys.items[i], "diff") == 0)
-            text_adds(ret, m->values.items[i]);
-    return text_error(ret);
-}
-
 /* As git colours it; the text is the machine's, so each line is escaped. */
 static void add_line(struct text *out, const char *line, size_t size, bool color)
 {
@@ -53,35 +44,29 @@ static void add_diff(struct text *out, const char *diff, bool color)
 static int print_diffs(const struct facts *f, struct error *err)
 {
     CLEANUP_TEXT struct text out = TEXT_INIT;
-    struct text *diffs = calloc(f->count + 1, sizeof(*diffs));
+    CLEANUP_FREE bool *printed = calloc(f->count + 1, sizeof(*printed));
     bool color = terminal_wants_color(STDOUT_FILENO);
-    int r = diffs ? 0 : -ENOMEM;
 
-    for (size_t i = 0; i < f->count && r == 0; i++)
-        r = join_diff(&f->machines[i], &diffs[i]);
-    for (size_t i = 0; i < f->count && r == 0; i++) {
-        if (diffs[i].size == 0)
+    for (size_t i = 0; i < f->count && printed; i++) {
+        const char *diff = text_str(&f->machines[i].diff);
+
+        if (!*diff || printed[i])
             continue;
         for (size_t k = i; k < f->count; k++) {
-            if (k > i && strcmp(text_str(&diffs[k]), text_str(&diffs[i])) != 0)
+            const struct machine_facts *m = &f->machines[k];
+
+            if (strcmp(text_str(&m->diff), diff) != 0)
                 continue;
             text_adds(&out, k == i ? "" : ", ");
-            text_add_printable(&out,
-                               f->machines[k].host ? f->machines[k].host : f->machines[k].agents);
-            if (k > i)
-                text_reset(&diffs[k]);
+            text_add_printable(&out, m->host ? m->host : m->agents);
+            printed[k] = true;
         }
         text_adds(&out, ":\n");
-        add_diff(&out, text_str(&diffs[i]), color);
+        add_diff(&out, diff, color);
         text_addc(&out, '\n');
     }
-    for (size_t i = 0; diffs && i < f->count; i++)
-        text_clear(&diffs[i]);
-    free(diffs);
-    if (r == 0)
-        r = text_error(&out);
-    if (r < 0)
-        return error_sys(err, r, "cannot show the differences");
+    if (!printed || text_error(&out) < 0)
+        return error_sys(err, -ENOMEM, "cannot show the differences");
     terminal_put(stdout, &out);
     return 0;
 }
@@ -119,7 +104,9 @@ static int run(struct program *p, struct error *err)
                 : o->check ? "check"
                            : "deploy",
         .settings = &settings,
-        .fetches = !o->check,
+        .packages = o->check                                 ? NULL
+                    : o->deps && strcmp(o->deps, "pip") == 0 ? "PIP"
+                                                             : "APT",
         .unrecorded = o->check,
     };
     const struct bundle_extra extras[] = {{o->ui, "ui/"}, {NULL, NULL}};
@@ -132,7 +119,7 @@ static int run(struct program *p, struct error *err)
     if (r == 0)
         r = program_find_targets(p, err);
     if (r == 0)
-        r = program_ask_about_new(p, err);
+        r = program_identify(p, err);
     if (r == 0)
         r = program_pack_pydcop(p, extras, err);
     if (r == 0 && o->diff && facts_init(&facts, &p->targets) < 0)
@@ -143,7 +130,7 @@ static int run(struct program *p, struct error *err)
         action.listener = facts_hear;
         action.arg = &facts;
     }
-    answer = program_act(p, &action, err);
+    answer = program_act(p, &p->targets, &action, err);
     if (answer >= 0 && o->diff && !o->json)
         r = print_diffs(&facts, err);
     return r < 0 ? r : answer;

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "deployer/cli/choose.h"
 #include "deployer/cli/facts.h"
 #include "deployer/cli/identify.h"
 #include "deployer/target/fleet.h"
@@ -117,9 +118,7 @@ static int find(struct program *p, struct error *err)
     if (others)
         r = program_find_targets(p, err);
     for (int i = 0; i < o->n_arguments && r == 0; i++)
-        r = identify_add(p, o->arguments[i], err);
-    if (r == 0 && o->n_arguments > 0)
-        r = identify(p, err);
+        r = choose_address(p, o->arguments[i], err);
     if (r == 0 && o->agent && p->targets.count != 1)
         return error_set(err, -EINVAL, "--agent is for one machine, and these are %zu",
                          p->targets.count);
@@ -166,7 +165,7 @@ static int hand_over_beacon(struct program *p, struct facts *facts, struct error
     struct action action = {
         .mode = "enroll",
         .settings = &settings,
-        .fetches = !p->options.check,
+        .packages = p->options.check ? NULL : "BEACON",
         .looks = p->options.check,
         .unrecorded = p->options.check,
         .listener = facts_hear,
@@ -183,19 +182,18 @@ static int hand_over_beacon(struct program *p, struct facts *facts, struct error
         r = program_pack_steps(p, extras, err);
     if (r < 0)
         return r;
-    return program_act(p, &action, err);
+    return program_act(p, &p->targets, &action, err);
 }
 
 /* Those that failed get no further: without id and key nobody asks them. */
 static void drop_failed(struct targets *targets, const struct facts *facts)
 {
     for (size_t i = 0; i < targets->count; i++) {
-        const char *outcome = fact_of(&facts->machines[i], "outcome");
+        const struct machine_facts *m = &facts->machines[i];
         struct target *t = &targets->items[i];
 
-        if (outcome && (strcmp(outcome, job_outcome_name(JOB_OK)) == 0 ||
-                        strcmp(outcome, job_outcome_name(JOB_CHANGED)) == 0 ||
-                        strcmp(outcome, job_outcome_name(JOB_WOULD_CHANGE)) == 0))
+        if (m->ended &&
+            (m->outcome == JOB_OK || m->outcome == JOB_CHANGED || m->outcome == JOB_WOULD_CHANGE))
             continue;
         free(TAKE_PTR(t->id));
         free(TAKE_PTR(t->hostkey));
@@ -239,7 +237,7 @@ static int hand_over_keys(struct program *p, const struct key *fleet, struct err
         r = program_pack_steps(p, NULL, err);
     if (r < 0)
         return r;
-    return program_act(p, &action, err);
+    return program_act(p, &p->targets, &action, err);
 }
 
 /* --- is it seen? ------------------------------------------------------------------------ */
@@ -384,7 +382,7 @@ static int run(struct program *p, struct error *err)
     if (r == 0)
         r = name(p, err);
     if (r == 0)
-        r = program_ask_about_new(p, err);
+        r = program_identify(p, err);
     return r == 0 ? enroll(p, fleet > 0 ? &key : NULL, err) : r;
 }
 

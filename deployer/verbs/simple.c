@@ -13,10 +13,10 @@ static int run(struct program *p, struct error *err)
     if (r == 0)
         r = program_find_targets(p, err);
     if (r == 0)
-        r = program_ask_about_new(p, err);
+        r = program_identify(p, err);
     if (r == 0)
         r = program_pack_steps(p, NULL, err);
-    return r == 0 ? program_act(p, &action, err) : r;
+    return r == 0 ? program_act(p, &p->targets, &action, err) : r;
 }
 
 #define SIMPLE(word, words)                                                                        \

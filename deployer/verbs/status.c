@@ -20,11 +20,11 @@ static const struct table_column columns[] = {
  * be asked. */
 static const char *state_of(const struct machine_facts *m, enum table_tone *ret_tone)
 {
-    const char *outcome = fact_of(m, "outcome"), *unit = fact_of(m, "unit");
+    const char *unit = fact_of(m, "unit");
 
     *ret_tone = TABLE_BAD;
-    if (!outcome || strcmp(outcome, job_outcome_name(JOB_OK)) != 0)
-        return outcome ? outcome : "unreachable";
+    if (!m->ended || m->outcome != JOB_OK)
+        return job_outcome_name(m->ended ? m->outcome : JOB_UNREACHABLE);
     if (!fact_of(m, "hash"))
         unit = "new";
     else if (unit && strcmp(unit, "active") == 0)
@@ -52,9 +52,7 @@ static void add_duration(struct text *t, const char *seconds)
 
 static const char *error_of(const struct machine_facts *m)
 {
-    const char *why = fact_of(m, "why");
-
-    return why ? why : fact_of(m, "error");
+    return m->why ? m->why : fact_of(m, "error");
 }
 
 static void add_row(struct table *t, const struct machine_facts *m)
@@ -163,14 +161,14 @@ static int run(struct program *p, struct error *err)
     if (r == 0)
         r = program_find_targets(p, err);
     if (r == 0)
-        r = program_ask_about_new(p, err);
+        r = program_identify(p, err);
     if (r == 0)
         r = program_pack_steps(p, NULL, err);
     if (r == 0 && facts_init(&facts, &p->targets) < 0)
         r = error_sys(err, -ENOMEM, "cannot show the status");
     if (r != 0)
         return r;
-    answer = program_act(p, &action, err);
+    answer = program_act(p, &p->targets, &action, err);
     if (answer < 0)
         return answer;
     r = p->options.json ? print_json(&facts, err) : print_table(&facts, err);

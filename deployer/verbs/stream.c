@@ -57,7 +57,8 @@ static void print_text(const struct stream *s, size_t machine, const char *line,
     terminal_put(to, &out);
 }
 
-static void print_json(const struct stream *s, size_t machine, const char *key, const char *value)
+static void print_json(const struct stream *s, size_t machine, const char *stream,
+                       const char *value)
 {
     const struct machine_facts *m = &s->machines.machines[machine];
     CLEANUP_TEXT struct text valid = TEXT_INIT;
@@ -69,7 +70,7 @@ static void print_json(const struct stream *s, size_t machine, const char *key, 
         value = text_str(&valid);
     }
     event = json_pack("{s:i, s:s, s:s*, s:s*, s:s, s:s}", "version", 1, "event", "output",
-                      "machine", m->id, "host", m->host, "stream", key, "text", value);
+                      "machine", m->id, "host", m->host, "stream", stream, "text", value);
     text = event ? json_dumps(event, JSON_COMPACT) : NULL;
     json_decref(event);
     if (text)
@@ -77,17 +78,18 @@ static void print_json(const struct stream *s, size_t machine, const char *key, 
     (void)fflush(stdout);
 }
 
-static void hear(size_t machine, const char *key, const char *value, void *arg)
+/* Lines as they come, and at the end why a machine did not end well. */
+static void hear(size_t machine, const struct run_event *event, void *arg)
 {
     struct stream *s = arg;
-    bool errors = strcmp(key, "stderr") == 0 || strcmp(key, "why") == 0;
+    bool why = event->kind == RUN_MACHINE_ENDED && *event->text;
 
-    if (!errors && strcmp(key, "stdout") != 0)
+    if (event->kind != RUN_OUTPUT && !why)
         return;
     if (s->json)
-        print_json(s, machine, key, value);
+        print_json(s, machine, why ? "why" : event->errors ? "stderr" : "stdout", event->text);
     else
-        print_text(s, machine, value, errors ? stderr : stdout);
+        print_text(s, machine, event->text, why || event->errors ? stderr : stdout);
 }
 
 static int stream(struct program *p, const struct text *settings, struct error *err)
@@ -104,7 +106,7 @@ static int stream(struct program *p, const struct text *settings, struct error *
     int r = program_find_targets(p, err);
 
     if (r == 0)
-        r = program_ask_about_new(p, err);
+        r = program_identify(p, err);
     if (r == 0)
         r = program_pack_steps(p, NULL, err);
     if (r == 0 && facts_init(&s.machines, &p->targets) < 0)
@@ -118,7 +120,7 @@ static int stream(struct program *p, const struct text *settings, struct error *
     if (p->options.forks < p->targets.count && p->options.follow)
         p->options.forks = (unsigned)p->targets.count;
     if (r == 0)
-        r = program_act(p, &action, err);
+        r = program_act(p, &p->targets, &action, err);
     facts_clear(&s.machines);
     return r;
 }

@@ -183,6 +183,15 @@ bool strings_has(const struct strings *s, const char *string)
     return false;
 }
 
+char *strings_join(const struct strings *s, const char *separator)
+{
+    CLEANUP_TEXT struct text joined = TEXT_INIT;
+
+    for (size_t i = 0; i < s->count; i++)
+        text_addf(&joined, "%s%s", i ? separator : "", s->items[i]);
+    return text_take(&joined);
+}
+
 size_t utf8_decode(const void *bytes, size_t size, uint32_t *ret_char)
 {
     const unsigned char *p = bytes;

@@ -58,6 +58,9 @@ int strings_copy(struct strings *to, const struct strings *from);    /* replaces
 bool strings_equal(const struct strings *a, const struct strings *b);
 bool strings_has(const struct strings *s, const char *string);
 
+/* All with the separator between them; the caller frees it.  NULL without memory. */
+char *strings_join(const struct strings *s, const char *separator);
+
 /* Decodes one character (RFC 3629: no overlong forms, no surrogates).
  * Returns its length in bytes, or 0 when the bytes are not UTF-8. */
 size_t utf8_decode(const void *bytes, size_t size, uint32_t *ret_char);

@@ -127,8 +127,7 @@ static void a_key_that_two_of_a_run_share_is_told(void **unused)
     CLEANUP(state_free_p) struct state *s = database();
     CLEANUP_TEXT struct text said = TEXT_INIT;
     char *ids[] = {(char *)ID, (char *)OTHER, (char *)"rpi-7"};
-    struct state_target items[] = {{.machine = ids[0]}, {.machine = ids[1]}, {.machine = ids[2]}};
-    const struct state_targets both = {items, 3}, first = {items, 1};
+    const struct strings both = {.items = ids, .count = 3}, first = {.items = ids, .count = 1};
 
     (void)unused;
     pin(s, ID, KEY);
