@@ -303,7 +303,7 @@ static void forget_lists(const struct apt_root *root)
             path = NULL;
             return;
         }
-        tree_remove(path);
+        folder_remove(path);
     }
 }
 

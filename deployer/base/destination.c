@@ -37,7 +37,7 @@ static bool is_name(const char *host)
     size_t length = strlen(host);
     const char *label = host;
 
-    if (length == 0 || length > PLACE_HOST_MAX)
+    if (length == 0 || length > DESTINATION_HOST_MAX)
         return false;
     for (;;) {
         size_t n = strcspn(label, ".");
@@ -53,14 +53,14 @@ static bool is_name(const char *host)
     }
 }
 
-bool place_host_valid(const char *host)
+bool destination_host_valid(const char *host)
 {
     struct in_addr in;
 
     return inet_pton(AF_INET, host, &in) == 1 || is_ipv6(host) || is_name(host);
 }
 
-uint16_t place_port(const char *text)
+uint16_t destination_port(const char *text)
 {
     unsigned port = 0;
 
@@ -109,9 +109,9 @@ static const char *split(const char **from, size_t *ret_size, const char **ret_p
     return NULL;
 }
 
-int place_parse(const char *text, struct place *ret, struct error *err)
+int destination_parse(const char *text, struct destination *ret, struct error *err)
 {
-    struct place p = {0};
+    struct destination p = {0};
     const char *at = strchr(text, '@'), *host = text, *port, *what;
     size_t size;
 
@@ -133,14 +133,14 @@ int place_parse(const char *text, struct place *ret, struct error *err)
         return fail(text, err, what);
     if (size == 0)
         return fail(text, err, "there is no host in it");
-    if (size > PLACE_HOST_MAX)
+    if (size > DESTINATION_HOST_MAX)
         return fail(text, err, "the host's name is too long");
     memcpy(p.host, host, size);
-    if (port && (p.port = place_port(port)) == 0)
+    if (port && (p.port = destination_port(port)) == 0)
         return fail(text, err, "what stands behind \":\" is no port (1 to 65535)");
     if (host > text && host[-1] == '[' && !strchr(p.host, ':'))
         return fail(text, err, "brackets are for IPv6 addresses");
-    if (!place_host_valid(p.host))
+    if (!destination_host_valid(p.host))
         return fail(text, err,
                     strchr(p.host, ':') ? "this is no IPv6 address"
                     : p.host[strspn(p.host, DIGITS ".")]

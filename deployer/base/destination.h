@@ -13,20 +13,20 @@
 
 #include "discovery/base/error.h"
 
-enum { PLACE_HOST_MAX = 253 }; /* RFC 1035 §2.3.4, as text */
+enum { DESTINATION_HOST_MAX = 253 }; /* RFC 1035 §2.3.4, as text */
 
-struct place {
-    char user[33];                 /* "": not said */
-    char host[PLACE_HOST_MAX + 1]; /* without brackets */
-    uint16_t port;                 /* 0: not said */
+struct destination {
+    char user[33];                       /* "": not said */
+    char host[DESTINATION_HOST_MAX + 1]; /* without brackets */
+    uint16_t port;                       /* 0: not said */
 };
 
 /* A numeric address, or a host name of ASCII letters, digits, "-", "_" and
  * ".", that cannot be taken for an address or an option. */
-bool place_host_valid(const char *host);
+bool destination_host_valid(const char *host);
 
 /* 1 to 65535 in decimal, no sign, no zero in front; 0 for anything else. */
-uint16_t place_port(const char *text);
+uint16_t destination_port(const char *text);
 
 /* -EINVAL with the text and what is wrong with it. */
-int place_parse(const char *text, struct place *ret, struct error *err);
+int destination_parse(const char *text, struct destination *ret, struct error *err);

@@ -257,9 +257,9 @@ static int read_tree(struct walk *w, const char *from, const char *to, struct er
     return text_error(&w->list) < 0 ? error_sys(err, -ENOMEM, "cannot read %s", from) : 0;
 }
 
-int tree_read(const char *from, const struct tree_limits *limits, const char *to, uid_t uid,
-              gid_t gid, struct text *ret_list, char ret[static DIGEST_LENGTH + 1],
-              struct error *err)
+int folder_read(const char *from, const struct tree_limits *limits, const char *to, uid_t uid,
+                gid_t gid, struct text *ret_list, char ret[static DIGEST_LENGTH + 1],
+                struct error *err)
 {
     CLEANUP_FREE char *buffer = malloc(BUFFER_SIZE);
     struct error words = {0};
@@ -294,7 +294,7 @@ static void remove_below(int fd, unsigned depth)
     }
 }
 
-void tree_remove(const char *path)
+void folder_remove(const char *path)
 {
     CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 

@@ -30,10 +30,10 @@ struct tree_limits {
  * `to`, an empty folder, copies all of it there as well, owned by uid:gid (-1:
  * ours), and the list is of what was copied.
  * -EFBIG over a limit; -ENOENT, -ENOTDIR, -EACCES, … as the system says. */
-int tree_read(const char *from, const struct tree_limits *limits, const char *to, uid_t uid,
-              gid_t gid, struct text *ret_list, char ret[static DIGEST_LENGTH + 1],
-              struct error *err);
+int folder_read(const char *from, const struct tree_limits *limits, const char *to, uid_t uid,
+                gid_t gid, struct text *ret_list, char ret[static DIGEST_LENGTH + 1],
+                struct error *err);
 
 /* Removes a folder and what is in it, as far as it goes; safe where another
  * user owns the folder and moves links about in it meanwhile. */
-void tree_remove(const char *path);
+void folder_remove(const char *path);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static void hand_on(struct lines *l)
+static void hand_on(struct line_splitter *l)
 {
     for (size_t i = 0; i < l->line.size; i++)
         if (l->line.data[i] == '\0')
@@ -13,9 +13,9 @@ static void hand_on(struct lines *l)
 
 /* How much of `size` bytes may go to the line before it is cut: no character
  * of UTF-8 is cut in two. */
-static size_t room_for(const struct lines *l, const char *bytes, size_t size)
+static size_t room_for(const struct line_splitter *l, const char *bytes, size_t size)
 {
-    size_t room = LINES_MAX - l->line.size;
+    size_t room = LINE_SPLITTER_MAX - l->line.size;
 
     if (size <= room)
         return size;
@@ -25,7 +25,7 @@ static size_t room_for(const struct lines *l, const char *bytes, size_t size)
     return room;
 }
 
-void lines_feed(struct lines *l, const void *bytes, size_t size)
+void line_splitter_feed(struct line_splitter *l, const void *bytes, size_t size)
 {
     const char *at = bytes, *end = at + size;
 
@@ -45,13 +45,13 @@ void lines_feed(struct lines *l, const void *bytes, size_t size)
     }
 }
 
-void lines_end(struct lines *l)
+void line_splitter_end(struct line_splitter *l)
 {
     if (l->line.size > 0)
         hand_on(l);
 }
 
-void lines_clear(struct lines *l)
+void line_splitter_clear(struct line_splitter *l)
 {
     text_clear(&l->line);
 }

@@ -1,6 +1,6 @@
 /*
  * Lines of a command's output as it comes: bytes in, whole lines out, without
- * their newline.  A line that is longer than LINES_MAX comes in pieces; a NUL
+ * their newline.  A line that is longer than LINE_SPLITTER_MAX comes in pieces; a NUL
  * becomes "?"; what is not UTF-8 is left as it is, for whoever prints it.
  *
  * Pure; any thread, one at a time.
@@ -11,19 +11,19 @@
 
 #include "discovery/base/text.h"
 
-enum { LINES_MAX = 4096 }; /* bytes */
+enum { LINE_SPLITTER_MAX = 4096 }; /* bytes */
 
-typedef void lines_handler(const char *line, void *arg);
+typedef void line_splitter_handler(const char *line, void *arg);
 
-/* A value: start with {0} but for the handler and its argument, lines_clear. */
-struct lines {
-    lines_handler *handler;
+/* A value: start with {0} but for the handler and its argument, line_splitter_clear. */
+struct line_splitter {
+    line_splitter_handler *handler;
     void *arg;
     struct text line;
 };
 
-void lines_feed(struct lines *l, const void *bytes, size_t size);
+void line_splitter_feed(struct line_splitter *l, const void *bytes, size_t size);
 
 /* What came without a newline at the end. */
-void lines_end(struct lines *l);
-void lines_clear(struct lines *l);
+void line_splitter_end(struct line_splitter *l);
+void line_splitter_clear(struct line_splitter *l);

@@ -98,7 +98,7 @@ void prune_oldest(const char *folder, const char *ending, size_t keep)
         if (e->used.tv_sec > now - PRUNE_AGE_S)
             continue;
         if (e->folder)
-            tree_remove(e->path);
+            folder_remove(e->path);
         else
             (void)unlink(e->path);
     }

@@ -191,8 +191,8 @@ static int assemble(const struct wheel_set *set, const struct wheels *wheels, st
     for (size_t i = 0; i < wheels->count && r == 0; i++) {
         const char *path = set->paths.items[i], *base = strrchr(path, '/');
 
-        r = content_add_wheel(c, base ? base + 1 : path, text_str(&wheels->bytes[i]),
-                              wheels->bytes[i].size, err);
+        r = lay_out_wheel(c, base ? base + 1 : path, text_str(&wheels->bytes[i]),
+                          wheels->bytes[i].size, err);
     }
     if (r == 0)
         r = content_sort(c, err);

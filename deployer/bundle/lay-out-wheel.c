@@ -252,8 +252,8 @@ static int read_entry(struct wheel *w, struct archive *a, struct archive_entry *
     return r;
 }
 
-int content_add_wheel(struct content *c, const char *name, const void *bytes, size_t size,
-                      struct error *err)
+int lay_out_wheel(struct content *c, const char *name, const void *bytes, size_t size,
+                  struct error *err)
 {
     CLEANUP(free_archive) struct archive *a = archive_read_new();
     struct error words = {0};

@@ -7,5 +7,5 @@
 
 /* Lays a wheel out: modules to site/, scripts and console entry points to
  * scripts/.  `name` is for the words.  -EBADMSG when it is not a pure wheel. */
-int content_add_wheel(struct content *c, const char *name, const void *bytes, size_t size,
-                      struct error *err);
+int lay_out_wheel(struct content *c, const char *name, const void *bytes, size_t size,
+                  struct error *err);

@@ -166,7 +166,7 @@ static int make_server(const char *python, const char *venv, const char *server,
 
     if (asprintf(&program, "%s/bin/devpi-init", venv) < 0 || asprintf(&fresh, "%s.new", server) < 0)
         return error_sys(err, -ENOMEM, "cannot make devpi's folder");
-    tree_remove(fresh);
+    folder_remove(fresh);
     r = make_password(root, err);
     if (r == 0) {
         const char *argv[] = {python, program,          "-c", root, "--serverdir",

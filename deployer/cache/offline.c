@@ -146,7 +146,7 @@ void cache_offline_free(struct cache_offline *o)
     if (o->url)
         end(o);
     if (o->work)
-        tree_remove(o->work);
+        folder_remove(o->work);
     cleanup_close(&o->cancel);
     process_result_clear(&o->result);
     free(o->conf);

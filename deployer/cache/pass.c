@@ -84,10 +84,10 @@ static int fetch_unseen(struct cache_pass *pass, const struct apt_system *s,
     }
     telling.of = unseen.count;
     /* What a run that was killed has left. */
-    tree_remove(folder);
+    folder_remove(folder);
     fetch.folder = folder;
     r = apt_fetch(&fetch, &ret->missing, &ret->why, err);
-    tree_remove(folder);
+    folder_remove(folder);
     free(unseen.items);
     if (ret->missing.count == 0)
         text_reset(&ret->why);

@@ -258,11 +258,11 @@ int cache_wheels_deps(const struct paths *paths, const char *index, const char *
     }
     if (!folder || r < 0 || make_argv(&wanted, &platforms, index, python, folder, &argv) < 0)
         return error_sys(err, -ENOMEM, "cannot run pip");
-    tree_remove(folder);
+    folder_remove(folder);
     r = make_folders(folder, 0700, err);
     if (r == 0)
         r = download(&argv, folder, ret, err);
-    tree_remove(folder);
+    folder_remove(folder);
     return r;
 }
 
@@ -293,11 +293,11 @@ int cache_wheels_tools(const struct paths *paths, const char *index, struct cach
     if (!folder || add_words(&argv, head) < 0 || strings_add(&argv, folder) < 0 ||
         add_words(&argv, tools) < 0)
         return error_sys(err, -ENOMEM, "cannot run pip");
-    tree_remove(folder);
+    folder_remove(folder);
     r = make_folders(folder, 0700, err);
     if (r == 0)
         r = download(&argv, folder, ret, err);
-    tree_remove(folder);
+    folder_remove(folder);
     return r;
 }
 

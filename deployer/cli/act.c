@@ -434,7 +434,7 @@ static void warn_of_clones(const struct acting *a)
     CLEANUP_TEXT struct text words = TEXT_INIT;
 
     if (p->pack && p->pack->spec && !p->options.quiet &&
-        known_shared_keys(p->state, &a->keys, &words, NULL) == 0 && words.size > 0)
+        known_machine_shared_keys(p->state, &a->keys, &words, NULL) == 0 && words.size > 0)
         fprintf(stderr, "Warning: %s", text_str(&words));
 }
 

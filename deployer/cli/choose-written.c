@@ -16,8 +16,8 @@ int choose_address(struct program *p, const char *text, struct error *err)
 {
     CLEANUP(target_clear) struct target t = {0};
     struct target *grown;
-    struct place place;
-    int r = place_parse(text, &place, err);
+    struct destination place;
+    int r = destination_parse(text, &place, err);
 
     if (r == 0)
         r = resolve_host(place.host, p->options.timeout_ms, &t.addresses, &t.n_addresses, err);

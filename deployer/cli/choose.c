@@ -83,14 +83,14 @@ static void tell_unverified(const struct program *p, const struct machine *const
 /* What --limit is applied to: the targets, and behind them one item for each
  * agent of the problem that has no machine. */
 struct choice {
-    struct select_item *items;
+    struct limit_item *items;
     struct strings *lists; /* one an item: addresses, then lone names */
     size_t n_targets, count;
 };
 
 static void choice_clear(struct choice *c)
 {
-    select_items_clear(c->items, c->items ? c->count : 0);
+    limit_items_clear(c->items, c->items ? c->count : 0);
     for (size_t i = 0; i < c->count && c->lists; i++)
         strings_clear(&c->lists[i]);
     free(c->items);
@@ -108,7 +108,7 @@ static int add_target(struct choice *c, const struct target *t)
         if (strings_add(addresses, text) < 0)
             return -ENOMEM;
     }
-    c->items[c->count++] = (struct select_item){
+    c->items[c->count++] = (struct limit_item){
         .id = t->id, .host = t->host, .agents = &t->agents, .labels = addresses};
     return 0;
 }
@@ -119,7 +119,7 @@ static int add_lone(struct choice *c, const char *agent)
 
     if (strings_add(name, agent) < 0)
         return -ENOMEM;
-    c->items[c->count++] = (struct select_item){.agents = name};
+    c->items[c->count++] = (struct limit_item){.agents = name};
     return 0;
 }
 
@@ -170,15 +170,15 @@ static void keep_chosen(struct targets *targets, const struct choice *c)
 int choose_limited(const struct strings *limits, struct targets *targets, const struct match *match,
                    bool *ret_short, struct error *err)
 {
-    CLEANUP(selection_clear) struct selection selection = SELECTION_INIT;
+    CLEANUP(limit_clear) struct limit selection = LIMIT_INIT;
     CLEANUP(choice_clear) struct choice choice = {0};
-    int r = selection_parse(limits, &selection, err);
+    int r = limit_parse(limits, &selection, err);
 
     if (r < 0)
         return r;
     if (choice_make(targets, match, &choice) < 0)
         return error_sys(err, -ENOMEM, "cannot choose machines");
-    r = selection_apply(&selection, choice.items, choice.count, err);
+    r = limit_apply(&selection, choice.items, choice.count, err);
     if (r < 0)
         return r;
     *ret_short = false;

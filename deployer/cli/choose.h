@@ -21,5 +21,5 @@ int choose_left(struct program *p);
 int choose_by_inventory(struct program *p, struct error *err);
 
 /* Adds a target for "[USER@]HOST[:PORT]", looked up within the timeout of SSH.
- * What resolve_host and place_parse say; -ENOMEM. */
+ * What resolve_host and destination_parse say; -ENOMEM. */
 int choose_address(struct program *p, const char *place, struct error *err);

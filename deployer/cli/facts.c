@@ -102,7 +102,7 @@ void facts_hear(size_t machine, const struct run_event *event, void *arg)
     }
 }
 
-const char *fact_of(const struct machine_facts *m, const char *key)
+const char *facts_get(const struct machine_facts *m, const char *key)
 {
     for (size_t i = m->keys.count; i-- > 0;)
         if (strcmp(m->keys.items[i], key) == 0)

@@ -31,7 +31,7 @@ void facts_clear(struct facts *f);
 action_listener facts_hear;
 
 /* The last value of that key, NULL when it was not said. */
-const char *fact_of(const struct machine_facts *m, const char *key);
+const char *facts_get(const struct machine_facts *m, const char *key);
 
 /* All values of that key, with blanks between. */
 int facts_join(const struct machine_facts *m, const char *key, struct text *ret);

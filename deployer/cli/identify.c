@@ -135,7 +135,7 @@ static bool is_nameless(const struct target *t)
 static int take_id(struct program *p, struct target *t, const struct machine_facts *m,
                    struct error *err)
 {
-    const char *id = fact_of(m, "id");
+    const char *id = facts_get(m, "id");
 
     (void)p;
     return id && advert_id_valid(id) ? keep(id, &t->id, err) : 0;
@@ -163,12 +163,12 @@ int identify_look(struct program *p, struct error *err)
  * there is nothing to ask. */
 static int add_new(struct program *p, const struct target *t, struct text *list, struct error *err)
 {
-    CLEANUP(known_clear) struct known known = {0};
-    int r = known_get(p->state, t, (struct consent){0}, &known, err);
+    CLEANUP(known_machine_clear) struct known_machine known = {0};
+    int r = known_machine_get(p->state, t, (struct consent){0}, &known, err);
 
     if (r < 0)
         return r;
-    if (known_pin(&known) || (known.verified && !known.held_by))
+    if (known_machine_pin(&known) || (known.verified && !known.held_by))
         return 1;
     if (t->hostkey && !known.held_by && strings_has(&p->confirmed, t->hostkey))
         return 1;

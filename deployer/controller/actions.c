@@ -7,8 +7,8 @@
 #include "deployer/options/resume.h"
 #include "private.h"
 
-void act_wish(const struct controller *c, const struct member *m, const struct strings *agents,
-              char ret[static RECONCILE_WISH_LENGTH + 1])
+void actions_wish(const struct controller *c, const struct member *m, const struct strings *agents,
+                  char ret[static RECONCILE_WISH_LENGTH + 1])
 {
     const struct deploy_options *o = &c->settings.deploy;
     struct digest d;
@@ -33,7 +33,7 @@ static int aim(const struct controller *c, const char *verb, const struct member
     int r = target_from_machine(&m->machine, t);
 
     if (r == 0 && (deploys || assigns))
-        r = assigns ? strings_copy(&t->agents, &m->assigned) : look_agents(c, m, &t->agents);
+        r = assigns ? strings_copy(&t->agents, &m->assigned) : model_agents(c, m, &t->agents);
     else if (r == 0)
         r = strings_copy(&t->agents, &t->names);
     if (r == 0 && (assigns || (deploys && m->assigned.count > 0))) {
@@ -68,8 +68,8 @@ static void show_begun(struct controller *c, const char *verb, struct member *m)
     m->again_ms = 0;
     m->state = WORK_RUNNING;
     m->began_ms = controller_now_ms();
-    if (strcmp(verb, "deploy") == 0 && look_agents(c, m, &agents) == 0) {
-        act_wish(c, m, &agents, wish);
+    if (strcmp(verb, "deploy") == 0 && model_agents(c, m, &agents) == 0) {
+        actions_wish(c, m, &agents, wish);
         ledger_begin(&m->ledger, wish);
     }
 }
@@ -93,8 +93,8 @@ static void fail_all(struct member **members, size_t n, const char *why)
     }
 }
 
-int act_begin(struct controller *c, const char *verb, struct member **members, size_t n,
-              struct error *err)
+int actions_begin(struct controller *c, const char *verb, struct member **members, size_t n,
+                  struct error *err)
 {
     bool deploys = strcmp(verb, "deploy") == 0;
     const struct deploy_options *o = &c->settings.deploy;
@@ -144,7 +144,7 @@ int act_begin(struct controller *c, const char *verb, struct member **members, s
 static const char *const verbs[] = {"deploy",   "assign",   "start",  "stop",     "restart",
                                     "rollback", "poweroff", "reboot", "identify", "logs"};
 
-void act_pending(struct controller *c, struct member **members, size_t n)
+void actions_pending(struct controller *c, struct member **members, size_t n)
 {
     CLEANUP_FREE struct member **due = calloc(n + 1, sizeof(struct member *));
 
@@ -163,7 +163,7 @@ void act_pending(struct controller *c, struct member **members, size_t n)
             packing_start(c);
             continue;
         }
-        if (act_begin(c, verbs[v], due, n_due, &err) < 0)
+        if (actions_begin(c, verbs[v], due, n_due, &err) < 0)
             controller_say(c, "%s", err.text);
     }
 }
@@ -266,12 +266,12 @@ static void on_end(struct controller *c, const struct run_event *e, struct membe
         metrics_deploy(&c->metrics, (double)(now - m->began_ms) / 1000, end == LEDGER_DONE);
     } else if (end == LEDGER_DONE)
         hold(m, e->verb);
-    hear_standing(c, m);
-    tell_machine(c, m, "work");
+    model_find_standing(c, m);
+    publish_machine(c, m, "work");
     if (end != LEDGER_DONE)
         controller_say(c, "%s: %s %s: %s", m->machine.host ? m->machine.host : m->ref, e->verb,
                        m->outcome, e->text);
-    look_clear(c);
+    model_clear(c);
     controller_look_soon(c);
 }
 
@@ -281,7 +281,7 @@ static void on_step(struct controller *c, const struct run_event *e, struct memb
     case STEPWIRE_PLAN:
         m->phase = "steps";
         m->total = e->step->number;
-        tell_work(c, m);
+        publish_work(c, m);
         break;
     case STEPWIRE_START:
     case STEPWIRE_RESULT:
@@ -291,7 +291,7 @@ static void on_step(struct controller *c, const struct run_event *e, struct memb
         m->number = e->number;
         tell_step(c, e, m);
         if (e->step->kind == STEPWIRE_START)
-            tell_work(c, m);
+            publish_work(c, m);
         break;
     case STEPWIRE_NOTE:
         tell_note(c, e, m);
@@ -313,7 +313,7 @@ static void on_step(struct controller *c, const struct run_event *e, struct memb
 static void on_phase(struct controller *c, struct member *m, const char *phase)
 {
     m->phase = phase;
-    tell_work(c, m);
+    publish_work(c, m);
 }
 
 static void on_machine_event(struct controller *c, const struct run_event *e, struct member *m)
@@ -346,7 +346,7 @@ static void on_machine_event(struct controller *c, const struct run_event *e, st
     }
 }
 
-void act_hear(const struct run_event *e, void *arg)
+void actions_hear(const struct run_event *e, void *arg)
 {
     struct controller *c = arg;
     struct member *m = NULL;
@@ -357,7 +357,7 @@ void act_hear(const struct run_event *e, void *arg)
         if (!c->record_trouble)
             controller_say(c, "runs cannot be recorded: %s", e->text);
         controller_trouble(&c->record_trouble, e->text);
-        tell_status(c);
+        publish_status(c);
         return;
     }
     if (e->key)

@@ -14,7 +14,7 @@ enum { MACHINES_AT_ONCE = 1000, NAMES_AT_ONCE = 64 };
 static void get_roster(struct controller *c, struct answer *ret)
 {
     size_t n = 0;
-    CLEANUP_FREE struct member **members = directory_list(&c->directory, &n);
+    CLEANUP_FREE struct member **members = members_list(&c->directory, &n);
     CLEANUP_FREE const struct machine **machines = calloc(n + 1, sizeof(*machines));
 
     for (size_t i = 0; members && machines && i < n; i++)
@@ -30,7 +30,7 @@ static void get_roster(struct controller *c, struct answer *ret)
 static struct member *find(struct controller *c, const char *ref, struct answer *ret)
 {
     struct member *m = NULL;
-    int r = directory_find(&c->directory, ref, &m);
+    int r = members_find(&c->directory, ref, &m);
 
     if (r > 0)
         return m;
@@ -68,7 +68,7 @@ static void get_inventory(struct controller *c, const char *name, struct answer 
         answer_problem(ret, 400, "format is yaml, ini, json, ssh-config or hosts.");
         return;
     }
-    if (outlets_inventory(c, format, &ret->body) < 0) {
+    if (inventory_file_text(c, format, &ret->body) < 0) {
         answer_problem(ret, 500, NULL);
         return;
     }
@@ -121,11 +121,11 @@ static const char *objection(const struct controller *c, const struct member *m,
         return m->standing.why ? m->standing.why : "A person has to accept its host key first.";
     if (!m->machine.online)
         return "It is offline.";
-    if (m->pending && !waits_for_pack(c, m))
+    if (m->pending && !packing_is_awaited(c, m))
         return "Another action waits for it already.";
     if (strcmp(verb, "deploy") != 0)
         return NULL;
-    if (look_agents(c, m, &agents) < 0 || agents.count > 0)
+    if (model_agents(c, m, &agents) < 0 || agents.count > 0)
         return NULL;
     return c->has_problem ? "It holds no agent of the problem." : "It has no agent's name.";
 }
@@ -170,7 +170,7 @@ static void queue_one(struct controller *c, const json_t *ref, const char *verb,
     struct member *m = NULL;
     const char *text = json_string_value(ref);
 
-    if (text && directory_find(&c->directory, text, &m) == 1)
+    if (text && members_find(&c->directory, text, &m) == 1)
         queue(c, m, verb, queued, refused);
     else
         refuse(refused, "", "There is no such machine.");
@@ -198,7 +198,7 @@ static void post_action(struct controller *c, const struct http_request *request
         queue_all(c, verb, queued, refused);
     if (verb && strcmp(verb, "deploy") == 0 && json_array_size(queued) > 0)
         packing_start(c); /* what is deployed is what is there now */
-    look_clear(c);
+    model_clear(c);
     controller_look_soon(c);
     answer_json(ret, 202,
                 json_pack("{s:i, s:o, s:o}", "version", 1, "queued", queued, "refused", refused));
@@ -237,7 +237,7 @@ static void post_assign_all(struct controller *c, struct answer *ret)
         else
             (void)json_array_append_new(queued, json_string(m->ref));
     }
-    look_clear(c);
+    model_clear(c);
     controller_look_soon(c);
     answer_json(ret, 202,
                 json_pack("{s:i, s:o, s:o}", "version", 1, "queued", queued, "refused", refused));
@@ -284,7 +284,7 @@ static void post_assign(struct controller *c, const struct http_request *request
         answer_error(ret, &err);
         return;
     }
-    look_clear(c);
+    model_clear(c);
     controller_look_soon(c);
     answer_json(ret, 202,
                 json_pack("{s:i, s:[s], s:[]}", "version", 1, "queued", m->ref, "refused"));
@@ -330,11 +330,11 @@ static void post_accept(struct controller *c, const struct http_request *request
     }
     if (!m->at_work)
         ledger_reset(&m->ledger);
-    look_clear(c);
+    model_clear(c);
     for (struct member *other = c->directory.members; other; other = other->hh.next)
         if (strcmp(other->machine.advert.id, m->machine.advert.id) == 0) {
-            hear_standing(c, other);
-            tell_machine(c, other, "trust");
+            model_find_standing(c, other);
+            publish_machine(c, other, "trust");
         }
     controller_look_soon(c);
     answer_json(ret, 200, json_pack("{s:i, s:o}", "version", 1, "machine", view_machine(c, m)));
@@ -361,12 +361,12 @@ static void post_forget(struct controller *c, const char *ref, struct answer *re
     strings_clear(&m->assigned);
     ledger_reset(&m->ledger);
     m->ledger.held = false;
-    look_clear(c);
-    hear_standing(c, m);
+    model_clear(c);
+    model_find_standing(c, m);
     if (m->machine.online || m->at_work)
-        tell_machine(c, m, "trust");
+        publish_machine(c, m, "trust");
     else
-        hear_gone(c, m);
+        discovered_gone(c, m);
     controller_look_soon(c);
     answer_json(ret, 200,
                 json_pack("{s:i, s:i, s:o}", "version", 1, "pins", (int)f.pins, "names", names));
@@ -379,7 +379,7 @@ void api_handle(const struct http_request *request, struct answer *ret, void *co
     struct controller *c = controller;
     const struct routed *routed = &request->routed;
 
-    look_if_due(c);
+    evaluate_if_due(c);
     switch (routed->route) {
     case ROUTE_ROSTER:
         get_roster(c, ret);
@@ -449,13 +449,13 @@ static int add_chunk(const char *bytes, size_t size, void *text)
     return text_error(text) < 0 ? -1 : 0;
 }
 
-int view_snapshot(struct text *ret, void *controller)
+int api_snapshot(struct text *ret, void *controller)
 {
     struct controller *c = controller;
     json_t *o;
     int r;
 
-    look_if_due(c);
+    evaluate_if_due(c);
     o = json_pack("{s:i, s:o, s:o, s:o, s:o}", "version", 1, "status", view_status(c), "machines",
                   view_machines(c), "match", view_match(c), "runs", view_runs(c));
     r = o ? json_dump_callback(o, add_chunk, ret, JSON_COMPACT) : -1;

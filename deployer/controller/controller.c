@@ -25,7 +25,7 @@ static int on_look(sd_event_source *source, uint64_t usec, void *arg)
     (void)source, (void)usec;
     if (c->inputs_changed) {
         c->inputs_changed = false;
-        sources_reread(c);
+        inputs_reread(c);
     }
     look(c);
     return 0;
@@ -59,7 +59,7 @@ static void try_to_record(struct controller *c)
         state_setting_set(c->state, STATE_SETTING_TRIED, "", NULL) < 0)
         return;
     controller_trouble(&c->record_trouble, NULL);
-    tell_status(c);
+    publish_status(c);
 }
 
 /* What failed, once more; a folder may have changed. */
@@ -94,14 +94,14 @@ static int on_poll(sd_event_source *source, uint64_t usec, void *arg)
     (void)usec;
     if (state_changed(c))
         for (struct member *m = c->directory.members; m; m = m->hh.next)
-            hear_standing(c, m);
+            model_find_standing(c, m);
     try_to_record(c);
-    sources_addresses(c);
+    inputs_addresses(c);
     know_hosts(c);
-    sources_watch_again(c);
+    inputs_watch_again(c);
     if (c->settings.automatic && is_to_repack(c))
         packing_start(c);
-    look_clear(c);
+    model_clear(c);
     controller_look_soon(c);
     (void)sd_event_source_set_time_relative(source, POLL_USEC);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -129,7 +129,7 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
 {
     (void)source, (void)info;
-    sources_reread(arg);
+    inputs_reread(arg);
     return 0;
 }
 
@@ -232,7 +232,7 @@ static int open_http(struct controller *c, struct error *err)
         .socket = -1,
         .admission = &c->admission,
         .handle = api_handle,
-        .snapshot = view_snapshot,
+        .snapshot = api_snapshot,
         .arg = c,
     };
     int r;
@@ -274,7 +274,7 @@ static int open_runner(struct controller *c, struct error *err)
         .keys = &c->settings.deploy.keys,
         .password = c->passwords.login,
         .become_password = c->passwords.become,
-        .listener = act_hear,
+        .listener = actions_hear,
         .arg = c,
     };
 
@@ -285,15 +285,15 @@ static int open_runner(struct controller *c, struct error *err)
 
 static int open_watcher(struct controller *c, struct error *err)
 {
-    const struct watcher_options options = {
+    const struct discovery_thread_options options = {
         .fleet = c->settings.deploy.fleet,
         .key = c->has_key ? &c->key : NULL,
-        .change = hear_change,
-        .daemon = hear_daemon,
+        .change = discovered_change,
+        .daemon = discovered_daemon,
         .arg = c,
     };
 
-    return watcher_new(c->loop, &options, &c->watcher, err);
+    return discovery_thread_new(c->loop, &options, &c->discovery, err);
 }
 
 static int serve(struct controller *c, struct error *err)
@@ -305,18 +305,18 @@ static int serve(struct controller *c, struct error *err)
     describe_self(c);
     r = open_state(c, err);
     if (r == 0)
-        r = sources_read(c, err);
+        r = inputs_read(c, err);
     if (r == 0)
         r = add_sources(c, err);
     if (r == 0)
-        r = sources_watch(c, err);
+        r = inputs_watch(c, err);
     if (r == 0)
         r = open_http(c, err);
     if (r == 0)
         r = open_runner(c, err);
     if (r < 0)
         return r;
-    sources_addresses(c);
+    inputs_addresses(c);
     packing_start(c);
     r = open_watcher(c, err);
     if (r < 0)
@@ -329,17 +329,17 @@ static int serve(struct controller *c, struct error *err)
 
 static void controller_clear(struct controller *c)
 {
-    watcher_free(c->watcher);
+    discovery_thread_free(c->discovery);
     follows_free(c->follows);
     runner_free(c->runner);
     packing_stop(c);
-    outlets_stop(c);
+    hook_stop(c);
     http_free(c->http);
     events_free(c->events);
     files_free(c->files);
-    look_clear(c);
+    model_clear(c);
     json_decref(c->match_value);
-    directory_clear(&c->directory);
+    members_clear(&c->directory);
     problem_clear(&c->problem);
     (void)sd_event_source_disable_unref(c->look);
     (void)sd_event_source_disable_unref(c->again);
@@ -363,7 +363,7 @@ static void controller_clear(struct controller *c)
     free(c->addresses);
     free(c->listens_on);
     strings_clear(&c->hosts);
-    sources_unwatch(c);
+    inputs_unwatch(c);
     text_clear(&c->inventory);
     controller_options_clear(&c->settings);
 }

@@ -10,35 +10,36 @@ static void see_names(struct member *m)
         strings_clear(&m->assigned);
 }
 
-void hear_gone(struct controller *c, struct member *m)
+void discovered_gone(struct controller *c, struct member *m)
 {
-    look_clear(c); /* it borrows */
+    model_clear(c); /* it borrows */
     tell(c, "gone", json_pack("{s:s}", "ref", m->ref));
-    directory_drop(&c->directory, m);
+    members_drop(&c->directory, m);
 }
 
-void hear_change(const void *key, struct machine *machine, enum roster_change change, void *arg)
+void discovered_change(const void *key, struct machine *machine, enum roster_change change,
+                       void *arg)
 {
     struct controller *c = arg;
     bool new;
     struct member *m;
 
-    look_clear(c); /* it borrows */
-    m = directory_take(&c->directory, key, machine, &new);
+    model_clear(c); /* it borrows */
+    m = members_take(&c->directory, key, machine, &new);
     controller_look_soon(c);
     if (!m)
         return;
     if (change == ROSTER_APPEARED)
         ledger_appeared(&m->ledger, controller_now_ms());
-    hear_standing(c, m);
+    model_find_standing(c, m);
     see_names(m);
-    tell_machine(c, m, roster_change_name(change));
+    publish_machine(c, m, roster_change_name(change));
     /* A claim is forgotten with its last sighting, here as in the roster. */
     if (change == ROSTER_OFFLINE && m->machine.untrusted)
-        hear_gone(c, m);
+        discovered_gone(c, m);
 }
 
-void hear_daemon(bool there, const char *reason, void *arg)
+void discovered_daemon(bool there, const char *reason, void *arg)
 {
     struct controller *c = arg;
 
@@ -47,5 +48,5 @@ void hear_daemon(bool there, const char *reason, void *arg)
     c->avahi_told = true;
     controller_say(c, "Avahi: %s", there ? "it is there" : reason ? reason : "it is not there");
     controller_trouble(&c->avahi_trouble, there ? NULL : reason ? reason : "it is not there");
-    tell_status(c);
+    publish_status(c);
 }

@@ -22,8 +22,8 @@ struct news {
     char *reason;
 };
 
-struct watcher {
-    struct watcher_options options;
+struct discovery_thread {
+    struct discovery_thread_options options;
     struct queue *queue;
     sd_event_source *source;
     pthread_t thread;
@@ -47,7 +47,7 @@ static void news_free(void *item)
 /* --- in the thread ------------------------------------------------------------- */
 
 /* Without memory it is lost, and told with the machine's next change. */
-static void push(struct watcher *w, struct news *n)
+static void push(struct discovery_thread *w, struct news *n)
 {
     if (queue_push_wait(w->queue, n, NEWS_WAITING_MAX) < 0)
         news_free(n);
@@ -81,7 +81,7 @@ static void on_daemon(bool there, const char *reason, void *arg)
 
 static int on_stop(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
-    struct watcher *w = arg;
+    struct discovery_thread *w = arg;
 
     (void)source, (void)fd, (void)events;
     return sd_event_exit(w->loop, 0);
@@ -89,7 +89,7 @@ static int on_stop(sd_event_source *source, int fd, uint32_t events, void *arg)
 
 static void *run(void *arg)
 {
-    struct watcher *w = arg;
+    struct discovery_thread *w = arg;
 
     (void)sd_event_loop(w->loop);
     w->stop_source = sd_event_source_disable_unref(w->stop_source);
@@ -102,7 +102,7 @@ static void *run(void *arg)
 
 static int on_queue(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
-    struct watcher *w = arg;
+    struct discovery_thread *w = arg;
     struct news *n;
 
     (void)source, (void)fd, (void)events;
@@ -117,7 +117,7 @@ static int on_queue(sd_event_source *source, int fd, uint32_t events, void *arg)
 }
 
 /* Made here, run there: nothing of it is used by two threads at once. */
-static int start(struct watcher *w, struct error *err)
+static int start(struct discovery_thread *w, struct error *err)
 {
     const struct discovery_options options = {
         .fleet = w->options.fleet,
@@ -145,10 +145,10 @@ static int start(struct watcher *w, struct error *err)
     return r < 0 ? error_sys(err, r, "cannot discover machines") : 0;
 }
 
-int watcher_new(sd_event *loop, const struct watcher_options *options, struct watcher **ret,
-                struct error *err)
+int discovery_thread_new(sd_event *loop, const struct discovery_thread_options *options,
+                         struct discovery_thread **ret, struct error *err)
 {
-    CLEANUP(watcher_free_p) struct watcher *w = calloc(1, sizeof(*w));
+    CLEANUP(discovery_thread_free_p) struct discovery_thread *w = calloc(1, sizeof(*w));
     int r;
 
     if (!w)
@@ -168,7 +168,7 @@ int watcher_new(sd_event *loop, const struct watcher_options *options, struct wa
     return 0;
 }
 
-void watcher_free(struct watcher *w)
+void discovery_thread_free(struct discovery_thread *w)
 {
     if (!w)
         return;

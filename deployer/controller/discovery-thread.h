@@ -10,7 +10,7 @@
 
 #include "discovery/network/discovery.h"
 
-struct watcher_options {
+struct discovery_thread_options {
     const char *fleet;     /* NULL: all */
     const struct key *key; /* the fleet's; NULL: none */
 
@@ -21,11 +21,11 @@ struct watcher_options {
     void *arg;
 };
 
-struct watcher;
+struct discovery_thread;
 
-int watcher_new(sd_event *loop, const struct watcher_options *options, struct watcher **ret,
-                struct error *err);
+int discovery_thread_new(sd_event *loop, const struct discovery_thread_options *options,
+                         struct discovery_thread **ret, struct error *err);
 
 /* Ends the thread and waits for it. */
-void watcher_free(struct watcher *w);
-DEFINE_CLEANUP(struct watcher *, watcher_free);
+void discovery_thread_free(struct discovery_thread *w);
+DEFINE_CLEANUP(struct discovery_thread *, discovery_thread_free);

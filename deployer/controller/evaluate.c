@@ -17,7 +17,7 @@ static int make_match(struct controller *c, struct member **members, size_t n)
     if (!machines)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++)
-        if (!directory_is_impostor(&c->directory, members[i]))
+        if (!members_is_impostor(&c->directory, members[i]))
             machines[count++] = &members[i]->machine;
     if (match_make(machines, count, &c->problem, &c->match) < 0)
         return -ENOMEM;
@@ -51,7 +51,7 @@ static int make_assignments(struct controller *c)
         controller_trouble(&c->state_trouble, err.text);
         return r;
     }
-    return assign_plan(&match, &c->names, &c->assignments);
+    return assignments_plan(&match, &c->names, &c->assignments);
 }
 
 /* Nobody but us tries it again: the names are not there yet, and that was a while ago. */
@@ -134,9 +134,9 @@ static int fill(struct controller *c, struct member **members, size_t n, struct 
         CLEANUP_STRINGS struct strings agents = {0};
         bool accepted = m->standing.state == STANDING_ACCEPTED;
 
-        if (look_agents(c, m, &agents) < 0)
+        if (model_agents(c, m, &agents) < 0)
             return -ENOMEM;
-        act_wish(c, m, &agents, p->wishes[i]);
+        actions_wish(c, m, &agents, p->wishes[i]);
         p->machines[i] = (struct reconcile_machine){
             /* Without a problem nothing is wanted of anybody. */
             .wish = agents.count > 0 && c->has_problem ? p->wishes[i] : NULL,
@@ -164,7 +164,7 @@ static void show(struct controller *c, struct member *m, const struct reconcile_
         m->machine.advert.state == ADVERT_STATE_RUNNING)
         m->state = WORK_OK;
     (void)snprintf(m->why, sizeof(m->why), "%s",
-                   waits_for_pack(c, m)             ? c->pack_error
+                   packing_is_awaited(c, m)         ? c->pack_error
                    : m->state == WORK_OK || !r->why ? ""
                                                     : r->why);
     m->again_ms = r->again_ms;
@@ -185,7 +185,7 @@ static void deploy(struct controller *c, struct member **members, size_t n)
         }
         return;
     }
-    if (act_begin(c, "deploy", members, n, &err) < 0)
+    if (actions_begin(c, "deploy", members, n, &err) < 0)
         controller_say(c, "%s", err.text);
 }
 
@@ -218,7 +218,7 @@ static int carry_out(struct controller *c, struct member **members, size_t n)
             due[n_due++] = members[i];
     }
     deploy(c, due, n_due);
-    act_pending(c, members, n);
+    actions_pending(c, members, n);
     plan_again(c);
     return 0;
 }
@@ -236,15 +236,15 @@ static void tell_match(struct controller *c)
     json_decref(c->match_value);
     c->match_value = json_incref(now);
     tell(c, "match", now);
-    outlets_match_changed(c);
+    hook_match_changed(c);
 }
 
 void look(struct controller *c)
 {
     size_t n = 0;
-    CLEANUP_FREE struct member **members = directory_list(&c->directory, &n);
+    CLEANUP_FREE struct member **members = members_list(&c->directory, &n);
 
-    look_clear(c);
+    model_clear(c);
     c->look_due = false;
     if (!members)
         return; /* without memory: at the next change */
@@ -254,13 +254,13 @@ void look(struct controller *c)
         give_names(c);
     (void)carry_out(c, members, n);
     for (size_t i = 0; i < n; i++)
-        tell_work(c, members[i]);
+        publish_work(c, members[i]);
     tell_match(c);
-    tell_status(c);
-    outlets_write(c, members, n);
+    publish_status(c);
+    inventory_file_write(c, members, n);
 }
 
-void look_if_due(struct controller *c)
+void evaluate_if_due(struct controller *c)
 {
     if (c->look_due)
         look(c);

@@ -195,7 +195,7 @@ static int start(struct item *i, const struct follow_options *o, struct target *
 {
     CLEANUP(job_clear) struct job job = {.common = &i->common};
     size_t index;
-    int r = known_get(o->state, target, o->consent, &job.known, err);
+    int r = known_machine_get(o->state, target, o->consent, &job.known, err);
 
     if (r < 0)
         return r;

@@ -90,14 +90,14 @@ static void start_hook(struct controller *c)
     }
 }
 
-void outlets_stop(struct controller *c)
+void hook_stop(struct controller *c)
 {
     task_free(TAKE_PTR(c->hook));
     hook_free(TAKE_PTR(c->hook_state));
 }
 
 /* One at a time; what changes meanwhile is told by one more. */
-void outlets_match_changed(struct controller *c)
+void hook_match_changed(struct controller *c)
 {
     if (!c->settings.on_change)
         return;

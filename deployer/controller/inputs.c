@@ -13,7 +13,7 @@
 
 /* --- the problem -------------------------------------------------------------------- */
 
-int sources_read(struct controller *c, struct error *err)
+int inputs_read(struct controller *c, struct error *err)
 {
     struct problem problem = PROBLEM_INIT;
     bool wanted = c->settings.deploy.problems.count > 0;
@@ -22,7 +22,7 @@ int sources_read(struct controller *c, struct error *err)
     controller_trouble(&c->problem_error, r < 0 ? err->text : NULL);
     if (r < 0)
         return r; /* what was read before stays in force */
-    look_clear(c);
+    model_clear(c);
     problem_clear(&c->problem);
     c->problem = problem;
     c->has_problem = wanted;
@@ -56,7 +56,7 @@ static void read_settings(struct controller *c)
     controller_options_clear(&c->settings);
     c->settings = now;
     for (struct member *m = c->directory.members; m; m = m->hh.next)
-        hear_standing(c, m);
+        model_find_standing(c, m);
     if (repack && c->packing)
         c->repack = true;
     else if (repack) {
@@ -65,17 +65,17 @@ static void read_settings(struct controller *c)
     }
 }
 
-void sources_reread(struct controller *c)
+void inputs_reread(struct controller *c)
 {
     struct error err = {0};
     char *before = c->problem_error ? strdup(c->problem_error) : NULL;
 
     read_settings(c);
-    if (sources_read(c, &err) < 0 && !string_equal(before, c->problem_error))
+    if (inputs_read(c, &err) < 0 && !string_equal(before, c->problem_error))
         controller_say(c, "%s", err.text);
     free(before);
-    (void)sources_watch(c, NULL);
-    look_clear(c);
+    (void)inputs_watch(c, NULL);
+    model_clear(c);
     controller_look_soon(c);
 }
 
@@ -121,26 +121,26 @@ static int watch_file(struct controller *c, const char *file, struct error *err)
     return r == 0 && realpath(path, real) && strcmp(real, path) != 0 ? add_watch(c, real, err) : r;
 }
 
-int sources_watch(struct controller *c, struct error *err)
+int inputs_watch(struct controller *c, struct error *err)
 {
     const struct strings *files = &c->settings.deploy.problems;
     int r;
 
-    sources_unwatch(c);
+    inputs_unwatch(c);
     r = c->settings.file ? watch_file(c, c->settings.file, err) : 0;
     for (size_t i = 0; i < files->count && r == 0; i++)
         r = watch_file(c, files->items[i], err);
     return r;
 }
 
-void sources_unwatch(struct controller *c)
+void inputs_unwatch(struct controller *c)
 {
     while (c->n_watches > 0)
         file_watch_free(c->watches[--c->n_watches]);
     free(TAKE_PTR(c->watches));
 }
 
-void sources_watch_again(struct controller *c)
+void inputs_watch_again(struct controller *c)
 {
     for (size_t i = 0; i < c->n_watches; i++)
         file_watch_again(c->watches[i]);
@@ -153,7 +153,7 @@ static int compare(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-void sources_addresses(struct controller *c)
+void inputs_addresses(struct controller *c)
 {
     CLEANUP_STRINGS struct strings list = {0};
     CLEANUP_TEXT struct text all = TEXT_INIT;

@@ -17,21 +17,21 @@ static int write_inventory(const struct controller *c, struct member **members, 
     if (!machines)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++)
-        if (!members[i]->machine.untrusted && !directory_is_impostor(&c->directory, members[i]))
+        if (!members[i]->machine.untrusted && !members_is_impostor(&c->directory, members[i]))
             machines[count++] = &members[i]->machine;
     inventory_find_controller(machines, count, own);
     return inventory_write(machines, count, format, *own ? own : NULL, ret);
 }
 
-int outlets_inventory(struct controller *c, enum inventory_format format, struct text *ret)
+int inventory_file_text(struct controller *c, enum inventory_format format, struct text *ret)
 {
     size_t n = 0;
-    CLEANUP_FREE struct member **members = directory_list(&c->directory, &n);
+    CLEANUP_FREE struct member **members = members_list(&c->directory, &n);
 
     return members ? write_inventory(c, members, n, format, ret) : -ENOMEM;
 }
 
-void outlets_write(struct controller *c, struct member **members, size_t n)
+void inventory_file_write(struct controller *c, struct member **members, size_t n)
 {
     CLEANUP_TEXT struct text now = TEXT_INIT;
     struct error err = {0};

@@ -21,7 +21,7 @@ static void member_free(struct member *m)
     free(m);
 }
 
-void directory_clear(struct directory *d)
+void members_clear(struct members *d)
 {
     struct member *m, *next;
 
@@ -43,8 +43,8 @@ static void name(struct member *m)
                    m->machine.untrusted ? "u" : "");
 }
 
-struct member *directory_take(struct directory *d, const void *key, struct machine *machine,
-                              bool *ret_new)
+struct member *members_take(struct members *d, const void *key, struct machine *machine,
+                            bool *ret_new)
 {
     struct member *m;
 
@@ -69,14 +69,14 @@ struct member *directory_take(struct directory *d, const void *key, struct machi
     return m;
 }
 
-void directory_drop(struct directory *d, struct member *m)
+void members_drop(struct members *d, struct member *m)
 {
     HASH_DEL(d->members, m);
     d->count--;
     member_free(m);
 }
 
-int directory_find(const struct directory *d, const char *ref, struct member **ret)
+int members_find(const struct members *d, const char *ref, struct member **ret)
 {
     bool whole = strchr(ref, '.') != NULL;
     size_t found = 0;
@@ -106,7 +106,7 @@ static bool shares_name(const struct strings *a, const struct strings *b)
     return false;
 }
 
-bool directory_is_impostor(const struct directory *d, const struct member *m)
+bool members_is_impostor(const struct members *d, const struct member *m)
 {
     const struct advert *advert = &m->machine.advert;
 
@@ -120,7 +120,7 @@ bool directory_is_impostor(const struct directory *d, const struct member *m)
     return false;
 }
 
-struct member **directory_list(const struct directory *d, size_t *ret_count)
+struct member **members_list(const struct members *d, size_t *ret_count)
 {
     struct member **list = calloc(d->count + 1, sizeof(*list));
     size_t n = 0;

@@ -44,27 +44,26 @@ struct member {
 /* The machines of a match are members' own. */
 struct member *member_of(const struct machine *m);
 
-struct directory {
+struct members {
     struct member *members; /* by key */
     size_t count;
 };
 
-void directory_clear(struct directory *d);
+void members_clear(struct members *d);
 
 /* Takes the machine over (`m` is emptied).  NULL without memory.  `ret_new`:
  * it was not there. */
-struct member *directory_take(struct directory *d, const void *key, struct machine *m,
-                              bool *ret_new);
-void directory_drop(struct directory *d, struct member *m);
+struct member *members_take(struct members *d, const void *key, struct machine *m, bool *ret_new);
+void members_drop(struct members *d, struct member *m);
 
 /* By ref, or by an id that only one machine has: 1, found; 0: none; several:
  * -EEXIST. */
-int directory_find(const struct directory *d, const char *ref, struct member **ret);
+int members_find(const struct members *d, const char *ref, struct member **ret);
 
 /* Is its host key another than the one that is pinned to its id, while the
  * accepted machine of that id, or of a name that it says, is known?  One that is
  * alone may have been reflashed: a person is asked, and its names are its own. */
-bool directory_is_impostor(const struct directory *d, const struct member *m);
+bool members_is_impostor(const struct members *d, const struct member *m);
 
 /* All, in the order of display: the array is the caller's to free. */
-struct member **directory_list(const struct directory *d, size_t *ret_count);
+struct member **members_list(const struct members *d, size_t *ret_count);

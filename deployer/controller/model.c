@@ -4,7 +4,7 @@
 
 #include "private.h"
 
-void look_clear(struct controller *c)
+void model_clear(struct controller *c)
 {
     match_clear(&c->match);
     c->match = MATCH_INIT;
@@ -14,7 +14,7 @@ void look_clear(struct controller *c)
     c->look_due = true;
 }
 
-int look_agents(const struct controller *c, const struct member *m, struct strings *ret)
+int model_agents(const struct controller *c, const struct member *m, struct strings *ret)
 {
     const struct strings *names = &m->machine.advert.agents;
 
@@ -34,7 +34,7 @@ int look_agents(const struct controller *c, const struct member *m, struct strin
     return 0;
 }
 
-void hear_standing(struct controller *c, struct member *m)
+void model_find_standing(struct controller *c, struct member *m)
 {
     struct consent consent = {.given = c->settings.deploy.accept_new};
     struct error err = {0};

@@ -71,7 +71,7 @@ static void on_done(void *arg)
     packing_free(p);
     if (again)
         packing_start(c);
-    look_clear(c);
+    model_clear(c);
     controller_look_soon(c);
 }
 
@@ -91,7 +91,7 @@ bool packing_is_done(const struct controller *c)
     return c->pack && !c->packing && !c->pack_error;
 }
 
-bool waits_for_pack(const struct controller *c, const struct member *m)
+bool packing_is_awaited(const struct controller *c, const struct member *m)
 {
     return c->pack_error && m->pending && strcmp(m->pending, "deploy") == 0;
 }

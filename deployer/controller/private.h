@@ -34,8 +34,8 @@ struct controller {
     struct passwords passwords;
     char who[128];
 
-    struct directory directory;
-    struct watcher *watcher;
+    struct members directory;
+    struct discovery_thread *discovery;
     struct problem problem;
     bool has_problem;
     char *problem_error, *settings_error; /* NULL: none */
@@ -91,52 +91,52 @@ void controller_look_soon(struct controller *c);
 /* Words for health, replaced; NULL: none. */
 void controller_trouble(char **trouble, const char *words);
 
-/* look.c: the match, the plan, and what follows from them.  What a look has made
- * borrows from the directory: look_clear before that changes. */
+/* evaluate.c: the match, the plan, and what follows from them.  What a look has made
+ * borrows from the directory: model_clear before that changes. */
 void look(struct controller *c);
-void look_if_due(struct controller *c);
+void evaluate_if_due(struct controller *c);
 /* Whose names the problem has, or with no problem those it says. */
-int look_agents(const struct controller *c, const struct member *m, struct strings *ret);
-void look_clear(struct controller *c);
+int model_agents(const struct controller *c, const struct member *m, struct strings *ret);
+void model_clear(struct controller *c);
 
-/* act.c: what is done on machines. */
-int act_begin(struct controller *c, const char *verb, struct member **members, size_t n,
-              struct error *err);
-void act_pending(struct controller *c, struct member **members, size_t n);
-run_listener act_hear;
+/* actions.c: what is done on machines. */
+int actions_begin(struct controller *c, const char *verb, struct member **members, size_t n,
+                  struct error *err);
+void actions_pending(struct controller *c, struct member **members, size_t n);
+run_listener actions_hear;
 /* A member's wish; "" none. */
-void act_wish(const struct controller *c, const struct member *m, const struct strings *agents,
-              char ret[static RECONCILE_WISH_LENGTH + 1]);
+void actions_wish(const struct controller *c, const struct member *m, const struct strings *agents,
+                  char ret[static RECONCILE_WISH_LENGTH + 1]);
 
-/* hear.c: what discovery says. */
-void hear_change(const void *key, struct machine *m, enum roster_change change, void *arg);
-void hear_daemon(bool there, const char *reason, void *arg);
+/* discovered.c: what discovery says. */
+void discovered_change(const void *key, struct machine *m, enum roster_change change, void *arg);
+void discovered_daemon(bool there, const char *reason, void *arg);
 /* Looks its pins up; tells listeners when that has changed. */
-void hear_standing(struct controller *c, struct member *m);
-void hear_gone(struct controller *c, struct member *m); /* frees it */
+void model_find_standing(struct controller *c, struct member *m);
+void discovered_gone(struct controller *c, struct member *m); /* frees it */
 
 /* packing.c */
 void packing_start(struct controller *c);
 bool packing_is_done(const struct controller *c); /* what is wanted */
 /* It is to be deployed to, and what cannot be packed. */
-bool waits_for_pack(const struct controller *c, const struct member *m);
+bool packing_is_awaited(const struct controller *c, const struct member *m);
 void packing_stop(struct controller *c);
 
-/* sources.c: problem and settings, and when they change. */
-int sources_read(struct controller *c, struct error *err);
-void sources_reread(struct controller *c);
-int sources_watch(struct controller *c, struct error *err);
-void sources_unwatch(struct controller *c);
+/* inputs.c: problem and settings, and when they change. */
+int inputs_read(struct controller *c, struct error *err);
+void inputs_reread(struct controller *c);
+int inputs_watch(struct controller *c, struct error *err);
+void inputs_unwatch(struct controller *c);
 
 /* For what no event tells: a path through a symbolic link, a mount over a folder. */
-void sources_watch_again(struct controller *c);
-void sources_addresses(struct controller *c);
+void inputs_watch_again(struct controller *c);
+void inputs_addresses(struct controller *c);
 
-/* outlets.c: the inventory file and the hook. */
-void outlets_write(struct controller *c, struct member **members, size_t n);
-void outlets_match_changed(struct controller *c);
-void outlets_stop(struct controller *c);
-int outlets_inventory(struct controller *c, enum inventory_format format, struct text *ret);
+/* inventory-file.c, hook.c: the inventory file and the hook. */
+void inventory_file_write(struct controller *c, struct member **members, size_t n);
+void hook_match_changed(struct controller *c);
+void hook_stop(struct controller *c);
+int inventory_file_text(struct controller *c, enum inventory_format format, struct text *ret);
 
 /* view.c: as JSON; the caller owns it, NULL without memory. */
 json_t *view_machine(const struct controller *c, const struct member *m);
@@ -147,17 +147,17 @@ json_t *view_health(const struct controller *c);
 json_t *view_run(const struct state_run *run);
 json_t *view_runs(const struct controller *c);
 json_t *view_history(const struct controller *c, const char *id);
-int view_snapshot(struct text *ret, void *controller); /* looks first */
+int api_snapshot(struct text *ret, void *controller); /* looks first */
 void view_metrics(const struct controller *c, struct text *ret);
 void view_put_time(json_t *o, const char *key, int64_t wall_ms);
 json_t *view_text(const char *string); /* what is not UTF-8 is escaped */
 
-/* tell.c: events to the listeners; each takes the value over. */
+/* publish.c: events to the listeners; each takes the value over. */
 void tell(struct controller *c, const char *event, json_t *value);
-void tell_machine(struct controller *c, struct member *m, const char *change);
+void publish_machine(struct controller *c, struct member *m, const char *change);
 /* When what is shown of its work has changed since it was told last. */
-void tell_work(struct controller *c, struct member *m);
-void tell_status(struct controller *c); /* likewise */
+void publish_work(struct controller *c, struct member *m);
+void publish_status(struct controller *c); /* likewise */
 
 /* api.c */
 void api_handle(const struct http_request *request, struct answer *ret, void *controller);

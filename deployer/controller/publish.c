@@ -42,7 +42,7 @@ static void sum_up(const struct member *m, char ret[static DIGEST_LENGTH + 1])
     digest_end(&d, ret);
 }
 
-void tell_machine(struct controller *c, struct member *m, const char *change)
+void publish_machine(struct controller *c, struct member *m, const char *change)
 {
     json_t *o = json_pack("{s:s, s:o}", "change", change, "machine", view_machine(c, m));
 
@@ -50,16 +50,16 @@ void tell_machine(struct controller *c, struct member *m, const char *change)
     tell(c, "machine", o);
 }
 
-void tell_work(struct controller *c, struct member *m)
+void publish_work(struct controller *c, struct member *m)
 {
     char now[DIGEST_LENGTH + 1];
 
     sum_up(m, now);
     if (strcmp(now, m->shown) != 0)
-        tell_machine(c, m, "work");
+        publish_machine(c, m, "work");
 }
 
-void tell_status(struct controller *c)
+void publish_status(struct controller *c)
 {
     json_t *status = view_status(c);
     char *text = status ? json_dumps(status, JSON_COMPACT) : NULL;

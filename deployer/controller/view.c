@@ -104,7 +104,7 @@ json_t *view_machines(const struct controller *c)
 {
     json_t *a = json_array();
     size_t n = 0;
-    CLEANUP_FREE struct member **list = directory_list(&c->directory, &n);
+    CLEANUP_FREE struct member **list = members_list(&c->directory, &n);
 
     for (size_t i = 0; list && i < n; i++)
         (void)json_array_append_new(a, view_machine(c, list[i]));
@@ -162,13 +162,13 @@ static json_t *view_doubtful(const struct controller *c)
 {
     json_t *a = json_array();
     size_t n = 0;
-    CLEANUP_FREE struct member **list = directory_list(&c->directory, &n);
+    CLEANUP_FREE struct member **list = members_list(&c->directory, &n);
 
     for (size_t i = 0; list && a && i < n; i++) {
         const struct member *m = list[i];
         json_t *o;
 
-        if (!m->machine.online || !directory_is_impostor(&c->directory, m))
+        if (!m->machine.online || !members_is_impostor(&c->directory, m))
             continue;
         o = json_pack("{s:s, s:s, s:o, s:o}", "ref", m->ref, "machine", m->machine.advert.id,
                       "agents", texts(&m->machine.advert.agents), "why",

@@ -142,7 +142,7 @@ static int read_address(struct build *b)
     if (r < 0)
         return r;
     add_shown(&shown, address ? address : b->line->name);
-    if (!place_host_valid(address ? address : b->line->name))
+    if (!destination_host_valid(address ? address : b->line->name))
         return fail_at(b, mark,
                        address ? "%s: \"%s\" is neither an address nor a host's name"
                                : "%s \"%s\" has no ansible_host, and its own name is no address",
@@ -167,7 +167,7 @@ static int read_port(struct build *b)
     }
     if (!port)
         return 0;
-    b->host.port = place_port(port);
+    b->host.port = destination_port(port);
     if (b->host.port)
         return 0;
     add_shown(&shown, port);
@@ -307,10 +307,10 @@ static int read_cache(struct build *b, const char *address, enum hosts_field fie
     if (r < 0 || !port || *to)
         return r;
     add_shown(&shown, port);
-    if (!place_port(port))
+    if (!destination_port(port))
         return fail_at(b, mark, "%s: \"%s\" is no port (1 to 65535)", name, text_str(&shown));
-    if (asprintf(to, "http://%s%s%s:%u%s", v6 ? "[" : "", address, v6 ? "]" : "", place_port(port),
-                 path) >= 0)
+    if (asprintf(to, "http://%s%s%s:%u%s", v6 ? "[" : "", address, v6 ? "]" : "",
+                 destination_port(port), path) >= 0)
         return 0;
     *to = NULL;
     return no_memory(b);
@@ -327,7 +327,7 @@ static int read_caches(struct build *b, struct hosts *ret)
     if (r < 0 || !address)
         return r;
     add_shown(&shown, address);
-    if (!place_host_valid(address))
+    if (!destination_host_valid(address))
         return fail_at(b, mark, "%s: \"%s\" is neither an address nor a host's name", name,
                        text_str(&shown));
     r = read_cache(b, address, HOSTS_APT_PORT, "", &ret->apt_proxy);
@@ -366,12 +366,12 @@ static int read_host(struct build *b)
 }
 
 /* What a machine is known by; its place in `hosts` is the same. */
-struct known {
+struct known_machine {
     struct address address; /* family 0: a name */
 };
 
-static bool is_same_machine(const struct host *a, const struct known *known_a, const struct host *b,
-                            const struct known *known_b)
+static bool is_same_machine(const struct host *a, const struct known_machine *known_a,
+                            const struct host *b, const struct known_machine *known_b)
 {
     if ((a->port ? a->port : 22) != (b->port ? b->port : 22) || !string_equal(a->user, b->user))
         return false;
@@ -435,9 +435,9 @@ void hosts_clear(struct hosts *h)
     *h = HOSTS_INIT;
 }
 
-static int add_host(struct build *b, struct hosts *to, struct known *known)
+static int add_host(struct build *b, struct hosts *to, struct known_machine *known)
 {
-    struct known new = {0};
+    struct known_machine new = {0};
 
     if (address_parse(b->host.address, &new.address) < 0)
         new.address.family = 0;
@@ -487,7 +487,7 @@ static int note_shared(struct hosts_inventory *v, struct hosts *h)
 
 int hosts_build(struct hosts_inventory *v, struct hosts *ret)
 {
-    CLEANUP_FREE struct known *known = calloc(v->n_lines, sizeof(*known));
+    CLEANUP_FREE struct known_machine *known = calloc(v->n_lines, sizeof(*known));
     int r = 0;
 
     ret->items = calloc(v->n_lines, sizeof(*ret->items));

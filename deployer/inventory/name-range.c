@@ -152,13 +152,13 @@ static const char *cut_port(char *pattern, char **ret_name, uint16_t *ret_port)
 
         if (!inside)
             return no_memory;
-        if (!place_host_valid(inside))
+        if (!destination_host_valid(inside))
             return NULL;
         (*ret_name)++;
         colon[-1] = '\0';
     } else if (!is_host(pattern, (size_t)(colon - pattern)))
         return NULL;
-    *ret_port = place_port(colon + 1);
+    *ret_port = destination_port(colon + 1);
     *colon = '\0';
     return *ret_port ? NULL : "has no port behind its \":\" (1 to 65535)";
 }

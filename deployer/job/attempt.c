@@ -10,7 +10,8 @@
 
 enum { STDERR_KEPT = 2048, NOISE_KEPT = 512 };
 
-_Static_assert((int)GATE_TOKEN_LENGTH == (int)NONCE_LENGTH, "both are made by nonce_make");
+_Static_assert((int)FORWARD_FILTER_TOKEN_LENGTH == (int)NONCE_LENGTH,
+               "both are made by nonce_make");
 
 /* What answered before at another of its addresses is told once the machine
  * itself was found: alone it would be why it was refused. */
@@ -28,7 +29,7 @@ static int check_hostkey(const char *fingerprint, const struct address *peer, bo
 {
     struct job_run *run = arg;
     const struct job *job = run->job;
-    struct trust trust = known_trust(&job->known, &job->target);
+    struct trust trust = known_machine_trust(&job->known, &job->target);
     char address[ADDRESS_TEXT_MAX];
     int r;
 
@@ -162,7 +163,7 @@ static void on_event(const struct stepwire_event *event, void *arg)
     case STEPWIRE_NOTE:
         break;
     case STEPWIRE_STREAM:
-        lines_feed(&run->output, event->bytes, event->size);
+        line_splitter_feed(&run->output, event->bytes, event->size);
         return;
     }
     job_tell(run, &(struct job_event){.kind = JOB_STEP, .step = event});
@@ -210,7 +211,7 @@ static int on_errors(const void *bytes, size_t size, void *arg, struct error *er
     int r;
 
     if (run->wire.streaming) {
-        lines_feed(&run->errors, bytes, size);
+        line_splitter_feed(&run->errors, bytes, size);
         return 0;
     }
     text_add(t, bytes, size);
@@ -235,8 +236,8 @@ static enum job_outcome conclude(struct job_run *run, int status, struct error *
         return run->changed ? JOB_CHANGED : JOB_OK;
     }
     if (run->wire.streaming) {
-        lines_end(&run->output);
-        lines_end(&run->errors);
+        line_splitter_end(&run->output);
+        line_splitter_end(&run->errors);
         if (status == 0)
             return JOB_OK;
         (void)error_set(err, -EREMOTEIO,
@@ -320,8 +321,8 @@ static enum job_outcome run_once(const struct job *job, struct stop_fds stop,
         .job = job, .listener = listener, .arg = arg, .whole = !ret_again, .unfetched = unfetched};
     enum job_outcome outcome = JOB_FAILED;
 
-    run.output = (struct lines){.handler = on_output_line, .arg = &run};
-    run.errors = (struct lines){.handler = on_error_line, .arg = &run};
+    run.output = (struct line_splitter){.handler = on_output_line, .arg = &run};
+    run.errors = (struct line_splitter){.handler = on_error_line, .arg = &run};
     job_tell(&run, &(struct job_event){.kind = JOB_CONNECTING});
     if (nonce_make(run.nonce) < 0)
         (void)error_set(err, -EIO, "the system has no random numbers");
@@ -336,15 +337,15 @@ static enum job_outcome run_once(const struct job *job, struct stop_fds stop,
     text_wipe(&run.settings);
     text_wipe(&run.caches);
     explicit_bzero(run.token, sizeof(run.token));
-    explicit_bzero(&run.gate, sizeof(run.gate));
+    explicit_bzero(&run.filter, sizeof(run.filter));
     text_clear(&run.noise);
     text_clear(&run.complaints);
     text_clear(&run.why);
     text_clear(&run.left);
     text_clear(&run.stop);
     text_clear(&run.others);
-    lines_clear(&run.output);
-    lines_clear(&run.errors);
+    line_splitter_clear(&run.output);
+    line_splitter_clear(&run.errors);
     return outcome;
 }
 

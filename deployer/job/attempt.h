@@ -20,22 +20,22 @@ struct job_run {
     char nonce[NONCE_LENGTH + 1];
     struct stepwire wire;
     struct text settings;
-    bool scanned;                 /* the host key is known, which is all that was wanted */
-    bool may_have_password;       /* the machine's pin is one that passwords go by */
-    bool password_sent;           /* to sudo */
-    struct text noise;            /* the start of standard output, until the hello */
-    struct text complaints;       /* the tail of standard error */
-    struct text why;              /* the words of the step that failed */
-    struct text others;           /* what answered at its addresses and was not it */
-    struct lines output, errors;  /* of a command, once it streams */
-    struct gate_rules gate;       /* of the forward to the caches */
-    char token[NONCE_LENGTH + 1]; /* this run's and this machine's; "": not yet */
-    unsigned port;                /* of the machine, which leads to the caches */
-    struct text caches;           /* what it is told of them */
-    struct text left;             /* the steps that a stopped run has left */
-    struct text stop;             /* what tells the machine to stop */
-    bool planned;                 /* it has steps, between which it can stop */
-    bool at_work;                 /* on one of them */
+    bool scanned;                        /* the host key is known, which is all that was wanted */
+    bool may_have_password;              /* the machine's pin is one that passwords go by */
+    bool password_sent;                  /* to sudo */
+    struct text noise;                   /* the start of standard output, until the hello */
+    struct text complaints;              /* the tail of standard error */
+    struct text why;                     /* the words of the step that failed */
+    struct text others;                  /* what answered at its addresses and was not it */
+    struct line_splitter output, errors; /* of a command, once it streams */
+    struct forward_filter_rules filter;  /* of the forward to the caches */
+    char token[NONCE_LENGTH + 1];        /* this run's and this machine's; "": not yet */
+    unsigned port;                       /* of the machine, which leads to the caches */
+    struct text caches;                  /* what it is told of them */
+    struct text left;                    /* the steps that a stopped run has left */
+    struct text stop;                    /* what tells the machine to stop */
+    bool planned;                        /* it has steps, between which it can stop */
+    bool at_work;                        /* on one of them */
     bool ended, changed, failed, would_change, stopped;
     bool whole;                  /* no delta this time */
     bool delta_sent;             /* and nothing was heard of the bundle's own since */

@@ -7,11 +7,11 @@ static void add_cache(struct job_run *run, const char *key, const struct upstrea
                       const struct address *local)
 {
     CLEANUP_TEXT struct text url = TEXT_INIT;
-    char userinfo[sizeof(GATE_USER) + 1 + GATE_TOKEN_LENGTH];
+    char userinfo[sizeof(FORWARD_FILTER_USER) + 1 + FORWARD_FILTER_TOKEN_LENGTH];
 
     if (u->size == 0 && !u->https)
         return;
-    (void)snprintf(userinfo, sizeof(userinfo), GATE_USER ":%s", run->token);
+    (void)snprintf(userinfo, sizeof(userinfo), FORWARD_FILTER_USER ":%s", run->token);
     upstream_add_url(u, local ? NULL : userinfo, run->port, local, &url);
     job_add_setting(&run->caches, key, text_str(&url));
     explicit_bzero(userinfo, sizeof(userinfo));
@@ -49,7 +49,7 @@ void job_on_forwarded(unsigned port, void *arg)
 void job_on_want(struct job_run *run)
 {
     const struct upstreams *all = run->job->common->upstreams;
-    struct forward_options options = {.rules = &run->gate, .upstreams = all};
+    struct forward_options options = {.rules = &run->filter, .upstreams = all};
 
     if (run->caches.size > 0 || *run->token)
         return; /* it was told, or will be */
@@ -57,12 +57,12 @@ void job_on_want(struct job_run *run)
         job_on_forwarded(0, run);
         return;
     }
-    run->gate = (struct gate_rules){.apt = all->apt.size > 0,
-                                    .pip = all->pip.size > 0,
-                                    .pip_host = all->pip_host,
-                                    .own = &all->own,
-                                    .ports = &all->ports};
-    gate_credential(run->token, run->gate.credential);
+    run->filter = (struct forward_filter_rules){.apt = all->apt.size > 0,
+                                                .pip = all->pip.size > 0,
+                                                .pip_host = all->pip_host,
+                                                .own = &all->own,
+                                                .ports = &all->ports};
+    forward_filter_credential(run->token, run->filter.credential);
     if (session_forward(run->session, &options) < 0)
         job_on_forwarded(0, run);
 }

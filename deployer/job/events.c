@@ -18,7 +18,7 @@ const char *job_outcome_name(enum job_outcome outcome)
 void job_clear(struct job *job)
 {
     target_clear(&job->target);
-    known_clear(&job->known);
+    known_machine_clear(&job->known);
     *job = (struct job){0};
 }
 

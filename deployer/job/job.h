@@ -54,7 +54,7 @@ struct job_common {
 struct job {
     const struct job_common *common;
     struct target target;
-    struct known known;
+    struct known_machine known;
 };
 
 void job_clear(struct job *job);

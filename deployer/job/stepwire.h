@@ -24,7 +24,7 @@
  *                                      packages; the controller may bring them
  *     note   TEXT                      what it waits for
  *     alive                            whoever follows the run is there, each
- *                                      PULSE_BEAT_MS (pulse.h)
+ *                                      KEEPALIVE_BEAT_MS (keepalive.h)
  *     end    ok|changes|failed|skipped skipped: it was told to stop, and has left
  *                                      the steps with that result
  *     stream                           the rest is a command's own output, to the

@@ -17,7 +17,7 @@ static size_t rows_drawn(const struct progress *p)
 }
 
 /* ECMA-48: CUU and ED. */
-void draw_away(struct progress *p)
+void progress_draw_away(struct progress *p)
 {
     size_t rows = rows_drawn(p);
 
@@ -31,8 +31,8 @@ static void add_line(struct progress *p, const char *printable, enum progress_co
     CLEANUP_TEXT struct text line = TEXT_INIT;
 
     /* A line as wide as the terminal would leave the cursor in doubt. */
-    add_fit(&line, printable, p->options.width - 1);
-    add_coloured(&p->out, p->options.colour, colour, text_str(&line));
+    progress_add_fit(&line, printable, p->options.width - 1);
+    progress_add_coloured(&p->out, p->options.colour, colour, text_str(&line));
     text_adds(&p->out, "\033[K\n"); /* EL: what was longer before */
     if (p->drawn >= p->widths_room) {
         size_t room = p->widths_room ? 2 * p->widths_room : 64;
@@ -61,7 +61,7 @@ static void add_bar(struct text *t, const struct progress_machine *m)
     if (total)
         text_addf(t, " %2u/%-2u", m->done, total);
     else
-        add_spaces(t, 6);
+        progress_add_spaces(t, 6);
     text_addc(t, ' ');
 }
 
@@ -74,7 +74,7 @@ static void add_doing(struct progress *p, struct text *t, const struct progress_
     };
 
     if (m->phase == PHASE_ENDED) {
-        text_adds(t, outcome_name(m->outcome));
+        text_adds(t, progress_outcome_name(m->outcome));
         if (m->outcome == OUTCOME_FAILED && m->failed && m->step) {
             text_adds(t, ": ");
             text_add_printable(t, m->step);
@@ -88,8 +88,9 @@ static void add_doing(struct progress *p, struct text *t, const struct progress_
         text_adds(t, phases[m->phase]);
     if (m->started) {
         text_adds(t, " (");
-        add_duration(t, (m->phase == PHASE_ENDED ? m->ended_ms : p->now_ms) -
-                            (m->step_ms && m->phase == PHASE_RUNNING ? m->step_ms : m->started_ms));
+        progress_add_duration(
+            t, (m->phase == PHASE_ENDED ? m->ended_ms : p->now_ms) -
+                   (m->step_ms && m->phase == PHASE_RUNNING ? m->step_ms : m->started_ms));
         text_addc(t, ')');
     }
 }
@@ -98,8 +99,8 @@ static void add_column(struct text *t, const char *value, size_t width)
 {
     size_t w = text_width(value);
 
-    add_fit(t, value, width);
-    add_spaces(t, (w < width ? width - w : 0) + 2);
+    progress_add_fit(t, value, width);
+    progress_add_spaces(t, (w < width ? width - w : 0) + 2);
 }
 
 static void draw_machine(struct progress *p, const struct progress_machine *m, size_t labels,
@@ -114,7 +115,7 @@ static void draw_machine(struct progress *p, const struct progress_machine *m, s
     add_bar(&line, m);
     add_doing(p, &line, m);
     if (m->phase == PHASE_ENDED)
-        colour = outcome_colour(m->outcome);
+        colour = progress_outcome_colour(m->outcome);
     else if (m->failed)
         colour = COLOUR_RED;
     else if (m->phase == PHASE_WAITING)
@@ -146,7 +147,7 @@ static void draw_summary(struct progress *p, size_t hidden)
     if (hidden)
         text_addf(&line, " (%zu not shown)", hidden);
     text_adds(&line, ", ");
-    add_duration(&line, p->now_ms - p->begun_ms);
+    progress_add_duration(&line, p->now_ms - p->begun_ms);
     add_line(p, text_str(&line), c.failed || c.unreachable ? COLOUR_RED : COLOUR_NONE);
 }
 

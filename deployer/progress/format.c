@@ -14,13 +14,13 @@ char *progress_printable(const char *string)
     return text_take(&t);
 }
 
-void add_spaces(struct text *t, size_t n)
+void progress_add_spaces(struct text *t, size_t n)
 {
     while (n-- > 0)
         text_addc(t, ' ');
 }
 
-void add_fit(struct text *t, const char *string, size_t columns)
+void progress_add_fit(struct text *t, const char *string, size_t columns)
 {
     size_t used = 0, left = strlen(string);
 
@@ -47,7 +47,7 @@ void add_fit(struct text *t, const char *string, size_t columns)
         text_adds(t, "…");
 }
 
-void add_duration(struct text *t, uint64_t ms)
+void progress_add_duration(struct text *t, uint64_t ms)
 {
     unsigned long long s = ms / 1000;
 
@@ -57,7 +57,7 @@ void add_duration(struct text *t, uint64_t ms)
         text_addf(t, "%llu min %02llu s", s / 60, s % 60);
 }
 
-void add_last_lines(struct text *t, const char *prefix, const char *lines)
+void progress_add_last_lines(struct text *t, const char *prefix, const char *lines)
 {
     size_t size = lines ? strlen(lines) : 0, shown = 0;
     const char *start;
@@ -83,14 +83,15 @@ void add_last_lines(struct text *t, const char *prefix, const char *lines)
     }
 }
 
-void add_machine(struct text *t, const struct progress_machine *m)
+void progress_add_label(struct text *t, const struct progress_machine *m)
 {
     text_adds(t, m->label);
     if (m->host && strcmp(m->host, m->label) != 0)
         text_addf(t, " %s", m->host);
 }
 
-void add_coloured(struct text *t, bool colour, enum progress_colour which, const char *string)
+void progress_add_coloured(struct text *t, bool colour, enum progress_colour which,
+                           const char *string)
 {
     static const char *const codes[] = {
         [COLOUR_NONE] = "",           [COLOUR_RED] = "\033[31m", [COLOUR_GREEN] = "\033[32m",
@@ -103,7 +104,7 @@ void add_coloured(struct text *t, bool colour, enum progress_colour which, const
     text_adds(t, really ? "\033[0m" : "");
 }
 
-void json_add(struct json_t *object, const char *key, const char *value)
+void progress_json_add(struct json_t *object, const char *key, const char *value)
 {
     CLEANUP_FREE char *safe = NULL;
 
@@ -114,14 +115,14 @@ void json_add(struct json_t *object, const char *key, const char *value)
     (void)json_object_set_new(object, key, json_string(safe ? safe : value));
 }
 
-void json_add_machine(struct json_t *object, const struct progress_machine *m)
+void progress_json_add_machine(struct json_t *object, const struct progress_machine *m)
 {
-    json_add(object, "machine", m->label);
-    json_add(object, "host", m->host);
+    progress_json_add(object, "machine", m->label);
+    progress_json_add(object, "host", m->host);
 }
 
 /* ASCII only: no bytes of the remote side steer a terminal that shows it. */
-int add_json_line(struct text *t, struct json_t *object)
+int progress_add_json_line(struct text *t, struct json_t *object)
 {
     char *line = object
                      ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6))
@@ -145,12 +146,12 @@ static const char *const outcome_names[] = {
     [OUTCOME_INTERRUPTED] = "interrupted",
 };
 
-const char *outcome_name(enum machine_outcome outcome)
+const char *progress_outcome_name(enum machine_outcome outcome)
 {
     return outcome_names[outcome];
 }
 
-enum progress_colour outcome_colour(enum machine_outcome outcome)
+enum progress_colour progress_outcome_colour(enum machine_outcome outcome)
 {
     switch (outcome) {
     case OUTCOME_OK:

@@ -26,7 +26,7 @@ enum machine_outcome {
     OUTCOME_UNREACHABLE,
     OUTCOME_INTERRUPTED,
 };
-const char *outcome_name(enum machine_outcome outcome);
+const char *progress_outcome_name(enum machine_outcome outcome);
 
 struct progress_machine {
     char *label, *host; /* printable */
@@ -54,33 +54,34 @@ struct progress {
 };
 
 enum progress_colour { COLOUR_NONE, COLOUR_RED, COLOUR_GREEN, COLOUR_YELLOW, COLOUR_DIM };
-enum progress_colour outcome_colour(enum machine_outcome outcome);
-void add_coloured(struct text *t, bool colour, enum progress_colour which, const char *string);
+enum progress_colour progress_outcome_colour(enum machine_outcome outcome);
+void progress_add_coloured(struct text *t, bool colour, enum progress_colour which,
+                           const char *string);
 
 /* A printable copy that the caller frees; NULL without memory. */
 char *progress_printable(const char *string);
 
 /* Appends at most `columns` of a printable string; "…" when cut. */
-void add_fit(struct text *t, const char *printable, size_t columns);
-void add_spaces(struct text *t, size_t n);
+void progress_add_fit(struct text *t, const char *printable, size_t columns);
+void progress_add_spaces(struct text *t, size_t n);
 
 /* "3.2 s", "2 min 05 s" */
-void add_duration(struct text *t, uint64_t ms);
+void progress_add_duration(struct text *t, uint64_t ms);
 
 /* The last PROGRESS_LINES_SHOWN lines, each with `prefix`, printable. */
-void add_last_lines(struct text *t, const char *prefix, const char *lines);
+void progress_add_last_lines(struct text *t, const char *prefix, const char *lines);
 
 /* "label host" */
-void add_machine(struct text *t, const struct progress_machine *m);
+void progress_add_label(struct text *t, const struct progress_machine *m);
 
 /* --- the drawing --- */
 void draw(struct progress *p);
-void draw_away(struct progress *p);
+void progress_draw_away(struct progress *p);
 
 /* --- JSON --- */
 struct json_t;
 /* "key": value into an object; NULL and "" are left out; bytes that are no UTF-8 made
  * printable.  Failures show as a NULL at json_dumps. */
-void json_add(struct json_t *object, const char *key, const char *value);
-void json_add_machine(struct json_t *object, const struct progress_machine *m);
-int add_json_line(struct text *t, struct json_t *object);
+void progress_json_add(struct json_t *object, const char *key, const char *value);
+void progress_json_add_machine(struct json_t *object, const struct progress_machine *m);
+int progress_add_json_line(struct text *t, struct json_t *object);

@@ -210,7 +210,7 @@ static void add_event_words(struct text *t, const struct progress_machine *m,
     else if (e->kind == PROGRESS_START)
         text_adds(t, "started");
     else if (e->kind == PROGRESS_DONE)
-        text_adds(t, outcome_name(m->outcome));
+        text_adds(t, progress_outcome_name(m->outcome));
     else if (e->kind != PROGRESS_NOTE)
         text_adds(t, kind_names[e->kind]);
     if (e->detail && *e->detail) {
@@ -226,23 +226,24 @@ static void tell(struct progress *p, const struct progress_machine *m,
     CLEANUP_TEXT struct text line = TEXT_INIT;
     enum progress_colour colour = is_bad(e) ? COLOUR_RED : COLOUR_NONE;
 
-    add_machine(&line, m);
+    progress_add_label(&line, m);
     text_adds(&line, ": ");
     add_event_words(&line, m, e);
     if ((e->kind == PROGRESS_RESULT && m->step_ms) || e->kind == PROGRESS_DONE) {
         text_adds(&line, " (");
-        add_duration(&line, p->now_ms - (e->kind == PROGRESS_DONE ? m->started_ms : m->step_ms));
+        progress_add_duration(&line,
+                              p->now_ms - (e->kind == PROGRESS_DONE ? m->started_ms : m->step_ms));
         text_addc(&line, ')');
     }
     if (e->kind == PROGRESS_RESULT && e->result == PROGRESS_CHANGED)
         colour = COLOUR_YELLOW;
     else if (e->kind == PROGRESS_DONE)
-        colour = outcome_colour(m->outcome);
-    add_coloured(&p->out, p->options.colour, colour, text_str(&line));
+        colour = progress_outcome_colour(m->outcome);
+    progress_add_coloured(&p->out, p->options.colour, colour, text_str(&line));
     text_addc(&p->out, '\n');
     /* Otherwise the recap has them. */
     if (is_bad(e) && p->options.format == PROGRESS_TERMINAL)
-        add_last_lines(&p->out, "    ", e->lines);
+        progress_add_last_lines(&p->out, "    ", e->lines);
 }
 
 static void tell_json(struct progress *p, const struct progress_machine *m,
@@ -250,20 +251,20 @@ static void tell_json(struct progress *p, const struct progress_machine *m,
 {
     json_t *o = json_pack("{s:i,s:s}", "version", 1, "event", kind_names[e->kind]);
 
-    json_add_machine(o, m);
+    progress_json_add_machine(o, m);
     if (e->kind == PROGRESS_PLAN)
         (void)json_object_set_new(o, "steps", json_integer(e->number));
-    json_add(o, "step", e->step);
+    progress_json_add(o, "step", e->step);
     if (e->kind == PROGRESS_RESULT)
-        json_add(o, "status", result_names[e->result]);
+        progress_json_add(o, "status", result_names[e->result]);
     if (e->kind == PROGRESS_DONE)
-        json_add(o, "status", outcome_name(m->outcome));
-    json_add(o, "detail", e->detail);
-    json_add(o, "output", e->lines);
+        progress_json_add(o, "status", progress_outcome_name(m->outcome));
+    progress_json_add(o, "detail", e->detail);
+    progress_json_add(o, "output", e->lines);
     if (e->kind == PROGRESS_RESULT && m->step_ms)
         (void)json_object_set_new(o, "took", json_real((double)(p->now_ms - m->step_ms) / 1000));
     (void)json_object_set_new(o, "at", json_real((double)(p->now_ms - p->begun_ms) / 1000));
-    (void)add_json_line(&p->out, o);
+    (void)progress_add_json_line(&p->out, o);
     json_decref(o);
 }
 
@@ -298,7 +299,7 @@ void progress_event(struct progress *p, const struct progress_event *event, uint
         tell_json(p, m, event);
     else if (is_told(p, event)) {
         if (p->options.format == PROGRESS_TERMINAL)
-            draw_away(p);
+            progress_draw_away(p);
         tell(p, m, event);
         if (p->options.format == PROGRESS_TERMINAL)
             draw(p);
@@ -332,7 +333,7 @@ void progress_resize(struct progress *p, unsigned width, unsigned height)
 
 void progress_hide(struct progress *p)
 {
-    draw_away(p);
+    progress_draw_away(p);
     p->dirty = true;
     flush(p);
 }

@@ -15,7 +15,7 @@ static void add_column(struct text *t, const char *value, size_t width)
     size_t w = text_width(value);
 
     text_adds(t, value);
-    add_spaces(t, (w < width ? width - w : 0) + 2);
+    progress_add_spaces(t, (w < width ? width - w : 0) + 2);
 }
 
 static void add_row(const struct progress *p, const struct progress_machine *m, size_t labels,
@@ -26,10 +26,11 @@ static void add_row(const struct progress *p, const struct progress_machine *m, 
     add_column(ret, m->label, labels);
     if (hosts)
         add_column(ret, m->host ? m->host : "", hosts);
-    add_duration(&time, took(m));
+    progress_add_duration(&time, took(m));
     text_addf(ret, "%4u  %7u  %6u  %7u  %*s%s  ", m->ok, m->changed, m->failed, m->skipped,
               (int)(time.size < 11 ? 11 - time.size : 0), "", text_str(&time));
-    add_coloured(ret, p->options.colour, outcome_colour(m->outcome), outcome_name(m->outcome));
+    progress_add_coloured(ret, p->options.colour, progress_outcome_colour(m->outcome),
+                          progress_outcome_name(m->outcome));
     if (m->only_checked && m->outcome == OUTCOME_CHANGED)
         text_adds(ret, " (would be)");
     text_addc(ret, '\n');
@@ -41,22 +42,22 @@ static void add_failure(const struct progress *p, const struct progress_machine 
 {
     CLEANUP_TEXT struct text line = TEXT_INIT;
 
-    add_machine(&line, m);
+    progress_add_label(&line, m);
     text_adds(&line, ": ");
     if (m->failed && m->step) {
         text_add_printable(&line, m->step);
         text_addc(&line, ' ');
     }
-    text_adds(&line, outcome_name(m->outcome));
+    text_adds(&line, progress_outcome_name(m->outcome));
     if (m->detail && *m->detail) {
         text_adds(&line, ": ");
         text_add_printable(&line, m->detail);
     }
     text_addc(ret, '\n');
-    add_coloured(ret, p->options.colour, COLOUR_RED, text_str(&line));
+    progress_add_coloured(ret, p->options.colour, COLOUR_RED, text_str(&line));
     text_addc(ret, '\n');
     if (p->options.format != PROGRESS_TERMINAL || p->options.recap_apart)
-        add_last_lines(ret, "    ", m->lines);
+        progress_add_last_lines(ret, "    ", m->lines);
 }
 
 static bool went_wrong(const struct progress_machine *m)
@@ -74,20 +75,20 @@ static int recap_json(const struct progress *p, struct text *ret)
         json_t *row = json_pack("{s:i,s:i,s:i,s:i}", "ok", (int)m->ok, "changed", (int)m->changed,
                                 "failed", (int)m->failed, "skipped", (int)m->skipped);
 
-        json_add_machine(row, m);
-        json_add(row, "status", outcome_name(m->outcome));
+        progress_json_add_machine(row, m);
+        progress_json_add(row, "status", progress_outcome_name(m->outcome));
         if (m->only_checked)
             (void)json_object_set_new(row, "check", json_true());
         if (went_wrong(m)) {
-            json_add(row, "step", m->failed ? m->step : NULL);
-            json_add(row, "detail", m->detail);
-            json_add(row, "output", m->lines);
+            progress_json_add(row, "step", m->failed ? m->step : NULL);
+            progress_json_add(row, "detail", m->detail);
+            progress_json_add(row, "output", m->lines);
         }
         (void)json_object_set_new(row, "took", json_real((double)took(m) / 1000));
         (void)json_array_append_new(machines, row);
     }
     o = json_pack("{s:i,s:s,s:o}", "version", 1, "event", "recap", "machines", machines);
-    r = add_json_line(ret, o);
+    r = progress_add_json_line(ret, o);
     json_decref(o);
     return r;
 }

@@ -47,8 +47,8 @@ struct member {
     struct run *run;
     const void *key;
     char *host, *agents;
-    struct target target; /* a copy, to learn from */
-    struct known known;   /* likewise */
+    struct target target;       /* a copy, to learn from */
+    struct known_machine known; /* likewise */
     char fingerprint[JOB_FINGERPRINT_MAX];
     bool learnt, has_id, busy;
     unsigned results;
@@ -81,7 +81,7 @@ static void member_free(struct member *m)
     free(m->host);
     free(m->agents);
     target_clear(&m->target);
-    known_clear(&m->known);
+    known_machine_clear(&m->known);
     free(m);
 }
 
@@ -184,7 +184,8 @@ static void learn(struct member *m)
         return;
     m->learnt = true;
     note.detail = err.text;
-    if (known_learn(m->run->runner->options.state, &m->target, &m->known, m->fingerprint, &err) < 0)
+    if (known_machine_learn(m->run->runner->options.state, &m->target, &m->known, m->fingerprint,
+                            &err) < 0)
         tell(m, (struct run_event){.kind = RUN_STEP, .step = &note});
 }
 
@@ -489,9 +490,9 @@ static int make_member(struct run *r, const struct run_target *target, struct me
         m->host = strdup(t->host ? t->host : "");
         m->agents = strings_join(&t->agents, " ");
         if (m->host && m->agents && target_copy(t, &m->target) == 0)
-            q = known_get(r->runner->options.state, t, r->consent, &m->known, err);
+            q = known_machine_get(r->runner->options.state, t, r->consent, &m->known, err);
         if (q == 0)
-            q = known_get(r->runner->options.state, t, r->consent, &job->known, err);
+            q = known_machine_get(r->runner->options.state, t, r->consent, &job->known, err);
     }
     if (q < 0) {
         member_free(m);

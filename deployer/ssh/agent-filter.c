@@ -168,7 +168,7 @@ int agent_list(struct strings *ret, struct error *err)
 
 /* --- the filter ------------------------------------------------------------------ */
 
-struct selection_of_keys {
+struct limit_of_keys {
     struct agent_filter *filter;
     struct text keys;
     uint32_t count;
@@ -176,7 +176,7 @@ struct selection_of_keys {
 
 static int keep(const char *raw, size_t raw_size, const char *base64, void *arg)
 {
-    struct selection_of_keys *s = arg;
+    struct limit_of_keys *s = arg;
     const struct strings *chosen = s->filter->chosen;
     bool wanted = chosen->count == 0;
 
@@ -195,7 +195,7 @@ static int keep(const char *raw, size_t raw_size, const char *base64, void *arg)
 
 static int filter_answer(struct agent_filter *f, struct text *answer)
 {
-    struct selection_of_keys s = {.filter = f, .keys = TEXT_INIT};
+    struct limit_of_keys s = {.filter = f, .keys = TEXT_INIT};
     int r = walk(answer, keep, &s);
 
     if (r == 0) {

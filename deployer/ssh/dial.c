@@ -44,7 +44,7 @@ static socklen_t to_sockaddr(const struct address *a, uint16_t port, struct sock
  * long as it may be silent. */
 static void tune_socket(int fd, unsigned timeout_ms)
 {
-    int on = 1, dead = (int)pulse_limit_ms(timeout_ms), idle = PULSE_BEAT_MS / 1000;
+    int on = 1, dead = (int)keepalive_limit_ms(timeout_ms), idle = KEEPALIVE_BEAT_MS / 1000;
 
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));

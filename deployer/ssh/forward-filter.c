@@ -19,23 +19,23 @@ struct request {
     bool length_seen;
 };
 
-void gate_credential(const char token[static GATE_TOKEN_LENGTH + 1],
-                     char ret[static GATE_CREDENTIAL_LENGTH + 1])
+void forward_filter_credential(const char token[static FORWARD_FILTER_TOKEN_LENGTH + 1],
+                               char ret[static FORWARD_FILTER_CREDENTIAL_LENGTH + 1])
 {
-    char plain[sizeof(GATE_USER) + 1 + GATE_TOKEN_LENGTH];
+    char plain[sizeof(FORWARD_FILTER_USER) + 1 + FORWARD_FILTER_TOKEN_LENGTH];
 
-    (void)snprintf(plain, sizeof(plain), GATE_USER ":%s", token);
-    (void)sodium_bin2base64(ret, GATE_CREDENTIAL_LENGTH + 1, (const unsigned char *)plain,
+    (void)snprintf(plain, sizeof(plain), FORWARD_FILTER_USER ":%s", token);
+    (void)sodium_bin2base64(ret, FORWARD_FILTER_CREDENTIAL_LENGTH + 1, (const unsigned char *)plain,
                             strlen(plain), sodium_base64_VARIANT_ORIGINAL);
     sodium_memzero(plain, sizeof(plain));
 }
 
-void gate_init(struct gate *g, const struct gate_rules *rules)
+void forward_filter_init(struct forward_filter *g, const struct forward_filter_rules *rules)
 {
-    *g = (struct gate){.rules = rules};
+    *g = (struct forward_filter){.rules = rules};
 }
 
-static int refuse(struct gate *g, unsigned status, const char *why)
+static int refuse(struct forward_filter *g, unsigned status, const char *why)
 {
     g->status = status;
     g->why = why;
@@ -61,7 +61,7 @@ static bool is_near_ipv6(const struct in6_addr *a)
 }
 
 /* Is it an address, in any way that a resolver takes one ("127.1", "0x7f000001")? */
-static bool is_own(const struct gate_rules *rules, const char *host)
+static bool is_own(const struct forward_filter_rules *rules, const char *host)
 {
     struct in_addr four, own_four;
     struct in6_addr six, own_six;
@@ -92,7 +92,7 @@ static bool is_own(const struct gate_rules *rules, const char *host)
 }
 
 /* Is there a repository on that port of that host? */
-static bool is_served(const struct gate_rules *rules, const char *authority)
+static bool is_served(const struct forward_filter_rules *rules, const char *authority)
 {
     for (size_t i = 0; rules->ports && i < rules->ports->count; i++)
         if (strcasecmp(rules->ports->items[i], authority) == 0)
@@ -101,7 +101,7 @@ static bool is_served(const struct gate_rules *rules, const char *authority)
 }
 
 /* Checks "host", "host:80", "[address]:80" without changing it. */
-static int check_authority(struct gate *g, const char *authority)
+static int check_authority(struct forward_filter *g, const char *authority)
 {
     char host[256];
     const char *end, *port, *whole = authority;
@@ -142,7 +142,7 @@ static int hex(char c)
 }
 
 /* A segment of a path, decoded once. */
-static int check_segment(struct gate *g, const char *segment, bool pip)
+static int check_segment(struct forward_filter *g, const char *segment, bool pip)
 {
     static const char *const pages[] = {"+simple", "+f", "+e"}; /* of devpi's, what pip asks for */
 
@@ -158,9 +158,9 @@ static int check_segment(struct gate *g, const char *segment, bool pip)
     return refuse(g, 403, "the index's own pages are not served");
 }
 
-static int check_path(struct gate *g, const char *path, bool pip)
+static int check_path(struct forward_filter *g, const char *path, bool pip)
 {
-    char segment[GATE_HEAD_MAX];
+    char segment[FORWARD_FILTER_HEAD_MAX];
     size_t n = 0;
 
     for (const char *at = path + 1;; at++) {
@@ -195,7 +195,7 @@ static int check_path(struct gate *g, const char *path, bool pip)
 /* --- a request --------------------------------------------------------------------- */
 
 /* Splits "METHOD target HTTP/1.1" in place. */
-static int read_start(struct gate *g, char *line, struct request *q)
+static int read_start(struct forward_filter *g, char *line, struct request *q)
 {
     char *space = strchr(line, ' ');
 
@@ -227,7 +227,7 @@ static int read_start(struct gate *g, char *line, struct request *q)
 }
 
 /* What comes of a header: 0 it goes on, 1 it stays here. */
-static int read_header(struct gate *g, const char *name, char *value, struct request *q)
+static int read_header(struct forward_filter *g, const char *name, char *value, struct request *q)
 {
     const char *credential = q->authority ? "proxy-authorization" : "authorization";
 
@@ -261,7 +261,7 @@ static int read_header(struct gate *g, const char *name, char *value, struct req
            strcasecmp(name, "keep-alive") == 0;
 }
 
-static int split_header(struct gate *g, char *line, char **ret_value)
+static int split_header(struct forward_filter *g, char *line, char **ret_value)
 {
     static const char token[] =
         "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -285,31 +285,31 @@ static int split_header(struct gate *g, char *line, char **ret_value)
     return 0;
 }
 
-static bool is_credential(const struct gate_rules *rules, const char *said)
+static bool is_credential(const struct forward_filter_rules *rules, const char *said)
 {
-    return *rules->credential && strlen(said) == GATE_CREDENTIAL_LENGTH &&
-           sodium_memcmp(said, rules->credential, GATE_CREDENTIAL_LENGTH) == 0;
+    return *rules->credential && strlen(said) == FORWARD_FILTER_CREDENTIAL_LENGTH &&
+           sodium_memcmp(said, rules->credential, FORWARD_FILTER_CREDENTIAL_LENGTH) == 0;
 }
 
-static int check_request(struct gate *g, const struct request *q)
+static int check_request(struct forward_filter *g, const struct request *q)
 {
-    enum gate_to to = q->authority ? GATE_APT : GATE_PIP;
+    enum forward_filter_to to = q->authority ? FORWARD_FILTER_APT : FORWARD_FILTER_PIP;
 
     if (!q->credential)
         return refuse(g, q->authority ? 407 : 401, "this wants the credential of the run");
     if (!is_credential(g->rules, q->credential))
         return refuse(g, 403, "the credential is not this run's");
-    if (!(to == GATE_APT ? g->rules->apt : g->rules->pip))
+    if (!(to == FORWARD_FILTER_APT ? g->rules->apt : g->rules->pip))
         return refuse(g, 403, "there is no such cache");
-    if (g->to != GATE_UNKNOWN && g->to != to)
+    if (g->to != FORWARD_FILTER_UNKNOWN && g->to != to)
         return refuse(g, 400, "one connection is for one cache");
     if (!q->host)
         return refuse(g, 400, "the request names no host");
     g->to = to;
-    return check_path(g, q->path, to == GATE_PIP);
+    return check_path(g, q->path, to == FORWARD_FILTER_PIP);
 }
 
-static int check_host(struct gate *g, const char *host)
+static int check_host(struct forward_filter *g, const char *host)
 {
     if (!*host || host[strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                     "0123456789-._:[]")])
@@ -318,7 +318,7 @@ static int check_host(struct gate *g, const char *host)
 }
 
 /* The next line, without its end; a bare newline ends none. */
-static int next_line(struct gate *g, char **at, char **ret)
+static int next_line(struct forward_filter *g, char **at, char **ret)
 {
     char *end = strstr(*at, "\r\n");
 
@@ -331,7 +331,7 @@ static int next_line(struct gate *g, char **at, char **ret)
 }
 
 /* One whole head, ended by an empty line. */
-static int pass(struct gate *g, char *head, struct text *ret)
+static int pass(struct forward_filter *g, char *head, struct text *ret)
 {
     CLEANUP_TEXT struct text headers = TEXT_INIT;
     struct request q = {0};
@@ -346,7 +346,7 @@ static int pass(struct gate *g, char *head, struct text *ret)
         r = next_line(g, &at, &line);
         if (r < 0 || !*line)
             break;
-        if (++q.n_headers > GATE_HEADERS_MAX)
+        if (++q.n_headers > FORWARD_FILTER_HEADERS_MAX)
             return refuse(g, 431, "there are too many headers");
         r = split_header(g, line, &value);
         if (r == 0)
@@ -380,7 +380,7 @@ static int pass(struct gate *g, char *head, struct text *ret)
     return r;
 }
 
-int gate_feed(struct gate *g, const void *bytes, size_t size, struct text *ret)
+int forward_filter_feed(struct forward_filter *g, const void *bytes, size_t size, struct text *ret)
 {
     const char *at = bytes, *end = at + size;
     int r = 0;
@@ -390,7 +390,7 @@ int gate_feed(struct gate *g, const void *bytes, size_t size, struct text *ret)
     while (at < end && r == 0) {
         if (*at == '\0')
             return refuse(g, 400, "this is no request");
-        if (g->size == GATE_HEAD_MAX)
+        if (g->size == FORWARD_FILTER_HEAD_MAX)
             return refuse(g, 431, "the request is too long");
         g->head[g->size++] = *at++;
         if (g->size < 4 || memcmp(g->head + g->size - 4, "\r\n\r\n", 4) != 0)
@@ -403,7 +403,7 @@ int gate_feed(struct gate *g, const void *bytes, size_t size, struct text *ret)
     return r;
 }
 
-void gate_answer(unsigned status, const char *why, struct text *ret)
+void forward_filter_answer(unsigned status, const char *why, struct text *ret)
 {
     text_addf(ret,
               "HTTP/1.1 %u %s\r\n%sContent-Type: text/plain\r\nContent-Length: %zu\r\n"

@@ -19,43 +19,44 @@
 #include "discovery/base/text.h"
 
 enum {
-    GATE_HEAD_MAX = 8192,
-    GATE_HEADERS_MAX = 64,
-    GATE_TOKEN_LENGTH = 32,      /* hex digits */
-    GATE_CREDENTIAL_LENGTH = 52, /* base64 of "dcop:" and the token */
+    FORWARD_FILTER_HEAD_MAX = 8192,
+    FORWARD_FILTER_HEADERS_MAX = 64,
+    FORWARD_FILTER_TOKEN_LENGTH = 32,      /* hex digits */
+    FORWARD_FILTER_CREDENTIAL_LENGTH = 52, /* base64 of "dcop:" and the token */
 };
-#define GATE_USER "dcop"
+#define FORWARD_FILTER_USER "dcop"
 
 /* What goes through, of all connections of one run; outlives the gates. */
-struct gate_rules {
-    bool apt, pip;                               /* is there such a cache? */
-    const char *pip_host;                        /* instead of the request's; NULL: as it came */
-    char credential[GATE_CREDENTIAL_LENGTH + 1]; /* as gate_credential makes it */
-    const struct strings *own;                   /* this controller's names and addresses */
+struct forward_filter_rules {
+    bool apt, pip;        /* is there such a cache? */
+    const char *pip_host; /* instead of the request's; NULL: as it came */
+    char credential[FORWARD_FILTER_CREDENTIAL_LENGTH +
+                    1];          /* as forward_filter_credential makes it */
+    const struct strings *own;   /* this controller's names and addresses */
     const struct strings *ports; /* "host:port" of repositories that are not on 80; may be NULL */
 };
 
-enum gate_to { GATE_UNKNOWN, GATE_APT, GATE_PIP };
+enum forward_filter_to { FORWARD_FILTER_UNKNOWN, FORWARD_FILTER_APT, FORWARD_FILTER_PIP };
 
-struct gate {
-    const struct gate_rules *rules;
-    enum gate_to to; /* known once a request was let on */
-    unsigned status; /* HTTP's, of the refusal; 0: none */
-    const char *why; /* a few words, as its reason */
+struct forward_filter {
+    const struct forward_filter_rules *rules;
+    enum forward_filter_to to; /* known once a request was let on */
+    unsigned status;           /* HTTP's, of the refusal; 0: none */
+    const char *why;           /* a few words, as its reason */
     size_t size;
-    char head[GATE_HEAD_MAX + 1];
+    char head[FORWARD_FILTER_HEAD_MAX + 1];
 };
 
 /* Base64 of user and token, as it stands in a request. */
-void gate_credential(const char token[static GATE_TOKEN_LENGTH + 1],
-                     char ret[static GATE_CREDENTIAL_LENGTH + 1]);
+void forward_filter_credential(const char token[static FORWARD_FILTER_TOKEN_LENGTH + 1],
+                               char ret[static FORWARD_FILTER_CREDENTIAL_LENGTH + 1]);
 
-void gate_init(struct gate *g, const struct gate_rules *rules);
+void forward_filter_init(struct forward_filter *g, const struct forward_filter_rules *rules);
 
 /* Takes bytes in and appends the requests that go on to `ret`, whole ones only.
  * -EACCES once one is refused, `status` and `why` say so, and no more is let on;
  * -ENOMEM. */
-int gate_feed(struct gate *g, const void *bytes, size_t size, struct text *ret);
+int forward_filter_feed(struct forward_filter *g, const void *bytes, size_t size, struct text *ret);
 
 /* The answer to what was refused, to be sent before the connection is closed. */
-void gate_answer(unsigned status, const char *why, struct text *ret);
+void forward_filter_answer(unsigned status, const char *why, struct text *ret);

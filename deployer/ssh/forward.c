@@ -20,7 +20,7 @@ struct connection {
     struct forward *forward;
     ssh_channel channel;
     struct ssh_channel_callbacks_struct callbacks;
-    struct gate gate;
+    struct forward_filter filter;
     int fd;        /* to the cache; -1: none */
     short watched; /* for what the loop looks at it */
     short ready;   /* what the loop saw */
@@ -131,9 +131,9 @@ static int on_data(ssh_session ssh, ssh_channel channel, void *data, uint32_t si
     (void)ssh, (void)channel;
     if (is_stderr || c->status || c->gone)
         return (int)size; /* passed over */
-    r = gate_feed(&c->gate, data, size, &c->up);
+    r = forward_filter_feed(&c->filter, data, size, &c->up);
     if (r == -EACCES)
-        fail(c, c->gate.status, c->gate.why);
+        fail(c, c->filter.status, c->filter.why);
     else if (r < 0 || c->up.size - c->up_at > UP_MAX)
         c->gone = true;
     return (int)size;
@@ -171,7 +171,7 @@ bool forward_accept(struct forward *f, ssh_message message, int64_t now_ms)
     c->forward = f;
     c->fd = -1;
     c->deadline = now_ms + PATIENCE_MS;
-    gate_init(&c->gate, f->options.rules);
+    forward_filter_init(&c->filter, f->options.rules);
     c->callbacks = (struct ssh_channel_callbacks_struct){
         .userdata = c,
         .channel_data_function = on_data,
@@ -193,7 +193,7 @@ bool forward_accept(struct forward *f, ssh_message message, int64_t now_ms)
 static void connect_cache(struct connection *c)
 {
     const struct upstreams *all = c->forward->options.upstreams;
-    const struct upstream *u = c->gate.to == GATE_APT ? &all->apt : &all->pip;
+    const struct upstream *u = c->filter.to == FORWARD_FILTER_APT ? &all->apt : &all->pip;
 
     c->fd = socket(u->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (c->fd >= 0 && connect(c->fd, (const struct sockaddr *)&u->address, u->size) < 0 &&
@@ -297,7 +297,7 @@ static void conclude(struct connection *c)
     if (c->status && !c->answered) {
         text_reset(&c->down);
         c->down_at = 0;
-        gate_answer(c->status, c->why, &c->down);
+        forward_filter_answer(c->status, c->why, &c->down);
         c->answered = true;
         c->deadline = c->forward->now + PATIENCE_MS;
         if (!send_down(c))
@@ -315,7 +315,7 @@ static void pass_deadline(struct connection *c)
         fail(c, 504, "the package cache on the controller does not answer");
     } else if (c->status && !c->answered)
         close_cache(c); /* it does not end by itself */
-    else if (c->answered || c->gate.to == GATE_UNKNOWN)
+    else if (c->answered || c->filter.to == FORWARD_FILTER_UNKNOWN)
         c->gone = true; /* somebody holds a place and says nothing */
 }
 

@@ -17,7 +17,7 @@
 enum { FORWARD_CONNECTIONS_MAX = 16 };
 
 struct forward_options {
-    const struct gate_rules *rules;
+    const struct forward_filter_rules *rules;
     const struct upstreams *upstreams; /* both outlive the forward */
 };
 

@@ -33,16 +33,16 @@ static void look_at_socket(struct session *s, int64_t now)
 
     if (getsockopt(ssh_get_fd(s->ssh), IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
         return;
-    pulse_heard(&s->machine, now - info.tcpi_last_data_recv);
+    keepalive_heard(&s->machine, now - info.tcpi_last_data_recv);
     if (info.tcpi_bytes_acked > s->acked + ACKED_MIN) {
         s->acked = info.tcpi_bytes_acked;
-        pulse_heard(&s->machine, now);
+        keepalive_heard(&s->machine, now);
         if (s->n_parts > 0)
-            pulse_heard(&s->heart, now); /* it reads */
+            keepalive_heard(&s->heart, now); /* it reads */
     }
 }
 
-static int give_up(const char *who, const struct pulse *p, struct error *err)
+static int give_up(const char *who, const struct keepalive *p, struct error *err)
 {
     return error_set(err, -ETIMEDOUT,
                      "nothing was heard of %s for %g s: the machine hangs, or its network does; "
@@ -60,13 +60,13 @@ static int feel_pulse(struct session *s, struct error *err)
 {
     int64_t now = session_now_ms();
 
-    if (now >= pulse_next(&s->machine))
+    if (now >= keepalive_next(&s->machine))
         look_at_socket(s, now);
-    if (pulse_is_dead(&s->machine, now))
+    if (keepalive_is_dead(&s->machine, now))
         return give_up("it", &s->machine, err);
-    if (!s->streams && pulse_is_dead(&s->heart, now))
+    if (!s->streams && keepalive_is_dead(&s->heart, now))
         return give_up("what is at work there", &s->heart, err);
-    if (pulse_is_to_ask(&s->machine, now) && !is_asking_for_forward(s)) {
+    if (keepalive_is_to_ask(&s->machine, now) && !is_asking_for_forward(s)) {
         s->sign_asked = true;
         /* Called once it takes the answer to the last question, if there is
          * one; then it asks.  libssh's own state keeps it to one at a time. */
@@ -78,7 +78,7 @@ static int feel_pulse(struct session *s, struct error *err)
 
 static int turn_running(struct session *s, struct error *err)
 {
-    int64_t next = pulse_next(&s->machine), beat = s->heart.heard_ms + s->heart.limit_ms;
+    int64_t next = keepalive_next(&s->machine), beat = s->heart.heard_ms + s->heart.limit_ms;
     int r;
 
     if (!s->begun)
@@ -98,7 +98,7 @@ static int on_data(ssh_session ssh, ssh_channel channel, void *data, uint32_t si
 
     (void)ssh;
     (void)channel;
-    pulse_heard(&s->heart, session_now_ms());
+    keepalive_heard(&s->heart, session_now_ms());
     if (s->failure == 0) {
         s->failure = is_stderr ? s->handler->errors(data, size, s->handler->arg, s->err)
                                : s->handler->output(data, size, s->handler->arg, s->err);
@@ -197,14 +197,14 @@ int session_send(struct session *s, const void *bytes, size_t size)
 void session_begun(struct session *s)
 {
     s->begun = true;
-    pulse_start(&s->machine, s->timeout_ms, session_now_ms());
-    pulse_start(&s->heart, LOOKS * pulse_limit_ms(s->timeout_ms), session_now_ms());
+    keepalive_start(&s->machine, s->timeout_ms, session_now_ms());
+    keepalive_start(&s->heart, LOOKS * keepalive_limit_ms(s->timeout_ms), session_now_ms());
 }
 
 void session_beats(struct session *s)
 {
     if (!s->beats)
-        pulse_start(&s->heart, s->timeout_ms, session_now_ms());
+        keepalive_start(&s->heart, s->timeout_ms, session_now_ms());
     s->beats = true;
 }
 

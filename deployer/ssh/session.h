@@ -7,7 +7,7 @@
  * end, and is -ECANCELED before there is one; `cancel` ends every wait.
  *
  * A machine that hangs is noticed: sshd is asked for a sign when nothing comes
- * (pulse.h), and a session of which nothing at all was heard for too long ends
+ * (keepalive.h), and a session of which nothing at all was heard for too long ends
  * with -ETIMEDOUT.
  *
  * The host key is shown to the caller before anything is sent that only the
@@ -98,7 +98,7 @@ int session_forward(struct session *s, const struct forward_options *options);
 /* From within a handler, what silence means from here on.  The command is the
  * one that was meant, and looks at the machine: it says something in between. */
 void session_begun(struct session *s);
-/* It lets hear of itself, at the least each PULSE_BEAT_MS: its silence ends the
+/* It lets hear of itself, at the least each KEEPALIVE_BEAT_MS: its silence ends the
  * session as the machine's does. */
 void session_beats(struct session *s);
 /* It may be silent for as long as it likes. */

@@ -114,8 +114,8 @@ static int compare(const void *a, const void *b)
     return r != 0 ? r : strcmp(x->advert.id, y->advert.id);
 }
 
-int assign_plan(const struct match *match, const struct state_names *records,
-                struct assignments *ret)
+int assignments_plan(const struct match *match, const struct state_names *records,
+                     struct assignments *ret)
 {
     CLEANUP(assignments_clear) struct assignments out = {0};
     CLEANUP_FREE const struct machine **machines =

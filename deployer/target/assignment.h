@@ -43,5 +43,5 @@ struct assignments {
 void assignments_clear(struct assignments *a);
 
 /* `names`: what the record says of the fleet.  -ENOMEM. */
-int assign_plan(const struct match *match, const struct state_names *names,
-                struct assignments *ret);
+int assignments_plan(const struct match *match, const struct state_names *names,
+                     struct assignments *ret);

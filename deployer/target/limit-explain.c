@@ -8,7 +8,7 @@
 
 enum { SHOWN_NAMES_MAX = 12, SHOWN_BYTES_MAX = 400, SHOWN_PATTERN_MAX = 80 };
 
-void select_add_shown(struct text *to, const char *name)
+void limit_add_shown(struct text *to, const char *name)
 {
     size_t size = strlen(name);
     CLEANUP_FREE char *cut = NULL;
@@ -27,7 +27,7 @@ void select_add_shown(struct text *to, const char *name)
 
 /* The names that can be meant, in order: each agent, and what a machine
  * without agents is called. */
-static const char *nth_name(const struct select_item *items, size_t n, size_t wanted)
+static const char *nth_name(const struct limit_item *items, size_t n, size_t wanted)
 {
     for (size_t i = 0; i < n; i++) {
         size_t count = items[i].agents->count;
@@ -44,7 +44,7 @@ static const char *nth_name(const struct select_item *items, size_t n, size_t wa
     return NULL;
 }
 
-static void add_names(struct text *to, const struct select_item *items, size_t n)
+static void add_names(struct text *to, const struct limit_item *items, size_t n)
 {
     size_t shown = 0, all = 0;
 
@@ -52,7 +52,7 @@ static void add_names(struct text *to, const struct select_item *items, size_t n
         all++;
     for (; shown < all && shown < SHOWN_NAMES_MAX && to->size < SHOWN_BYTES_MAX; shown++) {
         text_adds(to, shown ? ", " : "");
-        select_add_shown(to, nth_name(items, n, shown));
+        limit_add_shown(to, nth_name(items, n, shown));
     }
     if (shown < all)
         text_addf(to, " … and %zu more", all - shown);
@@ -80,7 +80,7 @@ static void try_name(struct nearest *best, const char *name)
     best->distance = distance;
 }
 
-static void add_nearest(struct text *to, const char *pattern, const struct select_item *items,
+static void add_nearest(struct text *to, const char *pattern, const struct limit_item *items,
                         size_t n)
 {
     struct nearest best = {.name = NULL};
@@ -97,16 +97,16 @@ static void add_nearest(struct text *to, const char *pattern, const struct selec
     if (!best.name)
         return;
     text_adds(to, " (did you mean ");
-    select_add_shown(to, best.name);
+    limit_add_shown(to, best.name);
     text_adds(to, "?)");
 }
 
-int select_fail_no_match(const struct select_pattern *p, const struct select_item *items, size_t n,
-                         struct error *err)
+int limit_fail_no_match(const struct limit_pattern *p, const struct limit_item *items, size_t n,
+                        struct error *err)
 {
     CLEANUP_TEXT struct text shown = TEXT_INIT, near = TEXT_INIT, names = TEXT_INIT;
 
-    select_add_shown(&shown, p->glob);
+    limit_add_shown(&shown, p->glob);
     add_nearest(&near, p->glob, items, n);
     add_names(&names, items, n);
     if (names.size == 0)

@@ -13,7 +13,7 @@ static int no_memory(struct error *err)
 
 /* What is being read: the patterns of one value or line. */
 struct reading {
-    struct selection *s;
+    struct limit *s;
     const char *place; /* NULL: the command line */
     bool negated;      /* by the "!" before "@FILE" */
     struct error *err;
@@ -23,7 +23,7 @@ static int fail(const struct reading *rd, const char *pattern, const char *what)
 {
     CLEANUP_TEXT struct text shown = TEXT_INIT;
 
-    select_add_shown(&shown, pattern);
+    limit_add_shown(&shown, pattern);
     return error_set(rd->err, -EINVAL, "%s\"%s\" %s",
                      rd->place ? rd->place : "--limit: ", text_str(&shown), what);
 }
@@ -57,11 +57,11 @@ static char *trim(const char *from, const char *end)
 static int append(const struct reading *rd, char *taken, bool negated)
 {
     CLEANUP_FREE char *glob = taken;
-    struct selection *s = rd->s;
-    struct select_pattern *p;
+    struct limit *s = rd->s;
+    struct limit_pattern *p;
 
-    if (s->count == SELECT_PATTERNS_MAX)
-        return error_set(rd->err, -EINVAL, "--limit: more than %d patterns", SELECT_PATTERNS_MAX);
+    if (s->count == LIMIT_PATTERNS_MAX)
+        return error_set(rd->err, -EINVAL, "--limit: more than %d patterns", LIMIT_PATTERNS_MAX);
     if ((s->count & (s->count - 1)) == 0) {
         p = reallocarray(s->patterns, s->count ? s->count * 2 : 1, sizeof(*p));
         if (!p)
@@ -69,7 +69,7 @@ static int append(const struct reading *rd, char *taken, bool negated)
         s->patterns = p;
     }
     p = &s->patterns[s->count];
-    *p = (struct select_pattern){.negated = negated};
+    *p = (struct limit_pattern){.negated = negated};
     p->place = rd->place ? strdup(rd->place) : NULL;
     if (rd->place && !p->place)
         return no_memory(rd->err);
@@ -127,7 +127,7 @@ static int add_line(struct reading *rd, const char *from, const char *end)
     return add_pattern(rd, pattern + (negated ? 1 : 0), negated || rd->negated);
 }
 
-static int add_file(struct selection *s, const char *path, bool negated, struct error *err)
+static int add_file(struct limit *s, const char *path, bool negated, struct error *err)
 {
     CLEANUP_TEXT struct text content = TEXT_INIT, place = TEXT_INIT;
     struct reading rd = {.s = s, .negated = negated, .err = err};
@@ -136,7 +136,7 @@ static int add_file(struct selection *s, const char *path, bool negated, struct 
 
     if (!*path)
         return error_set(err, -EINVAL, "--limit: \"@\" without a file's name behind it");
-    r = file_read(path, SELECT_FILE_MAX, &content, err);
+    r = file_read(path, LIMIT_FILE_MAX, &content, err);
     if (r < 0)
         return error_prefix(err, "--limit");
     at = text_str(&content);
@@ -178,7 +178,7 @@ static int add_part(struct reading *rd, const char *from, const char *end)
     return add_pattern(rd, rest, negated);
 }
 
-static int add_limit(struct selection *s, const char *limit, struct error *err)
+static int add_limit(struct limit *s, const char *limit, struct error *err)
 {
     struct reading rd = {.s = s, .err = err};
     const char *from = limit;
@@ -197,9 +197,9 @@ static int add_limit(struct selection *s, const char *limit, struct error *err)
     return r;
 }
 
-int selection_parse(const struct strings *limits, struct selection *ret, struct error *err)
+int limit_parse(const struct strings *limits, struct limit *ret, struct error *err)
 {
-    CLEANUP(selection_clear) struct selection s = SELECTION_INIT;
+    CLEANUP(limit_clear) struct limit s = LIMIT_INIT;
 
     for (size_t i = 0; i < limits->count; i++) {
         int r = add_limit(&s, limits->items[i], err);
@@ -211,6 +211,6 @@ int selection_parse(const struct strings *limits, struct selection *ret, struct 
     if (limits->count > 0 && s.count == 0)
         return error_set(err, -EINVAL, "--limit: there is no pattern in %s", limits->items[0]);
     *ret = s;
-    s = SELECTION_INIT;
+    s = LIMIT_INIT;
     return 0;
 }

@@ -3,7 +3,7 @@
  * words for one that matches nothing.  Private to deployer/select*.c.
  *
  * Any thread; nothing here is owned but a pattern's own texts, which
- * selection_clear frees.
+ * limit_clear frees.
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 
 #include "limit.h"
 
-struct select_pattern {
+struct limit_pattern {
     char *glob;  /* backslashes are fnmatch's */
     char *place; /* "FILE:LINE: ", NULL: the command line */
     bool negated;
@@ -20,8 +20,8 @@ struct select_pattern {
 };
 
 /* Appends it printable and not endless; cut between characters. */
-void select_add_shown(struct text *to, const char *name);
+void limit_add_shown(struct text *to, const char *name);
 
 /* -EINVAL, with the names that there are and the one that may be meant. */
-int select_fail_no_match(const struct select_pattern *p, const struct select_item *items, size_t n,
-                         struct error *err);
+int limit_fail_no_match(const struct limit_pattern *p, const struct limit_item *items, size_t n,
+                        struct error *err);

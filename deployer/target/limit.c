@@ -6,22 +6,22 @@
 #include "discovery/base/cleanup.h"
 #include "limit-private.h"
 
-void selection_clear(struct selection *s)
+void limit_clear(struct limit *s)
 {
     for (size_t i = 0; i < s->count; i++) {
         free(s->patterns[i].glob);
         free(s->patterns[i].place);
     }
     free(s->patterns);
-    *s = SELECTION_INIT;
+    *s = LIMIT_INIT;
 }
 
-static bool matches(const struct select_pattern *p, const char *name)
+static bool matches(const struct limit_pattern *p, const char *name)
 {
     return name && *name && (strcmp(p->glob, name) == 0 || fnmatch(p->glob, name, 0) == 0);
 }
 
-static bool matches_machine(const struct select_pattern *p, const struct select_item *m)
+static bool matches_machine(const struct limit_pattern *p, const struct limit_item *m)
 {
     const char *dot = m->host ? strchr(m->host, '.') : NULL;
 
@@ -40,7 +40,7 @@ static bool matches_machine(const struct select_pattern *p, const struct select_
 }
 
 /* Sets the machine's marks to `in` where the pattern matches; whether it does. */
-static bool mark(const struct select_pattern *p, struct select_item *m, bool in)
+static bool mark(const struct limit_pattern *p, struct limit_item *m, bool in)
 {
     bool whole = matches_machine(p, m), any = whole;
 
@@ -54,7 +54,7 @@ static bool mark(const struct select_pattern *p, struct select_item *m, bool in)
     return any;
 }
 
-static int start(struct select_item *items, size_t n, bool in)
+static int start(struct limit_item *items, size_t n, bool in)
 {
     for (size_t i = 0; i < n; i++) {
         size_t count = items[i].agents->count;
@@ -69,11 +69,11 @@ static int start(struct select_item *items, size_t n, bool in)
     return 0;
 }
 
-static int apply_signed(const struct selection *s, bool negated, struct select_item *items,
-                        size_t n, struct error *err)
+static int apply_signed(const struct limit *s, bool negated, struct limit_item *items, size_t n,
+                        struct error *err)
 {
     for (size_t i = 0; i < s->count; i++) {
-        const struct select_pattern *p = &s->patterns[i];
+        const struct limit_pattern *p = &s->patterns[i];
         bool any = p->all;
 
         if (p->negated != negated)
@@ -81,13 +81,13 @@ static int apply_signed(const struct selection *s, bool negated, struct select_i
         for (size_t j = 0; j < n; j++)
             any = mark(p, &items[j], !negated) || any;
         if (!any)
-            return select_fail_no_match(p, items, n, err);
+            return limit_fail_no_match(p, items, n, err);
     }
     return 0;
 }
 
 /* A machine with agents is in when one of them is. */
-static size_t settle(struct select_item *items, size_t n)
+static size_t settle(struct limit_item *items, size_t n)
 {
     size_t selected = 0;
 
@@ -103,8 +103,7 @@ static size_t settle(struct select_item *items, size_t n)
     return selected;
 }
 
-int selection_apply(const struct selection *s, struct select_item *items, size_t n,
-                    struct error *err)
+int limit_apply(const struct limit *s, struct limit_item *items, size_t n, struct error *err)
 {
     bool positive = false;
     int r;
@@ -124,11 +123,11 @@ int selection_apply(const struct selection *s, struct select_item *items, size_t
         r = error_set(err, -EINVAL,
                       "--limit: nothing is left: what is meant is also behind a \"!\"");
     if (r < 0)
-        select_items_clear(items, n);
+        limit_items_clear(items, n);
     return r;
 }
 
-void select_items_clear(struct select_item *items, size_t n)
+void limit_items_clear(struct limit_item *items, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         free(items[i].agents_in);

@@ -32,42 +32,41 @@
 #include "discovery/base/text.h"
 
 enum {
-    SELECT_FILE_MAX = 1 << 20, /* bytes of one @FILE */
-    SELECT_PATTERNS_MAX = 10000,
+    LIMIT_FILE_MAX = 1 << 20, /* bytes of one @FILE */
+    LIMIT_PATTERNS_MAX = 10000,
 };
 
-struct select_pattern;
+struct limit_pattern;
 
 /* A value. */
-struct selection {
-    struct select_pattern *patterns;
+struct limit {
+    struct limit_pattern *patterns;
     size_t count; /* 0: everything is meant */
 };
 
-#define SELECTION_INIT ((struct selection){0})
+#define LIMIT_INIT ((struct limit){0})
 
 /* A machine to select from; all but the result is borrowed. */
-struct select_item {
+struct limit_item {
     const char *id, *host; /* NULL: not known */
     const struct strings *agents;
     const struct strings *labels; /* addresses and what else it is called; NULL: none */
 
-    /* The result, of selection_apply. */
+    /* The result, of limit_apply. */
     bool selected;
-    bool *agents_in; /* one for each agent; see select_items_clear */
+    bool *agents_in; /* one for each agent; see limit_items_clear */
 };
 
 /* `limits` are the values of --limit; none selects everything.  -EINVAL with
  * the pattern and what is wrong with it, "FILE:LINE: " before it when it stands
  * in a file; what file_read says; -ENOMEM.  `ret` is written on success only. */
-int selection_parse(const struct strings *limits, struct selection *ret, struct error *err);
-void selection_clear(struct selection *s);
+int limit_parse(const struct strings *limits, struct limit *ret, struct error *err);
+void limit_clear(struct limit *s);
 
 /* Marks what is meant.  -EINVAL when a pattern, with or without "!", matches
  * nothing (`err` names what there is and the nearest name), or when nothing is
  * left; -ENOMEM.  On failure nothing is selected. */
-int selection_apply(const struct selection *s, struct select_item *items, size_t n,
-                    struct error *err);
+int limit_apply(const struct limit *s, struct limit_item *items, size_t n, struct error *err);
 
 /* Frees the results. */
-void select_items_clear(struct select_item *items, size_t n);
+void limit_items_clear(struct limit_item *items, size_t n);

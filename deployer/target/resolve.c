@@ -20,7 +20,7 @@ struct lookup {
     int status;          /* EAI_… */
     int code;            /* errno for EAI_SYSTEM */
     struct addrinfo *found;
-    char host[PLACE_HOST_MAX + 1];
+    char host[DESTINATION_HOST_MAX + 1];
 };
 
 static void lookup_free(struct lookup *l)
@@ -39,7 +39,7 @@ static struct lookup *lookup_new(const char *host)
 
     if (!l)
         return NULL;
-    memcpy(l->host, host, strlen(host) + 1); /* place_host_valid bounds it */
+    memcpy(l->host, host, strlen(host) + 1); /* destination_host_valid bounds it */
     pthread_mutex_init(&l->lock, NULL);
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
@@ -194,7 +194,7 @@ static int begin(const char *host, unsigned timeout_ms, struct resolved *found, 
     struct lookup *l;
     int r;
 
-    if (!place_host_valid(host)) {
+    if (!destination_host_valid(host)) {
         text_add_printable(&shown, host);
         return error_set(err, -EINVAL, "\"%.80s\" is neither an address nor a host's name",
                          text_str(&shown));

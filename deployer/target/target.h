@@ -41,7 +41,7 @@ int target_from_machine(const struct machine *m, struct target *ret);
 
 /* What stands for it in the history: its id; what has none yet, its host, with the
  * port when that is not SSH's own ("[host]:port", as in OpenSSH's known_hosts). */
-enum { TARGET_KEY_MAX = PLACE_HOST_MAX + sizeof("[]:65535") };
+enum { TARGET_KEY_MAX = DESTINATION_HOST_MAX + sizeof("[]:65535") };
 const char *target_key(const struct target *t, char ret[static TARGET_KEY_MAX]);
 
 /* Does the history mean it by this key?  Also from when its id was not known. */

@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-void known_clear(struct known *k)
+void known_machine_clear(struct known_machine *k)
 {
     state_pins_clear(&k->pins);
     free(k->agent);
     free(k->held_by);
-    *k = (struct known){0};
+    *k = (struct known_machine){0};
 }
 
 static const char *fleet_of(const struct target *t)
@@ -24,7 +24,8 @@ static bool is_self(const struct target *t, const char *id)
 }
 
 /* The first of its names that is another machine's. */
-static int find_held(struct state *s, const struct target *t, struct known *k, struct error *err)
+static int find_held(struct state *s, const struct target *t, struct known_machine *k,
+                     struct error *err)
 {
     for (size_t i = 0; i < t->names.count && !k->held_by; i++) {
         CLEANUP_FREE char *holder = NULL;
@@ -46,7 +47,8 @@ static int find_held(struct state *s, const struct target *t, struct known *k, s
 
 /* Without an id it is known by its host key: pinned is what any machine with
  * that key is pinned to, be it a clone. */
-static int find_by_key(struct state *s, const char *hostkey, struct known *k, struct error *err)
+static int find_by_key(struct state *s, const char *hostkey, struct known_machine *k,
+                       struct error *err)
 {
     CLEANUP_STRINGS struct strings ids = {0};
     int r = state_pin_by_fingerprint(s, hostkey, &ids, err);
@@ -56,10 +58,11 @@ static int find_by_key(struct state *s, const char *hostkey, struct known *k, st
     return r;
 }
 
-int known_get(struct state *s, const struct target *t, struct consent consent, struct known *ret,
-              struct error *err)
+int known_machine_get(struct state *s, const struct target *t, struct consent consent,
+                      struct known_machine *ret, struct error *err)
 {
-    CLEANUP(known_clear) struct known k = {.consent = consent, .verified = t->verified};
+    CLEANUP(known_machine_clear) struct known_machine k = {.consent = consent,
+                                                           .verified = t->verified};
     int r = 0;
 
     if (t->id) {
@@ -85,19 +88,19 @@ int known_get(struct state *s, const struct target *t, struct consent consent, s
     if (r < 0)
         return r;
     *ret = k;
-    k = (struct known){0};
+    k = (struct known_machine){0};
     return 0;
 }
 
-const char *known_pin(const struct known *k)
+const char *known_machine_pin(const struct known_machine *k)
 {
     const struct state_pin *first = k->pins.count > 0 ? &k->pins.items[0] : NULL;
 
     return first && first->retired_ms == 0 ? first->fingerprint : NULL;
 }
 
-int known_shared_keys(struct state *s, const struct strings *machines, struct text *ret,
-                      struct error *err)
+int known_machine_shared_keys(struct state *s, const struct strings *machines, struct text *ret,
+                              struct error *err)
 {
     CLEANUP(state_pins_clear) struct state_pins pins = {0};
     int r = state_pin_list(s, NULL, &pins, err);
@@ -118,7 +121,7 @@ int known_shared_keys(struct state *s, const struct strings *machines, struct te
     return r;
 }
 
-struct trust known_trust(const struct known *k, const struct target *t)
+struct trust known_machine_trust(const struct known_machine *k, const struct target *t)
 {
     /* A person has looked at the key only where the record names one. */
     bool asked = k->consent.asked && t->hostkey;
@@ -126,10 +129,10 @@ struct trust known_trust(const struct known *k, const struct target *t)
     return (struct trust){
         .id = t->id,
         .host = t->host,
-        .pin = known_pin(k),
-        .source = known_pin(k) ? k->pins.items[0].source
-                  : asked      ? PIN_QUESTION
-                               : PIN_ACCEPT,
+        .pin = known_machine_pin(k),
+        .source = known_machine_pin(k) ? k->pins.items[0].source
+                  : asked              ? PIN_QUESTION
+                                       : PIN_ACCEPT,
         .expected = t->hostkey,
         .verified = k->verified,
         .pins = &k->pins,
@@ -158,8 +161,8 @@ static int succeed(struct state *s, struct state_pin *pin, struct error *err)
     return r == -ENOENT ? 0 : r;
 }
 
-int known_learn(struct state *s, const struct target *t, const struct known *k,
-                const char *fingerprint, struct error *err)
+int known_machine_learn(struct state *s, const struct target *t, const struct known_machine *k,
+                        const char *fingerprint, struct error *err)
 {
     char address[ADDRESS_TEXT_MAX] = "";
     const char *id = t->id ? t->id : fingerprint; /* what stands for an id */
@@ -172,7 +175,7 @@ int known_learn(struct state *s, const struct target *t, const struct known *k,
         .port = t->port,
         .user = t->user,
     };
-    struct trust trust = known_trust(k, t);
+    struct trust trust = known_machine_trust(k, t);
     struct state_pin pin = {
         .id = (char *)id, .fingerprint = (char *)fingerprint, .source = trust_source(&trust)};
     int r = t->id ? succeed(s, &pin, err) : 0;

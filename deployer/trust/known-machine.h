@@ -18,34 +18,34 @@ struct consent {
     bool asked; /* with the fingerprints before their eyes */
 };
 
-struct known {
+struct known_machine {
     struct state_pins pins; /* of its id, the active one first */
     char *agent, *held_by;  /* a name of its that another id held, and that id; NULL: none */
     bool verified;          /* its record's signature holds, and the record is not an old one */
     struct consent consent;
 };
 
-void known_clear(struct known *k);
+void known_machine_clear(struct known_machine *k);
 
 /* What the database has of a target.  One without an id is known by its host
  * key (hostkey, as a scan has found it), which stands for the id in the tables
  * of machines, pins and names: "SHA256:…" is the form of no id. */
-int known_get(struct state *s, const struct target *t, struct consent consent, struct known *ret,
-              struct error *err);
+int known_machine_get(struct state *s, const struct target *t, struct consent consent,
+                      struct known_machine *ret, struct error *err);
 
 /* The active pin's fingerprint; NULL: none. */
-const char *known_pin(const struct known *k);
+const char *known_machine_pin(const struct known_machine *k);
 
 /* state_pins_shared_keys among some machines, by target_key: a sentence a line for each key
  * that several of them are pinned to. */
-int known_shared_keys(struct state *s, const struct strings *machines, struct text *ret,
-                      struct error *err);
+int known_machine_shared_keys(struct state *s, const struct strings *machines, struct text *ret,
+                              struct error *err);
 
 /* As trust_check wants it; borrows from both. */
-struct trust known_trust(const struct known *k, const struct target *t);
+struct trust known_machine_trust(const struct known_machine *k, const struct target *t);
 
 /* The machine with this host key has said over SSH that it is the one that was
  * meant: pins it if it has no pin, and remembers where it was, its names and
  * its record's seq. */
-int known_learn(struct state *s, const struct target *t, const struct known *k,
-                const char *fingerprint, struct error *err);
+int known_machine_learn(struct state *s, const struct target *t, const struct known_machine *k,
+                        const char *fingerprint, struct error *err);

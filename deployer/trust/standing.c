@@ -22,7 +22,7 @@ void standing_clear(struct standing *s)
 }
 
 /* Was this key retired?  Then it is not new, whatever else. */
-static bool was_retired(const struct known *k, const char *hostkey)
+static bool was_retired(const struct known_machine *k, const char *hostkey)
 {
     for (size_t i = 0; hostkey && i < k->pins.count; i++)
         if (k->pins.items[i].retired_ms && strcmp(k->pins.items[i].fingerprint, hostkey) == 0)
@@ -30,10 +30,11 @@ static bool was_retired(const struct known *k, const char *hostkey)
     return false;
 }
 
-static enum standing_state judge(const struct machine *m, const struct known *k, struct error *err)
+static enum standing_state judge(const struct machine *m, const struct known_machine *k,
+                                 struct error *err)
 {
     CLEANUP(target_clear) struct target t = {0};
-    const char *pin = known_pin(k), *hostkey = m->advert.hostkey;
+    const char *pin = known_machine_pin(k), *hostkey = m->advert.hostkey;
     struct trust trust;
 
     err->text[0] = '\0';
@@ -45,7 +46,7 @@ static enum standing_state judge(const struct machine *m, const struct known *k,
     }
     if (target_from_machine(m, &t) < 0)
         return STANDING_NEW;
-    trust = known_trust(k, &t);
+    trust = known_machine_trust(k, &t);
     /* Its record names no key: what it shows is compared when it is met. */
     if (!hostkey && pin)
         return STANDING_ACCEPTED;
@@ -67,19 +68,19 @@ int standing_find(struct state *s, const struct machine *m, struct consent conse
                   struct standing *ret, struct error *err)
 {
     CLEANUP(target_clear) struct target t = {0};
-    CLEANUP(known_clear) struct known k = {0};
+    CLEANUP(known_machine_clear) struct known_machine k = {0};
     CLEANUP(standing_clear) struct standing found = {0};
     struct error words = {0};
     int r = target_from_machine(m, &t);
 
     if (r < 0)
         return error_sys(err, r, "cannot look up a machine");
-    r = known_get(s, &t, consent, &k, err);
+    r = known_machine_get(s, &t, consent, &k, err);
     if (r < 0)
         return r;
     found.state = judge(m, &k, &words);
-    if (known_pin(&k)) {
-        found.pin = strdup(known_pin(&k));
+    if (known_machine_pin(&k)) {
+        found.pin = strdup(known_machine_pin(&k));
         found.source = k.pins.items[0].source;
     }
     if (words.text[0])

@@ -148,7 +148,7 @@ static int assign_missing(struct program *p, struct error *err)
     r = fleet_of(&match, &name, err);
     if (r == 0)
         r = state_name_list(p->state, name, &names, err);
-    if (r == 0 && (assign_plan(&match, &names, &plan) < 0 || aim_at_all(p, &plan) < 0))
+    if (r == 0 && (assignments_plan(&match, &names, &plan) < 0 || aim_at_all(p, &plan) < 0))
         r = error_sys(err, -ENOMEM, "cannot assign names");
     if (r < 0)
         return r;

@@ -176,7 +176,7 @@ static int purge(const struct paths *p, struct error *err)
         if (!path)
             return error_sys(err, -ENOMEM, "cannot remove what is cached");
         if (unlink(path) < 0)
-            tree_remove(path);
+            folder_remove(path);
         if (access(path, F_OK) == 0)
             return error_set(err, -EIO, "cannot remove all of %s", path);
     }

@@ -20,12 +20,12 @@ static const struct table_column columns[] = {
  * be asked. */
 static const char *state_of(const struct machine_facts *m, enum table_tone *ret_tone)
 {
-    const char *unit = fact_of(m, "unit");
+    const char *unit = facts_get(m, "unit");
 
     *ret_tone = TABLE_BAD;
     if (!m->ended || m->outcome != JOB_OK)
         return job_outcome_name(m->ended ? m->outcome : JOB_UNREACHABLE);
-    if (!fact_of(m, "hash"))
+    if (!facts_get(m, "hash"))
         unit = "new";
     else if (unit && strcmp(unit, "active") == 0)
         unit = "running";
@@ -52,7 +52,7 @@ static void add_duration(struct text *t, const char *seconds)
 
 static const char *error_of(const struct machine_facts *m)
 {
-    return m->why ? m->why : fact_of(m, "error");
+    return m->why ? m->why : facts_get(m, "error");
 }
 
 static void add_row(struct table *t, const struct machine_facts *m)
@@ -61,24 +61,24 @@ static void add_row(struct table *t, const struct machine_facts *m)
     CLEANUP_TEXT struct text ports = TEXT_INIT;
     CLEANUP_TEXT struct text up = TEXT_INIT;
     CLEANUP_TEXT struct text space = TEXT_INIT;
-    const char *room = fact_of(m, "free"), *starts = fact_of(m, "restarts");
+    const char *room = facts_get(m, "free"), *starts = facts_get(m, "restarts");
     enum table_tone tone;
     const char *state = state_of(m, &tone);
 
     (void)facts_join(m, "agent", &agents);
     (void)facts_join(m, "port", &ports);
-    add_duration(&up, fact_of(m, "since"));
+    add_duration(&up, facts_get(m, "since"));
     if (room)
         text_addf(&space, "%s MiB", room);
     table_add(t, agents.size > 0 ? text_str(&agents) : m->agents, TABLE_PLAIN);
     table_add(t, m->host ? m->host : m->id, TABLE_PLAIN);
     table_add(t, state, tone);
-    table_add(t, fact_of(m, "pydcop"), TABLE_PLAIN);
+    table_add(t, facts_get(m, "pydcop"), TABLE_PLAIN);
     table_add(t, text_str(&ports), TABLE_PLAIN);
     table_add(t, text_str(&up), TABLE_PLAIN);
     table_add(t, starts && strcmp(starts, "0") != 0 ? starts : NULL, TABLE_BAD);
-    table_add(t, fact_of(m, "os"), TABLE_FAINT);
-    table_add(t, fact_of(m, "python"), TABLE_FAINT);
+    table_add(t, facts_get(m, "os"), TABLE_FAINT);
+    table_add(t, facts_get(m, "python"), TABLE_FAINT);
     table_add(t, text_str(&space), TABLE_FAINT);
     table_add(t, error_of(m), TABLE_BAD);
 }
@@ -115,8 +115,8 @@ static json_t *machine_json(const struct machine_facts *m)
         (void)json_object_set_new(object, "host", json_string(m->host));
     (void)json_object_set_new(object, "state", json_string(state ? state : "unknown"));
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-        if (fact_of(m, keys[i]))
-            (void)json_object_set_new(object, keys[i], json_string(fact_of(m, keys[i])));
+        if (facts_get(m, keys[i]))
+            (void)json_object_set_new(object, keys[i], json_string(facts_get(m, keys[i])));
     for (size_t i = 0; i < m->keys.count; i++) {
         if (strcmp(m->keys.items[i], "agent") == 0)
             (void)json_array_append_new(agents, json_string(m->values.items[i]));

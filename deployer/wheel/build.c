@@ -43,7 +43,7 @@ struct job {
 static void job_clear(struct job *job)
 {
     if (job->folder)
-        tree_remove(job->folder);
+        folder_remove(job->folder);
     free(job->folder);
     free(job->source);
     strings_clear(&job->env);
@@ -311,8 +311,8 @@ static int make_source(struct job *job, struct text *ret_list, struct error *err
     if (mkdir(job->source, 0755) < 0 || chmod(job->source, 0755) < 0 ||
         (job->drop && lchown(job->source, job->uid, job->gid) < 0))
         return error_sys(err, -errno, "cannot make %s", job->source);
-    r = tree_read(b->spec, &wheel_tree_limits, job->source, job->drop ? job->uid : (uid_t)-1,
-                  job->drop ? job->gid : (gid_t)-1, ret_list, digest, err);
+    r = folder_read(b->spec, &wheel_tree_limits, job->source, job->drop ? job->uid : (uid_t)-1,
+                    job->drop ? job->gid : (gid_t)-1, ret_list, digest, err);
     if (r == 0) {
         CLEANUP_FREE char *pyproject = NULL;
 

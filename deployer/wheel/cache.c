@@ -16,7 +16,7 @@
 enum {
     AGAIN_S = 60 * 60, /* after the index did not answer */
     ENTRY_MAX = 1024,  /* bytes of a cache entry */
-    TREE_ENTRY_MAX = 8 * 1024 * 1024,
+    FOLDER_ENTRY_MAX = 8 * 1024 * 1024,
 };
 
 static int cache_path(const char *cache, const char *folder, const char *name, char **ret)
@@ -157,7 +157,7 @@ void wheel_cache_put_tree(const char *cache, const char *source, const char *whe
     char key[DIGEST_LENGTH + 1], digest[DIGEST_LENGTH + 1];
 
     /* .../DIGEST/NAME */
-    if (!name || name - wheel < DIGEST_LENGTH || list->size > TREE_ENTRY_MAX - ENTRY_MAX ||
+    if (!name || name - wheel < DIGEST_LENGTH || list->size > FOLDER_ENTRY_MAX - ENTRY_MAX ||
         tree_key(source, key) < 0)
         return;
     (void)snprintf(digest, sizeof(digest), "%s", name - DIGEST_LENGTH);
@@ -172,7 +172,7 @@ int wheel_cache_get_tree(const char *cache, const char *source, char **ret_wheel
     char key[DIGEST_LENGTH + 1], *line;
 
     if (tree_key(source, key) < 0 || cache_path(cache, "by-tree", key, &entry) < 0 ||
-        file_read(entry, TREE_ENTRY_MAX, &text, NULL) < 0)
+        file_read(entry, FOLDER_ENTRY_MAX, &text, NULL) < 0)
         return -ENOENT;
     line = text.size ? memchr(text.data, '\n', text.size) : NULL;
     if (!line)

@@ -17,7 +17,7 @@
 
 enum { WHEEL_PATCH_FILES_MAX = 64 };
 
-/* `before` and `after` list the directory as tree_read does; `old` is the wheel
+/* `before` and `after` list the directory as folder_read does; `old` is the wheel
  * of `before`.  -ENOTSUP: not exact, or not certain to be; -ENOMEM; what the
  * file system says. */
 int wheel_patch(const char *source, const char *before, const char *after, const struct text *old,

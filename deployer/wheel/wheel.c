@@ -260,7 +260,7 @@ static int prepare_directory(const struct request *q, struct answer *ret, struct
                          "%s has no setup.py and no pyproject.toml: not a Python project's "
                          "directory",
                          q->spec);
-    r = tree_read(q->spec, &wheel_tree_limits, NULL, 0, 0, &list, tree, err);
+    r = folder_read(q->spec, &wheel_tree_limits, NULL, 0, 0, &list, tree, err);
     if (r < 0)
         return r;
     make_tree_key(&list, key);

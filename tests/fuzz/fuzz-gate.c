@@ -23,18 +23,18 @@ static void look(const struct text *out)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct gate_rules rules = {.apt = true, .pip = true};
+    struct forward_filter_rules rules = {.apt = true, .pip = true};
     struct text out = TEXT_INIT;
-    struct gate g;
+    struct forward_filter g;
     size_t piece;
 
     if (size == 0)
         return 0;
-    gate_credential("00112233445566778899aabbccddeeff", rules.credential);
-    gate_init(&g, &rules);
+    forward_filter_credential("00112233445566778899aabbccddeeff", rules.credential);
+    forward_filter_init(&g, &rules);
     piece = data[0] + 1u;
     for (size_t at = 1; at < size; at += piece)
-        if (gate_feed(&g, data + at, size - at < piece ? size - at : piece, &out) < 0)
+        if (forward_filter_feed(&g, data + at, size - at < piece ? size - at : piece, &out) < 0)
             break;
     look(&out);
     text_clear(&out);

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CLEANUP(content_clear) struct content content = {0};
     struct error err = {0};
 
-    if (content_add_wheel(&content, "some.whl", data, size, &err) < 0 && err.code == 0)
+    if (lay_out_wheel(&content, "some.whl", data, size, &err) < 0 && err.code == 0)
         abort();
     for (size_t i = 0; i < content.count; i++) {
         const char *path = content.files[i].path;

@@ -231,7 +231,7 @@ static void test_apt(void **state)
     apt_files_clear(&files);
     assert_int_equal(apt_resolve(&root, &wanted, &files, &err), -ENOENT);
     assert_non_null(strstr(err.text, "nowhere"));
-    tree_remove(folder);
+    folder_remove(folder);
 }
 
 static void test_no_lists(void **state)
@@ -252,7 +252,7 @@ static void test_no_lists(void **state)
     assert_int_equal(apt_root_open(folder, &s, &way, true, &root, &err), 0);
     assert_int_equal(apt_root_update(&root, false, &warnings, &err), -ENETUNREACH);
     assert_non_null(strstr(err.text, "127.0.0.1"));
-    tree_remove(folder);
+    folder_remove(folder);
 }
 
 int main(void)

@@ -22,7 +22,7 @@ struct scene {
     struct state_names names;
 };
 
-static void add_machine(struct scene *s, const char *id, const char *host)
+static void progress_add_machine(struct scene *s, const char *id, const char *host)
 {
     struct machine *m = &s->machines[s->match.n_unassigned];
 
@@ -52,7 +52,7 @@ static void expect(const struct scene *s, const char *expected)
     CLEANUP(assignments_clear) struct assignments a = {0};
     CLEANUP_TEXT struct text seen = TEXT_INIT;
 
-    assert_int_equal(assign_plan(&s->match, &s->names, &a), 0);
+    assert_int_equal(assignments_plan(&s->match, &s->names, &a), 0);
     for (size_t i = 0; i < a.count; i++)
         text_addf(&seen, "%s=%s/%s ", a.items[i].agent, a.items[i].machine->host,
                   reasons[a.items[i].reason]);
@@ -73,8 +73,8 @@ static void goes_in_order_of_numbers(void **unused)
     struct scene s = {0};
 
     (void)unused;
-    add_machine(&s, "0000000000000001", "rpi-10.local");
-    add_machine(&s, "0000000000000002", "rpi-2.local");
+    progress_add_machine(&s, "0000000000000001", "rpi-10.local");
+    progress_add_machine(&s, "0000000000000002", "rpi-2.local");
     add_missing(&s, "a1");
     add_missing(&s, "a2");
     expect(&s, "a1=rpi-2.local/next a2=rpi-10.local/next | | | ");
@@ -85,9 +85,9 @@ static void host_names_go_before_the_order(void **unused)
     struct scene s = {0};
 
     (void)unused;
-    add_machine(&s, "0000000000000001", "a2.local");
-    add_machine(&s, "0000000000000002", "a");
-    add_machine(&s, "0000000000000003", NULL);
+    progress_add_machine(&s, "0000000000000001", "a2.local");
+    progress_add_machine(&s, "0000000000000002", "a");
+    progress_add_machine(&s, "0000000000000003", NULL);
     add_missing(&s, "a1");
     add_missing(&s, "a2");
     add_missing(&s, "a3");
@@ -99,8 +99,8 @@ static void a_machine_gets_its_own_name_back(void **unused)
     struct scene s = {0};
 
     (void)unused;
-    add_machine(&s, "0000000000000001", "a2");
-    add_machine(&s, "0000000000000002", "rpi-2");
+    progress_add_machine(&s, "0000000000000001", "a2");
+    progress_add_machine(&s, "0000000000000002", "rpi-2");
     add_missing(&s, "a1");
     add_missing(&s, "a2");
     add_record(&s, "a2", "0000000000000002", false);
@@ -112,8 +112,8 @@ static void a_name_is_kept_for_a_machine_that_is_off(void **unused)
     struct scene s = {0};
 
     (void)unused;
-    add_machine(&s, "0000000000000001", "rpi-1");
-    add_machine(&s, "0000000000000002", "rpi-2");
+    progress_add_machine(&s, "0000000000000001", "rpi-1");
+    progress_add_machine(&s, "0000000000000002", "rpi-2");
     add_missing(&s, "a1");
     add_missing(&s, "a2");
     add_record(&s, "a1", "00000000000000ff", true);
@@ -130,7 +130,7 @@ static void names_or_machines_may_be_too_few(void **unused)
     add_missing(&s, "a1");
     add_missing(&s, "a2");
     expect(&s, "| | a1 a2 | ");
-    add_machine(&s, "0000000000000001", "rpi-1");
+    progress_add_machine(&s, "0000000000000001", "rpi-1");
     expect(&s, "a1=rpi-1/next | | a2 | ");
 }
 

@@ -33,7 +33,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    tree_remove(folder);
+    folder_remove(folder);
     return 0;
 }
 
@@ -152,7 +152,7 @@ static void two_begin(struct two *t)
     puts_in("steps/steps/new file", "y");
     assert_int_equal(chmod(at("steps/steps/mode"), 0755), 0);
     assert_int_equal(unlink(at("steps/steps/gone")), 0);
-    tree_remove(at("steps/gone"));
+    folder_remove(at("steps/gone"));
     make_bundle(&t->second);
     read_all(t->first.path, &t->whole_first);
     read_all(t->second.path, &t->whole_second);
@@ -223,9 +223,9 @@ static void takes_a_whole_bundle_and_then_a_delta(void **state)
         CLEANUP_TEXT struct text a = TEXT_INIT, b = TEXT_INIT;
         char digest[DIGEST_LENGTH + 1];
 
-        assert_int_equal(tree_read(at("by-delta"), &limits, NULL, 0, 0, &a, digest, NULL), 0);
+        assert_int_equal(folder_read(at("by-delta"), &limits, NULL, 0, 0, &a, digest, NULL), 0);
         assert_int_equal(
-            tree_read(at(bundle_path(&t.second, "")), &limits, NULL, 0, 0, &b, digest, NULL), 0);
+            folder_read(at(bundle_path(&t.second, "")), &limits, NULL, 0, 0, &b, digest, NULL), 0);
         assert_string_equal(text_str(&a), text_str(&b));
     }
     two_end(&t);

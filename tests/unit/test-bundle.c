@@ -29,7 +29,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    tree_remove(folder);
+    folder_remove(folder);
     return 0;
 }
 
@@ -119,7 +119,7 @@ static int lay_out(const char *info, const char *path, const char *text, mode_t 
     int r;
 
     make_wheel(&z, info, path, text, type, 1000000000);
-    r = content_add_wheel(c, "pkg.whl", z.bytes, z.used, err);
+    r = lay_out_wheel(c, "pkg.whl", z.bytes, z.used, err);
     free(z.bytes);
     return r < 0 ? r : content_sort(c, err);
 }
@@ -176,7 +176,7 @@ static void test_wheels_that_are_refused(void **state)
     assert_refused(PURE, "pkg-1.0.data/scripts/../x", "x", AE_IFREG);
     assert_refused(PURE, "pkg-1.0.dist-info/entry_points.txt",
                    "[console_scripts]\nx = a;import os:b\n", AE_IFREG);
-    assert_int_equal(content_add_wheel(&c, "x", "no zip at all", 13, NULL), -EBADMSG);
+    assert_int_equal(lay_out_wheel(&c, "x", "no zip at all", 13, NULL), -EBADMSG);
 }
 
 static void test_bounds(void **state)

@@ -41,7 +41,7 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    tree_remove(f->folder);
+    folder_remove(f->folder);
     free(f);
     return 0;
 }
@@ -115,7 +115,7 @@ static void an_empty_cache_is_no_error(void **state)
 
     assert_int_equal(cache_content_read(&f->paths, &c, NULL), 0);
     assert_int_equal(c.packages.files, 0);
-    tree_remove(f->folder);
+    folder_remove(f->folder);
     assert_int_equal(cache_content_read(&f->paths, &c, NULL), 0);
 }
 

@@ -74,7 +74,7 @@ static void test_offline(void **state)
     assert_false(has(cache_offline_url(o), "http://d.example.org/debian/pool/y_1_all.deb", folder));
     cache_offline_free(TAKE_PTR(o));
     assert_int_equal(stat(work, &st), -1);
-    tree_remove(folder);
+    folder_remove(folder);
 }
 
 static void test_without_settings(void **state)

@@ -47,7 +47,7 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    tree_remove(f->folder);
+    folder_remove(f->folder);
     free(f);
     return 0;
 }

@@ -120,25 +120,25 @@ static struct machine make(const char *hostkey, bool untrusted)
 
 static void test_directory(void **state)
 {
-    CLEANUP(directory_clear) struct directory d = {0};
+    CLEANUP(members_clear) struct members d = {0};
     struct machine one = make(KEY_A, false), two = make(KEY_B, true), again = make(KEY_A, false);
     struct member *m, *found = NULL;
     bool new;
 
     (void)state;
-    m = directory_take(&d, "1", &one, &new);
+    m = members_take(&d, "1", &one, &new);
     assert_true(new);
     assert_null(one.advert.hostkey); /* taken over */
-    assert_int_equal(directory_find(&d, ID, &found), 1);
+    assert_int_equal(members_find(&d, ID, &found), 1);
     assert_ptr_equal(found, m);
-    assert_int_equal(directory_find(&d, m->ref, &found), 1);
+    assert_int_equal(members_find(&d, m->ref, &found), 1);
     m->number = 5;
-    assert_non_null(directory_take(&d, "2", &two, &new));
-    assert_int_equal(directory_find(&d, ID, &found), -EEXIST); /* in doubt: a ref is wanted */
-    assert_int_equal(directory_find(&d, m->ref, &found), 1);
+    assert_non_null(members_take(&d, "2", &two, &new));
+    assert_int_equal(members_find(&d, ID, &found), -EEXIST); /* in doubt: a ref is wanted */
+    assert_int_equal(members_find(&d, m->ref, &found), 1);
     assert_ptr_equal(found, m);
-    assert_int_equal(directory_find(&d, ID ".00000000", &found), 0);
-    assert_ptr_equal(directory_take(&d, "1", &again, &new), m);
+    assert_int_equal(members_find(&d, ID ".00000000", &found), 0);
+    assert_ptr_equal(members_take(&d, "1", &again, &new), m);
     assert_false(new);
     assert_int_equal(m->number, 5); /* what is held of it stays */
     assert_int_equal(d.count, 2);
@@ -189,30 +189,30 @@ static void test_standing(void **unused)
 
 static void test_impostor(void **state)
 {
-    CLEANUP(directory_clear) struct directory d = {0};
+    CLEANUP(members_clear) struct members d = {0};
     struct machine one = make(KEY_A, false), two = make(KEY_B, false), three = make(KEY_B, false);
     struct member *m, *false_one, *named;
     bool new;
 
     (void)state;
     strcpy(three.advert.id, "fedcba9876543210");
-    false_one = directory_take(&d, "2", &two, &new);
+    false_one = members_take(&d, "2", &two, &new);
     false_one->standing.state = STANDING_CHANGED;
-    assert_false(directory_is_impostor(&d, false_one)); /* alone: it may be reflashed */
-    named = directory_take(&d, "3", &three, &new);
+    assert_false(members_is_impostor(&d, false_one)); /* alone: it may be reflashed */
+    named = members_take(&d, "3", &three, &new);
     named->standing.state = STANDING_ACCEPTED;
-    assert_false(directory_is_impostor(&d, false_one)); /* another id, another name */
+    assert_false(members_is_impostor(&d, false_one)); /* another id, another name */
     assert_int_equal(strings_add(&named->machine.advert.agents, "a1"), 0);
     assert_int_equal(strings_add(&false_one->machine.advert.agents, "a1"), 0);
-    assert_true(directory_is_impostor(&d, false_one));
-    assert_false(directory_is_impostor(&d, named));
+    assert_true(members_is_impostor(&d, false_one));
+    assert_false(members_is_impostor(&d, named));
     strings_clear(&named->machine.advert.agents);
-    m = directory_take(&d, "1", &one, &new);
+    m = members_take(&d, "1", &one, &new);
     m->standing.state = STANDING_NEW;
-    assert_false(directory_is_impostor(&d, false_one));
+    assert_false(members_is_impostor(&d, false_one));
     m->standing.state = STANDING_ACCEPTED;
-    assert_true(directory_is_impostor(&d, false_one)); /* of the same id */
-    assert_false(directory_is_impostor(&d, m));
+    assert_true(members_is_impostor(&d, false_one)); /* of the same id */
+    assert_false(members_is_impostor(&d, m));
 }
 
 /* --- token, hosts --------------------------------------------------------------------- */

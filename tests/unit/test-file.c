@@ -30,7 +30,7 @@ static int teardown(void **state)
 {
     (void)state;
     (void)chmod(folder, 0700);
-    tree_remove(folder);
+    folder_remove(folder);
     return 0;
 }
 

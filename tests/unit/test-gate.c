@@ -27,27 +27,27 @@ static char *port_items[] = {(char *)"deb.example:8080", (char *)"127.0.0.1:8080
                              (char *)"[fd00::2]:8080"};
 static const struct strings ports = {.items = port_items, .count = 3};
 
-static struct gate_rules rules_of(void)
+static struct forward_filter_rules rules_of(void)
 {
-    struct gate_rules rules = {.apt = true, .pip = true, .own = &own, .ports = &ports};
+    struct forward_filter_rules rules = {.apt = true, .pip = true, .own = &own, .ports = &ports};
 
-    gate_credential(TOKEN, rules.credential);
+    forward_filter_credential(TOKEN, rules.credential);
     return rules;
 }
 
 /* In pieces of that size; "" and the status, or what went on. */
 static char *through(const char *in, size_t piece, unsigned *ret_status)
 {
-    struct gate_rules rules = rules_of();
+    struct forward_filter_rules rules = rules_of();
     struct text out = TEXT_INIT;
-    struct gate g;
+    struct forward_filter g;
     int r = 0;
 
-    gate_init(&g, &rules);
+    forward_filter_init(&g, &rules);
     for (size_t at = 0; at < strlen(in); at += piece) {
         size_t left = strlen(in) - at;
 
-        r = gate_feed(&g, in + at, left < piece ? left : piece, &out);
+        r = forward_filter_feed(&g, in + at, left < piece ? left : piece, &out);
         if (r < 0)
             break;
     }
@@ -84,7 +84,7 @@ static void refused(const char *in, unsigned wanted, const char *before)
 
 static void test_credential(void **state)
 {
-    struct gate_rules rules = rules_of();
+    struct forward_filter_rules rules = rules_of();
 
     (void)state;
     assert_string_equal(rules.credential, CREDENTIAL);
@@ -226,7 +226,7 @@ static void test_paths(void **state)
 
 static void test_heads(void **state)
 {
-    char *big = malloc(GATE_HEAD_MAX + 500), *many = malloc(8000);
+    char *big = malloc(FORWARD_FILTER_HEAD_MAX + 500), *many = malloc(8000);
 
     (void)state;
     refused("GET http://d/x HTTP/1.1\r\nHost: h\r\n" PROXY "A: b\r\n c\r\n\r\n", 400, "");
@@ -246,12 +246,12 @@ static void test_heads(void **state)
            "Connection: x-secret\r\nProxy-X: y\r\nTE: z\r\nContent-Length: 0\r\n\r\n",
            "GET http://d/x HTTP/1.1\r\nHost: d\r\n\r\n");
 
-    memset(big, 'a', GATE_HEAD_MAX + 499);
-    big[GATE_HEAD_MAX + 499] = '\0';
+    memset(big, 'a', FORWARD_FILTER_HEAD_MAX + 499);
+    big[FORWARD_FILTER_HEAD_MAX + 499] = '\0';
     memcpy(big, "GET /", 5);
     refused(big, 431, "");
     strcpy(many, "GET http://d/x HTTP/1.1\r\nHost: h\r\n" PROXY);
-    for (int i = 0; i < GATE_HEADERS_MAX; i++)
+    for (int i = 0; i < FORWARD_FILTER_HEADERS_MAX; i++)
         strcat(many, "A: b\r\n");
     strcat(many, "\r\n");
     refused(many, 431, "");
@@ -264,7 +264,7 @@ static void test_answer(void **state)
     struct text t = TEXT_INIT;
 
     (void)state;
-    gate_answer(407, "no", &t);
+    forward_filter_answer(407, "no", &t);
     assert_string_equal(text_str(&t),
                         "HTTP/1.1 407 no\r\nProxy-Authenticate: Basic realm=\"dcop\"\r\n"
                         "Content-Type: text/plain\r\nContent-Length: 3\r\nConnection: close\r\n"

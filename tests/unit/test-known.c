@@ -36,16 +36,16 @@ static struct state *database(void)
 static int meet(struct state *s, const struct target *t, struct consent consent, const char *key,
                 enum pin_source *ret_source)
 {
-    CLEANUP(known_clear) struct known k = {0};
+    CLEANUP(known_machine_clear) struct known_machine k = {0};
     struct error err = {0};
     struct trust trust;
     int r;
 
-    assert_int_equal(known_get(s, t, consent, &k, &err), 0);
-    trust = known_trust(&k, t);
+    assert_int_equal(known_machine_get(s, t, consent, &k, &err), 0);
+    trust = known_machine_trust(&k, t);
     *ret_source = trust_source(&trust);
     r = trust_check(&trust, key, &err);
-    return r < 0 ? r : known_learn(s, t, &k, key, &err);
+    return r < 0 ? r : known_machine_learn(s, t, &k, key, &err);
 }
 
 static void a_yes_pins_and_is_remembered_for_what_it_was(void **unused)
@@ -132,13 +132,13 @@ static void a_key_that_two_of_a_run_share_is_told(void **unused)
     (void)unused;
     pin(s, ID, KEY);
     pin(s, OTHER, KEY);
-    assert_int_equal(known_shared_keys(s, &first, &said, NULL), 0);
+    assert_int_equal(known_machine_shared_keys(s, &first, &said, NULL), 0);
     assert_int_equal(said.size, 0);
-    assert_int_equal(known_shared_keys(s, &both, &said, NULL), 0);
+    assert_int_equal(known_machine_shared_keys(s, &both, &said, NULL), 0);
     assert_non_null(strstr(text_str(&said), "Machines " ID " and " OTHER " have the same"));
     text_reset(&said);
     pin(s, OTHER, KEY2);
-    assert_int_equal(known_shared_keys(s, &both, &said, NULL), 0);
+    assert_int_equal(known_machine_shared_keys(s, &both, &said, NULL), 0);
     assert_int_equal(said.size, 0);
 }
 

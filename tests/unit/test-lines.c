@@ -29,14 +29,14 @@ static void any_pieces_give_the_same_lines(void **unused)
     (void)unused;
     for (size_t piece = 1; piece <= sizeof(bytes); piece++) {
         CLEANUP_TEXT struct text seen = TEXT_INIT;
-        CLEANUP(lines_clear) struct lines l = {.handler = record, .arg = &seen};
+        CLEANUP(line_splitter_clear) struct line_splitter l = {.handler = record, .arg = &seen};
 
         for (size_t at = 0; at < sizeof(bytes) - 1; at += piece)
-            lines_feed(&l, bytes + at,
-                       piece < sizeof(bytes) - 1 - at ? piece : sizeof(bytes) - 1 - at);
+            line_splitter_feed(&l, bytes + at,
+                               piece < sizeof(bytes) - 1 - at ? piece : sizeof(bytes) - 1 - at);
         assert_string_equal(text_str(&seen), "[one][][two?x]");
-        lines_end(&l);
-        lines_end(&l);
+        line_splitter_end(&l);
+        line_splitter_end(&l);
         assert_string_equal(text_str(&seen), "[one][][two?x][last]");
     }
 }
@@ -44,28 +44,28 @@ static void any_pieces_give_the_same_lines(void **unused)
 static void a_line_without_end_comes_in_pieces(void **unused)
 {
     size_t longest = 0;
-    CLEANUP(lines_clear) struct lines l = {.handler = measure, .arg = &longest};
+    CLEANUP(line_splitter_clear) struct line_splitter l = {.handler = measure, .arg = &longest};
 
     (void)unused;
-    lines_feed(&l, "x", 1); /* so that a cut falls between the bytes of an é */
-    for (size_t i = 0; i < 3 * LINES_MAX; i++)
-        lines_feed(&l, "é€é€", 10);
-    lines_end(&l);
-    assert_in_range(longest, LINES_MAX - 10, LINES_MAX);
+    line_splitter_feed(&l, "x", 1); /* so that a cut falls between the bytes of an é */
+    for (size_t i = 0; i < 3 * LINE_SPLITTER_MAX; i++)
+        line_splitter_feed(&l, "é€é€", 10);
+    line_splitter_end(&l);
+    assert_in_range(longest, LINE_SPLITTER_MAX - 10, LINE_SPLITTER_MAX);
 }
 
 static void one_large_piece_is_cut_too(void **unused)
 {
     CLEANUP_TEXT struct text many = TEXT_INIT;
     size_t longest = 0;
-    CLEANUP(lines_clear) struct lines l = {.handler = measure, .arg = &longest};
+    CLEANUP(line_splitter_clear) struct line_splitter l = {.handler = measure, .arg = &longest};
 
     (void)unused;
-    for (size_t i = 0; i < LINES_MAX; i++)
+    for (size_t i = 0; i < LINE_SPLITTER_MAX; i++)
         text_adds(&many, "a€");
-    lines_feed(&l, many.data, many.size);
-    lines_end(&l);
-    assert_in_range(longest, LINES_MAX - 3, LINES_MAX);
+    line_splitter_feed(&l, many.data, many.size);
+    line_splitter_end(&l);
+    assert_in_range(longest, LINE_SPLITTER_MAX - 3, LINE_SPLITTER_MAX);
 }
 
 int main(void)

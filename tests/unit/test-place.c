@@ -34,10 +34,10 @@ static void places_are_read(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        struct place p;
+        struct destination p;
         struct error err = {0};
 
-        if (place_parse(table[i].text, &p, &err) < 0)
+        if (destination_parse(table[i].text, &p, &err) < 0)
             fail_msg("%s", err.text);
         assert_string_equal(p.user, table[i].user);
         assert_string_equal(p.host, table[i].host);
@@ -92,34 +92,34 @@ static void bad_places_are_named(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        struct place p;
+        struct destination p;
         struct error err = {0};
 
-        assert_int_equal(place_parse(table[i].text, &p, &err), -EINVAL);
+        assert_int_equal(destination_parse(table[i].text, &p, &err), -EINVAL);
         assert_string_equal(err.text, table[i].expected);
     }
 }
 
 static void long_hosts_are_refused(void **state)
 {
-    char host[PLACE_HOST_MAX + 2];
-    struct place p;
+    char host[DESTINATION_HOST_MAX + 2];
+    struct destination p;
     struct error err = {0};
 
     (void)state;
     memset(host, 'a', sizeof(host));
     for (size_t i = 63; i < sizeof(host); i += 64)
         host[i] = '.';
-    host[PLACE_HOST_MAX] = '\0';
-    assert_int_equal(place_parse(host, &p, &err), 0);
+    host[DESTINATION_HOST_MAX] = '\0';
+    assert_int_equal(destination_parse(host, &p, &err), 0);
     assert_string_equal(p.host, host);
-    host[PLACE_HOST_MAX] = 'a';
-    host[PLACE_HOST_MAX + 1] = '\0';
-    assert_int_equal(place_parse(host, &p, &err), -EINVAL);
+    host[DESTINATION_HOST_MAX] = 'a';
+    host[DESTINATION_HOST_MAX + 1] = '\0';
+    assert_int_equal(destination_parse(host, &p, &err), -EINVAL);
     assert_non_null(strstr(err.text, "…\": the host's name is too long"));
     memset(host, 'a', 64);
     host[64] = '\0';
-    assert_int_equal(place_parse(host, &p, &err), -EINVAL);
+    assert_int_equal(destination_parse(host, &p, &err), -EINVAL);
 }
 
 int main(void)

@@ -7,31 +7,31 @@
 
 #include "deployer/ssh/keepalive.h"
 
-enum { BEAT = PULSE_BEAT_MS };
+enum { BEAT = KEEPALIVE_BEAT_MS };
 
 static void the_limit_is_the_timeout_or_three_beats(void **unused)
 {
     (void)unused;
-    assert_int_equal(pulse_limit_ms(1000), 3 * BEAT);
-    assert_int_equal(pulse_limit_ms(60000), 60000);
+    assert_int_equal(keepalive_limit_ms(1000), 3 * BEAT);
+    assert_int_equal(keepalive_limit_ms(60000), 60000);
 }
 
 static void silence_is_asked_about_and_then_death(void **unused)
 {
-    struct pulse p;
+    struct keepalive p;
     int64_t now = 100;
     int asked = 0;
 
     (void)unused;
-    pulse_start(&p, 1000, now);
-    assert_false(pulse_is_to_ask(&p, now));
+    keepalive_start(&p, 1000, now);
+    assert_false(keepalive_is_to_ask(&p, now));
     /* Waking only when it says so misses nothing and takes few turns. */
-    for (int turns = 0; !pulse_is_dead(&p, now); turns++) {
-        assert_true(pulse_next(&p) > now);
+    for (int turns = 0; !keepalive_is_dead(&p, now); turns++) {
+        assert_true(keepalive_next(&p) > now);
         assert_in_range(turns, 0, 4);
-        now = pulse_next(&p);
-        asked += pulse_is_to_ask(&p, now);
-        assert_false(pulse_is_to_ask(&p, now));
+        now = keepalive_next(&p);
+        asked += keepalive_is_to_ask(&p, now);
+        assert_false(keepalive_is_to_ask(&p, now));
     }
     assert_int_equal(now, 100 + 3 * BEAT);
     assert_in_range(asked, 2, 3);
@@ -39,16 +39,16 @@ static void silence_is_asked_about_and_then_death(void **unused)
 
 static void what_is_heard_counts_from_when_it_came(void **unused)
 {
-    struct pulse p;
+    struct keepalive p;
 
     (void)unused;
-    pulse_start(&p, 1000, 0);
-    pulse_heard(&p, 4000);
-    assert_false(pulse_is_to_ask(&p, BEAT));
-    assert_true(pulse_is_to_ask(&p, 4000 + BEAT));
-    assert_false(pulse_is_dead(&p, 3 * BEAT));
-    assert_true(pulse_is_dead(&p, 4000 + 3 * BEAT));
-    pulse_heard(&p, 3000); /* old news */
+    keepalive_start(&p, 1000, 0);
+    keepalive_heard(&p, 4000);
+    assert_false(keepalive_is_to_ask(&p, BEAT));
+    assert_true(keepalive_is_to_ask(&p, 4000 + BEAT));
+    assert_false(keepalive_is_dead(&p, 3 * BEAT));
+    assert_true(keepalive_is_dead(&p, 4000 + 3 * BEAT));
+    keepalive_heard(&p, 3000); /* old news */
     assert_int_equal(p.heard_ms, 4000);
 }
 

@@ -51,7 +51,7 @@ static int teardown(void **unused)
     (void)unused;
     record_free(record);
     state_free(state);
-    tree_remove(folder);
+    folder_remove(folder);
     return 0;
 }
 

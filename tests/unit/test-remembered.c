@@ -153,7 +153,7 @@ static int setup(void **ret)
 static int teardown(void **state)
 {
     state_free(*state);
-    tree_remove(folder);
+    folder_remove(folder);
     return 0;
 }
 

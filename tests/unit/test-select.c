@@ -22,24 +22,24 @@ static const struct strings agents_1 = LIST("a1", "a2"), agents_2 = LIST("b1"), 
                             agents_4 = LIST("x,y", "!z", "é", "a b", "@f", "a\\b");
 static const struct strings labels_1 = LIST("192.0.2.1", "fe80::1%eth0");
 
-static void classroom(struct select_item items[static 4])
+static void classroom(struct limit_item items[static 4])
 {
-    items[0] = (struct select_item){
+    items[0] = (struct limit_item){
         .id = "0123456789abcdef", .host = "rpi-1.local", .agents = &agents_1, .labels = &labels_1};
-    items[1] = (struct select_item){.host = "rpi-2.local", .agents = &agents_2};
-    items[2] = (struct select_item){.id = "fedcba9876543210", .host = "spare", .agents = &agents_3};
-    items[3] = (struct select_item){.agents = &agents_4};
+    items[1] = (struct limit_item){.host = "rpi-2.local", .agents = &agents_2};
+    items[2] = (struct limit_item){.id = "fedcba9876543210", .host = "spare", .agents = &agents_3};
+    items[3] = (struct limit_item){.agents = &agents_4};
 }
 
 static int select_list(const struct strings *limits, struct text *ret, struct error *err)
 {
-    CLEANUP(selection_clear) struct selection s = SELECTION_INIT;
-    struct select_item items[4];
-    int r = selection_parse(limits, &s, err);
+    CLEANUP(limit_clear) struct limit s = LIMIT_INIT;
+    struct limit_item items[4];
+    int r = limit_parse(limits, &s, err);
 
     classroom(items);
     if (r == 0)
-        r = selection_apply(&s, items, 4, err);
+        r = limit_apply(&s, items, 4, err);
     for (size_t i = 0; r == 0 && i < 4; i++) {
         if (!items[i].selected)
             continue;
@@ -48,7 +48,7 @@ static int select_list(const struct strings *limits, struct text *ret, struct er
             if (items[i].agents_in[j])
                 text_addf(ret, ":%s", items[i].agents->items[j]);
     }
-    select_items_clear(items, 4);
+    limit_items_clear(items, 4);
     return r;
 }
 
@@ -176,8 +176,8 @@ static void the_list_is_bounded(void **state)
 {
     char names[24][8], *pointers[24];
     struct strings many = {.items = pointers, .count = 24}, limits = LIST("zz");
-    struct select_item item = {.host = "h", .agents = &many};
-    CLEANUP(selection_clear) struct selection s = SELECTION_INIT;
+    struct limit_item item = {.host = "h", .agents = &many};
+    CLEANUP(limit_clear) struct limit s = LIMIT_INIT;
     struct error err = {0};
 
     (void)state;
@@ -185,13 +185,13 @@ static void the_list_is_bounded(void **state)
         snprintf(names[i], sizeof(names[i]), "n%zu", i);
         pointers[i] = names[i];
     }
-    assert_int_equal(selection_parse(&limits, &s, &err), 0);
-    assert_int_equal(selection_apply(&s, &item, 1, &err), -EINVAL);
+    assert_int_equal(limit_parse(&limits, &s, &err), 0);
+    assert_int_equal(limit_apply(&s, &item, 1, &err), -EINVAL);
     assert_string_equal(err.text,
                         "--limit: no agent or machine matches \"zz\"; there are n0, n1, n2, "
                         "n3, n4, n5, n6, n7, n8, n9, n10, n11 … and 12 more");
     assert_null(item.agents_in);
-    assert_int_equal(selection_apply(&s, NULL, 0, &err), -EINVAL);
+    assert_int_equal(limit_apply(&s, NULL, 0, &err), -EINVAL);
     assert_string_equal(err.text,
                         "--limit: no agent or machine to match \"zz\": there is none at all");
 }
@@ -265,13 +265,13 @@ static void files_hold_one_pattern_a_line(void **state)
     put("a\0b\n", 4);
     assert_int_equal(select_list(&limits, &big, &err), -EINVAL);
     assert_non_null(strstr(err.text, ":1: a NUL character: this is no text"));
-    for (size_t i = 0; i <= SELECT_PATTERNS_MAX; i++)
+    for (size_t i = 0; i <= LIMIT_PATTERNS_MAX; i++)
         text_adds(&big, "a1\n");
     put(big.data, big.size);
     assert_int_equal(select_list(&limits, &big, &err), -EINVAL);
     assert_string_equal(err.text, "--limit: more than 10000 patterns");
     text_reset(&big);
-    for (size_t i = 0; i <= SELECT_FILE_MAX; i++)
+    for (size_t i = 0; i <= LIMIT_FILE_MAX; i++)
         text_addc(&big, '#');
     put(big.data, big.size);
     assert_int_equal(select_list(&limits, &big, &err), -EFBIG);

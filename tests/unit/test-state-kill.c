@@ -33,7 +33,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    tree_remove(folder);
+    folder_remove(folder);
     return 0;
 }
 

@@ -29,7 +29,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    tree_remove(folder);
+    folder_remove(folder);
     return 0;
 }
 
@@ -98,7 +98,7 @@ static void list_now(struct text *ret)
     struct error err = {0};
 
     text_reset(ret);
-    if (tree_read(at("src"), &wheel_tree_limits, NULL, 0, 0, ret, digest, &err) < 0)
+    if (folder_read(at("src"), &wheel_tree_limits, NULL, 0, 0, ret, digest, &err) < 0)
         fail_msg("%s", err.text);
 }
 
@@ -233,7 +233,7 @@ static void project_end(struct project *p)
 {
     text_clear(&p->wheel);
     text_clear(&p->before);
-    tree_remove(at("src"));
+    folder_remove(at("src"));
 }
 
 /* One file is changed, looked at, and put back. */

@@ -27,7 +27,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    tree_remove(folder);
+    folder_remove(folder);
     return 0;
 }
 
@@ -100,7 +100,7 @@ static void digest_of(const char *tree, char ret[static DIGEST_LENGTH + 1])
 {
     struct error err = {0};
 
-    if (tree_read(at(tree), &wheel_tree_limits, NULL, 0, 0, NULL, ret, &err) < 0)
+    if (folder_read(at(tree), &wheel_tree_limits, NULL, 0, 0, NULL, ret, &err) < 0)
         fail_msg("%s", err.text);
 }
 
@@ -124,7 +124,7 @@ static void test_tree_digest(void **state)
     put("t/pkg/build/x.py", "a package may be called so");
     digest_of("t", after);
     assert_string_not_equal(before, after);
-    assert_int_equal(tree_read(at("t"), &few, NULL, 0, 0, NULL, after, NULL), -EFBIG);
+    assert_int_equal(folder_read(at("t"), &few, NULL, 0, 0, NULL, after, NULL), -EFBIG);
     assert_int_equal(symlink("/etc/passwd", at("t/link")), 0);
     digest_of("t", before);
     assert_string_not_equal(before, after);
@@ -143,8 +143,8 @@ static void test_tree_copy(void **state)
     assert_int_equal(chmod(at("t/pkg/run"), 0700), 0);
     assert_int_equal(symlink("nowhere", at("t/link")), 0);
     assert_int_equal(mkdir(at("copy"), 0755), 0);
-    if (tree_read(at("t"), &wheel_tree_limits, at("copy"), (uid_t)-1, (gid_t)-1, NULL, from, &err) <
-        0)
+    if (folder_read(at("t"), &wheel_tree_limits, at("copy"), (uid_t)-1, (gid_t)-1, NULL, from,
+                    &err) < 0)
         fail_msg("%s", err.text);
     digest_of("copy", to);
     assert_string_equal(from, to);

@@ -20,11 +20,11 @@ int listen_open(const char *where, uint16_t port, int *ret_fd, uint16_t *ret_por
                 struct error *err)
 {
     CLEANUP_CLOSE int fd = -1;
-    struct place place;
+    struct destination place;
     struct address address;
     struct sockaddr_storage to;
     socklen_t size;
-    int one = 1, r = place_parse(where, &place, err);
+    int one = 1, r = destination_parse(where, &place, err);
 
     if (r < 0)
         return r;
