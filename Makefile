@@ -67,7 +67,7 @@ BEACON_FOLDER := $(B)/beacon/$(call debian_arch,$(firstword $(subst -, ,$(shell 
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all programs tests deps install install-beacon demo check check-unit check-net check-long \
+.PHONY: all programs tests deps deps-check install install-beacon demo check check-unit check-net check-long \
 	bench screenshots asan tsan fuzz analyze format check-format check-headers check-arrows help clean FORCE
 
 all: programs tests compile_commands.json ## build the programs, the tests and the fuzz targets
@@ -142,8 +142,11 @@ compile_commands.json: Makefile $(ALL_SRC)
 	printf '%s\n{"directory":"%s","file":"%s","command":"%s %s"}' "$$sep" '$(CURDIR)' "$$f" \
 	'$(subst ','\'',$(subst ",\",$(COMMAND)))' "$$f"; sep=,; done; printf '\n]\n'; } >$@
 
-deps: ## install what building, testing and the demo need (apt)
-	dist/deps
+deps: ## install the packages that building needs (apt, root)
+	dist/deps build
+
+deps-check: ## install the packages that building, demo, tests and analysis need (apt, root)
+	dist/deps check
 
 install-beacon: $(B)/dcop-beacon ## the part for the machines; enable it with systemctl
 	install -D -s -m 755 $(B)/dcop-beacon $(DESTDIR)$(bindir)/dcop-beacon
@@ -171,12 +174,12 @@ install: programs install-beacon ## install into $(DESTDIR)$(prefix)
 	[ ! -d deployer/controller/dashboard ] || cp -R deployer/controller/dashboard/. $(DESTDIR)$(datadir)/dashboard/
 
 demo: ## show the whole of it on a virtual classroom (root)
-	dist/deps
+	dist/deps demo
 	$(MAKE) programs
 	tests/demo
 
 check: ## all tests but the long ones (root)
-	dist/deps
+	dist/deps check
 	tests/check
 
 check-unit: ## unit tests and comparisons with PyYAML and Ansible
@@ -186,14 +189,17 @@ check-net: ## tests on the virtual classroom (root)
 	tests/check net
 
 check-long: ## tests that take longer (root)
-	dist/deps
+	dist/deps check
 	tests/check long
 
-bench: all ## measure the limits against the peers (root)
+bench: ## measure the limits against the peers (root)
+	dist/deps check
+	$(MAKE) all
 	tests/bench/bench
 
-screenshots: programs ## take the README's picture, from the virtual classroom (root)
-	dist/deps
+screenshots: ## take the README's picture, from the virtual classroom (root)
+	dist/deps check
+	$(MAKE) programs
 	tests/browser/classroom tests/browser/picture.mjs
 
 asan: ## build and run the unit tests under the address and undefined sanitizers

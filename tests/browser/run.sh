@@ -10,10 +10,10 @@ version=$(sed -n 's/.*"playwright-core": "\([0-9.]*\)".*/\1/p' "$here/package.js
 cache=${DCOP_BROWSER_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/dcop-tests}/playwright-$version
 
 for program in node npm; do
-    command -v "$program" >/dev/null || { printf 'no %s: run dist/deps\n' "$program" >&2; exit 3; }
+    command -v "$program" >/dev/null || { printf 'no %s: install it with: sudo make deps-check\n' "$program" >&2; exit 3; }
 done
 for browser in chromium-headless-shell chromium ''; do
-    if [ -z "$browser" ]; then printf 'no chromium: run dist/deps\n' >&2; exit 3; fi
+    if [ -z "$browser" ]; then printf 'no chromium: install it with: sudo make deps-check\n' >&2; exit 3; fi
     if CHROMIUM=$(command -v "$browser"); then break; fi
 done
 
