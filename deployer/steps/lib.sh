@@ -9,7 +9,7 @@
 # A step's `apply` runs in a subshell with set -e, its output in the run's log.
 # A step's `show`, if it has one, prints what its change would write; it changes nothing.
 
-# Paths are for good (DESIGN.md); tests put DCOP_ROOT before them.
+# These paths must not change: machines have files there. Tests put DCOP_ROOT before them.
 ROOT=${DCOP_ROOT:-}
 OPT=$ROOT/opt/dcop
 ETC=$ROOT/etc/dcop
