@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "deployer/base/sha256.h"
+#include "discovery/base/digest.h"
 #include "discovery/base/file.h"
 #include "errors.h"
 

@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "discovery/base/digest.h"
 #include "discovery/base/error.h"
 #include "discovery/base/text.h"
-#include "sha256.h"
 
 enum {
     CONTENT_FILES_MAX = 20000,

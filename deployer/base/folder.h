@@ -10,9 +10,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "discovery/base/digest.h"
 #include "discovery/base/error.h"
 #include "discovery/base/text.h"
-#include "sha256.h"
 
 struct tree_limits {
     size_t files;

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "discovery/base/cleanup.h"
+#include "discovery/base/digest.h"
 #include "discovery/base/text.h"
 #include "folder.h"
-#include "sha256.h"
 
 struct entry {
     char *path;

@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 
 #include "deployer/base/content.h"
-#include "deployer/base/sha256.h"
 #include "discovery/base/cleanup.h"
+#include "discovery/base/digest.h"
 #include "discovery/base/file.h"
 
 enum { SIZE_MAX_ON_DISK = 160 * 1024 * 1024 };

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "deployer/apt/source.h"
-#include "deployer/base/sha256.h"
 #include "discovery/base/cleanup.h"
+#include "discovery/base/digest.h"
 #include "discovery/base/file.h"
 #include "discovery/base/process.h"
 #include "http.h"

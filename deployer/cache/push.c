@@ -13,7 +13,7 @@
 #include "caches.h"
 #include "deployer/apt/packages.h"
 #include "deployer/base/prune.h"
-#include "deployer/base/sha256.h"
+#include "discovery/base/digest.h"
 #include "discovery/base/file.h"
 #include "offline.h"
 

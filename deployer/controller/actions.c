@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "deployer/base/sha256.h"
 #include "deployer/options/resume.h"
+#include "discovery/base/digest.h"
 #include "private.h"
 
 void actions_wish(const struct controller *c, const struct member *m, const struct strings *agents,

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "deployer/base/sha256.h"
+#include "discovery/base/digest.h"
 #include "discovery/roster/machine.h"
 
 struct member *member_of(const struct machine *m)

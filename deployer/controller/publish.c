@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "deployer/base/sha256.h"
+#include "discovery/base/digest.h"
 #include "private.h"
 
 void tell(struct controller *c, const char *event, json_t *value)

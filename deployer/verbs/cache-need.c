@@ -7,9 +7,9 @@
 
 #include "cache-systems.h"
 #include "deployer/apt/packages.h"
-#include "deployer/base/sha256.h"
 #include "deployer/cache/store.h"
 #include "deployer/cache/wheels.h"
+#include "discovery/base/digest.h"
 #include "discovery/base/file.h"
 
 enum { RECORD_MAX = 32 * 1024 * 1024, SYSTEMS_MAX = 2000 };

@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 
 #include "deployer/base/prune.h"
-#include "deployer/base/sha256.h"
 #include "discovery/base/cleanup.h"
+#include "discovery/base/digest.h"
 #include "discovery/base/file.h"
 #include "wheel.h"
 

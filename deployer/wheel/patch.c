@@ -4,13 +4,12 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sodium/utils.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "deployer/base/sha256.h"
 #include "discovery/base/cleanup.h"
+#include "discovery/base/digest.h"
 #include "discovery/base/file.h"
 #include "wheel.h"
 
@@ -305,12 +304,11 @@ static int find_change(struct patch *p, const char *member, const struct text *b
 /* "path,sha256=BASE64,SIZE", as the wheel format has it. */
 static void add_record(struct text *to, const char *member, const struct text *bytes)
 {
-    unsigned char hash[crypto_hash_sha256_BYTES];
-    char words[sodium_base64_ENCODED_LEN(sizeof(hash), sodium_base64_VARIANT_URLSAFE_NO_PADDING)];
+    uint8_t hash[DIGEST_SIZE];
+    char words[DIGEST_BASE64_LENGTH + 1];
 
-    (void)crypto_hash_sha256(hash, (const unsigned char *)text_str(bytes), bytes->size);
-    (void)sodium_bin2base64(words, sizeof(words), hash, sizeof(hash),
-                            sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    digest_sha256(text_str(bytes), bytes->size, hash);
+    digest_base64url(hash, words);
     text_addf(to, "%s,sha256=%s,%zu", member, words, bytes->size);
 }
 

@@ -11,8 +11,8 @@
 #include "build.h"
 #include "cache.h"
 #include "deployer/base/folder.h"
-#include "deployer/base/sha256.h"
 #include "discovery/base/cleanup.h"
+#include "discovery/base/digest.h"
 #include "discovery/base/file.h"
 #include "patch.h"
 

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <sodium/crypto_hash_sha256.h>
 #include <sodium/utils.h>
 
 enum { BLOCK_SIZE = 64 }; /* SHA-256's */
@@ -22,6 +21,43 @@ __attribute__((weak)) void sodium_memzero(void *const pnt, const size_t len)
 void digest_sha256(const void *data, size_t size, uint8_t ret[static DIGEST_SIZE])
 {
     (void)crypto_hash_sha256(ret, data, size);
+}
+
+void digest_init(struct digest *d)
+{
+    (void)crypto_hash_sha256_init(&d->state);
+}
+
+void digest_add(struct digest *d, const void *bytes, size_t size)
+{
+    (void)crypto_hash_sha256_update(&d->state, bytes, size);
+}
+
+void digest_adds(struct digest *d, const char *string)
+{
+    digest_add(d, string, strlen(string) + 1);
+}
+
+void digest_end(struct digest *d, char ret[static DIGEST_LENGTH + 1])
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t hash[DIGEST_SIZE];
+
+    (void)crypto_hash_sha256_final(&d->state, hash);
+    for (size_t i = 0; i < sizeof(hash); i++) {
+        ret[2 * i] = digits[hash[i] >> 4];
+        ret[2 * i + 1] = digits[hash[i] & 15];
+    }
+    ret[DIGEST_LENGTH] = '\0';
+}
+
+void digest_bytes(const void *bytes, size_t size, char ret[static DIGEST_LENGTH + 1])
+{
+    struct digest d;
+
+    digest_init(&d);
+    digest_add(&d, bytes, size);
+    digest_end(&d, ret);
 }
 
 static void keyed_hash(const uint8_t key[static BLOCK_SIZE], uint8_t pad, const void *data,

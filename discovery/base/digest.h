@@ -1,16 +1,38 @@
 /*
- * SHA-256 and HMAC-SHA256 from libsodium, and base64: what an id, a key's
- * fingerprint and a signature are made of.  Pure, any thread.
+ * SHA-256 and HMAC-SHA256 from libsodium, with digests as bytes, hex or base64:
+ * what an id, a key's fingerprint, a signature and a cache's key are made of.
+ *
+ * A struct digest is a value; nothing to free.  Pure, any thread; sodium_init is
+ * not needed.
  */
 #pragma once
 
+#include <sodium/crypto_hash_sha256.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DIGEST_SIZE = 32, DIGEST_BASE64_LENGTH = 43 };
+enum {
+    DIGEST_SIZE = crypto_hash_sha256_BYTES,
+    DIGEST_LENGTH = 2 * DIGEST_SIZE, /* in hex */
+    DIGEST_BASE64_LENGTH = 43,
+};
+
+struct digest {
+    crypto_hash_sha256_state state;
+};
 
 void digest_sha256(const void *data, size_t size, uint8_t ret[static DIGEST_SIZE]);
+
+/* The same as lower-case hex and a NUL. */
+void digest_bytes(const void *bytes, size_t size, char ret[static DIGEST_LENGTH + 1]);
+
+/* The same in parts. */
+void digest_init(struct digest *d);
+void digest_add(struct digest *d, const void *bytes, size_t size);
+/* With its NUL, so that two strings are not one. */
+void digest_adds(struct digest *d, const char *string);
+void digest_end(struct digest *d, char ret[static DIGEST_LENGTH + 1]);
 
 /* RFC 2104. */
 void digest_hmac(const void *key, size_t key_size, const void *data, size_t size,

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "deployer/base/sha256.h"
+#include "discovery/base/digest.h"
 #include "discovery/base/file.h"
 
 struct files {
