@@ -1,16 +1,14 @@
 /*
  * A wheel's files to where they belong (the binary distribution format,
- * "Installing a wheel"), read with libarchive from memory.
+ * "Installing a wheel"), read from memory.
  */
 #include "lay-out-wheel.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "bundle.h"
+#include "deployer/base/archive.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/text.h"
 
@@ -27,12 +25,6 @@ struct wheel {
     struct text data;
     struct error *err;
 };
-
-static void free_archive(struct archive **a)
-{
-    if (*a)
-        (void)archive_read_free(*a);
-}
 
 /* The value of "Key: value" in a header line, or NULL. */
 static const char *header_value(const char *line, const char *key)
@@ -203,45 +195,35 @@ static int add_file(struct wheel *w, const char *path)
     return content_add(w->to, target, 0644, w->data.data, w->data.size, w->err);
 }
 
-/* What the header says of the size is not believed: it is counted. */
-static int read_data(struct wheel *w, struct archive *a)
+static int read_data(struct wheel *w, struct archive_reader *a)
 {
-    char buffer[32768];
+    int r = archive_reader_data(a, CONTENT_FILE_MAX, &w->data);
 
-    text_reset(&w->data);
-    for (;;) {
-        ssize_t n = archive_read_data(a, buffer, sizeof(buffer));
-
-        if (n == 0)
-            return text_error(&w->data) < 0 ? error_sys(w->err, -ENOMEM, "cannot read %s", w->name)
-                                            : 0;
-        if (n < 0)
-            return error_set(w->err, -EBADMSG, "%s is damaged: %s", w->name,
-                             archive_error_string(a) ? archive_error_string(a) : "cannot unpack");
-        if (w->data.size + (size_t)n > CONTENT_FILE_MAX)
-            return error_set(w->err, -EFBIG, "%s holds a file of more than %d MiB", w->name,
-                             CONTENT_FILE_MAX >> 20);
-        text_add(&w->data, buffer, (size_t)n);
-    }
+    if (r == -EBADMSG)
+        return error_set(w->err, r, "%s is damaged: %s", w->name,
+                         archive_reader_words(a) ? archive_reader_words(a) : "cannot unpack");
+    if (r == -EFBIG)
+        return error_set(w->err, r, "%s holds a file of more than %d MiB", w->name,
+                         CONTENT_FILE_MAX >> 20);
+    return r < 0 ? error_sys(w->err, r, "cannot read %s", w->name) : 0;
 }
 
-static int read_entry(struct wheel *w, struct archive *a, struct archive_entry *entry)
+static int read_entry(struct wheel *w, struct archive_reader *a)
 {
-    const char *path = archive_entry_pathname_utf8(entry);
+    const char *path = archive_reader_path_utf8(a);
     size_t size;
     int r;
 
     if (!path) /* no UTF-8, or a locale that has none: the bytes as they are */
-        path = archive_entry_pathname(entry);
+        path = archive_reader_path(a);
     if (!path)
         return error_set(w->err, -EBADMSG, "%s has a file whose name cannot be read", w->name);
     if (++w->entries > CONTENT_FILES_MAX)
         return error_set(w->err, -EFBIG, "%s has more than %d files", w->name, CONTENT_FILES_MAX);
     size = strlen(path);
-    if (archive_entry_filetype(entry) == AE_IFDIR || (size && path[size - 1] == '/'))
+    if (archive_reader_is_folder(a) || (size && path[size - 1] == '/'))
         return 0; /* folders are made by what is in them */
-    if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) ||
-        archive_entry_symlink(entry))
+    if (!archive_reader_is_file(a) || archive_reader_is_link(a))
         return error_set(w->err, -EBADMSG, "%s holds a link or a device", w->name);
     r = read_data(w, a);
     if (r < 0)
@@ -253,32 +235,25 @@ static int read_entry(struct wheel *w, struct archive *a, struct archive_entry *
 }
 
 int lay_out_wheel(struct content *c, const char *name, const void *bytes, size_t size,
-                  struct error *err)
+                      struct error *err)
 {
-    CLEANUP(free_archive) struct archive *a = archive_read_new();
+    CLEANUP_ARCHIVE_READER struct archive_reader *a = NULL;
     struct error words = {0};
     struct wheel w = {.to = c, .name = name, .err = err ? err : &words};
-    struct archive_entry *entry;
-    int r = 0, ra;
+    int r = archive_reader_open_zip(bytes, size, &a), more = 0;
 
-    /* The seekable reader goes by the central directory, as Python's does. */
-    if (!a || archive_read_support_format_zip_seekable(a) != ARCHIVE_OK)
-        return error_sys(err, -ENOMEM, "cannot read %s", name);
-    ra = archive_read_open_memory(a, bytes, size);
-    if (ra != ARCHIVE_OK)
-        return error_set(err, -EBADMSG, "%s is not a wheel: it is no zip archive", name);
-    do {
-        ra = archive_read_next_header(a, &entry);
-        /* ARCHIVE_WARN: a name that the locale cannot say. */
-        if (ra == ARCHIVE_OK || ra == ARCHIVE_WARN)
-            r = read_entry(&w, a, entry);
-    } while (r == 0 && (ra == ARCHIVE_OK || ra == ARCHIVE_WARN));
+    if (r == -EBADMSG)
+        return error_set(err, r, "%s is not a wheel: it is no zip archive", name);
+    if (r < 0)
+        return error_sys(err, r, "cannot read %s", name);
+    while (r == 0 && (more = archive_reader_next(a, NULL)) > 0)
+        r = read_entry(&w, a);
     text_clear(&w.data);
     if (r < 0)
         return r;
-    if (ra != ARCHIVE_EOF)
-        return error_set(err, -EBADMSG, "%s is damaged: %s", name,
-                         archive_error_string(a) ? archive_error_string(a) : "not a zip archive");
+    if (more < 0)
+        return error_set(err, more, "%s is damaged: %s", name,
+                         archive_reader_words(a) ? archive_reader_words(a) : "not a zip archive");
     if (!w.has_metadata)
         return error_set(err, -EBADMSG, "%s is not a wheel: it has no WHEEL file", name);
     return 0;

@@ -1,7 +1,5 @@
 #include "contents.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <fts.h>
 #include <stdio.h>
@@ -9,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "deployer/base/archive.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/keyset.h"
 #include "store.h"
@@ -240,32 +239,25 @@ static void take_line(struct tally *t, struct cache_count *to, struct stanza *s)
     }
 }
 
-static void free_archive(struct archive **a)
-{
-    if (*a)
-        (void)archive_read_free(*a);
-}
-
 /* A damaged index counts as far as it can be read. */
 static int read_index(struct tally *t, const struct packages_index *x)
 {
-    CLEANUP(free_archive) struct archive *a = archive_read_new();
+    CLEANUP_ARCHIVE_READER struct archive_reader *a = NULL;
     CLEANUP_FREE struct stanza *s = calloc(1, sizeof(*s));
     CLEANUP_FREE char *block = malloc(BLOCK);
     struct cache_count *to = system_of(t->content, x->folder);
-    struct archive_entry *entry;
     uint64_t total = 0;
     ssize_t n;
+    int r;
 
-    if (!a || !s || !block)
+    if (!s || !block)
         return -ENOMEM;
-    if (!to || archive_read_support_format_raw(a) != ARCHIVE_OK ||
-        archive_read_support_filter_xz(a) != ARCHIVE_OK ||
-        archive_read_support_filter_gzip(a) != ARCHIVE_OK ||
-        archive_read_open_filename(a, x->path, BLOCK) != ARCHIVE_OK ||
-        archive_read_next_header(a, &entry) != ARCHIVE_OK)
+    if (!to)
         return 0;
-    while ((n = archive_read_data(a, block, BLOCK)) > 0 && total < CACHE_INDEX_BYTES_MAX) {
+    r = archive_reader_open_file(x->path, &a);
+    if (r < 0 || archive_reader_next(a, NULL) <= 0)
+        return r == -ENOMEM ? r : 0;
+    while ((n = archive_reader_read(a, block, BLOCK)) > 0 && total < CACHE_INDEX_BYTES_MAX) {
         for (ssize_t i = 0; i < n; i++) {
             if (block[i] == '\n')
                 take_line(t, to, s);

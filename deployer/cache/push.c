@@ -1,7 +1,5 @@
 #include "push.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,6 +10,7 @@
 
 #include "caches.h"
 #include "deployer/apt/packages.h"
+#include "deployer/base/archive.h"
 #include "deployer/base/prune.h"
 #include "discovery/base/digest.h"
 #include "discovery/base/file.h"
@@ -113,61 +112,34 @@ static int make_sums(struct apt_files *files, struct text *ret, char digest[stat
     return 0;
 }
 
-static int add_entry(struct archive *a, const char *name, const void *bytes, size_t size)
-{
-    struct archive_entry *e = archive_entry_new();
-    int r = -ENOMEM;
-
-    if (!e)
-        return r;
-    archive_entry_set_pathname(e, name);
-    archive_entry_set_filetype(e, AE_IFREG);
-    archive_entry_set_perm(e, 0644);
-    archive_entry_set_size(e, (la_int64_t)size);
-    archive_entry_set_mtime(e, 0, 0);
-    r = archive_write_header(a, e) < ARCHIVE_WARN ||
-                archive_write_data(a, bytes, size) != (la_ssize_t)size
-            ? -EIO
-            : 0;
-    archive_entry_free(e);
-    return r;
-}
-
-static int add_file(struct archive *a, const char *folder, const struct apt_file *f)
+static int add_file(struct archive_writer *w, const char *folder, const struct apt_file *f)
 {
     CLEANUP_FREE char *path = join(folder, f->name);
     CLEANUP_TEXT struct text bytes = TEXT_INIT;
     int r = path ? file_read(path, APT_PUSH_MAX, &bytes, NULL) : -ENOMEM;
 
-    return r < 0 ? r : add_entry(a, f->name, text_str(&bytes), bytes.size);
-}
-
-static void writer_free(struct archive **a)
-{
-    if (*a)
-        (void)archive_write_free(*a);
+    return r < 0 ? r : archive_writer_add(w, f->name, 0644, text_str(&bytes), bytes.size);
 }
 
 /* A .deb is compressed: the tar is not. */
 static int write_tar(const char *path, const char *folder, const struct apt_files *files,
                      const struct text *sums, struct error *err)
 {
-    CLEANUP(writer_free) struct archive *a = archive_write_new();
-    int r;
+    CLEANUP_ARCHIVE_WRITER struct archive_writer *w = NULL;
+    int r = archive_writer_open_file(path, &w);
 
-    if (!a || archive_write_set_format_gnutar(a) != ARCHIVE_OK)
-        return error_sys(err, -ENOMEM, "cannot pack the packages");
-    if (archive_write_open_filename(a, path) != ARCHIVE_OK)
-        return error_set(err, -EIO, "cannot write %s: %s", path, archive_error_string(a));
-    r = add_entry(a, "SHA256SUMS", sums->data, sums->size);
+    if (!w)
+        return error_sys(err, r, "cannot pack the packages");
+    if (r == 0)
+        r = archive_writer_add(w, "SHA256SUMS", 0644, sums->data, sums->size);
     for (size_t i = 0; i < files->count && r == 0; i++)
-        r = add_file(a, folder, &files->items[i]);
-    if (r == 0 && archive_write_close(a) != ARCHIVE_OK)
-        r = -EIO;
+        r = add_file(w, folder, &files->items[i]);
+    if (r == 0)
+        r = archive_writer_close(w);
     if (r < 0) {
         (void)unlink(path);
         return error_set(err, r, "cannot write %s: %s", path,
-                         archive_error_string(a) ? archive_error_string(a) : strerror(-r));
+                         archive_writer_words(w) ? archive_writer_words(w) : strerror(-r));
     }
     return 0;
 }

@@ -1,13 +1,12 @@
 #include "patch.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "deployer/base/archive.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/digest.h"
 #include "discovery/base/file.h"
@@ -225,49 +224,11 @@ static int check_scripts(const char *source, const struct changes *c)
 
 struct patch {
     struct changes *changes;
-    struct archive *to;
+    struct archive_reader *from;
+    struct archive_writer *to;
     struct text record; /* RECORD's lines for what is new */
     long shift;         /* bytes that a source path has before a member's; -1: not known */
 };
-
-static la_ssize_t write_block(struct archive *a, void *arg, const void *bytes, size_t size)
-{
-    struct text *to = arg;
-
-    text_add(to, bytes, size);
-    if (text_error(to) == 0)
-        return (la_ssize_t)size;
-    archive_set_error(a, ENOMEM, "out of memory");
-    return -1;
-}
-
-static void read_free(struct archive **a)
-{
-    if (*a)
-        (void)archive_read_free(*a);
-}
-
-static void write_free(struct archive **a)
-{
-    if (*a)
-        (void)archive_write_free(*a);
-}
-
-static int read_member(struct archive *from, struct text *ret)
-{
-    char buffer[32768];
-
-    text_reset(ret);
-    for (;;) {
-        la_ssize_t n = archive_read_data(from, buffer, sizeof(buffer));
-
-        if (n < 0 || ret->size > WHEEL_SIZE_MAX)
-            return -ENOTSUP;
-        if (n == 0)
-            return text_error(ret);
-        text_add(ret, buffer, (size_t)n);
-    }
-}
 
 /* The change that this member is to get, or NULL.  `path` is the source's, less
  * one folder at most ("src/"), and the same one for all. */
@@ -340,26 +301,24 @@ static int patch_record(const struct patch *p, const struct text *old, struct te
     return replaced == wanted ? text_error(ret) : -ENOTSUP;
 }
 
-static int write_member(struct patch *p, struct archive_entry *e, const struct text *bytes)
+static int write_member(struct patch *p, const struct text *bytes)
 {
-    archive_entry_set_size(e, (la_int64_t)bytes->size);
-    if (archive_write_header(p->to, e) != ARCHIVE_OK ||
-        archive_write_data(p->to, text_str(bytes), bytes->size) != (la_ssize_t)bytes->size)
-        return -ENOTSUP;
-    return 0;
+    return archive_writer_add_like(p->to, p->from, text_str(bytes), bytes->size) < 0 ? -ENOTSUP : 0;
 }
 
-static int copy_member(struct patch *p, struct archive *from, struct archive_entry *e)
+static int copy_member(struct patch *p)
 {
     CLEANUP_TEXT struct text bytes = TEXT_INIT;
     CLEANUP_TEXT struct text record = TEXT_INIT;
-    const char *member = archive_entry_pathname(e);
+    const char *member = archive_reader_path(p->from);
     struct change *change = NULL;
     int r;
 
-    if (!member || archive_entry_filetype(e) != AE_IFREG)
+    if (!member || !archive_reader_is_file(p->from))
         return -ENOTSUP;
-    r = read_member(from, &bytes);
+    r = archive_reader_data(p->from, WHEEL_SIZE_MAX, &bytes);
+    if (r == -EBADMSG || r == -EFBIG)
+        r = -ENOTSUP;
     if (r == 0)
         r = find_change(p, member, &bytes, &change);
     if (r < 0)
@@ -367,55 +326,55 @@ static int copy_member(struct patch *p, struct archive *from, struct archive_ent
     if (change) {
         add_record(&p->record, member, &change->bytes);
         text_addc(&p->record, '\n');
-        return write_member(p, e, &change->bytes);
+        return write_member(p, &change->bytes);
     }
     if (!ends_with(member, ".dist-info/RECORD"))
-        return write_member(p, e, &bytes);
+        return write_member(p, &bytes);
     /* It is the last one, so all that changed was seen; else lines lack. */
     r = patch_record(p, &bytes, &record);
     for (size_t i = 0; i < p->changes->count; i++)
         if (!p->changes->items[i].placed)
             return -ENOTSUP;
-    return r < 0 ? r : write_member(p, e, &record);
+    return r < 0 ? r : write_member(p, &record);
 }
 
-static int copy_members(struct patch *p, struct archive *from)
+static int copy_members(struct patch *p)
 {
-    struct archive_entry *e;
-    bool recorded = false;
-    int ra, r;
+    bool recorded = false, warned;
+    int more, r;
 
-    while ((ra = archive_read_next_header(from, &e)) == ARCHIVE_OK) {
-        if (recorded)
+    while ((more = archive_reader_next(p->from, &warned)) > 0) {
+        const char *member = archive_reader_path(p->from);
+
+        if (recorded || warned)
             return -ENOTSUP;
-        recorded =
-            archive_entry_pathname(e) && ends_with(archive_entry_pathname(e), ".dist-info/RECORD");
-        r = copy_member(p, from, e);
+        recorded = member && ends_with(member, ".dist-info/RECORD");
+        r = copy_member(p);
         if (r < 0)
             return r;
     }
-    return ra == ARCHIVE_EOF && recorded ? 0 : -ENOTSUP;
+    return more == 0 && recorded ? 0 : -ENOTSUP;
 }
 
 static int rewrite(struct changes *changes, const struct text *old, struct text *ret)
 {
-    CLEANUP(read_free) struct archive *from = archive_read_new();
-    CLEANUP(write_free) struct archive *to = archive_write_new();
-    struct patch p = {.changes = changes, .to = to, .shift = -1};
+    CLEANUP_ARCHIVE_READER struct archive_reader *from = NULL;
+    CLEANUP_ARCHIVE_WRITER struct archive_writer *to = NULL;
+    struct patch p = {.changes = changes, .shift = -1};
     int r;
 
-    if (!from || !to || archive_read_support_format_zip_seekable(from) != ARCHIVE_OK ||
-        archive_write_set_format_zip(to) != ARCHIVE_OK ||
-        archive_write_set_bytes_in_last_block(to, 1) != ARCHIVE_OK ||
-        archive_write_open(to, ret, NULL, write_block, NULL) != ARCHIVE_OK)
+    if (archive_writer_open_zip(ret, &to) < 0)
         return -ENOMEM;
-    if (archive_read_open_memory(from, text_str(old), old->size) != ARCHIVE_OK)
-        return -ENOTSUP;
-    r = copy_members(&p, from);
-    text_clear(&p.record);
+    r = archive_reader_open_zip(text_str(old), old->size, &from);
     if (r < 0)
-        return r;
-    return archive_write_close(to) == ARCHIVE_OK ? text_error(ret) : -ENOTSUP;
+        return r == -EBADMSG ? -ENOTSUP : r;
+    p.from = from;
+    p.to = to;
+    r = copy_members(&p);
+    text_clear(&p.record);
+    if (r == 0)
+        r = archive_writer_close(to);
+    return r == -EIO ? -ENOTSUP : r;
 }
 
 int wheel_patch(const char *source, const char *before, const char *after, const struct text *old,
