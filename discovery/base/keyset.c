@@ -1,101 +1,75 @@
 #include "keyset.h"
 
-#include <stdbool.h>
 #include <string.h>
-#include <sys/random.h>
 
-enum { ROOM_FIRST = 16 };
+#include "hash.h"
 
-struct keyset_slot {
-    const void *key;
-    size_t size;
-    uint64_t hash;
-    void *value; /* NULL: free */
+struct keyset_entry {
+    void *value;
+    UT_hash_handle hh;
 };
+
+/* An allocation a key would cost the reader of a large problem a tenth of its
+ * time. */
+struct keyset_block {
+    struct keyset_block *next;
+    size_t used, room;
+    struct keyset_entry entries[];
+};
+
+enum { ROOM_FIRST = 16, ROOM_MAX = 1024 };
 
 void keyset_clear(struct keyset *s)
 {
-    free(s->slots);
-    *s = (struct keyset){0};
-}
-
-static uint64_t mix(uint64_t hash, uint64_t word)
-{
-    unsigned __int128 product = (unsigned __int128)(hash ^ word) * 0x9e3779b97f4a7c15u;
-
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-static uint64_t hash_of(const struct keyset *s, const void *key, size_t size)
-{
-    const unsigned char *p = key;
-    uint64_t hash = s->seed ^ size, word;
-
-    for (; size >= sizeof(word); p += sizeof(word), size -= sizeof(word)) {
-        memcpy(&word, p, sizeof(word));
-        hash = mix(hash, word);
+    HASH_CLEAR(hh, s->entries);
+    for (struct keyset_block *next; s->blocks; s->blocks = next) {
+        next = s->blocks->next;
+        free(s->blocks);
     }
-    word = 0;
-    if (size > 0)
-        memcpy(&word, p, size);
-    return mix(mix(hash, word), s->seed);
+    s->count = 0;
 }
 
-/* The slot that holds the key, or the free one where it belongs. */
-static struct keyset_slot *slot_of(const struct keyset *s, const void *key, size_t size,
-                                   uint64_t hash)
+static struct keyset_entry *entry_new(struct keyset *s)
 {
-    size_t at = (size_t)hash & (s->room - 1);
+    struct keyset_block *block = s->blocks;
 
-    for (;; at = (at + 1) & (s->room - 1)) {
-        struct keyset_slot *slot = &s->slots[at];
+    if (!block || block->used == block->room) {
+        size_t room = !block ? ROOM_FIRST : block->room < ROOM_MAX ? block->room * 2 : ROOM_MAX;
 
-        if (!slot->value)
-            return slot;
-        if (slot->hash == hash && slot->size == size && memcmp(slot->key, key, size) == 0)
-            return slot;
+        block = malloc(sizeof(*block) + room * sizeof(*block->entries));
+        if (!block)
+            return NULL;
+        *block = (struct keyset_block){.next = s->blocks, .room = room};
+        s->blocks = block;
     }
-}
-
-static bool grow(struct keyset *s)
-{
-    struct keyset bigger = {.room = s->room ? s->room * 2 : ROOM_FIRST, .seed = s->seed};
-
-    bigger.slots = calloc(bigger.room, sizeof(*bigger.slots));
-    if (!bigger.slots)
-        return false;
-    /* Without random bytes (an old kernel at boot) it works, only unkeyed. */
-    if (s->room == 0 && getrandom(&bigger.seed, sizeof(bigger.seed), GRND_NONBLOCK) < 0)
-        bigger.seed = 1;
-    for (size_t i = 0; i < s->room; i++) {
-        const struct keyset_slot *old = &s->slots[i];
-
-        if (old->value)
-            *slot_of(&bigger, old->key, old->size, old->hash) = *old;
-    }
-    bigger.count = s->count;
-    free(s->slots);
-    *s = bigger;
-    return true;
+    return &block->entries[block->used];
 }
 
 void *keyset_find(const struct keyset *s, const void *key, size_t size)
 {
-    return s->room ? slot_of(s, key, size, hash_of(s, key, size))->value : NULL;
+    struct keyset_entry *e;
+
+    HASH_FIND(hh, s->entries, key, size, e);
+    return e ? e->value : NULL;
 }
 
 void **keyset_slot(struct keyset *s, const void *key, size_t size)
 {
-    struct keyset_slot *slot;
-    uint64_t hash;
+    struct keyset_entry *e;
+    unsigned hash;
 
-    if (s->count >= s->room / 2 && !grow(s))
+    HASH_VALUE(key, size, hash);
+    HASH_FIND_BYHASHVALUE(hh, s->entries, key, size, hash, e);
+    if (e)
+        return &e->value;
+    e = entry_new(s);
+    if (!e)
         return NULL;
-    hash = hash_of(s, key, size);
-    slot = slot_of(s, key, size, hash);
-    if (!slot->value) {
-        *slot = (struct keyset_slot){.key = key, .size = size, .hash = hash};
-        s->count++;
-    }
-    return &slot->value;
+    *e = (struct keyset_entry){0};
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, s->entries, key, size, hash, e);
+    if (!HASH_WAS_ADDED(e))
+        return NULL;
+    s->blocks->used++;
+    s->count++;
+    return &e->value;
 }

@@ -1,23 +1,22 @@
 /*
  * A set of byte strings, each with a value: has this key been seen, and where.
  *
- * The set borrows its keys and values.  The hash is keyed with random bytes,
- * so that a hostile file cannot choose keys that collide.
+ * uthash with the keyed hash of hash.h, so that a hostile file cannot choose keys
+ * that collide.  The set borrows its keys and values.
  */
 #pragma once
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include "cleanup.h"
 
-struct keyset_slot;
+struct keyset_entry;
+struct keyset_block;
 
 struct keyset {
-    struct keyset_slot *slots;
-    size_t room; /* a power of two, 0 before the first key */
+    struct keyset_entry *entries; /* of uthash */
+    struct keyset_block *blocks;  /* of entries */
     size_t count;
-    uint64_t seed;
 };
 
 #define CLEANUP_KEYSET CLEANUP(keyset_clear)
