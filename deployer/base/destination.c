@@ -12,7 +12,7 @@
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
 
-enum { LABEL_MAX = 63, SHOWN_MAX = 80 };
+enum { LABEL_MAX = 63 };
 
 static bool is_ipv6(const char *host)
 {
@@ -73,13 +73,10 @@ uint16_t destination_port(const char *text)
 
 static int fail(const char *text, struct error *err, const char *what)
 {
-    CLEANUP_FREE char *cut = strndup(text, SHOWN_MAX);
     CLEANUP_TEXT struct text shown = TEXT_INIT;
 
-    if (cut)
-        text_add_printable(&shown, cut);
-    return error_set(err, -EINVAL, "\"%s%s\": %s", text_str(&shown),
-                     strlen(text) > SHOWN_MAX ? "…" : "", what);
+    text_add_shown(&shown, text);
+    return error_set(err, -EINVAL, "\"%s\": %s", text_str(&shown), what);
 }
 
 /* Splits HOST[:PORT]; the host's end, and where the port begins or NULL. */

@@ -10,7 +10,7 @@
 #include "discovery/roster/roster.h"
 #include "private.h"
 
-enum { KEY_FILE_MAX = 4096, SHOWN_MAX = 80 };
+enum { KEY_FILE_MAX = 4096 };
 
 /* One host on its way to be a machine. */
 struct build {
@@ -29,16 +29,6 @@ static int no_memory(struct build *b)
 /* A macro, so that also the analyzer sees that this is never a success. */
 #define fail_at(b, at, ...)                                                                        \
     ((void)yaml_reader_fail((b)->v->y, at, (b)->v->err, __VA_ARGS__), -EBADMSG)
-
-static void add_shown(struct text *to, const char *s)
-{
-    CLEANUP_FREE char *cut = strndup(s, SHOWN_MAX);
-
-    if (cut)
-        text_add_printable(to, cut);
-    if (strlen(s) > SHOWN_MAX)
-        text_adds(to, "…");
-}
 
 static bool is_secret(enum hosts_field field)
 {
@@ -96,7 +86,7 @@ static int read_text(struct build *b, const struct hosts_node *value, enum hosts
     if (n->kind != YAML_KIND_SCALAR)
         return fail_at(b, n->mark, "%s must be a single text", name);
     if (!is_secret(field))
-        add_shown(&shown, n->text);
+        text_add_shown(&shown, n->text);
     if (n->type != YAML_TYPE_STRING && !(number && is_plain_number(n))) {
         if (is_secret(field))
             return fail_at(b, n->mark, "%s is %s in YAML; put it in quotes", name,
@@ -141,7 +131,7 @@ static int read_address(struct build *b)
 
     if (r < 0)
         return r;
-    add_shown(&shown, address ? address : b->line->name);
+    text_add_shown(&shown, address ? address : b->line->name);
     if (!destination_host_valid(address ? address : b->line->name))
         return fail_at(b, mark,
                        address ? "%s: \"%s\" is neither an address nor a host's name"
@@ -170,7 +160,7 @@ static int read_port(struct build *b)
     b->host.port = destination_port(port);
     if (b->host.port)
         return 0;
-    add_shown(&shown, port);
+    text_add_shown(&shown, port);
     return fail_at(b, mark, "%s: \"%s\" is no port (1 to 65535)", name, text_str(&shown));
 }
 
@@ -185,7 +175,7 @@ static int read_user(struct build *b)
         return r;
     if (advert_user_valid(user))
         return copy(b, user, &b->host.user);
-    add_shown(&shown, user);
+    text_add_shown(&shown, user);
     return fail_at(b, mark,
                    "%s: \"%s\" is no user's name (a-z, 0-9, - and _, 32 at most, a letter or _ "
                    "first)",
@@ -221,7 +211,7 @@ static int check_connection(struct build *b)
     for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
         if (strcmp(value, ours[i]) == 0)
             return 0;
-    add_shown(&shown, value);
+    text_add_shown(&shown, value);
     return fail_at(b, mark, "%s: \"%s\" is not possible, machines are reached by ssh only", name,
                    text_str(&shown));
 }
@@ -234,7 +224,7 @@ static int add_agent(struct build *b, struct yaml_mark at, const char *agent, si
     if (!name)
         return no_memory(b);
     if (!advert_agent_valid(name, size)) {
-        add_shown(&shown, name);
+        text_add_shown(&shown, name);
         return fail_at(b, at, "\"%s\" is no agent's name: it is %s", text_str(&shown),
                        size == 0 ? "empty" : "too long, or holds a newline");
     }
@@ -306,7 +296,7 @@ static int read_cache(struct build *b, const char *address, enum hosts_field fie
 
     if (r < 0 || !port || *to)
         return r;
-    add_shown(&shown, port);
+    text_add_shown(&shown, port);
     if (!destination_port(port))
         return fail_at(b, mark, "%s: \"%s\" is no port (1 to 65535)", name, text_str(&shown));
     if (asprintf(to, "http://%s%s%s:%u%s", v6 ? "[" : "", address, v6 ? "]" : "",
@@ -326,7 +316,7 @@ static int read_caches(struct build *b, struct hosts *ret)
 
     if (r < 0 || !address)
         return r;
-    add_shown(&shown, address);
+    text_add_shown(&shown, address);
     if (!destination_host_valid(address))
         return fail_at(b, mark, "%s: \"%s\" is neither an address nor a host's name", name,
                        text_str(&shown));
@@ -390,7 +380,7 @@ static int join(struct build *b, struct host *machine)
     if (!string_equal(h->password, machine->password) ||
         !string_equal(h->become_password, machine->become_password) ||
         !string_equal(h->key, machine->key)) {
-        add_shown(&name, machine->name);
+        text_add_shown(&name, machine->name);
         return fail_at(b, b->line->mark,
                        "the same machine as \"%s\" at %s (address, port and user), but with "
                        "another password or key",
@@ -467,7 +457,7 @@ static int note_shared(struct hosts_inventory *v, struct hosts *h)
                 *slot = &h->items[i];
                 continue;
             }
-            add_shown(&name, agent);
+            text_add_shown(&name, agent);
             if (strings_has(&h->shared, agent))
                 continue;
             if (strings_add(&h->shared, agent) < 0)

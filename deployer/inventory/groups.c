@@ -44,12 +44,8 @@ static int fail(struct hosts_inventory *v, const struct hosts_node *at, const ch
 static char *shown(const char *text)
 {
     CLEANUP_TEXT struct text t = TEXT_INIT;
-    CLEANUP_FREE char *cut = strndup(text, 80);
 
-    if (cut)
-        text_add_printable(&t, cut);
-    if (cut && strlen(text) > strlen(cut))
-        text_adds(&t, "…");
+    text_add_shown(&t, text);
     return text_take(&t);
 }
 

@@ -284,6 +284,22 @@ void text_add_printable(struct text *t, const char *string)
     }
 }
 
+void text_add_shown(struct text *t, const char *string)
+{
+    enum { SHOWN_MAX = 80 };
+    size_t size = strnlen(string, SHOWN_MAX + 1);
+    CLEANUP_FREE char *cut = NULL;
+
+    if (size > SHOWN_MAX)
+        for (size = SHOWN_MAX; size > 0 && ((unsigned char)string[size] & 0xc0) == 0x80;)
+            size--;
+    cut = strndup(string, size);
+    if (cut)
+        text_add_printable(t, cut);
+    if (string[size])
+        text_adds(t, "…");
+}
+
 static bool is_plain(char c)
 {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||

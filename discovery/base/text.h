@@ -74,6 +74,10 @@ size_t text_width(const char *utf8);
  * \u{NNNN}, so that nothing from the network can steer the terminal. */
 void text_add_printable(struct text *t, const char *string);
 
+/* The same for a quotation in a message: of more than 80 bytes, the characters in
+ * the first 80 and "…". */
+void text_add_shown(struct text *t, const char *string);
+
 /* Appends for a line protocol: bytes outside [A-Za-z0-9._:/,@+-] as %XX. */
 void text_add_percent(struct text *t, const char *string);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "discovery/advert/advert.h"
+#include "discovery/base/keyset.h"
 #include "tree.h"
 
 /* A walk through a map and all that is merged into it. */
@@ -40,24 +41,12 @@ static int no_memory(struct walk *w)
     return error_sys(w->err, -ENOMEM, "cannot read the problem");
 }
 
-/* A text for a message: printable and not endless. */
-static void add_shown(struct text *to, const struct tree_scalar *s)
-{
-    enum { SHOWN_MAX = 80 };
-    CLEANUP_FREE char *cut = strndup(s->text, s->text_size < SHOWN_MAX ? s->text_size : SHOWN_MAX);
-
-    if (cut)
-        text_add_printable(to, cut);
-    if (s->text_size > SHOWN_MAX)
-        text_adds(to, "…");
-}
-
 static int fail_twice(struct walk *w, const struct names *n, const struct tree_entry *entry,
                       const struct tree_entry *first)
 {
     CLEANUP_TEXT struct text shown = TEXT_INIT, place = TEXT_INIT;
 
-    add_shown(&shown, &entry->scalar);
+    text_add_shown(&shown, entry->scalar.text);
     yaml_reader_place(w->y, first->mark, &place);
     return yaml_reader_fail(w->y, entry->mark, w->err,
                             "\"%s\" is given twice %s, first at %s; pyDCOP would drop the first",
@@ -157,7 +146,7 @@ static int check_agent(struct walk *w, const struct tree_entry *entry)
     const struct tree_scalar *s = &entry->scalar;
     CLEANUP_TEXT struct text shown = TEXT_INIT;
 
-    add_shown(&shown, s);
+    text_add_shown(&shown, s->text);
     if (s->type != YAML_TYPE_STRING) {
         if (s->text_size == 0)
             return yaml_reader_fail(w->y, entry->mark, w->err, "an agent without a name");

@@ -189,12 +189,33 @@ static void test_width(void **state)
     assert_int_equal(text_width("\xff\x1b"), 2);
 }
 
+static void test_shown(void **state)
+{
+    CLEANUP_TEXT struct text t = TEXT_INIT;
+    char given[90];
+
+    (void)state;
+    memset(given, 'x', sizeof(given));
+    given[80] = '\0';
+    text_add_shown(&t, given);
+    assert_string_equal(text_str(&t), given);
+    text_reset(&t);
+    memcpy(given + 79, "\xc3\xa9", 3); /* a character on both sides of the bound */
+    text_add_shown(&t, given);
+    assert_int_equal(t.size, 79 + strlen("…"));
+    assert_string_equal(text_str(&t) + 79, "…");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_printable),      cmocka_unit_test(test_percent_round_trip),
-        cmocka_unit_test(test_percent_broken), cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_growing),        cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_printable),
+        cmocka_unit_test(test_shown),
+        cmocka_unit_test(test_percent_round_trip),
+        cmocka_unit_test(test_percent_broken),
+        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_growing),
+        cmocka_unit_test(test_strings),
         cmocka_unit_test(test_width),
     };
 
