@@ -8,11 +8,6 @@
 
 #include "discovery/base/keyset.h"
 
-struct hosts_anchor {
-    char *name;
-    struct hosts_node *node;
-};
-
 struct build {
     struct yaml_reader *y;
     struct hosts_tree *t;
@@ -36,9 +31,7 @@ void hosts_tree_clear(struct hosts_tree *t)
         next = t->nodes->next;
         node_free(t->nodes);
     }
-    for (size_t i = 0; i < t->n_anchors; i++)
-        free(t->anchors[i].name);
-    free(t->anchors);
+    yaml_anchors_clear(&t->anchors);
     *t = (struct hosts_tree){0};
 }
 
@@ -132,45 +125,26 @@ static int make_node(struct build *b, const struct yaml_item *item, struct hosts
     return words ? fail_at(b, item->mark, "this value %s", words) : 0;
 }
 
-static struct hosts_anchor *find_anchor(const struct hosts_tree *t, const char *name)
-{
-    for (size_t i = 0; i < t->n_anchors; i++)
-        if (strcmp(t->anchors[i].name, name) == 0)
-            return &t->anchors[i];
-    return NULL;
-}
-
 static int keep_anchor(struct build *b, const struct yaml_item *item, struct hosts_node *n)
 {
-    struct hosts_tree *t = b->t;
-    struct hosts_anchor *first = find_anchor(t, item->anchor);
-    CLEANUP_TEXT struct text place = TEXT_INIT;
+    int r = yaml_anchors_add(&b->t->anchors, b->y, item, n, b->err);
 
-    if (first) {
-        yaml_reader_place(b->y, first->node->mark, &place);
-        return fail_at(b, item->mark, "the anchor &%s is given twice, first at %s", item->anchor,
-                       text_str(&place));
-    }
-    if (t->n_anchors == HOSTS_ANCHORS_MAX)
+    if (r == -ENOMEM)
+        return no_memory(b);
+    if (r == 0 && b->t->anchors.by_name.count > HOSTS_ANCHORS_MAX)
         return fail_at(b, item->mark, "more than %d anchors", HOSTS_ANCHORS_MAX);
-    if (!t->anchors && !(t->anchors = calloc(HOSTS_ANCHORS_MAX, sizeof(*t->anchors))))
-        return no_memory(b);
-    t->anchors[t->n_anchors].name = strdup(item->anchor);
-    if (!t->anchors[t->n_anchors].name)
-        return no_memory(b);
-    t->anchors[t->n_anchors++].node = n;
-    return 0;
+    return r;
 }
 
 static int resolve_alias(struct build *b, const struct yaml_item *item, struct hosts_node **ret)
 {
-    const struct hosts_anchor *a = find_anchor(b->t, item->anchor);
+    struct hosts_node *n = yaml_anchors_find(&b->t->anchors, b->y, item, b->err);
 
-    if (!a)
-        return fail_at(b, item->mark, "no anchor &%s before this *%s", item->anchor, item->anchor);
-    if (a->node->open)
+    if (!n)
+        return -EBADMSG;
+    if (n->open)
         return fail_at(b, item->mark, "*%s stands in what it stands for", item->anchor);
-    *ret = a->node;
+    *ret = n;
     return 0;
 }
 

@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "discovery/base/error.h"
+#include "discovery/yaml/anchors.h"
 #include "discovery/yaml/reader.h"
 #include "discovery/yaml/types.h"
 
@@ -35,13 +36,11 @@ struct hosts_node {
     struct hosts_node *next; /* all nodes, for the tree */
 };
 
-struct hosts_anchor;
-
 struct hosts_tree {
     struct hosts_node *nodes;
-    struct hosts_node *root; /* NULL: nothing in the file */
-    struct hosts_anchor *anchors;
-    size_t n_anchors, n_nodes;
+    struct hosts_node *root;     /* NULL: nothing in the file */
+    struct yaml_anchors anchors; /* of struct hosts_node */
+    size_t n_nodes;
 };
 
 void hosts_tree_clear(struct hosts_tree *t);

@@ -39,7 +39,7 @@ void problem_tree_clear(struct problem_tree *t)
         next = t->blocks->next;
         free(t->blocks);
     }
-    keyset_clear(&t->anchors);
+    yaml_anchors_clear(&t->anchors);
     *t = (struct problem_tree){0};
 }
 
@@ -74,7 +74,7 @@ static int no_memory(struct build *b)
 
 static int check_size(struct build *b, const struct yaml_item *item)
 {
-    if (b->t->size <= PROBLEM_TREE_MAX)
+    if (b->t->size + b->t->anchors.size <= PROBLEM_TREE_MAX)
         return 0;
     return yaml_reader_fail(b->y, item->mark, b->err, "more than %d MiB of names and anchors",
                             PROBLEM_TREE_MAX >> 20);
@@ -174,49 +174,18 @@ static enum level level_of(const struct frame *f, const struct yaml_item *item)
 
 static int name_anchor(struct build *b, const struct yaml_item *item, struct tree_node *node)
 {
-    CLEANUP_TEXT struct text place = TEXT_INIT;
-    const struct tree_node *old;
-    void **slot;
-    size_t size;
-    char *name;
+    int r = item->anchor ? yaml_anchors_add(&b->t->anchors, b->y, item, node, b->err) : 0;
 
-    if (!item->anchor)
-        return 0;
-    size = strlen(item->anchor);
-    name = tree_alloc(b, size + 1);
-    if (!name)
+    if (r == -ENOMEM)
         return no_memory(b);
-    memcpy(name, item->anchor, size + 1);
-    slot = keyset_slot(&b->t->anchors, name, size);
-    if (!slot)
-        return no_memory(b);
-    old = *slot;
-    if (!old) {
-        *slot = node;
-        return check_size(b, item);
-    }
-    yaml_reader_place(b->y, old->mark, &place);
-    return yaml_reader_fail(b->y, item->mark, b->err, "the anchor &%s is given twice, first at %s",
-                            name, text_str(&place));
-}
-
-/* The words of a quoted text for a message: printable, and not endless. */
-static void add_shown(struct text *to, const char *text, size_t size)
-{
-    enum { SHOWN_MAX = 80 };
-    CLEANUP_FREE char *cut = strndup(text, size < SHOWN_MAX ? size : SHOWN_MAX);
-
-    if (cut)
-        text_add_printable(to, cut);
-    if (size > SHOWN_MAX)
-        text_adds(to, "…");
+    return r < 0 ? r : check_size(b, item);
 }
 
 static int fail_scalar(struct build *b, const struct yaml_item *item, const char *why)
 {
     CLEANUP_TEXT struct text shown = TEXT_INIT;
 
-    add_shown(&shown, item->text, item->size);
+    text_add_shown(&shown, item->text);
     return yaml_reader_fail(b->y, item->mark, b->err, "%s %s", text_str(&shown), why);
 }
 
@@ -334,12 +303,11 @@ static int on_scalar(struct build *b, const struct yaml_item *item)
 static int on_alias(struct build *b, const struct yaml_item *item)
 {
     struct frame *f = top(b);
-    struct tree_node *node = keyset_find(&b->t->anchors, item->anchor, strlen(item->anchor));
+    struct tree_node *node = yaml_anchors_find(&b->t->anchors, b->y, item, b->err);
     bool scalar;
 
     if (!node)
-        return yaml_reader_fail(b->y, item->mark, b->err, "no anchor &%s before this *%s",
-                                item->anchor, item->anchor);
+        return -EBADMSG;
     scalar = node->kind == YAML_KIND_SCALAR;
     if (is_key(f)) {
         if (!scalar && (!node->tuple || node->open))

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #include "discovery/base/error.h"
-#include "discovery/base/keyset.h"
+#include "discovery/yaml/anchors.h"
 #include "discovery/yaml/reader.h"
 #include "discovery/yaml/types.h"
 
@@ -70,8 +70,8 @@ struct tree_block;
 struct problem_tree {
     struct tree_block *blocks;
     size_t size;
-    struct keyset anchors;  /* name to struct tree_node */
-    struct tree_node *root; /* NULL: nothing in the file */
+    struct yaml_anchors anchors; /* of struct tree_node */
+    struct tree_node *root;      /* NULL: nothing in the file */
 };
 
 void problem_tree_clear(struct problem_tree *t);
