@@ -24,8 +24,3 @@ int cache_choice_copy(const struct cache_choice *from, struct cache_choice *ret)
     *ret = c;
     return 0;
 }
-
-bool cache_choice_names_apt(const struct cache_choice *c)
-{
-    return c->apt_proxy || c->inventory_apt_proxy;
-}

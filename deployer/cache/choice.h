@@ -31,4 +31,7 @@ static inline void cache_choice_clear(struct cache_choice *c)
 int cache_choice_copy(const struct cache_choice *from, struct cache_choice *ret);
 
 /* Does it name an apt proxy?  Then that is not one that we manage. */
-bool cache_choice_names_apt(const struct cache_choice *c);
+static inline bool cache_choice_names_apt(const struct cache_choice *c)
+{
+    return c->apt_proxy || c->inventory_apt_proxy;
+}
