@@ -17,7 +17,7 @@
 /* HMAC-SHA256 by Python's hmac, key 00 01 … 1f over "0123456789abcdef". */
 #define DERIVED "75de808a0aacf75b83f1158ec2a4d3c2d60bd190f438a9a580d2bb27c32005d7"
 
-static char folder[] = "/tmp/test-key.XXXXXX";
+static char folder[] = "/tmp/test-base-key.XXXXXX";
 
 static const char *path_of(const char *name)
 {

@@ -179,7 +179,7 @@ static void put(const char *path, const char *text)
 
 static void test_file_keeps_what_it_said(void **state)
 {
-    char folder[] = "/tmp/test-settings.XXXXXX", path[64];
+    char folder[] = "/tmp/test-agent-beacon-settings.XXXXXX", path[64];
     struct settings_file f = {.whole = true};
 
     (void)state;

@@ -20,7 +20,7 @@
 #define KEY(n) "\0\0\0\2k" n "\0\0\0\0"
 #define THREE "\14\0\0\0\3" KEY("1") KEY("2") KEY("3")
 
-static char folder[] = "/tmp/test-agent.XXXXXX";
+static char folder[] = "/tmp/test-agent-filter.XXXXXX";
 
 struct fake {
     pid_t pid;

@@ -19,7 +19,7 @@
 #include "discovery/base/file.h"
 #include "discovery/base/key.h"
 
-static char folder[] = "/tmp/test-beacon-key.XXXXXX";
+static char folder[] = "/tmp/test-take-key.XXXXXX";
 
 static const char *path_of(const char *name)
 {

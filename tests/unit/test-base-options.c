@@ -175,7 +175,7 @@ static void test_help(void **state)
 /* What a program's main prints to standard output. */
 static void capture(int (*program)(int, char **), char **argv, struct text *ret)
 {
-    char path[] = "/tmp/dcop-test-options.XXXXXX";
+    char path[] = "/tmp/dcop-test-base-options.XXXXXX";
     CLEANUP_CLOSE int fd = mkstemp(path);
     CLEANUP_CLOSE int before = dup(STDOUT_FILENO);
     struct error err;

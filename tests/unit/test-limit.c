@@ -196,7 +196,7 @@ static void the_list_is_bounded(void **state)
                         "--limit: no agent or machine to match \"zz\": there is none at all");
 }
 
-static char path[] = "/tmp/test-select-XXXXXX";
+static char path[] = "/tmp/test-limit-XXXXXX";
 
 static void put(const char *content, size_t size)
 {
@@ -261,7 +261,7 @@ static void files_hold_one_pattern_a_line(void **state)
     limits = (struct strings){.items = (char *[]){limit.data}, .count = 1};
     put("# nothing\n", 10);
     assert_int_equal(select_list(&limits, &big, &err), -EINVAL);
-    assert_non_null(strstr(err.text, "--limit: there is no pattern in @/tmp/test-select-"));
+    assert_non_null(strstr(err.text, "--limit: there is no pattern in @/tmp/test-limit-"));
     put("a\0b\n", 4);
     assert_int_equal(select_list(&limits, &big, &err), -EINVAL);
     assert_non_null(strstr(err.text, ":1: a NUL character: this is no text"));

@@ -1,0 +1,106 @@
+/* The options of dcop-controller: its file, its command line, and both. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka wants the four above first */
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "deployer/controller/options.h"
+#include "discovery/base/file.h"
+
+static char folder[64], path[128];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/test-controller-options.XXXXXX");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    char command[128];
+
+    (void)state;
+    (void)snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+    return system(command) == 0 ? 0 : -1; /* NOLINT(cert-env33-c) */
+}
+
+static void put(const char *name, const char *content)
+{
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+    assert_int_equal(file_write(path, content, strlen(content), 0600, NULL), 0);
+}
+
+#define READ(o, err, ...)                                                                          \
+    controller_options_read(                                                                       \
+        (int)ARRAY_SIZE(((const char *[]){"dcop-controller", "--config", folder, __VA_ARGS__})),   \
+        (char *[]){(char *)"dcop-controller", (char *)"--config", folder, __VA_ARGS__, NULL}, o,   \
+        err)
+
+static void test_options_file(void **state)
+{
+    CLEANUP(controller_options_clear) struct controller_options o = {0};
+    struct error err;
+
+    (void)state;
+    put("controller.conf", "# the lab\n\nproblem /srv/a.yaml\n  auto yes\nassign\nquorum=3\n"
+                           "accept-new no\nfleet lab-2 \nforks 5");
+    assert_int_equal(READ(&o, &err, (char *)"-q"), 0);
+    assert_int_equal(o.deploy.problems.count, 1);
+    assert_string_equal(o.deploy.problems.items[0], "/srv/a.yaml");
+    assert_true(o.automatic);
+    assert_true(o.assign);
+    assert_false(o.deploy.accept_new);
+    assert_int_equal(o.quorum, 3);
+    assert_string_equal(o.deploy.fleet, "lab-2");
+    assert_int_equal(o.deploy.forks, 5);
+    assert_true(o.deploy.quiet);
+}
+
+static void test_options_both(void **state)
+{
+    CLEANUP(controller_options_clear) struct controller_options o = {0};
+    struct error err;
+
+    (void)state;
+    put("controller.conf", "problem a.yaml\nproblem b.yaml\nquorum 3\n");
+    assert_int_equal(
+        READ(&o, &err, (char *)"-p", (char *)"c.yaml", (char *)"--quorum", (char *)"4"), 0);
+    assert_int_equal(o.deploy.problems.count, 1); /* the command line's stands instead */
+    assert_string_equal(o.deploy.problems.items[0], "c.yaml");
+    assert_int_equal(o.quorum, 4);
+}
+
+static void test_options_bad(void **state)
+{
+    static const char *const bad[] = {"nonsense 1\n",      "auto maybe\n", "problem\n",
+                                      "password secret\n", "help\n",       "config /etc\n",
+                                      "fleet UPPER\n",     "quorum -1\n"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        CLEANUP(controller_options_clear) struct controller_options o = {0};
+        struct error err = {0};
+
+        put("controller.conf", bad[i]);
+        assert_int_equal(READ(&o, &err, (char *)"-q"), -EINVAL);
+        assert_non_null(strstr(err.text, "controller.conf:1: "));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_options_file),
+        cmocka_unit_test(test_options_both),
+        cmocka_unit_test(test_options_bad),
+    };
+
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
