@@ -2,9 +2,20 @@
 # shellcheck disable=SC2034,SC2154 # the parts share variables
 # Root file systems: one per suite, made once, kept in the cache folder. A suite is a
 # release of Debian, with -arm64 behind it for a foreign architecture (see emulate).
+# $with is -packages for the one that has what pyDCOP needs, and empty for the other.
+with=
 
 packages=systemd,systemd-sysv,dbus,avahi-daemon,openssh-server,python3,sudo,iproute2,iputils-ping
 packages=$packages,libnss-mdns,libavahi-client3,avahi-utils,ca-certificates,procps,netbase,less,tzdata
+
+# What the root file system has, with commas between.
+included() {
+	if [ -n "$with" ]; then
+		sed -n "s/^PACKAGES_APT='\(.*\)'$/\1/p" "$repo/deployer/steps/packages.sh" | tr ' ' ',' | sed "s/^/$packages,/"
+	else
+		echo "$packages"
+	fi
+}
 
 release_of() { echo "${1%%-*}"; } # SUITE
 arch_of() { # SUITE
@@ -65,7 +76,7 @@ sources() {
 
 image_key() { # SUITE
 	{
-		echo "$1 $packages $(dpkg --print-architecture)"
+		echo "$1 $(included) $(dpkg --print-architecture)"
 		sources "$(release_of "$1")"
 		apt_settings
 		cat "$here/recipe"
@@ -75,10 +86,10 @@ image_key() { # SUITE
 # image SUITE: sets $image to the folder; makes it when it is not there. That
 # takes half a minute, so in the background, where a signal can end it.
 image() {
-	image=$cache/images/$1-$(image_key "$1")
+	image=$cache/images/$1$with-$(image_key "$1")
 	[ ! -d "$image" ] || return 0
 	need mmdebstrap mmdebstrap
-	image_undo=$undo undo=undo_image image_suite=$1
+	image_undo=$undo undo=undo_image image_suite=$1$with
 	make_image "$1" >&2 &
 	wait $!
 	undo_image
@@ -95,18 +106,18 @@ undo_image() {
 make_image() {
 	trap - EXIT INT TERM HUP
 	exec 9>&-
-	lock_short "image-$1"
+	lock_short "image-$1$with"
 	[ ! -d "$image" ] || exit 0
-	say "making the root file system of $1 (once)"
-	group=$cg/image-$1.$$
-	rm -rf "$cache/images/.$1".*
-	work=$cache/images/.$1.$$
+	say "making the root file system of $1${with:+ with the packages of pyDCOP} (once)"
+	group=$cg/image-$1$with.$$
+	rm -rf "$cache/images/.$1$with".*
+	work=$cache/images/.$1$with.$$
 	mkdir -p "$work" "$group"
 	echo 0 >"$group/cgroup.procs"
 	apt_settings >"$work/apt.conf"
 	sources "$(release_of "$1")" >"$work/sources"
 	proxy=$(apt_proxy)
-	log=$cache/images/$1.log
+	log=$cache/images/$1$with.log
 	suite=$1
 	# With a list, mmdebstrap takes it as it is; without, its own default.
 	set -- "$(release_of "$suite")" "$work/root"
@@ -114,7 +125,7 @@ make_image() {
 		set -- "$@" "$line"
 	done <"$work/sources"
 	emulated "$suite" env LC_ALL=C ${proxy:+"http_proxy=$proxy"} mmdebstrap --mode=root --variant=apt \
-		"--architectures=$(arch_of "$suite")" --skip=check/qemu --include="$packages" --aptopt="$work/apt.conf" --skip=cleanup/apt,cleanup/machine-id \
+		"--architectures=$(arch_of "$suite")" --skip=check/qemu --include="$(included)" --aptopt="$work/apt.conf" --skip=cleanup/apt,cleanup/machine-id \
 		--customize-hook="$here/recipe" "$@" </dev/null >"$log" 2>&1 || {
 		tail -n 15 "$log"
 		die 1 "mmdebstrap could not make $suite (all it said: $log)"
@@ -129,7 +140,8 @@ make_image() {
 	mv -T "$work/root" "$image"
 }
 
-images() { # SUITE...
+images() { # [--packages] SUITE...
+	if [ "${1:-}" = --packages ]; then with=-packages && shift; fi
 	[ $# -gt 0 ] || set -- bookworm trixie
 	for suite; do
 		is_suite "$suite" || die 2 "images: not a suite: '$suite'"

@@ -63,6 +63,7 @@ plug_options() {
 		--machine-id) machine_id=$2 && shift ;;
 		--password) password=$2 && shift ;;
 		--no-beacon) beacon= ;;
+		--packages) with=-packages ;;
 		--no-hosts) hosts= ;;
 		--no-wait) wait= ;;
 		--keep) keep=y ;;
@@ -88,8 +89,8 @@ plug() {
 		ip -n "$(netns lan)" link set "p$number" up
 	else
 		# Asked of apt once: that takes longer than all the rest.
-		[ -e "$state/image-$new_suite" ] || find_image
-		[ -n "$number" ] || read -r image <"$state/image-$new_suite"
+		[ -e "$state/image-$new_suite$with" ] || find_image
+		[ -n "$number" ] || read -r image <"$state/image-$new_suite$with"
 		undo=undo_plug
 		fresh=
 		claim_number
@@ -110,7 +111,7 @@ plug() {
 find_image() {
 	image "$new_suite"
 	echo "$image" >"$state/.image-$new_suite.$$"
-	mv "$state/.image-$new_suite.$$" "$state/image-$new_suite"
+	mv "$state/.image-$new_suite.$$" "$state/image-$new_suite$with"
 }
 
 # What an interrupted or failed plug began: power off, and the disk if it was new.

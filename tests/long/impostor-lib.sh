@@ -30,9 +30,9 @@ transcript=build/$test_name.txt
 "$classroom" up >/dev/null 2>&1 || :
 "$classroom" mirror on >/dev/null
 if ! "$classroom" list | grep -q rpi-9; then
-	"$classroom" plug rpi-1 --agent a1 --password "$password" >/dev/null &
+	"$classroom" plug rpi-1 --packages --agent a1 --password "$password" >/dev/null &
 	one=$!
-	"$classroom" plug rpi-2 --agent a2 --password "$password" >/dev/null &
+	"$classroom" plug rpi-2 --packages --agent a2 --password "$password" >/dev/null &
 	two=$!
 	wait "$one"
 	wait "$two"
