@@ -8,15 +8,8 @@
 #include <time.h>
 
 #include "discovery/base/cleanup.h"
+#include "discovery/base/clock.h"
 #include "keepalive.h"
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static socklen_t to_sockaddr(const struct address *a, uint16_t port, struct sockaddr_storage *ret)
 {
@@ -55,13 +48,13 @@ static void tune_socket(int fd, unsigned timeout_ms)
 
 static int wait_connected(int fd, int cancel_fd, unsigned timeout_ms)
 {
-    int64_t deadline = now_ms() + timeout_ms;
+    int64_t deadline = clock_ms(CLOCK_MONOTONIC) + timeout_ms;
     struct pollfd fds[] = {{.fd = fd, .events = POLLOUT}, {.fd = cancel_fd, .events = POLLIN}};
     int problem = 0;
     socklen_t size = sizeof(problem);
 
     for (;;) {
-        int64_t left = deadline - now_ms();
+        int64_t left = deadline - clock_ms(CLOCK_MONOTONIC);
         int n = left > 0 ? poll(fds, 2, (int)left) : 0;
 
         if (n == 0)

@@ -10,14 +10,12 @@
 #include <time.h>
 
 #include "dial.h"
+#include "discovery/base/clock.h"
 #include "session-private.h"
 
 int64_t session_now_ms(void)
 {
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return clock_ms(CLOCK_MONOTONIC);
 }
 
 static int on_stop(socket_t fd, int events, void *arg)

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "cleanup.h"
+#include "clock.h"
 
 enum { OUTPUT_MAX = 64 * 1024 };
 
@@ -258,19 +259,11 @@ static bool take(int *fd, struct text *to, size_t max, bool *cut)
     return true;
 }
 
-static int64_t clock_ms(void)
-{
-    struct timespec ts;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* Until the child has ended and both streams are read, as far as they go: who
  * inherited them and lives on is not waited for. */
 static int watch(const struct process_options *o, struct running *run, struct process_result *ret)
 {
-    int64_t deadline = o->timeout_ms ? clock_ms() + o->timeout_ms : INT64_MAX;
+    int64_t deadline = o->timeout_ms ? clock_ms(CLOCK_MONOTONIC) + o->timeout_ms : INT64_MAX;
     size_t max = o->output_max ? o->output_max : OUTPUT_MAX;
     bool ended = false;
 
@@ -279,7 +272,7 @@ static int watch(const struct process_options *o, struct running *run, struct pr
                                {.fd = run->errors, .events = POLLIN},
                                {.fd = ended ? -1 : run->pidfd, .events = POLLIN},
                                {.fd = ended ? -1 : o->cancel_fd, .events = POLLIN}};
-        int64_t left = deadline == INT64_MAX ? INT_MAX : deadline - clock_ms();
+        int64_t left = deadline == INT64_MAX ? INT_MAX : deadline - clock_ms(CLOCK_MONOTONIC);
         bool came = false;
         int n;
 

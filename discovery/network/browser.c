@@ -18,6 +18,7 @@
 
 #include "discovery/advert/sign.h"
 #include "discovery/base/avahi-poll.h"
+#include "discovery/base/clock.h"
 #include "discovery/base/hash.h"
 #include "discovery/base/queue.h"
 
@@ -73,10 +74,7 @@ struct browser {
 
 static uint64_t now_ms(void)
 {
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    return (uint64_t)clock_ms(CLOCK_MONOTONIC);
 }
 
 void browser_event_free(struct browser_event *e)
