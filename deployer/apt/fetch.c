@@ -69,9 +69,7 @@ static bool is_unreachable(const struct process_result *result)
 
 static char *path_of(const struct apt_fetch *fetch, const struct apt_file *file)
 {
-    char *path;
-
-    return asprintf(&path, "%s/%s", fetch->folder, file->name) < 0 ? NULL : path;
+    return path_join(fetch->folder, file->name);
 }
 
 /* apt-helper(1) download-file: URI, file and hash of each.  `anew`: a cache on the way asks

@@ -256,24 +256,20 @@ int apt_root_name(const struct apt_system *s, char **ret)
 
 static int make_folder(const struct apt_root *root, const char *name, struct error *err)
 {
-    CLEANUP_FREE char *path = NULL;
+    CLEANUP_FREE char *path = path_join(root->folder, name);
 
-    if (asprintf(&path, "%s/%s", root->folder, name) < 0) {
-        path = NULL;
+    if (!path)
         return error_sys(err, -ENOMEM, "cannot make %s", name);
-    }
     return make_folders(path, 0755, err);
 }
 
 static int write_below(const struct apt_root *root, const char *name, const struct text *text,
                        struct error *err)
 {
-    CLEANUP_FREE char *path = NULL;
+    CLEANUP_FREE char *path = path_join(root->folder, name);
 
-    if (text_error(text) < 0 || asprintf(&path, "%s/%s", root->folder, name) < 0) {
-        path = NULL;
+    if (text_error(text) < 0 || !path)
         return error_sys(err, -ENOMEM, "cannot write %s", name);
-    }
     return file_write(path, text_str(text), text->size, 0644, err);
 }
 
@@ -297,12 +293,10 @@ static void forget_lists(const struct apt_root *root)
     static const char *const names[] = {"state", "cache"};
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        CLEANUP_FREE char *path = NULL;
+        CLEANUP_FREE char *path = path_join(root->folder, names[i]);
 
-        if (asprintf(&path, "%s/%s", root->folder, names[i]) < 0) {
-            path = NULL;
+        if (!path)
             return;
-        }
         folder_remove(path);
     }
 }

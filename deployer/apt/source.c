@@ -430,13 +430,6 @@ static int parse_paragraphs(struct apt_sources *s, const char *name, char *text,
 
 /* --- files ------------------------------------------------------------------------ */
 
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-
-    return n > m && strcmp(s + n - m, end) == 0;
-}
-
 int apt_sources_parse(struct apt_sources *s, const char *name, const char *text, const char *arch,
                       struct error *err)
 {
@@ -447,20 +440,18 @@ int apt_sources_parse(struct apt_sources *s, const char *name, const char *text,
     copy = strdup(text);
     if (!copy)
         return error_sys(err, -ENOMEM, "cannot read %s", name);
-    return ends_with(name, ".sources") ? parse_paragraphs(s, name, copy, arch, err)
-                                       : parse_lines(s, name, copy, arch, err);
+    return string_ends_with(name, ".sources") ? parse_paragraphs(s, name, copy, arch, err)
+                                              : parse_lines(s, name, copy, arch, err);
 }
 
 static int read_one(struct apt_sources *s, const char *folder, const char *name, const char *arch,
                     struct error *err)
 {
     CLEANUP_TEXT struct text text = TEXT_INIT;
-    CLEANUP_FREE char *path = NULL;
+    CLEANUP_FREE char *path = path_join(folder, name);
 
-    if (asprintf(&path, "%s/%s", folder, name) < 0) {
-        path = NULL;
+    if (!path)
         return error_sys(err, -ENOMEM, "cannot read %s", name);
-    }
     if (file_read(path, APT_SOURCES_FILE_MAX, &text, NULL) < 0)
         return 0;
     return apt_sources_parse(s, name, text_str(&text), arch, err);
@@ -468,7 +459,8 @@ static int read_one(struct apt_sources *s, const char *folder, const char *name,
 
 static int is_sources_file(const struct dirent *e)
 {
-    return *e->d_name != '.' && (ends_with(e->d_name, ".list") || ends_with(e->d_name, ".sources"));
+    return *e->d_name != '.' &&
+           (string_ends_with(e->d_name, ".list") || string_ends_with(e->d_name, ".sources"));
 }
 
 int apt_sources_read(struct apt_sources *s, const char *folder, const char *arch, struct error *err)

@@ -18,13 +18,6 @@ void paths_clear(struct paths *p)
     *p = (struct paths){0};
 }
 
-static char *join(const char *folder, const char *name)
-{
-    char *path;
-
-    return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
-}
-
 static const char *home(void)
 {
     const char *value = getenv("HOME");
@@ -41,8 +34,8 @@ static char *default_state(void)
     const char *state = getenv("XDG_STATE_HOME");
 
     if (state && *state == '/')
-        return join(state, "dcop");
-    return join(home(), ".local/state/dcop");
+        return path_join(state, "dcop");
+    return path_join(home(), ".local/state/dcop");
 }
 
 /* Relative to this program's own file, which is where both an installation
@@ -60,8 +53,8 @@ static char *find_beside(const char *const places[2], const char *what)
         if (slash)
             *slash = '\0';
         for (size_t i = 0; i < 2; i++) {
-            CLEANUP_FREE char *place = join(self, places[i]);
-            CLEANUP_FREE char *run = place ? join(place, what) : NULL;
+            CLEANUP_FREE char *place = path_join(self, places[i]);
+            CLEANUP_FREE char *run = place ? path_join(place, what) : NULL;
 
             if (run && access(run, R_OK) == 0)
                 return TAKE_PTR(place);
@@ -98,8 +91,8 @@ int paths_find(const char *state_dir, struct paths *ret, struct error *err)
                          "../share/dcop/steps; install it with: make install");
     if (!p.state)
         return error_sys(err, -ENOMEM, "cannot find folders");
-    p.db = join(p.state, "state.db");
-    p.cache = join(p.state, "cache");
+    p.db = path_join(p.state, "state.db");
+    p.cache = path_join(p.state, "cache");
     if (!p.db || !p.cache)
         return error_sys(err, -ENOMEM, "cannot find folders");
     r = make_folders(p.state, 0700, err);
@@ -122,7 +115,7 @@ int paths_keys(const struct strings *named, struct strings *ret, struct error *e
             r = -ENOMEM;
     }
     for (size_t i = 0; named->count == 0 && i < ARRAY_SIZE(usual); i++) {
-        CLEANUP_FREE char *key = join(home(), usual[i]);
+        CLEANUP_FREE char *key = path_join(home(), usual[i]);
 
         if (!key || (access(key, R_OK) == 0 && strings_add(ret, key) < 0))
             r = -ENOMEM;

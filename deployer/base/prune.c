@@ -11,6 +11,7 @@
 
 #include "discovery/base/cleanup.h"
 #include "discovery/base/digest.h"
+#include "discovery/base/file.h"
 #include "discovery/base/text.h"
 #include "folder.h"
 
@@ -58,7 +59,8 @@ static int add(struct entries *e, const char *folder, const char *name)
     if (!items)
         return -1;
     e->items = items;
-    if (asprintf(&path, "%s/%s", folder, name) < 0)
+    path = path_join(folder, name);
+    if (!path)
         return -1;
     if (lstat(path, &st) < 0) {
         free(path);
@@ -141,13 +143,11 @@ void prune_answers(const char *answers, const char *folder, const char *ending)
     CLEANUP(close_folder) DIR *dir = opendir(answers);
 
     for (const struct dirent *d; dir && (d = readdir(dir));) {
-        CLEANUP_FREE char *path = NULL;
+        CLEANUP_FREE char *path = path_join(answers, d->d_name);
 
         /* Keys are digests; a longer name is one that is being written. */
-        if (!is_entry(d->d_name, "") || asprintf(&path, "%s/%s", answers, d->d_name) < 0) {
-            path = NULL;
+        if (!path || !is_entry(d->d_name, ""))
             continue;
-        }
         if (!answer_holds(path, folder, ending))
             (void)unlink(path);
     }

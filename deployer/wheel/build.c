@@ -104,12 +104,10 @@ static int env_add_pip_config(struct job *job)
     const struct passwd *pw = getpwuid(job->uid);
 
     for (size_t i = 0; pw && pw->pw_dir && i < ARRAY_SIZE(places); i++) {
-        CLEANUP_FREE char *path = NULL;
+        CLEANUP_FREE char *path = path_join(pw->pw_dir, places[i]);
 
-        if (asprintf(&path, "%s/%s", pw->pw_dir, places[i]) < 0) {
-            path = NULL;
+        if (!path)
             return -ENOMEM;
-        }
         if (access(path, R_OK) == 0)
             return env_add(&job->env, "PIP_CONFIG_FILE", path);
     }
@@ -300,10 +298,9 @@ static int make_source(struct job *job, struct text *ret_list, struct error *err
         return job->source ? 0 : error_sys(err, -ENOMEM, "cannot build %s", b->spec);
     }
     base = b->kind == WHEEL_SPEC_DIRECTORY ? "source" : base ? base + 1 : b->spec;
-    if (asprintf(&job->source, "%s/%s", job->folder, base) < 0) {
-        job->source = NULL;
+    job->source = path_join(job->folder, base);
+    if (!job->source)
         return error_sys(err, -ENOMEM, "cannot build %s", b->spec);
-    }
     if (b->kind == WHEEL_SPEC_FILE) {
         r = file_read(b->spec, WHEEL_SIZE_MAX, &bytes, err);
         return r < 0 ? r : file_write(job->source, bytes.data, bytes.size, 0644, err);

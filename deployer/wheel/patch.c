@@ -84,10 +84,9 @@ static int read_listed(const char *source, const char *path, const char *digest,
     struct stat st;
     int r;
 
-    if (asprintf(&full, "%s/%s", source, path) < 0) {
-        full = NULL;
+    full = path_join(source, path);
+    if (!full)
         return -ENOMEM;
-    }
     fd = open(full, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) < 0)
         return -errno;
@@ -164,13 +163,6 @@ static int compare(const char *source, const char *before, const char *after, st
 
 /* --- what no build looks at -------------------------------------------------- */
 
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-
-    return n > m && strcmp(s + n - m, end) == 0;
-}
-
 /* Or is no text, and may say anything. */
 static bool says_version(const struct text *t)
 {
@@ -185,7 +177,7 @@ static bool may_change(const char *path)
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./";
 
     base = base ? base + 1 : path;
-    return base != path && path[strspn(path, plain)] == '\0' && ends_with(base, ".py") &&
+    return base != path && path[strspn(path, plain)] == '\0' && string_ends_with(base, ".py") &&
            strncmp(base, "__", 2) != 0 && !strcasestr(base, "version") &&
            strcmp(base, "setup.py") != 0 && !strstr(path, "-info/") && !strstr(path, ".data/");
 }
@@ -198,10 +190,9 @@ static int check_scripts(const char *source, const struct changes *c)
         CLEANUP_FREE char *path = NULL;
         int r;
 
-        if (asprintf(&path, "%s/%s", source, scripts[i]) < 0) {
-            path = NULL;
+        path = path_join(source, scripts[i]);
+        if (!path)
             return -ENOMEM;
-        }
         r = file_read(path, SCRIPT_MAX, &words, NULL);
         if (r == -ENOENT)
             continue;
@@ -328,7 +319,7 @@ static int copy_member(struct patch *p)
         text_addc(&p->record, '\n');
         return write_member(p, &change->bytes);
     }
-    if (!ends_with(member, ".dist-info/RECORD"))
+    if (!string_ends_with(member, ".dist-info/RECORD"))
         return write_member(p, &bytes);
     /* It is the last one, so all that changed was seen; else lines lack. */
     r = patch_record(p, &bytes, &record);
@@ -348,7 +339,7 @@ static int copy_members(struct patch *p)
 
         if (recorded || warned)
             return -ENOTSUP;
-        recorded = member && ends_with(member, ".dist-info/RECORD");
+        recorded = member && string_ends_with(member, ".dist-info/RECORD");
         r = copy_member(p);
         if (r < 0)
             return r;

@@ -35,26 +35,18 @@ void wheel_set_clear(struct wheel_set *set)
 
 /* --- specs ----------------------------------------------------------------- */
 
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-
-    return n > m && strcmp(s + n - m, end) == 0;
-}
-
 static bool is_archive(const char *spec)
 {
-    return ends_with(spec, ".whl") || ends_with(spec, ".tar.gz") || ends_with(spec, ".zip");
+    return string_ends_with(spec, ".whl") || string_ends_with(spec, ".tar.gz") ||
+           string_ends_with(spec, ".zip");
 }
 
 static bool has_file(const char *folder, const char *name)
 {
-    CLEANUP_FREE char *path = NULL;
+    CLEANUP_FREE char *path = path_join(folder, name);
 
-    if (asprintf(&path, "%s/%s", folder, name) < 0) {
-        path = NULL;
+    if (!path)
         return false;
-    }
     return access(path, F_OK) == 0;
 }
 
@@ -141,7 +133,7 @@ static int parse_name(const char *path, char **ret_name, char **ret_version, str
     base = base ? base + 1 : path;
     for (const char *p = strchr(base, '-'); p && n < ARRAY_SIZE(dash); p = strchr(p + 1, '-'))
         dash[n++] = p;
-    if (n < 4 || dash[0] == base || dash[1] == dash[0] + 1 || !ends_with(base, ".whl") ||
+    if (n < 4 || dash[0] == base || dash[1] == dash[0] + 1 || !string_ends_with(base, ".whl") ||
         base[strspn(base, "+!abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")])
         return error_set(err, -EINVAL,
                          "%s is not named as a wheel is (NAME-VERSION-PYTHON-ABI-PLATFORM.whl)",
@@ -282,7 +274,7 @@ static int prepare_file(const struct request *q, struct answer *ret, struct erro
 
     if (r < 0)
         return r;
-    if (ends_with(q->spec, ".whl")) {
+    if (string_ends_with(q->spec, ".whl")) {
         r = parse_name(q->spec, &name, &version, err);
         if (r < 0)
             return r;

@@ -106,3 +106,10 @@ int make_folders(const char *path, mode_t mode, struct error *err)
         return error_sys(err, -ENOTDIR, "cannot use %s", path);
     return 0;
 }
+
+char *path_join(const char *folder, const char *name)
+{
+    char *path;
+
+    return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
+}

@@ -22,5 +22,8 @@ int file_write(const char *path, const void *data, size_t size, mode_t mode, str
 /* Writes all of it to a descriptor that blocks.  0 or what write(2) says. */
 int file_write_all(int fd, const void *bytes, size_t size);
 
+/* "FOLDER/NAME"; the caller frees, NULL without memory. */
+char *path_join(const char *folder, const char *name);
+
 /* mkdir -p: every missing folder of the path; 0 when it is there. */
 int make_folders(const char *path, mode_t mode, struct error *err);

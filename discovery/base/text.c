@@ -349,6 +349,13 @@ int percent_decode(char *string)
     return 0;
 }
 
+bool string_ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), m = strlen(end);
+
+    return n > m && strcmp(s + n - m, end) == 0;
+}
+
 bool string_is_one_of(const char *s, const char *chars, size_t min, size_t max)
 {
     size_t n = strspn(s, chars);

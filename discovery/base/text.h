@@ -84,6 +84,8 @@ void text_add_percent(struct text *t, const char *string);
 /* Undoes text_add_percent in place; -EBADMSG for a broken escape or a NUL. */
 int percent_decode(char *string);
 
+/* Whether it ends with `end` and has more before it. */
+bool string_ends_with(const char *s, const char *end);
 bool string_is_one_of(const char *s, const char *chars, size_t min, size_t max);
 static inline bool string_equal(const char *a, const char *b)
 {

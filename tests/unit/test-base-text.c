@@ -206,16 +206,22 @@ static void test_shown(void **state)
     assert_string_equal(text_str(&t) + 79, "…");
 }
 
+static void test_ends_with(void **state)
+{
+    (void)state;
+    assert_true(string_ends_with("a.whl", ".whl"));
+    assert_false(string_ends_with(".whl", ".whl"));
+    assert_false(string_ends_with("whl", ".whl"));
+    assert_false(string_ends_with("a.whl.gz", ".whl"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_printable),
-        cmocka_unit_test(test_shown),
-        cmocka_unit_test(test_percent_round_trip),
-        cmocka_unit_test(test_percent_broken),
-        cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_growing),
-        cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_printable),      cmocka_unit_test(test_shown),
+        cmocka_unit_test(test_ends_with),      cmocka_unit_test(test_percent_round_trip),
+        cmocka_unit_test(test_percent_broken), cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_growing),        cmocka_unit_test(test_strings),
         cmocka_unit_test(test_width),
     };
 
