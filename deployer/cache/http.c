@@ -13,17 +13,10 @@
 #include <unistd.h>
 
 #include "discovery/base/cleanup.h"
+#include "discovery/base/clock.h"
 #include "discovery/base/file.h"
 
 enum { SYSTEM_UID_MAX = 999, TABLE_MAX = 16 * 1024 * 1024, LISTENING = 0x0A };
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static struct sockaddr_in address_of(uint16_t port)
 {
@@ -34,7 +27,7 @@ static struct sockaddr_in address_of(uint16_t port)
 static int await(int fd, short what, int64_t deadline)
 {
     struct pollfd p = {.fd = fd, .events = what};
-    int64_t left = deadline - now_ms();
+    int64_t left = deadline - clock_ms(CLOCK_MONOTONIC);
     int r = left > 0 ? poll(&p, 1, (int)left) : 0;
 
     if (r == 0)
@@ -124,7 +117,7 @@ static int read_answer(const struct text *answer, struct text *ret_body)
 
 int cache_http(const struct cache_request *request, struct text *ret_body)
 {
-    int64_t deadline = now_ms() + request->timeout_ms;
+    int64_t deadline = clock_ms(CLOCK_MONOTONIC) + request->timeout_ms;
     CLEANUP_TEXT struct text out = TEXT_INIT, in = TEXT_INIT;
     CLEANUP_CLOSE int fd = -1;
     int r;

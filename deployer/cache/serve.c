@@ -15,6 +15,7 @@
 #include "confine.h"
 #include "devpi.h"
 #include "discovery/base/cleanup.h"
+#include "discovery/base/clock.h"
 #include "store.h"
 
 enum {
@@ -49,14 +50,6 @@ struct server {
 };
 
 enum { APT, PIP };
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void server_clear(struct server *s)
 {
@@ -175,7 +168,7 @@ static void start(struct server *s, struct child *c)
     pid = fork();
     if (pid == 0)
         run_child(s, c, parent);
-    c->started = now_ms();
+    c->started = clock_ms(CLOCK_MONOTONIC);
     if (pid > 0)
         c->pid = pid;
     else
@@ -187,7 +180,7 @@ static void start(struct server *s, struct child *c)
 
 static void ended(struct child *c, int status)
 {
-    int64_t now = now_ms();
+    int64_t now = clock_ms(CLOCK_MONOTONIC);
 
     dprintf(STDERR_FILENO, "dcop-deploy: %s ended (%s %d)\n", c->name,
             WIFSIGNALED(status) ? "signal" : "status",
@@ -225,13 +218,13 @@ static void signal_all(const struct server *s, int number)
 
 static void end_all(struct server *s)
 {
-    int64_t deadline = now_ms() + END_MS;
+    int64_t deadline = clock_ms(CLOCK_MONOTONIC) + END_MS;
 
     signal_all(s, SIGTERM);
     while (reap(s), any_runs(s)) {
         const struct timespec look = {.tv_nsec = 100 * 1000000L};
 
-        if (now_ms() > deadline)
+        if (clock_ms(CLOCK_MONOTONIC) > deadline)
             signal_all(s, SIGKILL);
         (void)sigtimedwait(&s->signals, NULL, &look);
     }
@@ -256,7 +249,7 @@ static int64_t start_due(struct server *s)
 
     for (size_t i = 0; i < CHILDREN; i++) {
         struct child *c = &s->children[i];
-        int64_t left = c->again - now_ms();
+        int64_t left = c->again - clock_ms(CLOCK_MONOTONIC);
 
         if (c->pid)
             continue;

@@ -16,6 +16,7 @@
 #include "acng.h"
 #include "devpi-client.h"
 #include "discovery/base/cleanup.h"
+#include "discovery/base/clock.h"
 #include "discovery/base/file.h"
 
 enum {
@@ -26,14 +27,6 @@ enum {
     KILL_MS = 5 * 1000,
     SAID_MAX = 8 * 1024 * 1024,
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void pause_ms(void)
 {
@@ -116,11 +109,11 @@ static int explain(const char *path, const char *what, struct error *err)
 
 static int await_answers(const struct cache_settings *s, pid_t supervisor, bool *ret_ended)
 {
-    int64_t deadline = now_ms() + START_MS;
+    int64_t deadline = clock_ms(CLOCK_MONOTONIC) + START_MS;
     bool apt = false, pip = false;
     int status;
 
-    while (now_ms() < deadline) {
+    while (clock_ms(CLOCK_MONOTONIC) < deadline) {
         if (waitpid(supervisor, &status, WNOHANG) == supervisor) {
             *ret_ended = true;
             return -EIO;
@@ -222,8 +215,9 @@ static void kill_leftovers(const struct paths *p)
 
 static bool await_end(const struct paths *p, int64_t ms)
 {
-    for (int64_t deadline = now_ms() + ms; cache_runs(p) || cache_serving_pid(p);) {
-        if (now_ms() > deadline)
+    for (int64_t deadline = clock_ms(CLOCK_MONOTONIC) + ms;
+         cache_runs(p) || cache_serving_pid(p);) {
+        if (clock_ms(CLOCK_MONOTONIC) > deadline)
             return false;
         pause_ms();
     }
@@ -251,7 +245,7 @@ int cache_stop(const struct paths *p, struct error *err)
 int cache_reread(const struct paths *p, const struct cache_settings *s, struct error *err)
 {
     CLEANUP_FREE char *mark = cache_path(p, "apt/reread");
-    int64_t deadline = now_ms() + STOP_MS;
+    int64_t deadline = clock_ms(CLOCK_MONOTONIC) + STOP_MS;
     int r = mark ? file_write(mark, "", 0, 0600, err)
                  : error_sys(err, -ENOMEM, "cannot tell apt-cacher-ng of its settings");
 
@@ -259,7 +253,7 @@ int cache_reread(const struct paths *p, const struct cache_settings *s, struct e
         return r;
     if (cache_serving_signal(p, SIGHUP) < 0)
         return error_set(err, -ESRCH, "the caches have ended; `dcop-deploy cache up` starts them");
-    while (now_ms() < deadline) {
+    while (clock_ms(CLOCK_MONOTONIC) < deadline) {
         if (access(mark, F_OK) < 0 && acng_answers(s->apt_port, ANSWER_MS))
             return 0;
         pause_ms();

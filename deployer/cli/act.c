@@ -10,6 +10,7 @@
 
 #include "deployer/progress/progress.h"
 #include "deployer/trust/known-machine.h"
+#include "discovery/base/clock.h"
 #include "discovery/base/process.h"
 #include "discovery/base/terminal.h"
 #include "program.h"
@@ -37,21 +38,13 @@ struct acting {
     sd_event_source *tick, *stop[2], *resize;
 };
 
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 /* --- what is shown ------------------------------------------------------------------ */
 
 static void show(struct acting *a, size_t index, enum progress_kind kind, const char *detail)
 {
     progress_event(a->progress,
                    &(struct progress_event){.machine = index, .kind = kind, .detail = detail},
-                   now_ms());
+                   (uint64_t)clock_ms(CLOCK_MONOTONIC));
 }
 
 #define STOPPING "stopping after %s, which is at work; Ctrl-C again leaves at once"
@@ -134,7 +127,7 @@ static void on_step(struct acting *a, size_t index, const struct stepwire_event 
     case STEPWIRE_STREAM:
         return;
     }
-    progress_event(a->progress, &event, now_ms());
+    progress_event(a->progress, &event, (uint64_t)clock_ms(CLOCK_MONOTONIC));
     /* It had begun when Ctrl-C was pressed, and the news was on its way. */
     if (step->kind == STEPWIRE_START && a->signal == SIGINT && !a->cancelled)
         show_step_at_work(a, index, STOPPING);
@@ -209,7 +202,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 {
     struct acting *a = arg;
 
-    progress_tick(a->progress, now_ms());
+    progress_tick(a->progress, (uint64_t)clock_ms(CLOCK_MONOTONIC));
     (void)sd_event_source_set_time(source, usec + PROGRESS_REDRAW_MS * UINT64_C(1000));
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -262,7 +255,8 @@ static int add_sources(struct acting *a)
         q = sd_event_add_signal(a->loop, &a->resize, SIGWINCH | SD_EVENT_SIGNAL_PROCMASK, on_resize,
                                 a);
     if (q >= 0 && draws)
-        q = sd_event_add_time(a->loop, &a->tick, CLOCK_MONOTONIC, now_ms() * 1000, 0, on_tick, a);
+        q = sd_event_add_time(a->loop, &a->tick, CLOCK_MONOTONIC,
+                              (uint64_t)clock_ms(CLOCK_MONOTONIC) * 1000, 0, on_tick, a);
     return q;
 }
 
@@ -406,7 +400,7 @@ static int run(struct acting *a, struct targets *targets, struct error *err)
         q = sd_event_loop(a->loop);
     if (q < 0 && err->code == 0)
         q = error_set(err, -EIO, "cannot wait for events");
-    progress_finish(a->progress, now_ms());
+    progress_finish(a->progress, (uint64_t)clock_ms(CLOCK_MONOTONIC));
     return q;
 }
 

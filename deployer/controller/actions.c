@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "deployer/options/resume.h"
+#include "discovery/base/clock.h"
 #include "discovery/base/digest.h"
 #include "private.h"
 
@@ -67,7 +68,7 @@ static void show_begun(struct controller *c, const char *verb, struct member *m)
     m->number = m->total = 0;
     m->again_ms = 0;
     m->state = WORK_RUNNING;
-    m->began_ms = controller_now_ms();
+    m->began_ms = clock_ms(CLOCK_MONOTONIC);
     if (strcmp(verb, "deploy") == 0 && model_agents(c, m, &agents) == 0) {
         actions_wish(c, m, &agents, wish);
         ledger_begin(&m->ledger, wish);
@@ -88,7 +89,7 @@ static void fail_all(struct member **members, size_t n, const char *why)
         members[i]->at_work = false;
         members[i]->outcome = "failed";
         if (strcmp(members[i]->verb, "deploy") == 0)
-            ledger_end(&members[i]->ledger, LEDGER_FAILED, why, controller_now_ms());
+            ledger_end(&members[i]->ledger, LEDGER_FAILED, why, clock_ms(CLOCK_MONOTONIC));
         (void)snprintf(members[i]->detail, sizeof(members[i]->detail), "%s", why);
     }
 }
@@ -253,7 +254,7 @@ static void on_end(struct controller *c, const struct run_event *e, struct membe
 {
     enum ledger_end end = judge(e);
     bool deploys = strcmp(e->verb, "deploy") == 0;
-    int64_t now = controller_now_ms();
+    int64_t now = clock_ms(CLOCK_MONOTONIC);
 
     m->at_work = false;
     m->phase = NULL;

@@ -1,28 +1,9 @@
-/* Clocks, messages, and what all parts call. */
+/* Messages, and what all parts call. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "private.h"
-
-static int64_t clock_ms(clockid_t clock)
-{
-    struct timespec t;
-
-    (void)clock_gettime(clock, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-int64_t controller_now_ms(void)
-{
-    return clock_ms(CLOCK_MONOTONIC);
-}
-
-int64_t controller_wall_ms(void)
-{
-    return clock_ms(CLOCK_REALTIME);
-}
 
 void controller_say(const struct controller *c, const char *format, ...)
 {

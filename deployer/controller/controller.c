@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "deployer/controller/http/listen.h"
+#include "discovery/base/clock.h"
 #include "private.h"
 
 enum { LATENCY_USEC = 1000 * 1000 };
@@ -68,7 +69,7 @@ static bool is_to_repack(const struct controller *c)
     const char *spec = c->pack ? c->pack->spec : NULL;
 
     return (c->pack_error || (spec && wheel_spec_kind(spec) == WHEEL_SPEC_DIRECTORY)) &&
-           controller_now_ms() - c->packed_ms >= REPACK_MS;
+           clock_ms(CLOCK_MONOTONIC) - c->packed_ms >= REPACK_MS;
 }
 
 /* Where it listens on all addresses, browsers may come by each of them. */

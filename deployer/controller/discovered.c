@@ -1,6 +1,7 @@
 /* What discovery says. */
 #include <string.h>
 
+#include "discovery/base/clock.h"
 #include "private.h"
 
 /* It has by now the names that it was to get. */
@@ -30,7 +31,7 @@ void discovered_change(const void *key, struct machine *machine, enum roster_cha
     if (!m)
         return;
     if (change == ROSTER_APPEARED)
-        ledger_appeared(&m->ledger, controller_now_ms());
+        ledger_appeared(&m->ledger, clock_ms(CLOCK_MONOTONIC));
     model_find_standing(c, m);
     see_names(m);
     publish_machine(c, m, roster_change_name(change));

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "discovery/base/clock.h"
 #include "private.h"
 
 /* --- the match --------------------------------------------------------------------- */
@@ -59,7 +60,7 @@ static bool is_to_assign_again(const struct member *m)
 {
     return m->assigned.count > 0 && !m->pending && !m->at_work && m->verb &&
            strcmp(m->verb, "assign") == 0 && m->detail[0] &&
-           controller_now_ms() - m->began_ms >= RECONCILE_BUSY_MS;
+           clock_ms(CLOCK_MONOTONIC) - m->began_ms >= RECONCILE_BUSY_MS;
 }
 
 /* --assign: remembered for good, and written there by the next action. */
@@ -76,7 +77,7 @@ static void give_names(struct controller *c)
         if (!c->settings.automatic && is_to_assign_again(m))
             m->pending = "assign";
         if (m->assigned.count > 0 || m->at_work ||
-            controller_now_ms() - m->ledger.appeared_ms < RECONCILE_SETTLE_MS)
+            clock_ms(CLOCK_MONOTONIC) - m->ledger.appeared_ms < RECONCILE_SETTLE_MS)
             continue;
         if (strings_add(&agents, a->agent) < 0)
             return;
@@ -211,7 +212,7 @@ static int carry_out(struct controller *c, struct member **members, size_t n)
         return -ENOMEM;
     c->plan.automatic = c->settings.automatic;
     c->plan.quorum = c->settings.quorum;
-    reconcile(&c->plan, machines, n, controller_now_ms());
+    reconcile(&c->plan, machines, n, clock_ms(CLOCK_MONOTONIC));
     for (size_t i = 0; i < n; i++) {
         show(c, members[i], &machines[i]);
         if (machines[i].deploy)

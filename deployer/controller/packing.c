@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "deployer/cache/caches.h"
+#include "discovery/base/clock.h"
 #include "private.h"
 
 struct packing {
@@ -65,7 +66,7 @@ static void on_done(void *arg)
     controller_trouble(&c->pack_error, p->r < 0 && !again ? p->err.text : NULL);
     if (p->r == 0 && c->settings.deploy.spec)
         (void)state_setting_set(c->state, STATE_SETTING_SPEC, p->spec, NULL);
-    c->packed_ms = controller_now_ms();
+    c->packed_ms = clock_ms(CLOCK_MONOTONIC);
     c->packing = NULL;
     c->repack = false;
     packing_free(p);
@@ -102,7 +103,7 @@ void packing_start(struct controller *c)
     struct packing *p;
     struct error err = {0};
 
-    if (c->packing || (c->pack_error && controller_now_ms() - c->packed_ms < REPACK_MS))
+    if (c->packing || (c->pack_error && clock_ms(CLOCK_MONOTONIC) - c->packed_ms < REPACK_MS))
         return;
     p = calloc(1, sizeof(*p));
     if (!p)
@@ -117,7 +118,7 @@ void packing_start(struct controller *c)
         c->packing = NULL;
         packing_free(p);
         controller_trouble(&c->pack_error, err.text[0] ? err.text : "out of memory");
-        c->packed_ms = controller_now_ms();
+        c->packed_ms = clock_ms(CLOCK_MONOTONIC);
     }
 }
 

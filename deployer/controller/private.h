@@ -82,8 +82,6 @@ struct controller {
     bool hook_due;
 };
 
-int64_t controller_now_ms(void);  /* CLOCK_MONOTONIC */
-int64_t controller_wall_ms(void); /* CLOCK_REALTIME */
 void controller_say(const struct controller *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Something has changed: match, plan, inventory are looked at in a moment. */

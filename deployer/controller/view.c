@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "discovery/base/clock.h"
 #include "discovery/report/value.h"
 #include "private.h"
 
@@ -75,7 +76,8 @@ static json_t *view_work(const struct member *m)
     if (m->ledger.failures)
         (void)json_object_set_new(o, "attempts", json_integer(m->ledger.failures));
     if (m->again_ms)
-        view_put_time(o, "next", controller_wall_ms() + m->again_ms - controller_now_ms());
+        view_put_time(o, "next",
+                      clock_ms(CLOCK_REALTIME) + m->again_ms - clock_ms(CLOCK_MONOTONIC));
     put_text(o, "outcome", m->outcome);
     put_text(o, "detail", m->detail);
     put_text(o, "why", m->why);

@@ -10,6 +10,7 @@
 #include "deployer/base/task.h"
 #include "deployer/cache/push.h"
 #include "deployer/trust/known-machine.h"
+#include "discovery/base/clock.h"
 #include "executor.h"
 #include "record.h"
 
@@ -65,14 +66,6 @@ struct runner {
     struct run *runs;
     bool ending;
 };
-
-static int64_t wall_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void member_free(struct member *m)
 {
@@ -141,7 +134,7 @@ static void record_step(const struct member *m, const char *step, const char *st
         .detail = (char *)(uintptr_t)detail,
         .output = (char *)(uintptr_t)output,
         .started_ms = m->step_started_ms,
-        .ended_ms = wall_ms(),
+        .ended_ms = clock_ms(CLOCK_REALTIME),
     };
     struct error err;
 
@@ -205,11 +198,11 @@ static void on_step(struct member *m, const struct stepwire_event *step)
             learn(m);
         break;
     case STEPWIRE_START:
-        m->step_started_ms = wall_ms();
+        m->step_started_ms = clock_ms(CLOCK_REALTIME);
         break;
     case STEPWIRE_RESULT:
         record_step(m, step->name, step_status_name(step->status), step->detail, step->lines);
-        m->step_started_ms = wall_ms();
+        m->step_started_ms = clock_ms(CLOCK_REALTIME);
         m->results++;
         break;
     case STEPWIRE_BUSY:
@@ -260,7 +253,7 @@ static void on_job_event(size_t index, const struct job_event *event, void *arg)
 
     switch (event->kind) {
     case JOB_CONNECTING:
-        m->step_started_ms = wall_ms();
+        m->step_started_ms = clock_ms(CLOCK_REALTIME);
         tell(m, (struct run_event){.kind = RUN_CONNECTING});
         break;
     case JOB_TRUSTED:

@@ -64,5 +64,3 @@ int transaction_end(struct transaction *t, struct error *err);
 int state_run_write_plan(struct state *s, int64_t number, const struct state_run *run,
                          struct error *err);
 int state_run_read_plan(struct state *s, struct state_run *run, struct error *err);
-
-int64_t state_now_ms(void);

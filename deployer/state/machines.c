@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "database.h"
+#include "discovery/base/clock.h"
 #include "state.h"
 
 void state_machine_clear(struct state_machine *m)
@@ -53,7 +54,7 @@ int state_machine_put(struct state *s, const struct state_machine *m, struct err
                       " digest=coalesce(excluded.digest, digest), last_seen=excluded.last_seen",
                       "sssssisssssi", m->id, m->fingerprint, m->host, m->fleet, m->address,
                       (int64_t)m->port, m->user, m->arch, m->os, m->version, m->digest,
-                      state_now_ms());
+                      clock_ms(CLOCK_REALTIME));
     return r < 0 ? r : transaction_end(&t, err);
 }
 

@@ -1,6 +1,7 @@
 #include <errno.h>
 
 #include "database.h"
+#include "discovery/base/clock.h"
 #include "state.h"
 
 int state_name_holder(struct state *s, const char *fleet, const char *agent, char **ret_id,
@@ -29,7 +30,7 @@ int state_names_set(struct state *s, const char *fleet, const char *id,
                     const struct strings *agents, struct error *err)
 {
     CLEANUP_TRANSACTION struct transaction t = {0};
-    int64_t now = state_now_ms();
+    int64_t now = clock_ms(CLOCK_REALTIME);
     int r = transaction_begin(s, true, &t, err);
 
     if (r == 0)
@@ -62,7 +63,7 @@ int state_name_release(struct state *s, const char *fleet, const char *agent, st
     if (r == 0)
         r = state_run(s, err,
                       "UPDATE names SET held=0, changed=? WHERE fleet=? AND agent=? AND held=1",
-                      "iss", state_now_ms(), fleet, agent);
+                      "iss", clock_ms(CLOCK_REALTIME), fleet, agent);
     if (r < 0)
         return r;
     if (sqlite3_changes(s->db) == 0)

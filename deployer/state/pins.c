@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "database.h"
+#include "discovery/base/clock.h"
 #include "state.h"
 
 static const char *const pin_sources[] = {
@@ -98,7 +99,7 @@ static int retire(struct state *s, const char *id, const char *but, struct error
 {
     return state_run(s, err,
                      "UPDATE pins SET retired=? WHERE id=? AND fingerprint<>? AND retired IS NULL",
-                     "iss", state_now_ms(), id, but);
+                     "iss", clock_ms(CLOCK_REALTIME), id, but);
 }
 
 /* Within a transaction, when no other key is active. */
@@ -127,7 +128,7 @@ static int put(struct state *s, const struct state_pin *pin, struct error *err)
                      "  created=CASE WHEN retired IS NULL THEN created ELSE excluded.created END,"
                      "  retired=NULL",
                      "sssssi", pin->id, pin->fingerprint, pin->key_type, pin->key_base64,
-                     pin_source_name(pin->source), state_now_ms());
+                     pin_source_name(pin->source), clock_ms(CLOCK_REALTIME));
 }
 
 int state_pin_put(struct state *s, const struct state_pin *pin, struct error *err)
@@ -190,7 +191,7 @@ int state_pin_revoke(struct state *s, const char *id, const char *fingerprint, s
                       " VALUES(?1,?2,'trust',?3,?3)"
                       " ON CONFLICT(id, fingerprint) DO UPDATE SET retired=excluded.retired"
                       " WHERE retired IS NULL",
-                      "ssi", id, fingerprint, state_now_ms());
+                      "ssi", id, fingerprint, clock_ms(CLOCK_REALTIME));
     return r < 0 ? r : transaction_end(&t, err);
 }
 

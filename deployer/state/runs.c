@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "database.h"
+#include "discovery/base/clock.h"
 #include "discovery/base/file.h"
 #include "state.h"
 
@@ -122,7 +123,8 @@ int state_run_begin(struct state *s, const struct state_run *run, int64_t *ret_n
         r = state_run(s, err,
                       "INSERT INTO runs(started, verb, spec, bundle, status, process)"
                       " VALUES(?,?,?,?,'running',?)",
-                      "issss", state_now_ms(), run->verb, run->spec, run->bundle_digest, mark);
+                      "issss", clock_ms(CLOCK_REALTIME), run->verb, run->spec, run->bundle_digest,
+                      mark);
     if (r < 0)
         return r;
     number = sqlite3_last_insert_rowid(s->db);
@@ -147,7 +149,7 @@ int state_run_end(struct state *s, int64_t run, enum run_status status, struct e
 
     if (r == 0)
         r = state_run(s, err, "UPDATE runs SET ended=?, status=? WHERE run=?", "isi",
-                      state_now_ms(), run_status_name(status), run);
+                      clock_ms(CLOCK_REALTIME), run_status_name(status), run);
     return r < 0 ? r : transaction_end(&t, err);
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "database.h"
+#include "discovery/base/clock.h"
 #include "discovery/base/file.h"
 
 /* --- opening --------------------------------------------------------------- */
@@ -15,11 +16,11 @@
  * when two do it at once. */
 static int use_wal(struct state *s, struct error *err)
 {
-    int64_t until = state_now_ms() + STATE_BUSY_MS;
+    int64_t until = clock_ms(CLOCK_REALTIME) + STATE_BUSY_MS;
     int r;
 
     while ((r = state_execute(s, "PRAGMA journal_mode=WAL", err)) == -EBUSY &&
-           state_now_ms() < until)
+           clock_ms(CLOCK_REALTIME) < until)
         (void)usleep(10000);
     return r;
 }

@@ -18,6 +18,7 @@
 #include "deployer/cli/identify.h"
 #include "deployer/target/fleet.h"
 #include "discovery/advert/advert.h"
+#include "discovery/base/clock.h"
 #include "discovery/base/file.h"
 #include "discovery/base/key.h"
 #include "discovery/base/process.h"
@@ -242,14 +243,6 @@ static int hand_over_keys(struct program *p, const struct key *fleet, struct err
 
 /* --- is it seen? ------------------------------------------------------------------------ */
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static const struct machine *seen(struct fleet *fleet, const char *id, bool verified)
 {
     size_t n;
@@ -282,7 +275,7 @@ static int await_adverts(struct program *p, struct targets *enrolled, bool verif
 {
     const struct fleet_options where = {
         .fleet = p->options.fleet, .config_dir = p->options.config_dir, .timeout_ms = 1000};
-    int64_t deadline = now_ms() + SEEN_WITHIN_MS;
+    int64_t deadline = clock_ms(CLOCK_MONOTONIC) + SEEN_WITHIN_MS;
     size_t left = enrolled->count;
 
     for (;;) {
@@ -305,7 +298,7 @@ static int await_adverts(struct program *p, struct targets *enrolled, bool verif
         }
         if (left == 0)
             return 0;
-        if (now_ms() >= deadline)
+        if (clock_ms(CLOCK_MONOTONIC) >= deadline)
             break;
     }
     for (size_t i = 0; i < enrolled->count; i++)
