@@ -189,9 +189,8 @@ static void on_run_event(const struct run_event *event, void *arg)
 
     if (event->kind == RUN_NOT_BEGUN) {
         (void)error_set(a->err, event->code, "%s", event->text);
-        (void)sd_event_exit(a->loop, event->code);
     } else if (event->kind == RUN_ENDED)
-        (void)sd_event_exit(a->loop, 0);
+        (void)sd_event_exit(a->loop, a->err->code);
     else if (event->key && a->err->code == 0)
         on_machine_event(a, (size_t)((const struct shown *)event->key - a->machines), event);
 }

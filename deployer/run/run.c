@@ -329,11 +329,6 @@ void runner_cancel(struct runner *all)
     executor_cancel(all->executor);
 }
 
-bool runner_idle(const struct runner *all)
-{
-    return !all->runs;
-}
-
 static void tell_ended(int64_t number, void *arg)
 {
     struct runner *all = arg;

@@ -115,5 +115,3 @@ void runner_cancel(struct runner *r);
 /* Records what the database did not take before (RUN_UNRECORDED); each run that
  * has its end only now is told RUN_ENDED once more. */
 int runner_catch_up(struct runner *r, struct error *err);
-
-bool runner_idle(const struct runner *r);
