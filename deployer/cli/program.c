@@ -54,6 +54,14 @@ int program_open(struct program *p, struct error *err)
 
 /* --- what is sent ------------------------------------------------------------- */
 
+int program_find_caches(struct program *p, struct error *err)
+{
+    int r = p->has_caches ? 0 : caches_find(&p->options.caches, &p->paths, &p->caches, err);
+
+    p->has_caches = r == 0;
+    return r;
+}
+
 int program_choose_spec(struct program *p, char **ret, struct error *err)
 {
     int r = p->options.spec ? -ENOENT : state_setting_get(p->state, STATE_SETTING_SPEC, ret, err);
@@ -82,10 +90,8 @@ int program_pack_pydcop(struct program *p, const struct bundle_extra *extras, st
     CLEANUP_FREE char *spec = NULL;
     int r = program_choose_spec(p, &spec, err);
 
-    caches_clear(&p->caches);
     if (r == 0)
-        r = caches_find(&p->options.caches, &p->paths, &p->caches, err);
-    p->has_caches = r == 0;
+        r = program_find_caches(p, err);
     if (r == 0)
         r = pack(p, spec, caches_index(&p->caches, &p->options.caches), extras, err);
     if (r < 0)

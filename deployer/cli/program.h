@@ -35,7 +35,7 @@ struct program {
     size_t n_secrets;
     struct strings confirmed; /* host keys that a person has said yes to in this run */
     struct pack *pack;        /* what is sent; NULL: nothing */
-    struct caches caches;     /* as found for what is packed */
+    struct caches caches;     /* once found, which has_caches says */
     bool has_caches;
     char who[128];
 };
@@ -57,6 +57,9 @@ int program_find_fleet(const struct program *p, const struct problem *problem, s
  * about all that have no pin, and the ids of those that have not said one.  What cannot
  * be asked is refused later, machine by machine, with the command that accepts it. */
 int program_identify(struct program *p, struct error *err);
+
+/* Fills in p->caches, once: after program_find_targets, as an inventory may name them. */
+int program_find_caches(struct program *p, struct error *err);
 
 /* What -s names, else what was deployed last, else pydcop of the Python index; the caller
  * frees it. */

@@ -17,7 +17,6 @@
 static int find_proxy(struct program *p, struct cache_offline **ret_own, char **ret_url,
                       struct error *err)
 {
-    CLEANUP(caches_clear) struct caches caches = {0};
     CLEANUP_FREE char *conf = cache_path(&p->paths, "apt/conf");
     CLEANUP_FREE char *work = cache_path(&p->paths, "apt/offline");
     const struct cache_choice *choice = &p->options.caches;
@@ -29,10 +28,11 @@ static int find_proxy(struct program *p, struct cache_offline **ret_own, char **
         return r == 0 && !*ret_url ? error_sys(err, -ENOMEM, "cannot look at the caches") : r;
     }
     if (r == 0)
-        r = caches_find(choice, &p->paths, &caches, err);
+        r = program_find_caches(p, err);
     if (r < 0)
         return r;
-    *ret_url = TAKE_PTR(caches.apt_proxy);
+    if (p->caches.apt_proxy && !(*ret_url = strdup(p->caches.apt_proxy)))
+        return error_sys(err, -ENOMEM, "cannot look at the caches");
     return *ret_url ? 0
                     : error_set(err, -ENOTCONN,
                                 "there is no package cache: `dcop-deploy cache up` makes one, "
@@ -44,15 +44,14 @@ static int look_at(struct program *p, struct cache_pass *pass, const struct apt_
                    struct cache_results *results, struct error *err)
 {
     CLEANUP(apt_files_clear) struct apt_files files = {0};
-    CLEANUP(caches_clear) struct caches caches = {0};
     struct cache_result *result = cache_results_add(results, s->name);
     int r = result ? cache_system(pass, s, result, &files, err)
                    : error_sys(err, -ENOMEM, "cannot look at the caches");
 
     if (r < 0 || !p->options.deps || strcmp(p->options.deps, "pip") != 0)
         return r;
-    r = caches_find(&p->options.caches, &p->paths, &caches, err);
-    return r < 0 ? r : cache_wheels_system(&p->paths, caches.pip_index, s, &files, results, err);
+    r = program_find_caches(p, err);
+    return r < 0 ? r : cache_wheels_system(&p->paths, p->caches.pip_index, s, &files, results, err);
 }
 
 /* `kept`: the lists that priming got are only asked for again, and files are read where our cache

@@ -76,15 +76,14 @@ int cache_prime(struct program *p, struct error *err)
 {
     CLEANUP(cache_need_clear) struct cache_need need = {0};
     CLEANUP(cache_results_clear) struct cache_results results = {0};
-    CLEANUP(caches_clear) struct caches caches = {0};
     struct cache_result *pydcop;
     int r = cache_need_find(p, &need, err);
 
     if (r == 0)
-        r = caches_find(&p->options.caches, &p->paths, &caches, err);
+        r = program_find_caches(p, err);
     if (r != 0)
         return r;
-    if (!caches.apt_proxy)
+    if (!p->caches.apt_proxy)
         return error_set(err, -ENOTCONN,
                          "there is no package cache to fill; start one with `dcop-deploy cache "
                          "up`, or name one with --apt-proxy");
@@ -95,10 +94,10 @@ int cache_prime(struct program *p, struct error *err)
     }
     if (strings_copy(&results.unread, &need.systems.unread) < 0)
         return error_sys(err, -ENOMEM, "cannot prime the caches");
-    r = prime_systems(p, &caches, &need, &results, err);
+    r = prime_systems(p, &p->caches, &need, &results, err);
     pydcop = r == 0 ? cache_results_add(&results, "pyDCOP") : NULL;
     if (r == 0)
-        r = pydcop ? prime_pydcop(p, &caches, pydcop, err)
+        r = pydcop ? prime_pydcop(p, &p->caches, pydcop, err)
                    : error_sys(err, -ENOMEM, "cannot prime the caches");
     if (r == 0)
         r = cache_need_remember(p, &need, err);
