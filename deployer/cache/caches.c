@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 
 #include "acng.h"
-#include "devpi-client.h"
 #include "discovery/base/cleanup.h"
 #include "http.h"
 #include "running.h"

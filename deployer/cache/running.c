@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "acng.h"
-#include "devpi-client.h"
 #include "http.h"
 #include "services.h"
 #include "start.h"

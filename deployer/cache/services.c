@@ -7,7 +7,6 @@
 #include <strings.h>
 
 #include "acng.h"
-#include "devpi-client.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/file.h"
 #include "discovery/base/options.h"
@@ -54,6 +53,14 @@ static uint16_t port_of(const char *pattern, const char *key, uint16_t otherwise
         port = cache_setting_port(text_str(&all), key, otherwise);
     globfree(&found);
     return port;
+}
+
+bool devpi_answers(uint16_t port, unsigned timeout_ms)
+{
+    struct cache_request request = {.port = port, .path = "/+api", .timeout_ms = timeout_ms};
+    CLEANUP_TEXT struct text body = TEXT_INIT;
+
+    return cache_http(&request, &body) == 200 && strstr(text_str(&body), "\"apiconfig\"");
 }
 
 uint16_t cache_system_apt(void)

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The port on which it listens on this controller, as its settings say; 0: no
@@ -15,3 +16,6 @@ uint16_t cache_system_pip(void);
 /* The last "KEY: NUMBER" (or with "=") of a settings file's text, `otherwise`
  * without one, 0 for what is no port. */
 uint16_t cache_setting_port(const char *text, const char *key, uint16_t otherwise);
+
+/* Does a devpi-server answer there, the system's or ours?  For apt-cacher-ng: acng_answers. */
+bool devpi_answers(uint16_t port, unsigned timeout_ms);

@@ -14,10 +14,10 @@
 #include <unistd.h>
 
 #include "acng.h"
-#include "devpi-client.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/clock.h"
 #include "discovery/base/file.h"
+#include "services.h"
 
 enum {
     LOOK_MS = 50,
