@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "deployer/apt/source.h"
+#include "deployer/base/url.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/digest.h"
 #include "discovery/base/file.h"
@@ -172,14 +173,13 @@ char *acng_own_proxy(uint16_t not_port)
         "[ \"$p\" != DIRECT ] || exit 1; echo \"${p:-${http_proxy:-}}\"",
         NULL};
     CLEANUP_FREE char *proxy = run_for_line(ask);
-    char ours[32];
+    struct url url;
 
-    (void)snprintf(ours, sizeof(ours), ":%u", not_port);
     if (!proxy || strncmp(proxy, "http://", 7) != 0 || strpbrk(proxy, " \t\"'\\#"))
         return NULL;
     /* This controller's apt may go through this very cache. */
-    if ((strncmp(proxy + 7, "127.", 4) == 0 || strncmp(proxy + 7, "localhost", 9) == 0) &&
-        strstr(proxy + 7, ours))
+    if (url_parse(proxy, &url) == 0 && url.port == not_port &&
+        (strncmp(url.host, "127.", 4) == 0 || strncmp(url.host, "localhost", 9) == 0))
         return NULL;
     return TAKE_PTR(proxy);
 }
@@ -191,15 +191,10 @@ static void add_ports(const struct strings *repositories, struct text *to)
 {
     text_adds(to, "AllowUserPorts: 80");
     for (size_t i = 0; i < repositories->count; i++) {
-        const char *host = strstr(repositories->items[i], "://"), *colon;
-        unsigned port;
+        struct url url;
 
-        host = host ? host + 3 : repositories->items[i];
-        colon = host + strcspn(host, "/:");
-        if (*host == '[')
-            colon = host + strcspn(host, "]") + (strchr(host, ']') ? 1 : 0);
-        if (*colon == ':' && sscanf(colon + 1, "%5u", &port) == 1 && port <= UINT16_MAX)
-            text_addf(to, " %u", port);
+        if (url_parse(repositories->items[i], &url) == 0 && url.has_port)
+            text_addf(to, " %u", url.port);
     }
     text_addc(to, '\n');
 }

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "acng.h"
+#include "deployer/base/url.h"
 #include "discovery/base/cleanup.h"
 #include "http.h"
 #include "running.h"
@@ -50,13 +51,12 @@ static bool is_here(const char *url, uint16_t *ret)
 {
     struct sockaddr_in here = {.sin_family = AF_INET};
     CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    char host[16];
-    unsigned port;
+    struct url parsed;
 
-    if (sscanf(url, "http://%15[0-9.]:%5u", host, &port) != 2 || port > UINT16_MAX ||
-        inet_pton(AF_INET, host, &here.sin_addr) != 1)
+    if (url_parse(url, &parsed) < 0 || parsed.https || !parsed.has_port ||
+        inet_pton(AF_INET, parsed.host, &here.sin_addr) != 1)
         return false;
-    *ret = (uint16_t)port;
+    *ret = parsed.port;
     /* Only an address of one's own can be bound. */
     return fd >= 0 && bind(fd, (struct sockaddr *)&here, sizeof(here)) == 0;
 }
@@ -83,13 +83,16 @@ static int take_ports(const struct paths *p, struct strings *ret)
     if (acng_repositories_read(p, &list, NULL) < 0)
         return 0;
     for (size_t i = 0; i < list.count; i++) {
-        const char *host = strstr(list.items[i], "://") + 3, *colon;
-        size_t size = strcspn(host, "/");
+        char authority[URL_HOST_MAX + 8];
+        struct url url;
+        int r = url_parse(list.items[i], &url);
 
-        colon = memrchr(host, ':', size);
-        if (!colon || memchr(colon, ']', (size_t)(host + size - colon)))
+        if (r == -ENOMEM)
+            return r;
+        if (r < 0 || !url.has_port)
             continue;
-        if (strings_addn(ret, host, size) < 0)
+        (void)snprintf(authority, sizeof(authority), "%s:%u", url.spelled, url.port);
+        if (strings_add(ret, authority) < 0)
             return -ENOMEM;
     }
     return 0;

@@ -6,6 +6,7 @@
 
 #include "acng.h"
 #include "deployer/base/folder.h"
+#include "deployer/base/url.h"
 
 struct telling {
     const struct cache_pass *pass;
@@ -23,11 +24,15 @@ static void tell(size_t files, uint64_t bytes, void *arg)
 
 static int add_origin(struct strings *to, const char *uri)
 {
-    const char *host = strstr(uri, "://") + 3;
-    CLEANUP_FREE char *name = strndup(host, strcspn(host, "/"));
+    char name[URL_HOST_MAX + 8];
+    struct url url;
+    int r = url_parse(uri, &url), size;
 
-    if (!name)
-        return -ENOMEM;
+    if (r < 0)
+        return r == -ENOMEM ? r : 0;
+    size = snprintf(name, sizeof(name), "%s", url.spelled);
+    if (url.has_port)
+        (void)snprintf(name + size, sizeof(name) - (size_t)size, ":%u", url.port);
     return strings_has(to, name) ? 0 : strings_add(to, name);
 }
 

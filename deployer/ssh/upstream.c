@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "deployer/base/url.h"
+
 static void clear_one(struct upstream *u)
 {
     free(u->https);
@@ -27,36 +29,6 @@ void upstreams_clear(struct upstreams *u)
     *u = (struct upstreams){0};
 }
 
-/* "http://host:port/path" */
-static int split(const char *url, struct upstream *u)
-{
-    const char *at = strncmp(url, "http://", 7) == 0 ? url + 7 : NULL, *end;
-    bool bracketed = at && *at == '[';
-
-    if (!at)
-        return -EINVAL;
-    at += bracketed;
-    end = at + strcspn(at, bracketed ? "]/" : ":/");
-    if (end == at || (bracketed && *end != ']'))
-        return -EINVAL;
-    u->host = strndup(at, (size_t)(end - at));
-    end += bracketed;
-    u->port = 80;
-    if (*end == ':') {
-        char *stop;
-        unsigned long port = strtoul(end + 1, &stop, 10);
-
-        if (stop == end + 1 || port == 0 || port > UINT16_MAX)
-            return -EINVAL;
-        u->port = (unsigned)port;
-        end = stop;
-    }
-    if (*end && *end != '/')
-        return -EINVAL;
-    u->path = strdup(end);
-    return u->host && u->path ? 0 : -ENOMEM;
-}
-
 static bool is_loopback(const struct sockaddr *a)
 {
     const struct sockaddr_in *four = (const void *)a;
@@ -69,16 +41,23 @@ static bool is_loopback(const struct sockaddr *a)
 static int find_one(const char *url, struct upstream *u, struct error *err)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *list = NULL;
+    struct url parsed;
     char port[8];
     int r;
 
     if (!url)
         return 0;
-    if (strncmp(url, "https://", 8) == 0) {
+    r = url_parse(url, &parsed);
+    if (r == 0 && parsed.https) {
         u->https = strdup(url);
         return u->https ? 0 : error_sys(err, -ENOMEM, "cannot use %s", url);
     }
-    r = split(url, u);
+    if (r == 0) {
+        u->host = strdup(parsed.host);
+        u->path = strdup(parsed.path);
+        u->port = parsed.port;
+        r = u->host && u->path ? 0 : -ENOMEM;
+    }
     if (r < 0)
         return error_set(err, r, "the cache %s is no http://HOST:PORT that machines can be led to",
                          url);

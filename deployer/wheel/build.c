@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "deployer/base/folder.h"
+#include "deployer/base/url.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/file.h"
 #include "discovery/base/process.h"
@@ -120,27 +121,30 @@ static int env_add_pip_config(struct job *job)
 static int env_add_index(struct job *job)
 {
     static const char *const no_proxy[] = {"no_proxy", "NO_PROXY"};
-    const char *index = job->build->index, *host = strstr(index, "://");
-    CLEANUP_FREE char *name = NULL;
+    const char *index = job->build->index;
+    struct url url;
     int r;
 
     if (!*index)
         return env_add(&job->env, "PIP_NO_INDEX", "1");
-    host = host ? host + 3 : index;
-    name = strndup(host, *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/"));
-    r = name ? env_add(&job->env, "PIP_INDEX_URL", index) : -ENOMEM;
+    r = env_add(&job->env, "PIP_INDEX_URL", index);
     /* An empty one would not count. */
     if (r == 0)
         r = env_add(&job->env, "PIP_EXTRA_INDEX_URL", index);
     if (r == 0)
-        r = env_add(&job->env, "PIP_TRUSTED_HOST", name);
+        r = url_parse(index, &url);
+    if (r == -EINVAL) /* pip says what is wrong with it */
+        return 0;
+    if (r == 0)
+        r = env_add(&job->env, "PIP_TRUSTED_HOST", url.spelled);
     if (r == 0)
         r = strings_add(&job->env, "PIP_PROXY");
     for (size_t i = 0; i < ARRAY_SIZE(no_proxy) && r == 0; i++) {
         const char *before = getenv(no_proxy[i]);
         CLEANUP_TEXT struct text hosts = TEXT_INIT;
 
-        text_addf(&hosts, "%s%s%s", before ? before : "", before && *before ? "," : "", name);
+        text_addf(&hosts, "%s%s%s", before ? before : "", before && *before ? "," : "",
+                  url.spelled);
         r = text_error(&hosts) < 0 ? -ENOMEM : env_add(&job->env, no_proxy[i], text_str(&hosts));
     }
     return r;
