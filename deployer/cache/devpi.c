@@ -259,14 +259,14 @@ int devpi_upstream(const struct paths *p, struct pip_config *ret, struct error *
 
 struct devpi {
     uint16_t port;
-    char *headers; /* with who we are */
+    char *header; /* with who we are */
 };
 
 static void devpi_clear(struct devpi *d)
 {
-    if (d->headers)
-        sodium_memzero(d->headers, strlen(d->headers));
-    free(d->headers);
+    if (d->header)
+        sodium_memzero(d->header, strlen(d->header));
+    free(d->header);
 }
 
 /* Moves `body`.  The status, and the answer's "result" in `ret` (may be NULL). */
@@ -278,7 +278,7 @@ static int ask(const struct devpi *d, const char *method, const char *path, json
     struct cache_request request = {.port = d->port,
                                     .method = method,
                                     .path = path,
-                                    .headers = d->headers,
+                                    .header = d->header,
                                     .body = bytes,
                                     .timeout_ms = ASK_MS};
     json_t *o;
@@ -341,7 +341,7 @@ static int log_in(const struct paths *p, struct devpi *d, struct error *err)
     json_decref(result);
     (void)sodium_bin2base64(encoded, sizeof(encoded), (const unsigned char *)pair, strlen(pair),
                             sodium_base64_VARIANT_ORIGINAL);
-    r = asprintf(&d->headers, "X-Devpi-Auth: %s\r\n", encoded) < 0 ? -ENOMEM : 0;
+    r = asprintf(&d->header, "X-Devpi-Auth: %s", encoded) < 0 ? -ENOMEM : 0;
     sodium_memzero(pair, sizeof(pair));
     sodium_memzero(encoded, sizeof(encoded));
     return r;

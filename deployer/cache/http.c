@@ -1,19 +1,17 @@
 #include "http.h"
 
 #include <arpa/inet.h>
+#include <curl/curl.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <netinet/in.h>
-#include <poll.h>
+#include <pthread.h>
+#include <sodium.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "discovery/base/cleanup.h"
-#include "discovery/base/clock.h"
 #include "discovery/base/file.h"
 
 enum { SYSTEM_UID_MAX = 999, TABLE_MAX = 16 * 1024 * 1024, LISTENING = 0x0A };
@@ -24,121 +22,187 @@ static struct sockaddr_in address_of(uint16_t port)
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
-static int await(int fd, short what, int64_t deadline)
+/* What libcurl's callbacks of one request share. */
+struct exchange {
+    uint16_t port;
+    struct text body;
+    size_t size; /* of headers and body */
+    bool has_head;
+    int failure; /* -errno of a callback that stopped the exchange */
+};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static CURLcode ready;
+
+static void start_libcurl(void)
 {
-    struct pollfd p = {.fd = fd, .events = what};
-    int64_t left = deadline - clock_ms(CLOCK_MONOTONIC);
-    int r = left > 0 ? poll(&p, 1, (int)left) : 0;
+    ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+/* libcurl's own socket would be open in the children that another thread starts. */
+static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
+{
+    struct exchange *x = arg;
+    struct sockaddr_in address = address_of(x->port);
+    int fd;
+
+    if (purpose != CURLSOCKTYPE_IPCXN || to->addrlen != sizeof(address)) {
+        x->failure = -EADDRNOTAVAIL;
+        return CURL_SOCKET_BAD;
+    }
+    memcpy(&to->addr, &address, sizeof(address));
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        x->failure = -errno;
+    return fd;
+}
+
+static bool fits(struct exchange *x, size_t more)
+{
+    x->size += more;
+    if (x->size <= CACHE_HTTP_MAX)
+        return true;
+    x->failure = -EFBIG;
+    return false;
+}
+
+static size_t take_header(char *bytes, size_t unit, size_t count, void *arg)
+{
+    struct exchange *x = arg;
+    size_t size = unit * count;
+
+    x->has_head = x->has_head || *bytes == '\r' || *bytes == '\n'; /* the empty line */
+    return fits(x, size) ? size : 0;
+}
+
+static size_t take_body(char *bytes, size_t unit, size_t count, void *arg)
+{
+    struct exchange *x = arg;
+    size_t size = unit * count;
+
+    if (!fits(x, size))
+        return 0;
+    text_add(&x->body, bytes, size);
+    x->failure = text_error(&x->body);
+    return x->failure < 0 ? 0 : size;
+}
+
+static void clear_handle(CURL **curl)
+{
+    curl_easy_cleanup(*curl);
+}
+
+static void clear_headers(struct curl_slist **headers)
+{
+    for (struct curl_slist *i = *headers; i; i = i->next)
+        sodium_memzero(i->data, strlen(i->data)); /* there may be a password in it */
+    curl_slist_free_all(*headers);
+}
+
+static int add_header(struct curl_slist **to, const char *header)
+{
+    struct curl_slist *more = curl_slist_append(*to, header);
+
+    *to = more ? more : *to;
+    return more ? 0 : -ENOMEM;
+}
+
+static int make_headers(const struct cache_request *request, struct curl_slist **ret)
+{
+    int r = add_header(ret, "Accept: application/json, */*");
 
     if (r == 0)
+        r = add_header(ret, "Connection: close");
+    if (r == 0 && request->header)
+        r = add_header(ret, request->header);
+    if (r == 0 && request->body)
+        r = add_header(ret, "Content-Type: application/json");
+    return r;
+}
+
+/* libcurl reads neither cookies nor .netrc and follows no redirect unless it is told to;
+ * the proxy of the environment it would ask. */
+static int set_up(CURL *curl, const struct cache_request *request, const char *url,
+                  const struct curl_slist *headers, struct exchange *x)
+{
+    int failed = 0;
+
+    failed |= (int)curl_easy_setopt(curl, CURLOPT_URL, url);
+    failed |= (int)curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+    failed |= (int)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
+    failed |= (int)curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    failed |= (int)curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+    failed |= (int)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    /* 0 would be for ever. */
+    failed |= (int)curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
+                                    request->timeout_ms > 0 ? (long)request->timeout_ms : 1L);
+    failed |= (int)curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_0);
+    failed |= (int)curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    failed |= (int)curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, x);
+    failed |= (int)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header);
+    failed |= (int)curl_easy_setopt(curl, CURLOPT_HEADERDATA, x);
+    failed |= (int)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
+    failed |= (int)curl_easy_setopt(curl, CURLOPT_WRITEDATA, x);
+    failed |= (int)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    if (request->body)
+        failed |= (int)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body);
+    if (request->method)
+        failed |= (int)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
+    return failed ? -ENOMEM : 0;
+}
+
+/* The status, or what went wrong. */
+static int read_result(CURL *curl, CURLcode code, const struct exchange *x)
+{
+    long status = 0, error = 0;
+
+    if (x->failure < 0)
+        return x->failure;
+    if (code == CURLE_OK)
+        return curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK &&
+                       x->has_head && status >= 100 && status <= 999
+                   ? (int)status
+                   : -EBADMSG;
+    if (code == CURLE_OUT_OF_MEMORY)
+        return -ENOMEM;
+    if (code == CURLE_OPERATION_TIMEDOUT)
         return -ETIMEDOUT;
-    return r < 0 ? -errno : 0;
-}
-
-static int dial(uint16_t port, int64_t deadline, int *ret)
-{
-    struct sockaddr_in address = address_of(port);
-    CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int r, failure = 0;
-    socklen_t size = sizeof(failure);
-
-    if (fd < 0)
-        return -errno;
-    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-        if (errno != EINPROGRESS)
-            return -errno;
-        r = await(fd, POLLOUT, deadline);
-        if (r < 0)
-            return r;
-        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size) < 0 || failure)
-            return failure ? -failure : -errno;
+    if (code == CURLE_COULDNT_CONNECT || code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR) {
+        (void)curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &error);
+        if (error > 0)
+            return -(int)error;
+        if (code != CURLE_RECV_ERROR) /* that without an error of the socket: too many headers */
+            return code == CURLE_COULDNT_CONNECT ? -ECONNREFUSED : -ECONNRESET;
     }
-    *ret = TAKE_FD(fd);
-    return 0;
-}
-
-static int send_all(int fd, const struct text *t, int64_t deadline)
-{
-    for (size_t at = 0; at < t->size;) {
-        ssize_t n = send(fd, t->data + at, t->size - at, MSG_NOSIGNAL);
-        int r;
-
-        if (n >= 0) {
-            at += (size_t)n;
-            continue;
-        }
-        if (errno != EAGAIN && errno != EINTR)
-            return -errno;
-        r = await(fd, POLLOUT, deadline);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-static int receive_all(int fd, struct text *to, int64_t deadline)
-{
-    char buffer[16384];
-
-    for (;;) {
-        ssize_t n = recv(fd, buffer, sizeof(buffer), 0);
-        int r;
-
-        if (n == 0)
-            return text_error(to);
-        if (n > 0) {
-            if (to->size + (size_t)n > CACHE_HTTP_MAX)
-                return -EFBIG;
-            text_add(to, buffer, (size_t)n);
-            continue;
-        }
-        if (errno != EAGAIN && errno != EINTR)
-            return -errno;
-        r = await(fd, POLLIN, deadline);
-        if (r < 0)
-            return r;
-    }
-}
-
-static int read_answer(const struct text *answer, struct text *ret_body)
-{
-    const char *bytes = text_str(answer), *body = strstr(bytes, "\r\n\r\n");
-    const char *status;
-
-    if (strncmp(bytes, "HTTP/1.", 7) != 0 || !body)
-        return -EBADMSG;
-    status = strchr(bytes, ' ');
-    if (!status || status > body || strspn(status + 1, "0123456789") != 3)
-        return -EBADMSG;
-    body += 4;
-    text_add(ret_body, body, answer->size - (size_t)(body - bytes));
-    return text_error(ret_body) < 0 ? -ENOMEM : (int)strtol(status + 1, NULL, 10);
+    return code == CURLE_PARTIAL_FILE ? -ECONNRESET : -EBADMSG;
 }
 
 int cache_http(const struct cache_request *request, struct text *ret_body)
 {
-    int64_t deadline = clock_ms(CLOCK_MONOTONIC) + request->timeout_ms;
-    CLEANUP_TEXT struct text out = TEXT_INIT, in = TEXT_INIT;
-    CLEANUP_CLOSE int fd = -1;
+    struct exchange x = {.port = request->port, .body = TEXT_INIT};
+    CLEANUP(clear_headers) struct curl_slist *headers = NULL;
+    CLEANUP(clear_handle) CURL *curl = NULL;
+    CLEANUP_FREE char *url = NULL;
     int r;
 
-    text_addf(&out, "%s %s HTTP/1.0\r\nHost: 127.0.0.1:%u\r\nAccept: application/json, */*\r\n%s",
-              request->method ? request->method : "GET", request->path, request->port,
-              request->headers ? request->headers : "");
-    if (request->body)
-        text_addf(&out, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
-                  strlen(request->body));
-    text_adds(&out, "Connection: close\r\n\r\n");
-    text_adds(&out, request->body ? request->body : "");
-    r = text_error(&out);
+    (void)pthread_once(&once, start_libcurl);
+    if (ready != CURLE_OK || !(curl = curl_easy_init()))
+        return -ENOMEM;
+    if (asprintf(&url, "http://127.0.0.1:%u%s", request->port, request->path) < 0) {
+        url = NULL;
+        return -ENOMEM;
+    }
+    r = make_headers(request, &headers);
     if (r == 0)
-        r = dial(request->port, deadline, &fd);
+        r = set_up(curl, request, url, headers, &x);
     if (r == 0)
-        r = send_all(fd, &out, deadline);
-    if (r == 0)
-        r = receive_all(fd, &in, deadline);
-    text_wipe(&out); /* there may be a password in it */
-    return r < 0 ? r : read_answer(&in, ret_body);
+        r = read_result(curl, curl_easy_perform(curl), &x);
+    if (r >= 0) {
+        text_add(ret_body, text_str(&x.body), x.body.size);
+        r = text_error(ret_body) < 0 ? -ENOMEM : r;
+    }
+    text_wipe(&x.body);
+    return r;
 }
 
 bool cache_port_is_free(uint16_t port)

@@ -2,8 +2,8 @@
  * One HTTP request to a service on this controller's loopback: is it there,
  * what does it say, and the few words that devpi wants to be set up.
  *
- * HTTP/1.0, one connection per request, everything bounded by size and time.
- * Blocks; any thread.
+ * By libcurl.  HTTP/1.0, one connection per request to 127.0.0.1, no proxy, no redirect;
+ * everything bounded by size and time.  Blocks; any thread.
  */
 #pragma once
 
@@ -14,19 +14,20 @@
 #include "discovery/base/error.h"
 #include "discovery/base/text.h"
 
-enum { CACHE_HTTP_MAX = 4 * 1024 * 1024 }; /* bytes of an answer */
+enum { CACHE_HTTP_MAX = 4 * 1024 * 1024 }; /* bytes of an answer, its headers too */
 
 struct cache_request {
     uint16_t port;
     const char *method; /* NULL: GET */
     const char *path;
-    const char *headers; /* whole lines, each with \r\n; NULL: none */
-    const char *body;    /* JSON; NULL: none */
+    const char *header; /* one more line, "NAME: VALUE"; NULL: none */
+    const char *body;   /* JSON; NULL: none */
     unsigned timeout_ms;
 };
 
 /* The body, and the status (200) as the result; -ECONNREFUSED and the like when
- * nobody answers, -ETIMEDOUT, -EBADMSG for what is not HTTP, -EFBIG. */
+ * nobody answers, -ECONNRESET for a body that is cut short, -ETIMEDOUT, -EBADMSG for what
+ * is not HTTP, -EFBIG. */
 int cache_http(const struct cache_request *request, struct text *ret_body);
 
 /* Can something listen on this port of 127.0.0.1? */
