@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "deployer/base/url.h"
 #include "discovery/base/file.h"
 
 static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -42,20 +43,20 @@ static bool made_of(const char *s, size_t size, const char *more)
 
 /* The controller's own loopback is no package source, whoever says so.  What a
  * name leads to is not known here; the cache has rules of its own. */
-static bool is_loopback(const char *host, size_t size)
+static bool is_loopback(const char *host)
 {
-    static const char *const names[] = {"localhost", "[::1]", "[::]"};
-    CLEANUP_FREE char *name = strndup(host, size);
     struct in_addr address;
+    struct in6_addr six;
     uint32_t a;
 
-    for (size_t i = 0; name && i < ARRAY_SIZE(names); i++)
-        if (strcasecmp(name, names[i]) == 0)
-            return true;
-    if (!name || strncasecmp(name, "[::ffff:", 8) == 0 || strncasecmp(name, "[fe80:", 6) == 0)
+    if (strcasecmp(host, "localhost") == 0)
         return true;
+    if (strchr(host, ':'))
+        return inet_pton(AF_INET6, host, &six) != 1 || IN6_IS_ADDR_LOOPBACK(&six) ||
+               IN6_IS_ADDR_UNSPECIFIED(&six) || IN6_IS_ADDR_LINKLOCAL(&six) ||
+               IN6_IS_ADDR_V4MAPPED(&six) || IN6_IS_ADDR_V4COMPAT(&six);
     /* In all the forms that a resolver takes, 127.1 and 0x7f000001 among them. */
-    if (!inet_aton(name, &address))
+    if (!inet_aton(host, &address))
         return false;
     a = ntohl(address.s_addr);
     return a >> 24 == 127 || a >> 24 == 0 || a >> 16 == 0xa9fe;
@@ -78,8 +79,10 @@ bool apt_uri_valid(const char *uri)
                        : strncmp(uri, "https://", 8) == 0 ? uri + 8
                                                           : NULL;
     size_t size = host ? host_length(host) : 0, rest;
+    struct url url;
 
-    if (size == 0 || strlen(uri) > APT_URI_MAX || is_loopback(host, size) || strstr(uri, "/.."))
+    if (size == 0 || strlen(uri) > APT_URI_MAX || url_parse(uri, &url) < 0 ||
+        is_loopback(url.host) || strstr(uri, "/.."))
         return false;
     if (*host != '[' && !made_of(host, size, "-._"))
         return false;
