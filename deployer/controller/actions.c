@@ -116,12 +116,12 @@ int actions_begin(struct controller *c, const char *verb, struct member **member
         .targets = targets,
         .count = n,
     };
-    int r = targets ? resume_wish(o, &wish, err) : error_sys(err, -ENOMEM, "cannot plan");
+    int r = targets ? resume_wish(o, &wish, err) : error_sys(err, -ENOMEM, "cannot plan the run");
 
     for (size_t i = 0; i < n && r == 0; i++) {
         targets[i].key = members[i]->key;
         if (aim(c, verb, members[i], &targets[i].target) < 0)
-            r = error_sys(err, -ENOMEM, "cannot plan");
+            r = error_sys(err, -ENOMEM, "cannot plan the run");
     }
     for (size_t i = 0; i < n; i++)
         show_begun(c, verb, members[i]);

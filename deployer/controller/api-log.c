@@ -88,7 +88,7 @@ void api_log(struct controller *c, struct member *m, const struct http_request *
     int r;
 
     if (!take_of(request->of, &of)) {
-        answer_problem(ret, 400, "of is step or agent.");
+        answer_problem(ret, 400, "The parameter \"of\" must be \"step\" or \"agent\".");
         return;
     }
     if (follows_find(c->follows, m->ref, of, &f) && (f.state != FOLLOW_ENDED || !again)) {
@@ -98,7 +98,7 @@ void api_log(struct controller *c, struct member *m, const struct http_request *
     if (m->standing.state != STANDING_ACCEPTED || !m->machine.online) {
         answer_problem(ret, 409,
                        m->machine.online ? "A person has to accept its host key first."
-                                         : "It is offline.");
+                                         : "The machine is offline.");
         return;
     }
     if (!c->steps)

@@ -37,7 +37,7 @@ static struct member *find(struct controller *c, const char *ref, struct answer 
     if (r == 0)
         answer_problem(ret, 404, "There is no such machine.");
     else
-        answer_problem(ret, 409, "Several machines have this id; give a machine's ref.");
+        answer_problem(ret, 409, "Several machines have this id; give the ref of one of them.");
     return NULL;
 }
 
@@ -65,7 +65,8 @@ static void get_inventory(struct controller *c, const char *name, struct answer 
     struct error err;
 
     if (name && inventory_format_from_name(name, &format, &err) < 0) {
-        answer_problem(ret, 400, "format is yaml, ini, json, ssh-config or hosts.");
+        answer_problem(ret, 400,
+                       "The parameter \"format\" must be yaml, ini, json, ssh-config or hosts.");
         return;
     }
     if (inventory_file_text(c, format, &ret->body) < 0) {
@@ -120,14 +121,14 @@ static const char *objection(const struct controller *c, const struct member *m,
     if (m->standing.state != STANDING_ACCEPTED)
         return m->standing.why ? m->standing.why : "A person has to accept its host key first.";
     if (!m->machine.online)
-        return "It is offline.";
+        return "The machine is offline.";
     if (m->pending && !packing_is_awaited(c, m))
-        return "Another action waits for it already.";
+        return "Another action is already queued for this machine.";
     if (strcmp(verb, "deploy") != 0)
         return NULL;
     if (model_agents(c, m, &agents) < 0 || agents.count > 0)
         return NULL;
-    return c->has_problem ? "It holds no agent of the problem." : "It has no agent's name.";
+    return c->has_problem ? "None of its agents is in the problem." : "It has no agent name.";
 }
 
 static void refuse(json_t *refused, const char *ref, const char *why)
@@ -186,7 +187,8 @@ static void post_action(struct controller *c, const struct http_request *request
 
     if (wants_all(request->body) == json_is_array(machines) || n > MACHINES_AT_ONCE ||
         (json_is_array(machines) && n == 0)) {
-        answer_problem(ret, 422, "Say either \"machines\", 1 to 1000 refs, or \"all\": true.");
+        answer_problem(ret, 422,
+                       "Give either \"machines\", a list of 1 to 1000 refs, or \"all\": true.");
         return;
     }
     queued = json_array();
@@ -271,8 +273,8 @@ static void post_assign(struct controller *c, const struct http_request *request
         return;
     if (take_names(json_object_get(request->body, "agents"), &agents) < 0) {
         answer_problem(ret, 422,
-                       "\"agents\" is a list of up to 64 names, each once, as an advert can carry "
-                       "them.");
+                       "\"agents\" must be a list of at most 64 different names that are valid in "
+                       "an advert.");
         return;
     }
     why = objection(c, m, "assign");
@@ -305,11 +307,12 @@ static void post_accept(struct controller *c, const struct http_request *request
     if (!m)
         return;
     if (!hostkey || !advert_hostkey_valid(hostkey)) {
-        answer_problem(ret, 422, "\"hostkey\" is the fingerprint that was compared, SHA256:…");
+        answer_problem(ret, 422, "\"hostkey\" must be the fingerprint that was compared, SHA256:…");
         return;
     }
     if (!string_equal(hostkey, m->machine.advert.hostkey)) {
-        answer_problem(ret, 409, "The machine says another fingerprint by now; look again.");
+        answer_problem(ret, 409,
+                       "The machine now advertises a different fingerprint; compare again.");
         return;
     }
     if (m->machine.untrusted) {
@@ -322,8 +325,8 @@ static void post_accept(struct controller *c, const struct http_request *request
     r = replace ? state_pin_replace(c->state, &pin, &err) : state_pin_put(c->state, &pin, &err);
     if (r == -EEXIST)
         (void)error_set(&err, r,
-                        "Another host key is pinned for this machine: it was reflashed, or is an "
-                        "impostor. \"replace\": true takes the new one.");
+                        "A different host key is pinned for this machine: it was reflashed, or it "
+                        "is an impostor. \"replace\": true pins the new key.");
     if (r < 0) {
         answer_error(ret, &err);
         return;

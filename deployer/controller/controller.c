@@ -159,7 +159,7 @@ static int add_sources(struct controller *c, struct error *err)
                                 on_hangup, c);
     if (r >= 0)
         r = sd_event_set_watchdog(c->loop, true);
-    return r < 0 ? error_sys(err, r, "cannot wait for events") : 0;
+    return r < 0 ? error_sys(err, r, "cannot run the event loop") : 0;
 }
 
 /* --- its parts, one after the other ---------------------------------------------------- */
@@ -209,11 +209,11 @@ static int make_events(struct controller *c, struct error *err)
     char boot[9];
 
     if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-        return error_sys(err, -errno, "cannot number events");
+        return error_sys(err, -errno, "cannot get random bytes for event ids");
     (void)snprintf(boot, sizeof(boot), "%02x%02x%02x%02x", random[0], random[1], random[2],
                    random[3]);
     c->events = events_new(boot);
-    return c->events ? 0 : error_sys(err, -ENOMEM, "cannot keep events");
+    return c->events ? 0 : error_sys(err, -ENOMEM, "cannot allocate the event buffer");
 }
 
 static void tell_address(const struct controller *c, const char *host)
@@ -302,7 +302,7 @@ static int serve(struct controller *c, struct error *err)
     int r = sd_event_new(&c->loop);
 
     if (r < 0)
-        return error_sys(err, r, "cannot wait for events");
+        return error_sys(err, r, "cannot run the event loop");
     describe_self(c);
     r = open_state(c, err);
     if (r == 0)
@@ -325,7 +325,7 @@ static int serve(struct controller *c, struct error *err)
     (void)sd_notify(0, "READY=1");
     r = sd_event_loop(c->loop);
     (void)sd_notify(0, "STOPPING=1");
-    return r < 0 ? error_sys(err, r, "cannot wait for events") : 0;
+    return r < 0 ? error_sys(err, r, "cannot run the event loop") : 0;
 }
 
 static void controller_clear(struct controller *c)
@@ -376,12 +376,12 @@ static int show_help(void)
     CLEANUP_TEXT struct text help = TEXT_INIT;
 
     text_adds(&help, "usage: dcop-controller [OPTIONS]\n\n"
-                     "Discovers machines, deploys pyDCOP to those of a problem, and serves a "
-                     "dashboard\nand an API.  Options may stand in " SETTINGS_FILE
-                     " too, without the dashes.\n\n");
+                     "Discovers machines, deploys pyDCOP to the machines of a problem, and serves "
+                     "a\ndashboard and an API.  Options can also be set in " SETTINGS_FILE
+                     ", without the\ndashes.\n\n");
     controller_options_help(&help);
-    text_adds(&help, "\nExit codes: 0 ended by SIGINT or SIGTERM, 2 bad usage or input, 3 it "
-                     "cannot be\ndone here.\n");
+    text_adds(&help, "\nExit codes: 0 ended by SIGINT or SIGTERM, 2 bad usage or input, 3 not "
+                     "possible\non this computer.\n");
     fputs(text_str(&help), stdout);
     return 0;
 }

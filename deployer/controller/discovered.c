@@ -47,7 +47,9 @@ void discovered_daemon(bool there, const char *reason, void *arg)
     if (!there && !c->avahi_trouble && c->avahi_told)
         c->metrics.avahi_losses++;
     c->avahi_told = true;
-    controller_say(c, "Avahi: %s", there ? "it is there" : reason ? reason : "it is not there");
-    controller_trouble(&c->avahi_trouble, there ? NULL : reason ? reason : "it is not there");
+    if (!reason)
+        reason = "the daemon is not running";
+    controller_say(c, "Avahi: %s", there ? "the daemon is running" : reason);
+    controller_trouble(&c->avahi_trouble, there ? NULL : reason);
     publish_status(c);
 }

@@ -107,19 +107,19 @@ static bool is_duplicate(const struct controller *c, const struct member *m)
 static const char *obstacle_of(const struct controller *c, const struct member *m, bool has_agents)
 {
     if (!m->machine.beacon)
-        return "it has no beacon: dcop-deploy enroll gives it one";
+        return "it has no beacon; install one with dcop-deploy enroll";
     if (m->standing.state == STANDING_NEW && !c->settings.deploy.accept_new)
         return "a person has to accept its host key";
     if (m->standing.state != STANDING_ACCEPTED)
         return m->standing.why ? m->standing.why : "its host key is not accepted";
     if (is_duplicate(c, m))
-        return "another machine has the same agent's name";
+        return "another machine has the same agent name";
     if (!has_agents && m->machine.advert.agents.count > 0)
-        return "the problem has no agent of its name";
+        return "the problem has no agent with its name";
     if (!has_agents && c->settings.assign)
-        return "no name is left for it";
+        return "no agent name is left for it";
     if (!has_agents)
-        return "it has no agent's name";
+        return "it has no agent name";
     return NULL;
 }
 

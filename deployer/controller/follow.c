@@ -107,7 +107,7 @@ int follows_new(sd_event *loop, struct follows **ret, struct error *err)
         return error_sys(err, -ENOMEM, "cannot follow logs");
     f->loop = sd_event_ref(loop);
     if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
-        return error_sys(err, -errno, "cannot number logs");
+        return error_sys(err, -errno, "cannot get random bytes for log cursors");
     f->numbers = random; /* a cursor of the service's last life is none of this one's */
     r = sd_event_add_time(loop, &f->sweep, CLOCK_MONOTONIC, 0, 0, on_sweep, f);
     if (r >= 0)
@@ -242,7 +242,7 @@ int follows_begin(struct follows *f, const struct follow_options *options, const
     if (*at)
         drop(f, at);
     if (f->count >= FOLLOWS_MAX)
-        return error_set(err, -EBUSY, "%d logs are followed already; close one, or wait a moment",
+        return error_set(err, -EBUSY, "%d logs are already followed; close one, or wait a moment",
                          FOLLOWS_MAX);
     i = calloc(1, sizeof(*i));
     if (!i)

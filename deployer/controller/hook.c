@@ -52,7 +52,7 @@ static void on_hook(void *arg)
     if (h->r < 0)
         controller_say(c, "--on-change: %s", h->err.text);
     else if (h->status != 0)
-        controller_say(c, "--on-change: the command ended with %d", h->status);
+        controller_say(c, "--on-change: the command ended with status %d", h->status);
     hook_free(TAKE_PTR(c->hook_state));
     task_free(TAKE_PTR(c->hook));
     if (c->hook_due && c->settings.on_change)

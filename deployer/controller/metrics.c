@@ -84,9 +84,9 @@ void metrics_write(const struct metrics *m, struct text *ret)
 {
     static const char failures[] = "dcop_step_failures_total";
 
-    add_histogram(ret, "dcop_deploy_duration_seconds", "Deploys, each on one machine.",
+    add_histogram(ret, "dcop_deploy_duration_seconds", "Duration of deploys, each on one machine.",
                   &m->deploy_seconds, deploy_bounds);
-    metrics_head(ret, "dcop_deploys_total", "counter", "Deploys that have ended, by result.");
+    metrics_head(ret, "dcop_deploys_total", "counter", "Finished deploys by result.");
     metrics_add_labelled(ret, "dcop_deploys_total", "result", "ok", (double)m->deploys_ok);
     metrics_add_labelled(ret, "dcop_deploys_total", "result", "failed", (double)m->deploys_failed);
     metrics_head(ret, failures, "counter", "Steps that failed on a machine.");
@@ -94,9 +94,9 @@ void metrics_write(const struct metrics *m, struct text *ret)
         metrics_add_labelled(ret, failures, "step", m->failures[i].step,
                              (double)m->failures[i].count);
     metrics_add(ret, "dcop_avahi_disconnects_total", "counter",
-                "Times that the Avahi daemon went away or hung.", (double)m->avahi_losses);
-    metrics_add(ret, "dcop_events_total", "counter", "Events told to the dashboard's listeners.",
+                "Times that the Avahi daemon stopped or hung.", (double)m->avahi_losses);
+    metrics_add(ret, "dcop_events_total", "counter", "Events sent to the dashboard's listeners.",
                 (double)m->events);
-    add_histogram(ret, "dcop_loop_latency_seconds", "How late the main loop's timer came.",
+    add_histogram(ret, "dcop_loop_latency_seconds", "Delay of the main loop's timer.",
                   &m->loop_latency_seconds, loop_bounds);
 }

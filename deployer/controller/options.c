@@ -34,18 +34,19 @@ static const struct option_row own[] = {
     {'a', "auto", OPTION_NONE, NULL, "deploy each machine that matches, as it appears",
      set_automatic},
     {0, "assign", OPTION_NONE, NULL, "give the missing names to machines without one", set_assign},
-    {0, "quorum", OPTION_REQUIRED, "N", "wait until so many machines are there", set_quorum},
-    {'o', "output", OPTION_REQUIRED, "FILE", "keep the inventory in it, written whole", set_output},
+    {0, "quorum", OPTION_REQUIRED, "N", "wait until N machines are present", set_quorum},
+    {'o', "output", OPTION_REQUIRED, "FILE", "keep the inventory in FILE, replaced as a whole",
+     set_output},
     {0, "format", OPTION_REQUIRED, "FORMAT", "of --output: yaml (default), ini, json …",
      set_format},
     {0, "on-change", OPTION_REQUIRED, "COMMAND",
-     "run it when the match has changed, with the match\nas JSON in the file $DCOP_MATCH",
+     "run COMMAND when the match has changed; the match\nis in the file $DCOP_MATCH, as JSON",
      set_on_change},
     {'L', "listen", OPTION_REQUIRED, "ADDRESS[:PORT]", "dashboard and API; default 127.0.0.1:8808",
      set_listen},
     {0, "host", OPTION_REQUIRED, "NAME",
-     "a name that browsers may know this service by;\nmay be repeated", set_hosts},
-    {0, "dashboard", OPTION_REQUIRED, "DIR", "the dashboard's files", set_dashboard},
+     "a host name that browsers may use for this\nservice; may be repeated", set_hosts},
+    {0, "dashboard", OPTION_REQUIRED, "DIR", "folder with the dashboard's files", set_dashboard},
 };
 
 static const char *const shared[] = {
@@ -123,19 +124,19 @@ static int take_line(struct controller_options *s, char *line, struct error *err
         row++;
     if (!row->name || !row->help || strcmp(name, "help") == 0 || strcmp(name, "version") == 0 ||
         strcmp(name, "config") == 0)
-        return error_set(err, -EINVAL, "there is no option '%s' here; see dcop-controller --help",
-                         name);
+        return error_set(err, -EINVAL,
+                         "'%s' is not an option for this file; see dcop-controller --help", name);
     if (row->takes == OPTION_NONE) {
         if (strcmp(value, "no") == 0)
             return 0;
         if (*value && strcmp(value, "yes") != 0)
-            return error_set(err, -EINVAL, "'%s' is yes or no", name);
+            return error_set(err, -EINVAL, "'%s' must be yes or no", name);
         return row->store(s, NULL, err);
     }
     if (!*value)
-        return error_set(err, -EINVAL, "'%s' wants a value", name);
+        return error_set(err, -EINVAL, "'%s' needs a value", name);
     r = strings_add(&s->words, value);
-    return r < 0 ? error_sys(err, r, "cannot take it")
+    return r < 0 ? error_sys(err, r, "cannot store the value")
                  : row->store(s, s->words.items[s->words.count - 1], err);
 }
 
@@ -151,7 +152,7 @@ static int read_file(struct controller_options *s, struct error *err)
     if (r < 0)
         return r;
     if (bytes.size && memchr(bytes.data, '\0', bytes.size))
-        return error_set(err, -EINVAL, "%s: it holds a NUL", s->file);
+        return error_set(err, -EINVAL, "%s: the file contains a NUL byte", s->file);
     line = bytes.data;
     for (char *next; line && r == 0; line = next) {
         next = strchr(line, '\n');

@@ -167,10 +167,11 @@ static void judge(struct reconcile *r, struct reconcile_machine *m, int64_t now_
         if (!r->automatic) {
             m->deploy = false;
             verdict(m, m->ledger->failed ? WORK_STUCK : WORK_WAITING,
-                    m->ledger->failed ? m->ledger->why : "it is to be deployed");
+                    m->ledger->failed ? m->ledger->why : "it needs a deploy");
         } else if (!r->reached) {
             m->deploy = false;
-            verdict(m, WORK_WAITING, "it waits until as many machines are there as --quorum says");
+            verdict(m, WORK_WAITING,
+                    "it waits until as many machines are present as --quorum says");
         } else
             verdict(m, WORK_QUEUED, NULL);
     }

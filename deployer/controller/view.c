@@ -172,9 +172,10 @@ static json_t *view_doubtful(const struct controller *c)
 
         if (!m->machine.online || !members_is_impostor(&c->directory, m))
             continue;
-        o = json_pack("{s:s, s:s, s:o, s:o}", "ref", m->ref, "machine", m->machine.advert.id,
-                      "agents", texts(&m->machine.advert.agents), "why",
-                      view_text(m->standing.why ? m->standing.why : "its host key is another"));
+        o = json_pack(
+            "{s:s, s:s, s:o, s:o}", "ref", m->ref, "machine", m->machine.advert.id, "agents",
+            texts(&m->machine.advert.agents), "why",
+            view_text(m->standing.why ? m->standing.why : "its host key is not the pinned one"));
         if (o)
             put_text(o, "host", m->machine.host);
         (void)json_array_append_new(a, o);
@@ -214,7 +215,7 @@ json_t *view_health(const struct controller *c)
     json_t *reasons = json_array(), *o;
 
     if (!c->avahi_told)
-        add_reason(reasons, "", "Avahi was not reached yet");
+        add_reason(reasons, "", "Avahi has not been reached yet");
     add_reason(reasons, "Avahi: ", c->avahi_trouble);
     add_reason(reasons, "", c->problem_error);
     add_reason(reasons, "", c->settings_error);
@@ -315,21 +316,22 @@ void view_metrics(const struct controller *c, struct text *ret)
     metrics_head(ret, machines, "gauge", "Machines that discovery knows.");
     metrics_add_labelled(ret, machines, "state", "online", online);
     metrics_add_labelled(ret, machines, "state", "offline", offline);
-    metrics_head(ret, work, "gauge", "Machines by what is done about them.");
+    metrics_head(ret, work, "gauge", "Machines by state of their work.");
     for (size_t i = 0; i <= WORK_STUCK; i++)
         metrics_add_labelled(ret, work, "state", work_state_name((enum work_state)i), states[i]);
     metrics_add(ret, "dcop_agents_wanted", "gauge", "Agents of the problem.",
                 c->has_problem ? (double)c->problem.agents.count : 0);
     metrics_add(ret, "dcop_agents_matched", "gauge", "Agents of the problem that have a machine.",
                 (double)c->match.n_matched);
-    metrics_add(ret, "dcop_healthy", "gauge", "1 when /healthz says so.",
+    metrics_add(ret, "dcop_healthy", "gauge", "1 if /healthz reports no trouble.",
                 json_is_true(json_object_get(health, "ok")));
     json_decref(health);
     metrics_write(&c->metrics, ret);
     if (c->http)
         http_count(c->http, &http);
     metrics_add(ret, "dcop_http_connections", "gauge", "Open connections.", http.connections);
-    metrics_add(ret, "dcop_http_listeners", "gauge", "Listeners to the events.", http.listeners);
+    metrics_add(ret, "dcop_http_listeners", "gauge", "Clients that listen to the events.",
+                http.listeners);
     metrics_add(ret, "dcop_http_requests_total", "counter", "Requests that were answered.",
                 (double)http.requests);
     metrics_add(ret, "dcop_http_refused_total", "counter", "Requests that were refused.",

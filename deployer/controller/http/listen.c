@@ -30,7 +30,7 @@ int listen_open(const char *where, uint16_t port, int *ret_fd, uint16_t *ret_por
         return r;
     if (*place.user || address_parse(place.host, &address) < 0)
         return error_set(err, -EINVAL,
-                         "--listen wants an address of this computer: 127.0.0.1, 0.0.0.0:8808, "
+                         "--listen needs an address of this computer: 127.0.0.1, 0.0.0.0:8808, "
                          "[::1]:8808");
     *ret_port = place.port ? place.port : port;
     size = address_to_sockaddr(&address, *ret_port, &to);
@@ -124,8 +124,8 @@ int token_read(const char *path, char ret[static 65], struct error *err)
         return error_sys(err, -errno, "cannot read the token %s", path);
     if (st.st_mode & 077)
         return error_set(err, -EPERM,
-                         "others may read the token %s: whoever did can command this service. "
-                         "Remove it, and a new one is made",
+                         "other users can read the token %s: anyone who has read it can control "
+                         "this service. Delete the file and start again; a new token is then made",
                          path);
     r = file_read(path, 4096, &bytes, err);
     if (r < 0)
@@ -135,8 +135,8 @@ int token_read(const char *path, char ret[static 65], struct error *err)
     if (bytes.size != 2 * TOKEN_BYTES ||
         !string_is_one_of(text_str(&bytes), "0123456789abcdef", 2 * TOKEN_BYTES, 2 * TOKEN_BYTES))
         return error_set(err, -EBADMSG,
-                         "%s does not hold a token, 64 hex digits. Remove it, and a new one is "
-                         "made",
+                         "%s does not contain a token (64 hex digits). Delete the file and start "
+                         "again; a new token is then made",
                          path);
     memcpy(ret, bytes.data, 2 * TOKEN_BYTES + 1);
     return 0;

@@ -179,17 +179,18 @@ static const char *refusal_words(unsigned status)
 {
     switch (status) {
     case 400:
-        return "No path holds control characters.";
+        return "The Host header is missing, a header is ambiguous, or the path has control "
+               "characters.";
     case 401:
-        return "This wants the token: the file 'token' in the service's state folder.";
+        return "This request needs the token from the file 'token' in the service's state folder.";
     case 403:
         return "The request comes from another site's page.";
     case 413:
-        return "At most 64 KiB are taken.";
+        return "The body is larger than 64 KiB.";
     case 415:
-        return "Send application/json.";
+        return "The Content-Type must be application/json.";
     case 421:
-        return "This service is not known by that host name; --host adds one.";
+        return "This service does not answer to that host name; add the name with --host.";
     default:
         return NULL;
     }
