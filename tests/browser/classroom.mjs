@@ -79,7 +79,7 @@ test("a lesson, on real machines", async (t) => {
     assert.equal(await on("rpi-1", "systemctl", "is-active", "dcop-agent"), "active");
     await says(phone, "#counts", "1 running");
     step("green, and the agent's unit is active");
-    await press(page, "Follow it");
+    await press(page, "Follow");
     await page.waitForSelector(".log", {timeout: SOON});
     await picture(page, "4-running");
 

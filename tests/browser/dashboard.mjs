@@ -124,7 +124,7 @@ test("accept: beside the fingerprint, with the token, then it is green", async (
     await page.locator("#needs .keys button").click();
     await says(page, "#ask", fingerprint("key 1"));
     await page.getByRole("button", {name: "Accept", exact: true}).click();
-    await says(page, "#ask", "Who may change things?");
+    await says(page, "#ask", "Token needed");
     await page.locator("#ask input").fill("0".repeat(64));
     await page.keyboard.press("Enter");
     await says(page, "#ask .wrong", "token");
@@ -236,7 +236,7 @@ test("an impostor is red beside the machine it pretends to be, with both keys; n
     await red.locator("button").click();
     assert.deepEqual(await page.locator("#panel .acts button").allInnerTexts(), ["Accept…", "Forget…"]);
     await need.getByRole("button").click();
-    await says(page, "#ask", "The key that was trusted is not any more.");
+    await says(page, "#ask", "The old key is then no longer trusted.");
     await page.getByRole("button", {name: "Trust the new key", exact: true}).click();
     assert.deepEqual(await order(s, "/accept"), {path: `machines/${ref}/accept`, hostkey: fingerprint("key 2"), replace: true});
 });
@@ -265,7 +265,7 @@ test("service restarted in mid-deploy: said, greyed, healed with what is true no
     await says(page, "#panel .r-started", "apt");
     await s.restart(async () => {
         await page.waitForSelector("#link[data-state=lost]");
-        await says(page, "#lost", "Connection to the service lost. This is how it was at");
+        await says(page, "#lost", "Connection to the service lost. The page shows the state of");
         assert.ok(await page.locator("#tools button").first().isDisabled());
         s.machines.set(ref, {...s.machines.get(ref), state: "running", work: {state: "ok", run}});
     });
@@ -311,7 +311,7 @@ test("what the service refuses is said, machine by machine", async (t) => {
     await page.getByRole("button", {name: "Deploy…"}).click();
     await page.getByRole("button", {name: "Deploy 2 machines"}).click();
     await says(page, "#toasts", "Refused: a1: it is being deployed by another controller");
-    await says(page, "#toasts", "Deploy: 1 machine, begun.");
+    await says(page, "#toasts", "Deploy: 1 machine, queued.");
     s.refuse = "Two controllers hold it.";
     await page.getByRole("button", {name: "Stop…"}).click();
     await page.getByRole("button", {name: "Stop 2 machines"}).click();
@@ -514,7 +514,7 @@ test("hostile text in every field stays text", async (t) => {
         s.send("__proto__", {polluted: 1});
         await page.locator(`.tile > button[data-ref="${ref}"]`).click();
         await page.waitForSelector("#panel:not([hidden])");
-        await page.getByRole("button", {name: "Follow it"}).first().click();
+        await page.getByRole("button", {name: "Follow"}).first().click();
         await says(page, ".log", evil.slice(0, 12));
         await page.locator("#needs-more:visible").click();
         await page.locator(".need .acts button", {hasText: "Retry"}).first().click();
@@ -576,7 +576,7 @@ test("no machine, no problem, no daemon: each is said", async (t) => {
     await says(page, "#empty", "dcop-discover --doctor");
     s.setStatus({health: {ok: false, reasons: ["Avahi is not running"]}, quorum: 30, present: 0, packing: true});
     await says(page, "#lacks .grave", "Avahi is not running");
-    await says(page, "#lacks", "Deploying begins when 30 machines are there; now 0.");
+    await says(page, "#lacks", "Deployment starts when 30 machines are present; now 0.");
     await says(page, "#lacks", "being built");
     s.problem = null;
     s.extra = {problem_error: "problem.yaml:3:7: this is no list"};
@@ -584,7 +584,7 @@ test("no machine, no problem, no daemon: each is said", async (t) => {
     await says(page, "#lacks", "problem.yaml:3:7: this is no list");
     s.extra = {};
     s.rematch();
-    await says(page, "#lacks", "No problem to compare with");
+    await says(page, "#lacks", "No problem file is set");
     await says(page, "#sentence", "No machine yet.");
 });
 
@@ -594,8 +594,8 @@ test("the agent's log and a step's output are followed while they are shown", as
     s.plug({agents: ["a2"], state: "running"});
     s.lines = ["Agent is running"];
     await tile(page, "a1").locator("button").click();
-    assert.equal(await page.getByRole("button", {name: "Follow it"}).count(), 1);
-    await page.getByRole("button", {name: "Follow it"}).click();
+    assert.equal(await page.getByRole("button", {name: "Follow"}).count(), 1);
+    await page.getByRole("button", {name: "Follow"}).click();
     await says(page, ".log", "Agent is running");
     for (let i = 0; i < 1000; i++) s.lines.push(`line ${i}`);
     await says(page, ".log", "line 999");
@@ -610,7 +610,7 @@ test("the agent's log and a step's output are followed while they are shown", as
     await new Promise((done) => setTimeout(done, 1500)); /* nothing is asked any more: there is no event to wait for */
     assert.equal(s.asked.length, asked);
     s.change(ref, {work: {state: "running", verb: "deploy", run: 1, step: "apt", number: 3, total: 9}});
-    await page.getByRole("button", {name: "Follow it", exact: true}).first().click();
+    await page.getByRole("button", {name: "Follow", exact: true}).first().click();
     await says(page, ".log", "line 999");
     assert.equal(s.asked.at(-1), "step");
     await tile(page, "a2").locator("button").click();

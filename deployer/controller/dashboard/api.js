@@ -1,9 +1,9 @@
-/* The service: what is asked of it, and what it tells (openapi.yaml). */
+/* Requests to the service, and its events (openapi.yaml). */
 
 const BASE = "/api/v1/", KEY = "dcop-token";
-const STALE_MS = 25000; /* a comment line comes each 10 s */
+const STALE_MS = 25000; /* a comment line comes every 10 s */
 
-/* The fragment reaches no server. */
+/* Browsers do not send the fragment. */
 export function takeToken() {
   const given = location.hash.startsWith("#token=") && location.hash.slice(7);
   if (given === false) return;
@@ -13,7 +13,7 @@ export function takeToken() {
 
 export const haveToken = () => sessionStorage.getItem(KEY) !== null;
 
-/* As a person pasted it, bare or in the address; throws why not. */
+/* The text that a person pasted: the token or the address; throws if it is wrong. */
 export async function tryToken(text) {
   const token = text.trim().replace(/^.*#token=/, "");
   if (!/^[0-9a-f]{64}$/.test(token)) throw new Error("A token is 64 characters, 0 to 9 and a to f.");
@@ -22,7 +22,7 @@ export async function tryToken(text) {
   return true;
 }
 
-/* Throws an Error with words for a person and HTTP's status, 0 without an answer. */
+/* Throws an Error with a message and the HTTP status, 0 without an answer. */
 async function ask(path, options) {
   const failed = (words, status) => Object.assign(new Error(words), {status});
   let answer, told;
@@ -30,7 +30,7 @@ async function ask(path, options) {
     answer = await fetch(BASE + path, {cache: "no-store", signal: AbortSignal.timeout(20000), ...options});
     told = answer.status === 204 ? null : await answer.json();
   } catch {
-    throw failed("The service does not answer; look whether it was done.", answer?.status ?? 0);
+    throw failed("The service does not answer. Check whether it was done.", answer?.status ?? 0);
   }
   if (answer.status === 401) sessionStorage.removeItem(KEY);
   if (!answer.ok) throw failed(told?.detail || told?.title || `The service answered ${answer.status}.`, answer.status);
@@ -41,15 +41,15 @@ export const get = (path) => ask(path);
 
 const bearer = () => ({Authorization: `Bearer ${sessionStorage.getItem(KEY)}`});
 
-/* What only those may read who may give orders. */
+/* GET with the token. */
 export const read = (path) => ask(path, {headers: bearer()});
 
 export const post = (path, body) =>
   ask(path, {method: "POST", headers: {"Content-Type": "application/json", ...bearer()}, body: JSON.stringify(body)});
 
-/* Listens for good: onEvent(name, data), onLink("live" or "lost", {since, next}); returns what
- * tries at once.  By fetch and not by EventSource: so the comment lines that say "still here" are
- * seen, and a controller that lost its plug is noticed. */
+/* Listens until the page closes: onEvent(name, data), onLink("live" or "lost", {since, next});
+ * returns a function that tries again at once.  fetch, unlike EventSource, shows the comment
+ * lines of the heartbeat, so that a controller without power is noticed. */
 export function listen(onEvent, onLink) {
   let last = null, tries = 0, since = 0, heard = 0, timer, stop;
 
@@ -57,7 +57,7 @@ export function listen(onEvent, onLink) {
     const field = (key) => [...block.matchAll(new RegExp(`(?:^|\n)${key}: ?([^\n]*)`, "g"))].map((found) => found[1]);
     const data = field("data").join("\n"), id = field("id")[0] ?? last;
     if (!data) return;
-    last = null; /* what cannot be applied is asked for anew, whole */
+    last = null; /* if it cannot be applied, a snapshot is asked for */
     onEvent(field("event")[0], JSON.parse(data));
     last = id;
   }

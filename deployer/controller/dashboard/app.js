@@ -1,4 +1,4 @@
-/* The page: draws what the service tells, and turns clicks into questions, and a yes into orders. */
+/* The page: draws what the service sends, turns clicks into questions and a yes into a POST. */
 
 import {haveToken, listen, post, takeToken} from "./api.js";
 import {ACTIONS, askAction, askNames, askPlan, askToken} from "./ask.js";
@@ -8,7 +8,7 @@ import {closePanel, drawPanel, follow, loadPast, loadRun, openPanel, openRef} fr
 import {counts, lacks, needList, sentence, tile, tools} from "./view.js";
 import {called, clock, count, host, listed, name, visible} from "./words.js";
 
-const FEW = 3; /* of what needs a person is shown before the rest is asked for */
+const FEW = 3; /* items that need a person are shown before "Show more" */
 const store = newStore(), picked = new Set();
 let link = {state: "connecting"}, active = null, allNeeds = false, drawing, said = "", saying;
 
@@ -39,7 +39,7 @@ function paint() {
   drawPanel(store, shown.find((t) => t.machine && t.key === openRef()), live);
   if (focused !== document.activeElement && focused.isConnected) focused.focus({preventScroll: true});
 
-  /* For those who listen: the sum, each five seconds at most. */
+  /* For screen readers: the summary, at most every five seconds. */
   const words = store.told ? `${title}${needed.length ? ` ${count(needed.length, "thing")} to look at.` : ""}` : "";
   clearTimeout(saying);
   if (words !== said) saying = setTimeout(() => ($("said").textContent = said = words), said ? 5000 : 1000);
@@ -52,7 +52,7 @@ function drawLink() {
   $("lost").hidden = !lost;
   document.body.classList.toggle("stale", lost && store.told);
   if (lost) fill($("lost"), [
-    h("span", {role: "alert"}, store.told ? `Connection to the service lost. This is how it was at ${clock(since)}.` : "The service does not answer."),
+    h("span", {role: "alert"}, store.told ? `Connection to the service lost. The page shows the state of ${clock(since)}.` : "The service does not answer."),
     h("span", wait > 0 ? `Trying again in ${wait} s` : "Trying again…"), button("Try now", "reconnect")]);
 }
 
@@ -65,7 +65,7 @@ function toast(words, wrong) {
 
 /* --- doing --- */
 
-/* Gives an order, with the token; says how it was taken.  False: it was not. */
+/* Sends an order with the token and shows the result.  False: it failed. */
 async function order(path, body, done) {
   while (haveToken() || (await askToken())) {
     try {
@@ -92,7 +92,7 @@ const DO = {
       for (const m of meant)
         if (!(await order(`machines/${m.ref}/${action}`, action === "forget" ? {} : {hostkey: m.hostkey, replace: m.trust.state === "changed"}))) return;
       toast(`${action === "accept" ? "Accepted" : "Forgotten"}: ${count(meant.length, "machine")}.`);
-    } else if (await order(action, {machines: meant.map((m) => m.ref)}, (n) => `${ACTIONS[action][0]}: ${count(n, "machine")}, begun.`)) picked.clear();
+    } else if (await order(action, {machines: meant.map((m) => m.ref)}, (n) => `${ACTIONS[action][0]}: ${count(n, "machine")}, queued.`)) picked.clear();
     draw();
   },
   async name({ref, agent, suggestion}) {
@@ -102,7 +102,7 @@ const DO = {
     if (agents) order(`machines/${ref}/assign`, {agents}, () => [host(m), agents.length ? [" becomes ", name(agents.join(", "))] : " loses its name", "."]);
   },
   async "name-all"() {
-    if (await askPlan(store.match.assignments ?? [], store.machines)) order("assign", {}, (n) => `Names for ${count(n, "machine")}, begun.`);
+    if (await askPlan(store.match.assignments ?? [], store.machines)) order("assign", {}, (n) => `Giving names to ${count(n, "machine")}.`);
   },
   async open({ref}) {
     if (openRef() === ref) return DO.close();
@@ -152,7 +152,7 @@ document.addEventListener("keydown", (event) => {
   const columns = all.filter((el) => el.offsetTop === all[0].offsetTop).length, at = all.indexOf(li);
   const step = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, Home: 1, End: -1}[key];
   let to = key === "Home" ? 0 : key === "End" ? all.length - 1 : at + step;
-  while (all[to]?.querySelector("button") === null) to += step; /* a missing one is no stop */
+  while (all[to]?.querySelector("button") === null) to += step; /* a missing machine has no button */
   if (key === " " && target.matches("button")) li.querySelector("input").click();
   else if (step && all[to]) {
     all[to].firstChild.focus();
@@ -161,7 +161,7 @@ document.addEventListener("keydown", (event) => {
   } else return;
   event.preventDefault();
 });
-/* The space that selects does not open, too (Firefox). */
+/* In Firefox the Space that selects would also open. */
 document.addEventListener("keyup", (event) => event.key === " " && event.target.matches(".tile > button") && event.preventDefault());
 
 /* --- begin --- */

@@ -1,27 +1,27 @@
-/* What is said before something is done: one modal dialog. */
+/* The modal dialog before an action. */
 
 import {tryToken} from "./api.js";
 import {$, button, h} from "./dom.js";
 import {obstacle} from "./model.js";
 import {byName, called, callOf, count, host, listed, name} from "./words.js";
 
-/* Of each action: its button, the question, and what will happen. */
+/* For each action: its button, the question, and what will happen. */
 export const ACTIONS = {
-  deploy: ["Deploy", "Deploy to", "pyDCOP is brought up to date there, and the agents run. What is right stays."],
-  start: ["Start", "Start the agents of", "What runs goes on."],
-  stop: ["Stop", "Stop the agents of", "What they compute is lost. They stay stopped until they are started, deployed or booted."],
-  restart: ["Restart", "Restart the agents of", "What they compute is lost."],
-  rollback: ["Roll back", "Roll back", "The version of pyDCOP before this one takes over, and the agents restart. Debian's packages stay."],
+  deploy: ["Deploy", "Deploy to", "pyDCOP is brought up to date, and the agents start. What is up to date is not changed."],
+  start: ["Start", "Start the agents of", "Agents that run are not touched."],
+  stop: ["Stop", "Stop the agents of", "Their computation is lost. They stay stopped until a start, deploy or boot."],
+  restart: ["Restart", "Restart the agents of", "Their computation is lost."],
+  rollback: ["Roll back", "Roll back", "The previous version of pyDCOP becomes current, and the agents restart. Debian packages stay."],
   retry: ["Retry", "Forget the failures of", "With --auto the service tries at once."],
-  identify: ["Blink", "Blink the light of", "The activity light blinks for ten seconds, so that you find it."],
-  reboot: ["Reboot", "Reboot", "The agents stop, and the machine boots anew."],
-  poweroff: ["Power off", "Power off", "The agents stop and the machine goes off. Only a hand at the machine switches it on again."],
+  identify: ["Blink", "Blink the light of", "The activity light blinks for ten seconds, so that you can find it."],
+  reboot: ["Reboot", "Reboot", "The agents stop, and the machine reboots."],
+  poweroff: ["Power off", "Power off", "The agents stop and the machine powers off. It must be switched on again by hand."],
   accept: ["Accept", "Accept", "From now on this key is trusted. The machine's own screen shows it with ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub."],
-  replace: ["Trust the new key", "Trust the new key of", "Only if you know why it changed, such as a card that was written anew. The key that was trusted is not any more."],
-  forget: ["Forget", "Forget", "Its trusted key, its names and its record are dropped. While it is on the network it stays in the list, as new."],
+  replace: ["Trust the new key", "Trust the new key of", "Only if you know why it changed, such as a reflashed card. The old key is then no longer trusted."],
+  forget: ["Forget", "Forget", "Its trusted key, names and record are deleted. While it is on the network it stays in the list, as new."],
 };
 
-/* Resolves with answer(elements) on a yes, null on a no.  Where that throws, its words are shown. */
+/* Resolves with answer(elements) on a yes, null on a no.  If answer throws, its message is shown. */
 export function ask({title, body, yes, danger, answer = () => true}) {
   const dialog = $("ask"), before = document.activeElement, wrong = h("p.wrong", {role: "alert"});
   const form = h("form", h("h2", {id: "ask-title"}, title), body, wrong, h("div", {class: "acts"},
@@ -47,7 +47,7 @@ export function ask({title, body, yes, danger, answer = () => true}) {
   });
 }
 
-/* Says to whom it will be done, and who is left out and why; null, or the machines. */
+/* Shows which machines are meant, and which are left out and why; null, or the machines. */
 export function askAction(action, machines) {
   const meant = machines.filter((m) => !obstacle(action, m)).sort((a, b) => byName(callOf(a), callOf(b)));
   const left = machines.filter((m) => obstacle(action, m)), one = meant.length === 1;
@@ -69,22 +69,22 @@ export function askAction(action, machines) {
 /* Null, or the names that a person gave a machine. */
 export const askNames = (m, names, missing) => ask({
   title: ["Name ", called(m)], yes: "Give the name",
-  body: [h("p", "It is written to the settings of ", host(m), " and is on the air at once; an agent that runs there restarts with it."),
+  body: [h("p", "It is written to the settings of ", host(m), " and advertised at once; an agent that runs there restarts with it."),
     missing.length > 0 && h("p", "Missing: ", listed(missing.map(name)), "."),
-    h("label", "Agent (of several, a comma between)", h("input", {name: "agents", autocomplete: "off", spellcheck: "false", value: names.join(", ")}))],
+    h("label", "Agent (several: separated by commas)", h("input", {name: "agents", autocomplete: "off", spellcheck: "false", value: names.join(", ")}))],
   answer: ({agents}) => agents.value.split(",").map((one) => one.trim()).filter(Boolean),
 });
 
 /* Null, or the plan. */
 export const askPlan = (plan, machines) => ask({
   title: `Give ${count(plan.length, "machine")} a name?`, yes: "Give names", answer: () => plan,
-  body: [h("p", "They are written to the machines' settings."), h("ul.names", {tabindex: 0, "aria-label": "Machines"},
+  body: [h("p", "The names are written to the machines' settings."), h("ul.names", {tabindex: 0, "aria-label": "Machines"},
     plan.map((a) => h("li", host(machines.get(a.ref)), " becomes ", h("b", name(a.agent)))))],
 });
 
-/* True once there is a token that the service knows. */
+/* True when the service has accepted a token. */
 export const askToken = () => ask({
-  title: "Who may change things?", yes: "Use it", answer: ({token}) => tryToken(token.value),
-  body: [h("p", "What changes a machine needs the token. Paste it, or the address that the service said when it started; it is in the file “token” of its state folder, too."),
+  title: "Token needed", yes: "Use it", answer: ({token}) => tryToken(token.value),
+  body: [h("p", "Changes need the token. Paste it, or the address that the service printed when it started. It is also in the file “token” of its state folder."),
     h("label", "Token", h("input", {name: "token", type: "password", autocomplete: "off"}))],
 });

@@ -1,7 +1,7 @@
-/* Making and updating elements.  All that comes from the network is hostile text:
- * it gets onto the page as text nodes and plain attributes, never as markup. */
+/* Making and updating elements.  Everything from the network is hostile text: it
+ * gets onto the page as text nodes and plain attributes, never as markup. */
 
-/* h("p.x", {id: "y"}, "text", [more], element); attributes may be left out, and what is null or false is. */
+/* h("p.x", {id: "y"}, "text", [more], element); attributes are optional, null and false are skipped. */
 export function h(what, ...children) {
   const [tag, ...classes] = what.split("."), el = document.createElement(tag);
   const attributes = children[0]?.constructor === Object ? children.shift() : {};
@@ -11,7 +11,7 @@ export function h(what, ...children) {
   return el;
 }
 
-/* A shape of index.html; the word stands beside it. */
+/* A shape of index.html; its word is beside it. */
 export function icon(name) {
   const [svg, use] = ["svg", "use"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
   svg.setAttribute("class", "icon");
@@ -22,7 +22,7 @@ export function icon(name) {
   return svg;
 }
 
-/* A button that app.js knows by `does`; `data` tells to what. */
+/* A button for the handler `does` of app.js; `data` is its argument. */
 export function button(words, does, data = {}, attributes = {}) {
   const el = h("button", {type: "button", ...attributes}, words);
   Object.assign(el.dataset, {do: does, ...data});
@@ -31,8 +31,8 @@ export function button(words, does, data = {}, attributes = {}) {
 
 export const $ = (id) => document.getElementById(id);
 
-/* Makes what is in `el` like `nodes`, keeping what need not change: focus, scrolling, what is
- * unfolded.  Elements with data-key stay themselves when they move. */
+/* Makes the content of `el` equal to `nodes` and keeps focus, scrolling and open details.
+ * Elements with data-key are moved, not made again. */
 export function fill(el, nodes) {
   const keyed = new Map([...el.children].filter((c) => c.dataset.key).map((c) => [c.dataset.key, c]));
   let at = el.firstChild;

@@ -1,8 +1,8 @@
-/* What the page knows, and what follows from it.  No element, no network. */
+/* What the page knows, and what follows from it.  No DOM, no network. */
 
 import {byName, callOf} from "./words.js";
 
-const STEPS = 64; /* kept of a machine */
+const STEPS = 64; /* kept for a machine */
 
 export const newStore = () => ({
   told: false, status: {}, match: {}, machines: new Map(),
@@ -32,10 +32,10 @@ const takes = {
   note: (s, note) => (workOf(s, note).note = note.text),
 };
 
-/* Takes an event in; those that it does not know are passed over. */
+/* Applies an event; unknown ones are ignored. */
 export const apply = (store, event, data) => Object.hasOwn(takes, event) && takes[event](store, data);
 
-/* The most urgent of what is true of a machine, one of STATES. */
+/* The most urgent state of a machine, one of STATES. */
 function stateOf(m, twice, wrong, auto) {
   const work = m.work ?? {}, trust = m.trust?.state;
   if (trust === "changed" || trust === "doubtful") return "impostor";
@@ -54,7 +54,7 @@ function stateOf(m, twice, wrong, auto) {
   return m.state === "running" || m.state === "stopped" ? m.state : "ready";
 }
 
-/* Of a name that is on two machines, those that are none's impostor. */
+/* The machines with that name that are not impostors. */
 const holders = ({machines}, agent) => [...machines.values()].filter((m) =>
   m.online && m.agents?.includes(agent) && ["accepted", "new"].includes(m.trust?.state));
 
@@ -77,14 +77,14 @@ function missing({match}) {
   return (match.missing ?? []).map((agent) => ({agent, seen: seen.get(agent)}));
 }
 
-/* {agent, seen} for all that is not there, be its machine unknown or offline. */
+/* {agent, seen} for each absent agent, its machine unknown or offline. */
 export function absent(store) {
   const all = [...store.machines.values()];
   const off = (store.match.offline ?? []).map((agent) => ({agent, seen: all.find((m) => !m.online && m.agents?.includes(agent))?.last_seen}));
   return [...missing(store), ...off].sort((a, b) => byName(a.agent, b.agent));
 }
 
-/* Why it cannot be done with a machine, or null. */
+/* Why the action is not possible for a machine, or null. */
 export function obstacle(action, m) {
   const trust = m.trust?.state;
   if (action === "forget") return null;
@@ -94,7 +94,7 @@ export function obstacle(action, m) {
   return action === "deploy" && !m.agents?.length ? "no name" : null;
 }
 
-/* What waits for a person, the most urgent first. */
+/* What needs a person, the most urgent first. */
 export function needs(store, shown) {
   const {match, machines, status} = store;
   const of = (state) => shown.filter((t) => t.state === state).map(({machine}) => ({machine}));

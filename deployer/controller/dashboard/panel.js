@@ -1,4 +1,4 @@
-/* One machine, beside the tiles: what is wrong, what may be done, facts, key, runs, log. */
+/* One machine, beside the tiles: state, actions, facts, key, runs, log. */
 
 import {get, read} from "./api.js";
 import {$, button, fill, h, icon} from "./dom.js";
@@ -7,7 +7,7 @@ import {actions, ALL, saying} from "./view.js";
 import {ago, called, callOf, clock, host, name, shape, visible} from "./words.js";
 
 const LINES = 500; /* of a log */
-let ref = null, past = null, log = null /* {of, lines, words} */, runs = new Map(); /* number: what it did here, or words why not known */
+let ref = null, past = null, log = null /* {of, lines, words} */, runs = new Map(); /* number: its result here, or an error text */
 
 export const openRef = () => ref;
 
@@ -17,7 +17,7 @@ export function openPanel(of) {
   beside(true);
 }
 
-/* Where the panel covers all, the rest is out of reach. */
+/* If the panel covers the page, the rest is inert. */
 function beside(open) {
   document.body.classList.toggle("paneled", open);
   document.querySelector("main").inert = open && innerWidth < 640;
@@ -32,7 +32,7 @@ export function closePanel() {
   tile?.focus();
 }
 
-/* What the stream does not bring. */
+/* What the stream does not carry. */
 export async function loadPast() {
   const of = ref, told = await get(`machines/${of}`).then((t) => t.history ?? [], (error) => error.message);
   if (of === ref) past = told;
@@ -40,7 +40,7 @@ export async function loadPast() {
 
 export async function loadRun(number, {id}) {
   const told = await get(`runs/${number}`).then(({run}) => run.machines.find((m) => m.machine === id), (error) => error.message);
-  runs.set(Number(number), told ?? "Nothing is recorded of it.");
+  runs.set(Number(number), told ?? "Nothing is recorded for it.");
 }
 
 /* Follows the output of the "step" at work, or the journal of the "agent", while it is shown. */
@@ -49,7 +49,7 @@ export async function follow(of, draw) {
   for (let after = "", told = {}; log === mine && ref === machine && told.state !== "ended";) {
     told = await read(`machines/${machine}/log?of=${of}${after}`).catch((error) => ({state: "ended", why: error.message, lines: []}));
     mine.lines = [...(told.fresh ? [] : mine.lines), ...told.lines].slice(-LINES);
-    mine.words = told.why ?? {connecting: "Connecting…", following: ""}[told.state] ?? "It has ended.";
+    mine.words = told.why ?? {connecting: "Connecting…", following: ""}[told.state] ?? "The log has ended.";
     after = `&after=${encodeURIComponent(told.next)}`;
     draw();
     await new Promise((done) => setTimeout(done, 1000));
@@ -58,7 +58,7 @@ export async function follow(of, draw) {
 
 const logOf = (of, live) => [
   log?.of === of && [log.lines.length > 0 && h("pre.log", {tabindex: 0, "aria-label": "Log"}, h("span", log.lines.join("\n"))), said(visible(log.words))],
-  button(log?.of === of ? "Follow it anew" : "Follow it", "log", {of}, {disabled: !live})];
+  button(log?.of === of ? "Follow again" : "Follow", "log", {of}, {disabled: !live})];
 
 const code = (text) => text && h("code", text);
 const said = (words) => h("p.said", words);
@@ -101,7 +101,7 @@ export function drawPanel(store, tile, live) {
     h("div.acts", actions([m], live, `accept ${ALL}`),
       can && button("Name…", "name", {ref: m.ref}, {disabled: !live}), actions([m], live, "forget")),
     now(store, m) || h("div", {hidden: true}),
-    can && m.work?.state === "running" && section("Its output", logOf("step", live)),
+    can && m.work?.state === "running" && section("Output", logOf("step", live)),
     section("Facts", facts(m)), section("Runs", history(m)),
     section("The agent's log", can ? logOf("agent", live) : said("It cannot be read now.")),
   ].filter(Boolean));

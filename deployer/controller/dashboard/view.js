@@ -1,4 +1,4 @@
-/* The page's main part, made anew at each change and laid over what is there. */
+/* The page's main part, made again at each change; dom.js merges it. */
 
 import {ACTIONS} from "./ask.js";
 import {button, h, icon} from "./dom.js";
@@ -14,7 +14,7 @@ export function sentence({told, match, machines}) {
   return here < total ? `${here} of ${total} agents are here.` : `All ${total} agents are here.`;
 }
 
-/* Below it, a paragraph each: what is wrong, what is missing, what is waited for. */
+/* Below it, one paragraph each: what is wrong, what is missing, what is awaited. */
 export function lacks(store) {
   const {status, match} = store, by = new Map();
   const line = (words, kind) => h("p", {class: kind}, words);
@@ -26,8 +26,8 @@ export function lacks(store) {
     ...(status.health?.reasons ?? []).map((reason) => line(visible(reason), "grave")),
     match.problem_error && line(["The problem file cannot be used: ", visible(match.problem_error)], "grave"),
     by.size && line(["Missing: ", [...by].map(([when, names], i) => [i ? "; " : "", listed(names), when]), "."]),
-    store.told && !match.problem && line("No problem to compare with: see the service's option -p."),
-    status.quorum > status.present && line(`Deploying begins when ${status.quorum} machines are there; now ${status.present}.`),
+    store.told && !match.problem && line("No problem file is set: see the service's option -p."),
+    status.quorum > status.present && line(`Deployment starts when ${status.quorum} machines are present; now ${status.present}.`),
     status.packing && line("pyDCOP is being built on the controller."),
     ...(match.warnings ?? []).map((warning) => line(visible(warning), "warn")),
   ].filter(Boolean);
@@ -36,7 +36,7 @@ export function lacks(store) {
 export const counts = (shown) => Object.entries(STATES).map(([state, word]) => [state, word, shown.filter((t) => t.state === state).length])
   .filter(([, , n]) => n).map(([state, word, n]) => h("li", {class: `state s-${state}`, "data-key": state}, icon(shape(state)), `${n} ${word.toLowerCase()}`));
 
-/* --- what waits for a person --- */
+/* --- what needs a person --- */
 
 const who = (m) => [called(m), m.agents?.length && m.host ? [" (", host(m), ")"] : ""];
 const code = (text) => h("code", text);
@@ -44,9 +44,9 @@ const act = (words, action, m) => button(words, "act", {action, refs: m.ref});
 
 const NEEDS = {
   impostor: ({machine: m}) => ({
-    what: m.trust.state === "changed" ? [who(m), " shows another key than the one that is trusted"] :
+    what: m.trust.state === "changed" ? [who(m), " shows a key that is not the trusted one"] :
       [who(m), " shares its id with another machine that has another key"],
-    why: ["A card written anew, or an impostor; nothing is sent there. It shows ", code(m.hostkey), m.trust.pin && ["; trusted is ", code(m.trust.pin)], "."],
+    why: ["A reflashed card, or an impostor; nothing is sent to it. It shows ", code(m.hostkey), m.trust.pin && ["; trusted is ", code(m.trust.pin)], "."],
     acts: m.online && act("It is the right one…", "accept", m),
   }),
   duplicate: ({agent, machines}) => ({
@@ -61,7 +61,7 @@ const NEEDS = {
   }),
   misnamed: ({machine: m, agent, suggestion}) => ({
     what: [name(agent), " is not in the problem", suggestion && ["; did you mean ", name(suggestion), "?"]],
-    why: ["So calls itself ", host(m), "."],
+    why: ["It is advertised by ", host(m), "."],
     acts: button(suggestion ? ["Correct to ", name(suggestion), "…"] : "Rename…", "name", {ref: m.ref, agent, ...(suggestion && {suggestion})}),
   }),
   new: ({machines}) => ({
@@ -77,7 +77,7 @@ const NEEDS = {
   }),
   unverified: ({machines}) => ({
     what: `${count(machines.length, "machine")} without this fleet's signature`,
-    why: [listed(machines.map(called), 6), ". Nothing is sent there; dcop-deploy enroll gives it a key."],
+    why: [listed(machines.map(called), 6), ". Nothing is sent to them; dcop-deploy enroll gives them a key."],
   }),
 };
 
@@ -90,7 +90,7 @@ export const needList = (store, shown) => needs(store, shown).map((need) => {
 
 /* --- tools and tiles --- */
 
-/* A button for each action that can be done with one of the machines. */
+/* A button for each action that is possible for one of the machines. */
 export const actions = (machines, live, which) => which.split(" ").filter((action) => machines.some((m) => !obstacle(action, m)))
   .map((action) => button(`${ACTIONS[action][0]}…`, "act", {action, refs: machines.map((m) => m.ref).join(" "), key: action},
     {disabled: !live, class: {deploy: "main", accept: "main", poweroff: "danger", forget: "danger"}[action]}));
@@ -106,7 +106,7 @@ export function tools(store, picked, live) {
     some.length ? button("Select none", "pick-none") : button("Select all", "pick-all")];
 }
 
-/* What a machine does, in a word and in some more: [word, more, [step, of]]. */
+/* What a machine does, in one word and in more: [word, more, [step, total]]. */
 export function saying({state, machine: m, wrong, seen}) {
   const work = m?.work ?? {}, word = STATES[state];
   switch (state) {

@@ -1,4 +1,4 @@
-/* The list for the wall: names, machines, addresses, as they are now. */
+/* The list for the wall: names, machines and addresses at load time. */
 
 import {get} from "./api.js";
 import {$, h} from "./dom.js";

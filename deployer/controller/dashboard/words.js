@@ -1,20 +1,20 @@
-/* Words for people: names, lists, times, states. */
+/* Names, lists, times and states as text. */
 
 import {h} from "./dom.js";
 
 /* a2 before a10. */
 export const byName = new Intl.Collator("en", {numeric: true}).compare;
 
-/* What a reader could not see, or what would change how its neighbours are read (bidi
- * overrides, zero width, controls, spaces at an end), made visible. */
+/* Makes visible what a reader cannot see, or what changes how the text around it is read (bidi
+ * overrides, zero width, controls, spaces at either end). */
 export const visible = (text) => String(text ?? "")
   .replace(/^\s+|\s+$/g, (spaces) => "␣".repeat(spaces.length))
   .replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (c) => (c === "\u200d" ? c : `⟨${c.codePointAt(0).toString(16).toUpperCase()}⟩`));
 
-/* A name in a sentence keeps its direction to itself. */
+/* A name in a sentence, with its own text direction. */
 export const name = (text) => h("bdi.name", visible(text));
 
-/* a, b and c; no more than `most` of them. */
+/* a, b and c; at most `most` of them. */
 export function listed(items, most = 12) {
   const all = items.length > most ? [...items.slice(0, most - 1), `${items.length - most + 1} more`] : items;
   return all.flatMap((item, i) => (i ? [i === all.length - 1 ? " and " : ", ", item] : [item]));
@@ -30,14 +30,14 @@ export function ago(time) {
   return s < 129600 ? `${count(Math.round(s / 3600), "hour")} ago` : `${count(Math.round(s / 86400), "day")} ago`;
 }
 
-/* Today's by the clock, others with their day. */
+/* Today's time alone, others with their day. */
 export function clock(time) {
   const when = new Date(time);
   return when.toDateString() === new Date().toDateString() ? when.toLocaleTimeString() :
     when.toLocaleString([], {dateStyle: "medium", timeStyle: "short"});
 }
 
-/* As a machine is called: by its agents, else its host, else its id. */
+/* A machine's name: its agents, else its host, else its id. */
 export const hostOf = (m) => m.host?.replace(/\.local$/, "") || m.id;
 export const callOf = (m) => (m.agents?.length ? m.agents.join(", ") : hostOf(m));
 export const called = (m) => name(callOf(m));
@@ -45,12 +45,12 @@ export const host = (m) => name(hostOf(m));
 
 /* The states of a tile, in the order of the row of counts. */
 export const STATES = {
-  impostor: "Key in doubt", duplicate: "Name twice", failed: "Failed", misnamed: "Wrong name",
+  impostor: "Key in doubt", duplicate: "Duplicate name", failed: "Failed", misnamed: "Wrong name",
   unverified: "Not signed", new: "To accept", nameless: "No name", queued: "Queued", deploying: "At work", waiting: "Waiting",
   ready: "Not deployed", stopped: "Stopped", running: "Running", offline: "Offline", missing: "Missing",
 };
 
-/* States that ask the same of a person share a shape. */
+/* States that need the same from a person share a shape. */
 export const shape = (state) => icons[state] ?? state;
 const icons = {unverified: "impostor", waiting: "queued"};
 
