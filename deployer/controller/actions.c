@@ -27,8 +27,8 @@ void actions_wish(const struct controller *c, const struct member *m, const stru
 
 /* --- beginning ------------------------------------------------------------------------ */
 
-static int aim(const struct controller *c, const char *verb, const struct member *m,
-               struct target *t)
+static int make_target(const struct controller *c, const char *verb, const struct member *m,
+                       struct target *t)
 {
     bool deploys = strcmp(verb, "deploy") == 0, assigns = strcmp(verb, "assign") == 0;
     int r = target_from_machine(&m->machine, t);
@@ -44,7 +44,7 @@ static int aim(const struct controller *c, const char *verb, const struct member
     return r;
 }
 
-static void add_settings(const struct controller *c, const char *verb, struct text *ret)
+static void add_verb_settings(const struct controller *c, const char *verb, struct text *ret)
 {
     const char *deps = c->settings.deploy.deps;
 
@@ -54,7 +54,7 @@ static void add_settings(const struct controller *c, const char *verb, struct te
         text_addf(ret, "lines %d\nfollow no\n", LOG_LINES);
 }
 
-static void show_begun(struct controller *c, const char *verb, struct member *m)
+static void mark_begun(struct controller *c, const char *verb, struct member *m)
 {
     CLEANUP_STRINGS struct strings agents = {0};
     char wish[RECONCILE_WISH_LENGTH + 1];
@@ -83,7 +83,7 @@ static void targets_free(struct run_target *targets, size_t n)
 }
 
 /* None of them could be tried. */
-static void fail_all(struct member **members, size_t n, const char *why)
+static void mark_all_failed(struct member **members, size_t n, const char *why)
 {
     for (size_t i = 0; i < n; i++) {
         members[i]->at_work = false;
@@ -120,22 +120,22 @@ int actions_begin(struct controller *c, const char *verb, struct member **member
 
     for (size_t i = 0; i < n && r == 0; i++) {
         targets[i].key = members[i]->key;
-        if (aim(c, verb, members[i], &targets[i].target) < 0)
+        if (make_target(c, verb, members[i], &targets[i].target) < 0)
             r = error_sys(err, -ENOMEM, "cannot plan the run");
     }
     for (size_t i = 0; i < n; i++)
-        show_begun(c, verb, members[i]);
+        mark_begun(c, verb, members[i]);
     if (r == 0) {
-        add_settings(c, verb, &plan.settings);
+        add_verb_settings(c, verb, &plan.settings);
         plan.wish = wish;
         plan.files = c->problem.files;
         r = runner_begin(c->runner, &plan, err);
     }
     if (r < 0)
-        fail_all(members, n, err->text);
+        mark_all_failed(members, n, err->text);
     text_clear(&plan.settings);
     targets_free(targets, n);
-    controller_look_soon(c);
+    controller_evaluate_soon(c);
     return r;
 }
 
@@ -165,66 +165,66 @@ void actions_pending(struct controller *c, struct member **members, size_t n)
             continue;
         }
         if (actions_begin(c, verbs[v], due, n_due, &err) < 0)
-            controller_say(c, "%s", err.text);
+            controller_log(c, "%s", err.text);
     }
 }
 
 /* --- what is heard -------------------------------------------------------------------------- */
 
-static json_t *head(const struct run_event *e, const struct member *m)
+static json_t *event_head(const struct run_event *e, const struct member *m)
 {
     return json_pack("{s:I, s:s, s:s}", "run", (json_int_t)e->run, "ref", m->ref, "verb", e->verb);
 }
 
-static void put(json_t *o, const char *key, const char *value)
+static void put_text(json_t *o, const char *key, const char *value)
 {
     if (o && value && *value)
         (void)json_object_set_new(o, key, view_text(value));
 }
 
-static void tell_step(struct controller *c, const struct run_event *e, struct member *m)
+static void publish_step(struct controller *c, const struct run_event *e, struct member *m)
 {
-    json_t *o = head(e, m);
+    json_t *o = event_head(e, m);
     bool ended = e->step->kind == STEPWIRE_RESULT;
 
-    put(o, "step", e->step->name);
-    put(o, "status", ended ? step_status_name(e->step->status) : "started");
-    put(o, "detail", ended ? e->step->detail : NULL);
-    put(o, "output", ended ? e->step->lines : NULL);
+    put_text(o, "step", e->step->name);
+    put_text(o, "status", ended ? step_status_name(e->step->status) : "started");
+    put_text(o, "detail", ended ? e->step->detail : NULL);
+    put_text(o, "output", ended ? e->step->lines : NULL);
     if (o && e->number)
         (void)json_object_set_new(o, "number", json_integer(e->number));
     if (o && m->total)
         (void)json_object_set_new(o, "total", json_integer(m->total));
-    tell(c, "step", o);
+    publish(c, "step", o);
 }
 
-static void tell_line(struct controller *c, const struct run_event *e, struct member *m)
+static void publish_line(struct controller *c, const struct run_event *e, struct member *m)
 {
-    json_t *o = head(e, m);
+    json_t *o = event_head(e, m);
 
-    put(o, "stream", e->errors ? "stderr" : "stdout");
+    put_text(o, "stream", e->errors ? "stderr" : "stdout");
     if (o)
         (void)json_object_set_new(o, "line", view_text(e->text));
-    tell(c, "output", o);
+    publish(c, "output", o);
 }
 
-static void tell_note(struct controller *c, const struct run_event *e, struct member *m)
+static void publish_note(struct controller *c, const struct run_event *e, struct member *m)
 {
-    json_t *o = head(e, m);
+    json_t *o = event_head(e, m);
 
-    put(o, "text", e->step->detail);
-    tell(c, "note", o);
+    put_text(o, "text", e->step->detail);
+    publish(c, "note", o);
 }
 
-static void tell_run(struct controller *c, int64_t number)
+static void publish_run(struct controller *c, int64_t number)
 {
     CLEANUP(state_run_clear) struct state_run run = {0};
 
     if (number && state_run_get(c->state, number, &run, NULL) == 0)
-        tell(c, "run", view_run(&run));
+        publish(c, "run", view_run(&run));
 }
 
-static enum ledger_end judge(const struct run_event *e)
+static enum ledger_end ledger_end_of(const struct run_event *e)
 {
     switch (e->outcome) {
     case JOB_OK:
@@ -242,7 +242,7 @@ static enum ledger_end judge(const struct run_event *e)
 }
 
 /* A person's word outlives the action: what he stopped stays so. */
-static void hold(struct member *m, const char *verb)
+static void update_held(struct member *m, const char *verb)
 {
     if (strcmp(verb, "stop") == 0 || strcmp(verb, "rollback") == 0)
         m->ledger.held = true;
@@ -252,7 +252,7 @@ static void hold(struct member *m, const char *verb)
 
 static void on_end(struct controller *c, const struct run_event *e, struct member *m)
 {
-    enum ledger_end end = judge(e);
+    enum ledger_end end = ledger_end_of(e);
     bool deploys = strcmp(e->verb, "deploy") == 0;
     int64_t now = clock_ms(CLOCK_MONOTONIC);
 
@@ -266,14 +266,14 @@ static void on_end(struct controller *c, const struct run_event *e, struct membe
         ledger_end(&m->ledger, end, e->text, now);
         metrics_deploy(&c->metrics, (double)(now - m->began_ms) / 1000, end == LEDGER_DONE);
     } else if (end == LEDGER_DONE)
-        hold(m, e->verb);
+        update_held(m, e->verb);
     model_find_standing(c, m);
     publish_machine(c, m, "work");
     if (end != LEDGER_DONE)
-        controller_say(c, "%s: %s %s: %s", m->machine.host ? m->machine.host : m->ref, e->verb,
+        controller_log(c, "%s: %s %s: %s", m->machine.host ? m->machine.host : m->ref, e->verb,
                        m->outcome, e->text);
     model_clear(c);
-    controller_look_soon(c);
+    controller_evaluate_soon(c);
 }
 
 static void on_step(struct controller *c, const struct run_event *e, struct member *m)
@@ -290,12 +290,12 @@ static void on_step(struct controller *c, const struct run_event *e, struct memb
             metrics_step_failed(&c->metrics, e->step->name);
         (void)snprintf(m->step, sizeof(m->step), "%s", e->step->name);
         m->number = e->number;
-        tell_step(c, e, m);
+        publish_step(c, e, m);
         if (e->step->kind == STEPWIRE_START)
             publish_work(c, m);
         break;
     case STEPWIRE_NOTE:
-        tell_note(c, e, m);
+        publish_note(c, e, m);
         break;
     case STEPWIRE_CHECK:
     case STEPWIRE_FACT:
@@ -334,7 +334,7 @@ static void on_machine_event(struct controller *c, const struct run_event *e, st
         on_step(c, e, m);
         break;
     case RUN_OUTPUT:
-        tell_line(c, e, m);
+        publish_line(c, e, m);
         break;
     case RUN_MACHINE_ENDED:
         on_end(c, e, m);
@@ -347,17 +347,17 @@ static void on_machine_event(struct controller *c, const struct run_event *e, st
     }
 }
 
-void actions_hear(const struct run_event *e, void *arg)
+void actions_on_run_event(const struct run_event *e, void *arg)
 {
     struct controller *c = arg;
     struct member *m = NULL;
 
     if (e->kind == RUN_BEGAN || e->kind == RUN_ENDED)
-        tell_run(c, e->run);
+        publish_run(c, e->run);
     if (e->kind == RUN_UNRECORDED) {
         if (!c->record_trouble)
-            controller_say(c, "runs cannot be recorded: %s", e->text);
-        controller_trouble(&c->record_trouble, e->text);
+            controller_log(c, "runs cannot be recorded: %s", e->text);
+        controller_set_trouble(&c->record_trouble, e->text);
         publish_status(c);
         return;
     }

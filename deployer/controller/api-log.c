@@ -40,8 +40,8 @@ static void answer_not_yet(enum follow_of of, struct answer *ret)
                           "next", "0-0"));
 }
 
-static int begin(struct controller *c, struct member *m, enum follow_of of, struct follow *ret,
-                 struct error *err)
+static int begin_follow(struct controller *c, struct member *m, enum follow_of of,
+                        struct follow *ret, struct error *err)
 {
     const struct deploy_options *o = &c->settings.deploy;
     CLEANUP(target_clear) struct target target = {0};
@@ -68,7 +68,7 @@ static bool is_before_steps(const struct member *m)
     return m->at_work && m->step[0] == '\0';
 }
 
-static bool take_of(const char *word, enum follow_of *ret)
+static bool parse_of(const char *word, enum follow_of *ret)
 {
     for (enum follow_of of = FOLLOW_STEP; of <= FOLLOW_AGENT; of++)
         if (word && strcmp(word, follow_of_name(of)) == 0) {
@@ -87,7 +87,7 @@ void api_log(struct controller *c, struct member *m, const struct http_request *
     enum follow_of of;
     int r;
 
-    if (!take_of(request->of, &of)) {
+    if (!parse_of(request->of, &of)) {
         answer_problem(ret, 400, "The parameter \"of\" must be \"step\" or \"agent\".");
         return;
     }
@@ -107,7 +107,7 @@ void api_log(struct controller *c, struct member *m, const struct http_request *
         answer_not_yet(of, ret);
         return;
     }
-    r = begin(c, m, of, &f, &err);
+    r = begin_follow(c, m, of, &f, &err);
     if (r == 0)
         answer_log(of, &f, NULL, ret);
     else

@@ -27,7 +27,7 @@ static void get_roster(struct controller *c, struct answer *ret)
     ret->type = "application/json";
 }
 
-static struct member *find(struct controller *c, const char *ref, struct answer *ret)
+static struct member *find_member(struct controller *c, const char *ref, struct answer *ret)
 {
     struct member *m = NULL;
     int r = members_find(&c->directory, ref, &m);
@@ -43,7 +43,7 @@ static struct member *find(struct controller *c, const char *ref, struct answer 
 
 static void get_machine(struct controller *c, const char *ref, struct answer *ret)
 {
-    struct member *m = find(c, ref, ret);
+    struct member *m = find_member(c, ref, ret);
 
     if (m)
         answer_json(ret, 200,
@@ -53,7 +53,7 @@ static void get_machine(struct controller *c, const char *ref, struct answer *re
 
 static void get_log(struct controller *c, const struct http_request *request, struct answer *ret)
 {
-    struct member *m = find(c, request->routed.parameter, ret);
+    struct member *m = find_member(c, request->routed.parameter, ret);
 
     if (m)
         api_log(c, m, request, ret);
@@ -114,7 +114,8 @@ static void get_health(struct controller *c, struct answer *ret)
 /* --- actions --------------------------------------------------------------------------- */
 
 /* Why it does not take an action now; NULL: it does. */
-static const char *objection(const struct controller *c, const struct member *m, const char *verb)
+static const char *refusal_reason(const struct controller *c, const struct member *m,
+                                  const char *verb)
 {
     CLEANUP_STRINGS struct strings agents = {0};
 
@@ -131,18 +132,18 @@ static const char *objection(const struct controller *c, const struct member *m,
     return c->has_problem ? "None of its agents is in the problem." : "It has no agent name.";
 }
 
-static void refuse(json_t *refused, const char *ref, const char *why)
+static void add_refused(json_t *refused, const char *ref, const char *why)
 {
     (void)json_array_append_new(refused, json_pack("{s:s, s:s}", "ref", ref, "detail", why));
 }
 
-static void queue(struct controller *c, struct member *m, const char *verb, json_t *queued,
-                  json_t *refused)
+static void queue_action(struct controller *c, struct member *m, const char *verb, json_t *queued,
+                         json_t *refused)
 {
-    const char *why = verb ? objection(c, m, verb) : NULL;
+    const char *why = verb ? refusal_reason(c, m, verb) : NULL;
 
     if (why) {
-        refuse(refused, m->ref, why);
+        add_refused(refused, m->ref, why);
         return;
     }
     if (verb)
@@ -161,7 +162,7 @@ static void queue_all(struct controller *c, const char *verb, json_t *queued, js
 {
     for (struct member *m = c->directory.members; m; m = m->hh.next)
         if (!verb || (m->machine.online && m->standing.state == STANDING_ACCEPTED))
-            queue(c, m, verb, queued, refused);
+            queue_action(c, m, verb, queued, refused);
 }
 
 /* A machine's ref is looked for as it stands; what is none is not repeated. */
@@ -172,9 +173,9 @@ static void queue_one(struct controller *c, const json_t *ref, const char *verb,
     const char *text = json_string_value(ref);
 
     if (text && members_find(&c->directory, text, &m) == 1)
-        queue(c, m, verb, queued, refused);
+        queue_action(c, m, verb, queued, refused);
     else
-        refuse(refused, "", "There is no such machine.");
+        add_refused(refused, "", "There is no such machine.");
 }
 
 /* `verb` NULL: retry. */
@@ -201,15 +202,15 @@ static void post_action(struct controller *c, const struct http_request *request
     if (verb && strcmp(verb, "deploy") == 0 && json_array_size(queued) > 0)
         packing_start(c); /* what is deployed is what is there now */
     model_clear(c);
-    controller_look_soon(c);
+    controller_evaluate_soon(c);
     answer_json(ret, 202,
                 json_pack("{s:i, s:o, s:o}", "version", 1, "queued", queued, "refused", refused));
 }
 
 /* --- names --------------------------------------------------------------------------------- */
 
-static int give(struct controller *c, struct member *m, const struct strings *agents,
-                struct error *err)
+static int assign_names(struct controller *c, struct member *m, const struct strings *agents,
+                        struct error *err)
 {
     int r =
         state_names_set(c->state, machine_fleet(&m->machine), m->machine.advert.id, agents, err);
@@ -229,23 +230,23 @@ static void post_assign_all(struct controller *c, struct answer *ret)
         const struct assignment *a = &c->assignments.items[i];
         struct member *m = member_of(a->machine);
         CLEANUP_STRINGS struct strings agents = {0};
-        const char *why = objection(c, m, "assign");
+        const char *why = refusal_reason(c, m, "assign");
         struct error err = {0};
 
-        if (!why && (strings_add(&agents, a->agent) < 0 || give(c, m, &agents, &err) < 0))
+        if (!why && (strings_add(&agents, a->agent) < 0 || assign_names(c, m, &agents, &err) < 0))
             why = err.text;
         if (why)
-            refuse(refused, m->ref, why);
+            add_refused(refused, m->ref, why);
         else
             (void)json_array_append_new(queued, json_string(m->ref));
     }
     model_clear(c);
-    controller_look_soon(c);
+    controller_evaluate_soon(c);
     answer_json(ret, 202,
                 json_pack("{s:i, s:o, s:o}", "version", 1, "queued", queued, "refused", refused));
 }
 
-static int take_names(const json_t *list, struct strings *ret)
+static int parse_names(const json_t *list, struct strings *ret)
 {
     if (!json_is_array(list) || json_array_size(list) > NAMES_AT_ONCE)
         return -EINVAL;
@@ -265,29 +266,29 @@ static void post_assign(struct controller *c, const struct http_request *request
                         struct answer *ret)
 {
     CLEANUP_STRINGS struct strings agents = {0};
-    struct member *m = find(c, request->routed.parameter, ret);
+    struct member *m = find_member(c, request->routed.parameter, ret);
     struct error err;
     const char *why;
 
     if (!m)
         return;
-    if (take_names(json_object_get(request->body, "agents"), &agents) < 0) {
+    if (parse_names(json_object_get(request->body, "agents"), &agents) < 0) {
         answer_problem(ret, 422,
                        "\"agents\" must be a list of at most 64 different names that are valid in "
                        "an advert.");
         return;
     }
-    why = objection(c, m, "assign");
+    why = refusal_reason(c, m, "assign");
     if (why) {
         answer_problem(ret, 409, why);
         return;
     }
-    if (give(c, m, &agents, &err) < 0) {
+    if (assign_names(c, m, &agents, &err) < 0) {
         answer_error(ret, &err);
         return;
     }
     model_clear(c);
-    controller_look_soon(c);
+    controller_evaluate_soon(c);
     answer_json(ret, 202,
                 json_pack("{s:i, s:[s], s:[]}", "version", 1, "queued", m->ref, "refused"));
 }
@@ -297,7 +298,7 @@ static void post_assign(struct controller *c, const struct http_request *request
 static void post_accept(struct controller *c, const struct http_request *request,
                         struct answer *ret)
 {
-    struct member *m = find(c, request->routed.parameter, ret);
+    struct member *m = find_member(c, request->routed.parameter, ret);
     const char *hostkey = json_string_value(json_object_get(request->body, "hostkey"));
     bool replace = json_is_true(json_object_get(request->body, "replace"));
     struct state_pin pin = {.source = PIN_TRUST};
@@ -339,13 +340,13 @@ static void post_accept(struct controller *c, const struct http_request *request
             model_find_standing(c, other);
             publish_machine(c, other, "trust");
         }
-    controller_look_soon(c);
+    controller_evaluate_soon(c);
     answer_json(ret, 200, json_pack("{s:i, s:o}", "version", 1, "machine", view_machine(c, m)));
 }
 
 static void post_forget(struct controller *c, const char *ref, struct answer *ret)
 {
-    struct member *m = find(c, ref, ret);
+    struct member *m = find_member(c, ref, ret);
     CLEANUP(state_forgotten_clear) struct state_forgotten f = {0};
     struct error err = {0};
     json_t *names;
@@ -370,7 +371,7 @@ static void post_forget(struct controller *c, const char *ref, struct answer *re
         publish_machine(c, m, "trust");
     else
         discovered_gone(c, m);
-    controller_look_soon(c);
+    controller_evaluate_soon(c);
     answer_json(ret, 200,
                 json_pack("{s:i, s:i, s:o}", "version", 1, "pins", (int)f.pins, "names", names));
 }

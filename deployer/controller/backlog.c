@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void drop_first(struct backlog *b)
+static void drop_first_line(struct backlog *b)
 {
     char **line = &b->lines[++b->first % BACKLOG_LINES];
 
@@ -12,20 +12,20 @@ static void drop_first(struct backlog *b)
     free(TAKE_PTR(*line));
 }
 
-static void drop_all(struct backlog *b)
+static void drop_all_lines(struct backlog *b)
 {
     while (b->first < b->last)
-        drop_first(b);
+        drop_first_line(b);
 }
 
 void backlog_clear(struct backlog *b)
 {
-    drop_all(b);
+    drop_all_lines(b);
     *b = (struct backlog){0};
 }
 
 /* Not in the middle of a character. */
-static void cut(struct text *t)
+static void cut_line(struct text *t)
 {
     static const char more[] = "…";
     size_t size = BACKLOG_LINE_MAX - (sizeof(more) - 1);
@@ -46,18 +46,18 @@ int backlog_add(struct backlog *b, const char *line)
     char *kept;
 
     text_add_printable(&t, line);
-    cut(&t);
+    cut_line(&t);
     text_adds(&t, "");
     size = t.size;
     kept = text_take(&t);
     if (!kept) {
-        drop_all(b);
+        drop_all_lines(b);
         b->first = ++b->last;
         return -ENOMEM;
     }
     while (b->first < b->last &&
            (b->last - b->first >= BACKLOG_LINES || b->bytes + size > BACKLOG_BYTES_MAX))
-        drop_first(b);
+        drop_first_line(b);
     b->lines[++b->last % BACKLOG_LINES] = kept;
     b->bytes += size;
     return 0;

@@ -5,7 +5,7 @@
 
 #include "private.h"
 
-void controller_say(const struct controller *c, const char *format, ...)
+void controller_log(const struct controller *c, const char *format, ...)
 {
     CLEANUP_TEXT struct text words = TEXT_INIT;
     struct error line;
@@ -20,7 +20,7 @@ void controller_say(const struct controller *c, const char *format, ...)
     fprintf(stderr, "dcop-controller: %s\n", text_str(&words));
 }
 
-void controller_trouble(char **trouble, const char *words)
+void controller_set_trouble(char **trouble, const char *words)
 {
     char *copy = words ? strdup(words) : NULL;
 
@@ -28,13 +28,13 @@ void controller_trouble(char **trouble, const char *words)
     *trouble = copy;
 }
 
-void controller_look_soon(struct controller *c)
+void controller_evaluate_soon(struct controller *c)
 {
     int enabled = SD_EVENT_OFF;
 
     /* One that is due stays due. */
-    if (!c->look || (sd_event_source_get_enabled(c->look, &enabled) > 0 && enabled))
+    if (!c->evaluate || (sd_event_source_get_enabled(c->evaluate, &enabled) > 0 && enabled))
         return;
-    (void)sd_event_source_set_time_relative(c->look, LOOK_USEC);
-    (void)sd_event_source_set_enabled(c->look, SD_EVENT_ONESHOT);
+    (void)sd_event_source_set_time_relative(c->evaluate, EVALUATE_USEC);
+    (void)sd_event_source_set_enabled(c->evaluate, SD_EVENT_ONESHOT);
 }

@@ -19,7 +19,7 @@ enum { LATENCY_USEC = 1000 * 1000 };
 
 /* --- timers and signals ------------------------------------------------------------- */
 
-static int on_look(sd_event_source *source, uint64_t usec, void *arg)
+static int on_evaluate(sd_event_source *source, uint64_t usec, void *arg)
 {
     struct controller *c = arg;
 
@@ -28,7 +28,7 @@ static int on_look(sd_event_source *source, uint64_t usec, void *arg)
         c->inputs_changed = false;
         inputs_reread(c);
     }
-    look(c);
+    evaluate(c);
     return 0;
 }
 
@@ -59,12 +59,12 @@ static void try_to_record(struct controller *c)
     if (!c->record_trouble || runner_catch_up(c->runner, NULL) < 0 ||
         state_setting_set(c->state, STATE_SETTING_TRIED, "", NULL) < 0)
         return;
-    controller_trouble(&c->record_trouble, NULL);
+    controller_set_trouble(&c->record_trouble, NULL);
     publish_status(c);
 }
 
 /* What failed, once more; a folder may have changed. */
-static bool is_to_repack(const struct controller *c)
+static bool needs_repack(const struct controller *c)
 {
     const char *spec = c->pack ? c->pack->spec : NULL;
 
@@ -73,7 +73,7 @@ static bool is_to_repack(const struct controller *c)
 }
 
 /* Where it listens on all addresses, browsers may come by each of them. */
-static int know_hosts(struct controller *c)
+static int update_hosts(struct controller *c)
 {
     struct strings hosts = {0};
     int r = listen_hosts(c->listens_on, &c->settings.hosts, &hosts);
@@ -98,12 +98,12 @@ static int on_poll(sd_event_source *source, uint64_t usec, void *arg)
             model_find_standing(c, m);
     try_to_record(c);
     inputs_addresses(c);
-    know_hosts(c);
+    update_hosts(c);
     inputs_watch_again(c);
-    if (c->settings.automatic && is_to_repack(c))
+    if (c->settings.automatic && needs_repack(c))
         packing_start(c);
     model_clear(c);
-    controller_look_soon(c);
+    controller_evaluate_soon(c);
     (void)sd_event_source_set_time_relative(source, POLL_USEC);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -136,10 +136,10 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 
 static int add_sources(struct controller *c, struct error *err)
 {
-    int r = sd_event_add_time(c->loop, &c->look, CLOCK_MONOTONIC, 0, 1000, on_look, c);
+    int r = sd_event_add_time(c->loop, &c->evaluate, CLOCK_MONOTONIC, 0, 1000, on_evaluate, c);
 
     if (r >= 0)
-        r = sd_event_add_time(c->loop, &c->again, CLOCK_MONOTONIC, 0, 50 * 1000, on_look, c);
+        r = sd_event_add_time(c->loop, &c->again, CLOCK_MONOTONIC, 0, 50 * 1000, on_evaluate, c);
     if (r >= 0)
         r = sd_event_source_set_enabled(c->again, SD_EVENT_OFF);
     if (r >= 0)
@@ -216,7 +216,7 @@ static int make_events(struct controller *c, struct error *err)
     return c->events ? 0 : error_sys(err, -ENOMEM, "cannot allocate the event buffer");
 }
 
-static void tell_address(const struct controller *c, const char *host)
+static void print_address(const struct controller *c, const char *host)
 {
     if (isatty(STDOUT_FILENO)) /* a log is no place for a token */
         printf("Dashboard: http://%s:%u/#token=%s\n", host, c->admission.port, c->admission.token);
@@ -252,7 +252,7 @@ static int open_http(struct controller *c, struct error *err)
                         &c->listens_on, err);
     if (r < 0)
         return r;
-    if (know_hosts(c) < 0) {
+    if (update_hosts(c) < 0) {
         (void)close(options.socket);
         return error_sys(err, -ENOMEM, "cannot serve the dashboard");
     }
@@ -261,7 +261,7 @@ static int open_http(struct controller *c, struct error *err)
     options.files = c->files;
     r = http_new(c->loop, &options, &c->http, err);
     if (r == 0)
-        tell_address(c, c->listens_on);
+        print_address(c, c->listens_on);
     return r;
 }
 
@@ -275,7 +275,7 @@ static int open_runner(struct controller *c, struct error *err)
         .keys = &c->settings.deploy.keys,
         .password = c->passwords.login,
         .become_password = c->passwords.become,
-        .listener = actions_hear,
+        .listener = actions_on_run_event,
         .arg = c,
     };
 
@@ -284,7 +284,7 @@ static int open_runner(struct controller *c, struct error *err)
     return r < 0 ? r : follows_new(c->loop, &c->follows, err);
 }
 
-static int open_watcher(struct controller *c, struct error *err)
+static int open_discovery(struct controller *c, struct error *err)
 {
     const struct discovery_thread_options options = {
         .fleet = c->settings.deploy.fleet,
@@ -297,7 +297,7 @@ static int open_watcher(struct controller *c, struct error *err)
     return discovery_thread_new(c->loop, &options, &c->discovery, err);
 }
 
-static int serve(struct controller *c, struct error *err)
+static int run_service(struct controller *c, struct error *err)
 {
     int r = sd_event_new(&c->loop);
 
@@ -319,7 +319,7 @@ static int serve(struct controller *c, struct error *err)
         return r;
     inputs_addresses(c);
     packing_start(c);
-    r = open_watcher(c, err);
+    r = open_discovery(c, err);
     if (r < 0)
         return r;
     (void)sd_notify(0, "READY=1");
@@ -342,7 +342,7 @@ static void controller_clear(struct controller *c)
     json_decref(c->match_value);
     members_clear(&c->directory);
     problem_clear(&c->problem);
-    (void)sd_event_source_disable_unref(c->look);
+    (void)sd_event_source_disable_unref(c->evaluate);
     (void)sd_event_source_disable_unref(c->again);
     (void)sd_event_source_disable_unref(c->poll);
     (void)sd_event_source_disable_unref(c->latency);
@@ -386,7 +386,7 @@ static int show_help(void)
     return 0;
 }
 
-static int run(struct controller *c, struct error *err)
+static int run_program(struct controller *c, struct error *err)
 {
     int r = controller_options_read(c->argc, c->argv, &c->settings, err);
 
@@ -398,7 +398,7 @@ static int run(struct controller *c, struct error *err)
         printf("dcop-controller %s\n", DCOP_VERSION);
         return 0;
     }
-    return serve(c, err);
+    return run_service(c, err);
 }
 
 int controller_main(int argc, char **argv)
@@ -409,7 +409,7 @@ int controller_main(int argc, char **argv)
 
     (void)setlocale(LC_CTYPE, "");
     (void)signal(SIGPIPE, SIG_IGN);
-    r = run(&c, &err);
+    r = run_program(&c, &err);
     if (r < 0) {
         CLEANUP_TEXT struct text words = TEXT_INIT;
 

@@ -5,7 +5,7 @@
 #include "private.h"
 
 /* It has by now the names that it was to get. */
-static void see_names(struct member *m)
+static void clear_assigned_names(struct member *m)
 {
     if (m->assigned.count > 0 && strings_equal(&m->assigned, &m->machine.advert.agents))
         strings_clear(&m->assigned);
@@ -14,7 +14,7 @@ static void see_names(struct member *m)
 void discovered_gone(struct controller *c, struct member *m)
 {
     model_clear(c); /* it borrows */
-    tell(c, "gone", json_pack("{s:s}", "ref", m->ref));
+    publish(c, "gone", json_pack("{s:s}", "ref", m->ref));
     members_drop(&c->directory, m);
 }
 
@@ -27,13 +27,13 @@ void discovered_change(const void *key, struct machine *machine, enum roster_cha
 
     model_clear(c); /* it borrows */
     m = members_take(&c->directory, key, machine, &new);
-    controller_look_soon(c);
+    controller_evaluate_soon(c);
     if (!m)
         return;
     if (change == ROSTER_APPEARED)
         ledger_appeared(&m->ledger, clock_ms(CLOCK_MONOTONIC));
     model_find_standing(c, m);
-    see_names(m);
+    clear_assigned_names(m);
     publish_machine(c, m, roster_change_name(change));
     /* A claim is forgotten with its last sighting, here as in the roster. */
     if (change == ROSTER_OFFLINE && m->machine.untrusted)
@@ -49,7 +49,7 @@ void discovered_daemon(bool there, const char *reason, void *arg)
     c->avahi_told = true;
     if (!reason)
         reason = "the daemon is not running";
-    controller_say(c, "Avahi: %s", there ? "the daemon is running" : reason);
-    controller_trouble(&c->avahi_trouble, there ? NULL : reason);
+    controller_log(c, "Avahi: %s", there ? "the daemon is running" : reason);
+    controller_set_trouble(&c->avahi_trouble, there ? NULL : reason);
     publish_status(c);
 }

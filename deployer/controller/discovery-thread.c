@@ -47,7 +47,7 @@ static void news_free(void *item)
 /* --- in the thread ------------------------------------------------------------- */
 
 /* Without memory it is lost, and told with the machine's next change. */
-static void push(struct discovery_thread *w, struct news *n)
+static void push_news(struct discovery_thread *w, struct news *n)
 {
     if (queue_push_wait(w->queue, n, NEWS_WAITING_MAX) < 0)
         news_free(n);
@@ -64,7 +64,7 @@ static void on_change(const struct machine *m, enum roster_change change, void *
     if (machine_copy(m, &n->machine) < 0)
         news_free(n);
     else
-        push(arg, n);
+        push_news(arg, n);
 }
 
 static void on_daemon(bool there, const char *reason, void *arg)
@@ -76,7 +76,7 @@ static void on_daemon(bool there, const char *reason, void *arg)
     n->of_daemon = true;
     n->there = there;
     n->reason = reason ? strdup(reason) : NULL;
-    push(arg, n);
+    push_news(arg, n);
 }
 
 static int on_stop(sd_event_source *source, int fd, uint32_t events, void *arg)
@@ -87,7 +87,7 @@ static int on_stop(sd_event_source *source, int fd, uint32_t events, void *arg)
     return sd_event_exit(w->loop, 0);
 }
 
-static void *run(void *arg)
+static void *run_discovery_loop(void *arg)
 {
     struct discovery_thread *w = arg;
 
@@ -116,8 +116,8 @@ static int on_queue(sd_event_source *source, int fd, uint32_t events, void *arg)
     return 0;
 }
 
-/* Made here, run there: nothing of it is used by two threads at once. */
-static int start(struct discovery_thread *w, struct error *err)
+/* Made here, run in the thread: nothing of it is used by two threads at once. */
+static int start_thread(struct discovery_thread *w, struct error *err)
 {
     const struct discovery_options options = {
         .fleet = w->options.fleet,
@@ -139,7 +139,7 @@ static int start(struct discovery_thread *w, struct error *err)
         return r;
     (void)sigfillset(&all); /* signals are the main thread's */
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    r = -pthread_create(&w->thread, NULL, run, w);
+    r = -pthread_create(&w->thread, NULL, run_discovery_loop, w);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     w->started = r == 0;
     return r < 0 ? error_sys(err, r, "cannot discover machines") : 0;
@@ -161,7 +161,7 @@ int discovery_thread_new(sd_event *loop, const struct discovery_thread_options *
     r = sd_event_add_io(loop, &w->source, queue_fd(w->queue), EPOLLIN, on_queue, w);
     if (r < 0)
         return error_sys(err, r, "cannot discover machines");
-    r = start(w, err);
+    r = start_thread(w, err);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(w);

@@ -49,14 +49,14 @@ static int make_assignments(struct controller *c)
     }
     r = state_name_list(c->state, fleet, &c->names, &err);
     if (r < 0) {
-        controller_trouble(&c->state_trouble, err.text);
+        controller_set_trouble(&c->state_trouble, err.text);
         return r;
     }
     return assignments_plan(&match, &c->names, &c->assignments);
 }
 
 /* Nobody but us tries it again: the names are not there yet, and that was a while ago. */
-static bool is_to_assign_again(const struct member *m)
+static bool needs_assign_again(const struct member *m)
 {
     return m->assigned.count > 0 && !m->pending && !m->at_work && m->verb &&
            strcmp(m->verb, "assign") == 0 && m->detail[0] &&
@@ -74,7 +74,7 @@ static void give_names(struct controller *c)
         CLEANUP_STRINGS struct strings agents = {0};
         struct error err = {0};
 
-        if (!c->settings.automatic && is_to_assign_again(m))
+        if (!c->settings.automatic && needs_assign_again(m))
             m->pending = "assign";
         if (m->assigned.count > 0 || m->at_work ||
             clock_ms(CLOCK_MONOTONIC) - m->ledger.appeared_ms < RECONCILE_SETTLE_MS)
@@ -82,7 +82,7 @@ static void give_names(struct controller *c)
         if (strings_add(&agents, a->agent) < 0)
             return;
         if (state_names_set(c->state, fleet, m->machine.advert.id, &agents, &err) < 0) {
-            controller_trouble(&c->state_trouble, err.text);
+            controller_set_trouble(&c->state_trouble, err.text);
             return;
         }
         m->assigned = agents;
@@ -128,7 +128,7 @@ struct plan {
     char (*wishes)[RECONCILE_WISH_LENGTH + 1];
 };
 
-static int fill(struct controller *c, struct member **members, size_t n, struct plan *p)
+static int fill_plan(struct controller *c, struct member **members, size_t n, struct plan *p)
 {
     for (size_t i = 0; i < n; i++) {
         struct member *m = members[i];
@@ -153,7 +153,8 @@ static int fill(struct controller *c, struct member **members, size_t n, struct 
 }
 
 /* What a person sees of the verdict; what is at work shows itself. */
-static void show(struct controller *c, struct member *m, const struct reconcile_machine *r)
+static void update_work_state(struct controller *c, struct member *m,
+                              const struct reconcile_machine *r)
 {
     if (m->at_work) {
         m->state = WORK_RUNNING;
@@ -171,7 +172,7 @@ static void show(struct controller *c, struct member *m, const struct reconcile_
     m->again_ms = r->again_ms;
 }
 
-static void deploy(struct controller *c, struct member **members, size_t n)
+static void begin_deploys(struct controller *c, struct member **members, size_t n)
 {
     struct error err = {0};
 
@@ -187,10 +188,10 @@ static void deploy(struct controller *c, struct member **members, size_t n)
         return;
     }
     if (actions_begin(c, "deploy", members, n, &err) < 0)
-        controller_say(c, "%s", err.text);
+        controller_log(c, "%s", err.text);
 }
 
-static void plan_again(struct controller *c)
+static void schedule_next(struct controller *c)
 {
     if (c->plan.next_ms == INT64_MAX) {
         (void)sd_event_source_set_enabled(c->again, SD_EVENT_OFF);
@@ -200,7 +201,7 @@ static void plan_again(struct controller *c)
     (void)sd_event_source_set_enabled(c->again, SD_EVENT_ONESHOT);
 }
 
-static int carry_out(struct controller *c, struct member **members, size_t n)
+static int carry_out_plan(struct controller *c, struct member **members, size_t n)
 {
     CLEANUP_FREE struct reconcile_machine *machines = calloc(n + 1, sizeof(*machines));
     CLEANUP_FREE void *wishes = calloc(n + 1, RECONCILE_WISH_LENGTH + 1);
@@ -208,25 +209,25 @@ static int carry_out(struct controller *c, struct member **members, size_t n)
     struct plan p = {.machines = machines, .wishes = wishes};
     size_t n_due = 0;
 
-    if (!machines || !wishes || !due || fill(c, members, n, &p) < 0)
+    if (!machines || !wishes || !due || fill_plan(c, members, n, &p) < 0)
         return -ENOMEM;
     c->plan.automatic = c->settings.automatic;
     c->plan.quorum = c->settings.quorum;
     reconcile(&c->plan, machines, n, clock_ms(CLOCK_MONOTONIC));
     for (size_t i = 0; i < n; i++) {
-        show(c, members[i], &machines[i]);
+        update_work_state(c, members[i], &machines[i]);
         if (machines[i].deploy)
             due[n_due++] = members[i];
     }
-    deploy(c, due, n_due);
+    begin_deploys(c, due, n_due);
     actions_pending(c, members, n);
-    plan_again(c);
+    schedule_next(c);
     return 0;
 }
 
 /* --- all of it ------------------------------------------------------------------------ */
 
-static void tell_match(struct controller *c)
+static void publish_match(struct controller *c)
 {
     json_t *now = view_match(c);
 
@@ -236,33 +237,33 @@ static void tell_match(struct controller *c)
     }
     json_decref(c->match_value);
     c->match_value = json_incref(now);
-    tell(c, "match", now);
+    publish(c, "match", now);
     hook_match_changed(c);
 }
 
-void look(struct controller *c)
+void evaluate(struct controller *c)
 {
     size_t n = 0;
     CLEANUP_FREE struct member **members = members_list(&c->directory, &n);
 
     model_clear(c);
-    c->look_due = false;
+    c->evaluation_due = false;
     if (!members)
         return; /* without memory: at the next change */
     if (c->has_problem && (make_match(c, members, n) < 0 || make_assignments(c) < 0))
         return;
     if (c->settings.assign)
         give_names(c);
-    (void)carry_out(c, members, n);
+    (void)carry_out_plan(c, members, n);
     for (size_t i = 0; i < n; i++)
         publish_work(c, members[i]);
-    tell_match(c);
+    publish_match(c);
     publish_status(c);
     inventory_file_write(c, members, n);
 }
 
 void evaluate_if_due(struct controller *c)
 {
-    if (c->look_due)
-        look(c);
+    if (c->evaluation_due)
+        evaluate(c);
 }

@@ -75,7 +75,7 @@ static uint64_t now_usec(const struct follows *f)
     return usec;
 }
 
-static void drop(struct follows *f, struct item **at)
+static void drop_item(struct follows *f, struct item **at)
 {
     struct item *i = *at;
 
@@ -90,7 +90,7 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *arg)
 
     for (struct item **at = &f->items; *at;)
         if (usec > (*at)->asked_usec + (uint64_t)FOLLOW_KEPT_MS * 1000)
-            drop(f, at);
+            drop_item(f, at);
         else
             at = &(*at)->next;
     (void)sd_event_source_set_time_relative(source, SWEEP_USEC);
@@ -123,7 +123,7 @@ void follows_free(struct follows *f)
     if (!f)
         return;
     while (f->items)
-        drop(f, &f->items);
+        drop_item(f, &f->items);
     (void)sd_event_source_disable_unref(f->sweep);
     sd_event_unref(f->loop);
     free(f);
@@ -158,8 +158,8 @@ static void on_job_event(size_t index, const struct job_event *event, void *arg)
 
 /* --- beginning -------------------------------------------------------------------- */
 
-static int prepare(struct follows *f, struct item *i, const struct follow_options *o,
-                   struct error *err)
+static int prepare_item(struct follows *f, struct item *i, const struct follow_options *o,
+                        struct error *err)
 {
     CLEANUP_STRINGS struct strings files = {0};
     int r = paths_keys(o->keys, &files, err);
@@ -190,8 +190,8 @@ static int prepare(struct follows *f, struct item *i, const struct follow_option
     return text_error(&i->settings) < 0 ? error_sys(err, -ENOMEM, "cannot follow a log") : 0;
 }
 
-static int start(struct item *i, const struct follow_options *o, struct target *target,
-                 struct error *err)
+static int start_job(struct item *i, const struct follow_options *o, struct target *target,
+                     struct error *err)
 {
     CLEANUP(job_clear) struct job job = {.common = &i->common};
     size_t index;
@@ -205,7 +205,7 @@ static int start(struct item *i, const struct follow_options *o, struct target *
     return r < 0 ? error_sys(err, r, "cannot follow a log") : 0;
 }
 
-static struct item **find(struct follows *f, const char *ref, enum follow_of of)
+static struct item **find_item(struct follows *f, const char *ref, enum follow_of of)
 {
     struct item **at = &f->items;
 
@@ -214,7 +214,7 @@ static struct item **find(struct follows *f, const char *ref, enum follow_of of)
     return at;
 }
 
-static void show(const struct item *i, struct follow *ret)
+static void describe_item(const struct item *i, struct follow *ret)
 {
     *ret = (struct follow){
         .why = i->why, .state = i->state, .backlog = &i->backlog, .number = i->number};
@@ -222,12 +222,12 @@ static void show(const struct item *i, struct follow *ret)
 
 bool follows_find(struct follows *f, const char *ref, enum follow_of of, struct follow *ret)
 {
-    struct item *i = *find(f, ref, of);
+    struct item *i = *find_item(f, ref, of);
 
     if (!i)
         return false;
     i->asked_usec = now_usec(f);
-    show(i, ret);
+    describe_item(i, ret);
     return true;
 }
 
@@ -236,11 +236,11 @@ int follows_begin(struct follows *f, const struct follow_options *options, const
                   struct error *err)
 {
     CLEANUP(item_free_p) struct item *i = NULL;
-    struct item **at = find(f, ref, of);
+    struct item **at = find_item(f, ref, of);
     int r;
 
     if (*at)
-        drop(f, at);
+        drop_item(f, at);
     if (f->count >= FOLLOWS_MAX)
         return error_set(err, -EBUSY, "%d logs are already followed; close one, or wait a moment",
                          FOLLOWS_MAX);
@@ -252,12 +252,12 @@ int follows_begin(struct follows *f, const struct follow_options *options, const
     i->number = ++f->numbers;
     i->asked_usec = now_usec(f);
     i->steps = pack_ref(steps);
-    r = prepare(f, i, options, err);
+    r = prepare_item(f, i, options, err);
     if (r == 0)
-        r = start(i, options, target, err);
+        r = start_job(i, options, target, err);
     if (r < 0)
         return r;
-    show(i, ret);
+    describe_item(i, ret);
     i->next = f->items;
     f->items = TAKE_PTR(i);
     f->count++;
@@ -274,7 +274,7 @@ void follow_cursor(const struct follow *f, char ret[static FOLLOW_CURSOR_MAX])
 }
 
 /* Digits alone, few enough for no overflow. */
-static bool take_number(const char **at, char end, uint64_t *ret)
+static bool parse_cursor_number(const char **at, char end, uint64_t *ret)
 {
     size_t size = strspn(*at, "0123456789");
 
@@ -289,8 +289,9 @@ uint64_t follow_after(const struct follow *f, const char *cursor)
 {
     uint64_t number, line;
 
-    if (!cursor || !take_number(&cursor, '-', &number) || !take_number(&cursor, '\0', &line) ||
-        number != f->number || line < f->backlog->first || line > f->backlog->last)
+    if (!cursor || !parse_cursor_number(&cursor, '-', &number) ||
+        !parse_cursor_number(&cursor, '\0', &line) || number != f->number ||
+        line < f->backlog->first || line > f->backlog->last)
         return 0;
     return line;
 }

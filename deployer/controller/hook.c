@@ -50,9 +50,9 @@ static void on_hook(void *arg)
     struct controller *c = h->c;
 
     if (h->r < 0)
-        controller_say(c, "--on-change: %s", h->err.text);
+        controller_log(c, "--on-change: %s", h->err.text);
     else if (h->status != 0)
-        controller_say(c, "--on-change: the command ended with status %d", h->status);
+        controller_log(c, "--on-change: the command ended with status %d", h->status);
     hook_free(TAKE_PTR(c->hook_state));
     task_free(TAKE_PTR(c->hook));
     if (c->hook_due && c->settings.on_change)
@@ -84,7 +84,7 @@ static void start_hook(struct controller *c)
         h->file = NULL;
     if (!h->command || !h->file || write_match(c, h->file, &err) < 0 ||
         task_start(c->loop, run_hook, on_hook, h, &c->hook, &err) < 0) {
-        controller_say(c, "--on-change: %s", err.text[0] ? err.text : "out of memory");
+        controller_log(c, "--on-change: %s", err.text[0] ? err.text : "out of memory");
         hook_free(TAKE_PTR(c->hook_state));
         return;
     }

@@ -19,7 +19,7 @@ int inputs_read(struct controller *c, struct error *err)
     bool wanted = c->settings.deploy.problems.count > 0;
     int r = wanted ? problem_read(&c->settings.deploy.problems, &problem, err) : 0;
 
-    controller_trouble(&c->problem_error, r < 0 ? err->text : NULL);
+    controller_set_trouble(&c->problem_error, r < 0 ? err->text : NULL);
     if (r < 0)
         return r; /* what was read before stays in force */
     model_clear(c);
@@ -46,11 +46,11 @@ static void read_settings(struct controller *c)
 
     if (controller_options_read(c->argc, c->argv, &now, &err) < 0) {
         if (!string_equal(c->settings_error, err.text))
-            controller_say(c, "%s", err.text);
-        controller_trouble(&c->settings_error, err.text);
+            controller_log(c, "%s", err.text);
+        controller_set_trouble(&c->settings_error, err.text);
         return;
     }
-    controller_trouble(&c->settings_error, NULL);
+    controller_set_trouble(&c->settings_error, NULL);
     repack = !same_spec(&now, &c->settings);
     now.deploy.forks = c->settings.deploy.forks;
     controller_options_clear(&c->settings);
@@ -60,7 +60,7 @@ static void read_settings(struct controller *c)
     if (repack && c->packing)
         c->repack = true;
     else if (repack) {
-        controller_trouble(&c->pack_error, NULL);
+        controller_set_trouble(&c->pack_error, NULL);
         packing_start(c);
     }
 }
@@ -72,22 +72,22 @@ void inputs_reread(struct controller *c)
 
     read_settings(c);
     if (inputs_read(c, &err) < 0 && !string_equal(before, c->problem_error))
-        controller_say(c, "%s", err.text);
+        controller_log(c, "%s", err.text);
     free(before);
     (void)inputs_watch(c, NULL);
     model_clear(c);
-    controller_look_soon(c);
+    controller_evaluate_soon(c);
 }
 
 /* --- when they change --------------------------------------------------------------------- */
 
 /* Not from here: what is read decides what is watched. */
-static void on_changed(void *arg)
+static void on_file_changed(void *arg)
 {
     struct controller *c = arg;
 
     c->inputs_changed = true;
-    controller_look_soon(c);
+    controller_evaluate_soon(c);
 }
 
 static int add_watch(struct controller *c, const char *path, struct error *err)
@@ -99,7 +99,7 @@ static int add_watch(struct controller *c, const char *path, struct error *err)
     if (!grown)
         return error_sys(err, -ENOMEM, "cannot watch %s", path);
     c->watches = grown;
-    r = file_watch_new(c->loop, path, on_changed, c, &grown[c->n_watches], err);
+    r = file_watch_new(c->loop, path, on_file_changed, c, &grown[c->n_watches], err);
     c->n_watches += r == 0;
     return r;
 }
@@ -148,7 +148,7 @@ void inputs_watch_again(struct controller *c)
 
 /* --- this computer's addresses ---------------------------------------------------------------- */
 
-static int compare(const void *a, const void *b)
+static int compare_strings(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
@@ -175,7 +175,7 @@ void inputs_addresses(struct controller *c)
     }
     freeifaddrs(first);
     if (list.count > 0)
-        qsort(list.items, list.count, sizeof(*list.items), compare);
+        qsort(list.items, list.count, sizeof(*list.items), compare_strings);
     for (size_t i = 0; i < list.count; i++)
         text_addf(&all, "%s ", list.items[i]);
     now = text_take(&all);
@@ -185,5 +185,5 @@ void inputs_addresses(struct controller *c)
     }
     free(c->addresses);
     c->addresses = now;
-    controller_look_soon(c);
+    controller_evaluate_soon(c);
 }

@@ -42,7 +42,7 @@ void inventory_file_write(struct controller *c, struct member **members, size_t 
         memcmp(now.data, c->inventory.data, now.size) == 0)
         return;
     if (file_write(c->settings.output, now.data, now.size, 0644, &err) < 0) {
-        controller_say(c, "%s", err.text);
+        controller_log(c, "%s", err.text);
         return;
     }
     text_clear(&c->inventory);

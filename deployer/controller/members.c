@@ -33,7 +33,7 @@ void members_clear(struct members *d)
     d->count = 0;
 }
 
-static void name(struct member *m)
+static void set_ref(struct member *m)
 {
     const char *hostkey = m->machine.advert.hostkey;
     char digest[DIGEST_LENGTH + 1];
@@ -65,7 +65,7 @@ struct member *members_take(struct members *d, const void *key, struct machine *
     machine_clear(&m->machine);
     m->machine = *machine;
     *machine = (struct machine){0};
-    name(m);
+    set_ref(m);
     return m;
 }
 
@@ -90,7 +90,7 @@ int members_find(const struct members *d, const char *ref, struct member **ret)
     return found > 1 ? -EEXIST : (int)found;
 }
 
-static int compare(const void *a, const void *b)
+static int compare_members(const void *a, const void *b)
 {
     const struct member *x = *(struct member *const *)a, *y = *(struct member *const *)b;
     int r = machine_compare(&x->machine, &y->machine);
@@ -129,7 +129,7 @@ struct member **members_list(const struct members *d, size_t *ret_count)
         return NULL;
     for (struct member *m = d->members; m; m = m->hh.next)
         list[n++] = m;
-    qsort(list, n, sizeof(struct member *), compare);
+    qsort(list, n, sizeof(struct member *), compare_members);
     *ret_count = n;
     return list;
 }

@@ -7,7 +7,8 @@ static const double deploy_bounds[METRIC_BUCKETS] = {0.1, 0.25, 0.5, 1, 2.5, 5, 
 static const double loop_bounds[METRIC_BUCKETS] = {0.0005, 0.001, 0.0025, 0.005, 0.01,
                                                    0.025,  0.05,  0.1,    0.5,   1};
 
-static void observe(struct histogram *h, const double bounds[static METRIC_BUCKETS], double seconds)
+static void histogram_add(struct histogram *h, const double bounds[static METRIC_BUCKETS],
+                          double seconds)
 {
     size_t i = 0;
 
@@ -19,14 +20,14 @@ static void observe(struct histogram *h, const double bounds[static METRIC_BUCKE
 
 void metrics_deploy(struct metrics *m, double seconds, bool good)
 {
-    observe(&m->deploy_seconds, deploy_bounds, seconds);
+    histogram_add(&m->deploy_seconds, deploy_bounds, seconds);
     m->deploys_ok += good;
     m->deploys_failed += !good;
 }
 
 void metrics_loop(struct metrics *m, double seconds)
 {
-    observe(&m->loop_latency_seconds, loop_bounds, seconds);
+    histogram_add(&m->loop_latency_seconds, loop_bounds, seconds);
 }
 
 /* A step's name comes from a machine: only what a step can be called counts. */

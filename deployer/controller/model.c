@@ -11,7 +11,7 @@ void model_clear(struct controller *c)
     assignments_clear(&c->assignments);
     state_names_clear(&c->names);
     c->names = (struct state_names){0};
-    c->look_due = true;
+    c->evaluation_due = true;
 }
 
 int model_agents(const struct controller *c, const struct member *m, struct strings *ret)
@@ -40,7 +40,7 @@ void model_find_standing(struct controller *c, struct member *m)
     struct error err = {0};
 
     if (standing_find(c->state, &m->machine, consent, &m->standing, &err) < 0)
-        controller_trouble(&c->state_trouble, err.text);
+        controller_set_trouble(&c->state_trouble, err.text);
     else
-        controller_trouble(&c->state_trouble, NULL);
+        controller_set_trouble(&c->state_trouble, NULL);
 }

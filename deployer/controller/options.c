@@ -107,7 +107,7 @@ static char *trim(char *s)
 }
 
 /* One line to what the command line would have; kept in `words`. */
-static int take_line(struct controller_options *s, char *line, struct error *err)
+static int parse_line(struct controller_options *s, char *line, struct error *err)
 {
     struct option_row rows[ROWS];
     const struct option_row *row = rows;
@@ -140,7 +140,7 @@ static int take_line(struct controller_options *s, char *line, struct error *err
                  : row->store(s, s->words.items[s->words.count - 1], err);
 }
 
-static int read_file(struct controller_options *s, struct error *err)
+static int read_settings_file(struct controller_options *s, struct error *err)
 {
     CLEANUP_TEXT struct text bytes = TEXT_INIT;
     unsigned number = 0;
@@ -159,14 +159,15 @@ static int read_file(struct controller_options *s, struct error *err)
         if (next)
             *next++ = '\0';
         number++;
-        r = take_line(s, line, err);
+        r = parse_line(s, line, err);
     }
     return r < 0 ? error_prefix(err, "%s:%u", s->file, number) : 0;
 }
 
 /* --- both ------------------------------------------------------------------------ */
 
-static int parse(int argc, char **argv, struct controller_options *s, struct error *err)
+static int parse_command_line(int argc, char **argv, struct controller_options *s,
+                              struct error *err)
 {
     struct option_row rows[ROWS];
     int first, r;
@@ -187,13 +188,13 @@ static void set_defaults(struct controller_options *s)
 }
 
 /* A list on the command line stands instead of the file's. */
-static void lend(struct strings *list, struct strings *kept)
+static void set_aside_list(struct strings *list, struct strings *kept)
 {
     *kept = *list;
     *list = (struct strings){0};
 }
 
-static void settle(struct strings *list, struct strings *kept)
+static void restore_list(struct strings *list, struct strings *kept)
 {
     if (list->count > 0)
         strings_clear(kept);
@@ -210,7 +211,7 @@ int controller_options_read(int argc, char **argv, struct controller_options *re
     int r;
 
     set_defaults(&first); /* where the file is, and whether there is need of it */
-    r = parse(argc, argv, &first, err);
+    r = parse_command_line(argc, argv, &first, err);
     if (r < 0)
         return r;
     set_defaults(&s);
@@ -220,16 +221,16 @@ int controller_options_read(int argc, char **argv, struct controller_options *re
         return error_sys(err, -ENOMEM, "cannot read the settings");
     }
     if (s.file && !first.deploy.help && !first.deploy.version)
-        r = read_file(&s, err);
+        r = read_settings_file(&s, err);
     if (r < 0)
         return r;
-    lend(&s.deploy.problems, &problems);
-    lend(&s.deploy.keys, &keys);
-    lend(&s.hosts, &hosts);
-    r = parse(argc, argv, &s, err);
-    settle(&s.deploy.problems, &problems);
-    settle(&s.deploy.keys, &keys);
-    settle(&s.hosts, &hosts);
+    set_aside_list(&s.deploy.problems, &problems);
+    set_aside_list(&s.deploy.keys, &keys);
+    set_aside_list(&s.hosts, &hosts);
+    r = parse_command_line(argc, argv, &s, err);
+    restore_list(&s.deploy.problems, &problems);
+    restore_list(&s.deploy.keys, &keys);
+    restore_list(&s.hosts, &hosts);
     if (r < 0)
         return r;
     *ret = s;

@@ -30,7 +30,7 @@ static void packing_free(struct packing *p)
     free(p);
 }
 
-static void run(void *arg, int cancel_fd)
+static void run_packing(void *arg, int cancel_fd)
 {
     struct packing *p = arg;
 
@@ -45,7 +45,7 @@ static void run(void *arg, int cancel_fd)
                          &p->pack, &p->err);
 }
 
-static void take(struct pack **to, struct pack **from)
+static void replace_pack(struct pack **to, struct pack **from)
 {
     if (!*from)
         return;
@@ -53,17 +53,17 @@ static void take(struct pack **to, struct pack **from)
     *to = TAKE_PTR(*from);
 }
 
-static void on_done(void *arg)
+static void on_packing_done(void *arg)
 {
     struct packing *p = arg;
     struct controller *c = p->c;
     bool again = c->repack;
 
-    take(&c->steps, &p->steps);
-    take(&c->pack, &p->pack);
+    replace_pack(&c->steps, &p->steps);
+    replace_pack(&c->pack, &p->pack);
     if (p->r < 0 && !string_equal(c->pack_error, p->err.text))
-        controller_say(c, "%s", p->err.text);
-    controller_trouble(&c->pack_error, p->r < 0 && !again ? p->err.text : NULL);
+        controller_log(c, "%s", p->err.text);
+    controller_set_trouble(&c->pack_error, p->r < 0 && !again ? p->err.text : NULL);
     if (p->r == 0 && c->settings.deploy.spec)
         (void)state_setting_set(c->state, STATE_SETTING_SPEC, p->spec, NULL);
     c->packed_ms = clock_ms(CLOCK_MONOTONIC);
@@ -73,7 +73,7 @@ static void on_done(void *arg)
     if (again)
         packing_start(c);
     model_clear(c);
-    controller_look_soon(c);
+    controller_evaluate_soon(c);
 }
 
 static char *choose_spec(struct controller *c)
@@ -114,10 +114,10 @@ void packing_start(struct controller *c)
     p->spec = choose_spec(c);
     c->packing = p;
     if (!p->spec || cache_choice_copy(&c->settings.deploy.caches, &p->choice) < 0 ||
-        task_start(c->loop, run, on_done, p, &p->task, &err) < 0) {
+        task_start(c->loop, run_packing, on_packing_done, p, &p->task, &err) < 0) {
         c->packing = NULL;
         packing_free(p);
-        controller_trouble(&c->pack_error, err.text[0] ? err.text : "out of memory");
+        controller_set_trouble(&c->pack_error, err.text[0] ? err.text : "out of memory");
         c->packed_ms = clock_ms(CLOCK_MONOTONIC);
     }
 }

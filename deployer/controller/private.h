@@ -15,7 +15,7 @@
 #include "options.h"
 
 enum {
-    LOOK_USEC = 20 * 1000,        /* changes within it share one look */
+    EVALUATE_USEC = 20 * 1000,    /* changes within it share one look */
     POLL_USEC = 10 * 1000 * 1000, /* what tells no one that it changes */
     REPACK_MS = 30 * 1000,        /* a source directory is looked at again */
     LOG_LINES = 100,
@@ -45,8 +45,8 @@ struct controller {
     char *state_trouble;  /* what the database said last; NULL: well */
     char *record_trouble; /* why it did not take a run; NULL: it does */
 
-    bool look_due;      /* what follows is not there until then: */
-    struct match match; /* borrows from the directory: rebuilt by each look */
+    bool evaluation_due; /* what follows is not there until then: */
+    struct match match;  /* borrows from the directory: rebuilt by each look */
     struct assignments assignments;
     struct state_names names;
     json_t *match_value; /* as last told */
@@ -70,7 +70,7 @@ struct controller {
     char *addresses; /* of this computer: machines are told one of them */
 
     struct reconcile plan;
-    sd_event_source *look, *again, *poll, *latency, *inotify, *signals[3];
+    sd_event_source *evaluate, *again, *poll, *latency, *inotify, *signals[3];
     struct file_watch **watches; /* of the files that were read */
     size_t n_watches;
     bool inputs_changed;
@@ -82,16 +82,16 @@ struct controller {
     bool hook_due;
 };
 
-void controller_say(const struct controller *c, const char *format, ...)
+void controller_log(const struct controller *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Something has changed: match, plan, inventory are looked at in a moment. */
-void controller_look_soon(struct controller *c);
+void controller_evaluate_soon(struct controller *c);
 /* Words for health, replaced; NULL: none. */
-void controller_trouble(char **trouble, const char *words);
+void controller_set_trouble(char **trouble, const char *words);
 
 /* evaluate.c: the match, the plan, and what follows from them.  What a look has made
  * borrows from the directory: model_clear before that changes. */
-void look(struct controller *c);
+void evaluate(struct controller *c);
 void evaluate_if_due(struct controller *c);
 /* Whose names the problem has, or with no problem those it says. */
 int model_agents(const struct controller *c, const struct member *m, struct strings *ret);
@@ -101,7 +101,7 @@ void model_clear(struct controller *c);
 int actions_begin(struct controller *c, const char *verb, struct member **members, size_t n,
                   struct error *err);
 void actions_pending(struct controller *c, struct member **members, size_t n);
-run_listener actions_hear;
+run_listener actions_on_run_event;
 /* A member's wish; "" none. */
 void actions_wish(const struct controller *c, const struct member *m, const struct strings *agents,
                   char ret[static RECONCILE_WISH_LENGTH + 1]);
@@ -151,7 +151,7 @@ void view_put_time(json_t *o, const char *key, int64_t wall_ms);
 json_t *view_text(const char *string); /* what is not UTF-8 is escaped */
 
 /* publish.c: events to the listeners; each takes the value over. */
-void tell(struct controller *c, const char *event, json_t *value);
+void publish(struct controller *c, const char *event, json_t *value);
 void publish_machine(struct controller *c, struct member *m, const char *change);
 /* When what is shown of its work has changed since it was told last. */
 void publish_work(struct controller *c, struct member *m);

@@ -6,7 +6,7 @@
 #include "discovery/base/digest.h"
 #include "private.h"
 
-void tell(struct controller *c, const char *event, json_t *value)
+void publish(struct controller *c, const char *event, json_t *value)
 {
     char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
 
@@ -21,7 +21,7 @@ void tell(struct controller *c, const char *event, json_t *value)
 }
 
 /* What is shown of the work there, in short. */
-static void sum_up(const struct member *m, char ret[static DIGEST_LENGTH + 1])
+static void digest_shown_work(const struct member *m, char ret[static DIGEST_LENGTH + 1])
 {
     struct digest d;
     CLEANUP_TEXT struct text t = TEXT_INIT;
@@ -46,15 +46,15 @@ void publish_machine(struct controller *c, struct member *m, const char *change)
 {
     json_t *o = json_pack("{s:s, s:o}", "change", change, "machine", view_machine(c, m));
 
-    sum_up(m, m->shown);
-    tell(c, "machine", o);
+    digest_shown_work(m, m->shown);
+    publish(c, "machine", o);
 }
 
 void publish_work(struct controller *c, struct member *m)
 {
     char now[DIGEST_LENGTH + 1];
 
-    sum_up(m, now);
+    digest_shown_work(m, now);
     if (strcmp(now, m->shown) != 0)
         publish_machine(c, m, "work");
 }
@@ -67,7 +67,7 @@ void publish_status(struct controller *c)
     if (text && (!c->status_told || strcmp(text, c->status_told) != 0)) {
         free(c->status_told);
         c->status_told = text;
-        tell(c, "status", status);
+        publish(c, "status", status);
         return;
     }
     free(text);

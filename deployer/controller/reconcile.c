@@ -37,7 +37,7 @@ void ledger_appeared(struct ledger *l, int64_t now_ms)
     l->appeared_ms = now_ms;
 }
 
-static void set(char to[static RECONCILE_WISH_LENGTH + 1], const char *wish)
+static void copy_wish(char to[static RECONCILE_WISH_LENGTH + 1], const char *wish)
 {
     (void)snprintf(to, RECONCILE_WISH_LENGTH + 1, "%s", wish);
 }
@@ -46,7 +46,7 @@ void ledger_begin(struct ledger *l, const char *wish)
 {
     if (strcmp(l->tried, wish) != 0)
         l->failures = 0;
-    set(l->tried, wish);
+    copy_wish(l->tried, wish);
     l->failed = l->hopeless = l->busy = l->held = false;
     *l->why = '\0';
 }
@@ -59,27 +59,27 @@ void ledger_end(struct ledger *l, enum ledger_end end, const char *why, int64_t 
     l->busy = end == LEDGER_BUSY;
     (void)snprintf(l->why, sizeof(l->why), "%s", why ? why : "");
     if (end == LEDGER_DONE)
-        set(l->done, l->tried);
+        copy_wish(l->done, l->tried);
     else
         *l->done = '\0';
     if (end == LEDGER_FAILED || end == LEDGER_HOPELESS)
         l->failures++;
 }
 
-static void look_at_later(struct reconcile *r, int64_t when_ms)
+static void wake_at(struct reconcile *r, int64_t when_ms)
 {
     if (when_ms < r->next_ms)
         r->next_ms = when_ms;
 }
 
-static void verdict(struct reconcile_machine *m, enum work_state state, const char *why)
+static void set_verdict(struct reconcile_machine *m, enum work_state state, const char *why)
 {
     m->state = state;
     m->why = why;
 }
 
 /* It was well, and its own record says that it no longer is. */
-static void see_relapse(struct reconcile *r, struct reconcile_machine *m, int64_t now_ms)
+static void check_relapse(struct reconcile *r, struct reconcile_machine *m, int64_t now_ms)
 {
     struct ledger *l = m->ledger;
     int64_t since = l->ended_ms;
@@ -88,7 +88,7 @@ static void see_relapse(struct reconcile *r, struct reconcile_machine *m, int64_
         return;
     if (now_ms - since <
         RECONCILE_RELAPSE_MS) { /* the news of the deploy may not be on the air yet */
-        look_at_later(r, since + RECONCILE_RELAPSE_MS);
+        wake_at(r, since + RECONCILE_RELAPSE_MS);
         return;
     }
     ledger_end(l, LEDGER_FAILED,
@@ -104,7 +104,7 @@ static void judge_failure(struct reconcile *r, struct reconcile_machine *m, int6
     int64_t delay = l->busy ? RECONCILE_BUSY_MS : reconcile_delay_ms(l->failures);
 
     if (l->hopeless || l->failures >= RECONCILE_FAILURES_MAX) {
-        verdict(m, WORK_STUCK, l->why);
+        set_verdict(m, WORK_STUCK, l->why);
         return;
     }
     m->again_ms = l->ended_ms + delay;
@@ -112,8 +112,8 @@ static void judge_failure(struct reconcile *r, struct reconcile_machine *m, int6
         m->deploy = true;
         return;
     }
-    verdict(m, WORK_RETRYING, l->why);
-    look_at_later(r, m->again_ms);
+    set_verdict(m, WORK_RETRYING, l->why);
+    wake_at(r, m->again_ms);
 }
 
 /* All that speaks against it has been looked at: does it need a deploy? */
@@ -122,11 +122,11 @@ static void judge_need(struct reconcile *r, struct reconcile_machine *m, int64_t
     struct ledger *l = m->ledger;
 
     if (strcmp(l->done, m->wish) == 0)
-        see_relapse(r, m, now_ms);
+        check_relapse(r, m, now_ms);
     if (strcmp(l->done, m->wish) == 0) {
         if (now_ms - l->ended_ms >= RECONCILE_STEADY_MS)
             l->failures = 0;
-        verdict(m, WORK_OK, NULL);
+        set_verdict(m, WORK_OK, NULL);
         return;
     }
     if (l->failed && strcmp(l->tried, m->wish) == 0) {
@@ -134,46 +134,47 @@ static void judge_need(struct reconcile *r, struct reconcile_machine *m, int64_t
         return;
     }
     if (now_ms - l->appeared_ms < RECONCILE_SETTLE_MS) {
-        verdict(m, WORK_WAITING, NULL);
-        look_at_later(r, l->appeared_ms + RECONCILE_SETTLE_MS);
+        set_verdict(m, WORK_WAITING, NULL);
+        wake_at(r, l->appeared_ms + RECONCILE_SETTLE_MS);
         return;
     }
     m->deploy = true;
 }
 
-static void judge(struct reconcile *r, struct reconcile_machine *m, int64_t now_ms)
+static void judge_machine(struct reconcile *r, struct reconcile_machine *m, int64_t now_ms)
 {
     m->deploy = false;
     m->again_ms = 0;
     if (m->at_work) {
-        verdict(m, WORK_RUNNING, NULL);
+        set_verdict(m, WORK_RUNNING, NULL);
         return;
     }
     if (!m->wish) {
-        verdict(m, m->obstacle ? WORK_WAITING : WORK_IDLE, m->obstacle);
+        set_verdict(m, m->obstacle ? WORK_WAITING : WORK_IDLE, m->obstacle);
         return;
     }
     if (!m->online)
-        verdict(m, WORK_WAITING, "it is offline");
+        set_verdict(m, WORK_WAITING, "it is offline");
     else if (m->obstacle)
-        verdict(m, WORK_WAITING, m->obstacle);
+        set_verdict(m, WORK_WAITING, m->obstacle);
     else if (m->ledger->held)
-        verdict(m, WORK_IDLE, "a person stopped it or rolled it back; deploy or start it to go on");
+        set_verdict(m, WORK_IDLE,
+                    "a person stopped it or rolled it back; deploy or start it to go on");
     else {
-        verdict(m, WORK_WAITING, NULL);
+        set_verdict(m, WORK_WAITING, NULL);
         judge_need(r, m, now_ms);
         if (!m->deploy)
             return;
         if (!r->automatic) {
             m->deploy = false;
-            verdict(m, m->ledger->failed ? WORK_STUCK : WORK_WAITING,
-                    m->ledger->failed ? m->ledger->why : "it needs a deploy");
+            set_verdict(m, m->ledger->failed ? WORK_STUCK : WORK_WAITING,
+                        m->ledger->failed ? m->ledger->why : "it needs a deploy");
         } else if (!r->reached) {
             m->deploy = false;
-            verdict(m, WORK_WAITING,
-                    "it waits until as many machines are present as --quorum says");
+            set_verdict(m, WORK_WAITING,
+                        "it waits until as many machines are present as --quorum says");
         } else
-            verdict(m, WORK_QUEUED, NULL);
+            set_verdict(m, WORK_QUEUED, NULL);
     }
 }
 
@@ -185,5 +186,5 @@ void reconcile(struct reconcile *r, struct reconcile_machine *machines, size_t n
         r->present += machines[i].counts;
     r->reached = r->reached || r->present >= r->quorum;
     for (size_t i = 0; i < n; i++)
-        judge(r, &machines[i], now_ms);
+        judge_machine(r, &machines[i], now_ms);
 }

@@ -36,7 +36,7 @@ void view_put_time(json_t *o, const char *key, int64_t wall_ms)
     (void)json_object_set_new(o, key, json_string(whole));
 }
 
-static json_t *texts(const struct strings *s)
+static json_t *view_texts(const struct strings *s)
 {
     json_t *a = json_array();
 
@@ -84,7 +84,7 @@ static json_t *view_work(const struct member *m)
     if (m->ledger.held)
         (void)json_object_set_new(o, "held", json_true());
     if (m->assigned.count)
-        (void)json_object_set_new(o, "assigned", texts(&m->assigned));
+        (void)json_object_set_new(o, "assigned", view_texts(&m->assigned));
     return o;
 }
 
@@ -174,7 +174,7 @@ static json_t *view_doubtful(const struct controller *c)
             continue;
         o = json_pack(
             "{s:s, s:s, s:o, s:o}", "ref", m->ref, "machine", m->machine.advert.id, "agents",
-            texts(&m->machine.advert.agents), "why",
+            view_texts(&m->machine.advert.agents), "why",
             view_text(m->standing.why ? m->standing.why : "its host key is not the pinned one"));
         if (o)
             put_text(o, "host", m->machine.host);

@@ -7,10 +7,10 @@
 #include "discovery/base/digest.h"
 
 /* RFC 9110 §7.2: host and, unless it is the scheme's own, port. */
-static bool is_ours(const struct admission *g, const char *host, size_t size)
+static bool is_ours(const struct admission *a, const char *host, size_t size)
 {
-    for (size_t i = 0; i < g->hosts->count; i++) {
-        const char *ours = g->hosts->items[i];
+    for (size_t i = 0; i < a->hosts->count; i++) {
+        const char *ours = a->hosts->items[i];
 
         if (strlen(ours) == size && strncasecmp(ours, host, size) == 0)
             return true;
@@ -18,7 +18,7 @@ static bool is_ours(const struct admission *g, const char *host, size_t size)
     return false;
 }
 
-unsigned admission_host(const struct admission *g, const char *host)
+unsigned admission_host(const struct admission *a, const char *host)
 {
     const char *bracket, *colon;
     char port[8] = "80";
@@ -36,11 +36,11 @@ unsigned admission_host(const struct admission *g, const char *host)
     {
         char ours[8];
 
-        (void)snprintf(ours, sizeof(ours), "%u", (unsigned)g->port);
+        (void)snprintf(ours, sizeof(ours), "%u", (unsigned)a->port);
         if (strcmp(port, ours) != 0)
             return 421;
     }
-    return is_ours(g, host, size) ? 0 : 421;
+    return is_ours(a, host, size) ? 0 : 421;
 }
 
 unsigned admission_origin(const char *origin, const char *host)
@@ -54,7 +54,7 @@ unsigned admission_origin(const char *origin, const char *host)
     return strcasecmp(origin + sizeof(scheme) - 1, host) == 0 ? 0 : 403;
 }
 
-unsigned admission_token(const struct admission *g, const char *authorization)
+unsigned admission_token(const struct admission *a, const char *authorization)
 {
     static const char scheme[] = "Bearer ";
     uint8_t given[DIGEST_SIZE], ours[DIGEST_SIZE];
@@ -64,6 +64,6 @@ unsigned admission_token(const struct admission *g, const char *authorization)
     authorization += sizeof(scheme) - 1;
     /* Their digests: neither the length nor the place where they differ shows. */
     digest_sha256(authorization, strlen(authorization), given);
-    digest_sha256(g->token, strlen(g->token), ours);
+    digest_sha256(a->token, strlen(a->token), ours);
     return digest_equal(given, ours, sizeof(ours)) ? 0 : 401;
 }

@@ -26,11 +26,11 @@ struct admission {
 
 /* 0, or the HTTP status that it is refused with: 400 without a Host, 421 for
  * another's. */
-unsigned admission_host(const struct admission *g, const char *host);
+unsigned admission_host(const struct admission *a, const char *host);
 
 /* 0, or 403.  `origin` NULL: none was sent; `host` has passed admission_host. */
 unsigned admission_origin(const char *origin, const char *host);
 
 /* 0, or 401.  `authorization`: the header's value; NULL: none.  Takes as long
  * for a token that is nearly right as for any other. */
-unsigned admission_token(const struct admission *g, const char *authorization);
+unsigned admission_token(const struct admission *a, const char *authorization);

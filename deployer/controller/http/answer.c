@@ -43,7 +43,7 @@ static int add_chunk(const char *bytes, size_t size, void *text)
     return text_error(text) < 0 ? -1 : 0;
 }
 
-static bool take(struct answer *a, unsigned status, const char *type, json_t *value)
+static bool set_body(struct answer *a, unsigned status, const char *type, json_t *value)
 {
     bool ok;
 
@@ -58,7 +58,7 @@ static bool take(struct answer *a, unsigned status, const char *type, json_t *va
 
 void answer_json(struct answer *a, unsigned status, json_t *value)
 {
-    if (!take(a, status, "application/json", value))
+    if (!set_body(a, status, "application/json", value))
         answer_problem(a, 500, NULL);
 }
 
@@ -69,7 +69,7 @@ void answer_problem(struct answer *a, unsigned status, const char *detail)
 
     if (o && detail && *detail)
         (void)json_object_set_new(o, "detail", json_string(detail));
-    if (!take(a, status, "application/problem+json", o)) {
+    if (!set_body(a, status, "application/problem+json", o)) {
         text_clear(&a->body); /* the status alone */
         a->type = "application/problem+json";
     }

@@ -34,7 +34,7 @@ static const char *type_of(const char *name)
     return NULL;
 }
 
-static int read_one(struct served_file *f, struct error *err)
+static int load_file(struct served_file *f, struct error *err)
 {
     char digest[DIGEST_LENGTH + 1];
     struct stat st;
@@ -52,7 +52,7 @@ static int read_one(struct served_file *f, struct error *err)
     return 0;
 }
 
-static int add(struct files *files, const char *folder, const char *name, struct error *err)
+static int add_file(struct files *files, const char *folder, const char *name, struct error *err)
 {
     struct served_file *f = &files->items[files->count];
     const char *type = type_of(name);
@@ -69,7 +69,7 @@ static int add(struct files *files, const char *folder, const char *name, struct
         f->path = NULL;
         return error_sys(err, -ENOMEM, "cannot read %s", folder);
     }
-    return read_one(f, err);
+    return load_file(f, err);
 }
 
 int files_load(const char *folder, struct files **ret, struct error *err)
@@ -84,7 +84,7 @@ int files_load(const char *folder, struct files **ret, struct error *err)
     if (!dir && errno != ENOENT)
         return error_sys(err, -errno, "cannot read %s", folder);
     for (struct dirent *d; dir && r == 0 && (d = readdir(dir));)
-        r = add(files, folder, d->d_name, err);
+        r = add_file(files, folder, d->d_name, err);
     if (dir)
         (void)closedir(dir);
     if (r < 0)
@@ -106,7 +106,7 @@ void files_free(struct files *f)
 }
 
 /* As it is on the disk; as it was, when it cannot be read now. */
-static void refresh(struct served_file *f)
+static void refresh_file(struct served_file *f)
 {
     struct served_file now = {.path = f->path};
     struct stat st;
@@ -114,7 +114,7 @@ static void refresh(struct served_file *f)
     if (stat(f->path, &st) < 0 ||
         (st.st_mtim.tv_sec == f->changed.tv_sec && st.st_mtim.tv_nsec == f->changed.tv_nsec))
         return;
-    if (read_one(&now, NULL) < 0) {
+    if (load_file(&now, NULL) < 0) {
         text_clear(&now.bytes);
         return;
     }
@@ -131,7 +131,7 @@ const struct served_file *files_find(struct files *f, const char *path)
     for (size_t i = 0; i < f->count && *path == '/'; i++) {
         if (strcmp(f->items[i].name, name) != 0)
             continue;
-        refresh(&f->items[i]);
+        refresh_file(&f->items[i]);
         return &f->items[i];
     }
     return NULL;

@@ -45,7 +45,7 @@ int listen_open(const char *where, uint16_t port, int *ret_fd, uint16_t *ret_por
     return 0;
 }
 
-static int add(struct strings *to, const char *host)
+static int add_host(struct strings *to, const char *host)
 {
     return strings_has(to, host) ? 0 : strings_add(to, host);
 }
@@ -65,13 +65,13 @@ static int add_all_addresses(struct strings *to)
         if (i->ifa_addr->sa_family == AF_INET &&
             inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)i->ifa_addr)->sin_addr,
                       text, sizeof(text)))
-            r = add(to, text);
+            r = add_host(to, text);
         if (i->ifa_addr->sa_family == AF_INET6 &&
             inet_ntop(AF_INET6,
                       &((const struct sockaddr_in6 *)(const void *)i->ifa_addr)->sin6_addr, text,
                       sizeof(text))) {
             (void)snprintf(host, sizeof(host), "[%s]", text);
-            r = add(to, host);
+            r = add_host(to, host);
         }
     }
     freeifaddrs(first);
@@ -85,13 +85,14 @@ int listen_hosts(const char *host, const struct strings *given, struct strings *
     int r = 0;
 
     for (size_t i = 0; i < given->count && r == 0; i++)
-        r = add(ret, given->items[i]);
+        r = add_host(ret, given->items[i]);
     if (r == 0 && all)
         r = add_all_addresses(ret);
     else if (r == 0)
-        r = add(ret, host);
+        r = add_host(ret, host);
     if (r == 0 && loopback &&
-        (add(ret, "localhost") < 0 || add(ret, "127.0.0.1") < 0 || add(ret, "[::1]") < 0))
+        (add_host(ret, "localhost") < 0 || add_host(ret, "127.0.0.1") < 0 ||
+         add_host(ret, "[::1]") < 0))
         r = -ENOMEM;
     return r;
 }

@@ -56,7 +56,8 @@ bool route_row(size_t index, const char **ret_method, const char **ret_path)
     return true;
 }
 
-static bool matches(const char *pattern, const char *path, char parameter[ROUTE_PARAMETER_MAX])
+static bool matches_pattern(const char *pattern, const char *path,
+                            char parameter[ROUTE_PARAMETER_MAX])
 {
     const char *open = strchr(pattern, '{'), *rest;
     size_t before, size;
@@ -84,7 +85,7 @@ void route_find(const char *method, const char *path, struct routed *ret)
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         char parameter[ROUTE_PARAMETER_MAX];
 
-        if (!matches(rows[i].path, path, parameter))
+        if (!matches_pattern(rows[i].path, path, parameter))
             continue;
         if (strcmp(method, rows[i].method) != 0) {
             ret->route = ROUTE_METHOD;

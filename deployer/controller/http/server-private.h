@@ -17,9 +17,9 @@ struct listener {
 };
 
 /* A connection, while it is open. */
-struct line {
+struct client {
     struct http *http;
-    struct line *next, **at;
+    struct client *next, **at;
     int fd;
     uint64_t since_ms; /* it owes us a request, or takes its answer; 0: it hears events */
     bool ended;        /* shut down by us: MHD closes it in a moment */
@@ -31,7 +31,7 @@ struct http {
     struct MHD_Daemon *daemon;
     sd_event_source *io, *timer, *kick, *sweep;
     struct listener *listeners;
-    struct line *lines;
+    struct client *clients;
     struct http_counts counts;
 };
 

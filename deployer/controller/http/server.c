@@ -120,12 +120,12 @@ static bool has_controls(const char *path)
     return false;
 }
 
-static const char *header(struct MHD_Connection *connection, const char *name)
+static const char *request_header(struct MHD_Connection *connection, const char *name)
 {
     return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
-static const char *argument(struct MHD_Connection *connection, const char *name)
+static const char *request_argument(struct MHD_Connection *connection, const char *name)
 {
     return MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
 }
@@ -133,7 +133,7 @@ static const char *argument(struct MHD_Connection *connection, const char *name)
 /* A page of another site, as far as its browser says so; navigation is fine. */
 static bool is_cross_site(struct MHD_Connection *connection)
 {
-    const char *site = header(connection, "Sec-Fetch-Site");
+    const char *site = request_header(connection, "Sec-Fetch-Site");
 
     return site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0;
 }
@@ -148,16 +148,16 @@ static bool is_json(const char *type)
 }
 
 /* 0, or the status that it is refused with before its body is read. */
-static unsigned refuse(const struct http *h, struct MHD_Connection *connection, const char *path,
-                       const struct routed *routed, bool post)
+static unsigned check_request(const struct http *h, struct MHD_Connection *connection,
+                              const char *path, const struct routed *routed, bool post)
 {
     const struct admission *admission = h->options.admission;
-    const char *host = header(connection, MHD_HTTP_HEADER_HOST);
-    const char *length = header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    const char *host = request_header(connection, MHD_HTTP_HEADER_HOST);
+    const char *length = request_header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
     unsigned status = framing_is_ambiguous(connection) ? 400 : admission_host(admission, host);
 
     if (!status)
-        status = admission_origin(header(connection, "Origin"), host);
+        status = admission_origin(request_header(connection, "Origin"), host);
     if (!status && routed->route != ROUTE_FILE && is_cross_site(connection))
         status = 403;
     if (!status && has_controls(path))
@@ -167,15 +167,16 @@ static unsigned refuse(const struct http *h, struct MHD_Connection *connection, 
     if (!status && routed->route == ROUTE_METHOD)
         status = 405;
     if (!status && routed->guarded)
-        status = admission_token(admission, header(connection, MHD_HTTP_HEADER_AUTHORIZATION));
+        status =
+            admission_token(admission, request_header(connection, MHD_HTTP_HEADER_AUTHORIZATION));
     if (!status && length && (strlen(length) > 9 || strtoul(length, NULL, 10) > HTTP_BODY_MAX))
         status = 413;
-    if (!status && post && !is_json(header(connection, MHD_HTTP_HEADER_CONTENT_TYPE)))
+    if (!status && post && !is_json(request_header(connection, MHD_HTTP_HEADER_CONTENT_TYPE)))
         status = 415;
     return status;
 }
 
-static const char *refusal_words(unsigned status)
+static const char *refusal_detail(unsigned status)
 {
     switch (status) {
     case 400:
@@ -196,20 +197,20 @@ static const char *refusal_words(unsigned status)
     }
 }
 
-static enum MHD_Result refuse_with(struct http *h, struct MHD_Connection *connection,
-                                   const struct routed *routed, unsigned status)
+static enum MHD_Result send_refusal(struct http *h, struct MHD_Connection *connection,
+                                    const struct routed *routed, unsigned status)
 {
     CLEANUP(answer_clear) struct answer a = {0};
 
     h->counts.refused++;
-    answer_problem(&a, status, refusal_words(status));
+    answer_problem(&a, status, refusal_detail(status));
     if (status == 405)
         a.allow = routed->allow;
     return send_answer(connection, &a);
 }
 
-static enum MHD_Result answer(struct http *h, struct MHD_Connection *connection, const char *path,
-                              struct incoming *in)
+static enum MHD_Result answer_request(struct http *h, struct MHD_Connection *connection,
+                                      const char *path, struct incoming *in)
 {
     CLEANUP(answer_clear) struct answer a = {0};
     json_t *body = NULL;
@@ -222,7 +223,7 @@ static enum MHD_Result answer(struct http *h, struct MHD_Connection *connection,
     if (in->request.routed.route == ROUTE_EVENTS) {
         if (h->counts.listeners >= HTTP_LISTENERS_MAX)
             return send_problem(h, connection, 503, "Too many listeners.");
-        return http_listen(h, connection, header(connection, "Last-Event-ID"));
+        return http_listen(h, connection, request_header(connection, "Last-Event-ID"));
     }
     if (post) {
         body = in->body.size == 0
@@ -233,9 +234,9 @@ static enum MHD_Result answer(struct http *h, struct MHD_Connection *connection,
             return send_problem(h, connection, 400, "The body is not a JSON object.");
         }
     }
-    in->request.format = argument(connection, "format");
-    in->request.of = argument(connection, "of");
-    in->request.after = argument(connection, "after");
+    in->request.format = request_argument(connection, "format");
+    in->request.of = request_argument(connection, "of");
+    in->request.after = request_argument(connection, "after");
     in->request.body = body;
     h->options.handle(&in->request, &a, h->options.arg);
     json_decref(body);
@@ -245,7 +246,7 @@ static enum MHD_Result answer(struct http *h, struct MHD_Connection *connection,
     return r;
 }
 
-static struct line *line_of(struct MHD_Connection *connection)
+static struct client *client_of(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -259,7 +260,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 {
     struct http *h = arg;
     struct incoming *in = *state;
-    struct line *line = line_of(connection);
+    struct client *client = client_of(connection);
 
     (void)version;
     if (!in) {
@@ -267,9 +268,9 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         unsigned status;
 
         route_find(method, url, &routed);
-        status = refuse(h, connection, url, &routed, strcmp(method, "POST") == 0);
+        status = check_request(h, connection, url, &routed, strcmp(method, "POST") == 0);
         if (status)
-            return refuse_with(h, connection, &routed, status);
+            return send_refusal(h, connection, &routed, status);
         in = calloc(1, sizeof(*in));
         if (!in)
             return MHD_NO;
@@ -287,10 +288,10 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         return MHD_YES;
     }
     if (in->too_large)
-        return refuse_with(h, connection, &in->request.routed, 413);
-    if (line && in->request.routed.route == ROUTE_EVENTS)
-        line->since_ms = 0;
-    return answer(h, connection, url, in);
+        return send_refusal(h, connection, &in->request.routed, 413);
+    if (client && in->request.routed.route == ROUTE_EVENTS)
+        client->since_ms = 0;
+    return answer_request(h, connection, url, in);
 }
 
 static void on_completed(void *arg, struct MHD_Connection *connection, void **state,
@@ -298,11 +299,11 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
 {
     struct http *h = arg;
     struct incoming *in = *state;
-    struct line *line = line_of(connection);
+    struct client *client = client_of(connection);
 
     (void)code;
-    if (line)
-        line->since_ms = http_now_ms(h);
+    if (client)
+        client->since_ms = http_now_ms(h);
     if (!in)
         return;
     text_clear(&in->body);
@@ -312,62 +313,62 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
 
 /* --- connections ---------------------------------------------------------------- */
 
-static void end_line(struct line *line)
+static void end_client(struct client *client)
 {
-    (void)shutdown(line->fd, SHUT_RDWR);
-    line->ended = true;
+    (void)shutdown(client->fd, SHUT_RDWR);
+    client->ended = true;
 }
 
 /* Too many wait: the one that has been idle for longest makes room. */
 static void make_room(struct http *h)
 {
-    struct line *oldest = NULL;
+    struct client *oldest = NULL;
     unsigned waiting = 0;
 
-    for (struct line *line = h->lines; line; line = line->next) {
-        if (!line->since_ms || line->ended)
+    for (struct client *client = h->clients; client; client = client->next) {
+        if (!client->since_ms || client->ended)
             continue;
         waiting++;
-        if (!oldest || line->since_ms <= oldest->since_ms) /* the list: newest first */
-            oldest = line;
+        if (!oldest || client->since_ms <= oldest->since_ms) /* the list: newest first */
+            oldest = client;
     }
     if (oldest && waiting > HTTP_WAITING_MAX)
-        end_line(oldest);
+        end_client(oldest);
 }
 
 static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode code)
 {
     struct http *h = arg;
-    struct line *line = *context;
+    struct client *client = *context;
 
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
         h->counts.connections++;
-        line = calloc(1, sizeof(*line));
-        if (!line || !info) {
-            free(line);
+        client = calloc(1, sizeof(*client));
+        if (!client || !info) {
+            free(client);
             return;
         }
-        *line = (struct line){.http = h, .next = h->lines, .at = &h->lines};
-        line->fd = info->connect_fd;
-        line->since_ms = http_now_ms(h);
-        if (line->next)
-            line->next->at = &line->next;
-        h->lines = line;
-        *context = line;
+        *client = (struct client){.http = h, .next = h->clients, .at = &h->clients};
+        client->fd = info->connect_fd;
+        client->since_ms = http_now_ms(h);
+        if (client->next)
+            client->next->at = &client->next;
+        h->clients = client;
+        *context = client;
         make_room(h);
         return;
     }
     h->counts.connections--;
-    if (!line)
+    if (!client)
         return;
-    if (line->next)
-        line->next->at = line->at;
-    *line->at = line->next;
-    free(line);
+    if (client->next)
+        client->next->at = client->at;
+    *client->at = client->next;
+    free(client);
     *context = NULL;
 }
 
@@ -379,9 +380,9 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *arg)
     uint64_t now = http_now_ms(h);
     static const uint64_t beats = HTTP_HEARTBEAT_MS / SWEEP_MS;
 
-    for (struct line *line = h->lines; line; line = line->next)
-        if (line->since_ms && !line->ended && now - line->since_ms > HTTP_REQUEST_MS)
-            end_line(line);
+    for (struct client *client = h->clients; client; client = client->next)
+        if (client->since_ms && !client->ended && now - client->since_ms > HTTP_REQUEST_MS)
+            end_client(client);
     if (usec / 1000 / SWEEP_MS % beats == 0)
         http_wake_all(h, true);
     (void)sd_event_source_set_time(source, (usec / 1000 / SWEEP_MS + 1) * SWEEP_MS * 1000);
@@ -445,7 +446,7 @@ static void log_nothing(void *arg, const char *format, va_list ap)
     (void)arg, (void)format, (void)ap;
 }
 
-static int start(struct http *h, struct error *err)
+static int start_daemon(struct http *h, struct error *err)
 {
     const union MHD_DaemonInfo *info;
     int r;
@@ -492,7 +493,7 @@ int http_new(sd_event *loop, const struct http_options *options, struct http **r
     }
     h->options = *options;
     h->loop = sd_event_ref(loop);
-    r = start(h, err);
+    r = start_daemon(h, err);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(h);

@@ -7,7 +7,7 @@
 
 enum { BLOCK = 32 * 1024 };
 
-static size_t give(const char *bytes, size_t size, struct listener *l, char *to, size_t room)
+static size_t copy_part(const char *bytes, size_t size, struct listener *l, char *to, size_t room)
 {
     size_t n = size - l->sent < room ? size - l->sent : room;
 
@@ -17,12 +17,12 @@ static size_t give(const char *bytes, size_t size, struct listener *l, char *to,
 }
 
 /* As many whole or half events as there is room for. */
-static ssize_t fill(struct listener *l, char *to, size_t room)
+static ssize_t fill_buffer(struct listener *l, char *to, size_t room)
 {
     size_t n = 0;
 
     if (l->own.size > 0) {
-        n = give(l->own.data, l->own.size, l, to, room);
+        n = copy_part(l->own.data, l->own.size, l, to, room);
         if (l->sent < l->own.size)
             return (ssize_t)n;
         text_clear(&l->own);
@@ -34,7 +34,7 @@ static ssize_t fill(struct listener *l, char *to, size_t room)
 
         if (!event) /* it was too slow */
             return n > 0 ? (ssize_t)n : (ssize_t)MHD_CONTENT_READER_END_OF_STREAM;
-        n += give(event->frame, event->size, l, to + n, room - n);
+        n += copy_part(event->frame, event->size, l, to + n, room - n);
         if (l->sent < event->size)
             break;
         l->sent = 0;
@@ -47,7 +47,7 @@ static ssize_t on_read(void *arg, uint64_t at, char *to, size_t room)
 {
     static const char beat[] = ":\n\n";
     struct listener *l = arg;
-    ssize_t n = fill(l, to, room);
+    ssize_t n = fill_buffer(l, to, room);
 
     (void)at;
     if (n == 0 && l->beat && room >= sizeof(beat) - 1) {
@@ -74,7 +74,7 @@ static void on_gone(void *arg)
     free(l);
 }
 
-static int begin(struct listener *l, const char *last_event_id)
+static int begin_stream(struct listener *l, const char *last_event_id)
 {
     struct http *h = l->http;
     char id[EVENTS_ID_MAX];
@@ -110,7 +110,7 @@ enum MHD_Result http_listen(struct http *h, struct MHD_Connection *connection,
         l->next->at = &l->next;
     h->listeners = l;
     h->counts.listeners++;
-    response = begin(l, last_event_id) == 0
+    response = begin_stream(l, last_event_id) == 0
                    ? MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, on_read, l, on_gone)
                    : NULL;
     if (!response) {
