@@ -1,4 +1,4 @@
-/* What is done on machines, and what is heard of it. */
+/* Actions on machines: starting them, and their events. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,14 +18,14 @@ void actions_wish(const struct controller *c, const struct member *m, const stru
     digest_init(&d);
     digest_adds(&d, c->pack ? c->pack->bundle.bundle_digest : "");
     digest_adds(&d, o->deps ? o->deps : "apt");
-    /* Without --orchestrator machines are told this computer's address. */
+    /* Without --orchestrator, machines get this computer's address. */
     digest_adds(&d, o->orchestrator ? o->orchestrator : c->addresses ? c->addresses : "");
     for (size_t i = 0; i < agents->count; i++)
         digest_adds(&d, agents->items[i]);
     digest_end(&d, ret);
 }
 
-/* --- beginning ------------------------------------------------------------------------ */
+/* --- starting ------------------------------------------------------------------------- */
 
 static int make_target(const struct controller *c, const char *verb, const struct member *m,
                        struct target *t)
@@ -82,7 +82,7 @@ static void targets_free(struct run_target *targets, size_t n)
     free(targets);
 }
 
-/* None of them could be tried. */
+/* The run could not start on any of them. */
 static void mark_all_failed(struct member **members, size_t n, const char *why)
 {
     for (size_t i = 0; i < n; i++) {
@@ -139,9 +139,9 @@ int actions_begin(struct controller *c, const char *verb, struct member **member
     return r;
 }
 
-/* --- what a person has asked for --------------------------------------------------------- */
+/* --- what a person has requested --------------------------------------------------------- */
 
-/* Static, so that verbs can be compared by where they are. */
+/* Static, so that verbs can be compared by their address. */
 static const char *const verbs[] = {"deploy",   "assign",   "start",  "stop",     "restart",
                                     "rollback", "poweroff", "reboot", "identify", "logs"};
 
@@ -169,7 +169,7 @@ void actions_pending(struct controller *c, struct member **members, size_t n)
     }
 }
 
-/* --- what is heard -------------------------------------------------------------------------- */
+/* --- events of runs ------------------------------------------------------------------------- */
 
 static json_t *event_head(const struct run_event *e, const struct member *m)
 {
@@ -241,7 +241,7 @@ static enum ledger_end ledger_end_of(const struct run_event *e)
     return e->busy ? LEDGER_BUSY : LEDGER_FAILED;
 }
 
-/* A person's word outlives the action: what he stopped stays so. */
+/* A person's decision outlives the action: a machine that was stopped stays stopped. */
 static void update_held(struct member *m, const char *verb)
 {
     if (strcmp(verb, "stop") == 0 || strcmp(verb, "rollback") == 0)

@@ -1,4 +1,4 @@
-/* GET /api/v1/machines/{ref}/log: a log as it grows, for who looks at it. */
+/* GET /api/v1/machines/{ref}/log: a log as it grows, for clients that poll it. */
 #include <errno.h>
 #include <string.h>
 
@@ -31,7 +31,7 @@ static void answer_log(enum follow_of of, const struct follow *f, const char *cu
     answer_json(ret, 200, o);
 }
 
-/* What is to be followed is not there yet. */
+/* What the client wants to follow does not exist yet. */
 static void answer_not_yet(enum follow_of of, struct answer *ret)
 {
     answer_json(ret, 200,
@@ -58,11 +58,11 @@ static int begin_follow(struct controller *c, struct member *m, enum follow_of o
 
     if (target_from_machine(&m->machine, &target) < 0)
         return error_sys(err, -ENOMEM, "cannot follow a log");
-    strings_clear(&target.names); /* they may be changing there just now */
+    strings_clear(&target.names); /* they may be changing on the machine right now */
     return follows_begin(c->follows, &options, m->ref, of, &target, c->steps, ret, err);
 }
 
-/* A run of steps is at work there, or about to be, and has said nothing yet. */
+/* A run of steps is active on the machine, or about to start, and has sent no step yet. */
 static bool is_before_steps(const struct member *m)
 {
     return m->at_work && m->step[0] == '\0';

@@ -1,4 +1,4 @@
-/* The API's requests, one function each; openapi.yaml has what they are. */
+/* The API's requests, one function each; openapi.yaml describes them. */
 #include <errno.h>
 #include <string.h>
 
@@ -113,7 +113,7 @@ static void get_health(struct controller *c, struct answer *ret)
 
 /* --- actions --------------------------------------------------------------------------- */
 
-/* Why it does not take an action now; NULL: it does. */
+/* Why the machine cannot take an action now; NULL: it can. */
 static const char *refusal_reason(const struct controller *c, const struct member *m,
                                   const char *verb)
 {
@@ -165,7 +165,7 @@ static void queue_all(struct controller *c, const char *verb, json_t *queued, js
             queue_action(c, m, verb, queued, refused);
 }
 
-/* A machine's ref is looked for as it stands; what is none is not repeated. */
+/* A ref is compared literally; an unknown one is not repeated in the answer. */
 static void queue_one(struct controller *c, const json_t *ref, const char *verb, json_t *queued,
                       json_t *refused)
 {
@@ -200,7 +200,7 @@ static void post_action(struct controller *c, const struct http_request *request
     else
         queue_all(c, verb, queued, refused);
     if (verb && strcmp(verb, "deploy") == 0 && json_array_size(queued) > 0)
-        packing_start(c); /* what is deployed is what is there now */
+        packing_start(c); /* deploy the present state of the source */
     model_clear(c);
     controller_evaluate_soon(c);
     answer_json(ret, 202,
@@ -376,7 +376,8 @@ static void post_forget(struct controller *c, const char *ref, struct answer *re
                 json_pack("{s:i, s:i, s:o}", "version", 1, "pins", (int)f.pins, "names", names));
 }
 
-/* --- all of them ------------------------------------------------------------------------------ */
+/* --- all requests ------------------------------------------------------------------------------
+ */
 
 void api_handle(const struct http_request *request, struct answer *ret, void *controller)
 {
@@ -443,7 +444,7 @@ void api_handle(const struct http_request *request, struct answer *ret, void *co
     case ROUTE_METHOD:
     case ROUTE_FILE:
     case ROUTE_EVENTS:
-        break; /* http.c's own */
+        break; /* answered by http/server.c */
     }
 }
 

@@ -24,7 +24,7 @@ void backlog_clear(struct backlog *b)
     *b = (struct backlog){0};
 }
 
-/* Not in the middle of a character. */
+/* Cuts a line that is too long, but not in the middle of a character. */
 static void cut_line(struct text *t)
 {
     static const char more[] = "…";

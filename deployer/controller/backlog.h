@@ -1,9 +1,10 @@
 /*
  * A backlog is the end of a log: its newest lines, numbered from 1, for readers
- * that come again with the number up to which they have it.
+ * that return with the number of the last line that they have.
  *
- * Lines are kept as a person's terminal may have them: control characters and
- * what is not UTF-8 are escaped.  A value: start with {0}, backlog_clear.  Pure; one thread.
+ * Lines are kept in a form that is safe for a terminal: control characters and
+ * bytes that are not UTF-8 are escaped.  A value: start with {0}, end with
+ * backlog_clear.  Pure; one thread.
  */
 #pragma once
 
@@ -14,8 +15,8 @@
 
 enum {
     BACKLOG_LINES = 500,
-    BACKLOG_BYTES_MAX = 128 * 1024, /* of those kept */
-    BACKLOG_LINE_MAX = 1000,        /* the rest of a longer one is cut off, and "…" said */
+    BACKLOG_BYTES_MAX = 128 * 1024, /* of the lines that are kept */
+    BACKLOG_LINE_MAX = 1000,        /* the rest of a longer line is replaced by "…" */
 };
 
 struct backlog {
@@ -26,8 +27,9 @@ struct backlog {
 
 void backlog_clear(struct backlog *b);
 
-/* -ENOMEM: it is lost, and all before it, so that no reader takes what is left for all. */
+/* -ENOMEM: the line and all lines before it are lost, so that no reader takes the rest for the
+ * whole log. */
 int backlog_add(struct backlog *b, const char *line);
 
-/* The line of that number; NULL when it is not kept (any more, or yet). */
+/* The line with that number; NULL if it is not kept (any more, or yet). */
 const char *backlog_line(const struct backlog *b, uint64_t number);

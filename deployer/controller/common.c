@@ -1,4 +1,4 @@
-/* Messages, and what all parts call. */
+/* Messages, and functions that all parts call. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,7 +32,7 @@ void controller_evaluate_soon(struct controller *c)
 {
     int enabled = SD_EVENT_OFF;
 
-    /* One that is due stays due. */
+    /* A timer that is already set stays as it is. */
     if (!c->evaluate || (sd_event_source_get_enabled(c->evaluate, &enabled) > 0 && enabled))
         return;
     (void)sd_event_source_set_time_relative(c->evaluate, EVALUATE_USEC);

@@ -32,7 +32,7 @@ static int on_evaluate(sd_event_source *source, uint64_t usec, void *arg)
     return 0;
 }
 
-/* Has anybody written to the database since the last time?  It may have been us. */
+/* Has any process, this one included, written to the database since the last call? */
 static bool state_changed(struct controller *c)
 {
     CLEANUP_FREE char *wal = NULL;
@@ -53,7 +53,7 @@ static bool state_changed(struct controller *c)
     return true;
 }
 
-/* Runs come seldom: can the next one be recorded, too? */
+/* Runs are rare: tests whether the next one can be recorded again. */
 static void try_to_record(struct controller *c)
 {
     if (!c->record_trouble || runner_catch_up(c->runner, NULL) < 0 ||
@@ -63,7 +63,7 @@ static void try_to_record(struct controller *c)
     publish_status(c);
 }
 
-/* What failed, once more; a folder may have changed. */
+/* After a failure, try again; a source folder may have changed. */
 static bool needs_repack(const struct controller *c)
 {
     const char *spec = c->pack ? c->pack->spec : NULL;
@@ -72,7 +72,7 @@ static bool needs_repack(const struct controller *c)
            clock_ms(CLOCK_MONOTONIC) - c->packed_ms >= REPACK_MS;
 }
 
-/* Where it listens on all addresses, browsers may come by each of them. */
+/* If the service listens on all addresses, browsers may use each of them. */
 static int update_hosts(struct controller *c)
 {
     struct strings hosts = {0};
@@ -87,8 +87,8 @@ static int update_hosts(struct controller *c)
     return 0;
 }
 
-/* What tells nobody that it changes: other processes' pins, our addresses, a
- * source folder of pyDCOP. */
+/* Checks what sends no event when it changes: pins that other processes write, our
+ * addresses, a source folder of pyDCOP. */
 static int on_poll(sd_event_source *source, uint64_t usec, void *arg)
 {
     struct controller *c = arg;
@@ -162,7 +162,7 @@ static int add_sources(struct controller *c, struct error *err)
     return r < 0 ? error_sys(err, r, "cannot run the event loop") : 0;
 }
 
-/* --- its parts, one after the other ---------------------------------------------------- */
+/* --- its parts, one after another ------------------------------------------------------ */
 
 static void describe_self(struct controller *c)
 {
@@ -188,7 +188,7 @@ static int open_state(struct controller *c, struct error *err)
     return r < 0 ? r : 0;
 }
 
-/* Beside this program, as the steps are. */
+/* The dashboard's folder is beside this program, as the steps are. */
 static char *find_dashboard(const struct controller *c)
 {
     char *path;
@@ -218,7 +218,7 @@ static int make_events(struct controller *c, struct error *err)
 
 static void print_address(const struct controller *c, const char *host)
 {
-    if (isatty(STDOUT_FILENO)) /* a log is no place for a token */
+    if (isatty(STDOUT_FILENO)) /* a token must not get into a log */
         printf("Dashboard: http://%s:%u/#token=%s\n", host, c->admission.port, c->admission.token);
     else
         printf("Dashboard: http://%s:%u/ (its token is in %s/token)\n", host, c->admission.port,

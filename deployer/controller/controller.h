@@ -1,4 +1,4 @@
-/* dcop-controller: the service.  Returns the exit code. */
+/* dcop-controller, the service.  Returns the exit code. */
 #pragma once
 
 int controller_main(int argc, char **argv);

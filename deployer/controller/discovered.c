@@ -1,10 +1,10 @@
-/* What discovery says. */
+/* Events from discovery. */
 #include <string.h>
 
 #include "discovery/base/clock.h"
 #include "private.h"
 
-/* It has by now the names that it was to get. */
+/* Forgets the assigned names when the machine advertises them. */
 static void clear_assigned_names(struct member *m)
 {
     if (m->assigned.count > 0 && strings_equal(&m->assigned, &m->machine.advert.agents))
@@ -13,7 +13,7 @@ static void clear_assigned_names(struct member *m)
 
 void discovered_gone(struct controller *c, struct member *m)
 {
-    model_clear(c); /* it borrows */
+    model_clear(c); /* it borrows from the directory */
     publish(c, "gone", json_pack("{s:s}", "ref", m->ref));
     members_drop(&c->directory, m);
 }
@@ -25,7 +25,7 @@ void discovered_change(const void *key, struct machine *machine, enum roster_cha
     bool new;
     struct member *m;
 
-    model_clear(c); /* it borrows */
+    model_clear(c); /* it borrows from the directory */
     m = members_take(&c->directory, key, machine, &new);
     controller_evaluate_soon(c);
     if (!m)
@@ -35,7 +35,7 @@ void discovered_change(const void *key, struct machine *machine, enum roster_cha
     model_find_standing(c, m);
     clear_assigned_names(m);
     publish_machine(c, m, roster_change_name(change));
-    /* A claim is forgotten with its last sighting, here as in the roster. */
+    /* An unsigned record is forgotten when it goes offline, as in the roster. */
     if (change == ROSTER_OFFLINE && m->machine.untrusted)
         discovered_gone(c, m);
 }

@@ -12,7 +12,7 @@
 
 enum { NEWS_WAITING_MAX = 65536, NEWS_AT_ONCE = 128 };
 
-/* What is on its way to the caller's loop. */
+/* An event on its way to the caller's loop. */
 struct news {
     bool of_daemon;
     const void *key;
@@ -29,7 +29,7 @@ struct discovery_thread {
     pthread_t thread;
     bool started;
     int stop; /* eventfd */
-    /* The thread's own: */
+    /* Used by the thread only: */
     sd_event *loop;
     struct discovery *discovery;
     sd_event_source *stop_source;
@@ -46,7 +46,7 @@ static void news_free(void *item)
 
 /* --- in the thread ------------------------------------------------------------- */
 
-/* Without memory it is lost, and told with the machine's next change. */
+/* Without memory the event is lost; the machine's next change makes up for it. */
 static void push_news(struct discovery_thread *w, struct news *n)
 {
     if (queue_push_wait(w->queue, n, NEWS_WAITING_MAX) < 0)
@@ -116,7 +116,7 @@ static int on_queue(sd_event_source *source, int fd, uint32_t events, void *arg)
     return 0;
 }
 
-/* Made here, run in the thread: nothing of it is used by two threads at once. */
+/* All is made here and then used by the new thread only: no two threads use it at once. */
 static int start_thread(struct discovery_thread *w, struct error *err)
 {
     const struct discovery_options options = {
@@ -137,7 +137,7 @@ static int start_thread(struct discovery_thread *w, struct error *err)
     r = discovery_new(w->loop, &options, &w->discovery, err);
     if (r < 0)
         return r;
-    (void)sigfillset(&all); /* signals are the main thread's */
+    (void)sigfillset(&all); /* the main thread handles signals */
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     r = -pthread_create(&w->thread, NULL, run_discovery_loop, w);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -1,8 +1,8 @@
 /*
- * The watcher is discovery on a loop and thread of its own, as calls into
- * Avahi may block while its daemon hangs: what it finds comes over by queue,
- * as copies, in the order in which it happened, and is told on the caller's
- * loop.
+ * Discovery with a loop and thread of its own, because calls into Avahi may
+ * block while its daemon hangs.  Its events are passed as copies through a
+ * queue, in the order in which they happened, and the callbacks run on the
+ * caller's loop.
  */
 #pragma once
 
@@ -14,8 +14,8 @@ struct discovery_thread_options {
     const char *fleet;     /* NULL: all */
     const struct key *key; /* the fleet's; NULL: none */
 
-    /* `key` names the roster's entry, and is never followed.  `m` may be taken
-     * over: what is left in it is cleared. */
+    /* `key` identifies the roster's entry and is never dereferenced.  The callback may
+     * take over `m`: what is left in it is cleared. */
     void (*change)(const void *key, struct machine *m, enum roster_change change, void *arg);
     void (*daemon)(bool there, const char *reason, void *arg);
     void *arg;

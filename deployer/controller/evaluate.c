@@ -1,5 +1,5 @@
-/* A look at everything: the match, who gets which name, what is to be deployed
- * where; and telling what has changed by it. */
+/* Evaluation of everything: the match, which machine gets which name, what is to be
+ * deployed where; and publishing what has changed. */
 #include <errno.h>
 #include <string.h>
 
@@ -8,8 +8,8 @@
 
 /* --- the match --------------------------------------------------------------------- */
 
-/* What a machine in doubt says takes part in no match: it would be one more
- * holder of a name, and keep the one whose name it is from its work. */
+/* A machine in doubt takes part in no match: it would count as a second holder of a
+ * name, and keep the rightful holder from its work. */
 static int make_match(struct controller *c, struct member **members, size_t n)
 {
     CLEANUP_FREE const struct machine **machines = calloc(n + 1, sizeof(*machines));
@@ -25,8 +25,8 @@ static int make_match(struct controller *c, struct member **members, size_t n)
     return match_explain(&c->match, machines, count);
 }
 
-/* Names are given to machines that are accepted, of one fleet, and that have
- * none on their way. */
+/* Names are given to machines of this fleet that are accepted and have no name and no
+ * pending assignment. */
 static int make_assignments(struct controller *c)
 {
     const char *fleet = c->settings.deploy.fleet ? c->settings.deploy.fleet : ADVERT_FLEET_DEFAULT;
@@ -55,7 +55,7 @@ static int make_assignments(struct controller *c)
     return assignments_plan(&match, &c->names, &c->assignments);
 }
 
-/* Nobody but us tries it again: the names are not there yet, and that was a while ago. */
+/* The names could not be written a while ago, and nothing else tries it again. */
 static bool needs_assign_again(const struct member *m)
 {
     return m->assigned.count > 0 && !m->pending && !m->at_work && m->verb &&
@@ -63,7 +63,7 @@ static bool needs_assign_again(const struct member *m)
            clock_ms(CLOCK_MONOTONIC) - m->began_ms >= RECONCILE_BUSY_MS;
 }
 
-/* --assign: remembered for good, and written there by the next action. */
+/* --assign: stored permanently, and written to the machine by the next action. */
 static void give_names(struct controller *c)
 {
     const char *fleet = c->settings.deploy.fleet ? c->settings.deploy.fleet : ADVERT_FLEET_DEFAULT;
@@ -103,7 +103,7 @@ static bool is_duplicate(const struct controller *c, const struct member *m)
     return false;
 }
 
-/* Why it is not deployed to, though it may be wanted; NULL: nothing is in the way. */
+/* Why the machine cannot be deployed to; NULL: no obstacle. */
 static const char *obstacle_of(const struct controller *c, const struct member *m, bool has_agents)
 {
     if (!m->machine.beacon)
@@ -139,7 +139,7 @@ static int fill_plan(struct controller *c, struct member **members, size_t n, st
             return -ENOMEM;
         actions_wish(c, m, &agents, p->wishes[i]);
         p->machines[i] = (struct reconcile_machine){
-            /* Without a problem nothing is wanted of anybody. */
+            /* Without a problem there is nothing to deploy. */
             .wish = agents.count > 0 && c->has_problem ? p->wishes[i] : NULL,
             .online = m->machine.online,
             .obstacle = obstacle_of(c, m, agents.count > 0),
@@ -152,7 +152,7 @@ static int fill_plan(struct controller *c, struct member **members, size_t n, st
     return 0;
 }
 
-/* What a person sees of the verdict; what is at work shows itself. */
+/* Stores the verdict for display; while the machine is at work, its events do that. */
 static void update_work_state(struct controller *c, struct member *m,
                               const struct reconcile_machine *r)
 {
@@ -161,7 +161,7 @@ static void update_work_state(struct controller *c, struct member *m,
         return;
     }
     m->state = m->pending ? WORK_QUEUED : r->state;
-    /* Nobody has deployed it by this service, and nobody says that he is to. */
+    /* This service has not deployed it, and nobody has requested a deploy. */
     if (m->state == WORK_WAITING && !c->settings.automatic && !r->obstacle && r->online &&
         m->machine.advert.state == ADVERT_STATE_RUNNING)
         m->state = WORK_OK;
@@ -225,7 +225,7 @@ static int carry_out_plan(struct controller *c, struct member **members, size_t 
     return 0;
 }
 
-/* --- all of it ------------------------------------------------------------------------ */
+/* --- all of this ---------------------------------------------------------------------- */
 
 static void publish_match(struct controller *c)
 {
@@ -249,7 +249,7 @@ void evaluate(struct controller *c)
     model_clear(c);
     c->evaluation_due = false;
     if (!members)
-        return; /* without memory: at the next change */
+        return; /* no memory: try again at the next change */
     if (c->has_problem && (make_match(c, members, n) < 0 || make_assignments(c) < 0))
         return;
     if (c->settings.assign)

@@ -33,7 +33,7 @@ struct follows {
     sd_event_source *sweep;
     struct item *items;
     size_t count;
-    uint64_t numbers; /* given so far; from a random one on */
+    uint64_t numbers; /* the last number given; starts at a random one */
 };
 
 const char *follow_of_name(enum follow_of of)
@@ -56,7 +56,7 @@ static void item_free(struct item *i)
 {
     if (!i)
         return;
-    executor_free(i->executor); /* waits for the thread, which uses the rest */
+    executor_free(i->executor); /* waits for its thread, which uses the members below */
     auth_free(i->auth);
     pack_unref(i->steps);
     text_clear(&i->settings);
@@ -108,7 +108,7 @@ int follows_new(sd_event *loop, struct follows **ret, struct error *err)
     f->loop = sd_event_ref(loop);
     if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
         return error_sys(err, -errno, "cannot get random bytes for log cursors");
-    f->numbers = random; /* a cursor of the service's last life is none of this one's */
+    f->numbers = random; /* a cursor from before a restart of the service must not match */
     r = sd_event_add_time(loop, &f->sweep, CLOCK_MONOTONIC, 0, 0, on_sweep, f);
     if (r >= 0)
         r = sd_event_source_set_enabled(f->sweep, SD_EVENT_OFF);
@@ -129,7 +129,7 @@ void follows_free(struct follows *f)
     free(f);
 }
 
-/* --- what is heard ---------------------------------------------------------------- */
+/* --- events of jobs --------------------------------------------------------------- */
 
 static void on_job_event(size_t index, const struct job_event *event, void *arg)
 {
@@ -146,7 +146,7 @@ static void on_job_event(size_t index, const struct job_event *event, void *arg)
         if (event->outcome != JOB_OK && event->text && *event->text)
             i->why = strdup(event->text);
         break;
-    case JOB_STEP: /* it is there; its log may say nothing for long */
+    case JOB_STEP: /* connected; the log may stay silent for long */
         i->state = FOLLOW_FOLLOWING;
         break;
     case JOB_CONNECTING:
@@ -156,7 +156,7 @@ static void on_job_event(size_t index, const struct job_event *event, void *arg)
     }
 }
 
-/* --- beginning -------------------------------------------------------------------- */
+/* --- starting --------------------------------------------------------------------- */
 
 static int prepare_item(struct follows *f, struct item *i, const struct follow_options *o,
                         struct error *err)
@@ -273,7 +273,7 @@ void follow_cursor(const struct follow *f, char ret[static FOLLOW_CURSOR_MAX])
     (void)snprintf(ret, FOLLOW_CURSOR_MAX, "%" PRIu64 "-%" PRIu64, f->number, f->backlog->last);
 }
 
-/* Digits alone, few enough for no overflow. */
+/* Only digits, and at most 18 of them, so that nothing overflows. */
 static bool parse_cursor_number(const char **at, char end, uint64_t *ret)
 {
     size_t size = strspn(*at, "0123456789");

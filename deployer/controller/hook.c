@@ -1,4 +1,4 @@
-/* The command that is run when the match has changed. */
+/* --on-change: the command that runs when the match has changed. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -96,7 +96,7 @@ void hook_stop(struct controller *c)
     hook_free(TAKE_PTR(c->hook_state));
 }
 
-/* One at a time; what changes meanwhile is told by one more. */
+/* One command at a time; if the match changes meanwhile, one more runs afterwards. */
 void hook_match_changed(struct controller *c)
 {
     if (!c->settings.on_change)

@@ -1,5 +1,5 @@
-/* What is wanted, and where it comes from: the problem's files, the settings,
- * this computer's addresses; and when one of them changes. */
+/* The inputs: the problem files, the settings, this computer's addresses; and their
+ * changes. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
@@ -21,7 +21,7 @@ int inputs_read(struct controller *c, struct error *err)
 
     controller_set_trouble(&c->problem_error, r < 0 ? err->text : NULL);
     if (r < 0)
-        return r; /* what was read before stays in force */
+        return r; /* what was read before stays in use */
     model_clear(c);
     problem_clear(&c->problem);
     c->problem = problem;
@@ -36,8 +36,8 @@ static bool same_spec(const struct controller_options *a, const struct controlle
     return string_equal(a->deploy.spec, b->deploy.spec);
 }
 
-/* The passwords, the folders, where it listens, the fleet and the forks are for
- * good: they are what the workers and the threads were made with. */
+/* The passwords, the folders, the listening address, the fleet and the forks do not
+ * change before a restart: the workers and threads were made with them. */
 static void read_settings(struct controller *c)
 {
     struct controller_options now;
@@ -81,7 +81,7 @@ void inputs_reread(struct controller *c)
 
 /* --- when they change --------------------------------------------------------------------- */
 
-/* Not from here: what is read decides what is watched. */
+/* Reads nothing here: reading changes the set of watches, one of which calls this. */
 static void on_file_changed(void *arg)
 {
     struct controller *c = arg;
@@ -104,7 +104,7 @@ static int add_watch(struct controller *c, const char *path, struct error *err)
     return r;
 }
 
-/* The path as given and, where that goes through a symbolic link, where it leads now. */
+/* The path as given and, if it contains a symbolic link, also its present target. */
 static int watch_file(struct controller *c, const char *file, struct error *err)
 {
     char real[PATH_MAX], here[PATH_MAX] = "";

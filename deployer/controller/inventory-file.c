@@ -1,4 +1,4 @@
-/* The inventory's file, kept current. */
+/* --output: the inventory's file, kept up to date. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>

@@ -30,7 +30,7 @@ void metrics_loop(struct metrics *m, double seconds)
     histogram_add(&m->loop_latency_seconds, loop_bounds, seconds);
 }
 
-/* A step's name comes from a machine: only what a step can be called counts. */
+/* A step's name comes from a machine: only valid names are counted. */
 void metrics_step_failed(struct metrics *m, const char *step)
 {
     size_t size = strlen(step);

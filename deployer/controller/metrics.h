@@ -1,5 +1,5 @@
 /*
- * What is counted, for Prometheus (text format 0.0.4).  A value; one thread.
+ * Counters for Prometheus (text format 0.0.4).  A value; one thread.
  */
 #pragma once
 
@@ -10,7 +10,7 @@
 
 enum { METRIC_BUCKETS = 10 };
 
-/* In seconds; bounds are the table's own. */
+/* In seconds; each histogram has its own table of bounds. */
 struct histogram {
     unsigned long counts[METRIC_BUCKETS + 1];
     double sum;
@@ -25,7 +25,7 @@ struct metrics {
     struct step_failures {
         char step[48];
         unsigned long count;
-    } failures[64]; /* more steps than that there are not */
+    } failures[64]; /* at most 64 distinct steps */
 };
 
 void metrics_deploy(struct metrics *m, double seconds, bool good);
@@ -40,5 +40,5 @@ void metrics_add_labelled(struct text *t, const char *name, const char *label, c
                           double number);
 void metrics_head(struct text *t, const char *name, const char *type, const char *help);
 
-/* All that is counted here. */
+/* Writes all counters of this struct. */
 void metrics_write(const struct metrics *m, struct text *ret);

@@ -1,4 +1,4 @@
-/* What the service knows of its machines. */
+/* What the service knows about its machines. */
 #include <errno.h>
 #include <string.h>
 

@@ -67,7 +67,7 @@ static void make_rows(struct option_row rows[static ROWS])
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < 6; i++) /* problem … user first, then ours */
+    for (size_t i = 0; i < 6; i++) /* first problem … user, then our own */
         rows[n++] = *deploy_options_row(shared[i]);
     for (size_t i = 0; i < ARRAY_SIZE(own); i++)
         rows[n++] = own[i];
@@ -106,7 +106,7 @@ static char *trim(char *s)
     return s;
 }
 
-/* One line to what the command line would have; kept in `words`. */
+/* Stores one line as if it were an option of the command line; its value is kept in `words`. */
 static int parse_line(struct controller_options *s, char *line, struct error *err)
 {
     struct option_row rows[ROWS];
@@ -187,7 +187,8 @@ static void set_defaults(struct controller_options *s)
     s->deploy.forks = 32;
 }
 
-/* A list on the command line stands instead of the file's. */
+/* A list on the command line replaces the file's list: put the file's list aside, and
+ * restore it if the command line has none. */
 static void set_aside_list(struct strings *list, struct strings *kept)
 {
     *kept = *list;
@@ -210,7 +211,7 @@ int controller_options_read(int argc, char **argv, struct controller_options *re
     struct strings problems, keys, hosts;
     int r;
 
-    set_defaults(&first); /* where the file is, and whether there is need of it */
+    set_defaults(&first); /* parsed first: --config, --help and --version */
     r = parse_command_line(argc, argv, &first, err);
     if (r < 0)
         return r;

@@ -1,4 +1,4 @@
-/* Making what is sent, in a thread: the steps alone, and pyDCOP. */
+/* Packs what is sent to machines, in a thread: the steps alone, and pyDCOP. */
 #include <errno.h>
 #include <string.h>
 
@@ -97,7 +97,7 @@ bool packing_is_awaited(const struct controller *c, const struct member *m)
     return c->pack_error && m->pending && strcmp(m->pending, "deploy") == 0;
 }
 
-/* After a failure: not again at once, whoever asks. */
+/* After a failure it does not try again before REPACK_MS, whoever calls. */
 void packing_start(struct controller *c)
 {
     struct packing *p;

@@ -20,7 +20,7 @@ void publish(struct controller *c, const char *event, json_t *value)
         http_wake(c->http);
 }
 
-/* What is shown of the work there, in short. */
+/* A digest of what is shown of its work. */
 static void digest_shown_work(const struct member *m, char ret[static DIGEST_LENGTH + 1])
 {
     struct digest d;

@@ -29,8 +29,8 @@ void ledger_reset(struct ledger *l)
     *l = (struct ledger){.appeared_ms = l->appeared_ms, .held = l->held};
 }
 
-/* What it was told before it went away may not be there any more (another card,
- * no power in the middle of it): a deploy that finds nothing to do is cheap. */
+/* What was deployed before it went away may be lost (another card, a power cut in the
+ * middle of it): a deploy that finds nothing to do is cheap. */
 void ledger_appeared(struct ledger *l, int64_t now_ms)
 {
     ledger_reset(l);
@@ -78,7 +78,7 @@ static void set_verdict(struct reconcile_machine *m, enum work_state state, cons
     m->why = why;
 }
 
-/* It was well, and its own record says that it no longer is. */
+/* The deploy was successful, but the machine's own record now says that it has failed. */
 static void check_relapse(struct reconcile *r, struct reconcile_machine *m, int64_t now_ms)
 {
     struct ledger *l = m->ledger;
@@ -87,7 +87,7 @@ static void check_relapse(struct reconcile *r, struct reconcile_machine *m, int6
     if (m->unit != ADVERT_STATE_FAILED && m->unit != ADVERT_STATE_NEW)
         return;
     if (now_ms - since <
-        RECONCILE_RELAPSE_MS) { /* the news of the deploy may not be on the air yet */
+        RECONCILE_RELAPSE_MS) { /* the record from after the deploy may not have arrived yet */
         wake_at(r, since + RECONCILE_RELAPSE_MS);
         return;
     }
@@ -97,7 +97,7 @@ static void check_relapse(struct reconcile *r, struct reconcile_machine *m, int6
                now_ms);
 }
 
-/* A try has failed: when is the next one? */
+/* A try has failed: decides when the next one is. */
 static void judge_failure(struct reconcile *r, struct reconcile_machine *m, int64_t now_ms)
 {
     const struct ledger *l = m->ledger;
@@ -116,7 +116,7 @@ static void judge_failure(struct reconcile *r, struct reconcile_machine *m, int6
     wake_at(r, m->again_ms);
 }
 
-/* All that speaks against it has been looked at: does it need a deploy? */
+/* There is no obstacle: does the machine need a deploy? */
 static void judge_need(struct reconcile *r, struct reconcile_machine *m, int64_t now_ms)
 {
     struct ledger *l = m->ledger;

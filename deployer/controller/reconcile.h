@@ -1,14 +1,14 @@
 /*
- * Reconciliation: which machines are to be deployed to now, and what the
- * others wait for.  What is wanted of a machine is one digest, its wish (names,
- * pyDCOP, orchestrator …): a machine is as it is wanted when a deploy with that
- * wish has ended well there.
+ * Reconciliation decides which machines are to be deployed to now, and what the
+ * others wait for.  The desired state of a machine is one digest, its wish (names,
+ * pyDCOP, orchestrator …): a machine is in its desired state when a deploy with that
+ * wish has succeeded on it.
  *
- * A failure is tried again, each time later; what failed too often, or in a
- * way that no repetition mends, needs a person.  A new wish, a machine that
- * was away, or a person's retry begin anew.
+ * A failed deploy is tried again, each time after a longer delay; one that failed
+ * too often, or in a way that a retry does not repair, needs a person.  The count
+ * starts again with a new wish, when the machine was away, or with a person's retry.
  *
- * Pure: time goes in, in milliseconds of any clock that does not go back.
+ * Pure: the caller passes the time, in milliseconds of any clock that does not go back.
  */
 #pragma once
 
@@ -21,11 +21,14 @@
 enum {
     RECONCILE_WISH_LENGTH = 64,
     RECONCILE_WHY_MAX = 1024,
-    RECONCILE_FAILURES_MAX = 6,       /* then a person is needed */
-    RECONCILE_SETTLE_MS = 500,        /* from its appearance: who comes with it, goes with it */
-    RECONCILE_RELAPSE_MS = 10 * 1000, /* so long an agent's unit may say "failed" after a deploy */
-    RECONCILE_STEADY_MS = 10 * 60 * 1000, /* well for so long: earlier failures are forgotten */
-    RECONCILE_BUSY_MS = 30 * 1000,        /* another controller was at work there */
+    RECONCILE_FAILURES_MAX = 6, /* after so many a person is needed */
+    RECONCILE_SETTLE_MS =
+        500, /* after its appearance: machines that appear together are deployed together */
+    RECONCILE_RELAPSE_MS =
+        10 * 1000, /* for so long after a deploy, "failed" of an agent's unit is ignored */
+    RECONCILE_STEADY_MS =
+        10 * 60 * 1000,            /* after so long without a failure, earlier ones are forgotten */
+    RECONCILE_BUSY_MS = 30 * 1000, /* delay if another controller was at work there */
 };
 
 enum work_state {
@@ -40,17 +43,18 @@ enum work_state {
 };
 const char *work_state_name(enum work_state state);
 
-/* What is remembered of one machine.  A value, {0} at first; times are 0 for
- * never, so no clock may say 0. */
+/* What is remembered about one machine.  A value: start with {0}.  The time 0 means
+ * never, so the clock must not be 0. */
 struct ledger {
-    char done[RECONCILE_WISH_LENGTH + 1];  /* the wish that was fulfilled last */
-    char tried[RECONCILE_WISH_LENGTH + 1]; /* that was tried last */
+    char done[RECONCILE_WISH_LENGTH + 1];  /* the wish that was last fulfilled */
+    char tried[RECONCILE_WISH_LENGTH + 1]; /* the wish that was last tried */
     unsigned failures;                     /* in a row */
     int64_t appeared_ms, ended_ms;
-    bool failed;   /* the last try */
-    bool hopeless; /* and no repetition mends it */
-    bool busy;     /* and another controller was at work there */
-    bool held;     /* stopped or rolled back by a person: left alone until he says otherwise */
+    bool failed;   /* the last try failed */
+    bool hopeless; /* and a retry does not repair it */
+    bool busy;     /* because another controller was at work there */
+    bool held; /* a person stopped it or rolled it back: left alone until a person deploys or starts
+                  it */
     char why[RECONCILE_WHY_MAX];
 };
 
@@ -59,35 +63,35 @@ enum ledger_end { LEDGER_DONE, LEDGER_FAILED, LEDGER_HOPELESS, LEDGER_BUSY };
 void ledger_appeared(struct ledger *l, int64_t now_ms);
 void ledger_begin(struct ledger *l, const char *wish);
 void ledger_end(struct ledger *l, enum ledger_end end, const char *why, int64_t now_ms);
-/* A person says: again.  What he stopped stays so. */
+/* A person requests a retry.  A machine that a person stopped stays stopped. */
 void ledger_reset(struct ledger *l);
 
-/* How long after its nth failure in a row. */
+/* The delay after that many failures in a row. */
 int64_t reconcile_delay_ms(unsigned failures);
 
-/* One machine: what is known of it, and below what becomes of it. */
+/* One machine: first the input, below it the result. */
 struct reconcile_machine {
-    const char *wish; /* NULL: nothing is wanted of it */
+    const char *wish; /* NULL: there is nothing to deploy to it */
     bool online;
     const char
-        *obstacle; /* a sentence: why it cannot be deployed to, a pin that lacks …; NULL: none */
+        *obstacle; /* a sentence: why it cannot be deployed to (no pin …); NULL: no obstacle */
     bool counts;   /* for the quorum */
-    bool at_work;  /* an action is at work there, or waits */
+    bool at_work;  /* an action is running there, or waits */
     enum advert_state unit;
     struct ledger *ledger;
 
     enum work_state state;
     bool deploy;      /* now */
-    const char *why;  /* NULL: nothing to say; lives as long as what was given */
+    const char *why;  /* NULL: no reason; borrowed from the input */
     int64_t again_ms; /* WORK_RETRYING: when */
 };
 
 struct reconcile {
     bool automatic;   /* --auto */
     unsigned quorum;  /* 0: none */
-    bool reached;     /* in and out: it was, once */
+    bool reached;     /* in and out: the quorum was reached once */
     unsigned present; /* out: machines that count */
-    int64_t next_ms;  /* out: look again then; INT64_MAX: when something happens */
+    int64_t next_ms;  /* out: when to reconcile again; INT64_MAX: at the next change */
 };
 
 void reconcile(struct reconcile *r, struct reconcile_machine *machines, size_t n, int64_t now_ms);

@@ -1,4 +1,4 @@
-/* What the service knows, as JSON: the schemas are openapi.yaml's. */
+/* What the service knows, as JSON; openapi.yaml has the schemas. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -145,8 +145,8 @@ static json_t *view_reserved(const struct controller *c)
     return a;
 }
 
-/* A machine that has taken the place of one that is gone: its name is offered,
- * and given only by a person, as the other may be switched off only. */
+/* A machine that may have replaced one that is gone: the name of that one is offered,
+ * and only a person gives it, because the other machine may just be switched off. */
 static json_t *view_offers(const struct controller *c)
 {
     const struct assignments *a = &c->assignments;
@@ -159,7 +159,7 @@ static json_t *view_offers(const struct controller *c)
     return offers;
 }
 
-/* Told as what it is, not as one more that holds the name. */
+/* An impostor is listed as such, not as a second holder of the name. */
 static json_t *view_doubtful(const struct controller *c)
 {
     json_t *a = json_array();
@@ -268,7 +268,7 @@ json_t *view_runs(const struct controller *c)
     return a;
 }
 
-/* Its results as a whole in the last runs. */
+/* Its overall results in the last runs. */
 json_t *view_history(const struct controller *c, const char *id)
 {
     enum { SHOWN = 20 };
