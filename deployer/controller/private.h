@@ -93,8 +93,8 @@ void controller_set_trouble(char **trouble, const char *words);
  * made borrows from the directory: model_clear before the directory changes. */
 void evaluate(struct controller *c);
 void evaluate_if_due(struct controller *c);
-/* model.c: the member's agents that the problem has; without a problem all that it
- * advertises. */
+/* model.c: the names that are assigned to it; else those that it advertises, with a
+ * problem only those that the match gives it. */
 int model_agents(const struct controller *c, const struct member *m, struct strings *ret);
 void model_clear(struct controller *c);
 /* Looks its pins up. */

@@ -6,7 +6,7 @@
 
 #include "discovery/base/digest.h"
 
-/* RFC 9110 §7.2: host and, unless it is the scheme's own, port. */
+/* RFC 9110 §7.2: host, and the port unless it is the scheme's default. */
 static bool is_ours(const struct admission *a, const char *host, size_t size)
 {
     for (size_t i = 0; i < a->hosts->count; i++) {
@@ -62,7 +62,7 @@ unsigned admission_token(const struct admission *a, const char *authorization)
     if (!authorization || strncasecmp(authorization, scheme, sizeof(scheme) - 1) != 0)
         return 401;
     authorization += sizeof(scheme) - 1;
-    /* Their digests: neither the length nor the place where they differ shows. */
+    /* Digests are compared, so that time reveals neither the length nor the first difference. */
     digest_sha256(authorization, strlen(authorization), given);
     digest_sha256(a->token, strlen(a->token), ours);
     return digest_equal(given, ours, sizeof(ours)) ? 0 : 401;

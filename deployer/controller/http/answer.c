@@ -70,7 +70,7 @@ void answer_problem(struct answer *a, unsigned status, const char *detail)
     if (o && detail && *detail)
         (void)json_object_set_new(o, "detail", json_string(detail));
     if (!set_body(a, status, "application/problem+json", o)) {
-        text_clear(&a->body); /* the status alone */
+        text_clear(&a->body); /* no memory: the status alone */
         a->type = "application/problem+json";
     }
 }

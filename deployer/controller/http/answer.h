@@ -1,6 +1,6 @@
 /*
- * An answer to one request: status, type, body; or a problem's details
- * (RFC 9457).  A value; answer_clear.  Pure; any thread.
+ * An answer to one request: status, type and body, or problem details
+ * (RFC 9457).  A value; end with answer_clear.  Pure; any thread.
  */
 #pragma once
 
@@ -13,19 +13,19 @@ struct answer {
     const char *type;
     struct text body;
     const char *allow;      /* with 405 */
-    unsigned retry_after_s; /* 0: not said */
+    unsigned retry_after_s; /* 0: no Retry-After */
 };
 
 void answer_clear(struct answer *a);
 
-/* Takes `value` over; without it (no memory) the answer is a 500. */
+/* Takes `value` over; if it is NULL (no memory), the answer is a 500. */
 void answer_json(struct answer *a, unsigned status, json_t *value);
 
-/* A problem of that status; `detail`: a sentence for a person, of our own words
- * (nothing of the request), NULL: the status says it all. */
+/* A problem with that status.  `detail`: a sentence for a person that repeats nothing
+ * of the request; NULL: the status is enough. */
 void answer_problem(struct answer *a, unsigned status, const char *detail);
 
-/* What a failed function says: its errno to a status, its words to the detail. */
+/* The error of a failed function: its errno becomes the status, its text the detail. */
 struct error;
 void answer_error(struct answer *a, const struct error *err);
 

@@ -66,7 +66,7 @@ int events_add(struct events *e, const char *name, const char *data)
     text_adds(&frame, "\n\n");
     size = frame.size;
     bytes = text_take(&frame);
-    if (!bytes) { /* a hole: nobody may think that he has all */
+    if (!bytes) { /* leaves a gap, so that no client believes that it has all events */
         while (e->first <= e->last)
             drop_first(e);
         e->last++;

@@ -105,7 +105,7 @@ void files_free(struct files *f)
     free(f);
 }
 
-/* As it is on the disk; as it was, when it cannot be read now. */
+/* Reads it again if it has changed; if it cannot be read, the old bytes stay. */
 static void refresh_file(struct served_file *f)
 {
     struct served_file now = {.path = f->path};

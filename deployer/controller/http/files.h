@@ -1,8 +1,7 @@
 /*
- * The dashboard's files, held in memory.  They are a folder's, read whole at
- * the start and again when one of them has changed: no name in a request ever
- * becomes a path, so there is nothing to traverse, and the page can be worked
- * on while the service runs.
+ * The dashboard's files, held in memory.  All files of a folder are read at the
+ * start, and again when they change.  A name in a request never becomes a path, so
+ * path traversal is impossible, and the page can be edited while the service runs.
  *
  * One thread.
  */
@@ -27,11 +26,11 @@ struct served_file {
 
 struct files;
 
-/* Names of [a-z0-9.-] with a known ending are taken, all else is passed over.
- * A folder that is not there: 0, and no files. */
+/* Loads names of [a-z0-9.-] with a known ending and ignores all others.  If the folder
+ * does not exist: 0, and no files. */
 int files_load(const char *folder, struct files **ret, struct error *err);
 void files_free(struct files *f);
 DEFINE_CLEANUP(struct files *, files_free);
 
-/* `path` as in a URL: "/" is index.html.  NULL: none of that name. */
+/* `path` is that of a URL: "/" is index.html.  NULL: no file of that name. */
 const struct served_file *files_find(struct files *f, const char *path);

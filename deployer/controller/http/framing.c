@@ -3,7 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* What says where a request ends, to whom, and from whom, counted. */
+/* Counts of the headers that say where a request ends, to whom, and from whom. */
 struct framing {
     unsigned hosts, lengths, codings, tokens;
     bool bad;
@@ -15,7 +15,7 @@ static enum MHD_Result count_header(void *arg, enum MHD_ValueKind kind, const ch
     struct framing *f = arg;
 
     (void)kind;
-    /* RFC 9112 §5.1: "Host :" is refused, as others read it as Host. */
+    /* RFC 9112 §5.1: "Host :" is refused, because others read it as Host. */
     f->bad = f->bad || !*name || strpbrk(name, " \t\r\n:");
     value = value ? value : "";
     if (strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0)

@@ -5,7 +5,7 @@
 #include "discovery/base/cleanup.h"
 
 struct row {
-    const char *method, *path; /* with one {…} at most, which is a whole part */
+    const char *method, *path; /* with at most one {…}, which is a whole segment */
     enum route route;
     const char *word;
     bool guarded;

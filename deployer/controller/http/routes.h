@@ -1,6 +1,6 @@
 /*
- * The routes of the API, one table: method and path to what is asked for.
- * A path is matched as it stands: nothing of it ever becomes a file's name.
+ * The routes of the API: one table from method and path to a route.
+ * A path is matched literally; no part of it becomes a file's name.
  *
  * Pure; any thread.
  */
@@ -11,8 +11,8 @@
 
 enum route {
     ROUTE_NONE,   /* 404 */
-    ROUTE_METHOD, /* 405: the path is there, for another method */
-    ROUTE_FILE,   /* of the dashboard */
+    ROUTE_METHOD, /* 405: the path exists, for another method */
+    ROUTE_FILE,   /* a file of the dashboard */
     ROUTE_ROSTER,
     ROUTE_MACHINES,
     ROUTE_MACHINE,
@@ -39,14 +39,14 @@ enum { ROUTE_PARAMETER_MAX = 40 };
 struct routed {
     enum route route;
     const char *word;                    /* ROUTE_ACTION: "deploy" …; else the route's path */
-    bool guarded;                        /* it wants the token */
-    char parameter[ROUTE_PARAMETER_MAX]; /* what stood for {…}; "" none */
-    const char *allow;                   /* ROUTE_METHOD: the methods that there are */
+    bool guarded;                        /* it needs the token */
+    char parameter[ROUTE_PARAMETER_MAX]; /* the part of the path that {…} matched; "": none */
+    const char *allow;                   /* ROUTE_METHOD: the methods that the path has */
 };
 
-/* HEAD is taken for GET. */
+/* HEAD is treated as GET. */
 void route_find(const char *method, const char *path, struct routed *ret);
 
-/* Row by row, for the test that compares them with openapi.yaml; false past
- * the end. */
+/* One row, for the test that compares the table with openapi.yaml; false past the
+ * end. */
 bool route_row(size_t index, const char **ret_method, const char **ret_path);

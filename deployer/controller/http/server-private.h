@@ -1,28 +1,29 @@
-/* What http.c and http-stream.c share. */
+/* What server.c, stream.c and connection.c share. */
 #pragma once
 
 #include <microhttpd.h>
 
 #include "server.h"
 
-/* A client that hears events. */
+/* A client that receives events. */
 struct listener {
     struct http *http;
     struct listener *next, **at;
     struct MHD_Connection *connection;
-    struct text own; /* the snapshot, for this one alone */
-    size_t sent;     /* of it, or of the event at `number` */
-    uint64_t number; /* the event that is next */
+    struct text own; /* the snapshot, for this listener alone */
+    size_t sent;     /* bytes of the snapshot, or of the event at `number` */
+    uint64_t number; /* the next event */
     bool suspended, beat;
 };
 
-/* A connection, while it is open. */
+/* A client's connection, while it is open. */
 struct client {
     struct http *http;
     struct client *next, **at;
     int fd;
-    uint64_t since_ms; /* it owes us a request, or takes its answer; 0: it hears events */
-    bool ended;        /* shut down by us: MHD closes it in a moment */
+    uint64_t
+        since_ms; /* since when it sends a request or receives its answer; 0: it receives events */
+    bool ended;   /* we have shut it down; MHD closes it in a moment */
 };
 
 struct http {
@@ -37,15 +38,15 @@ struct http {
 
 uint64_t http_now_ms(const struct http *h);
 
-/* Our headers on every response. */
+/* Adds the headers that every response has. */
 void http_add_headers(struct MHD_Response *response);
 
-/* Begins the stream; what MHD_queue_response returned. */
+/* Starts the stream; returns the result of MHD_queue_response. */
 enum MHD_Result http_listen(struct http *h, struct MHD_Connection *connection,
                             const char *last_event_id);
 
-/* Wakes all listeners; `beat`: each is to say that the line is alive. */
+/* Wakes all listeners; `beat`: each sends a heartbeat if it has no event. */
 void http_wake_all(struct http *h, bool beat);
 
-/* MHD has to run soon. */
+/* Makes MHD run soon. */
 void http_kick(struct http *h);

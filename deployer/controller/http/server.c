@@ -16,7 +16,7 @@
 
 enum { MEMORY_OF_CONNECTION = 48 * 1024, JSON_DEPTH_MAX = 8, SWEEP_MS = 1000 };
 
-/* A request while it comes in. */
+/* A request while it is received. */
 struct incoming {
     struct http_request request;
     struct text body;
@@ -89,9 +89,8 @@ static enum MHD_Result send_file(struct http *h, struct MHD_Connection *connecti
 
 /* --- requests ----------------------------------------------------------------- */
 
-/* Each %XX once, in place.  The string would end at a NUL, and another path be
- * served than was asked for: it becomes a control character like the others,
- * which has_controls finds. */
+/* Decodes each %XX once, in place.  A NUL would end the string, so that a different path
+ * were served: it becomes another control character, which has_controls finds. */
 static size_t on_unescape(void *arg, struct MHD_Connection *connection, char *string)
 {
     char *to = string;
@@ -130,7 +129,7 @@ static const char *request_argument(struct MHD_Connection *connection, const cha
     return MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
-/* A page of another site, as far as its browser says so; navigation is fine. */
+/* Does the browser say that another site's page sends this?  Navigation is allowed. */
 static bool is_cross_site(struct MHD_Connection *connection)
 {
     const char *site = request_header(connection, "Sec-Fetch-Site");
@@ -147,7 +146,7 @@ static bool is_json(const char *type)
            (type[size] == '\0' || type[size] == ';' || type[size] == ' ');
 }
 
-/* 0, or the status that it is refused with before its body is read. */
+/* 0, or the status with which the request is refused before its body is read. */
 static unsigned check_request(const struct http *h, struct MHD_Connection *connection,
                               const char *path, const struct routed *routed, bool post)
 {
@@ -319,7 +318,7 @@ static void end_client(struct client *client)
     client->ended = true;
 }
 
-/* Too many wait: the one that has been idle for longest makes room. */
+/* If too many clients wait, ends the one that has been idle longest. */
 static void make_room(struct http *h)
 {
     struct client *oldest = NULL;
@@ -329,7 +328,7 @@ static void make_room(struct http *h)
         if (!client->since_ms || client->ended)
             continue;
         waiting++;
-        if (!oldest || client->since_ms <= oldest->since_ms) /* the list: newest first */
+        if (!oldest || client->since_ms <= oldest->since_ms) /* the newest is first in the list */
             oldest = client;
     }
     if (oldest && waiting > HTTP_WAITING_MAX)
@@ -372,8 +371,8 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
     *context = NULL;
 }
 
-/* MHD's timeout starts anew with each byte: who sends one now and then is ended
- * here. */
+/* MHD's timeout starts again with each byte: a client that sends a byte now and then is
+ * ended here. */
 static int on_sweep(sd_event_source *source, uint64_t usec, void *arg)
 {
     struct http *h = arg;
@@ -418,7 +417,7 @@ static int on_kick(sd_event_source *source, void *arg)
     return 0;
 }
 
-/* Before each wait: when does MHD want to run again? */
+/* Before each wait, sets the timer to when MHD wants to run again. */
 static int on_prepare(sd_event_source *source, void *arg)
 {
     struct http *h = arg;
@@ -462,7 +461,7 @@ static int start_daemon(struct http *h, struct error *err)
         on_connection, h, MHD_OPTION_END);
     if (!h->daemon)
         return error_sys(err, errno ? -errno : -EIO, "cannot start the HTTP server");
-    h->options.socket = -1; /* the daemon's */
+    h->options.socket = -1; /* MHD has taken it over */
     info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     if (!info)
         return error_set(err, -EIO, "the HTTP server has no epoll descriptor");

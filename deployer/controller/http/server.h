@@ -1,17 +1,17 @@
 /*
- * HTTP: libmicrohttpd on the caller's loop, one thread, no locks.
+ * The HTTP server: libmicrohttpd on the caller's loop, one thread, no locks.
  *
- * It keeps admission (admission.h), the bounds and the headers; finds the route; and
- * hands a request of the API, its body parsed, to the one handler.  It serves
- * the dashboard's files and the stream of events itself: a listener has a
- * place in the ring and no buffer of its own, but for the first snapshot, so
- * that one that does not read costs nothing; when what it has missed is no
- * longer kept it is cut off, and comes again.
+ * It enforces admission (admission.h) and the bounds, adds the headers, finds the
+ * route, and passes a request of the API with its parsed body to the one handler.  It
+ * serves the dashboard's files and the stream of events itself.  A listener has a
+ * position in the ring and, except for the first snapshot, no buffer of its own, so
+ * that a client that does not read costs no memory.  If the events that it has missed
+ * are no longer kept, it is disconnected and connects again.
  *
- * Bounds: 64 KiB of body, 512 connections, 400 of one address, 256 listeners,
- * 15 s of silence, 30 s until a request is complete.  128 connections may wait
- * that hear no events: one more ends the one that has been idle for longest, so that
- * who opens thousands and says nothing keeps nobody out.
+ * Bounds: 64 KiB of body, 512 connections, 400 from one address, 256 listeners,
+ * 15 s of silence, 30 s until a request is complete.  At most 128 connections that do
+ * not receive events stay open: one more ends the one that has been idle longest, so
+ * that a client that opens many connections and sends nothing cannot lock others out.
  */
 #pragma once
 
@@ -28,7 +28,8 @@ enum {
     HTTP_CONNECTIONS_MAX = 512,
     HTTP_LISTENERS_MAX = 256,
     HTTP_WAITING_MAX = 128,
-    HTTP_PER_ADDRESS_MAX = 400, /* more than listeners and those that wait: never reached */
+    HTTP_PER_ADDRESS_MAX =
+        400, /* more than listeners and waiting clients together: never reached */
     HTTP_SILENCE_S = 15,
     HTTP_REQUEST_MS = 30 * 1000,
     HTTP_HEARTBEAT_MS = 10 * 1000,
@@ -37,24 +38,24 @@ enum {
 struct http_request {
     struct routed routed;
     const char *format, *of, *after; /* ?format= …; NULL: not given */
-    const json_t *body;              /* of a POST: an object */
+    const json_t *body;              /* POST: an object */
 };
 
 struct http_options {
-    int socket;                  /* listens; taken over */
-    struct admission *admission; /* these are borrowed, and outlive it */
+    int socket;                  /* a listening socket; taken over */
+    struct admission *admission; /* borrowed, as the next two: they must outlive the server */
     struct events *events;
     struct files *files;
-    /* Fills in the answer. */
+    /* Handles a request of the API and fills in the answer. */
     void (*handle)(const struct http_request *request, struct answer *ret, void *arg);
-    /* The data of a snapshot event, JSON in one line; -ENOMEM. */
+    /* Writes the data of a snapshot event, one line of JSON; -ENOMEM. */
     int (*snapshot)(struct text *ret, void *arg);
     void *arg;
 };
 
 struct http_counts {
     unsigned connections, listeners;
-    unsigned long requests, refused; /* refused: 4xx by admission or the bounds */
+    unsigned long requests, refused; /* refused: by admission or the bounds */
 };
 
 struct http;
@@ -64,6 +65,6 @@ int http_new(sd_event *loop, const struct http_options *options, struct http **r
 void http_free(struct http *h);
 DEFINE_CLEANUP(struct http *, http_free);
 
-/* There are new events in the ring. */
+/* Call it when there are new events in the ring. */
 void http_wake(struct http *h);
 void http_count(const struct http *h, struct http_counts *ret);

@@ -16,7 +16,7 @@ static size_t copy_part(const char *bytes, size_t size, struct listener *l, char
     return n;
 }
 
-/* As many whole or half events as there is room for. */
+/* Fills the buffer with events; the last one may be cut and is continued next time. */
 static ssize_t fill_buffer(struct listener *l, char *to, size_t room)
 {
     size_t n = 0;
@@ -32,7 +32,7 @@ static ssize_t fill_buffer(struct listener *l, char *to, size_t room)
     while (n < room && l->number <= events_last(l->http->options.events)) {
         const struct event *event = events_find(l->http->options.events, l->number);
 
-        if (!event) /* it was too slow */
+        if (!event) /* the client was too slow */
             return n > 0 ? (ssize_t)n : (ssize_t)MHD_CONTENT_READER_END_OF_STREAM;
         n += copy_part(event->frame, event->size, l, to + n, room - n);
         if (l->sent < event->size)
@@ -121,7 +121,7 @@ enum MHD_Result http_listen(struct http *h, struct MHD_Connection *connection,
     (void)MHD_add_response_header(response, "Content-Type", "text/event-stream");
     (void)MHD_add_response_header(response, "Cache-Control", "no-store");
     r = MHD_queue_response(connection, 200, response);
-    MHD_destroy_response(response); /* on_gone, once the connection ends */
+    MHD_destroy_response(response); /* on_gone runs when the connection ends */
     return r;
 }
 
