@@ -1,12 +1,12 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # the parts share variables
-# Packets, as the packet filter of each network namespace sees them: how many ask a
-# package mirror, how many leave for elsewhere; and mirrors that swallow them.
+# Counts packets with the packet filter of each network namespace: how many go to a
+# package mirror, and how many to other addresses outside; and drops packets to mirrors.
 
 mirror_ports='{ 3142, 3143 }'
 
-# count_in NAMESPACE HOOK: from now on. Whoever asks, a mirror gets it on an address of the
-# controller: there they are counted as they come in, the machines' as well as its own.
+# count_in NAMESPACE HOOK: starts counting. The mirrors listen on addresses of the
+# controller: there, incoming packets are counted, those of machines and its own.
 count_in() {
 	nsenter "--net=/run/netns/$1" nft -f - <<-END
 		table inet classroom-count {}
@@ -34,7 +34,7 @@ count_show() { # NAMESPACE: "mirror PACKETS BYTES out PACKETS BYTES"
 		END { print "mirror", packets["mirror"], bytes["mirror"], "out", packets["out"], bytes["out"] }'
 }
 
-# count start: all from zero, and machines that are plugged in later from their start.
+# count start: counts all from zero, and machines that are plugged in later from their start.
 count() {
 	need nft nftables
 	is_up || die 1 "the classroom $CLASSROOM is not up (classroom up)"
@@ -53,7 +53,7 @@ count() {
 	done
 }
 
-# mirror drop: they are there, and nothing comes back.
+# mirror drop: the mirrors run, but their packets are dropped and no answer comes back.
 mirror_drop() {
 	need nft nftables
 	nsenter "--net=/run/netns/$(netns controller)" nft -f - <<-END

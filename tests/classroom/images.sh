@@ -1,14 +1,14 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2034,SC2154 # the parts share variables
 # Root file systems: one per suite, made once, kept in the cache folder. A suite is a
-# release of Debian, with -arm64 behind it for a foreign architecture (see emulate).
-# $with is -packages for the one that has what pyDCOP needs, and empty for the other.
+# release of Debian, followed by -arm64 for a foreign architecture (see emulate).
+# $with is -packages for the image with the packages of pyDCOP, and empty for the other.
 with=
 
 packages=systemd,systemd-sysv,dbus,avahi-daemon,openssh-server,python3,sudo,iproute2,iputils-ping
 packages=$packages,libnss-mdns,libavahi-client3,avahi-utils,ca-certificates,procps,netbase,less,tzdata
 
-# What the root file system has, with commas between.
+# The packages of the root file system, separated by commas.
 included() {
 	if [ -n "$with" ]; then
 		sed -n "s/^PACKAGES_APT='\(.*\)'$/\1/p" "$repo/deployer/steps/packages.sh" | tr ' ' ',' | sed "s/^/$packages,/"
@@ -29,7 +29,7 @@ is_suite() {
 	'' | *[!a-z]*) return 1 ;;
 	esac
 }
-# The suite as it is called here: without the architecture that is the host's own.
+# The name of the suite: without the architecture if it is the host's own.
 suite_name() { # RELEASE ARCH
 	[ "$2" = "$(dpkg --print-architecture)" ] && echo "$1" || echo "$1-$2"
 }
@@ -42,7 +42,7 @@ emulated() {
 	*) "$@" ;;
 	esac
 }
-# What a kernel before 6.7 keeps of it. Only once no classroom is left.
+# Removes the registrations that a kernel before 6.7 keeps. Only when no classroom is left.
 emulate_clean() {
 	[ -e /proc/sys/fs/binfmt_misc ] || return 0
 	# shellcheck disable=SC2016 # expanded by the inner shell
@@ -51,7 +51,7 @@ emulate_clean() {
 }
 
 # sources RELEASE: sources.list lines for it, from the host's own Debian mirror;
-# nothing where there is none (mmdebstrap has a default then).
+# nothing if there is none (mmdebstrap then has a default).
 sources() {
 	# shellcheck disable=SC1091
 	host_release=$(. /etc/os-release && [ "$ID" = debian ] && echo "${VERSION_CODENAME:-}") || return 0
@@ -60,7 +60,7 @@ sources() {
 	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)' 'Created-By: Packages' 2>/dev/null |
 		awk -v host="$host_release" -v suite="$1" '
 			$3 != "main" || $1 !~ /^https?:/ { next }
-			# Without downloaded lists there is no origin; then the path has to do.
+			# Without downloaded lists the origin is unknown; then the path decides.
 			$4 != "" && $4 != "Debian" { next }
 			$4 == "" && $1 !~ /\/debian(-security)?\/?$/ { next }
 			{ uri = $1; sub(/\/$/, "", uri) }
@@ -83,8 +83,8 @@ image_key() { # SUITE
 	} | sha256sum | cut -c1-12
 }
 
-# image SUITE: sets $image to the folder; makes it when it is not there. That
-# takes half a minute, so in the background, where a signal can end it.
+# image SUITE: sets $image to the folder; makes the image if it does not exist. That
+# takes half a minute, so it runs in the background, where a signal can end it.
 image() {
 	image=$cache/images/$1$with-$(image_key "$1")
 	[ ! -d "$image" ] || return 0
@@ -101,8 +101,8 @@ undo_image() {
 	rmdir "$cg" "$cgroups" 2>/dev/null || :
 }
 
-# The lock is kept by mmdebstrap too, so that one who comes after a crash waits
-# for it, or finds that `down` has killed it with its cgroup.
+# mmdebstrap holds the lock too, so that the next command after a crash waits for it, or
+# finds that `down` has killed it with its cgroup.
 make_image() {
 	trap - EXIT INT TERM HUP
 	exec 9>&-
@@ -119,7 +119,7 @@ make_image() {
 	proxy=$(apt_proxy)
 	log=$cache/images/$1$with.log
 	suite=$1
-	# With a list, mmdebstrap takes it as it is; without, its own default.
+	# mmdebstrap uses a given list unchanged; without one, its own default.
 	set -- "$(release_of "$suite")" "$work/root"
 	while IFS= read -r line; do
 		set -- "$@" "$line"
@@ -130,7 +130,7 @@ make_image() {
 		tail -n 15 "$log"
 		die 1 "mmdebstrap could not make $suite (all it said: $log)"
 	}
-	# The machines see their mirror through the classroom's cache, over plain http.
+	# The machines reach their mirror through the classroom's cache, over plain http.
 	list=$work/root/etc/apt/sources.list
 	sed -n 's/^deb \(\[[^]]*\] \)*\(https\{0,1\}:[^ ]*\) .*/\2/p' "$list" |
 		sed 's,/*$,,' | sort -u >"$work/root/etc/apt/mirrors"

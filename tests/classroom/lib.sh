@@ -2,10 +2,10 @@
 # shellcheck disable=SC2034,SC2154 # the parts share variables
 # What the parts of the classroom share: messages, locks, control groups, waiting.
 #
-# Everything that a classroom starts lives in a cgroup of the v2 hierarchy,
-# $cgroups/$CLASSROOM, and everything that it mounts in a mount namespace that
-# dies with its processes. So the kernel itself knows what is ours, and `down`
-# needs no notes that a crash could have made wrong.
+# Everything that a classroom starts is in a cgroup of the v2 hierarchy,
+# $cgroups/$CLASSROOM, and everything that it mounts is in a mount namespace that
+# ends with its processes. So the kernel itself knows what belongs to it, and `down`
+# needs no records that a crash could have made wrong.
 
 say() { printf 'classroom: %s\n' "$*" >&2; }
 die() { # STATUS MESSAGE...
@@ -15,7 +15,7 @@ die() { # STATUS MESSAGE...
 	exit "$status"
 }
 
-# need TOOL PACKAGE [TOOL PACKAGE]...: all of these, or exit 3.
+# need TOOL PACKAGE [TOOL PACKAGE]...: exits with 3 if one of these tools is missing.
 need() {
 	missing=
 	while [ $# -gt 1 ]; do
@@ -50,9 +50,9 @@ now() { # hundredths of a second since boot
 	echo "${now_up%.*}${now_up#*.}"
 }
 
-# Locks live in the cache folder, which stays, so that nobody ever waits on a
-# file that has been removed. Descriptor 9: the instance; 8: something short.
-lock_instance() { # -s while machines are worked on, -x while all of it is
+# Locks are in the cache folder, which stays, so that no process waits on a file that
+# has been removed. Descriptor 9: the instance; 8: a short lock.
+lock_instance() { # -s for work on single machines, -x for work on the whole instance
 	exec 9>>"$locks/$CLASSROOM.instance"
 	flock -w 120 "$1" 9 || die 1 "another command has been busy with $CLASSROOM for two minutes"
 }
@@ -63,8 +63,8 @@ lock_short() { # NAME
 }
 unlock_short() { exec 8>&-; }
 
-# in_group GROUP COMMAND...: run it in the background, in that cgroup, holding
-# no descriptor of the caller's; output goes to $log. Its pid is in $!.
+# in_group GROUP COMMAND...: runs it in the background, in that cgroup, without the
+# caller's descriptors; output goes to $log. Its pid is in $!.
 in_group() {
 	in_group=$1
 	shift
@@ -76,7 +76,7 @@ in_group() {
 
 group_empty() { [ ! -d "$1" ] || ! grep -q 'populated 1' "$1/cgroup.events" 2>/dev/null; }
 
-# kill_group GROUP: all of its processes, all at once, and then the group.
+# kill_group GROUP: kills all of its processes at once, and then removes the group.
 kill_group() {
 	[ -d "$1" ] || return 0
 	if [ -e "$1/cgroup.kill" ]; then
@@ -91,7 +91,7 @@ kill_group() {
 	poll 5 remove_group "$1" || say "cannot remove the cgroup $1"
 }
 
-# For kernels before 5.14: freeze, so that nothing forks meanwhile, then kill.
+# For kernels before 5.14: freeze, so that nothing forks in between, then kill.
 kill_each() {
 	echo 1 >"$1/cgroup.freeze" 2>/dev/null || :
 	find "$1" -name cgroup.procs -exec cat {} + 2>/dev/null | while read -r kill_pid; do
@@ -132,8 +132,8 @@ connect() {
 address4() { echo "10.77.$(($1 / 256)).$(($1 % 256))"; }
 address6() { printf 'fd77:dc09::%x\n' "$1"; }
 
-# The host's own apt settings, as words for apt's configuration file: what a
-# machine with the same clock and the same mirror needs as well.
+# The host's own apt settings, in the syntax of apt's configuration file: a machine with
+# the same clock and the same mirror needs them too.
 apt_settings() {
 	echo 'Acquire::Languages "none";'
 	for apt_key in Acquire::Check-Valid-Until Acquire::Check-Date; do
@@ -143,7 +143,7 @@ apt_settings() {
 	done
 }
 
-# The proxy that the host's apt goes through, if any.
+# The proxy that the host's apt uses, if any.
 apt_proxy() {
 	apt_proxy=
 	eval "$(apt-config shell apt_proxy Acquire::http::Proxy 2>/dev/null)"

@@ -3,7 +3,7 @@
 # The machines: an overlay on a suite's root file system, booted by
 # systemd-nspawn in a network namespace with a cable to the bridge.
 
-# use_machine NAME: sets what belongs to it.
+# use_machine NAME: sets the variables of this machine.
 use_machine() {
 	case $1 in
 	'' | -* | *- | *[!a-z0-9-]*) die 2 "not a name for a machine: '$1' (small letters, digits and hyphens)" ;;
@@ -88,7 +88,7 @@ plug() {
 	if [ -n "$number" ] && powered; then
 		ip -n "$(netns lan)" link set "p$number" up
 	else
-		# Asked of apt once: that takes longer than all the rest.
+		# apt is asked only once: that takes longer than all the rest.
 		[ -e "$state/image-$new_suite$with" ] || find_image
 		[ -n "$number" ] || read -r image <"$state/image-$new_suite$with"
 		undo=undo_plug
@@ -114,14 +114,14 @@ find_image() {
 	mv "$state/.image-$new_suite.$$" "$state/image-$new_suite$with"
 }
 
-# What an interrupted or failed plug began: power off, and the disk if it was new.
+# Undoes an interrupted or failed plug: power off, and removes the disk if it was new.
 undo_plug() {
 	[ -z "$keep" ] || return 0
 	power_off || :
 	[ -z "$fresh" ] || rm -rf "$disk" "$m"
 }
 
-# The number, from 11 on, makes addresses, the MAC address and the port's name.
+# Addresses, MAC address and port name are made from the number, which starts at 11.
 claim_number() {
 	lock_short "$CLASSROOM.number"
 	use_machine "$name"
@@ -139,13 +139,13 @@ claim_number() {
 	unlock_short
 }
 
-# A process is its id and the time it was started.
+# A process is identified by its id and its start time.
 process_mark() { echo "$$ $(awk '{ sub(/.*\) /, ""); print $20 }' "/proc/$$/stat")"; }
 same_process() { # MARK
 	[ "${1#* }" = "$(awk '{ sub(/.*\) /, ""); print $20 }' "/proc/${1% *}/stat" 2>/dev/null)" ]
 }
 
-# A new disk: written straight into the overlay's upper layer, before any mount.
+# A new disk is written directly into the overlay's upper layer, before any mount.
 write_disk() {
 	upper=$disk/new/upper
 	rm -rf "$disk"
@@ -158,7 +158,7 @@ write_disk() {
 	printf '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n' >"$upper/etc/hosts"
 	if [ -n "$hosts" ]; then
 		printf '127.0.1.1\t%s\n' "$name" >>"$upper/etc/hosts"
-	else # and the name server that it asks instead is not there
+	else # and the name server that it asks instead does not exist
 		echo "nameserver $(address4 65534)" >"$upper/etc/resolv.conf"
 	fi
 	[ -z "$machine_id" ] || echo "$machine_id" >"$upper/etc/machine-id"
@@ -189,7 +189,7 @@ write_user() { # USER
 		sed -i "s/^sudo:.*:\$/&$1/" "$upper/etc/group"
 		home=$upper/home/$1
 		owner=1000
-	else # root, for one
+	else # an existing user, such as root
 		home=$upper$(awk -F: -v user="$1" '$1 == user { print $6 }' "$upper/etc/passwd")
 		owner=$(awk -F: -v user="$1" '$1 == user { print $3 }' "$upper/etc/passwd")
 		sed -i "s,^$1:[^:]*:,$1:$hash:," "$upper/etc/shadow"
@@ -199,7 +199,7 @@ write_user() { # USER
 	chmod 700 "$home" "$home/.ssh"
 	chmod 600 "$home/.ssh/authorized_keys"
 	chown -R "$owner:$owner" "$home"
-	# With a password, sudo asks for it, as on a card that was made today.
+	# With a password, sudo asks for it, as on a card that was written recently.
 	if [ -n "$password" ]; then
 		echo "$1 ALL=(ALL:ALL) ALL"
 	else
@@ -220,7 +220,7 @@ install_beacon() {
 	ln -s /usr/lib/systemd/system/dcop-beacon.service "$upper/etc/systemd/system/multi-user.target.wants/"
 }
 
-# The beacon's names: only when the command line has some.
+# The beacon's settings, only if the command line has some.
 write_settings() {
 	[ -n "$settings" ] || return 0
 	mkdir -p "$disk/upper/etc/dcop"
@@ -239,7 +239,7 @@ start() {
 	add_netns "$ns"
 	connect "$ns" "p$number" "$number"
 	[ ! -e "$state/count" ] || count_in "$ns" output
-	# The overlay is volatile: nothing of it is worth a sync. That mark has to go.
+	# The overlay is volatile: it is never synced. Its marker in work/ has to be removed.
 	rm -rf "$disk/work"
 	mkdir -p "$disk/work" "$m/root"
 	in_group "$group" unshare --mount --propagation slave sh "$here/boot" \
@@ -251,9 +251,9 @@ start() {
 	fi
 	rm -f "$m/plugging"
 }
-started() { leader || ! readlink "/proc/$booting/exe" >/dev/null; } # or it has ended
+started() { leader || ! readlink "/proc/$booting/exe" >/dev/null; } # true also if it has ended
 
-# sshd answers, and lets people in.
+# sshd answers, and logins are allowed.
 ready() {
 	powered || return 0
 	leader && [ ! -e "/proc/$leader/root/run/nologin" ] || return 1

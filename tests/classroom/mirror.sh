@@ -1,16 +1,16 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2034,SC2154 # the parts share variables
-# Package mirrors for a network that has no route to anywhere.
+# Package mirrors for a network without any route outside.
 #
 # Two apt-cacher-ng, shared by all instances, run in the host's network
-# namespace, on its loopback. A socat gives each a Unix socket, as those cross
+# namespace, on its loopback. A socat gives each a Unix socket, because these cross
 # namespaces (apt-cacher-ng's own Unix socket answers a GET with nothing, and
 # its `Port: 0` means 3142 on all addresses):
 #   apt   serves the host's own Debian mirrors and nothing else, no CONNECT;
-#         a socat on the controller's address hands it to the machines;
+#         a socat on the controller's address passes it on to the machines;
 #   pip   passes CONNECT to the hosts of the Python index and nothing else;
-#         a socat on the controller's loopback hands it to the controller alone.
-# Both are one file of settings each; two, because apt-cacher-ng cannot tell who asks.
+#         a socat on the controller's loopback passes it on to the controller alone.
+# Each has one file of settings. There are two, because apt-cacher-ng cannot tell clients apart.
 
 mirror() {
 	is_up || die 1 "the classroom $CLASSROOM is not up (classroom up)"
@@ -59,7 +59,7 @@ mirror_off() {
 	release_mirror
 }
 
-# The last instance that uses the caches ends them.
+# The last instance that uses the caches stops them.
 release_mirror() {
 	shared=$all/_mirror
 	rm -f "$shared/users/$CLASSROOM"
@@ -84,7 +84,7 @@ start_cache() { # apt or pip
 	mkdir -p "$folder/conf" "$folder/log"
 	"settings_$1" >"$folder/conf/acng.conf"
 	log=$folder/log/start
-	# A free port. It takes none above 32767.
+	# A free port. apt-cacher-ng accepts none above 32767.
 	port=$((20000 + $(now) % 12000))
 	while ss -Hltn "src :$port" | grep -q .; do port=$((port + 1)); done
 	in_group "$cgroups/_mirror/$1" apt-cacher-ng -c "$folder/conf" "BindAddress=127.0.0.1:$port"
@@ -112,7 +112,7 @@ settings_common() { # CACHE-FOLDER
 	END
 }
 
-# A mirror that the host reaches over https is asked so; machines speak http.
+# A mirror that the host uses over https is asked over https; machines use http.
 settings_apt() {
 	mkdir -p "$cache/apt"
 	settings_common "$cache/apt"
@@ -142,7 +142,7 @@ settings_pip() {
 	echo "PassThroughPattern: ^(${pattern%|})\$"
 }
 
-# host:port of the Python index and its files, as the host's own pip has them.
+# host:port of the Python index and of its files, from the host's own pip settings.
 python_hosts() {
 	{
 		python3 -m pip config list 2>/dev/null |
@@ -154,7 +154,7 @@ print("https://" + PyPI.file_storage_domain)' 2>/dev/null ||
 	} | sed -n -e 's,^[a-z]*://,,' -e 's,/.*,,' -e 's,.*@,,' -e 's,^[^:]*$,&:443,p' -e '/:/p' | sort -u
 }
 
-# For a command on the controller: where the proxies are.
+# Sets the proxies for a command on the controller.
 mirror_environment() {
 	[ -e "$state/mirror" ] || return 0
 	http_proxy=http://$mirror_address https_proxy=http://127.0.0.1:3143
