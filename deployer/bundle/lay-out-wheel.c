@@ -235,7 +235,7 @@ static int read_entry(struct wheel *w, struct archive_reader *a)
 }
 
 int lay_out_wheel(struct content *c, const char *name, const void *bytes, size_t size,
-                      struct error *err)
+                  struct error *err)
 {
     CLEANUP_ARCHIVE_READER struct archive_reader *a = NULL;
     struct error words = {0};
