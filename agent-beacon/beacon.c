@@ -135,18 +135,20 @@ static int store_version(void *into, const char *value, struct error *err)
 }
 
 static const struct option_row rows[] = {
-    {'\0', "agent", OPTION_REQUIRED, "NAME", "an agent of this machine; may be repeated",
+    {'\0', "agent", OPTION_REQUIRED, "NAME", "an agent on this machine; may be repeated",
      store_agent},
-    {'f', "fleet", OPTION_REQUIRED, "NAME", "the fleet that it belongs to", store_fleet},
+    {'f', "fleet", OPTION_REQUIRED, "NAME", "the fleet of this machine", store_fleet},
     {'\0', "user", OPTION_REQUIRED, "NAME", "the user for SSH", store_user},
     {'\0', "port", OPTION_REQUIRED, "N", "the SSH server's port (22)", store_port},
-    {'\0', "config", OPTION_REQUIRED, "FILE", "instead of /etc/dcop/beacon.conf", store_config},
-    {'\0', "state-dir", OPTION_REQUIRED, "DIR", "instead of /var/lib/dcop/beacon", store_state},
+    {'\0', "config", OPTION_REQUIRED, "FILE", "read FILE instead of /etc/dcop/beacon.conf",
+     store_config},
+    {'\0', "state-dir", OPTION_REQUIRED, "DIR", "use DIR instead of /var/lib/dcop/beacon",
+     store_state},
     {'\0', "key", OPTION_REQUIRED, "FILE",
-     "sign with the machine's key in it; not needed\nwith the systemd credential dcop-key",
+     "sign with the machine's key in FILE; not needed\nwith the systemd credential dcop-key",
      store_key},
     {'\0', "take-key", OPTION_NONE, NULL,
-     "make the machine's key from dcop-fleet.key on\nthe boot partition, erase that, and exit",
+     "make the machine's key from dcop-fleet.key on\nthe boot partition, erase that file, and exit",
      store_take_key},
     {'\0', "print", OPTION_NONE, NULL, "show the record and exit", store_print},
     {'v', "verbose", OPTION_NONE, NULL, "log more", store_verbose},
@@ -183,8 +185,8 @@ static int show_help(void)
     CLEANUP_TEXT struct text text = TEXT_INIT;
 
     text_adds(&text, "Usage: dcop-beacon [OPTION…]\n"
-                     "Tells the network (mDNS) that this machine is here, and which DCOP agents\n"
-                     "it has.  Needs no configuration.\n\n");
+                     "Advertises this machine and its DCOP agents on the network, by mDNS.\n"
+                     "Needs no configuration.\n\n");
     options_help(rows, &text);
     return print(&text);
 }
@@ -352,7 +354,8 @@ static struct file_watch *add_watch(struct beacon *b, const char *root, const ch
         return NULL;
     }
     if (b->n_watches < WATCHES_MAX && file_watch_new(b->loop, full, changed, b, &w, &err) < 0)
-        log_line(&b->log, LOG_LEVEL_ERROR, "%s; a change needs a restart", err.text);
+        log_line(&b->log, LOG_LEVEL_ERROR, "%s; restart dcop-beacon after a change there",
+                 err.text);
     if (w)
         b->watches[b->n_watches++] = w;
     return w;
@@ -488,7 +491,7 @@ int beacon_main(int argc, char **argv)
     if (o.version)
         return show_version();
     if (r == 0 && first < argc)
-        r = error_set(&err, -EINVAL, "unexpected '%s'; see --help", argv[first]);
+        r = error_set(&err, -EINVAL, "unexpected argument '%s'; see --help", argv[first]);
     if (r < 0) {
         log_line(&log, LOG_LEVEL_ERROR, "%s", err.text);
         return EXIT_BAD_USAGE;

@@ -143,7 +143,7 @@ static int add_problems(const struct gather *g, struct gathered *to)
     if (r == 0 && g->sequence.trouble)
         r = strings_add(&to->problems, g->sequence.trouble);
     if (r == 0 && fleet_key_is_there(g))
-        r = strings_add(&to->problems, "the fleet key is on the boot partition still: "
+        r = strings_add(&to->problems, "the fleet key is still on the boot partition: "
                                        "delete dcop-fleet.key there");
     if (r == 0 && !to->advert.hostkey)
         r = strings_add(&to->problems, "no SSH host key in /etc/ssh: is openssh-server installed?");

@@ -369,7 +369,8 @@ static int read_kept(const char *path, struct identity *ret, struct error *err)
         return r;
     if (sscanf(text_str(&text), "%16[0-9a-f] %11[a-z-]", id, kind) != 2 || !advert_id_valid(id) ||
         (i.kind = identity_kind_from_name(kind)) == IDENTITY_NONE)
-        return error_set(err, -EBADMSG, "%s held no id; it is chosen anew", path);
+        return error_set(err, -EBADMSG, "%s did not contain a valid id; a new one was chosen",
+                         path);
     memcpy(i.id, id, sizeof(i.id));
     *ret = i;
     return 0;
@@ -383,7 +384,7 @@ static int keep(const char *state, const char *path, const struct identity *i, s
 
     if (r == 0)
         r = file_write(path, line, (size_t)n, 0644, err);
-    return r < 0 ? error_prefix(err, "the id will not be remembered") : 0;
+    return r < 0 ? error_prefix(err, "the id is not saved and may change at the next start") : 0;
 }
 
 int identity_read(const char *root, const char *state, bool remember, struct identity *ret,
@@ -408,7 +409,7 @@ int identity_read(const char *root, const char *state, bool remember, struct ide
     if (remember && (chosen.kind != kept.kind || strcmp(chosen.id, kept.id) != 0))
         (void)keep(state, path, &chosen, err);
     if (chosen.kind == IDENTITY_RANDOM && err->code == 0)
-        error_set(err, -ENODATA, "no serial number, network card or machine-id: the id is chance");
+        error_set(err, -ENODATA, "no serial number, network card or machine-id: the id is random");
     *ret = chosen;
     return 0;
 }

@@ -304,7 +304,7 @@ static int on_work(sd_event_source *source, void *userdata)
         return 0;
     }
     if (p->failed) {
-        start_over(p, "the service failed", avahi_client_errno(p->client));
+        start_over(p, "cannot publish the service", avahi_client_errno(p->client));
         return 0;
     }
     switch (p->client_state) {

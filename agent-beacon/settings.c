@@ -35,7 +35,7 @@ static int set_string(char **field, const char *value, struct error *err)
     char *copy = strdup(value);
 
     if (!copy)
-        return error_sys(err, -ENOMEM, "cannot keep the settings");
+        return error_sys(err, -ENOMEM, "cannot store the settings");
     free(*field);
     *field = copy;
     return 0;
@@ -46,11 +46,11 @@ static int set_agent(struct settings *s, const char *value, struct error *err)
     if (!advert_agent_valid(value, strlen(value)))
         return complain(err, value, "an agent name (1 to 246 bytes of UTF-8)");
     if (strings_has(&s->agents, value))
-        return complain(err, value, "a new name: it is given twice");
+        return complain(err, value, "unique: the name is given twice");
     if (s->agents.count >= ADVERT_AGENTS_MAX)
         return error_set(err, -EINVAL, "more than %d agent names", ADVERT_AGENTS_MAX);
     if (strings_add(&s->agents, value) < 0)
-        return error_sys(err, -ENOMEM, "cannot keep the settings");
+        return error_sys(err, -ENOMEM, "cannot store the settings");
     return 0;
 }
 
@@ -64,7 +64,7 @@ int settings_set(struct settings *s, const char *key, const char *value, struct 
     if (strcmp(key, "fleet") == 0)
         return advert_fleet_valid(value)
                    ? set_string(&s->fleet, value, err)
-                   : complain(err, value, "a fleet (2 to 62 of a-z, 0-9 and -)");
+                   : complain(err, value, "a fleet name (2 to 62 of a-z, 0-9 and -)");
     if (strcmp(key, "user") == 0)
         return advert_user_valid(value) ? set_string(&s->user, value, err)
                                         : complain(err, value, "a user name");
@@ -98,7 +98,7 @@ static int unquote(char *value, struct error *err)
         *to++ = *from;
     }
     if (from[1] != '\0')
-        return error_set(err, -EINVAL, "something follows the closing quote");
+        return error_set(err, -EINVAL, "text follows the closing quote");
     *to = '\0';
     return 0;
 }
@@ -195,8 +195,10 @@ int settings_parse(const char *text, size_t size, const char *name, bool whole,
         line = 1;
         for (size_t i = 0; i < size; i++)
             line += text[i] == '\n';
-        return error_set(err, -EBADMSG, "%s:%u: the last line has no end: half-written?", name,
-                         line);
+        return error_set(
+            err, -EBADMSG,
+            "%s:%u: the last line does not end with a newline: is the file half-written?", name,
+            line);
     }
     if (size >= sizeof(mark) - 1 && memcmp(text, mark, sizeof(mark) - 1) == 0) {
         text += sizeof(mark) - 1;

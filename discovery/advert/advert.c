@@ -248,10 +248,10 @@ static int parse_pairs(struct advert *a, const uint8_t *txt, size_t size, struct
         unsigned number;
 
         if (next_pair(&txt, &size, &p) < 0)
-            return error_set(err, -EBADMSG, "the record's lengths are broken");
+            return error_set(err, -EBADMSG, "a length in the record is wrong");
         if (key_is(&p, "txtvers") && !version_seen) {
             if (p.value_size != 1 || p.value[0] != '1')
-                return error_set(err, -EBADMSG, "the record is of another version than 1");
+                return error_set(err, -EBADMSG, "the record's txtvers is not 1");
             version_seen = true;
             continue;
         }

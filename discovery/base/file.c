@@ -70,7 +70,7 @@ int file_write(const char *path, const void *data, size_t size, mode_t mode, str
     }
     fd = mkostemp(temporary, O_CLOEXEC);
     if (fd < 0)
-        return error_sys(err, -errno, "cannot write beside %s", path);
+        return error_sys(err, -errno, "cannot create a temporary file beside %s", path);
     r = file_write_all(fd, data, size);
     if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
         r = -errno;
@@ -89,13 +89,13 @@ int make_folders(const char *path, mode_t mode, struct error *err)
     struct stat st;
 
     if (!part)
-        return error_sys(err, -ENOMEM, "cannot make %s", path);
+        return error_sys(err, -ENOMEM, "cannot create %s", path);
     for (char *slash = part;;) {
         slash = strchr(slash + 1, '/');
         if (slash)
             *slash = '\0';
         if (mkdir(part, mode) < 0 && errno != EEXIST)
-            return error_sys(err, -errno, "cannot make the folder %s", part);
+            return error_sys(err, -errno, "cannot create the folder %s", part);
         if (!slash)
             break;
         *slash = '/';

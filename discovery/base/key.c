@@ -87,9 +87,10 @@ static int load(int fd, const char *path, struct key *ret, struct error *err)
         size += (size_t)n;
     }
     if (size == 0 || (size == 1 && line.text[0] == '\n'))
-        return error_set(err, -ENODATA, "%s is empty, it holds no key", path);
+        return error_set(err, -ENODATA, "%s is empty: it contains no key", path);
     if (!parse(line.text, size, &key))
-        return error_set(err, -EBADMSG, "%s holds no key: 64 hex digits and a newline", path);
+        return error_set(err, -EBADMSG,
+                         "%s is not a key file: it must contain 64 hex digits and a newline", path);
     *ret = key;
     return 0;
 }
@@ -118,14 +119,15 @@ int key_read(const char *path, struct key *ret, struct error *err)
     if (fstat(fd, &st) < 0)
         return error_sys(err, -errno, "cannot read %s", path);
     if (!S_ISREG(st.st_mode))
-        return error_set(err, -EBADMSG, "%s is no file", path);
+        return error_set(err, -EBADMSG, "%s is not a regular file", path);
     if (st.st_uid != geteuid() && st.st_uid != 0)
         return error_set(err, -EPERM, "%s belongs to another user; it is not used", path);
     if (st.st_mode & 077)
-        return error_set(err, -EPERM,
-                         "%s can be read or written by others: not used.  If nobody has read it, "
-                         "chmod 600 it; else make a new key",
-                         path);
+        return error_set(
+            err, -EPERM,
+            "%s can be read or written by other users; it is not used.  If nobody else "
+            "has read it, run chmod 600 on it; otherwise make a new key",
+            path);
     return load(fd, path, ret, err);
 }
 

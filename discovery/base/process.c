@@ -342,7 +342,7 @@ int process_run(const struct process_options *options, struct process_result *re
     if (r == -ETIMEDOUT)
         return error_set(err, r, "%s did not end within %u s", name, options->timeout_ms / 1000);
     if (r == -ECANCELED)
-        return error_set(err, r, "%s was ended", name);
+        return error_set(err, r, "%s was cancelled", name);
     return r < 0 ? error_sys(err, r, "cannot run %s", name) : 0;
 }
 

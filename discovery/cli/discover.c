@@ -57,7 +57,8 @@ static int set_list(void *into, const char *value, struct error *err)
 static int set_fleet(void *into, const char *value, struct error *err)
 {
     if (!advert_fleet_valid(value))
-        return error_set(err, -EINVAL, "a fleet is 2 to 62 of a-z, 0-9 and -");
+        return error_set(err, -EINVAL, "'%s' is not a fleet name (2 to 62 of a-z, 0-9 and -)",
+                         value);
     ((struct discover_options *)into)->fleet = value;
     return 0;
 }
@@ -97,10 +98,10 @@ static const struct option_row rows[] = {
     {0, "wait", OPTION_NONE, NULL, "with --match: wait until every agent is there", set_wait},
     {0, "inventory", OPTION_OPTIONAL, "FORMAT",
      "write yaml (default), ini, json, ssh-config\nor hosts", set_inventory},
-    {0, "list", OPTION_NONE, NULL, "Ansible's dynamic inventory", set_list},
-    {0, "host", OPTION_REQUIRED, "NAME", "the same, one host's variables", set_host},
+    {0, "list", OPTION_NONE, NULL, "write Ansible's dynamic inventory", set_list},
+    {0, "host", OPTION_REQUIRED, "NAME", "write the variables of one host of it", set_host},
     {'w', "watch", OPTION_NONE, NULL, "keep showing changes", set_watch},
-    {'t', "timeout", OPTION_REQUIRED, "S", "look for S seconds at most: 3; with --wait, 60",
+    {'t', "timeout", OPTION_REQUIRED, "S", "search for S seconds at most: 3; with --wait, 60",
      set_timeout},
     {'f', "fleet", OPTION_REQUIRED, "NAME", "this fleet only", set_fleet},
     {0, "config", OPTION_REQUIRED, "DIR",
@@ -108,12 +109,13 @@ static const struct option_row rows[] = {
      set_config},
     {0, "from", OPTION_REQUIRED, "FILE",
      "a roster saved from --json instead of the\nnetwork; - is standard input", set_from},
-    {'o', "output", OPTION_REQUIRED, "FILE", "write there, whole or not at all", set_output},
-    {0, "json", OPTION_NONE, NULL, "for programs: one document, or one a line", set_json},
+    {'o', "output", OPTION_REQUIRED, "FILE", "write to FILE, completely or not at all", set_output},
+    {0, "json", OPTION_NONE, NULL, "JSON, for programs: one document; with\n--watch, one a line",
+     set_json},
     {'q', "quiet", OPTION_NONE, NULL, "no messages but errors", set_quiet},
     {'v', "verbose", OPTION_NONE, NULL, "more messages", set_verbose},
-    {'h', "help", OPTION_NONE, NULL, "this", show_help},
-    {'V', "version", OPTION_NONE, NULL, "the version", show_version},
+    {'h', "help", OPTION_NONE, NULL, "show this help", show_help},
+    {'V', "version", OPTION_NONE, NULL, "show the version", show_version},
     {0, NULL, OPTION_NONE, NULL, NULL, NULL},
 };
 
@@ -125,13 +127,14 @@ static int check_options(struct discover_options *o, struct error *err)
     if ((o->strict || o->wait) && o->problems.count == 0)
         return error_set(err, -EINVAL, "--%s needs --match", o->strict ? "strict" : "wait");
     if (o->watch && (document || o->output || o->from || o->wait))
-        return error_set(err, -EINVAL, "--watch goes with --match and --json, not with %s",
+        return error_set(err, -EINVAL, "--watch can be used with --match and --json, not with %s",
                          document    ? "an inventory"
                          : o->output ? "--output"
                          : o->from   ? "--from"
                                      : "--wait");
     if (o->from && o->wait)
-        return error_set(err, -EINVAL, "--wait looks at the network, --from does not");
+        return error_set(err, -EINVAL,
+                         "--wait cannot be used with --from: it waits for machines on the network");
     if (!o->timeout_given)
         o->timeout_ms = o->wait ? TIMEOUT_WAIT_MS : TIMEOUT_MS;
     return 0;
@@ -166,7 +169,7 @@ static int write_result(const struct discover_options *o, const struct machine *
         style = terminal_style(STDOUT_FILENO);
     if (o->host) {
         r = inventory_write_host(machines, n, o->host, ret);
-        return r == -ENOENT ? error_set(err, r, "no host is called '%s'", o->host) : r;
+        return r == -ENOENT ? error_set(err, r, "no host has the name '%s'", o->host) : r;
     }
     if (o->inventory) {
         inventory_find_controller(machines, n, controller);
@@ -275,7 +278,7 @@ static int from_network(const struct discover_options *o, const struct problem *
     if (r == -EPIPE)
         process_end_by_signal(SIGPIPE);
     if (r < 0 && !err.code)
-        error_sys(&err, r, "cannot look at the network");
+        error_sys(&err, r, "cannot search the network");
     if (r < 0)
         return fail(&err, EXIT_HERE);
     if (look_signal(look)) {
@@ -284,11 +287,12 @@ static int from_network(const struct discover_options *o, const struct problem *
         process_end_by_signal(r);
     }
     if (o->verbose && look_unreadable(look) > 0)
-        fprintf(stderr, PROGRAM ": records that are no machine's: %zu\n", look_unreadable(look));
+        fprintf(stderr, PROGRAM ": records that do not describe a machine: %zu\n",
+                look_unreadable(look));
     if (look_unresolved(look) > 0 && !o->quiet)
         fprintf(stderr,
                 PROGRAM ": %zu more records were seen, but not resolved in time; "
-                        "look longer with --timeout\n",
+                        "search longer with --timeout\n",
                 look_unresolved(look));
     if (look_too_many(look))
         fprintf(stderr, PROGRAM ": " DISCOVER_TOO_MANY "\n");
@@ -343,7 +347,7 @@ int discover_main(int argc, char **argv)
     } else if (r < 0 || check_options(&o, &err) < 0) {
         r = fail(&err, EXIT_USAGE);
     } else if (first < argc) {
-        error_set(&err, -EINVAL, "'%s' is not an option; see --help", argv[first]);
+        error_set(&err, -EINVAL, "unexpected argument '%s'; see --help", argv[first]);
         r = fail(&err, EXIT_USAGE);
     } else {
         r = run(&o, &key);

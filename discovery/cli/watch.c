@@ -66,7 +66,7 @@ static void add_screen(struct text *t, const char *content, size_t rows)
         content += n + (content[n] == '\n');
     }
     if (*content)
-        text_adds(t, "… more than fits\033[K");
+        text_adds(t, "… more lines than fit\033[K");
     text_adds(t, "\033[J");
 }
 
@@ -162,7 +162,7 @@ static void on_daemon(bool there, const char *reason, void *arg)
     if (w->screen)
         soon(w);
     else if (news && !w->options->quiet)
-        fprintf(stderr, "dcop-discover: Avahi: %s\n", there ? "it is back" : reason);
+        fprintf(stderr, "dcop-discover: Avahi: %s\n", there ? "the daemon is back" : reason);
 }
 
 static void on_too_many(void *arg)

@@ -27,7 +27,7 @@ int inventory_format_from_name(const char *name, enum inventory_format *ret, str
             return 0;
         }
     return error_set(err, -EINVAL,
-                     "no inventory format \"%s\": there are yaml, ini, json, ssh-config and hosts",
+                     "unknown inventory format \"%s\": use yaml, ini, json, ssh-config or hosts",
                      name);
 }
 

@@ -156,7 +156,7 @@ static int warn_machine(struct match *m, const struct machine *machine, struct t
         return 0;
     if (machine->in_doubt) {
         text_addf(words,
-                  "%s is in doubt: another machine has the same id (%s) and another host key "
+                  "%s is in doubt: another machine has the same id (%s) and a different host key "
                   "(a reflashed or cloned card, or an impostor)",
                   machine_label(machine, label), machine->advert.id);
         r = warn(m, words);

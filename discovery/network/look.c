@@ -119,7 +119,7 @@ static int time_is_up(struct look *l, const struct discovery_status *s)
     } else if (!s->told)
         r = silent_daemon(l->err);
     else if (!s->there)
-        r = no_daemon(l->err, "it went away");
+        r = no_daemon(l->err, "it has stopped");
     else if (l->problem)
         give_up_on_unprobed(l);
     return sd_event_exit(l->loop, r);
@@ -231,7 +231,7 @@ static int setup(struct look *l)
     if (r >= 0)
         r = sd_event_add_time(l->loop, &l->check, CLOCK_MONOTONIC, 0, 1000, on_check, l);
     if (r < 0)
-        return error_sys(l->err, r, "cannot look at the network");
+        return error_sys(l->err, r, "cannot search the network");
     l->deadline = o->listener ? UINT64_MAX / 1000 : now_ms(l) + o->timeout_ms;
     r = discovery_new(l->loop, &d, &l->discovery, l->err);
     if (r < 0)
@@ -251,7 +251,7 @@ int look_run(const struct look_options *options, const struct problem *problem, 
     int r;
 
     if (!l)
-        return error_sys(err, -ENOMEM, "cannot look at the network");
+        return error_sys(err, -ENOMEM, "cannot search the network");
     l->options = options;
     l->problem = problem;
     l->err = err;

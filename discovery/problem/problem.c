@@ -60,7 +60,8 @@ static int names_add(struct walk *w, struct names *n, const struct tree_entry *e
     void **slot;
 
     if (!entry->scalar.key)
-        return yaml_reader_fail(w->y, entry->mark, w->err, "a list or map as a name %s", n->among);
+        return yaml_reader_fail(w->y, entry->mark, w->err, "a list or map cannot be a name %s",
+                                n->among);
     if (count == n->room) {
         size_t room = n->room ? n->room * 2 : 16;
         const struct tree_entry **entries = reallocarray(n->entries, room, sizeof(*entries));
@@ -149,7 +150,7 @@ static int check_agent(struct walk *w, const struct tree_entry *entry)
     text_add_shown(&shown, s->text);
     if (s->type != YAML_TYPE_STRING) {
         if (s->text_size == 0)
-            return yaml_reader_fail(w->y, entry->mark, w->err, "an agent without a name");
+            return yaml_reader_fail(w->y, entry->mark, w->err, "an agent has no name");
         return yaml_reader_fail(w->y, entry->mark, w->err,
                                 "the agent's name %s is %s in YAML; quote it: \"%s\"",
                                 text_str(&shown), yaml_type_words(s->type), text_str(&shown));
@@ -157,11 +158,11 @@ static int check_agent(struct walk *w, const struct tree_entry *entry)
     if (advert_agent_valid(s->text, s->text_size))
         return 0;
     if (s->text_size == 0)
-        return yaml_reader_fail(w->y, entry->mark, w->err, "an agent without a name");
+        return yaml_reader_fail(w->y, entry->mark, w->err, "an agent has no name");
     return yaml_reader_fail(w->y, entry->mark, w->err,
                             "the agent's name \"%s\" cannot be advertised: it %s", text_str(&shown),
-                            memchr(s->text, '\n', s->text_size) ? "holds a newline"
-                            : memchr(s->text, 0, s->text_size)  ? "holds a NUL character"
+                            memchr(s->text, '\n', s->text_size) ? "contains a newline"
+                            : memchr(s->text, 0, s->text_size)  ? "contains a NUL character"
                                                                 : "is too long");
 }
 
@@ -170,9 +171,9 @@ static int fail_missing(struct walk *w, const struct tree_node *root)
     const char *hides = yaml_reader_hidden_key(w->y);
 
     if (!hides)
-        return yaml_reader_fail(w->y, root->mark, w->err, "there is no `agents` in the problem");
+        return yaml_reader_fail(w->y, root->mark, w->err, "the problem has no `agents`");
     return yaml_reader_fail(w->y, root->mark, w->err,
-                            "there is no `agents` in the problem (the byte order mark at the start "
+                            "the problem has no `agents` (the byte order mark at the start "
                             "of %s hides its first key)",
                             hides);
 }
@@ -242,7 +243,7 @@ static int read_root(struct walk *w, struct tree_node *root, struct problem *p)
     int r;
 
     if (!root)
-        return yaml_reader_fail(w->y, (struct yaml_mark){0}, w->err, "there is nothing in it");
+        return yaml_reader_fail(w->y, (struct yaml_mark){0}, w->err, "the file is empty");
     if (root->kind != YAML_KIND_MAP)
         return yaml_reader_fail(w->y, root->mark, w->err,
                                 "a problem must be a map, with `agents:` as one of its keys");

@@ -236,8 +236,7 @@ static int rise(struct build *b, const struct frame *f, struct yaml_mark at,
         f->node->height = height;
     if (f->node->height <= PROBLEM_MERGES_MAX)
         return 0;
-    return yaml_reader_fail(b->y, at, b->err, "more than %d merges inside one another",
-                            PROBLEM_MERGES_MAX);
+    return yaml_reader_fail(b->y, at, b->err, "more than %d nested merges", PROBLEM_MERGES_MAX);
 }
 
 /* A value or an item begins, or an alias is one.  `node` is what is kept. */
@@ -280,7 +279,7 @@ static int on_scalar(struct build *b, const struct yaml_item *item)
         if (f && f->merging)
             return fail_merge(b, item);
         if (type == YAML_TYPE_MERGE || type == YAML_TYPE_VALUE)
-            return fail_scalar(b, item, "means something else than itself here; quote it");
+            return fail_scalar(b, item, "has a special meaning in YAML here; quote it");
         if (f && f->node && f->kind == YAML_KIND_LIST)
             f->node->only_maps = false;
     }

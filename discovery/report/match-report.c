@@ -106,7 +106,7 @@ static void add_duplicates(const struct match *m, struct text *ret)
             if (*d->machines[j]->advert.id && d->machines[j]->host)
                 text_addf(ret, " (%s)", d->machines[j]->advert.id);
         }
-        text_adds(ret, ": take the name out of " SETTINGS_FILE " on all but one.\n");
+        text_adds(ret, ": remove the name from " SETTINGS_FILE " on all but one.\n");
     }
 }
 
@@ -132,7 +132,7 @@ static void add_unassigned(const struct match *m, struct paragraph *p, struct te
 {
     if (m->n_unassigned == 0)
         return;
-    paragraph_start(p, "Unassigned, without an agent's name:");
+    paragraph_start(p, "Unassigned, without an agent name:");
     for (size_t i = 0; i < m->n_unassigned; i++) {
         report_add_label(item, m->unassigned[i]);
         paragraph_add(p, text_str(item));
@@ -159,7 +159,7 @@ static void add_unverified(const struct match *m, struct paragraph *p, struct te
         paragraph_add(p, text_str(item));
         text_reset(item);
     }
-    text_adds(p->text, "\n  They take no part.  If they are yours, give them a key: "
+    text_adds(p->text, "\n  They are left out of the match.  If they are yours, give them a key: "
                        "dcop-deploy enroll ADDRESS.\n");
 }
 

@@ -79,7 +79,7 @@ static int get_text(const struct place *p, const json_t *o, const char *key,
     if (!json_is_string(value))
         return complain(p, key, "not a string");
     if (!valid(json_string_value(value)))
-        return complain(p, key, "not of the form that it must have");
+        return complain(p, key, "not in the required form");
     *ret = json_string_value(value);
     return 0;
 }
@@ -91,7 +91,7 @@ static int get_bool(const struct place *p, const json_t *o, const char *key, boo
     if (!value)
         return 0;
     if (!json_is_boolean(value))
-        return complain(p, key, "neither true nor false");
+        return complain(p, key, "not true or false");
     *ret = json_is_true(value);
     return 0;
 }
@@ -157,7 +157,7 @@ static int get_time(const struct place *p, const json_t *o, const char *key, str
 
     if (r < 0 || !text)
         return r;
-    return parse_time(text, ret) ? 0 : complain(p, key, "not a time as 2026-01-31T12:00:00Z");
+    return parse_time(text, ret) ? 0 : complain(p, key, "not a time like 2026-01-31T12:00:00Z");
 }
 
 static int get_array(const struct place *p, const json_t *o, const char *key, size_t max,
@@ -187,9 +187,9 @@ static int get_agents(const struct place *p, const json_t *o, struct strings *re
         const char *agent = json_string_value(item);
 
         if (!agent || !advert_agent_valid(agent, strlen(agent)))
-            return complain_item(p, "agents", i, "no agent's name");
+            return complain_item(p, "agents", i, "not an agent name");
         if (strings_has(ret, agent))
-            return complain_item(p, "agents", i, "there already");
+            return complain_item(p, "agents", i, "given twice");
         if (strings_add(ret, agent) < 0)
             return out_of_memory(p);
     }
@@ -228,7 +228,7 @@ static int get_addresses(const struct place *p, const json_t *o, struct machine 
 
         r = text ? parse_address(text, &m->addresses[m->n_addresses]) : -EINVAL;
         if (r == -EINVAL)
-            return complain_item(p, "addresses", i, "no IP address");
+            return complain_item(p, "addresses", i, "not an IP address");
         if (r == 0)
             m->n_addresses++;
     }
@@ -243,7 +243,7 @@ static int get_port(const struct place *p, const json_t *o, uint16_t *ret)
     if (!value)
         return 0;
     if (!json_is_integer(value) || port < 1 || port > UINT16_MAX)
-        return complain(p, "port", "no port, 1 to 65535");
+        return complain(p, "port", "not a port (1 to 65535)");
     *ret = (uint16_t)port;
     return 0;
 }
@@ -260,7 +260,7 @@ static int get_id(const struct place *p, const json_t *o, struct machine *m)
     m->beacon = id;
     r = get_bool(p, o, "beacon", &m->beacon);
     if (r == 0 && m->beacon && !id)
-        return complain(p, NULL, "a beacon, but no id");
+        return complain(p, NULL, "it has a beacon, but no id");
     return r;
 }
 
@@ -417,13 +417,14 @@ int report_roster_read(const char *json, size_t size, const char *name, struct m
     version = json_object_get(root, "version");
     machines = json_object_get(root, "machines");
     if (!json_is_integer(version))
-        return error_set(err, -EBADMSG, "%s: no roster: it has no \"version\"", name);
+        return error_set(err, -EBADMSG, "%s: not a roster: it has no \"version\"", name);
     if (json_integer_value(version) != 1)
         return error_set(err, -EBADMSG,
-                         "%s: a roster of version %" JSON_INTEGER_FORMAT "; this program reads 1",
+                         "%s: the roster has version %" JSON_INTEGER_FORMAT
+                         "; this program reads version 1",
                          name, json_integer_value(version));
     if (!json_is_array(machines))
-        return error_set(err, -EBADMSG, "%s: no roster: it has no list of \"machines\"", name);
+        return error_set(err, -EBADMSG, "%s: not a roster: it has no list of \"machines\"", name);
     if (json_array_size(machines) > ROSTER_MACHINES_MAX)
         return error_set(err, -EBADMSG, "%s: more than %d machines", name, ROSTER_MACHINES_MAX);
     r = read_machines(machines, name, &list, err);

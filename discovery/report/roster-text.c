@@ -75,7 +75,7 @@ static void add_problem(struct text *t, const struct machine *m)
     if (m->untrusted)
         add_part(t, "; ", "", "not verified (dcop-deploy enroll)");
     if (m->in_doubt)
-        add_part(t, "; ", "", "in doubt: another has its id and another host key");
+        add_part(t, "; ", "", "in doubt: another machine has this id and a different host key");
     add_part(t, "; ", "", m->advert.error);
     if (!m->online && m->last_seen.tv_sec > 0 && gmtime_r(&m->last_seen.tv_sec, &tm) &&
         strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm) > 0) {

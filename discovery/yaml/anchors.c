@@ -61,7 +61,7 @@ void *yaml_anchors_find(const struct yaml_anchors *a, const struct yaml_reader *
 
     if (anchor)
         return anchor->node;
-    (void)yaml_reader_fail(y, item->mark, err, "no anchor &%s before this *%s", item->anchor,
-                           item->anchor);
+    (void)yaml_reader_fail(y, item->mark, err, "no anchor &%s is defined before this *%s",
+                           item->anchor, item->anchor);
     return NULL;
 }

@@ -126,7 +126,7 @@ int yaml_input_error(const struct yaml_input *in, struct yaml_mark at, struct er
     (void)vsnprintf(words, sizeof(words), format, args);
     if (before)
         return error_set(err, code,
-                         "%s: %s (%s does not end with a newline, so its last line goes on here)",
+                         "%s: %s (%s does not end with a newline, so its last line continues here)",
                          text_str(&place), words, before);
     return error_set(err, code, "%s: %s", text_str(&place), words);
 }
@@ -298,7 +298,7 @@ static int check_end_of_file(struct yaml_input *in)
     if (in->checked == in->filled)
         return 0;
     if (in->buffer[in->checked] != '\r')
-        return fail_here(in, "the file ends inside of a UTF-8 character");
+        return fail_here(in, "the file ends inside a UTF-8 character");
     in->buffer[in->checked] = '\n';
     return check_filled(in);
 }

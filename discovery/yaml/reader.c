@@ -149,7 +149,7 @@ static const struct {
     {"found character that cannot start any token",
      "a text cannot begin with this character (a tab, @, ` or %): put it in quotes"},
     {"mapping values are not allowed in this context",
-     "a \": \" where none can be: is the line above complete, and is it indented right?"},
+     "unexpected \": \": is the line above complete, and is it indented right?"},
     {"did not find expected key",
      "a key was expected: is it indented like the keys above it, and is all quoted and closed?"},
     {"did not find expected '-' indicator",
@@ -160,8 +160,8 @@ static const struct {
     {"did not find expected ',' or ']'", "a \",\" or \"]\" was expected"},
     {"did not find expected ',' or '}'", "a \",\" or \"}\" was expected"},
     {"did not find expected node content", "a value was expected"},
-    {"found unexpected ':'", "a \":\" needs a blank behind it here"},
-    {"found invalid Unicode character escape code", "no character has this number"},
+    {"found unexpected ':'", "a \":\" must be followed by a space here"},
+    {"found invalid Unicode character escape code", "no character has this code"},
 };
 
 static const char *plain_words(const char *problem)
@@ -179,7 +179,7 @@ static int syntax_error(struct yaml_reader *y, struct error *err)
     CLEANUP_TEXT struct text place = TEXT_INIT;
 
     if (!p->problem)
-        return yaml_reader_fail(y, mark_of(&p->mark), err, "this is no YAML");
+        return yaml_reader_fail(y, mark_of(&p->mark), err, "this is not valid YAML");
     if (!p->context || context.line == at.line || context.index > at.index)
         return yaml_reader_fail(y, at, err, "%s", plain_words(p->problem));
     yaml_reader_place(y, context, &place);
@@ -285,7 +285,7 @@ static int start_document(struct yaml_reader *y, const struct yaml_item *item, s
 {
     if (y->document_seen)
         return yaml_reader_fail(y, item->mark, err,
-                                "a second document begins here; there can be only one");
+                                "a second document begins here; only one is allowed");
     y->document_seen = true;
     return 0;
 }

@@ -9,11 +9,11 @@
 #define TAG_PREFIX "tag:yaml.org,2002:"
 
 static const char *const type_words[] = {
-    [YAML_TYPE_STRING] = "a string",      [YAML_TYPE_NULL] = "null",
-    [YAML_TYPE_BOOL] = "a truth value",   [YAML_TYPE_INT] = "a number",
-    [YAML_TYPE_FLOAT] = "a number",       [YAML_TYPE_TIME] = "a date",
-    [YAML_TYPE_MERGE] = "the merge key",  [YAML_TYPE_VALUE] = "the default-value key",
-    [YAML_TYPE_BYTES] = "bytes, no text", [YAML_TYPE_OTHER] = "an object",
+    [YAML_TYPE_STRING] = "a string",     [YAML_TYPE_NULL] = "null",
+    [YAML_TYPE_BOOL] = "a truth value",  [YAML_TYPE_INT] = "a number",
+    [YAML_TYPE_FLOAT] = "a number",      [YAML_TYPE_TIME] = "a date",
+    [YAML_TYPE_MERGE] = "the merge key", [YAML_TYPE_VALUE] = "the default-value key",
+    [YAML_TYPE_BYTES] = "binary data",   [YAML_TYPE_OTHER] = "an object",
 };
 
 const char *yaml_type_words(enum yaml_type type)
@@ -266,7 +266,7 @@ static const char *check_value(enum yaml_type type, const char *text, size_t siz
         return "is a number without digits";
     if (type == YAML_TYPE_TIME &&
         (!parse_time((struct scan){text, text + size}, &t) || !time_exists(&t)))
-        return "is no date that exists; quote it if it is a text";
+        return "is not a valid date; quote it if it is text";
     return NULL;
 }
 

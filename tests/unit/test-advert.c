@@ -120,10 +120,10 @@ static void test_refused(void **state)
     refuse(record(NULL), "no txtvers");
     refuse(record("", NULL), "no txtvers");
     refuse(record("id=" ID, NULL), "no txtvers");
-    refuse(record("txtvers=2", "id=" ID, NULL), "another version");
-    refuse(record("txtvers=11", "id=" ID, NULL), "another version");
-    refuse(record("txtvers=", "id=" ID, NULL), "another version");
-    refuse(record("txtvers", "id=" ID, NULL), "another version");
+    refuse(record("txtvers=2", "id=" ID, NULL), "txtvers is not 1");
+    refuse(record("txtvers=11", "id=" ID, NULL), "txtvers is not 1");
+    refuse(record("txtvers=", "id=" ID, NULL), "txtvers is not 1");
+    refuse(record("txtvers", "id=" ID, NULL), "txtvers is not 1");
     refuse(record("txtvers=1", NULL), "no valid id");
     refuse(record("txtvers=1", "id=", NULL), "no valid id");
     refuse(record("txtvers=1", "id", NULL), "no valid id");
@@ -133,8 +133,8 @@ static void test_refused(void **state)
     refuse(record("txtvers=1", "xid=" ID, NULL), "no valid id");
     /* Every cut: within a string it is broken, between two it lacks one. */
     for (size_t size = 0; size < sizeof(runs_over) - 1; size++)
-        assert_refused(runs_over, size, size == 10 ? "no valid id" : size ? "broken" : "txtvers");
-    assert_refused((const uint8_t *)"\xff", 1, "broken");
+        assert_refused(runs_over, size, size == 10 ? "no valid id" : size ? "a length" : "txtvers");
+    assert_refused((const uint8_t *)"\xff", 1, "a length");
 }
 
 static void test_too_large(void **state)

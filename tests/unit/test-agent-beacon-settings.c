@@ -82,7 +82,7 @@ static void test_wrong_values(void **state)
         {"agent \"open", "f:2: the closing quote"},
         {"agent \"a\\", "f:2: only"},
         {"agent \"a\\n\"", "f:2: only"},
-        {"agent \"a\" b", "f:2: something follows"},
+        {"agent \"a\" b", "f:2: text follows"},
         {"agent \"\"", "f:2: '' is not an agent name"},
         {"agent good", "given twice"},
         {"fleet A", "f:2: 'A' is not a fleet"},
@@ -154,7 +154,7 @@ static void test_not_a_whole_text(void **state)
     (void)state;
     memset(large, '\n', sizeof(large));
     assert_refused(large, sizeof(large), false, "larger");
-    assert_refused("agent a\nagent b", 15, true, "f:2: the last line has no end");
+    assert_refused("agent a\nagent b", 15, true, "f:2: the last line does not end with a newline");
     assert_refused("agent \xff\n", 8, false, "f:1: not UTF-8");
     assert_refused("\xff\xfe"
                    "a\0",

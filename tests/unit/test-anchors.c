@@ -50,7 +50,7 @@ static void test_missing(void **state)
 
     (void)state;
     assert_int_equal(read_anchors("[&a x,\n  *b]\n", &a, &node, &err), -EBADMSG);
-    assert_string_equal(err.text, "file:2:3: no anchor &b before this *b");
+    assert_string_equal(err.text, "file:2:3: no anchor &b is defined before this *b");
 }
 
 static void test_twice(void **state)

@@ -227,9 +227,9 @@ static void test_no_source_at_all(void **state)
     struct identity i;
 
     put(f, "/etc/machine-id", "uninitialized\n");
-    i = read_identity(f, "the id is chance");
+    i = read_identity(f, "the id is random");
     assert_int_equal(i.kind, IDENTITY_RANDOM);
-    assert_string_equal(read_identity(f, "the id is chance").id, i.id);
+    assert_string_equal(read_identity(f, "the id is random").id, i.id);
     put(f, "/etc/machine-id", "0123456789abcdef0123456789abcdef\n");
     assert_int_equal(read_identity(f, NULL).kind, IDENTITY_MACHINE_ID);
 }
@@ -249,7 +249,7 @@ static void test_state_is_rubbish(void **state)
 
     put(f, "/etc/machine-id", "0123456789abcdef0123456789abcdef\n");
     put(f, "/state/of/it/id", "0123456789abcdeX mac\n");
-    assert_int_equal(read_identity(f, "held no id").kind, IDENTITY_MACHINE_ID);
+    assert_int_equal(read_identity(f, "did not contain a valid id").kind, IDENTITY_MACHINE_ID);
     assert_int_equal(read_identity(f, NULL).kind, IDENTITY_MACHINE_ID); /* mended */
 }
 

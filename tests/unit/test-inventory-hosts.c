@@ -250,7 +250,7 @@ static void bad_values_are_named(void **state)
         {H("ansible_password: on"), "f:1:62: ansible_password is a truth value in YAML; put it in "
                                     "quotes"},
         {H("ansible_password: 2024-13-45"),
-         "f:1:62: this value is no date that exists; quote it if it is a text"},
+         "f:1:62: this value is not a valid date; quote it if it is text"},
         {H("ansible_password: ''"), "f:1:62: ansible_password is empty; leave it out"},
         {H("ansible_password: \"a\\nb\""), "f:1:62: ansible_password holds a NUL or a newline"},
         {H("ansible_password: !vault x"), "f:1:62: ansible_password is encrypted with Ansible's "
@@ -313,7 +313,7 @@ static void bad_structure_is_named(void **state)
          "f:1:36: \"ansible_user\" is given twice, first at f:1:19; Ansible would drop the first"},
         {"g: {children: {all: }}", "f:1:16: `all` cannot be inside of another group"},
         {"g: {children: {h: {children: {g: }}}}", "f:1:1: the group \"g\" is inside of itself"},
-        {"all: {hosts: *x}", "f:1:14: no anchor &x before this *x"},
+        {"all: {hosts: *x}", "f:1:14: no anchor &x is defined before this *x"},
         {"all: &x {hosts: *x}", "f:1:17: *x stands in what it stands for"},
         {"[a]: 1", "f:1:1: a list or map cannot be a key"},
         {"all: !!set {a}", "f:1:6: an inventory holds plain lists and maps"},

@@ -27,7 +27,7 @@ static const char classroom[] =
 static const char left_out[] = "# Left out:\n"
                                "# rpi-4 (a4, a\\u{2028}): offline\n"
                                "# -oProxyCommand=x (a5): no address\n"
-                               "# rpi-6: no agent's name\n"
+                               "# rpi-6: no agent name\n"
                                "# tv: no beacon\n";
 
 static void check_json(const char *json, enum inventory_format format, const char *controller,
@@ -213,7 +213,7 @@ static void test_formats(void **state)
     assert_int_equal(inventory_format_from_name("ssh-config", &format, &err), 0);
     assert_int_equal(format, INVENTORY_SSH_CONFIG);
     assert_int_equal(inventory_format_from_name("xml", &format, &err), -EINVAL);
-    assert_non_null(strstr(err.text, "yaml, ini, json, ssh-config and hosts"));
+    assert_non_null(strstr(err.text, "yaml, ini, json, ssh-config or hosts"));
 }
 
 int main(void)

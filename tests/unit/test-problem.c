@@ -94,35 +94,34 @@ static void names_that_are_no_strings_are_refused(void **state)
                 "f:2:3: the agent's name 2024-01-01 is a date in YAML; quote it: \"2024-01-01\"");
     check_error("agents: {=: 1}\n", "f:1:10: the agent's name = is the default-value key in YAML; "
                                     "quote it: \"=\"");
-    check_error("agents:\n  -\n", "f:2:4: an agent without a name");
-    check_error("agents: ['']\n", "f:1:10: an agent without a name");
+    check_error("agents:\n  -\n", "f:2:4: an agent has no name");
+    check_error("agents: ['']\n", "f:1:10: an agent has no name");
     check_error("agents: [\"a\\nb\"]\n",
-                "f:1:10: the agent's name \"a\\x0ab\" cannot be advertised: it holds a newline");
+                "f:1:10: the agent's name \"a\\x0ab\" cannot be advertised: it contains a newline");
 }
 
 static void bad_content_is_named(void **state)
 {
     (void)state;
-    check_error("", "f:1:1: there is nothing in it");
-    check_error("a: 1\n", "f:1:1: there is no `agents` in the problem");
+    check_error("", "f:1:1: the file is empty");
+    check_error("a: 1\n", "f:1:1: the problem has no `agents`");
     check_error("agents: 5\n", "f:1:9: `agents` must be a map or a list of names");
     check_error("agents:\n", "f:1:8: `agents` must be a map or a list of names");
     check_error("agents: {}\n", "f:1:9: `agents` is empty");
     check_error("- a\n", "f:1:1: a problem must be a map, with `agents:` as one of its keys");
-    check_error("agents: [[a]]\n", "f:1:10: a list or map as a name among the agents");
-    check_error("agents: &a [*a]\n", "f:1:13: a list or map as a name among the agents");
+    check_error("agents: [[a]]\n", "f:1:10: a list or map cannot be a name among the agents");
+    check_error("agents: &a [*a]\n", "f:1:13: a list or map cannot be a name among the agents");
     check_error("agents: &a {<<: *a}\n", "f:1:17: *a is merged into itself");
     check_error("agents: [a]\nvariables: [v]\n", "f:2:12: `variables` must be a map");
     check_error("agents: !!omap [a: 1]\n", "f:1:9: `agents` must be a map or a list of names");
     check_error("agents: [a]\nvariables: !!set {v}\n", "f:2:12: `variables` must be a map");
-    check_error("x: *y\n", "f:1:4: no anchor &y before this *y");
+    check_error("x: *y\n", "f:1:4: no anchor &y is defined before this *y");
     check_error("x: &y 1\nz: &y 2\n", "f:2:4: the anchor &y is given twice, first at f:1:4");
     check_error("[a]: 1\n", "f:1:1: a list or map cannot be a key");
     check_error("a: {<<: 5}\n", "f:1:9: \"<<\" can merge a map or a list of maps, nothing else");
     check_error("a: !x 1\n", "f:1:4: 1 has a tag that pyDCOP cannot read");
-    check_error("a: 2024-02-30\n",
-                "f:1:4: 2024-02-30 is no date that exists; quote it if it is a text");
-    check_error("a: =\n", "f:1:4: = means something else than itself here; quote it");
+    check_error("a: 2024-02-30\n", "f:1:4: 2024-02-30 is not a valid date; quote it if it is text");
+    check_error("a: =\n", "f:1:4: = has a special meaning in YAML here; quote it");
 }
 
 /* Each level lists the one below nine times: 9^60 if it were expanded. */
@@ -144,7 +143,7 @@ static void alias_bombs_are_harmless(void **state)
     text_adds(&bomb, "m0: &m0 {a1: 1}\n");
     for (int i = 1; i <= 100; i++)
         text_addf(&bomb, "m%d: &m%d {<<: *m%d}\n", i, i, i - 1);
-    check_error(text_str(&bomb), "f:66:16: more than 64 merges inside one another");
+    check_error(text_str(&bomb), "f:66:16: more than 64 nested merges");
 }
 
 static int read_two(const char *first, const char *second, struct error *err)
@@ -169,19 +168,19 @@ static void several_files_are_joined(void **state)
     assert_string_equal(err.text,
                         "two.yaml:2:3: the agent's name 1 is a number in YAML; quote it: \"1\"");
     assert_int_equal(read_two("agents: [a]\nx: 1", "y: 2\n", &err), -EBADMSG);
-    assert_string_equal(err.text, "two.yaml:1:2: a \": \" where none can be: is the line above "
+    assert_string_equal(err.text, "two.yaml:1:2: unexpected \": \": is the line above "
                                   "complete, and is it indented right? (one.yaml does not end with "
-                                  "a newline, so its last line goes on here)");
+                                  "a newline, so its last line continues here)");
     assert_int_equal(read_two("agents: [a]\n", "---\nx: 1\n", &err), -EBADMSG);
     assert_string_equal(err.text,
-                        "two.yaml:1:1: a second document begins here; there can be only one");
+                        "two.yaml:1:1: a second document begins here; only one is allowed");
     /* pyDCOP takes the mark for a letter of the key. */
     assert_int_equal(read_two("x: 1\n",
                               "\xef\xbb\xbf"
                               "agents: [a]\n",
                               &err),
                      -EBADMSG);
-    assert_string_equal(err.text, "one.yaml:1:1: there is no `agents` in the problem (the byte "
+    assert_string_equal(err.text, "one.yaml:1:1: the problem has no `agents` (the byte "
                                   "order mark at the start of two.yaml hides its first key)");
 }
 

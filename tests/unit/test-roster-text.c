@@ -100,41 +100,41 @@ static void test_refused(void **state)
     (void)state;
     refused("", "r.json:1:0: '[' or '{' expected near end of file");
     refused("{\n \"version\": nul}", "r.json:2:15: invalid token near 'nul'");
-    refused("[]", "r.json: no roster: it has no \"version\"");
-    refused("{\"version\": 2}", "r.json: a roster of version 2; this program reads 1");
+    refused("[]", "r.json: not a roster: it has no \"version\"");
+    refused("{\"version\": 2}", "r.json: the roster has version 2; this program reads version 1");
     refused("{\"version\": 1, \"machines\": {}}",
-            "r.json: no roster: it has no list of \"machines\"");
+            "r.json: not a roster: it has no list of \"machines\"");
     refused("{\"version\": 1, \"machines\": [4]}", "r.json: machines[0]: not an object");
     refused("{\"version\": 1, \"machines\": [{\"id\": \"00000000000000a1\"}, {\"host\": \"b\"}, "
             "{\"id\": \"00000000000000a1\"}]}",
             "r.json: machines[2]: the same id and host key as machines[0]");
-    refused_key("id", "\"A\"", ".id: not of the form that it must have");
+    refused_key("id", "\"A\"", ".id: not in the required form");
     refused_key("id", "7", ".id: not a string");
-    refused_key("beacon", "true", ": a beacon, but no id");
-    refused_key("host", "\"a\\nb\"", ".host: not of the form that it must have");
-    refused_key("user", "\"-oProxyCommand=x\"", ".user: not of the form that it must have");
-    refused_key("fleet", "\"A\"", ".fleet: not of the form that it must have");
-    refused_key("hostkey", "\"MD5:\"", ".hostkey: not of the form that it must have");
-    refused_key("os", "\"a b\"", ".os: not of the form that it must have");
-    refused_key("state", "\"\"", ".state: not of the form that it must have");
-    refused_key("port", "0", ".port: no port, 1 to 65535");
-    refused_key("port", "65536", ".port: no port, 1 to 65535");
-    refused_key("port", "\"22\"", ".port: no port, 1 to 65535");
-    refused_key("online", "1", ".online: neither true nor false");
+    refused_key("beacon", "true", ": it has a beacon, but no id");
+    refused_key("host", "\"a\\nb\"", ".host: not in the required form");
+    refused_key("user", "\"-oProxyCommand=x\"", ".user: not in the required form");
+    refused_key("fleet", "\"A\"", ".fleet: not in the required form");
+    refused_key("hostkey", "\"MD5:\"", ".hostkey: not in the required form");
+    refused_key("os", "\"a b\"", ".os: not in the required form");
+    refused_key("state", "\"\"", ".state: not in the required form");
+    refused_key("port", "0", ".port: not a port (1 to 65535)");
+    refused_key("port", "65536", ".port: not a port (1 to 65535)");
+    refused_key("port", "\"22\"", ".port: not a port (1 to 65535)");
+    refused_key("online", "1", ".online: not true or false");
     refused_key("agents", "\"a\"", ".agents: not a list");
-    refused_key("agents", "[\"a\", \"\"]", ".agents[1]: no agent's name");
-    refused_key("agents", "[\"a\", \"a\"]", ".agents[1]: there already");
-    refused_key("agents", "[\"a\\nb\"]", ".agents[0]: no agent's name");
-    refused_key("addresses", "[\"example.org\"]", ".addresses[0]: no IP address");
-    refused_key("addresses", "[\"192.0.2.1%lo\"]", ".addresses[0]: no IP address");
-    refused_key("addresses", "[null]", ".addresses[0]: no IP address");
+    refused_key("agents", "[\"a\", \"\"]", ".agents[1]: not an agent name");
+    refused_key("agents", "[\"a\", \"a\"]", ".agents[1]: given twice");
+    refused_key("agents", "[\"a\\nb\"]", ".agents[0]: not an agent name");
+    refused_key("addresses", "[\"example.org\"]", ".addresses[0]: not an IP address");
+    refused_key("addresses", "[\"192.0.2.1%lo\"]", ".addresses[0]: not an IP address");
+    refused_key("addresses", "[null]", ".addresses[0]: not an IP address");
     refused_key("addresses", "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]", ".addresses: too long");
     refused_key("last_seen", "\"2026-02-29T00:00:00Z\"",
-                ".last_seen: not a time as 2026-01-31T12:00:00Z");
+                ".last_seen: not a time like 2026-01-31T12:00:00Z");
     refused_key("last_seen", "\"2026-02-28T00:00:00+01:00\"",
-                ".last_seen: not a time as 2026-01-31T12:00:00Z");
+                ".last_seen: not a time like 2026-01-31T12:00:00Z");
     refused_key("last_seen", "\"2026-13-01T00:00:00Z\"",
-                ".last_seen: not a time as 2026-01-31T12:00:00Z");
+                ".last_seen: not a time like 2026-01-31T12:00:00Z");
 }
 
 /* Saved where there was a fleet key: a claim beside the machine itself. */
@@ -160,10 +160,11 @@ static void test_claim_beside_verified(void **state)
     assert_int_equal(match_explain(&m, l.pointers, 2), 0);
     assert_true(match_ok(&m, true));
     assert_int_equal(report_match_text(&m, false, &(struct terminal_style){0}, &out), 0);
-    assert_string_equal(text_str(&out), "The one agent is there.\n"
-                                        "Not verified, not signed with this fleet's key: evil\n"
-                                        "  They take no part.  If they are yours, give them a key: "
-                                        "dcop-deploy enroll ADDRESS.\n");
+    assert_string_equal(text_str(&out),
+                        "The one agent is there.\n"
+                        "Not verified, not signed with this fleet's key: evil\n"
+                        "  They are left out of the match.  If they are yours, give them a key: "
+                        "dcop-deploy enroll ADDRESS.\n");
     text_reset(&out);
     assert_int_equal(report_match_json(&m, false, &out), 0);
     assert_non_null(strstr(text_str(&out), "\"unverified\": [\n    \"00000000000000a1\"\n  ]"));
@@ -282,11 +283,11 @@ static void test_match(void **state)
         "2 of 5 agents are there. 1 of them is on more than one machine.\n"
         "Missing, no machine has the name: a3, \"a4 b\"\n"
         "Offline, seen before (is the machine on, and its network cable in?): a5 on rpi-4\n"
-        "a2 is on rpi-2 (00000000000000a2) and rpi-3 (00000000000000a3): take the name out of "
+        "a2 is on rpi-2 (00000000000000a2) and rpi-3 (00000000000000a3): remove the name from "
         "/etc/dcop/beacon.conf on all but one.\n"
         "A3 on rpi-3: not in the problem; did you mean a3? The name is in /etc/dcop/beacon.conf "
         "on that machine.\n"
-        "Unassigned, without an agent's name: rpi-6\n"
+        "Unassigned, without an agent name: rpi-6\n"
         "  Give one a name with a line \"agent NAME\" in /etc/dcop/beacon.conf on it, or with "
         "dcop-deploy assign.\n"
         "Warning: the problem has 5 agents for 6 computations (one a variable): pyDCOP's default "

@@ -126,18 +126,18 @@ static void errors_say_where(void **state)
     check_error("a: [b?c]\n", "f:1:5: a text with \"?\" inside [ ] or { } needs quotes");
     check_error("a: \x01\n", "f:1:4: the character U+0001 is not allowed in YAML");
     check_error("ab\n\xc3\xa9\xff\n", "f:2:2: the byte 0xff is not UTF-8");
-    check_error("a: \xc3", "f:1:4: the file ends inside of a UTF-8 character");
+    check_error("a: \xc3", "f:1:4: the file ends inside a UTF-8 character");
     check_error("a: \xed\xa0\x80", "f:1:4: the byte 0xed is not UTF-8");
-    check_error("a: 1\n---\nb: 2\n", "f:2:1: a second document begins here; there can be only one");
+    check_error("a: 1\n---\nb: 2\n", "f:2:1: a second document begins here; only one is allowed");
     check_error("a: 'b\n", "f:2:1: the text in quotes is not closed before the file ends (while "
                            "scanning a quoted scalar, which begins at f:1:4)");
     check_error("a: [b\n", "f:2:1: a \",\" or \"]\" was expected (while parsing a flow sequence, "
                            "which begins at f:1:4)");
-    check_error("a: b: c\n", "f:1:5: a \": \" where none can be: is the line above complete, and "
+    check_error("a: b: c\n", "f:1:5: unexpected \": \": is the line above complete, and "
                              "is it indented right?");
     check_error("a: @b\n", "f:1:4: a text cannot begin with this character (a tab, @, ` or %): put "
                            "it in quotes");
-    check_error("{a:{}}\n", "f:1:3: a \":\" needs a blank behind it here");
+    check_error("{a:{}}\n", "f:1:3: a \":\" must be followed by a space here");
 }
 
 static void depth_is_bounded(void **state)
