@@ -160,7 +160,7 @@ static const struct option_row rows[] = {
     {'\0', NULL, OPTION_NONE, NULL, NULL, NULL},
 };
 
-static int print(const struct text *text)
+static int write_stdout(const struct text *text)
 {
     const char *at = text_str(text);
     size_t left = text->size;
@@ -188,7 +188,7 @@ static int show_help(void)
                      "Advertises this machine and its DCOP agents on the network, by mDNS.\n"
                      "Needs no configuration.\n\n");
     options_help(rows, &text);
-    return print(&text);
+    return write_stdout(&text);
 }
 
 static int show_version(void)
@@ -196,7 +196,7 @@ static int show_version(void)
     CLEANUP_TEXT struct text text = TEXT_INIT;
 
     text_adds(&text, "dcop-beacon " DCOP_VERSION "\n");
-    return print(&text);
+    return write_stdout(&text);
 }
 
 /* The record for people: a pair a line. */
@@ -212,11 +212,11 @@ static int show_record(const uint8_t *txt, size_t size)
         text_add_printable(&text, pair);
         text_addc(&text, '\n');
     }
-    return print(&text);
+    return write_stdout(&text);
 }
 
 /* Each problem is logged once, and again when it comes back. */
-static void tell_problems(struct beacon *b, struct strings *problems)
+static void log_problems(struct beacon *b, struct strings *problems)
 {
     for (size_t i = 0; i < problems->count; i++)
         if (!strings_has(&b->told, problems->items[i]))
@@ -265,7 +265,7 @@ static int make_record(struct beacon *b, struct gathered *g, struct publisher_re
         if (strings_add(&g->problems, text_str(&words)) < 0)
             return -ENOMEM;
     }
-    tell_problems(b, &g->problems);
+    log_problems(b, &g->problems);
     return left_out < 0 ? left_out : 0;
 }
 
@@ -297,7 +297,7 @@ static void read_and_publish(struct beacon *b)
         log_line(&b->log, LOG_LEVEL_ERROR, "cannot read the settings: %s", strerror(-r));
 }
 
-static void refresh(struct beacon *b)
+static void refresh_record(struct beacon *b)
 {
     read_and_publish(b);
     give_memory_back();
@@ -305,7 +305,7 @@ static void refresh(struct beacon *b)
 
 static void on_change(void *userdata)
 {
-    refresh(userdata);
+    refresh_record(userdata);
 }
 
 /* The path to the version leads through this link. */
@@ -315,7 +315,7 @@ static void on_current(void *userdata)
 
     if (b->version_watch)
         file_watch_again(b->version_watch);
-    refresh(b);
+    refresh_record(b);
 }
 
 static void on_publisher(enum publisher_state state, const char *words, void *userdata)
@@ -374,7 +374,7 @@ static void add_watches(struct beacon *b)
         (void)add_watch(b, root, *path, on_change);
 }
 
-static int run(struct beacon *b, struct error *err)
+static int run_beacon(struct beacon *b, struct error *err)
 {
     int r = sd_event_new(&b->loop);
 
@@ -384,7 +384,7 @@ static int run(struct beacon *b, struct error *err)
     if (r < 0)
         return r;
     add_watches(b); /* first, so that no change between falls through */
-    refresh(b);
+    refresh_record(b);
     r = sd_event_loop(b->loop);
     return r < 0 ? error_sys(err, r, "the event loop failed") : 0;
 }
@@ -433,7 +433,7 @@ static char *key_file(const struct beacon_options *o)
     return asprintf(&path, "%s/dcop-key", folder) < 0 ? NULL : path;
 }
 
-static int take(const struct beacon_options *o, const struct log *log)
+static int take_fleet_key(const struct beacon_options *o, const struct log *log)
 {
     CLEANUP_FREE char *state = state_folder(o);
     struct error err = {0};
@@ -449,7 +449,7 @@ static int take(const struct beacon_options *o, const struct log *log)
     return EXIT_SUCCESS;
 }
 
-static int start(const struct beacon_options *o)
+static int start_beacon(const struct beacon_options *o)
 {
     CLEANUP(beacon_clear) struct beacon b = {
         .log = {.level = o->level, .journal = log_is_journal()}};
@@ -458,14 +458,14 @@ static int start(const struct beacon_options *o)
     struct error err = {0};
 
     if (o->take_key)
-        return take(o, &b.log);
+        return take_fleet_key(o, &b.log);
     if (!state || !key || gather_init(&b.gather, &places, o->config, !o->print, &err) < 0) {
         log_line(&b.log, LOG_LEVEL_ERROR, "%s", *err.text ? err.text : strerror(ENOMEM));
         return EXIT_NOT_HERE;
     }
     if (o->print)
         return print_record(&b);
-    if (run(&b, &err) < 0) {
+    if (run_beacon(&b, &err) < 0) {
         log_line(&b.log, LOG_LEVEL_ERROR, "%s", err.text);
         return EXIT_NOT_HERE;
     }
@@ -496,5 +496,5 @@ int beacon_main(int argc, char **argv)
         log_line(&log, LOG_LEVEL_ERROR, "%s", err.text);
         return EXIT_BAD_USAGE;
     }
-    return start(&o);
+    return start_beacon(&o);
 }

@@ -80,7 +80,7 @@ void gather_clear(struct gather *g)
     key_clear(&g->key);
 }
 
-static int take_settings(struct gather *g, struct gathered *to)
+static int read_settings(struct gather *g, struct gathered *to)
 {
     CLEANUP(settings_clear) struct settings s = SETTINGS_INIT;
 
@@ -99,7 +99,7 @@ static int take_settings(struct gather *g, struct gathered *to)
     return 0;
 }
 
-static void take_machine(const char *root, struct advert *a)
+static void read_machine(const char *root, struct advert *a)
 {
     const char *arch = machine_arch();
 
@@ -110,7 +110,7 @@ static void take_machine(const char *root, struct advert *a)
     a->model = machine_model(root);
 }
 
-static void take_status(const char *root, struct advert *a)
+static void read_status(const char *root, struct advert *a)
 {
     struct status status;
 
@@ -159,10 +159,10 @@ int gather_read(struct gather *g, struct gathered *ret)
     CLEANUP(gathered_clear) struct gathered to = {0};
 
     memcpy(to.advert.id, g->identity.id, sizeof(to.advert.id));
-    if (take_settings(g, &to) < 0)
+    if (read_settings(g, &to) < 0)
         return -ENOMEM;
-    take_machine(g->places.root, &to.advert);
-    take_status(g->places.root, &to.advert);
+    read_machine(g->places.root, &to.advert);
+    read_status(g->places.root, &to.advert);
     if (add_problems(g, &to) < 0)
         return -ENOMEM;
     *ret = to;

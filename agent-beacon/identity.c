@@ -169,7 +169,7 @@ static bool ask_permanent_mac(const char *card, unsigned char ret[static MAC_SIZ
     return is_real_mac(ret);
 }
 
-static char *read_net(const char *root, const char *card, const char *what)
+static char *read_net_attribute(const char *root, const char *card, const char *what)
 {
     char path[PATH_ROOM];
 
@@ -183,8 +183,8 @@ static char *read_net(const char *root, const char *card, const char *what)
 static bool read_permanent_mac(const char *root, const char *card,
                                unsigned char ret[static MAC_SIZE])
 {
-    CLEANUP_FREE char *assigned = read_net(root, card, "addr_assign_type");
-    CLEANUP_FREE char *address = read_net(root, card, "address");
+    CLEANUP_FREE char *assigned = read_net_attribute(root, card, "addr_assign_type");
+    CLEANUP_FREE char *address = read_net_attribute(root, card, "address");
 
     return assigned && address && strcmp(assigned, "0") == 0 &&
            sscanf(address, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &ret[0], &ret[1], &ret[2],
@@ -196,7 +196,7 @@ static bool read_permanent_mac(const char *root, const char *card,
  * may see the /sys of its host and have another network. */
 static bool is_here(const char *card)
 {
-    CLEANUP_FREE char *shown = read_net("", card, "address");
+    CLEANUP_FREE char *shown = read_net_attribute("", card, "address");
     struct ifreq request = {.ifr_name = ""};
     CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     unsigned char mac[MAC_SIZE];
@@ -214,7 +214,7 @@ static bool is_here(const char *card)
 
 static bool card_mac(const char *root, const char *card, unsigned char ret[static MAC_SIZE])
 {
-    CLEANUP_FREE char *type = read_net(root, card, "type");
+    CLEANUP_FREE char *type = read_net_attribute(root, card, "type");
     char ethernet[12];
 
     (void)snprintf(ethernet, sizeof(ethernet), "%d", ARPHRD_ETHER); /* WiFi says so, too */
@@ -288,7 +288,7 @@ void identity_hash(enum identity_kind kind, const char *value,
     to_hex(digest, ret);
 }
 
-static bool take(struct identity *i, enum identity_kind kind, const char *value)
+static bool hash_source(struct identity *i, enum identity_kind kind, const char *value)
 {
     if (!value)
         return false;
@@ -299,7 +299,7 @@ static bool take(struct identity *i, enum identity_kind kind, const char *value)
 
 /* Is the id that was kept still the one?  With several cards, any of them may
  * be the one that it came from. */
-static bool still_holds(const struct identity *kept, const struct identity_sources *now)
+static bool is_id_current(const struct identity *kept, const struct identity_sources *now)
 {
     char id[ADVERT_ID_LENGTH + 1];
     bool present = false;
@@ -336,13 +336,13 @@ int identity_choose(const struct identity *kept, const struct identity_sources *
     uint8_t chance[ADVERT_ID_LENGTH / 2];
     struct identity i = {0};
 
-    if (still_holds(kept, now)) {
+    if (is_id_current(kept, now)) {
         *ret = *kept;
         return 0;
     }
-    if (!take(&i, IDENTITY_SERIAL, now->serial) &&
-        !take(&i, IDENTITY_MAC, now->macs.count > 0 ? now->macs.items[0] : NULL) &&
-        !take(&i, IDENTITY_MACHINE_ID, now->machine_id)) {
+    if (!hash_source(&i, IDENTITY_SERIAL, now->serial) &&
+        !hash_source(&i, IDENTITY_MAC, now->macs.count > 0 ? now->macs.items[0] : NULL) &&
+        !hash_source(&i, IDENTITY_MACHINE_ID, now->machine_id)) {
         if (getrandom(chance, sizeof(chance), 0) != sizeof(chance))
             return -EIO;
         i.kind = IDENTITY_RANDOM;
@@ -353,7 +353,7 @@ int identity_choose(const struct identity *kept, const struct identity_sources *
 }
 
 /* "ID KIND\n"; anything else counts as nothing kept. */
-static int read_kept(const char *path, struct identity *ret, struct error *err)
+static int read_saved(const char *path, struct identity *ret, struct error *err)
 {
     CLEANUP_TEXT struct text text = TEXT_INIT;
     struct identity i = {0};
@@ -376,7 +376,8 @@ static int read_kept(const char *path, struct identity *ret, struct error *err)
     return 0;
 }
 
-static int keep(const char *state, const char *path, const struct identity *i, struct error *err)
+static int save_identity(const char *state, const char *path, const struct identity *i,
+                         struct error *err)
 {
     char line[64];
     int n = snprintf(line, sizeof(line), "%s %s\n", i->id, identity_kind_name(i->kind));
@@ -402,12 +403,12 @@ int identity_read(const char *root, const char *state, bool remember, struct ide
     }
     if (identity_sources_read(root, &now) < 0)
         return error_sys(err, -ENOMEM, "cannot choose an id");
-    (void)read_kept(path, &kept, err);
+    (void)read_saved(path, &kept, err);
     r = identity_choose(&kept, &now, &chosen);
     if (r < 0)
         return error_sys(err, r, "cannot choose an id");
     if (remember && (chosen.kind != kept.kind || strcmp(chosen.id, kept.id) != 0))
-        (void)keep(state, path, &chosen, err);
+        (void)save_identity(state, path, &chosen, err);
     if (chosen.kind == IDENTITY_RANDOM && err->code == 0)
         error_set(err, -ENODATA, "no serial number, network card or machine-id: the id is random");
     *ret = chosen;

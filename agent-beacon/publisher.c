@@ -26,7 +26,7 @@ enum {
 };
 
 /*
- * Avahi's callbacks only note what happened; work() does all the rest from
+ * Avahi's callbacks only note what happened; on_work() does the rest from
  * the loop, where it may call Avahi (which calls back) and free its objects.
  */
 struct publisher {
@@ -51,7 +51,7 @@ struct publisher {
     void *userdata;
 };
 
-static void tell(struct publisher *p, enum publisher_state state, const char *words)
+static void notify_state(struct publisher *p, enum publisher_state state, const char *words)
 {
     /* A retry that fails as the last one did is no news. */
     if (state == p->state)
@@ -60,7 +60,7 @@ static void tell(struct publisher *p, enum publisher_state state, const char *wo
     p->changed(state, words, p->userdata);
 }
 
-static void want_work(struct publisher *p)
+static void schedule_work(struct publisher *p)
 {
     (void)sd_event_source_set_enabled(p->work, SD_EVENT_ONESHOT);
 }
@@ -98,7 +98,7 @@ static void on_group(AvahiEntryGroup *group, AvahiEntryGroupState state, void *u
     case AVAHI_ENTRY_GROUP_REGISTERING:
         return;
     }
-    want_work(p);
+    schedule_work(p);
 }
 
 static void on_client(AvahiClient *client, AvahiClientState state, void *userdata)
@@ -107,10 +107,10 @@ static void on_client(AvahiClient *client, AvahiClientState state, void *userdat
 
     (void)client;
     p->client_state = state;
-    want_work(p);
+    schedule_work(p);
 }
 
-static void drop(struct publisher *p)
+static void drop_client(struct publisher *p)
 {
     AvahiClient *client = TAKE_PTR(p->client);
 
@@ -126,18 +126,18 @@ static void start_over(struct publisher *p, const char *doing, int error)
     char words[256];
 
     (void)snprintf(words, sizeof(words), "%s: %s", doing, avahi_strerror(error));
-    drop(p);
+    drop_client(p);
     set_timer(p->retry, now_us() + p->retry_us);
     p->retry_us = p->retry_us * 2 < RETRY_MAX_US ? p->retry_us * 2 : RETRY_MAX_US;
-    tell(p, PUBLISHER_RETRYING, words);
+    notify_state(p, PUBLISHER_RETRYING, words);
 }
 
-static void first_name(struct publisher *p)
+static void choose_first_name(struct publisher *p)
 {
     (void)snprintf(p->name, sizeof(p->name), ADVERT_INSTANCE_PREFIX "%s", p->wanted.id);
 }
 
-static void next_name(struct publisher *p)
+static void choose_next_name(struct publisher *p)
 {
     char *name = avahi_alternative_service_name(p->name);
 
@@ -146,7 +146,7 @@ static void next_name(struct publisher *p)
     avahi_free(name);
 }
 
-static AvahiStringList *make_list(const struct publisher_record *record)
+static AvahiStringList *make_txt_list(const struct publisher_record *record)
 {
     AvahiStringList *list = NULL;
 
@@ -159,14 +159,14 @@ static AvahiStringList *make_list(const struct publisher_record *record)
 
 static int add_service(struct publisher *p)
 {
-    AvahiStringList *list = make_list(&p->wanted);
+    AvahiStringList *list = make_txt_list(&p->wanted);
     int r = AVAHI_ERR_COLLISION;
 
     if (!list)
         return AVAHI_ERR_NO_MEMORY;
     for (unsigned i = 0; i < NAMES_TRIED_MAX && r == AVAHI_ERR_COLLISION; i++) {
         if (i > 0)
-            next_name(p);
+            choose_next_name(p);
         r = avahi_entry_group_add_service_strlst(p->group, AVAHI_IF_UNSPEC, AVAHI_PROTO_UNSPEC, 0,
                                                  p->name, ADVERT_TYPE, NULL, NULL, p->wanted.port,
                                                  list);
@@ -193,15 +193,15 @@ static void note_on_air(struct publisher *p)
     p->changed_at = now_us();
 }
 
-static int withdraw(struct publisher *p)
+static int withdraw_service(struct publisher *p)
 {
     p->registered = p->established = false;
     return p->group ? avahi_entry_group_reset(p->group) : 0;
 }
 
-static int publish(struct publisher *p)
+static int register_service(struct publisher *p)
 {
-    int r = withdraw(p);
+    int r = withdraw_service(p);
 
     if (!p->group) {
         p->group = avahi_entry_group_new(p->client, on_group, p);
@@ -218,13 +218,13 @@ static int publish(struct publisher *p)
         return r;
     p->registered = true;
     note_on_air(p);
-    tell(p, PUBLISHER_REGISTERING, p->name);
+    notify_state(p, PUBLISHER_REGISTERING, p->name);
     return 0;
 }
 
-static int update(struct publisher *p)
+static int update_txt(struct publisher *p)
 {
-    AvahiStringList *list = make_list(&p->wanted);
+    AvahiStringList *list = make_txt_list(&p->wanted);
     int r;
 
     if (!list)
@@ -251,19 +251,19 @@ static bool same_txt(const struct publisher *p)
 
 /* The daemon is there and knows its host name: bring what is on the air to
  * what is wanted. */
-static int follow(struct publisher *p)
+static int publish_wanted(struct publisher *p)
 {
     if (p->collided) {
         p->collided = false;
-        next_name(p);
-        return publish(p);
+        choose_next_name(p);
+        return register_service(p);
     }
     if (!p->registered)
-        return publish(p);
+        return register_service(p);
     if (!p->established)
         return 0; /* on_group comes back here */
     p->retry_us = RETRY_MIN_US;
-    tell(p, PUBLISHER_PUBLISHED, p->name);
+    notify_state(p, PUBLISHER_PUBLISHED, p->name);
     if (same_service(p) && same_txt(p))
         return 0;
     if (now_us() < p->changed_at + PACE_US) {
@@ -271,10 +271,10 @@ static int follow(struct publisher *p)
         return 0;
     }
     if (same_service(p))
-        return update(p);
+        return update_txt(p);
     if (strcmp(p->wanted.id, p->on_air.id) != 0)
-        first_name(p);
-    return publish(p);
+        choose_first_name(p);
+    return register_service(p);
 }
 
 static void connect_client(struct publisher *p)
@@ -282,13 +282,13 @@ static void connect_client(struct publisher *p)
     int error = 0;
 
     p->client_state = AVAHI_CLIENT_CONNECTING;
-    first_name(p);
+    choose_first_name(p);
     p->client =
         avahi_client_new(avahi_poll_get(p->poll), AVAHI_CLIENT_NO_FAIL, on_client, p, &error);
     if (!p->client)
         start_over(p, "cannot reach the Avahi daemon", error);
     else
-        want_work(p);
+        schedule_work(p);
 }
 
 static int on_work(sd_event_source *source, void *userdata)
@@ -309,16 +309,16 @@ static int on_work(sd_event_source *source, void *userdata)
     }
     switch (p->client_state) {
     case AVAHI_CLIENT_S_RUNNING:
-        r = follow(p);
+        r = publish_wanted(p);
         break;
     case AVAHI_CLIENT_S_COLLISION:
     case AVAHI_CLIENT_S_REGISTERING:
         /* The host's name changes; what points to it is published anew then. */
-        r = withdraw(p);
-        tell(p, PUBLISHER_REGISTERING, p->name);
+        r = withdraw_service(p);
+        notify_state(p, PUBLISHER_REGISTERING, p->name);
         break;
     case AVAHI_CLIENT_CONNECTING:
-        tell(p, PUBLISHER_WAITING, "waiting for the Avahi daemon");
+        notify_state(p, PUBLISHER_WAITING, "waiting for the Avahi daemon");
         break;
     case AVAHI_CLIENT_FAILURE:
         start_over(p, "lost the Avahi daemon", avahi_client_errno(p->client));
@@ -333,7 +333,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
     (void)source;
     (void)usec;
-    want_work(userdata);
+    schedule_work(userdata);
     return 0;
 }
 
@@ -375,7 +375,7 @@ void publisher_free(struct publisher *p)
 {
     if (!p)
         return;
-    drop(p);
+    drop_client(p);
     avahi_poll_free(p->poll);
     sd_event_source_disable_unref(p->work);
     sd_event_source_disable_unref(p->retry);
@@ -395,6 +395,6 @@ int publisher_set(struct publisher *p, const struct publisher_record *record)
     memset(p->wanted_fleet, 0, sizeof(p->wanted_fleet));
     memcpy(p->wanted_fleet, fleet, strlen(fleet));
     p->wanted_set = true;
-    want_work(p);
+    schedule_work(p);
     return 0;
 }

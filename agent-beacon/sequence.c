@@ -34,7 +34,7 @@ static uint64_t read_number(const char *path)
     return *end == '\n' && number < number_max ? number : 0;
 }
 
-static void reserve(struct sequence *s)
+static void reserve_block(struct sequence *s)
 {
     struct error err = {0};
     char line[NUMBER_FILE_MAX];
@@ -67,7 +67,7 @@ int sequence_init(struct sequence *s, const char *state_folder, bool keep, struc
         s->next = clock_seconds();
     s->limit = s->next;
     if (keep)
-        reserve(s);
+        reserve_block(s);
     return 0;
 }
 
@@ -80,6 +80,6 @@ void sequence_clear(struct sequence *s)
 uint64_t sequence_next(struct sequence *s)
 {
     if (s->next >= s->limit)
-        reserve(s);
+        reserve_block(s);
     return s->next++;
 }

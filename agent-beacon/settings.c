@@ -19,7 +19,7 @@ void settings_clear(struct settings *s)
 
 /* "'VALUE' is not …", with what cannot be printed escaped and the rest short:
  * the words end up on the air and on terminals. */
-static int complain(struct error *err, const char *value, const char *wanted)
+static int refuse_value(struct error *err, const char *value, const char *wanted)
 {
     enum { SHOWN_MAX = 40 };
     CLEANUP_TEXT struct text shown = TEXT_INIT;
@@ -44,9 +44,9 @@ static int set_string(char **field, const char *value, struct error *err)
 static int set_agent(struct settings *s, const char *value, struct error *err)
 {
     if (!advert_agent_valid(value, strlen(value)))
-        return complain(err, value, "an agent name (1 to 246 bytes of UTF-8)");
+        return refuse_value(err, value, "an agent name (1 to 246 bytes of UTF-8)");
     if (strings_has(&s->agents, value))
-        return complain(err, value, "unique: the name is given twice");
+        return refuse_value(err, value, "unique: the name is given twice");
     if (s->agents.count >= ADVERT_AGENTS_MAX)
         return error_set(err, -EINVAL, "more than %d agent names", ADVERT_AGENTS_MAX);
     if (strings_add(&s->agents, value) < 0)
@@ -64,18 +64,18 @@ int settings_set(struct settings *s, const char *key, const char *value, struct 
     if (strcmp(key, "fleet") == 0)
         return advert_fleet_valid(value)
                    ? set_string(&s->fleet, value, err)
-                   : complain(err, value, "a fleet name (2 to 62 of a-z, 0-9 and -)");
+                   : refuse_value(err, value, "a fleet name (2 to 62 of a-z, 0-9 and -)");
     if (strcmp(key, "user") == 0)
         return advert_user_valid(value) ? set_string(&s->user, value, err)
-                                        : complain(err, value, "a user name");
+                                        : refuse_value(err, value, "a user name");
     if (strcmp(key, "port") == 0) {
         r = parse_number(value, 1, 65535, &port, NULL);
         if (r < 0)
-            return complain(err, value, "a port (1 to 65535)");
+            return refuse_value(err, value, "a port (1 to 65535)");
         s->port = (unsigned)port;
         return 0;
     }
-    return complain(err, key, "a setting (agent, fleet, user, port)");
+    return refuse_value(err, key, "a setting (agent, fleet, user, port)");
 }
 
 static bool is_blank(char c)
@@ -84,7 +84,7 @@ static bool is_blank(char c)
 }
 
 /* Undoes the quotes in place. */
-static int unquote(char *value, struct error *err)
+static int unquote_value(char *value, struct error *err)
 {
     char *to = value, *from = value + 1;
 
@@ -121,7 +121,7 @@ static int parse_line(struct settings *s, char *line, struct error *err)
     if (*value == '\0')
         return error_set(err, -EINVAL, "the value is missing: write 'key value'");
     if (*value == '"') {
-        r = unquote(value, err);
+        r = unquote_value(value, err);
         if (r < 0)
             return r;
     }
@@ -160,7 +160,7 @@ static int parse_lines(struct settings *s, char *text, const char *name)
 }
 
 /* The number of the line in which the text stops being one; 0: it never does. */
-static unsigned find_no_text(const char *text, size_t size)
+static unsigned find_line_not_utf8(const char *text, size_t size)
 {
     unsigned line = 1;
 
@@ -188,7 +188,7 @@ int settings_parse(const char *text, size_t size, const char *name, bool whole,
 
     if (size > SETTINGS_FILE_MAX)
         return error_set(err, -EBADMSG, "%s:1: larger than %d bytes", name, SETTINGS_FILE_MAX);
-    line = find_no_text(text, size);
+    line = find_line_not_utf8(text, size);
     if (line > 0)
         return error_set(err, -EBADMSG, "%s:%u: not UTF-8 text: save it as UTF-8", name, line);
     if (whole && size > 0 && text[size - 1] != '\n') {
@@ -261,7 +261,7 @@ int settings_file_read(struct settings_file *f)
     return 0;
 }
 
-static int merge_one(struct settings *to, const struct settings *from)
+static int merge_source(struct settings *to, const struct settings *from)
 {
     if (!to->fleet && from->fleet && !(to->fleet = strdup(from->fleet)))
         return -ENOMEM;
@@ -282,7 +282,7 @@ int settings_merge(const struct settings *options, const struct settings_file *f
     bool named = options->agents.count > 0;
     int r;
 
-    r = merge_one(&s, options);
+    r = merge_source(&s, options);
     if (r == 0 && named)
         r = strings_copy(&s.agents, &options->agents);
     for (size_t i = 0; i < count && r == 0; i++) {
@@ -291,7 +291,7 @@ int settings_merge(const struct settings *options, const struct settings_file *f
         if (f->trouble)
             r = strings_add(&s.errors, f->trouble);
         if (r == 0 && f->present)
-            r = merge_one(&s, &f->last);
+            r = merge_source(&s, &f->last);
         if (r == 0 && f->present && !named) {
             named = true;
             r = strings_copy(&s.agents, &f->last.agents);

@@ -18,7 +18,7 @@ const char *const take_key_fleet_files[] = {
     NULL,
 };
 
-static int overwrite(const char *path)
+static int overwrite_key(const char *path)
 {
     CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
     const char zeros[KEY_HEX_LENGTH + 1] = {0}; /* key_load has refused what is longer */
@@ -29,9 +29,9 @@ static int overwrite(const char *path)
 }
 
 /* What a flash card keeps of the old block is beyond us. */
-static int erase(const char *path, struct error *err)
+static int erase_key(const char *path, struct error *err)
 {
-    int r = overwrite(path);
+    int r = overwrite_key(path);
 
     if (unlink(path) < 0 && r == 0)
         r = -errno;
@@ -41,8 +41,8 @@ static int erase(const char *path, struct error *err)
     return 0;
 }
 
-static int take_from(const char *path, const char *root, const char *state_folder,
-                     struct error *err)
+static int take_key_from(const char *path, const char *root, const char *state_folder,
+                         struct error *err)
 {
     CLEANUP(key_clear) struct key fleet = {{0}};
     CLEANUP(key_clear) struct key machine = {{0}};
@@ -66,7 +66,7 @@ static int take_from(const char *path, const char *root, const char *state_folde
         return r;
     key_derive(&fleet, identity.id, &machine);
     r = key_write(file, &machine, err);
-    return r < 0 ? r : erase(path, err);
+    return r < 0 ? r : erase_key(path, err);
 }
 
 int take_key(const char *root, const char *state_folder, struct error *err)
@@ -83,7 +83,7 @@ int take_key(const char *root, const char *state_folder, struct error *err)
         }
         if (access(path, F_OK) < 0)
             continue;
-        r = take_from(path, root, state_folder, err);
+        r = take_key_from(path, root, state_folder, err);
         if (r < 0)
             return r;
         taken = 1;

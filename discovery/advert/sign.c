@@ -55,7 +55,7 @@ static int compare_bytes(const void *a, const void *b)
 }
 
 /* All pairs but the signature, sorted.  False: broken lengths, or a key twice. */
-static bool split(const uint8_t *txt, size_t size, struct pairs *ret)
+static bool split_pairs(const uint8_t *txt, size_t size, struct pairs *ret)
 {
     ret->count = 0;
     ret->signature.size = 0;
@@ -92,8 +92,8 @@ static void put_number(uint8_t **at, size_t number)
     *(*at)++ = (uint8_t)number;
 }
 
-static void compute(const struct pairs *pairs, uint16_t port, const struct key *machine,
-                    char ret[static DIGEST_BASE64_LENGTH + 1])
+static void compute_signature(const struct pairs *pairs, uint16_t port, const struct key *machine,
+                              char ret[static DIGEST_BASE64_LENGTH + 1])
 {
     static const char label[] = "dcop-advert-1"; /* with its NUL */
     uint8_t message[MESSAGE_MAX], mac[DIGEST_SIZE], *at = message;
@@ -116,11 +116,11 @@ int advert_sign(uint8_t txt[static ADVERT_TXT_MAX], size_t *size, uint16_t port,
     char signature[DIGEST_BASE64_LENGTH + 1];
     struct pairs pairs;
 
-    if (!split(txt, *size, &pairs) || pairs.signature.size > 0)
+    if (!split_pairs(txt, *size, &pairs) || pairs.signature.size > 0)
         return -EBADMSG;
     if (*size > ADVERT_SIGNED_MAX)
         return -ENOSPC;
-    compute(&pairs, port, machine, signature);
+    compute_signature(&pairs, port, machine, signature);
     txt[*size] = SIGNATURE_KEY_SIZE + DIGEST_BASE64_LENGTH;
     memcpy(txt + *size + 1, signature_key, SIGNATURE_KEY_SIZE);
     memcpy(txt + *size + 1 + SIGNATURE_KEY_SIZE, signature, DIGEST_BASE64_LENGTH);
@@ -135,11 +135,11 @@ bool advert_verify(const uint8_t *txt, size_t size, uint16_t port, const char *i
     char signature[DIGEST_BASE64_LENGTH + 1];
     struct pairs pairs;
 
-    if (!split(txt, size, &pairs) ||
+    if (!split_pairs(txt, size, &pairs) ||
         pairs.signature.size != SIGNATURE_KEY_SIZE + DIGEST_BASE64_LENGTH)
         return false;
     key_derive(fleet, id, &machine);
-    compute(&pairs, port, &machine, signature);
+    compute_signature(&pairs, port, &machine, signature);
     return digest_equal(signature, pairs.signature.bytes + SIGNATURE_KEY_SIZE,
                         DIGEST_BASE64_LENGTH);
 }

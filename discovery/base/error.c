@@ -14,7 +14,7 @@ static void mark_cut(char *text, size_t size)
     memcpy(text + at, mark, sizeof(mark));
 }
 
-static void append(struct error *err, size_t at, const char *format, va_list args)
+static void append_text(struct error *err, size_t at, const char *format, va_list args)
 {
     int n = vsnprintf(err->text + at, sizeof(err->text) - at, format, args);
 
@@ -32,7 +32,7 @@ int error_set(struct error *err, int code, const char *format, ...)
         return code;
     err->code = code;
     va_start(args, format);
-    append(err, 0, format, args);
+    append_text(err, 0, format, args);
     va_end(args);
     return code;
 }
@@ -45,7 +45,7 @@ static void append_words(struct error *err, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    append(err, strlen(err->text), format, args);
+    append_text(err, strlen(err->text), format, args);
     va_end(args);
 }
 
@@ -57,7 +57,7 @@ int error_sys(struct error *err, int code, const char *format, ...)
         return code;
     err->code = code;
     va_start(args, format);
-    append(err, 0, format, args);
+    append_text(err, 0, format, args);
     va_end(args);
     append_words(err, ": %s", strerror(-code));
     return code;
@@ -72,7 +72,7 @@ int error_prefix(struct error *err, const char *format, ...)
         return -1;
     memcpy(old, err->text, sizeof(old));
     va_start(args, format);
-    append(err, 0, format, args);
+    append_text(err, 0, format, args);
     va_end(args);
     append_words(err, ": %s", old);
     return err->code;

@@ -40,7 +40,7 @@ static bool holds_file(const struct file_watch *w)
 }
 
 /* Puts the watch on the first `size` bytes of the path. */
-static int sit(struct file_watch *w, size_t size)
+static int watch_folder(struct file_watch *w, size_t size)
 {
     sd_event_source *source = NULL;
     CLEANUP_FREE char *folder = size > 0 ? strndup(w->path, size) : strdup("/");
@@ -60,13 +60,13 @@ static int sit(struct file_watch *w, size_t size)
 
 /* Goes up to the nearest folder there is, then down again as far as folders
  * have come meanwhile. */
-static int settle(struct file_watch *w)
+static int watch_nearest_folder(struct file_watch *w)
 {
     size_t at = (size_t)(strrchr(w->path, '/') - w->path);
     int r;
 
     for (;;) {
-        r = sit(w, at);
+        r = watch_folder(w, at);
         if (r >= 0)
             break;
         if (at == 0 || r == -ENOSPC || r == -ENOMEM)
@@ -74,14 +74,14 @@ static int settle(struct file_watch *w)
         at = (size_t)((char *)memrchr(w->path, '/', at) - w->path);
     }
     while (!holds_file(w))
-        if (sit(w, component_end(w, w->folder)) < 0)
+        if (watch_folder(w, component_end(w, w->folder)) < 0)
             break;
     return 0;
 }
 
 /* Is a file that was just created whole?  A plain one is open and empty still;
  * a link is complete as it comes. */
-static bool came_whole(const char *path)
+static bool is_complete(const char *path)
 {
     struct stat st;
 
@@ -95,7 +95,7 @@ static int on_event(sd_event_source *source, const struct inotify_event *event, 
 
     (void)source;
     if (event->mask & FOLDER_GONE) {
-        (void)settle(w);
+        (void)watch_nearest_folder(w);
         w->changed(w->userdata);
         return 0;
     }
@@ -103,8 +103,8 @@ static int on_event(sd_event_source *source, const struct inotify_event *event, 
         memcmp(event->name, w->path + start, end - start) != 0)
         return 0;
     if (!holds_file(w))
-        (void)settle(w);
-    else if ((event->mask & IN_CREATE) && !came_whole(w->path))
+        (void)watch_nearest_folder(w);
+    else if ((event->mask & IN_CREATE) && !is_complete(w->path))
         return 0;
     w->changed(w->userdata);
     return 0;
@@ -126,7 +126,7 @@ int file_watch_new(sd_event *loop, const char *path, file_watch_callback changed
     w->loop = sd_event_ref(loop);
     w->changed = changed;
     w->userdata = userdata;
-    r = settle(w);
+    r = watch_nearest_folder(w);
     if (r < 0) {
         file_watch_free(w);
         return error_sys(err, r, "cannot watch %s", path);
@@ -137,7 +137,7 @@ int file_watch_new(sd_event *loop, const char *path, file_watch_callback changed
 
 void file_watch_again(struct file_watch *w)
 {
-    (void)settle(w);
+    (void)watch_nearest_folder(w);
 }
 
 void file_watch_free(struct file_watch *w)

@@ -43,7 +43,7 @@ static int hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool parse(const char *text, size_t size, struct key *ret)
+static bool parse_key(const char *text, size_t size, struct key *ret)
 {
     if (size != KEY_HEX_LENGTH && !(size == KEY_HEX_LENGTH + 1 && text[KEY_HEX_LENGTH] == '\n'))
         return false;
@@ -57,7 +57,7 @@ static bool parse(const char *text, size_t size, struct key *ret)
     return true;
 }
 
-static void format(const struct key *k, struct line *ret)
+static void format_key(const struct key *k, struct line *ret)
 {
     static const char digits[] = "0123456789abcdef";
 
@@ -69,7 +69,7 @@ static void format(const struct key *k, struct line *ret)
 }
 
 /* Not file_read: its buffers are not wiped. */
-static int load(int fd, const char *path, struct key *ret, struct error *err)
+static int load_key_from(int fd, const char *path, struct key *ret, struct error *err)
 {
     CLEANUP(line_clear) struct line line = {{0}};
     CLEANUP(key_clear) struct key key = {{0}};
@@ -88,7 +88,7 @@ static int load(int fd, const char *path, struct key *ret, struct error *err)
     }
     if (size == 0 || (size == 1 && line.text[0] == '\n'))
         return error_set(err, -ENODATA, "%s is empty: it contains no key", path);
-    if (!parse(line.text, size, &key))
+    if (!parse_key(line.text, size, &key))
         return error_set(err, -EBADMSG,
                          "%s is not a key file: it must contain 64 hex digits and a newline", path);
     *ret = key;
@@ -106,7 +106,7 @@ int key_load(const char *path, struct key *ret, struct error *err)
 {
     CLEANUP_CLOSE int fd = open_key(path, err);
 
-    return fd < 0 ? fd : load(fd, path, ret, err);
+    return fd < 0 ? fd : load_key_from(fd, path, ret, err);
 }
 
 int key_read(const char *path, struct key *ret, struct error *err)
@@ -128,7 +128,7 @@ int key_read(const char *path, struct key *ret, struct error *err)
             "%s can be read or written by other users; it is not used.  If nobody else "
             "has read it, run chmod 600 on it; otherwise make a new key",
             path);
-    return load(fd, path, ret, err);
+    return load_key_from(fd, path, ret, err);
 }
 
 /* So that the name of a file is on the disk, as its content is. */
@@ -153,7 +153,7 @@ int key_write(const char *path, const struct key *k, struct error *err)
     CLEANUP(line_clear) struct line line = {{0}};
     int r;
 
-    format(k, &line);
+    format_key(k, &line);
     r = file_write(path, line.text, KEY_HEX_LENGTH + 1, 0600, err);
     return r < 0 ? r : sync_folder(path, err);
 }

@@ -34,7 +34,7 @@ static const struct option_row *find_row(const struct rows *all, int code)
     return NULL;
 }
 
-static int complain(int argc, char **argv, int code, int letter, struct error *err)
+static int fail_option(int argc, char **argv, int code, int letter, struct error *err)
 {
     const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
 
@@ -48,8 +48,8 @@ static int complain(int argc, char **argv, int code, int letter, struct error *e
 }
 
 /* `mode` is getopt's: "+" stops at the first operand, "" does not. */
-static int parse(const struct rows *all, const char *mode, int argc, char **argv, void *into,
-                 int *ret_first, struct error *err)
+static int parse_rows(const struct rows *all, const char *mode, int argc, char **argv, void *into,
+                      int *ret_first, struct error *err)
 {
     static const int takes[] = {
         [OPTION_NONE] = no_argument,
@@ -78,7 +78,7 @@ static int parse(const struct rows *all, const char *mode, int argc, char **argv
         int r;
 
         if (code == '?' || code == ':')
-            return complain(argc, argv, code, optopt, err);
+            return fail_option(argc, argv, code, optopt, err);
         row = find_row(all, code);
         /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): getopt knows these only */
         r = row->store(into, optarg, err);
@@ -97,7 +97,7 @@ int options_parse(const struct option_row *rows, int argc, char **argv, void *in
     struct rows all = {0};
 
     add_rows(&all, rows);
-    return parse(&all, "", argc, argv, into, ret_first, err);
+    return parse_rows(&all, "", argc, argv, into, ret_first, err);
 }
 
 int options_parse_to_verb(const struct option_row *rows, int argc, char **argv, void *into,
@@ -106,7 +106,7 @@ int options_parse_to_verb(const struct option_row *rows, int argc, char **argv, 
     struct rows all = {0};
 
     add_rows(&all, rows);
-    return parse(&all, "+", argc, argv, into, ret_verb, err);
+    return parse_rows(&all, "+", argc, argv, into, ret_verb, err);
 }
 
 int options_parse_of_verb(const struct option_row *own, const struct option_row *rows, int argc,
@@ -116,7 +116,7 @@ int options_parse_of_verb(const struct option_row *own, const struct option_row 
 
     add_rows(&all, own);
     add_rows(&all, rows);
-    return parse(&all, "", argc, argv, into, ret_first, err);
+    return parse_rows(&all, "", argc, argv, into, ret_first, err);
 }
 
 static void add_usage(const struct option_row *row, struct text *ret)

@@ -183,7 +183,7 @@ static int wait_started(int report, pid_t pid)
     return failure;
 }
 
-static int start(const struct process_options *o, struct running *run)
+static int start_child(const struct process_options *o, struct running *run)
 {
     CLEANUP_FREE char **env = make_env(o->env);
     int pipes[3][2] = {{-1, -1}, {-1, -1}, {-1, -1}}; /* output, errors, report */
@@ -242,7 +242,7 @@ static void keep_tail(struct text *t, size_t max, size_t slack, bool *cut)
 }
 
 /* Reads what is there; closes at the end.  Returns whether something came. */
-static bool take(int *fd, struct text *to, size_t max, bool *cut)
+static bool read_stream(int *fd, struct text *to, size_t max, bool *cut)
 {
     char buffer[16384];
     ssize_t n = read(*fd, buffer, sizeof(buffer));
@@ -261,7 +261,8 @@ static bool take(int *fd, struct text *to, size_t max, bool *cut)
 
 /* Until the child has ended and both streams are read, as far as they go: who
  * inherited them and lives on is not waited for. */
-static int watch(const struct process_options *o, struct running *run, struct process_result *ret)
+static int watch_child(const struct process_options *o, struct running *run,
+                       struct process_result *ret)
 {
     int64_t deadline = o->timeout_ms ? clock_ms(CLOCK_MONOTONIC) + o->timeout_ms : INT64_MAX;
     size_t max = o->output_max ? o->output_max : OUTPUT_MAX;
@@ -286,9 +287,9 @@ static int watch(const struct process_options *o, struct running *run, struct pr
         if (n <= 0)
             continue;
         if (fds[0].revents)
-            came |= take(&run->output, &ret->output, max, &ret->output_cut);
+            came |= read_stream(&run->output, &ret->output, max, &ret->output_cut);
         if (fds[1].revents)
-            came |= take(&run->errors, &ret->errors, max, &ret->errors_cut);
+            came |= read_stream(&run->errors, &ret->errors, max, &ret->errors_cut);
         if (fds[3].revents)
             return -ECANCELED;
         if (ended && !came)
@@ -301,7 +302,7 @@ static int watch(const struct process_options *o, struct running *run, struct pr
     }
 }
 
-static int reap(struct running *run, int *ret_status)
+static int reap_child(struct running *run, int *ret_status)
 {
     int status, r;
 
@@ -324,12 +325,12 @@ int process_run(const struct process_options *options, struct process_result *re
     const char *name = options->argv[0];
     int r;
 
-    r = start(options, &run);
+    r = start_child(options, &run);
     if (r < 0)
         return error_sys(err, r, "cannot run %s", name);
-    r = watch(options, &run, &result);
+    r = watch_child(options, &run, &result);
     if (r == 0)
-        r = reap(&run, &result.status);
+        r = reap_child(&run, &result.status);
     keep_tail(&result.output, max, 0, &result.output_cut);
     keep_tail(&result.errors, max, 0, &result.errors_cut);
     if (r == 0 && (text_error(&result.output) < 0 || text_error(&result.errors) < 0))

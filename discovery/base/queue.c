@@ -49,7 +49,7 @@ void queue_free(struct queue *q)
     free(q);
 }
 
-static int grow(struct queue *q)
+static int grow_ring(struct queue *q)
 {
     size_t room = q->room ? q->room * 2 : 16;
     void **ring = calloc(room, sizeof(*ring));
@@ -69,7 +69,7 @@ static int push_locked(struct queue *q, void *item)
 {
     if (q->max && q->count >= q->max)
         return -ENOBUFS;
-    if (q->count == q->room && grow(q) < 0)
+    if (q->count == q->room && grow_ring(q) < 0)
         return -ENOMEM;
     q->ring[(q->first + q->count++) % q->room] = item;
     if (q->count == 1)

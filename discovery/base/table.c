@@ -59,7 +59,7 @@ void table_add(struct table *t, const char *cell, enum table_tone tone)
 }
 
 /* Each column's natural width; 0 for one that is empty everywhere. */
-static void measure(const struct table *t, size_t widths[static TABLE_COLUMNS_MAX])
+static void measure_columns(const struct table *t, size_t widths[static TABLE_COLUMNS_MAX])
 {
     for (size_t c = 0; c < t->n_columns; c++)
         widths[c] = 0;
@@ -78,7 +78,7 @@ static void measure(const struct table *t, size_t widths[static TABLE_COLUMNS_MA
     }
 }
 
-static size_t total(const size_t *widths, size_t n)
+static size_t total_width(const size_t *widths, size_t n)
 {
     size_t sum = 0;
 
@@ -88,7 +88,7 @@ static size_t total(const size_t *widths, size_t n)
 }
 
 /* The widest column of the kind that may still lose; n_columns: none. */
-static size_t widest(const struct table *t, const size_t *widths, bool whole)
+static size_t widest_column(const struct table *t, const size_t *widths, bool whole)
 {
     size_t found = t->n_columns;
 
@@ -99,13 +99,13 @@ static size_t widest(const struct table *t, const size_t *widths, bool whole)
     return found;
 }
 
-static void shrink(const struct table *t, size_t *widths, size_t width)
+static void shrink_columns(const struct table *t, size_t *widths, size_t width)
 {
-    for (size_t sum = total(widths, t->n_columns); sum > width; sum--) {
-        size_t c = widest(t, widths, false);
+    for (size_t sum = total_width(widths, t->n_columns); sum > width; sum--) {
+        size_t c = widest_column(t, widths, false);
 
         if (c == t->n_columns)
-            c = widest(t, widths, true);
+            c = widest_column(t, widths, true);
         if (c == t->n_columns)
             return; /* a terminal this narrow gets lines that are too long */
         widths[c]--;
@@ -192,9 +192,9 @@ int table_write(const struct table *t, size_t width, bool color, struct text *re
         return -ENOMEM;
     if (t->n_cells < t->n_columns)
         return 0; /* no row, nothing to head */
-    measure(t, widths);
+    measure_columns(t, widths);
     if (width > 0)
-        shrink(t, widths, width);
+        shrink_columns(t, widths, width);
     for (size_t c = 0; c < t->n_columns; c++)
         headings[c] = t->columns[c].heading;
     write_row(t, headings, NULL, widths, ret);

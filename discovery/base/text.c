@@ -28,7 +28,7 @@ void text_reset(struct text *t)
 }
 
 /* Makes room for `more` bytes and a NUL. */
-static bool grow(struct text *t, size_t more)
+static bool grow_text(struct text *t, size_t more)
 {
     size_t need, room;
     char *data;
@@ -57,7 +57,7 @@ static bool grow(struct text *t, size_t more)
 
 void text_add(struct text *t, const void *bytes, size_t size)
 {
-    if (!grow(t, size))
+    if (!grow_text(t, size))
         return;
     if (size)
         memcpy(t->data + t->size, bytes, size);
@@ -86,7 +86,7 @@ void text_addf(struct text *t, const char *format, ...)
     va_end(args);
     if (n < 0)
         t->failed = true;
-    else if (grow(t, (size_t)n)) {
+    else if (grow_text(t, (size_t)n)) {
         (void)vsnprintf(t->data + t->size, (size_t)n + 1, format, again);
         t->size += (size_t)n;
     }
@@ -107,7 +107,7 @@ char *text_take(struct text *t)
 {
     char *data;
 
-    (void)grow(t, 0);
+    (void)grow_text(t, 0);
     if (t->failed) {
         text_clear(t);
         return NULL;

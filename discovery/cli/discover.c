@@ -142,7 +142,7 @@ static int check_options(struct discover_options *o, struct error *err)
 
 /* ---- results ---- */
 
-static int deliver(const struct discover_options *o, const struct text *t, struct error *err)
+static int write_output(const struct discover_options *o, const struct text *t, struct error *err)
 {
     int r;
 
@@ -182,7 +182,7 @@ static int write_result(const struct discover_options *o, const struct machine *
                    : report_roster_text(machines, n, &style, ret);
 }
 
-static void tell_match(const struct discover_options *o, const struct match *match)
+static void print_match(const struct discover_options *o, const struct match *match)
 {
     CLEANUP_TEXT struct text t = TEXT_INIT;
 
@@ -192,7 +192,7 @@ static void tell_match(const struct discover_options *o, const struct match *mat
         fputs(text_str(&t), stderr);
 }
 
-static int fail(const struct error *err, int code)
+static int print_error(const struct error *err, int code)
 {
     CLEANUP_TEXT struct text t = TEXT_INIT;
 
@@ -202,8 +202,8 @@ static int fail(const struct error *err, int code)
 }
 
 /* Result and exit code from the machines that are there. */
-static int conclude(const struct discover_options *o, const struct problem *problem,
-                    const struct machine *const *machines, size_t n)
+static int report_machines(const struct discover_options *o, const struct problem *problem,
+                           const struct machine *const *machines, size_t n)
 {
     CLEANUP(match_clear) struct match match = MATCH_INIT;
     CLEANUP_TEXT struct text t = TEXT_INIT;
@@ -218,16 +218,16 @@ static int conclude(const struct discover_options *o, const struct problem *prob
     if (r >= 0)
         r = write_result(o, machines, n, problem ? &match : NULL, &t, &err);
     if (r == -ENOENT && o->host)
-        return fail(&err, EXIT_NO);
+        return print_error(&err, EXIT_NO);
     if (r < 0 && !err.code)
         error_sys(&err, r, "cannot make the report");
     if (r >= 0)
-        r = deliver(o, &t, &err);
+        r = write_output(o, &t, &err);
     if (r < 0)
-        return fail(&err, EXIT_HERE);
+        return print_error(&err, EXIT_HERE);
     if (!problem)
         return EXIT_DONE;
-    tell_match(o, &match);
+    print_match(o, &match);
     return match_ok(&match, o->strict) ? EXIT_DONE : EXIT_NO;
 }
 
@@ -246,7 +246,7 @@ static int from_file(const struct discover_options *o, const struct problem *pro
     if (r >= 0)
         r = report_roster_read(text_str(&json), json.size, name, &list, &err);
     if (r < 0)
-        return fail(&err, EXIT_USAGE);
+        return print_error(&err, EXIT_USAGE);
     for (size_t i = 0; i < list.count; i++) {
         /* The file is as good as whoever wrote it, who verified for us: it is
          * local, and the SSH host key has the last word anyway. */
@@ -254,7 +254,7 @@ static int from_file(const struct discover_options *o, const struct problem *pro
         if (!o->fleet || string_equal(machine_fleet(list.pointers[i]), o->fleet))
             list.pointers[n++] = list.pointers[i];
     }
-    return conclude(o, problem, list.pointers, n);
+    return report_machines(o, problem, list.pointers, n);
 }
 
 static int from_network(const struct discover_options *o, const struct problem *problem)
@@ -280,7 +280,7 @@ static int from_network(const struct discover_options *o, const struct problem *
     if (r < 0 && !err.code)
         error_sys(&err, r, "cannot search the network");
     if (r < 0)
-        return fail(&err, EXIT_HERE);
+        return print_error(&err, EXIT_HERE);
     if (look_signal(look)) {
         r = look_signal(look);
         look_free(TAKE_PTR(look));
@@ -297,11 +297,11 @@ static int from_network(const struct discover_options *o, const struct problem *
     if (look_too_many(look))
         fprintf(stderr, PROGRAM ": " DISCOVER_TOO_MANY "\n");
     machines = look_machines(look, &n);
-    return conclude(o, problem, machines, n);
+    return report_machines(o, problem, machines, n);
 }
 
 /* `key` is the caller's, because o->key may point there when this returns. */
-static int run(struct discover_options *o, struct key *key)
+static int run_discover(struct discover_options *o, struct key *key)
 {
     CLEANUP_PROBLEM struct problem problem = PROBLEM_INIT;
     struct error err = {0};
@@ -309,16 +309,16 @@ static int run(struct discover_options *o, struct key *key)
     int r = key_read_fleet(o->config, key, &err);
 
     if (r < 0)
-        return fail(&err, EXIT_USAGE);
+        return print_error(&err, EXIT_USAGE);
     o->key = r > 0 ? key : NULL;
 
     if (given && problem_read(&o->problems, &problem, &err) < 0)
-        return fail(&err, EXIT_USAGE);
+        return print_error(&err, EXIT_USAGE);
     return o->from ? from_file(o, given ? &problem : NULL)
                    : from_network(o, given ? &problem : NULL);
 }
 
-static int help(void)
+static int print_help(void)
 {
     CLEANUP_TEXT struct text t = TEXT_INIT;
 
@@ -341,16 +341,16 @@ int discover_main(int argc, char **argv)
     (void)setlocale(LC_CTYPE, ""); /* how wide characters are */
     r = options_parse(rows, argc, argv, &o, &first, &err);
     if (r == SHOW_HELP) {
-        r = help();
+        r = print_help();
     } else if (r == SHOW_VERSION) {
         r = puts(PROGRAM " " DCOP_VERSION) < 0 ? EXIT_HERE : EXIT_DONE;
     } else if (r < 0 || check_options(&o, &err) < 0) {
-        r = fail(&err, EXIT_USAGE);
+        r = print_error(&err, EXIT_USAGE);
     } else if (first < argc) {
         error_set(&err, -EINVAL, "unexpected argument '%s'; see --help", argv[first]);
-        r = fail(&err, EXIT_USAGE);
+        r = print_error(&err, EXIT_USAGE);
     } else {
-        r = run(&o, &key);
+        r = run_discover(&o, &key);
     }
     strings_clear(&o.problems);
     return r;

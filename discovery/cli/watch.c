@@ -32,7 +32,7 @@ struct watch {
     struct text said; /* lines: the match as last printed */
 };
 
-static void put(struct watch *w, const struct text *t)
+static void write_text(struct watch *w, const struct text *t)
 {
     int r = terminal_write(t);
 
@@ -70,7 +70,7 @@ static void add_screen(struct text *t, const char *content, size_t rows)
     text_adds(t, "\033[J");
 }
 
-static void draw(struct watch *w)
+static void draw_screen(struct watch *w)
 {
     CLEANUP_TEXT struct text content = TEXT_INIT;
     CLEANUP_TEXT struct text t = TEXT_INIT;
@@ -94,10 +94,10 @@ static void draw(struct watch *w)
     (void)report_roster_text(machines, n, &style, &content);
     text_adds(&t, "\033[H");
     add_screen(&t, text_str(&content), rows ? rows : ROWS_DEFAULT);
-    put(w, &t);
+    write_text(w, &t);
 }
 
-static void say_match(struct watch *w)
+static void print_match(struct watch *w)
 {
     CLEANUP_TEXT struct text now = TEXT_INIT;
     const struct terminal_style style = terminal_style(STDOUT_FILENO);
@@ -105,7 +105,7 @@ static void say_match(struct watch *w)
     add_match(w, &style, &now);
     if (string_equal(text_str(&now), text_str(&w->said)))
         return;
-    put(w, &now);
+    write_text(w, &now);
     text_reset(&w->said);
     text_add(&w->said, text_str(&now), now.size);
 }
@@ -116,13 +116,13 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 
     (void)source, (void)usec;
     if (w->screen)
-        draw(w);
+        draw_screen(w);
     else if (w->problem)
-        say_match(w);
+        print_match(w);
     return 0;
 }
 
-static void soon(struct watch *w)
+static void schedule_output(struct watch *w)
 {
     int enabled = SD_EVENT_OFF;
 
@@ -142,14 +142,14 @@ static void on_change(const struct machine *m, enum roster_change change, void *
     struct timespec now;
 
     clock_gettime(CLOCK_REALTIME, &now);
-    soon(w);
+    schedule_output(w);
     if (w->screen)
         return;
     if (w->options->json)
         (void)report_change_json(m, change, &now, &line);
     else
         (void)report_change_text(m, change, &style, &line);
-    put(w, &line);
+    write_text(w, &line);
 }
 
 static void on_daemon(bool there, const char *reason, void *arg)
@@ -160,7 +160,7 @@ static void on_daemon(bool there, const char *reason, void *arg)
     free(w->trouble);
     w->trouble = there ? NULL : strdup(reason);
     if (w->screen)
-        soon(w);
+        schedule_output(w);
     else if (news && !w->options->quiet)
         fprintf(stderr, "dcop-discover: Avahi: %s\n", there ? "the daemon is back" : reason);
 }
@@ -173,7 +173,7 @@ static void on_too_many(void *arg)
         return;
     w->too_many = true;
     if (w->screen)
-        soon(w);
+        schedule_output(w);
     else
         fputs("dcop-discover: " DISCOVER_TOO_MANY "\n", stderr);
 }
@@ -186,8 +186,8 @@ static void on_resized(void *arg)
     if (!w->screen)
         return;
     text_adds(&t, "\033[2J"); /* lines were wrapped anew: nothing is where it was */
-    put(w, &t);
-    soon(w);
+    write_text(w, &t);
+    schedule_output(w);
 }
 
 /* A pipe's reader that has gone is noticed at once, not at the next change. */
@@ -219,9 +219,9 @@ static int on_begin(sd_event *loop, struct roster *roster, void *arg, struct err
     if (w->screen) {
         w->drawn = true;
         text_adds(&t, "\033[?25l\033[2J");
-        put(w, &t);
+        write_text(w, &t);
     }
-    soon(w);
+    schedule_output(w);
     return 0;
 }
 

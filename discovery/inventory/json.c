@@ -10,7 +10,7 @@ DEFINE_CLEANUP(json_t *, json_decref);
 #define CLEANUP_JSON CLEANUP(json_decref_p)
 
 /* Takes `value` over; false when there is no memory. */
-static bool put(json_t *object, const char *key, json_t *value)
+static bool put_value(json_t *object, const char *key, json_t *value)
 {
     return json_object_set_new(object, key, value) == 0;
 }
@@ -24,7 +24,7 @@ static json_t *json_value(const char *s)
     if (!inventory_is_template(s))
         return json_string(s);
     o = json_object();
-    return o && put(o, "__ansible_unsafe", json_string(s)) ? TAKE_PTR(o) : NULL;
+    return o && put_value(o, "__ansible_unsafe", json_string(s)) ? TAKE_PTR(o) : NULL;
 }
 
 static json_t *json_names(const struct strings *names)
@@ -42,11 +42,11 @@ static json_t *json_hostvars(const struct inventory_host *h)
     CLEANUP_JSON json_t *o = json_object();
     const struct machine *m = h->machine;
 
-    return o && put(o, "ansible_host", json_value(h->address)) &&
-                   (m->port == 0 || put(o, "ansible_port", json_integer(m->port))) &&
-                   (!m->advert.user || put(o, "ansible_user", json_value(m->advert.user))) &&
-                   put(o, "agt_name", json_value(h->agt_name)) &&
-                   (!h->ambiguous || put(o, "agt_names", json_names(&m->advert.agents)))
+    return o && put_value(o, "ansible_host", json_value(h->address)) &&
+                   (m->port == 0 || put_value(o, "ansible_port", json_integer(m->port))) &&
+                   (!m->advert.user || put_value(o, "ansible_user", json_value(m->advert.user))) &&
+                   put_value(o, "agt_name", json_value(h->agt_name)) &&
+                   (!h->ambiguous || put_value(o, "agt_names", json_names(&m->advert.agents)))
                ? TAKE_PTR(o)
                : NULL;
 }
@@ -56,7 +56,7 @@ static json_t *json_all_hostvars(const struct inventory *v)
     CLEANUP_JSON json_t *o = json_object();
 
     for (size_t i = 0; o && i < v->n_hosts; i++)
-        if (!put(o, v->hosts[i].name, json_hostvars(&v->hosts[i])))
+        if (!put_value(o, v->hosts[i].name, json_hostvars(&v->hosts[i])))
             return NULL;
     return TAKE_PTR(o);
 }
@@ -65,9 +65,11 @@ static json_t *json_vars(const struct inventory *v)
 {
     CLEANUP_JSON json_t *o = json_object();
 
-    return o && (!v->controller || put(o, "controller_proxy_addr", json_value(v->controller))) &&
-                   put(o, "apt_cache_port", json_integer(APT_CACHE_PORT)) &&
-                   put(o, "pip_cache_port", json_integer(PIP_CACHE_PORT))
+    return o &&
+                   (!v->controller ||
+                    put_value(o, "controller_proxy_addr", json_value(v->controller))) &&
+                   put_value(o, "apt_cache_port", json_integer(APT_CACHE_PORT)) &&
+                   put_value(o, "pip_cache_port", json_integer(PIP_CACHE_PORT))
                ? TAKE_PTR(o)
                : NULL;
 }
@@ -78,7 +80,7 @@ static json_t *json_in(const char *key, json_t *value)
     CLEANUP_JSON json_t *o = json_object();
 
     if (o)
-        return put(o, key, value) ? TAKE_PTR(o) : NULL;
+        return put_value(o, key, value) ? TAKE_PTR(o) : NULL;
     json_decref(value);
     return NULL;
 }
@@ -102,8 +104,8 @@ int inventory_write_json(const struct inventory *v, struct text *ret)
     CLEANUP_JSON json_t *agents = json_object();
     CLEANUP_JSON json_t *all = NULL;
 
-    if (!agents || !put(agents, "hosts", json_all_hostvars(v)) ||
-        !put(agents, "vars", json_vars(v)))
+    if (!agents || !put_value(agents, "hosts", json_all_hostvars(v)) ||
+        !put_value(agents, "vars", json_vars(v)))
         return -ENOMEM;
     all = json_in("all", json_in("children", json_in("agents", TAKE_PTR(agents))));
     return add_document(ret, all);
@@ -118,9 +120,9 @@ int inventory_write_list(const struct inventory *v, struct text *ret)
     for (size_t i = 0; names && i < v->n_hosts; i++)
         if (json_array_append_new(names, json_string(v->hosts[i].name)) < 0)
             return -ENOMEM;
-    if (!agents || !names || !root || !put(agents, "hosts", TAKE_PTR(names)) ||
-        !put(agents, "vars", json_vars(v)) || !put(root, "agents", TAKE_PTR(agents)) ||
-        !put(root, "_meta", json_in("hostvars", json_all_hostvars(v))))
+    if (!agents || !names || !root || !put_value(agents, "hosts", TAKE_PTR(names)) ||
+        !put_value(agents, "vars", json_vars(v)) || !put_value(root, "agents", TAKE_PTR(agents)) ||
+        !put_value(root, "_meta", json_in("hostvars", json_all_hostvars(v))))
         return -ENOMEM;
     return add_document(ret, root);
 }

@@ -75,7 +75,7 @@ static int wish_list_fill(struct wish_list *l, const struct match *m)
     return 0;
 }
 
-static void suggest(struct match_unexpected *u, struct wanted *w)
+static void set_suggestion(struct match_unexpected *u, struct wanted *w)
 {
     u->suggestion = w->agent;
     w->taken = true;
@@ -93,7 +93,7 @@ static void suggest_same_fold(struct match *m, struct wish_list *l)
         while (w && w->taken)
             w = w->next;
         if (w)
-            suggest(&m->unexpected[i], w);
+            set_suggestion(&m->unexpected[i], w);
     }
 }
 
@@ -117,12 +117,12 @@ static void suggest_edits(struct match *m, struct wish_list *l, unsigned edits, 
 
             if (!w->taken && suggest_limit(longer) >= edits &&
                 suggest_distance(&fold, &w->fold, edits) == edits)
-                suggest(u, w);
+                set_suggestion(u, w);
         }
     }
 }
 
-static int warn(struct match *m, struct text *words)
+static int add_warning(struct match *m, struct text *words)
 {
     int r = text_error(words);
 
@@ -144,7 +144,7 @@ static int warn_agents(struct match *m, struct text *words)
               "another one, e.g. --distribution adhoc",
               p->agents.count, p->agents.count == 1 ? "" : "s", p->variables,
               p->variables == 1 ? "" : "s");
-    return warn(m, words);
+    return add_warning(m, words);
 }
 
 static int warn_machine(struct match *m, const struct machine *machine, struct text *words)
@@ -159,11 +159,11 @@ static int warn_machine(struct match *m, const struct machine *machine, struct t
                   "%s is in doubt: another machine has the same id (%s) and a different host key "
                   "(a reflashed or cloned card, or an impostor)",
                   machine_label(machine, label), machine->advert.id);
-        r = warn(m, words);
+        r = add_warning(m, words);
     }
     if (r == 0 && machine->advert.error) {
         text_addf(words, "%s says: %s", machine_label(machine, label), machine->advert.error);
-        r = warn(m, words);
+        r = add_warning(m, words);
     }
     return r;
 }

@@ -97,7 +97,7 @@ static void destroy_event(void *event)
 }
 
 /* A full queue means that the user is behind: wait for him, or for the end. */
-static void push(struct browser *b, struct browser_event *e)
+static void push_event(struct browser *b, struct browser_event *e)
 {
     e->pending = b->pending;
     for (;;) {
@@ -132,18 +132,18 @@ static struct browser_event *make_event(enum browser_event_type type, const stru
 }
 
 /* Without memory an event is lost; the next record or daemon brings another. */
-static void tell(struct browser *b, enum browser_event_type type, const struct tuple *t,
-                 const char *reason)
+static void push_news(struct browser *b, enum browser_event_type type, const struct tuple *t,
+                      const char *reason)
 {
     struct browser_event *e = make_event(type, t);
 
     if (!e)
         return;
     e->reason = reason ? strdup(reason) : NULL;
-    push(b, e);
+    push_event(b, e);
 }
 
-static void settle(struct tuple *t)
+static void settle_tuple(struct tuple *t)
 {
     if (t->settled)
         return;
@@ -158,7 +158,7 @@ static void free_tuple(struct tuple *t)
         avahi_service_resolver_free(t->resolver);
         t->client->objects--;
     }
-    settle(t);
+    settle_tuple(t);
     free(t);
 }
 
@@ -182,7 +182,7 @@ static void drop_everything(struct browser *b)
 }
 
 /* Not from here, which may be inside a callback of the object to be freed. */
-static void start_anew(struct browser *b, uint64_t after_usec)
+static void schedule_restart(struct browser *b, uint64_t after_usec)
 {
     (void)sd_event_source_set_time_relative(b->retry, after_usec);
     (void)sd_event_source_set_enabled(b->retry, SD_EVENT_ONESHOT);
@@ -194,9 +194,9 @@ static void daemon_gone(struct browser *b, const char *reason)
 
     b->there = false;
     b->told_gone = true;
-    start_anew(b, told ? RETRY_USEC : 0);
+    schedule_restart(b, told ? RETRY_USEC : 0);
     if (!told)
-        tell(b, BROWSER_DAEMON_GONE, NULL, reason);
+        push_news(b, BROWSER_DAEMON_GONE, NULL, reason);
 }
 
 /* In wire form (RFC 6763 §6.1), bounded; too much is the parser's to refuse. */
@@ -229,8 +229,8 @@ static void set_address(struct address *ret, const AvahiAddress *a, AvahiIfIndex
         ret->interface = (unsigned)interface;
 }
 
-static void resolved(struct tuple *t, const char *host, const AvahiAddress *address, uint16_t port,
-                     AvahiStringList *txt)
+static void push_resolved(struct tuple *t, const char *host, const AvahiAddress *address,
+                          uint16_t port, AvahiStringList *txt)
 {
     CLEANUP(browser_event_free_p) struct browser_event *e = make_event(BROWSER_RESOLVED, t);
     const struct key *key = t->browser->key;
@@ -238,7 +238,7 @@ static void resolved(struct tuple *t, const char *host, const AvahiAddress *addr
     struct error err = {0};
     size_t size;
 
-    settle(t);
+    settle_tuple(t);
     if (!e)
         return;
     size = serialize_txt(txt, bytes);
@@ -252,7 +252,7 @@ static void resolved(struct tuple *t, const char *host, const AvahiAddress *addr
     e->sighting.host = host ? strdup(host) : NULL;
     e->sighting.port = port;
     set_address(&e->sighting.address, address, t->key.interface);
-    push(t->browser, TAKE_PTR(e));
+    push_event(t->browser, TAKE_PTR(e));
 }
 
 static void on_resolver(AvahiServiceResolver *resolver, AvahiIfIndex interface,
@@ -265,13 +265,13 @@ static void on_resolver(AvahiServiceResolver *resolver, AvahiIfIndex interface,
 
     (void)interface, (void)protocol, (void)name, (void)type, (void)domain, (void)flags;
     if (event == AVAHI_RESOLVER_FOUND && address) {
-        resolved(t, host, address, port, txt);
+        push_resolved(t, host, address, port, txt);
         return;
     }
     /* It may still be found later: the resolver stays. */
-    settle(t);
-    tell(t->browser, BROWSER_UNRESOLVED, t,
-         avahi_strerror(avahi_client_errno(avahi_service_resolver_get_client(resolver))));
+    settle_tuple(t);
+    push_news(t->browser, BROWSER_UNRESOLVED, t,
+              avahi_strerror(avahi_client_errno(avahi_service_resolver_get_client(resolver))));
 }
 
 static void on_client(AvahiClient *client, AvahiClientState state, void *arg)
@@ -334,7 +334,7 @@ static struct tuple *find_tuple(struct browser *b, const struct tuple *like)
 
 /* The address asked for is of the tuple's own protocol, so that a machine's
  * IPv4 and IPv6 addresses both come, each by its own tuple. */
-static void resolve(struct tuple *t)
+static void start_resolver(struct tuple *t)
 {
     struct browser *b = t->browser;
 
@@ -347,19 +347,19 @@ static void resolve(struct tuple *t)
         t->client->objects++;
         return;
     }
-    settle(t);
-    tell(b, BROWSER_UNRESOLVED, t,
-         t->client ? avahi_strerror(avahi_client_errno(t->client->avahi))
-                   : "no connection to the Avahi daemon");
+    settle_tuple(t);
+    push_news(b, BROWSER_UNRESOLVED, t,
+              t->client ? avahi_strerror(avahi_client_errno(t->client->avahi))
+                        : "no connection to the Avahi daemon");
 }
 
-static void found(struct browser *b, const struct sighting_key *key)
+static void add_tuple(struct browser *b, const struct sighting_key *key)
 {
     struct tuple *t;
 
     if (HASH_COUNT(b->tuples) >= BROWSER_TUPLES_MAX) {
         if (!b->told_many)
-            tell(b, BROWSER_TOO_MANY, NULL, NULL);
+            push_news(b, BROWSER_TOO_MANY, NULL, NULL);
         b->told_many = true;
         return;
     }
@@ -373,19 +373,19 @@ static void found(struct browser *b, const struct sighting_key *key)
         return;
     }
     b->pending++;
-    tell(b, BROWSER_FOUND, t, NULL);
-    resolve(t);
+    push_news(b, BROWSER_FOUND, t, NULL);
+    start_resolver(t);
 }
 
-static void removed(struct browser *b, const struct sighting_key *key)
+static void remove_tuple(struct browser *b, const struct sighting_key *key)
 {
     CLEANUP_FREE struct tuple *like = make_tuple(b, key);
     struct tuple *t = like ? find_tuple(b, like) : NULL;
 
     if (!t)
         return;
-    settle(t);
-    tell(b, BROWSER_REMOVED, t, NULL);
+    settle_tuple(t);
+    push_news(b, BROWSER_REMOVED, t, NULL);
     free_tuple(t);
     b->told_many = false;
 }
@@ -400,13 +400,13 @@ static void on_browser(AvahiServiceBrowser *avahi, AvahiIfIndex interface, Avahi
     (void)type, (void)flags;
     switch (event) {
     case AVAHI_BROWSER_NEW:
-        found(b, &key);
+        add_tuple(b, &key);
         break;
     case AVAHI_BROWSER_REMOVE:
-        removed(b, &key);
+        remove_tuple(b, &key);
         break;
     case AVAHI_BROWSER_ALL_FOR_NOW:
-        tell(b, BROWSER_ALL_FOR_NOW, NULL, NULL);
+        push_news(b, BROWSER_ALL_FOR_NOW, NULL, NULL);
         break;
     case AVAHI_BROWSER_CACHE_EXHAUSTED: /* says only that the cache was read out */
         break;
@@ -422,7 +422,7 @@ static void daemon_there(struct browser *b, AvahiClient *client)
         return;
     b->there = true;
     b->told_gone = false;
-    tell(b, BROWSER_DAEMON_THERE, NULL, NULL);
+    push_news(b, BROWSER_DAEMON_THERE, NULL, NULL);
     b->avahi = avahi_service_browser_new(client, AVAHI_IF_UNSPEC, AVAHI_PROTO_UNSPEC, b->type, NULL,
                                          0, on_browser, b);
     if (!b->avahi)
@@ -442,7 +442,7 @@ static void on_first_client(AvahiClient *client, AvahiClientState state, void *a
         break;
     case AVAHI_CLIENT_CONNECTING:
         if (!b->told_gone)
-            tell(b, BROWSER_DAEMON_GONE, NULL, avahi_strerror(AVAHI_ERR_NO_DAEMON));
+            push_news(b, BROWSER_DAEMON_GONE, NULL, avahi_strerror(AVAHI_ERR_NO_DAEMON));
         b->told_gone = true;
         break;
     case AVAHI_CLIENT_FAILURE:
@@ -507,7 +507,7 @@ static int setup_thread(struct browser *b)
 }
 
 /* One turn of the loop; the time of what it calls is on record meanwhile. */
-static int turn(struct browser *b)
+static int run_turn(struct browser *b)
 {
     int r;
 
@@ -522,16 +522,16 @@ static int turn(struct browser *b)
     return r;
 }
 
-static void *run(void *arg)
+static void *run_thread(void *arg)
 {
     struct browser *b = arg;
     int r;
 
     r = setup_thread(b);
     while (r >= 0 && sd_event_get_state(b->loop) != SD_EVENT_FINISHED)
-        r = turn(b);
+        r = run_turn(b);
     if (r < 0)
-        tell(b, BROWSER_DAEMON_GONE, NULL, strerror(-r));
+        push_news(b, BROWSER_DAEMON_GONE, NULL, strerror(-r));
     drop_everything(b);
     sd_event_source_unref(b->retry);
     avahi_poll_free(b->poll);
@@ -549,7 +549,7 @@ static int start_thread(struct browser *b)
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    r = pthread_create(&b->thread, NULL, run, b);
+    r = pthread_create(&b->thread, NULL, run_thread, b);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return -r;
 }

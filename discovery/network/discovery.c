@@ -47,13 +47,13 @@ static struct timespec wall_clock(void)
     return t;
 }
 
-static void progress(struct discovery *d)
+static void report_progress(struct discovery *d)
 {
     if (d->options.progress)
         d->options.progress(d->options.arg);
 }
 
-static void tell_daemon(struct discovery *d, bool there, const char *reason)
+static void report_daemon(struct discovery *d, bool there, const char *reason)
 {
     bool changed = !d->status.told || d->status.there != there;
 
@@ -92,7 +92,7 @@ static void on_liveness(const char *id, const char *hostkey, bool online, void *
         roster_set_online(d->roster, id, hostkey, online, wall_clock());
         d->from_liveness = false;
     }
-    progress(d);
+    report_progress(d);
 }
 
 /* A record of this fleet gave way to another, one that is verified or not. */
@@ -143,12 +143,12 @@ static void take_event(struct discovery *d, const struct browser_event *e)
         d->status.news = now_ms(d);
     switch (e->type) {
     case BROWSER_DAEMON_THERE:
-        tell_daemon(d, true, NULL);
+        report_daemon(d, true, NULL);
         break;
     case BROWSER_DAEMON_GONE:
         d->status.all_for_now = false;
         roster_forget_sightings(d->roster);
-        tell_daemon(d, false, e->reason ? e->reason : "out of memory");
+        report_daemon(d, false, e->reason ? e->reason : "out of memory");
         break;
     case BROWSER_RESOLVED:
         take_resolved(d, e);
@@ -177,7 +177,7 @@ static void on_scout_seen(const struct sighting *s, void *arg)
     struct browser_event e = {.sighting = *s, .advert = *s->advert};
 
     take_resolved(arg, &e);
-    progress(arg);
+    report_progress(arg);
 }
 
 static void on_scout_silent(const struct sighting_key *key, void *arg)
@@ -185,7 +185,7 @@ static void on_scout_silent(const struct sighting_key *key, void *arg)
     struct discovery *d = arg;
 
     roster_lose_record(d->roster, key, true, wall_clock());
-    progress(d);
+    report_progress(d);
 }
 
 static int on_events(sd_event_source *source, int fd, uint32_t revents, void *arg)
@@ -198,7 +198,7 @@ static int on_events(sd_event_source *source, int fd, uint32_t revents, void *ar
         take_event(d, e);
         browser_event_free(e);
     }
-    progress(d);
+    report_progress(d);
     return 0;
 }
 
@@ -210,16 +210,16 @@ static int on_stuck_timer(sd_event_source *source, uint64_t usec, void *arg)
 
     (void)usec;
     if (stuck && !d->stuck)
-        tell_daemon(d, false, "the Avahi daemon does not answer");
+        report_daemon(d, false, "the Avahi daemon does not answer");
     else if (!stuck && d->stuck)
-        tell_daemon(d, true, NULL); /* or its event says otherwise in a moment */
+        report_daemon(d, true, NULL); /* or its event says otherwise in a moment */
     d->stuck = stuck;
-    progress(d);
+    report_progress(d);
     (void)sd_event_source_set_time_relative(source, STUCK_LOOK_USEC);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-static int start(struct discovery *d, struct error *err)
+static int start_discovery(struct discovery *d, struct error *err)
 {
     const char *fleet = d->fleet;
     int r;
@@ -268,7 +268,7 @@ int discovery_new(sd_event *loop, const struct discovery_options *options, struc
         roster_expect_signatures(d->roster);
     }
     roster_listen(d->roster, on_change, d);
-    r = start(d, err);
+    r = start_discovery(d, err);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(d);

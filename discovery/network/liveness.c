@@ -60,7 +60,7 @@ struct liveness {
     uint64_t timer_due; /* ms, UINT64_MAX: off */
 };
 
-static void start(struct watched *w);
+static void start_probe(struct watched *w);
 static void connect_next(struct watched *w);
 
 static uint64_t now_ms(const struct liveness *l)
@@ -71,7 +71,7 @@ static uint64_t now_ms(const struct liveness *l)
     return usec / 1000;
 }
 
-static void arm(struct liveness *l, uint64_t due)
+static void arm_timer(struct liveness *l, uint64_t due)
 {
     due = (due / TICK_MS + 1) * TICK_MS;
     if (due >= l->timer_due)
@@ -85,7 +85,7 @@ static void set_phase(struct watched *w, enum phase phase, uint64_t patience)
 {
     w->phase = phase;
     w->due = now_ms(w->liveness) + patience;
-    arm(w->liveness, w->due);
+    arm_timer(w->liveness, w->due);
 }
 
 static void close_connection(struct watched *w)
@@ -175,7 +175,7 @@ static uint64_t pause_after(const struct watched *w)
     return LIVENESS_EVERY_MS / 4 + random_number(w->liveness) % (LIVENESS_EVERY_MS * 3 / 4);
 }
 
-static void conclude(struct watched *w, bool online)
+static void finish_probe(struct watched *w, bool online)
 {
     struct liveness *l = w->liveness;
     uint64_t pause = pause_after(w);
@@ -208,7 +208,7 @@ static size_t find_address(const struct watched *w, const struct address *from)
 }
 
 /* What cannot be sent is not answered, and the next phase comes. */
-static void ask(const struct watched *w, size_t which)
+static void send_query(const struct watched *w, size_t which)
 {
     mdns_socket_ask(w->liveness->socket, w->id, w->transaction, &w->addresses[which]);
 }
@@ -237,18 +237,18 @@ static void begin_question(struct watched *w)
         w->transaction = 0; /* no memory: nobody will find the answer; TCP will */
 }
 
-static unsigned patience(const struct watched *w)
+static unsigned query_timeout(const struct watched *w)
 {
     return w->known ? LIVENESS_ASK_MS : LIVENESS_FIRST_ASK_MS;
 }
 
-static void start(struct watched *w)
+static void start_probe(struct watched *w)
 {
     close_connection(w);
     begin_question(w);
     if (w->n_addresses > 0)
-        ask(w, w->preferred);
-    set_phase(w, ASKED, patience(w));
+        send_query(w, w->preferred);
+    set_phase(w, ASKED, query_timeout(w));
 }
 
 /* SSH's port, when it is time to bother it again. */
@@ -281,7 +281,7 @@ static int on_connected(sd_event_source *source, int fd, uint32_t events, void *
     (void)source, (void)events;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0 &&
         !is_held_by_another(w, &w->connecting_to))
-        conclude(w, true);
+        finish_probe(w, true);
     else
         connect_next(w);
     return 0;
@@ -315,7 +315,7 @@ static void connect_next(struct watched *w)
             return;
         close_connection(w);
     }
-    conclude(w, false);
+    finish_probe(w, false);
 }
 
 /* A phase is over without an answer. */
@@ -323,19 +323,19 @@ static void next_phase(struct watched *w)
 {
     switch (w->phase) {
     case IDLE:
-        start(w);
+        start_probe(w);
         break;
     case ASKED:
         for (size_t i = 0; i < w->n_addresses; i++)
-            ask(w, i);
-        set_phase(w, ASKED_ALL, patience(w));
+            send_query(w, i);
+        set_phase(w, ASKED_ALL, query_timeout(w));
         break;
     case ASKED_ALL:
     case WAITING:
         try_tcp(w);
         break;
     case CONNECTING:
-        conclude(w, false);
+        finish_probe(w, false);
         break;
     }
 }
@@ -347,7 +347,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
     struct watched *w, *tmp;
 
     (void)source, (void)usec;
-    l->timer_due = 0; /* arm() has nothing to do while all are looked at */
+    l->timer_due = 0; /* arm_timer() has nothing to do while all are looked at */
     HASH_ITER(hh, l->all, w, tmp)
     if (w->due <= now)
         next_phase(w);
@@ -356,7 +356,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
             next = w->due;
     l->timer_due = UINT64_MAX;
     if (next != UINT64_MAX)
-        arm(l, next);
+        arm_timer(l, next);
     return 0;
 }
 
@@ -370,7 +370,7 @@ static void on_answer(uint16_t transaction, const struct address *from, void *ar
         return;
     w->preferred = which;
     begin_holding(w, &w->addresses[which]);
-    conclude(w, true);
+    finish_probe(w, true);
 }
 
 /* Nobody answers there, so on to TCP at once. */
@@ -449,7 +449,7 @@ static size_t make_key(const char *id, const char *hostkey, char ret[static KEY_
     return n + m;
 }
 
-static struct watched *find(const struct liveness *l, const char *id, const char *hostkey)
+static struct watched *find_watched(const struct liveness *l, const char *id, const char *hostkey)
 {
     char key[KEY_MAX];
     size_t size = make_key(id, hostkey, key);
@@ -488,7 +488,7 @@ static int add_watched(struct liveness *l, const struct machine *m, struct watch
 
 int liveness_watch(struct liveness *l, const struct machine *m)
 {
-    struct watched *w = find(l, m->advert.id, m->advert.hostkey);
+    struct watched *w = find_watched(l, m->advert.id, m->advert.hostkey);
     bool is_new = !w;
     int r;
 
@@ -504,13 +504,13 @@ int liveness_watch(struct liveness *l, const struct machine *m)
     if (w->preferred >= w->n_addresses)
         w->preferred = 0;
     if (is_new)
-        start(w);
+        start_probe(w);
     return 0;
 }
 
 void liveness_forget(struct liveness *l, const char *id, const char *hostkey)
 {
-    struct watched *w = find(l, id, hostkey);
+    struct watched *w = find_watched(l, id, hostkey);
 
     if (w)
         free_watched(w);
@@ -518,10 +518,10 @@ void liveness_forget(struct liveness *l, const char *id, const char *hostkey)
 
 void liveness_probe_now(struct liveness *l, const char *id, const char *hostkey)
 {
-    struct watched *w = find(l, id, hostkey);
+    struct watched *w = find_watched(l, id, hostkey);
 
     if (w && w->phase == IDLE)
-        start(w);
+        start_probe(w);
 }
 
 size_t liveness_unknown(const struct liveness *l)
@@ -531,7 +531,7 @@ size_t liveness_unknown(const struct liveness *l)
 
 bool liveness_is_known(const struct liveness *l, const char *id, const char *hostkey)
 {
-    const struct watched *w = find(l, id, hostkey);
+    const struct watched *w = find_watched(l, id, hostkey);
 
     return w && w->known;
 }

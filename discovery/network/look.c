@@ -86,7 +86,7 @@ static uint64_t quiet_ms(const struct look *l, const struct discovery_status *s)
     return s->all_for_now ? QUIET_LATE_MS : QUIET_MS;
 }
 
-static void check_at(struct look *l, uint64_t ms)
+static void schedule_check(struct look *l, uint64_t ms)
 {
     (void)sd_event_source_set_time(l->check, (ms < l->deadline ? ms : l->deadline) * 1000);
     (void)sd_event_source_set_enabled(l->check, SD_EVENT_ONESHOT);
@@ -136,11 +136,11 @@ static int on_check(sd_event_source *source, uint64_t usec, void *arg)
     if (now >= l->deadline)
         return time_is_up(l, &s);
     if (now < s.news + quiet_ms(l, &s))
-        check_at(l, s.news + quiet_ms(l, &s));
+        schedule_check(l, s.news + quiet_ms(l, &s));
     else if (l->problem ? is_yes(l) : is_listed(l, &s))
         return sd_event_exit(l->loop, 0);
     else
-        check_at(l, l->deadline);
+        schedule_check(l, l->deadline);
     return 0;
 }
 
@@ -155,7 +155,7 @@ static void on_progress(void *arg)
             l->options->listener->too_many(l->options->arg);
         return;
     }
-    check_at(l, s.news + quiet_ms(l, &s));
+    schedule_check(l, s.news + quiet_ms(l, &s));
 }
 
 static void on_change(const struct machine *m, enum roster_change change, void *arg)
@@ -211,7 +211,7 @@ static int take_signals(struct look *l)
     return r;
 }
 
-static int setup(struct look *l)
+static int set_up_look(struct look *l)
 {
     const struct look_options *o = l->options;
     const struct discovery_options d = {
@@ -240,7 +240,7 @@ static int setup(struct look *l)
         (void)sd_event_source_set_enabled(l->check, SD_EVENT_OFF);
         return o->listener->begin(l->loop, discovery_roster(l->discovery), o->arg, l->err);
     }
-    check_at(l, l->deadline);
+    schedule_check(l, l->deadline);
     return 0;
 }
 
@@ -256,7 +256,7 @@ int look_run(const struct look_options *options, const struct problem *problem, 
     l->problem = problem;
     l->err = err;
     *ret = l;
-    r = setup(l);
+    r = set_up_look(l);
     if (r < 0)
         return r;
     return sd_event_loop(l->loop);

@@ -31,7 +31,7 @@ void mdns_socket_ask(const struct mdns_socket *s, const char *id, uint16_t trans
 
 /* One datagram, or with MSG_ERRQUEUE one ICMP error to a query (ip(7),
  * IP_RECVERR): its payload is the query, the address is where it went. */
-static bool read_one(const struct mdns_socket *s, int fd, int flags)
+static bool read_datagram(const struct mdns_socket *s, int fd, int flags)
 {
     uint8_t bytes[MDNS_ANSWER_MAX];
     char control[512]; /* of the error; not read, the answer to all of them is TCP */
@@ -68,15 +68,15 @@ static int on_datagram(sd_event_source *source, int fd, uint32_t events, void *a
 
     (void)source;
     for (size_t i = 0; (events & EPOLLERR) && i < READS_PER_TURN; i++)
-        if (!read_one(s, fd, MSG_ERRQUEUE))
+        if (!read_datagram(s, fd, MSG_ERRQUEUE))
             break;
     for (size_t i = 0; i < READS_PER_TURN; i++)
-        if (!read_one(s, fd, 0))
+        if (!read_datagram(s, fd, 0))
             break;
     return 0;
 }
 
-static int open_one(struct mdns_socket *s, sd_event *loop, int family, size_t which)
+static int open_socket(struct mdns_socket *s, sd_event *loop, int family, size_t which)
 {
     int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     const int on = 1, room = 1 << 20;
@@ -112,8 +112,8 @@ int mdns_socket_new(sd_event *loop, mdns_listener *answer, mdns_listener *unreac
     s->unreachable = unreachable;
     s->arg = arg;
     s->fd[0] = s->fd[1] = -1;
-    r = open_one(s, loop, AF_INET, 0);
-    r6 = open_one(s, loop, AF_INET6, 1);
+    r = open_socket(s, loop, AF_INET, 0);
+    r6 = open_socket(s, loop, AF_INET6, 1);
     if (r < 0 && r6 < 0) {
         mdns_socket_free(s);
         return error_sys(err, r, "cannot open a socket to probe machines");

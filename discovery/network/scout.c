@@ -84,7 +84,7 @@ static void find_interfaces(struct scout *s)
 }
 
 /* On every interface; what cannot be sent is lost, as on the network. */
-static void ask(const struct scout *s, const char *instance)
+static void send_question(const struct scout *s, const char *instance)
 {
     uint8_t question[MDNS_QUESTION_MAX];
     size_t size = mdns_question_write(instance, question);
@@ -151,7 +151,7 @@ static int interface_of(struct msghdr *message)
     return -1;
 }
 
-static bool read_one(struct scout *s)
+static bool read_datagram(struct scout *s)
 {
     struct mdns_service services[MDNS_SERVICES_MAX];
     uint8_t bytes[MDNS_PACKET_MAX];
@@ -205,7 +205,7 @@ static int on_datagram(sd_event_source *source, int fd, uint32_t events, void *a
 {
     (void)source, (void)fd, (void)events;
     for (size_t i = 0; i < READS_PER_TURN; i++)
-        if (!read_one(arg))
+        if (!read_datagram(arg))
             break;
     look_for_flood(arg);
     return 0;
@@ -217,7 +217,7 @@ bool scout_is_flooded(const struct scout *s)
 }
 
 /* Nobody answered.  Interfaces that are gone have no tuples worth keeping. */
-static void tell_silent(struct scout *s, const char *instance)
+static void report_silent(struct scout *s, const char *instance)
 {
     struct sighting_key key = {0, SCOUT_PROTOCOL, instance, "local"};
 
@@ -234,7 +234,7 @@ static void check_confirms(struct scout *s, uint64_t now)
 
         if (!c->asked_again && now + SCOUT_CONFIRM_MS >= c->due + ASK_AGAIN_MS) {
             c->asked_again = true;
-            ask(s, c->instance);
+            send_question(s, c->instance);
         }
         if (now < c->due) {
             i++;
@@ -242,7 +242,7 @@ static void check_confirms(struct scout *s, uint64_t now)
         }
         ended = *c;
         end_confirm(s, c);
-        tell_silent(s, ended.instance);
+        report_silent(s, ended.instance);
     }
 }
 
@@ -261,10 +261,10 @@ static void set_timer(struct scout *s)
                                       due == UINT64_MAX ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
 }
 
-static void ask_all(struct scout *s, uint64_t now)
+static void ask_for_all(struct scout *s, uint64_t now)
 {
     find_interfaces(s);
-    ask(s, NULL);
+    send_question(s, NULL);
     s->ask_due = now < s->flooded_until ? now + FLOOD_ASK_MS : UINT64_MAX;
 }
 
@@ -275,7 +275,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 
     (void)source, (void)usec;
     if (now >= s->ask_due)
-        ask_all(s, now);
+        ask_for_all(s, now);
     check_confirms(s, now);
     set_timer(s);
     return 0;
@@ -291,7 +291,7 @@ void scout_confirm(struct scout *s, const char *instance)
     c = &s->confirms[s->n_confirms++];
     *c = (struct confirm){.due = now_ms(s) + SCOUT_CONFIRM_MS};
     memcpy(c->instance, instance, strlen(instance));
-    ask(s, instance);
+    send_question(s, instance);
     set_timer(s);
 }
 

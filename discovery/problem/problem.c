@@ -109,8 +109,8 @@ static int collect_keys(struct walk *w, struct names *n, struct tree_node *node)
 
 /* The pair that counts for a key: the last that flatten_mapping would put.  A
  * map that was searched in vain before is not searched again. */
-static const struct tree_entry *find(struct walk *w, struct tree_node *node, const char *key,
-                                     size_t size)
+static const struct tree_entry *find_entry(struct walk *w, struct tree_node *node, const char *key,
+                                           size_t size)
 {
     const struct tree_entry *found = NULL;
 
@@ -119,18 +119,18 @@ static const struct tree_entry *find(struct walk *w, struct tree_node *node, con
     node->visit = w->visit;
     if (node->kind == YAML_KIND_LIST) {
         for (struct tree_entry *e = node->entries.first; !found && e; e = e->next)
-            found = find(w, e->value, key, size);
+            found = find_entry(w, e->value, key, size);
         return found;
     }
     for (struct tree_entry *e = node->entries.last; e; e = e->prev)
         if (e->scalar.key && e->scalar.key_size == size && memcmp(e->scalar.key, key, size) == 0)
             return e;
     for (struct tree_entry *e = node->merges.last; !found && e; e = e->prev)
-        found = find(w, e->value, key, size);
+        found = find_entry(w, e->value, key, size);
     return found;
 }
 
-static int collect(struct walk *w, struct names *n, struct tree_node *node)
+static int collect_names(struct walk *w, struct names *n, struct tree_node *node)
 {
     int r = 0;
 
@@ -186,14 +186,14 @@ static int read_agents(struct walk *w, struct tree_node *root, struct problem *p
     int r;
 
     w->visit++;
-    entry = find(w, root, "sagents", sizeof("sagents") - 1);
+    entry = find_entry(w, root, "sagents", sizeof("sagents") - 1);
     if (!entry)
         return fail_missing(w, root);
     node = entry->value;
     if (node->kind == YAML_KIND_SCALAR || (node->other && node->kind == YAML_KIND_LIST))
         return yaml_reader_fail(w->y, node->mark, w->err,
                                 "`agents` must be a map or a list of names");
-    r = collect(w, &n, node);
+    r = collect_names(w, &n, node);
     for (size_t i = 0; r == 0 && i < n.seen.count; i++) {
         r = check_agent(w, n.entries[i]);
         if (r == 0 && strings_add(&p->agents, n.entries[i]->scalar.text) < 0)
@@ -212,14 +212,14 @@ static int read_variables(struct walk *w, struct tree_node *root, struct problem
     int r;
 
     w->visit++;
-    entry = find(w, root, "svariables", sizeof("svariables") - 1);
+    entry = find_entry(w, root, "svariables", sizeof("svariables") - 1);
     if (!entry)
         return 0;
     node = entry->value;
     if (node->kind == YAML_KIND_SCALAR ||
         (node->entries.first && (node->kind == YAML_KIND_LIST || node->other)))
         return yaml_reader_fail(w->y, node->mark, w->err, "`variables` must be a map");
-    r = collect(w, &n, node);
+    r = collect_names(w, &n, node);
     p->variables = n.seen.count;
     return r;
 }
@@ -229,7 +229,7 @@ static int read_name(struct walk *w, struct tree_node *root, struct problem *p)
     const struct tree_entry *entry;
 
     w->visit++;
-    entry = find(w, root, "sname", sizeof("sname") - 1);
+    entry = find_entry(w, root, "sname", sizeof("sname") - 1);
     if (!entry || entry->value->kind != YAML_KIND_SCALAR ||
         entry->value->scalar.type == YAML_TYPE_NULL)
         return 0;
@@ -247,7 +247,7 @@ static int read_root(struct walk *w, struct tree_node *root, struct problem *p)
     if (root->kind != YAML_KIND_MAP)
         return yaml_reader_fail(w->y, root->mark, w->err,
                                 "a problem must be a map, with `agents:` as one of its keys");
-    r = collect(w, &n, root);
+    r = collect_names(w, &n, root);
     if (r == 0)
         r = read_agents(w, root, p);
     if (r == 0)

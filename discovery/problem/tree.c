@@ -126,7 +126,7 @@ static struct tree_node *make_node(struct build *b, const struct yaml_item *item
     return node;
 }
 
-static void append(struct tree_entries *list, struct tree_entry *entry)
+static void append_entry(struct tree_entries *list, struct tree_entry *entry)
 {
     entry->prev = list->last;
     if (list->last)
@@ -147,11 +147,11 @@ static struct tree_entry *add_entry(struct build *b, struct frame *f, const stru
     entry->mark = item->mark;
     if (scalar)
         entry->scalar = *scalar;
-    append(merge ? &f->node->merges : &f->node->entries, entry);
+    append_entry(merge ? &f->node->merges : &f->node->entries, entry);
     return entry;
 }
 
-static struct frame *top(struct build *b)
+static struct frame *top_frame(struct build *b)
 {
     return b->depth > 0 ? &b->frames[b->depth - 1] : NULL;
 }
@@ -224,8 +224,8 @@ static int fail_merge(struct build *b, const struct yaml_item *item)
 }
 
 /* Bounds the recursion of all later walks through what is merged. */
-static int rise(struct build *b, const struct frame *f, struct yaml_mark at,
-                const struct tree_node *node)
+static int raise_height(struct build *b, const struct frame *f, struct yaml_mark at,
+                        const struct tree_node *node)
 {
     unsigned height;
 
@@ -264,7 +264,7 @@ static int take_node(struct build *b, struct frame *f, const struct yaml_item *i
 
 static int on_scalar(struct build *b, const struct yaml_item *item)
 {
-    struct frame *f = top(b);
+    struct frame *f = top_frame(b);
     enum level level = level_of(f, item);
     struct tree_node *node = NULL;
     struct tree_scalar scalar = {0};
@@ -301,7 +301,7 @@ static int on_scalar(struct build *b, const struct yaml_item *item)
 
 static int on_alias(struct build *b, const struct yaml_item *item)
 {
-    struct frame *f = top(b);
+    struct frame *f = top_frame(b);
     struct tree_node *node = yaml_anchors_find(&b->t->anchors, b->y, item, b->err);
     bool scalar;
 
@@ -323,14 +323,14 @@ static int on_alias(struct build *b, const struct yaml_item *item)
     }
     if (f && f->node && f->kind == YAML_KIND_LIST && node->kind != YAML_KIND_MAP)
         f->node->only_maps = false;
-    if (!node->open && rise(b, f, item->mark, node) < 0)
+    if (!node->open && raise_height(b, f, item->mark, node) < 0)
         return -EBADMSG;
     return take_node(b, f, item, scalar ? &node->scalar : NULL, node);
 }
 
 static int on_collection(struct build *b, const struct yaml_item *item)
 {
-    struct frame *f = top(b);
+    struct frame *f = top_frame(b);
     struct frame next = {.kind = item->kind, .level = level_of(f, item)};
     const char *why = yaml_collection_check(item);
     int r = 0;
@@ -364,13 +364,13 @@ static int on_collection(struct build *b, const struct yaml_item *item)
 
 static int on_close(struct build *b, const struct yaml_item *item)
 {
-    struct tree_node *node = top(b)->node;
+    struct tree_node *node = top_frame(b)->node;
 
     b->depth--;
     if (!node)
         return 0;
     node->open = false;
-    return rise(b, top(b), item->mark, node);
+    return raise_height(b, top_frame(b), item->mark, node);
 }
 
 static int on_item(struct build *b, const struct yaml_item *item)

@@ -20,7 +20,7 @@ static json_t *json_text(const char *string)
 }
 
 /* Takes `value` over; false when there is no memory. */
-static bool put(json_t *object, const char *key, json_t *value)
+static bool put_value(json_t *object, const char *key, json_t *value)
 {
     return json_object_set_new(object, key, value) == 0;
 }
@@ -28,7 +28,7 @@ static bool put(json_t *object, const char *key, json_t *value)
 /* What is unknown is left out. */
 static bool put_text(json_t *object, const char *key, const char *value)
 {
-    return !value || !*value || put(object, key, json_text(value));
+    return !value || !*value || put_value(object, key, json_text(value));
 }
 
 static bool put_time(json_t *object, const char *key, const struct timespec *when)
@@ -40,12 +40,12 @@ static bool put_time(json_t *object, const char *key, const struct timespec *whe
         strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
         return true;
     (void)snprintf(whole, sizeof(whole), "%s.%03ldZ", text, when->tv_nsec / 1000000);
-    return put(object, key, json_string(whole));
+    return put_value(object, key, json_string(whole));
 }
 
 static bool put_bool(json_t *object, const char *key, bool value)
 {
-    return put(object, key, json_boolean(value));
+    return put_value(object, key, json_boolean(value));
 }
 
 static json_t *json_texts(char *const *items, size_t n)
@@ -81,9 +81,9 @@ json_t *report_machine_value(const struct machine *m)
     if (!o)
         return NULL;
     ok = put_text(o, "id", a->id) && put_text(o, "host", m->host) &&
-         put(o, "addresses", json_addresses(m)) &&
-         (m->port == 0 || put(o, "port", json_integer(m->port))) &&
-         put(o, "agents", json_texts(a->agents.items, a->agents.count)) &&
+         put_value(o, "addresses", json_addresses(m)) &&
+         (m->port == 0 || put_value(o, "port", json_integer(m->port))) &&
+         put_value(o, "agents", json_texts(a->agents.items, a->agents.count)) &&
          (!m->beacon || put_text(o, "fleet", machine_fleet(m))) && put_text(o, "user", a->user) &&
          put_text(o, "hostkey", a->hostkey) && put_text(o, "os", a->os) &&
          put_text(o, "arch", a->arch) && put_text(o, "python", a->python) &&
@@ -125,9 +125,9 @@ int report_change_json(const struct machine *m, enum roster_change change,
 {
     CLEANUP_JSON json_t *o = json_object();
 
-    if (!o || !put(o, "version", json_integer(1)) ||
+    if (!o || !put_value(o, "version", json_integer(1)) ||
         !put_text(o, "event", roster_change_name(change)) || !put_time(o, "time", when) ||
-        !put(o, "machine", report_machine_value(m)) || add_json(ret, o, 0) < 0)
+        !put_value(o, "machine", report_machine_value(m)) || add_json(ret, o, 0) < 0)
         return -ENOMEM;
     text_addc(ret, '\n');
     return text_error(ret);
@@ -138,9 +138,9 @@ static json_t *json_problem(const struct problem *p)
     CLEANUP_JSON json_t *o = json_object();
 
     return o && put_text(o, "name", p->name) &&
-                   put(o, "files", json_texts(p->files.items, p->files.count)) &&
-                   put(o, "agents", json_integer((json_int_t)p->agents.count)) &&
-                   put(o, "variables", json_integer((json_int_t)p->variables))
+                   put_value(o, "files", json_texts(p->files.items, p->files.count)) &&
+                   put_value(o, "agents", json_integer((json_int_t)p->agents.count)) &&
+                   put_value(o, "variables", json_integer((json_int_t)p->variables))
                ? TAKE_PTR(o)
                : NULL;
 }
@@ -160,8 +160,8 @@ static json_t *json_matched(const struct match_pair *pair)
 
     if (m->n_addresses > 0)
         address_format(&m->addresses[0], address);
-    return o && put(o, "agent", json_text(pair->agent)) &&
-                   put(o, "machine", json_machine_name(m)) && put_text(o, "host", m->host) &&
+    return o && put_value(o, "agent", json_text(pair->agent)) &&
+                   put_value(o, "machine", json_machine_name(m)) && put_text(o, "host", m->host) &&
                    put_text(o, "address", address)
                ? TAKE_PTR(o)
                : NULL;
@@ -181,8 +181,8 @@ static json_t *json_duplicate(const struct match_duplicate *d)
 {
     CLEANUP_JSON json_t *o = json_object();
 
-    return o && put(o, "agent", json_text(d->agent)) &&
-                   put(o, "machines", json_machine_names(d->machines, d->count))
+    return o && put_value(o, "agent", json_text(d->agent)) &&
+                   put_value(o, "machines", json_machine_names(d->machines, d->count))
                ? TAKE_PTR(o)
                : NULL;
 }
@@ -191,8 +191,8 @@ static json_t *json_unexpected(const struct match_unexpected *u)
 {
     CLEANUP_JSON json_t *o = json_object();
 
-    return o && put(o, "agent", json_text(u->agent)) &&
-                   put(o, "machine", json_machine_name(u->machine)) &&
+    return o && put_value(o, "agent", json_text(u->agent)) &&
+                   put_value(o, "machine", json_machine_name(u->machine)) &&
                    put_text(o, "suggestion", u->suggestion)
                ? TAKE_PTR(o)
                : NULL;
@@ -227,16 +227,17 @@ json_t *report_match_value(const struct match *m, bool strict)
 
     if (!o)
         return NULL;
-    ok = put(o, "version", json_integer(1)) && put(o, "problem", json_problem(m->problem)) &&
+    ok = put_value(o, "version", json_integer(1)) &&
+         put_value(o, "problem", json_problem(m->problem)) &&
          put_bool(o, "ok", match_ok(m, strict)) &&
-         put(o, "matched", JSON_LIST(m->matched, m->n_matched, json_matched)) &&
-         put(o, "missing", JSON_LIST(m->missing, m->n_missing, json_missing)) &&
-         put(o, "offline", JSON_LIST(m->offline, m->n_offline, json_offline)) &&
-         put(o, "duplicates", JSON_LIST(m->duplicates, m->n_duplicates, json_duplicate)) &&
-         put(o, "unexpected", JSON_LIST(m->unexpected, m->n_unexpected, json_unexpected)) &&
-         put(o, "unassigned", json_machine_names(m->unassigned, m->n_unassigned)) &&
-         put(o, "unverified", json_machine_names(m->unverified, m->n_unverified)) &&
-         put(o, "warnings", json_texts(m->warnings.items, m->warnings.count));
+         put_value(o, "matched", JSON_LIST(m->matched, m->n_matched, json_matched)) &&
+         put_value(o, "missing", JSON_LIST(m->missing, m->n_missing, json_missing)) &&
+         put_value(o, "offline", JSON_LIST(m->offline, m->n_offline, json_offline)) &&
+         put_value(o, "duplicates", JSON_LIST(m->duplicates, m->n_duplicates, json_duplicate)) &&
+         put_value(o, "unexpected", JSON_LIST(m->unexpected, m->n_unexpected, json_unexpected)) &&
+         put_value(o, "unassigned", json_machine_names(m->unassigned, m->n_unassigned)) &&
+         put_value(o, "unverified", json_machine_names(m->unverified, m->n_unverified)) &&
+         put_value(o, "warnings", json_texts(m->warnings.items, m->warnings.count));
     return ok ? TAKE_PTR(o) : NULL;
 }
 

@@ -23,7 +23,7 @@ struct place {
     struct error *err;
 };
 
-static int complain(const struct place *p, const char *key, const char *what)
+static int fail_key(const struct place *p, const char *key, const char *what)
 {
     return error_set(p->err, -EBADMSG, "%s: machines[%zu]%s%s: %s", p->file, p->machine,
                      key ? "." : "", key ? key : "", what);
@@ -77,9 +77,9 @@ static int get_text(const struct place *p, const json_t *o, const char *key,
     if (!value)
         return 0;
     if (!json_is_string(value))
-        return complain(p, key, "not a string");
+        return fail_key(p, key, "not a string");
     if (!valid(json_string_value(value)))
-        return complain(p, key, "not in the required form");
+        return fail_key(p, key, "not in the required form");
     *ret = json_string_value(value);
     return 0;
 }
@@ -91,7 +91,7 @@ static int get_bool(const struct place *p, const json_t *o, const char *key, boo
     if (!value)
         return 0;
     if (!json_is_boolean(value))
-        return complain(p, key, "not true or false");
+        return fail_key(p, key, "not true or false");
     *ret = json_is_true(value);
     return 0;
 }
@@ -157,7 +157,7 @@ static int get_time(const struct place *p, const json_t *o, const char *key, str
 
     if (r < 0 || !text)
         return r;
-    return parse_time(text, ret) ? 0 : complain(p, key, "not a time like 2026-01-31T12:00:00Z");
+    return parse_time(text, ret) ? 0 : fail_key(p, key, "not a time like 2026-01-31T12:00:00Z");
 }
 
 static int get_array(const struct place *p, const json_t *o, const char *key, size_t max,
@@ -167,11 +167,11 @@ static int get_array(const struct place *p, const json_t *o, const char *key, si
     if (!*ret)
         return 0;
     if (!json_is_array(*ret))
-        return complain(p, key, "not a list");
-    return json_array_size(*ret) <= max ? 0 : complain(p, key, "too long");
+        return fail_key(p, key, "not a list");
+    return json_array_size(*ret) <= max ? 0 : fail_key(p, key, "too long");
 }
 
-static int complain_item(const struct place *p, const char *key, size_t i, const char *what)
+static int fail_item(const struct place *p, const char *key, size_t i, const char *what)
 {
     return error_set(p->err, -EBADMSG, "%s: machines[%zu].%s[%zu]: %s", p->file, p->machine, key, i,
                      what);
@@ -187,9 +187,9 @@ static int get_agents(const struct place *p, const json_t *o, struct strings *re
         const char *agent = json_string_value(item);
 
         if (!agent || !advert_agent_valid(agent, strlen(agent)))
-            return complain_item(p, "agents", i, "not an agent name");
+            return fail_item(p, "agents", i, "not an agent name");
         if (strings_has(ret, agent))
-            return complain_item(p, "agents", i, "given twice");
+            return fail_item(p, "agents", i, "given twice");
         if (strings_add(ret, agent) < 0)
             return out_of_memory(p);
     }
@@ -228,7 +228,7 @@ static int get_addresses(const struct place *p, const json_t *o, struct machine 
 
         r = text ? parse_address(text, &m->addresses[m->n_addresses]) : -EINVAL;
         if (r == -EINVAL)
-            return complain_item(p, "addresses", i, "not an IP address");
+            return fail_item(p, "addresses", i, "not an IP address");
         if (r == 0)
             m->n_addresses++;
     }
@@ -243,7 +243,7 @@ static int get_port(const struct place *p, const json_t *o, uint16_t *ret)
     if (!value)
         return 0;
     if (!json_is_integer(value) || port < 1 || port > UINT16_MAX)
-        return complain(p, "port", "not a port (1 to 65535)");
+        return fail_key(p, "port", "not a port (1 to 65535)");
     *ret = (uint16_t)port;
     return 0;
 }
@@ -260,7 +260,7 @@ static int get_id(const struct place *p, const json_t *o, struct machine *m)
     m->beacon = id;
     r = get_bool(p, o, "beacon", &m->beacon);
     if (r == 0 && m->beacon && !id)
-        return complain(p, NULL, "it has a beacon, but no id");
+        return fail_key(p, NULL, "it has a beacon, but no id");
     return r;
 }
 
@@ -314,7 +314,7 @@ static int read_machine(const struct place *p, const json_t *o, struct machine *
     int r;
 
     if (!json_is_object(o))
-        return complain(p, NULL, "not an object");
+        return fail_key(p, NULL, "not an object");
     m->online = true;
     if ((r = get_id(p, o, m)) < 0 || (r = get_texts(p, o, m)) < 0 ||
         (r = get_text(p, o, "state", is_state, &state)) < 0 || (r = get_addresses(p, o, m)) < 0 ||

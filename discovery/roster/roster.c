@@ -114,7 +114,7 @@ void roster_expect_signatures(struct roster *r)
     r->expects_signatures = true;
 }
 
-static void tell(struct roster *r, const struct entry *e, enum roster_change change)
+static void notify_change(struct roster *r, const struct entry *e, enum roster_change change)
 {
     r->is_sorted = false;
     if (r->listener)
@@ -264,7 +264,7 @@ static void mark_doubt(struct roster *r, struct ident *ident)
 
         e->machine.in_doubt = doubt;
         if (changed && e->machine.online)
-            tell(r, e, ROSTER_CHANGED);
+            notify_change(r, e, ROSTER_CHANGED);
     }
 }
 
@@ -296,14 +296,14 @@ static void after_loss(struct roster *r, struct entry *e)
         drop_forgotten(r, e);
         if (e->machine.online) {
             e->machine.online = false;
-            tell(r, e, ROSTER_OFFLINE);
+            notify_change(r, e, ROSTER_OFFLINE);
         }
         if (e->machine.untrusted)
             drop_entry(r, e);
         return;
     }
     if (merge_addresses(e) > 0 && e->machine.online)
-        tell(r, e, ROSTER_CHANGED);
+        notify_change(r, e, ROSTER_CHANGED);
 }
 
 static struct ident *make_ident(struct roster *r, const char *id)
@@ -538,9 +538,9 @@ int roster_see(struct roster *r, const struct sighting *s, struct timespec now)
     e->machine.last_seen = now;
     if (!e->machine.online) {
         e->machine.online = true;
-        tell(r, e, ROSTER_APPEARED);
+        notify_change(r, e, ROSTER_APPEARED);
     } else if (changed > 0 || merged > 0) {
-        tell(r, e, ROSTER_CHANGED);
+        notify_change(r, e, ROSTER_CHANGED);
     }
     mark_doubt(r, e->ident);
     /* What was a claim under this tuple is signed now (enrolled, say). */
@@ -593,10 +593,10 @@ void roster_set_online(struct roster *r, const char *id, const char *hostkey, bo
     if (e->machine.online == online)
         return;
     e->machine.online = online;
-    tell(r, e, online ? ROSTER_APPEARED : ROSTER_OFFLINE);
+    notify_change(r, e, online ? ROSTER_APPEARED : ROSTER_OFFLINE);
 }
 
-static int compare(const void *a, const void *b)
+static int compare_machines(const void *a, const void *b)
 {
     return machine_compare(*(const struct machine *const *)a, *(const struct machine *const *)b);
 }
@@ -616,7 +616,7 @@ const struct machine *const *roster_machines(struct roster *r, size_t *ret_count
     for (const struct ident *ident = r->idents; ident; ident = ident->hh.next)
         for (const struct entry *e = ident->entries; e; e = e->next)
             sorted[i++] = &e->machine;
-    qsort(sorted, i, sizeof(*sorted), compare);
+    qsort(sorted, i, sizeof(*sorted), compare_machines);
     r->is_sorted = true;
     *ret_count = r->count;
     return r->sorted;

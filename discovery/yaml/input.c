@@ -79,8 +79,8 @@ void yaml_input_close(struct yaml_input *in)
 }
 
 /* The file that holds the place, and the place inside it, from 1. */
-static const char *locate(const struct yaml_input *in, struct yaml_mark at, size_t *ret_line,
-                          size_t *ret_column)
+static const char *locate_mark(const struct yaml_input *in, struct yaml_mark at, size_t *ret_line,
+                               size_t *ret_column)
 {
     const struct yaml_input_file *f = in->files;
 
@@ -100,7 +100,7 @@ static const char *locate(const struct yaml_input *in, struct yaml_mark at, size
 void yaml_input_place(const struct yaml_input *in, struct yaml_mark at, struct text *ret)
 {
     size_t line, column;
-    const char *name = locate(in, at, &line, &column);
+    const char *name = locate_mark(in, at, &line, &column);
 
     text_addf(ret, "%s:%zu:%zu", name, line, column);
 }
@@ -341,7 +341,7 @@ static int read_some(struct yaml_input *in, size_t *ret_size)
 }
 
 /* Makes checked bytes available; none at the end of the last file. */
-static int refill(struct yaml_input *in)
+static int refill_buffer(struct yaml_input *in)
 {
     size_t tail = in->filled - in->checked, n = 0;
     int r;
@@ -378,7 +378,7 @@ int yaml_input_read(struct yaml_input *in, void *to, size_t room, size_t *ret_si
     size_t n;
 
     if (in->given == in->checked) {
-        int r = refill(in);
+        int r = refill_buffer(in);
 
         if (r < 0)
             return r;

@@ -58,7 +58,7 @@ void yaml_reader_close(struct yaml_reader *y)
     free(y);
 }
 
-static int feed(void *data, unsigned char *to, size_t room, size_t *ret_size)
+static int feed_parser(void *data, unsigned char *to, size_t room, size_t *ret_size)
 {
     struct yaml_reader *y = data;
 
@@ -87,7 +87,7 @@ static int open_on(struct yaml_reader **ret, struct yaml_reader *made, struct er
     y->parser_made = true;
     /* pyDCOP opens its files as UTF-8: no guessing of UTF-16. */
     yaml_parser_set_encoding(&y->parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input(&y->parser, feed, y);
+    yaml_parser_set_input(&y->parser, feed_parser, y);
     *ret = TAKE_PTR(y);
     return 0;
 }

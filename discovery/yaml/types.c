@@ -36,7 +36,7 @@ static bool peek_in(const struct scan *s, const char *set)
     return !at_end(s) && *s->at != '\0' && strchr(set, *s->at);
 }
 
-static bool take(struct scan *s, const char *set)
+static bool take_char(struct scan *s, const char *set)
 {
     if (!peek_in(s, set))
         return false;
@@ -49,7 +49,7 @@ static bool take_some(struct scan *s, const char *set, size_t min, size_t max)
 {
     size_t n = 0;
 
-    while (n < max && take(s, set))
+    while (n < max && take_char(s, set))
         n++;
     return n >= min;
 }
@@ -77,13 +77,13 @@ static bool take_sixties(struct scan *s)
 {
     bool some = false;
 
-    while (take(s, ":")) {
+    while (take_char(s, ":")) {
         bool small = peek_in(s, "012345");
 
-        if (!take(s, DIGITS))
+        if (!take_char(s, DIGITS))
             return false;
         if (small)
-            (void)take(s, DIGITS);
+            (void)take_char(s, DIGITS);
         some = true;
     }
     return some;
@@ -91,14 +91,14 @@ static bool take_sixties(struct scan *s)
 
 static bool is_int(struct scan s)
 {
-    (void)take(&s, "-+");
+    (void)take_char(&s, "-+");
     if (take_word(&s, "0b"))
         return take_some(&s, "01_", 1, SIZE_MAX) && at_end(&s);
     if (take_word(&s, "0x"))
         return take_some(&s, DIGITS "abcdefABCDEF_", 1, SIZE_MAX) && at_end(&s);
-    if (take(&s, "0"))
+    if (take_char(&s, "0"))
         return take_some(&s, "01234567_", 0, SIZE_MAX) && at_end(&s);
-    if (!take(&s, "123456789"))
+    if (!take_char(&s, "123456789"))
         return false;
     (void)take_some(&s, DIGITS "_", 0, SIZE_MAX);
     return at_end(&s) || (take_sixties(&s) && at_end(&s));
@@ -109,7 +109,8 @@ static bool ends_in_exponent(struct scan *s)
 {
     if (at_end(s))
         return true;
-    return take(s, "eE") && take(s, "-+") && take_some(s, DIGITS, 1, SIZE_MAX) && at_end(s);
+    return take_char(s, "eE") && take_char(s, "-+") && take_some(s, DIGITS, 1, SIZE_MAX) &&
+           at_end(s);
 }
 
 static bool is_float(struct scan s)
@@ -120,19 +121,19 @@ static bool is_float(struct scan s)
 
     if (is_one_of(s.at, (size_t)(s.end - s.at), not_numbers))
         return true;
-    has_sign = take(&s, "-+");
+    has_sign = take_char(&s, "-+");
     if (is_one_of(s.at, (size_t)(s.end - s.at), infinite))
         return true;
-    if (take(&s, "."))
-        return !has_sign && take(&s, DIGITS) && take_some(&s, DIGITS "_", 0, SIZE_MAX) &&
+    if (take_char(&s, "."))
+        return !has_sign && take_char(&s, DIGITS) && take_some(&s, DIGITS "_", 0, SIZE_MAX) &&
                ends_in_exponent(&s);
-    if (!take(&s, DIGITS))
+    if (!take_char(&s, DIGITS))
         return false;
     (void)take_some(&s, DIGITS "_", 0, SIZE_MAX);
     if (peek_in(&s, ":"))
-        return take_sixties(&s) && take(&s, ".") && take_some(&s, DIGITS "_", 0, SIZE_MAX) &&
+        return take_sixties(&s) && take_char(&s, ".") && take_some(&s, DIGITS "_", 0, SIZE_MAX) &&
                at_end(&s);
-    return take(&s, ".") && take_some(&s, DIGITS "_", 0, SIZE_MAX) && ends_in_exponent(&s);
+    return take_char(&s, ".") && take_some(&s, DIGITS "_", 0, SIZE_MAX) && ends_in_exponent(&s);
 }
 
 struct timestamp {
@@ -156,21 +157,22 @@ static bool take_number(struct scan *s, size_t min, size_t max, int *ret)
 static bool take_zone(struct scan *s, struct timestamp *t)
 {
     (void)take_some(s, " \t", 0, SIZE_MAX);
-    if (take(s, "Z"))
+    if (take_char(s, "Z"))
         return true;
-    return take(s, "-+") && take_number(s, 1, 2, &t->zone_hour) &&
-           (!take(s, ":") || take_number(s, 2, 2, &t->zone_minute));
+    return take_char(s, "-+") && take_number(s, 1, 2, &t->zone_hour) &&
+           (!take_char(s, ":") || take_number(s, 2, 2, &t->zone_minute));
 }
 
 static bool take_time(struct scan *s, struct timestamp *t)
 {
     t->has_time = true;
-    if (!take(s, "Tt") && !take_some(s, " \t", 1, SIZE_MAX))
+    if (!take_char(s, "Tt") && !take_some(s, " \t", 1, SIZE_MAX))
         return false;
-    if (!take_number(s, 1, 2, &t->hour) || !take(s, ":") || !take_number(s, 2, 2, &t->minute) ||
-        !take(s, ":") || !take_number(s, 2, 2, &t->second))
+    if (!take_number(s, 1, 2, &t->hour) || !take_char(s, ":") ||
+        !take_number(s, 2, 2, &t->minute) || !take_char(s, ":") ||
+        !take_number(s, 2, 2, &t->second))
         return false;
-    if (take(s, "."))
+    if (take_char(s, "."))
         (void)take_some(s, DIGITS, 0, SIZE_MAX);
     return at_end(s) || take_zone(s, t);
 }
@@ -180,10 +182,11 @@ static bool parse_time(struct scan s, struct timestamp *ret)
     const char *start;
 
     *ret = (struct timestamp){0};
-    if (!take_number(&s, 4, 4, &ret->year) || !take(&s, "-"))
+    if (!take_number(&s, 4, 4, &ret->year) || !take_char(&s, "-"))
         return false;
     start = s.at;
-    if (!take_number(&s, 1, 2, &ret->month) || !take(&s, "-") || !take_number(&s, 1, 2, &ret->day))
+    if (!take_number(&s, 1, 2, &ret->month) || !take_char(&s, "-") ||
+        !take_number(&s, 1, 2, &ret->day))
         return false;
     ret->short_date = s.at - start < 5;
     return at_end(&s) || (take_time(&s, ret) && at_end(&s));
@@ -251,7 +254,7 @@ static bool int_has_digits(const char *text, size_t size)
 {
     struct scan s = {text, text + size};
 
-    (void)take(&s, "-+");
+    (void)take_char(&s, "-+");
     if (!take_word(&s, "0b") && !take_word(&s, "0x"))
         return true;
     (void)take_some(&s, "_", 0, SIZE_MAX);
