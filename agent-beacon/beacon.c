@@ -199,7 +199,7 @@ static int show_version(void)
     return write_stdout(&text);
 }
 
-/* The record for people: a pair a line. */
+/* Prints the record for people: one pair on each line. */
 static int show_record(const uint8_t *txt, size_t size)
 {
     CLEANUP_TEXT struct text text = TEXT_INIT;
@@ -215,7 +215,7 @@ static int show_record(const uint8_t *txt, size_t size)
     return write_stdout(&text);
 }
 
-/* Each problem is logged once, and again when it comes back. */
+/* Logs each problem once, and again when it comes back. */
 static void log_problems(struct beacon *b, struct strings *problems)
 {
     for (size_t i = 0; i < problems->count; i++)
@@ -226,7 +226,8 @@ static void log_problems(struct beacon *b, struct strings *problems)
     *problems = (struct strings){0};
 }
 
-/* As advert_encode, and signed: with a new number where it says something new. */
+/* Encodes as advert_encode does and signs. A record with new content gets a new
+ * sequence number. */
 static int encode_signed(struct beacon *b, struct gathered *g, struct publisher_record *ret)
 {
     uint8_t digest[DIGEST_SIZE];
@@ -244,7 +245,7 @@ static int encode_signed(struct beacon *b, struct gathered *g, struct publisher_
     }
     memcpy(b->signed_digest, digest, sizeof(digest));
     if (advert_sign(ret->txt, &ret->txt_size, ret->port, &b->gather.key) < 0)
-        return -EINVAL; /* it is our own record: it cannot be */
+        return -EINVAL; /* cannot happen: it is our own record */
     return r;
 }
 
@@ -269,9 +270,9 @@ static int make_record(struct beacon *b, struct gathered *g, struct publisher_re
     return left_out < 0 ? left_out : 0;
 }
 
-/* The beacon waits for days after it has read its files: what reading took of
- * the stack (below this frame; a page is left for the call) and of the heap
- * goes back to the system. */
+/* The beacon waits for days after it has read its files. This returns to the
+ * system the memory that reading took of the stack (below this frame; a page is
+ * left for the call) and of the heap. */
 static __attribute__((noinline)) void give_memory_back(void)
 {
     enum { STACK_USED_MAX = 65536 };
@@ -282,7 +283,7 @@ static __attribute__((noinline)) void give_memory_back(void)
     (void)madvise((void *)(end - STACK_USED_MAX), STACK_USED_MAX, MADV_DONTNEED);
 }
 
-/* Brings what is on the air to what the files say now. */
+/* Publishes what the files say now. */
 static void read_and_publish(struct beacon *b)
 {
     CLEANUP(gathered_clear) struct gathered g = {0};
@@ -337,7 +338,7 @@ static void on_publisher(enum publisher_state state, const char *words, void *us
     }
     (void)snprintf(line, sizeof(line), state == PUBLISHER_PUBLISHED ? "published %s" : "%s", words);
     log_line(&b->log, LOG_LEVEL_NOTICE, "%s", line);
-    /* Waiting is as ready as it gets: the boot shall not wait for Avahi. */
+    /* Waiting counts as ready: the boot must not wait for Avahi. */
     (void)sd_notifyf(0, "%sSTATUS=%s", b->ready ? "" : "READY=1\n", line);
     b->ready = true;
 }
@@ -383,7 +384,7 @@ static int run_beacon(struct beacon *b, struct error *err)
     r = publisher_new(b->loop, on_publisher, b, &b->publisher, err);
     if (r < 0)
         return r;
-    add_watches(b); /* first, so that no change between falls through */
+    add_watches(b); /* first, so that no change in between is missed */
     refresh_record(b);
     r = sd_event_loop(b->loop);
     return r < 0 ? error_sys(err, r, "the event loop failed") : 0;
@@ -409,7 +410,8 @@ static void beacon_clear(struct beacon *b)
     sd_event_unref(b->loop);
 }
 
-/* systemd.exec(5): folders of StateDirectory=, ':' between; the first is ours. */
+/* systemd.exec(5): the folders of StateDirectory=, separated by ':'; the first
+ * is ours. */
 static char *state_folder(const struct beacon_options *o)
 {
     const char *given = getenv("STATE_DIRECTORY");
@@ -422,7 +424,7 @@ static char *state_folder(const struct beacon_options *o)
     return asprintf(&folder, "%s/var/lib/dcop/beacon", o->root) < 0 ? NULL : folder;
 }
 
-/* The file with the machine's key: systemd's credential before all else. */
+/* The file with the machine's key: systemd's credential comes first. */
 static char *key_file(const struct beacon_options *o)
 {
     const char *folder = getenv("CREDENTIALS_DIRECTORY");

@@ -35,7 +35,7 @@ int gather_init(struct gather *g, const struct gather_places *places, const char
 {
     static const struct {
         const char *path;
-        bool whole; /* people edit the card's file with whatever there is */
+        bool whole; /* false for the card's file: people edit it with any editor */
     } files[GATHER_FILES] = {
         {"/etc/dcop/beacon.conf", true},
         {"/boot/firmware/dcop-agent.conf", false}, /* since Debian 12 */
@@ -57,7 +57,7 @@ int gather_init(struct gather *g, const struct gather_places *places, const char
         }
     }
     r = identity_read(places->root, places->state_folder, keep, &g->identity, err);
-    if (r == 0 && err->code < 0) { /* there is an id, and something to say about it */
+    if (r == 0 && err->code < 0) { /* there is an id, and a problem to report */
         g->identity_error = strdup(err->text);
         r = g->identity_error ? 0 : error_sys(err, -ENOMEM, "cannot start");
     }
@@ -119,7 +119,7 @@ static void read_status(const char *root, struct advert *a)
     a->pydcop = TAKE_PTR(status.pydcop);
 }
 
-/* It should have been taken and erased before the beacon started. */
+/* dcop-beacon --take-key should have erased it before the beacon started. */
 static bool fleet_key_is_there(const struct gather *g)
 {
     for (const char *const *name = take_key_fleet_files; *name; name++) {

@@ -1,6 +1,6 @@
 /*
- * Gathering: from the machine's files to the advert and what is to be
- * complained about.  No loop, no network.
+ * Gathering makes the advert and the list of problems from the machine's files.
+ * No loop, no network.
  */
 #pragma once
 
@@ -29,7 +29,7 @@ struct gather {
     char *identity_error; /* NULL: none */
     struct key key;
     bool has_key;
-    char *key_error; /* why it is not used; NULL: it is, or there is none */
+    char *key_error; /* why the key is not used; NULL: it is used, or there is none */
     struct sequence sequence;
 };
 
@@ -44,8 +44,8 @@ void gathered_clear(struct gathered *g);
 
 /* `config` NULL: the default path.  Chooses the id; with `keep`, remembers it.
  * Reads the key, which is not read again: a file that is not there or empty is
- * no key, a broken one a problem.  Who has a key sets the advert's `seq` from
- * `sequence` and signs. */
+ * no key, a broken one a problem.  A caller with a key sets the advert's `seq`
+ * from `sequence` and signs. */
 int gather_init(struct gather *g, const struct gather_places *places, const char *config, bool keep,
                 struct error *err);
 void gather_clear(struct gather *g);

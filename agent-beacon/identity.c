@@ -19,8 +19,8 @@
 
 DEFINE_CLEANUP(DIR *, closedir);
 
-/* Paths here are the system's own and short; stack that was used once stays
- * in memory. */
+/* Paths here are the system's own and short; stack pages that were used once
+ * stay in memory. */
 enum { MAC_SIZE = 6, VALUE_MAX = 4096, CARDS_MAX = 64, PATH_ROOM = 512 };
 
 static const char *const kind_names[] = {
@@ -74,7 +74,7 @@ static char *read_word(const char *root, const char *path)
     return NULL;
 }
 
-/* Boards that have no serial number say all zeros. */
+/* Boards without a serial number report zeros. */
 static char *read_serial(const char *root)
 {
     static const char *const paths[] = {"/proc/device-tree/serial-number",
@@ -150,7 +150,7 @@ static void print_mac(const unsigned char m[static MAC_SIZE], char ret[static 18
     (void)snprintf(ret, 18, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
 }
 
-/* ethtool's question, which any socket answers and anybody may ask. */
+/* ethtool's request, which works on any socket and without privileges. */
 static bool ask_permanent_mac(const char *card, unsigned char ret[static MAC_SIZE])
 {
     union {
@@ -178,8 +178,8 @@ static char *read_net_attribute(const char *root, const char *card, const char *
     return read_word(root, path);
 }
 
-/* Where the driver does not say: the address in use, when the kernel knows it
- * for the card's own (NET_ADDR_PERM, sysfs-class-net). */
+/* If the driver does not tell the permanent address: the address in use, when
+ * the kernel marks it as the card's own (NET_ADDR_PERM, sysfs-class-net). */
 static bool read_permanent_mac(const char *root, const char *card,
                                unsigned char ret[static MAC_SIZE])
 {
@@ -217,7 +217,7 @@ static bool card_mac(const char *root, const char *card, unsigned char ret[stati
     CLEANUP_FREE char *type = read_net_attribute(root, card, "type");
     char ethernet[12];
 
-    (void)snprintf(ethernet, sizeof(ethernet), "%d", ARPHRD_ETHER); /* WiFi says so, too */
+    (void)snprintf(ethernet, sizeof(ethernet), "%d", ARPHRD_ETHER); /* WiFi, too */
     if (!type || strcmp(type, ethernet) != 0 || !is_onboard(root, card) ||
         (*root == '\0' && !is_here(card)))
         return false;
@@ -297,8 +297,8 @@ static bool hash_source(struct identity *i, enum identity_kind kind, const char 
     return true;
 }
 
-/* Is the id that was kept still the one?  With several cards, any of them may
- * be the one that it came from. */
+/* Is the saved id still right? With several cards, it may come from any of
+ * them. */
 static bool is_id_current(const struct identity *kept, const struct identity_sources *now)
 {
     char id[ADVERT_ID_LENGTH + 1];
@@ -352,7 +352,7 @@ int identity_choose(const struct identity *kept, const struct identity_sources *
     return 0;
 }
 
-/* "ID KIND\n"; anything else counts as nothing kept. */
+/* "ID KIND\n"; with any other content, nothing counts as saved. */
 static int read_saved(const char *path, struct identity *ret, struct error *err)
 {
     CLEANUP_TEXT struct text text = TEXT_INIT;

@@ -4,7 +4,7 @@
  * keeps the id and a copied card does not.
  *
  * The sources, best first: the board's serial number; the lowest permanent MAC
- * address of an onboard network card; /etc/machine-id; chance.  The id is
+ * address of an onboard network card; /etc/machine-id; random bytes.  The id is
  * chosen once and kept, with the kind of source it came from.  It is computed
  * anew when that source is there with another value (the card was moved or
  * copied), and stays while that source is away (a network card was taken out).
@@ -46,18 +46,20 @@ void identity_sources_clear(struct identity_sources *s);
 /* -ENOMEM only: what cannot be read is absent. */
 int identity_sources_read(const char *root, struct identity_sources *ret);
 
-/* The id that a source's value gives: HMAC-SHA256 with a public key that
- * names the purpose, so that machine-id is not told, as machine-id(5) asks. */
+/* The id that a source's value gives: HMAC-SHA256 with a public key that names
+ * the purpose, so that machine-id is not disclosed, as machine-id(5) asks. */
 void identity_hash(enum identity_kind kind, const char *value,
                    char ret[static ADVERT_ID_LENGTH + 1]);
 
-/* Decides, from what was kept (kind NONE: nothing) and what is there now.
- * `ret` may be `kept`.  -EIO when chance is needed and cannot be had. */
+/* Decides, from what was kept (kind NONE: nothing) and what is there
+ * now.  `ret` may be `kept`.  -EIO when random bytes are needed and
+ * cannot be read. */
 int identity_choose(const struct identity *kept, const struct identity_sources *now,
                     struct identity *ret);
 
-/* The whole of it: reads what is kept in the folder `state`, decides, and,
- * with `remember`, keeps the result there when it is new.  `ret` holds an id whenever 0 is
- * returned; `err` may then still say (err->code < 0) what is not as it should be. */
+/* Reads the id that is saved in the folder `state`, decides, and, with
+ * `remember`, saves the result there when it is new.  `ret` holds an id
+ * whenever 0 is returned; `err` may then still report a problem (err->code <
+ * 0). */
 int identity_read(const char *root, const char *state, bool remember, struct identity *ret,
                   struct error *err);

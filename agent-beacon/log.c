@@ -43,6 +43,6 @@ void log_line(const struct log *log, enum log_level level, const char *format, .
         return;
     n = (int)strlen(line);
     line[n] = '\n';
-    /* Not stdio: its buffers are memory that the beacon does without. */
+    /* Not stdio: its buffers would cost memory. */
     (void)!write(STDERR_FILENO, line, (size_t)n + 1);
 }

@@ -1,7 +1,7 @@
 /*
  * The beacon's log: lines on standard error, with the priorities that the
- * journal understands (sd-daemon(3)) when it is the journal that listens.
- * The program's only; the modules return their words.
+ * journal understands (sd-daemon(3)) when standard error is connected to the
+ * journal.  Used by the program only; modules return their messages.
  */
 #pragma once
 

@@ -3,8 +3,8 @@
  * Python, model, SSH host key.  Read from files, nothing is executed.
  *
  * Each returns a string that the caller frees, in the form that the advert
- * wants, or NULL when the machine does not say (or there is no memory: a fact
- * is then missing, no more).  `root` is put in front of every path.
+ * wants, or NULL when the machine does not tell it (or there is no memory: then
+ * only this fact is missing).  `root` is put in front of every path.
  */
 #pragma once
 

@@ -36,7 +36,7 @@ struct publisher {
     AvahiEntryGroup *group;
     AvahiClientState client_state;
     bool collided; /* another machine holds the instance name */
-    bool failed;   /* client or group are of no use any more */
+    bool failed;   /* client or group cannot be used any more */
     bool established;
     bool registered; /* `on_air` is with the daemon */
     char name[AVAHI_LABEL_MAX];
@@ -53,7 +53,7 @@ struct publisher {
 
 static void notify_state(struct publisher *p, enum publisher_state state, const char *words)
 {
-    /* A retry that fails as the last one did is no news. */
+    /* A retry that fails like the last one is not reported again. */
     if (state == p->state)
         return;
     p->state = state;
@@ -120,7 +120,7 @@ static void drop_client(struct publisher *p)
     p->registered = p->established = p->collided = p->failed = false;
 }
 
-/* Starts over after a pause, which grows while nothing gets better. */
+/* Starts over after a pause, which grows with each failure. */
 static void start_over(struct publisher *p, const char *doing, int error)
 {
     char words[256];
@@ -249,8 +249,7 @@ static bool same_txt(const struct publisher *p)
            memcmp(p->wanted.txt, p->on_air.txt, p->wanted.txt_size) == 0;
 }
 
-/* The daemon is there and knows its host name: bring what is on the air to
- * what is wanted. */
+/* The daemon runs and knows its host name: publishes the wanted record. */
 static int publish_wanted(struct publisher *p)
 {
     if (p->collided) {
@@ -313,7 +312,8 @@ static int on_work(sd_event_source *source, void *userdata)
         break;
     case AVAHI_CLIENT_S_COLLISION:
     case AVAHI_CLIENT_S_REGISTERING:
-        /* The host's name changes; what points to it is published anew then. */
+        /* The host's name is changing; the service is published again
+         * afterwards. */
         r = withdraw_service(p);
         notify_state(p, PUBLISHER_REGISTERING, p->name);
         break;

@@ -1,15 +1,15 @@
 /*
- * A publisher keeps one DNS-SD service on the air through the Avahi daemon,
- * whatever becomes of that daemon: started later or never, restarted, hung,
- * or D-Bus with it.  It is told what shall be on the air, and does the rest.
+ * A publisher keeps one DNS-SD service published through the Avahi daemon,
+ * whether the daemon or D-Bus starts late, never, restarts or hangs. The caller
+ * says what to publish.
  *
  * The loop's thread owns it.  While nothing changes it makes no system call;
- * while there is no D-Bus it tries again every RETRY_MAX at the latest.
+ * while there is no D-Bus it tries again at least every RETRY_MAX.
  *
  * Calls to a daemon that hangs block for libdbus's timeout (25 s), and the
  * loop with them; what the kernel has queued meanwhile is not lost.
  *
- * Leaving needs no call: the daemon says goodbye for a client whose D-Bus
+ * Unpublishing needs no call: the daemon says goodbye for a client whose D-Bus
  * connection closes, which the end of the process does.
  */
 #pragma once
@@ -28,7 +28,7 @@ enum publisher_state {
     PUBLISHER_STARTING,
     PUBLISHER_RETRYING,    /* it failed, e.g. there is no D-Bus; `words` say why */
     PUBLISHER_WAITING,     /* for the Avahi daemon */
-    PUBLISHER_REGISTERING, /* the network is being asked whether the name is free */
+    PUBLISHER_REGISTERING, /* the daemon asks the network whether the name is free */
     PUBLISHER_PUBLISHED,
 };
 
@@ -48,6 +48,6 @@ int publisher_new(sd_event *loop, publisher_callback changed, void *userdata,
                   struct publisher **ret, struct error *err);
 void publisher_free(struct publisher *p);
 
-/* What shall be on the air from now on (copied): at once, or, when something
+/* Publishes this record (copied) from now on: at once, or, when something
  * changed less than a second ago, as soon as that second is over. */
 int publisher_set(struct publisher *p, const struct publisher_record *record);

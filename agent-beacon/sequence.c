@@ -11,7 +11,8 @@
 
 enum { NUMBER_FILE_MAX = 32 };
 
-/* Far above any clock and far below overflow: a file that says more is broken. */
+/* Far above any clock and far below overflow: a larger number in the file is an
+ * error. */
 static const uint64_t number_max = UINT64_C(1) << 62;
 
 static uint64_t clock_seconds(void)
@@ -21,7 +22,7 @@ static uint64_t clock_seconds(void)
     return now > 0 ? (uint64_t)now : 1;
 }
 
-/* 0: there is none, or none that can be used. */
+/* 0: there is no number that can be used. */
 static uint64_t read_number(const char *path)
 {
     CLEANUP_TEXT struct text text = TEXT_INIT;
@@ -49,7 +50,8 @@ static void reserve_block(struct sequence *s)
         return;
     (void)error_prefix(&err, "records will look old after a restart");
     s->trouble = strdup(err.text);
-    /* The next start finds the old number, if any: the clock is all there is. */
+    /* The next start finds the old number, if any, so only the clock can
+     * help. */
     if (s->next < clock_seconds())
         s->next = clock_seconds();
     s->limit = s->next + 1; /* and try again */

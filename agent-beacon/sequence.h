@@ -1,11 +1,13 @@
 /*
- * The sequence numbers a machine's signed records, so that an old one is known
- * for what it is.  It only grows: over restarts, power cuts and wrong clocks.
+ * A sequence gives a machine's signed records their numbers, so that readers
+ * recognise an old record. It only grows, across restarts, power cuts and wrong
+ * clocks.
  *
  * Numbers are reserved in blocks, in the file "seq" of the state folder, and a
- * block is on the disk before the first of it is used: what a killed beacon had
- * left of one is skipped.  Without that file it starts from the clock's seconds,
- * which records sent before have most likely not reached, one a second at most.
+ * block is on the disk before its first number is used: the rest of a killed
+ * beacon's block is skipped.  Without that file it starts from the clock's
+ * seconds, which earlier records, at most one a second, have most likely not
+ * reached.
  *
  * A value; `trouble` is owned.  No loop, one thread.
  */
@@ -29,6 +31,6 @@ struct sequence {
 int sequence_init(struct sequence *s, const char *state_folder, bool keep, struct error *err);
 void sequence_clear(struct sequence *s);
 
-/* The next number, which is never 0.  What goes wrong is in `trouble`: a number
- * there is all the same. */
+/* The next number, which is never 0.  A failure is reported in `trouble`; the
+ * number can still be used. */
 uint64_t sequence_next(struct sequence *s);

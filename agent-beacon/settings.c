@@ -17,8 +17,8 @@ void settings_clear(struct settings *s)
     *s = SETTINGS_INIT;
 }
 
-/* "'VALUE' is not …", with what cannot be printed escaped and the rest short:
- * the words end up on the air and on terminals. */
+/* "'VALUE' is not …", escaped and short: the message goes into the advert and
+ * to terminals. */
 static int refuse_value(struct error *err, const char *value, const char *wanted)
 {
     enum { SHOWN_MAX = 40 };
@@ -83,7 +83,7 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* Undoes the quotes in place. */
+/* Removes the quotes and escapes in place. */
 static int unquote_value(char *value, struct error *err)
 {
     char *to = value, *from = value + 1;
@@ -159,7 +159,7 @@ static int parse_lines(struct settings *s, char *text, const char *name)
     return 0;
 }
 
-/* The number of the line in which the text stops being one; 0: it never does. */
+/* The number of the first line that is not UTF-8 text; 0: all lines are. */
 static unsigned find_line_not_utf8(const char *text, size_t size)
 {
     unsigned line = 1;
@@ -233,7 +233,7 @@ static int read_text(const char *path, struct text *ret, bool *present, struct e
         }
         return error_sys(err, -errno, "cannot read %s", path);
     }
-    if (!S_ISREG(st.st_mode)) /* a pipe would hold the beacon up for good */
+    if (!S_ISREG(st.st_mode)) /* a pipe would block the beacon for ever */
         return error_set(err, -EINVAL, "%s is not a file", path);
     return file_read(path, SETTINGS_FILE_MAX, ret, err);
 }

@@ -4,9 +4,9 @@
  *
  * They come, in this order, from the command line, the configuration file
  * (/etc/dcop/beacon.conf) and the card's file (dcop-agent.conf on the boot
- * partition, so that a card can be named on any computer).  The names are the
- * first source's that is there, even when it names none; each of the others is
- * the first source's that says it.
+ * partition, so that a card can be named on any computer).  The agent names are
+ * those of the first source that exists, even when it has none; each other
+ * setting is that of the first source that has it.
  *
  * A file is UTF-8 text of at most 64 KiB, a "key value" pair a line:
  *
@@ -20,8 +20,8 @@
  * The value is the rest of the line without the blanks around it; in quotes,
  * \" and \\ stand for themselves.  A byte order mark and CRLF are fine.
  *
- * A wrong value is left out and told; a file that cannot be read, or is not
- * whole, is told and leaves what it said last.
+ * A wrong value is left out and reported. A file that cannot be read, or is not
+ * complete, is reported, and its last good content stays in use.
  */
 #pragma once
 
@@ -33,7 +33,7 @@
 
 enum {
     SETTINGS_FILE_MAX = 65536,
-    SETTINGS_ERRORS_MAX = 16, /* told of one file */
+    SETTINGS_ERRORS_MAX = 16, /* reported for one file */
 };
 
 /* A value; strings are owned. */
@@ -56,25 +56,26 @@ void settings_clear(struct settings *s);
 int settings_parse(const char *text, size_t size, const char *name, bool whole,
                    struct settings *ret, struct error *err);
 
-/* Stores one value, for the command line too: -EINVAL with the words when it
- * does not fit, or the key is unknown. */
+/* Stores one value, for the command line too: -EINVAL with a message when the
+ * value is not valid, or the key is unknown. */
 int settings_set(struct settings *s, const char *key, const char *value, struct error *err);
 
-/* One file and what it said last. */
+/* One file and its last good content. */
 struct settings_file {
     char *path;
     bool whole;   /* as in settings_parse */
-    bool present; /* there, or its last good content is still in force */
+    bool present; /* it exists, or its last good content is still used */
     struct settings last;
-    char *trouble; /* why the file as it is now is not used; NULL: it is */
+    char *trouble; /* why the file's present content is not used; NULL: it is used */
 };
 
 void settings_file_clear(struct settings_file *f);
 
-/* Reads the file; a missing one says nothing (present = false). -ENOMEM only. */
+/* Reads the file; a missing one has no settings (present = false). -ENOMEM
+ * only. */
 int settings_file_read(struct settings_file *f);
 
-/* What holds, of the command line and `count` files, the first before the
- * next.  All errors of all the files are in `ret`'s.  -ENOMEM only. */
+/* Merges the command line and `count` files; the earlier one wins. `ret` has
+ * the errors of all files.  -ENOMEM only. */
 int settings_merge(const struct settings *options, const struct settings_file *files, size_t count,
                    struct settings *ret);

@@ -1,5 +1,5 @@
 /*
- * The status is what runs on this machine: the state that the agent's unit
+ * The status tells what runs on this machine: the state that the agent's unit
  * leaves in /run/dcop/state (one word: running, stopped or failed), and the
  * version of pyDCOP that /opt/dcop/current/version names.
  *
@@ -15,10 +15,10 @@
 
 struct status {
     enum advert_state state; /* NEW: nothing is deployed */
-    char *pydcop;            /* NULL: none, or it does not say */
+    char *pydcop;            /* NULL: none, or no version is given */
 };
 
 void status_clear(struct status *s);
 
-/* What cannot be read is taken for not there. */
+/* A file that cannot be read counts as missing. */
 void status_read(const char *root, struct status *ret);

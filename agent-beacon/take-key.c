@@ -28,7 +28,7 @@ static int overwrite_key(const char *path)
     return 0;
 }
 
-/* What a flash card keeps of the old block is beyond us. */
+/* A flash card may still keep the old block; we cannot erase that. */
 static int erase_key(const char *path, struct error *err)
 {
     int r = overwrite_key(path);

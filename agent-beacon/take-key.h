@@ -4,7 +4,7 @@
  * the fleet key is erased from it.  As root, before the beacon starts.
  *
  * The machine's key is on the disk before anything is erased: power may fail at
- * any point, and the next start goes on from there.
+ * any point, and the next start continues from there.
  */
 #pragma once
 
@@ -15,7 +15,7 @@
 /* Where fleet keys are looked for; NULL ends the list. */
 extern const char *const take_key_fleet_files[];
 
-/* 1: a key was taken; 0: there is none; else what went wrong.  After a failure
- * to erase it the machine's key is there all the same.  `root` is put in front
- * of the paths. */
+/* 1: a key was taken; 0: there is none; else what went wrong.  When erasing
+ * fails, the machine's key exists nevertheless.  `root` is put in front of the
+ * paths. */
 int take_key(const char *root, const char *state_folder, struct error *err);

@@ -52,7 +52,7 @@ struct client {
  */
 struct browser {
     struct queue *queue;
-    int stop_fd; /* readable: the owner wants the end */
+    int stop_fd; /* readable: the owner asks the thread to end */
     int done_fd; /* readable: the thread has ended, but for its last lines */
     pthread_t thread;
     atomic_int users;            /* the owner and the thread; the last one frees */
@@ -67,8 +67,8 @@ struct browser {
     AvahiServiceBrowser *avahi;
     struct tuple *tuples;
     size_t pending;
-    bool there;     /* the daemon, as told */
-    bool told_gone; /* so that one absence is told once */
+    bool there;     /* the daemon's state as last reported */
+    bool told_gone; /* so that one absence is reported once */
     bool told_many;
 };
 
@@ -96,7 +96,8 @@ static void destroy_event(void *event)
     browser_event_free(event);
 }
 
-/* A full queue means that the user is behind: wait for him, or for the end. */
+/* A full queue means that the user is behind: waits for room, or for the
+ * end. */
 static void push_event(struct browser *b, struct browser_event *e)
 {
     e->pending = b->pending;
@@ -162,7 +163,8 @@ static void free_tuple(struct tuple *t)
     free(t);
 }
 
-/* All objects of a client go with it, without a call to the daemon each. */
+/* Freeing a client frees all its objects, without a call to the daemon for
+ * each. */
 static void drop_everything(struct browser *b)
 {
     struct tuple *t, *next;
@@ -181,7 +183,8 @@ static void drop_everything(struct browser *b)
     }
 }
 
-/* Not from here, which may be inside a callback of the object to be freed. */
+/* Restarts later: this may be called inside a callback of an object that the
+ * restart frees. */
 static void schedule_restart(struct browser *b, uint64_t after_usec)
 {
     (void)sd_event_source_set_time_relative(b->retry, after_usec);
@@ -199,7 +202,8 @@ static void daemon_gone(struct browser *b, const char *reason)
         push_news(b, BROWSER_DAEMON_GONE, NULL, reason);
 }
 
-/* In wire form (RFC 6763 §6.1), bounded; too much is the parser's to refuse. */
+/* Writes the wire form (RFC 6763 §6.1), bounded; the parser refuses what is too
+ * long. */
 static size_t serialize_txt(AvahiStringList *txt, uint8_t ret[static TXT_ROOM])
 {
     size_t size = 0;
@@ -268,7 +272,7 @@ static void on_resolver(AvahiServiceResolver *resolver, AvahiIfIndex interface,
         push_resolved(t, host, address, port, txt);
         return;
     }
-    /* It may still be found later: the resolver stays. */
+    /* The record may still come later: the resolver stays open. */
     settle_tuple(t);
     push_news(t->browser, BROWSER_UNRESOLVED, t,
               avahi_strerror(avahi_client_errno(avahi_service_resolver_get_client(resolver))));
@@ -282,7 +286,7 @@ static void on_client(AvahiClient *client, AvahiClientState state, void *arg)
         daemon_gone(b, avahi_strerror(avahi_client_errno(client)));
 }
 
-/* A client that has room for one more resolver; NULL: none can be had. */
+/* A client that has room for one more resolver; NULL: there is none. */
 static struct client *pick_client(struct browser *b)
 {
     for (size_t i = 0; i < CLIENTS_MAX; i++) {
@@ -299,7 +303,7 @@ static struct client *pick_client(struct browser *b)
     return NULL;
 }
 
-/* The bytes that a tuple is found by: numbers, name, domain. */
+/* Makes a tuple with its hash key: numbers, name, domain. */
 static struct tuple *make_tuple(struct browser *b, const struct sighting_key *key)
 {
     size_t name = strnlen(key->name, NAME_MAX_BYTES) + 1;
@@ -332,8 +336,8 @@ static struct tuple *find_tuple(struct browser *b, const struct tuple *like)
     return t;
 }
 
-/* The address asked for is of the tuple's own protocol, so that a machine's
- * IPv4 and IPv6 addresses both come, each by its own tuple. */
+/* Asks for an address of the tuple's own protocol, so that a machine's IPv4 and
+ * IPv6 addresses both come, each from its own tuple. */
 static void start_resolver(struct tuple *t)
 {
     struct browser *b = t->browser;
@@ -408,7 +412,7 @@ static void on_browser(AvahiServiceBrowser *avahi, AvahiIfIndex interface, Avahi
     case AVAHI_BROWSER_ALL_FOR_NOW:
         push_news(b, BROWSER_ALL_FOR_NOW, NULL, NULL);
         break;
-    case AVAHI_BROWSER_CACHE_EXHAUSTED: /* says only that the cache was read out */
+    case AVAHI_BROWSER_CACHE_EXHAUSTED: /* means only that the cache has been read */
         break;
     case AVAHI_BROWSER_FAILURE:
         daemon_gone(b, avahi_strerror(avahi_client_errno(avahi_service_browser_get_client(avahi))));
@@ -506,7 +510,7 @@ static int setup_thread(struct browser *b)
     return sd_event_add_time_relative(b->loop, &b->retry, CLOCK_MONOTONIC, 0, 1, on_retry, b);
 }
 
-/* One turn of the loop; the time of what it calls is on record meanwhile. */
+/* One turn of the loop; `busy_since` has the start time meanwhile. */
 static int run_turn(struct browser *b)
 {
     int r;

@@ -1,14 +1,14 @@
 /*
  * A browser turns what Avahi says about one service type into plain values.
  *
- * Calls into Avahi's client library are synchronous D-Bus calls: they block
- * for up to 25 s (libdbus's default) while the daemon hangs.  So a browser has
- * a thread and a loop of its own, and hands events over by a queue; nothing
- * here ever blocks its user, who owns the events he takes (browser_event_free).
+ * Calls into Avahi's client library are synchronous D-Bus calls: they block for
+ * up to 25 s (libdbus's default) while the daemon hangs.  So a browser has a
+ * thread and a loop of its own, and hands events over by a queue; nothing here
+ * ever blocks the user, who owns the events taken (browser_event_free).
  *
- * All functions belong to the user's thread.  When the daemon (or D-Bus) goes
- * away the browser says so, tries again by itself, and starts anew: every
- * tuple told before BROWSER_DAEMON_GONE is void.
+ * All functions belong to the user's thread.  When the daemon (or D-Bus) stops,
+ * the browser reports it, retries by itself, and starts again: every tuple
+ * reported before BROWSER_DAEMON_GONE is void.
  */
 #pragma once
 
@@ -23,7 +23,7 @@ enum browser_event_type {
     BROWSER_DAEMON_GONE,  /* or was not there in the first place; `reason` */
     BROWSER_FOUND,        /* a new tuple, not resolved yet: `sighting.key` only */
     BROWSER_RESOLVED,     /* for the first time, or anew because its record changed */
-    BROWSER_UNREADABLE,   /* resolved, but no machine's record; `reason` */
+    BROWSER_UNREADABLE,   /* resolved, but not a valid record of a machine; `reason` */
     BROWSER_UNRESOLVED,   /* no answer (yet) to the resolver; `reason` */
     BROWSER_REMOVED,      /* `sighting.key` only */
     BROWSER_ALL_FOR_NOW,  /* Avahi's one-second timer (not a promise) */
@@ -49,13 +49,13 @@ void browser_event_free(struct browser_event *e);
 struct browser;
 
 /* Browses for a fleet's subtype, NULL: for all machines.  The daemon need not
- * be there.  With a key (copied; NULL: none), sightings say whether they are
- * verified.  Fails for want of memory or threads only. */
+ * run.  With a key (copied; NULL: none), sightings say whether they are
+ * verified.  Fails only without memory or threads. */
 int browser_new(const char *fleet, const struct key *key, struct browser **ret, struct error *err);
 
-/* Ends the thread and waits for it, BROWSER_STOP_MS at most: a thread that
- * hangs in D-Bus then is left to itself, and frees what it uses when it comes
- * back (at a program's exit, never). */
+/* Ends the thread and waits for it, for at most BROWSER_STOP_MS: a thread that
+ * hangs in D-Bus is then left behind, and frees its memory when D-Bus returns
+ * (never, when the program exits first). */
 enum { BROWSER_STOP_MS = 300 };
 void browser_free(struct browser *b);
 DEFINE_CLEANUP(struct browser *, browser_free);
@@ -63,6 +63,6 @@ DEFINE_CLEANUP(struct browser *, browser_free);
 int browser_fd(const struct browser *b);               /* readable while there are events */
 struct browser_event *browser_take(struct browser *b); /* NULL: none now */
 
-/* For how long the thread has been inside one call by now, in ms; 0: it is
- * idle.  More than a second or so means that the daemon does not answer. */
+/* How long the thread has been inside its present call, in ms; 0: it is idle.
+ * More than a second or so means that the daemon does not answer. */
 unsigned browser_stuck_ms(const struct browser *b);

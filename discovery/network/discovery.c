@@ -24,7 +24,7 @@ struct discovery {
     struct browser *browser;
     struct roster *roster;
     struct liveness *liveness;
-    struct scout *scout; /* NULL: there is no key, or it could not be had */
+    struct scout *scout; /* NULL: there is no key, or it could not be created */
     sd_event_source *events, *stuck_timer;
     struct discovery_status status; /* but `unprobed` */
     bool stuck;
@@ -67,10 +67,11 @@ static void on_change(const struct machine *m, enum roster_change change, void *
 {
     struct discovery *d = arg;
 
-    if (!m->untrusted) /* who makes up machines shall not keep us waiting */
+    if (!m->untrusted) /* invented machines must not make us wait */
         d->status.news = now_ms(d);
-    /* Without memory it is not probed, and stays what Avahi says it is.  Nor is
-     * a claim: whoever makes one up shall not send us to an address of his choice. */
+    /* Without memory the machine is not probed, and keeps the state that Avahi
+     * reports.  An unverified claim is not probed either: an attacker must not
+     * be able to make us connect to an address of his choice. */
     if (change != ROSTER_OFFLINE && !m->untrusted)
         (void)liveness_watch(d->liveness, m);
     if (change == ROSTER_APPEARED && !m->untrusted && !d->from_liveness)
@@ -84,7 +85,7 @@ static void on_liveness(const char *id, const char *hostkey, bool online, void *
     struct discovery *d = arg;
     const struct machine *m = roster_find(d->roster, id, hostkey);
 
-    /* It said goodbye, or has another host key now: no more to ask. */
+    /* It said goodbye, or now has another host key: stop probing it. */
     if (!m || !roster_is_sighted(m)) {
         liveness_forget(d->liveness, id, hostkey);
     } else {
@@ -95,7 +96,7 @@ static void on_liveness(const char *id, const char *hostkey, bool online, void *
     report_progress(d);
 }
 
-/* A record of this fleet gave way to another, one that is verified or not. */
+/* A record of this fleet was replaced by another one, verified or not. */
 static void lose_record(struct discovery *d, const struct browser_event *e)
 {
     if (d->options.key && !e->sighting.verified)
@@ -112,7 +113,7 @@ static bool is_replay(const struct discovery *d, const struct browser_event *e)
     return e->sighting.verified && m && m->verified && m->advert.seq > e->advert.seq;
 }
 
-/* A record that moved to another fleet is as good as gone. */
+/* A record that moved to another fleet counts as gone. */
 static void take_resolved(struct discovery *d, const struct browser_event *e)
 {
     const char *fleet = e->advert.fleet ? e->advert.fleet : ADVERT_FLEET_DEFAULT;
@@ -125,7 +126,8 @@ static void take_resolved(struct discovery *d, const struct browser_event *e)
         d->status.too_many = true;
 }
 
-/* A goodbye is nobody's word: of a machine that signed, the scout asks it. */
+/* Anybody can send a goodbye.  The scout asks the machine, if its records are
+ * signed. */
 static void take_removed(struct discovery *d, const struct sighting_key *key)
 {
     struct sighting_key direct = *key;
@@ -202,7 +204,7 @@ static int on_events(sd_event_source *source, int fd, uint32_t revents, void *ar
     return 0;
 }
 
-/* The browser's thread cannot tell that it hangs: look at it. */
+/* The browser's thread cannot report that it hangs: this checks it. */
 static int on_stuck_timer(sd_event_source *source, uint64_t usec, void *arg)
 {
     struct discovery *d = arg;
@@ -212,7 +214,7 @@ static int on_stuck_timer(sd_event_source *source, uint64_t usec, void *arg)
     if (stuck && !d->stuck)
         report_daemon(d, false, "the Avahi daemon does not answer");
     else if (!stuck && d->stuck)
-        report_daemon(d, true, NULL); /* or its event says otherwise in a moment */
+        report_daemon(d, true, NULL); /* unless its next event says otherwise */
     d->stuck = stuck;
     report_progress(d);
     (void)sd_event_source_set_time_relative(source, STUCK_LOOK_USEC);
@@ -227,13 +229,13 @@ static int start_discovery(struct discovery *d, struct error *err)
     r = liveness_new(d->loop, d->options.keep, on_liveness, d, &d->liveness, err);
     if (r < 0)
         return r;
-    /* The default fleet has no subtype: it is whoever names none. */
+    /* The default fleet has no subtype: its machines name no fleet. */
     if (fleet && strcmp(fleet, ADVERT_FLEET_DEFAULT) == 0)
         fleet = NULL;
     if (d->options.key) {
         const struct scout_listener listener = {on_scout_seen, on_scout_silent, d};
 
-        /* Without it, only a flood is worse. */
+        /* Without the scout, only floods are handled worse. */
         (void)scout_new(d->loop, d->options.key, &listener, &d->scout, NULL);
     }
     r = browser_new(fleet, d->options.key, &d->browser, err);

@@ -1,7 +1,6 @@
 /*
- * Discovery is browser, roster and liveness on one loop: what is on the
- * network, kept up to date, for a program that looks once or one that never
- * ends.
+ * Discovery is browser, roster and liveness on one loop: what is on the network,
+ * kept up to date, for a program that looks once or one that runs for ever.
  *
  * Everything runs in the thread of the loop that is handed over, callbacks
  * included; nothing blocks, even while the Avahi daemon hangs.  The roster
@@ -25,26 +24,26 @@ struct discovery_options {
     /* Callbacks, each may be NULL; none may free the discovery. */
     void (*change)(const struct machine *m, enum roster_change change, void *arg);
     void (*daemon)(bool there, const char *reason, void *arg); /* on each change of it */
-    void (*progress)(void *arg); /* something happened: look at the status */
+    void (*progress)(void *arg); /* something happened: read the status */
     void *arg;
 };
 
-/* How far a look at the network has come. */
+/* How far discovery has come. */
 struct discovery_status {
-    bool told;         /* it is known whether there is a daemon */
+    bool told;         /* whether the daemon runs is known */
     bool there;        /* there is */
     bool all_for_now;  /* Avahi's first second is over */
     size_t pending;    /* records seen and not resolved yet */
     size_t unprobed;   /* machines whose first probe has no result yet */
-    size_t unreadable; /* records that are no machine's, so far */
+    size_t unreadable; /* records so far that do not describe a machine */
     bool too_many;     /* some are ignored */
-    bool flooded;      /* with records that are not verified: machines may answer late */
+    bool flooded;      /* flooded with unverified records: machines may answer late */
     uint64_t news;     /* ms, CLOCK_MONOTONIC: the last record or change; 0: none */
 };
 
 struct discovery;
 
-/* Copies the options.  Words for `err` only for want of memory, threads, sockets. */
+/* Copies the options.  Fails only without memory, threads or sockets. */
 int discovery_new(sd_event *loop, const struct discovery_options *options, struct discovery **ret,
                   struct error *err);
 void discovery_free(struct discovery *d);
@@ -53,5 +52,5 @@ DEFINE_CLEANUP(struct discovery *, discovery_free);
 struct roster *discovery_roster(struct discovery *d);
 void discovery_status(const struct discovery *d, struct discovery_status *ret);
 
-/* Has a probe of this machine ended, so that `online` is more than a belief? */
+/* Has a probe of this machine ended, so that `online` has been checked? */
 bool discovery_is_probed(const struct discovery *d, const struct machine *m);

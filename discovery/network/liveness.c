@@ -28,7 +28,7 @@ struct watched {
     char *hostkey;
     struct address addresses[ROSTER_ADDRESSES_MAX];
     size_t n_addresses;
-    size_t preferred; /* which one answered last */
+    size_t preferred; /* index of the address that answered last */
     uint16_t port;
     enum phase phase;
     bool known, online;
@@ -43,7 +43,7 @@ struct watched {
     UT_hash_handle hh_question; /* in `questions`, by transaction, while ASKED… */
     UT_hash_handle hh_holder;   /* in `holders`, by address, while `holds` */
     struct address held;
-    bool holds; /* an mDNS query to `held` was answered in its name, the last one was */
+    bool holds; /* this machine answered its last mDNS query at `held` */
     size_t key_size;
     char key[];
 };
@@ -105,7 +105,7 @@ static void end_question(struct watched *w)
     w->transaction = 0;
 }
 
-/* An address as bytes to be found by. */
+/* An address as a hash key. */
 static struct address address_key(const struct address *a)
 {
     struct address key = {.family = a->family, .interface = a->interface};
@@ -132,7 +132,7 @@ static void end_holding(struct watched *w)
     w->holds = false;
 }
 
-/* The machine answered from there: an earlier one has left that address. */
+/* The machine answered from this address, so an earlier holder has left it. */
 static void begin_holding(struct watched *w, const struct address *a)
 {
     struct liveness *l = w->liveness;
@@ -145,11 +145,11 @@ static void begin_holding(struct watched *w, const struct address *a)
     end_holding(w);
     w->held = address_key(a);
     HASH_ADD(hh_holder, l->holders, held, sizeof(w->held), w);
-    w->holds = w->hh_holder.tbl != NULL; /* no memory: TCP counts as before */
+    w->holds = w->hh_holder.tbl != NULL; /* no memory: TCP answers count as before */
 }
 
-/* Is it another machine that has this address now?  What answers TCP there says
- * nothing of this one, whose record is an old one. */
+/* Does another machine hold this address now?  Then a TCP answer there tells
+ * nothing about this machine, whose record is old. */
 static bool is_held_by_another(const struct watched *w, const struct address *a)
 {
     const struct watched *holder = find_holder(w->liveness, a);
@@ -163,11 +163,11 @@ static uint16_t random_number(const struct liveness *l)
 
     if (getrandom(&random, sizeof(random), GRND_NONBLOCK) == sizeof(random))
         return random;
-    return (uint16_t)now_ms(l); /* early boot: better than to wait */
+    return (uint16_t)now_ms(l); /* early in the boot: better than waiting */
 }
 
-/* Any time within the period, so that a thousand machines found at once are
- * not asked at once again; the full period afterwards. */
+/* First a random part of the period, so that a thousand machines found at once
+ * are not probed at once again; then the full period. */
 static uint64_t pause_after(const struct watched *w)
 {
     if (w->known)
@@ -207,7 +207,7 @@ static size_t find_address(const struct watched *w, const struct address *from)
     return SIZE_MAX;
 }
 
-/* What cannot be sent is not answered, and the next phase comes. */
+/* A query that cannot be sent gets no answer, and the next phase follows. */
 static void send_query(const struct watched *w, size_t which)
 {
     mdns_socket_ask(w->liveness->socket, w->id, w->transaction, &w->addresses[which]);
@@ -234,7 +234,7 @@ static void begin_question(struct watched *w)
     w->transaction = transaction;
     HASH_ADD(hh_question, l->questions, transaction, sizeof(w->transaction), w);
     if (!w->hh_question.tbl)
-        w->transaction = 0; /* no memory: nobody will find the answer; TCP will */
+        w->transaction = 0; /* no memory: the answer will not be recognised; TCP decides */
 }
 
 static unsigned query_timeout(const struct watched *w)
@@ -251,7 +251,7 @@ static void start_probe(struct watched *w)
     set_phase(w, ASKED, query_timeout(w));
 }
 
-/* SSH's port, when it is time to bother it again. */
+/* Connects to SSH's port, when that is due again. */
 static void try_tcp(struct watched *w)
 {
     struct liveness *l = w->liveness;
@@ -301,7 +301,8 @@ static int begin_connect(struct watched *w, const struct address *a)
     return sd_event_add_io(w->liveness->loop, &w->source, w->fd, EPOLLOUT, on_connected, w);
 }
 
-/* The next address, as long as the round's time is not over. */
+/* Connects to the next address, while the round's time lasts.  When none is
+ * left, the machine is offline. */
 static void connect_next(struct watched *w)
 {
     close_connection(w);
@@ -318,7 +319,7 @@ static void connect_next(struct watched *w)
     finish_probe(w, false);
 }
 
-/* A phase is over without an answer. */
+/* The phase ended without an answer. */
 static void next_phase(struct watched *w)
 {
     switch (w->phase) {
@@ -347,7 +348,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
     struct watched *w, *tmp;
 
     (void)source, (void)usec;
-    l->timer_due = 0; /* arm_timer() has nothing to do while all are looked at */
+    l->timer_due = 0; /* makes arm_timer() do nothing during the loop */
     HASH_ITER(hh, l->all, w, tmp)
     if (w->due <= now)
         next_phase(w);

@@ -1,11 +1,11 @@
 /*
- * Liveness finds out whether machines are still there.  Avahi says nothing
- * when a plug is pulled (its records live on for up to 75 minutes), so each
- * machine is asked: first by a unicast mDNS query, which leaves no trace in
- * its logs, and where two of those get no answer by a TCP connection to its
- * SSH port, at most every LIVENESS_TCP_EVERY_MS.  That connection says nothing
- * where another machine has answered a query at the same address: there, an old
- * record names an address that was given away.
+ * Liveness finds out whether machines are still there.  Avahi says nothing when
+ * a plug is pulled (its records stay valid for up to 75 minutes), so each
+ * machine is asked: first by a unicast mDNS query, which leaves no trace in its
+ * logs, and where two of those get no answer by a TCP connection to its SSH
+ * port, at most every LIVENESS_TCP_EVERY_MS.  That connection does not count
+ * where another machine has answered a query at the same address: then an old
+ * record names an address that another machine has now.
  *
  * Runs on the caller's sd-event loop and in its thread; never blocks.  An
  * answer counts when its transaction id and its source address both fit.
@@ -19,7 +19,8 @@
 #include "discovery/base/error.h"
 #include "discovery/roster/roster.h"
 
-/* An unplugged machine is told at most EVERY + 2 * ASK + TCP = 8 s later. */
+/* An unplugged machine is reported at most EVERY + 2 * ASK + TCP = 8 s
+ * later. */
 enum {
     LIVENESS_EVERY_MS = 4000,
     LIVENESS_ASK_MS = 1000,      /* patience per query … */
@@ -41,8 +42,8 @@ int liveness_new(sd_event *loop, bool again, liveness_listener *listener, void *
 void liveness_free(struct liveness *l);
 DEFINE_CLEANUP(struct liveness *, liveness_free);
 
-/* Takes the machine's addresses and port in; a machine that is new here is
- * probed at once.  -ENOMEM. */
+/* Stores the machine's addresses and port; a machine that is new here is probed
+ * at once.  -ENOMEM. */
 int liveness_watch(struct liveness *l, const struct machine *m);
 void liveness_forget(struct liveness *l, const char *id, const char *hostkey);
 void liveness_probe_now(struct liveness *l, const char *id, const char *hostkey);

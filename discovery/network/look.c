@@ -10,7 +10,7 @@
 #include "discovery.h"
 #include "discovery/match/match.h"
 
-/* How long nothing new may come before a look is over. */
+/* A look ends when nothing new has come for this long. */
 enum {
     QUIET_YES_MS = 100, /* every agent of the problem is there */
     QUIET_MS = 500,     /* a list, within Avahi's first second … */
@@ -24,7 +24,7 @@ struct look {
     struct discovery *discovery;
     sd_event_source *check, *signals[4];
     uint64_t deadline; /* ms; UINT64_MAX: none */
-    bool was_there;    /* a daemon, at any time */
+    bool was_there;    /* the daemon has run at some time */
     size_t unresolved; /* when time was up */
     int signal;
     struct error *err;
@@ -55,8 +55,8 @@ static int silent_daemon(struct error *err)
                      "systemctl restart avahi-daemon");
 }
 
-/* Is the answer a yes that holds?  A machine that is in the daemon's cache only
- * is none: each must have answered a probe. */
+/* Is the answer a definite yes?  A machine that is only in the daemon's cache
+ * does not count: each must have answered a probe. */
 static bool is_yes(const struct look *l)
 {
     CLEANUP(match_clear) struct match m = MATCH_INIT;
@@ -92,7 +92,7 @@ static void schedule_check(struct look *l, uint64_t ms)
     (void)sd_event_source_set_enabled(l->check, SD_EVENT_ONESHOT);
 }
 
-/* Time is up: what was not heard of is not there. */
+/* Time is up: machines whose probe has no result count as offline. */
 static void give_up_on_unprobed(struct look *l)
 {
     struct roster *r = discovery_roster(l->discovery);
@@ -113,7 +113,7 @@ static int time_is_up(struct look *l, const struct discovery_status *s)
 
     (void)roster_machines(discovery_roster(l->discovery), &n);
     l->unresolved = s->pending;
-    if (l->options->key && n > 0) { /* heard of without the daemon, which a flood keeps busy */
+    if (l->options->key && n > 0) { /* found without the daemon, which a flood keeps busy */
         if (l->problem)
             give_up_on_unprobed(l);
     } else if (!s->told)
@@ -173,7 +173,7 @@ static void on_daemon(bool there, const char *reason, void *arg)
 
     l->was_there = l->was_there || there;
     if (!there && first && l->options->key && !l->options->listener)
-        return; /* signed records are heard without it: until time is up */
+        return; /* signed records come without the daemon: wait until time is up */
     if (!there && first)
         (void)sd_event_exit(l->loop, strstr(reason, "not answer") ? silent_daemon(l->err)
                                                                   : no_daemon(l->err, reason));
@@ -195,7 +195,8 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
     return sd_event_exit(l->loop, 0);
 }
 
-/* Blocked here, before any thread is made, so that the loop alone gets them. */
+/* Blocks the signals before any thread is made, so that only the loop gets
+ * them. */
 static int take_signals(struct look *l)
 {
     sigset_t set;

@@ -14,11 +14,12 @@
 
 /* Follows the look while it runs; each call is made from its loop. */
 struct look_listener {
-    /* Once, before the others; both live until look_free.  What is negative ends the look. */
+    /* Once, before the others; both live until look_free.  A negative result
+     * ends the look. */
     int (*begin)(sd_event *loop, struct roster *roster, void *arg, struct error *err);
     void (*change)(const struct machine *m, enum roster_change change, void *arg);
     void (*daemon)(bool there, const char *reason, void *arg);
-    void (*too_many)(void *arg); /* at each news, once more came than fits */
+    void (*too_many)(void *arg); /* with each change, once there are too many records */
     void (*resized)(void *arg);  /* the terminal */
 };
 
@@ -34,10 +35,10 @@ struct look_options {
 
 struct look;
 
-/* `problem` NULL: none.  Both are borrowed for the look's life.
- * 0 and a look that is over, whose roster holds what was seen; or with words:
+/* `problem` NULL: none.  Both are borrowed for the look's life.  Returns 0 and
+ * a finished look, whose roster holds what was seen; or, with a message,
  * -ENOTCONN when there is no daemon, -ETIMEDOUT when it does not answer, else
- * what the system says.  `ret` is set whenever it could be made. */
+ * the system's error.  `ret` is set whenever it could be made. */
 int look_run(const struct look_options *options, const struct problem *problem, struct look **ret,
              struct error *err);
 void look_free(struct look *l);
@@ -46,6 +47,7 @@ DEFINE_CLEANUP(struct look *, look_free);
 const struct machine *const *look_machines(struct look *l, size_t *ret_count);
 int look_signal(const struct look *l); /* the signal that ended it; 0: none */
 size_t look_unreadable(const struct look *l);
-/* Records that were seen, but not resolved when time was up: there is more. */
+/* Records that were seen, but not resolved when time was up: more machines may
+ * exist. */
 size_t look_unresolved(const struct look *l);
-bool look_too_many(const struct look *l); /* more than fit: some are not in the roster */
+bool look_too_many(const struct look *l); /* too many: some are not in the roster */

@@ -1,7 +1,7 @@
 /*
  * The bytes of a presence probe: a unicast mDNS query from an ephemeral port,
  * which a responder answers to that port alone (RFC 6762 §6.7, "legacy
- * unicast"), and nothing of it reaches a log.
+ * unicast").  It leaves no trace in logs.
  *
  * Pure; any thread.
  */
@@ -21,5 +21,5 @@ enum {
 size_t mdns_probe_write(const char *id, uint16_t transaction, uint8_t ret[static MDNS_PROBE_MAX]);
 
 /* Is this an answer (RFC 1035 §4.1.1: a response to a query, no error, with a
- * record in it), and to which transaction?  Nothing behind the header is read. */
+ * record in it), and to which transaction?  Only the header is read. */
 bool mdns_answer_read(const uint8_t *bytes, size_t size, uint16_t *ret_transaction);

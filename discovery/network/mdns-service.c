@@ -66,7 +66,8 @@ static unsigned number16(const uint8_t *at)
     return (unsigned)at[0] << 8 | at[1];
 }
 
-/* A name, dotted, `first` its first label's length.  False: broken. */
+/* Reads a name in dotted form; `first` is its first label's length.  False:
+ * invalid. */
 static bool read_name(struct reader *r, char ret[static MDNS_NAME_MAX + 1], size_t *ret_first)
 {
     size_t at = r->at, n = 0;
@@ -142,7 +143,7 @@ static bool is_instance(const struct record *record)
            !memchr(record->name, '\0', record->first);
 }
 
-/* The one of that name, made if there is room. */
+/* The service of that name; creates it if there is room. */
 static struct mdns_service *service_of(const struct record *record, struct mdns_service *services,
                                        size_t *count)
 {

@@ -2,7 +2,7 @@
  * The bytes of multicast DNS as far as adverts need them: questions for
  * ADVERT_TYPE, and the TXT and SRV records of its instances in an answer.
  *
- * Every byte of an answer is hostile.  Pure; any thread.
+ * Every byte of an answer may be hostile.  Pure; any thread.
  */
 #pragma once
 
@@ -32,7 +32,7 @@ struct mdns_service {
 /* Asks for all instances (PTR), or with one's name for its SRV and TXT. */
 size_t mdns_question_write(const char *instance, uint8_t ret[static MDNS_QUESTION_MAX]);
 
-/* The instances that an answer speaks of, in `local`; what is broken ends the
- * reading.  Records of a goodbye (TTL 0) are passed over.  Returns how many. */
+/* Reads the instances in `local` that an answer describes; reading stops at the
+ * first error.  Goodbye records (TTL 0) are skipped.  Returns how many. */
 size_t mdns_services_read(const uint8_t *bytes, size_t size,
                           struct mdns_service ret[static MDNS_SERVICES_MAX]);

@@ -12,7 +12,7 @@ enum { READS_PER_TURN = 64 };
 struct mdns_socket {
     mdns_listener *answer, *unreachable;
     void *arg;
-    int fd[2]; /* IPv4, IPv6; -1: that protocol is not to be had */
+    int fd[2]; /* IPv4, IPv6; -1: the protocol is not available */
     sd_event_source *io[2];
 };
 
@@ -34,7 +34,7 @@ void mdns_socket_ask(const struct mdns_socket *s, const char *id, uint16_t trans
 static bool read_datagram(const struct mdns_socket *s, int fd, int flags)
 {
     uint8_t bytes[MDNS_ANSWER_MAX];
-    char control[512]; /* of the error; not read, the answer to all of them is TCP */
+    char control[512]; /* of the error; not read: after any of them TCP is tried */
     struct sockaddr_storage from = {0};
     struct iovec iov = {.iov_base = bytes, .iov_len = sizeof(bytes)};
     struct msghdr message = {

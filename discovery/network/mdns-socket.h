@@ -1,10 +1,10 @@
 /*
  * Sockets that ask single machines by unicast mDNS (RFC 6762 §5.5) whether they
- * are there, and tell who answers.
+ * are online, and report who answers.
  *
  * Runs on the caller's sd-event loop and in its thread; never blocks.  It does
- * not remember what was asked: whether transaction and address fit a question is
- * for the listener to say.
+ * not remember the questions: the listener checks whether transaction and
+ * address match one.
  */
 #pragma once
 
@@ -26,7 +26,7 @@ int mdns_socket_new(sd_event *loop, mdns_listener *answer, mdns_listener *unreac
 void mdns_socket_free(struct mdns_socket *s);
 DEFINE_CLEANUP(struct mdns_socket *, mdns_socket_free);
 
-/* Asks for the SRV record of the machine `id`.  What cannot be sent is lost, as
- * on the network. */
+/* Asks for the SRV record of the machine `id`.  A query that cannot be sent is
+ * lost, as on the network. */
 void mdns_socket_ask(const struct mdns_socket *s, const char *id, uint16_t transaction,
                      const struct address *to);

@@ -15,15 +15,15 @@
 
 enum {
     READS_PER_TURN = 256,
-    ROOM = 8 << 20, /* of the socket; as much of it as the system grants */
+    ROOM = 8 << 20, /* receive buffer; the system may grant less */
     INTERFACES_MAX = 32,
-    CONFIRMS_MAX = 256, /* at once; more are not asked, and count as answered */
-    ASK_AGAIN_MS = 500, /* whom is to be confirmed */
-    /* In a flood the machines' daemons drop most questions with all the rest:
-     * more records a second than FLOOD_MIN that are not signed. */
+    CONFIRMS_MAX = 256, /* at a time; beyond that, machines are not asked and count as answered */
+    ASK_AGAIN_MS = 500, /* until a machine is asked a second time */
+    /* A flood is more than FLOOD_MIN unsigned records a second.  In a flood the
+     * machines' daemons drop most questions, too. */
     FLOOD_MIN = 100,
     FLOOD_ASK_MS = 125,
-    FLOOD_CALM_MS = 5000, /* until it counts as over */
+    FLOOD_CALM_MS = 5000, /* until a flood counts as over */
     WINDOW_MS = 1000,
 };
 
@@ -57,7 +57,7 @@ static uint64_t now_ms(const struct scout *s)
     return usec / 1000;
 }
 
-/* Joins what has come since; a group that is joined already says so. */
+/* Joins the group on new interfaces; joining it again fails without harm. */
 static void find_interfaces(struct scout *s)
 {
     struct ifaddrs *all = NULL;
@@ -83,7 +83,8 @@ static void find_interfaces(struct scout *s)
     freeifaddrs(all);
 }
 
-/* On every interface; what cannot be sent is lost, as on the network. */
+/* Sends on every interface; a question that cannot be sent is lost, as on the
+ * network. */
 static void send_question(const struct scout *s, const char *instance)
 {
     uint8_t question[MDNS_QUESTION_MAX];
@@ -113,7 +114,7 @@ static void end_confirm(struct scout *s, struct confirm *c)
     *c = s->confirms[--s->n_confirms];
 }
 
-/* The port is signed: without the SRV record, SSH's own is tried. */
+/* The port is signed.  Without the SRV record, SSH's default port is tried. */
 static void take_service(struct scout *s, const struct mdns_service *service, int interface,
                          const struct address *from)
 {
@@ -183,7 +184,7 @@ static bool read_datagram(struct scout *s)
 
 static void set_timer(struct scout *s);
 
-/* Counts what is not signed, and starts asking when it is a flood. */
+/* Counts unsigned records, and starts asking when there is a flood. */
 static void look_for_flood(struct scout *s)
 {
     uint64_t now = now_ms(s);
@@ -216,7 +217,7 @@ bool scout_is_flooded(const struct scout *s)
     return now_ms(s) < s->flooded_until;
 }
 
-/* Nobody answered.  Interfaces that are gone have no tuples worth keeping. */
+/* Nobody answered.  Interfaces that no longer exist need no report. */
 static void report_silent(struct scout *s, const char *instance)
 {
     struct sighting_key key = {0, SCOUT_PROTOCOL, instance, "local"};
@@ -295,7 +296,8 @@ void scout_confirm(struct scout *s, const char *instance)
     set_timer(s);
 }
 
-/* Bound to the group: what is sent to this host alone goes to the daemon. */
+/* Bound to the group's address: packets to this host's own address go to the
+ * daemon. */
 static int open_socket(struct scout *s)
 {
     struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons(MDNS_PORT)};
@@ -332,7 +334,7 @@ int scout_new(sd_event *loop, const struct key *fleet, const struct scout_listen
     r = open_socket(s);
     if (r >= 0)
         r = sd_event_add_io(loop, &s->io, s->fd, EPOLLIN, on_datagram, s);
-    if (r >= 0) /* signed records before Avahi's, however many those are */
+    if (r >= 0) /* signed records come before Avahi's, however many there are */
         r = sd_event_source_set_priority(s->io, SD_EVENT_PRIORITY_IMPORTANT);
     if (r >= 0)
         r = sd_event_add_time(loop, &s->timer, CLOCK_MONOTONIC, 0, 1000, on_timer, s);
