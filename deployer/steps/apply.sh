@@ -84,7 +84,7 @@ apply_step() {
 	wait $! || _status=$?
 	cat "$RUN/output"
 	if [ $_status != 0 ]; then
-		_why="it went wrong (status $_status), as its last lines say"
+		_why="the step failed (status $_status); its last lines say why"
 		if slurp "$RUN/why"; then _why=${slurped%"$NL"}; else common_why; fi
 		step_failed "$_why"
 		return 0
@@ -95,7 +95,7 @@ apply_step() {
 		if slurp "$RUN/did"; then wanted=${slurped%"$NL"}; fi
 		event result "$name" changed "${detail:-$wanted}" ''
 	else
-		step_failed "still not as it should be: $detail"
+		step_failed "the step ran, but its check still fails: $detail"
 	fi
 }
 
@@ -114,11 +114,11 @@ common_why() {
 	done <<-'EOF'
 		No space left on device|full
 		: I/O error$|full
-		Disk quota exceeded|the disk's quota is used up; make room there
-		Read-only file system|the file system there cannot be written; a worn or damaged card becomes so (dmesg says why), and a reboot may help once
-		Input/output error|the disk does not work; on a board, the card is worn: put another in
+		Disk quota exceeded|the disk quota is used up; make room there
+		Read-only file system|the file system of the machine is read-only; a worn or damaged card may be the cause (dmesg says why), and a reboot may help once
+		Input/output error|the disk has read or write errors; on a board, the card is worn: replace it
 		Cannot allocate memory|the machine has no memory left; stop something there
-		Killed|something there killed it; often the machine has no memory left
+		Killed|the step was killed on the machine; often the machine has no memory left
 	EOF
 }
 
@@ -166,9 +166,9 @@ run_finish() {
 	# What was killed may have been in the middle of a line.
 	[ -z "$(tail -c 1 "$RUN/events")" ] || echo >&3
 	case ${SERVICE_RESULT:-} in
-	timeout) event refused 'the run took longer than two hours, and was ended; deploy again: what was begun is taken up' ;;
-	oom-kill) event refused "the machine ran out of memory, and the run was killed; stop something there, then deploy again" ;;
-	*) event refused "the run was killed there (${SERVICE_RESULT:-}, ${EXIT_STATUS:-}); deploy again: what was begun is taken up" ;;
+	timeout) event refused 'the run took longer than two hours and was stopped; deploy again: it continues where this run ended' ;;
+	oom-kill) event refused "the machine ran out of memory and the run was killed; stop something there, then deploy again" ;;
+	*) event refused "the run was killed on the machine (${SERVICE_RESULT:-}, ${EXIT_STATUS:-}); deploy again: it continues where this run ended" ;;
 	esac
 	event end failed
 }

@@ -43,7 +43,7 @@ is_meant() {
 	[ "$machine_names" != "$want_names" ] || return 0
 	[ -z "$want_named" ] || return 0 # they are to be written
 	_names=$(printf '%s' "$machine_names" | tr '\n' ' ')
-	detail="its names are not those of its record: it says ${_names:-none}; they have just changed (/etc/dcop/beacon.conf there), so look again with dcop-discover"
+	detail="its names differ from those in its record: it has ${_names:-none}; they have just changed (/etc/dcop/beacon.conf there), so look again with dcop-discover"
 	return 1
 }
 
@@ -273,7 +273,7 @@ someone_at_work() {
 start_unit() {
 	# Two deployers may come here at once: systemd lets one unit of a name live.
 	if ! _said=$(mkdir -p "$RUNS" 2>&1 && printf '%1024s' '' >"$RUNS/.room" && rm "$RUNS/.room"); then
-		event refused "nothing can be written to $RUNS, so no run can begin; make room in /run (df -h /run): $_said"
+		event refused "cannot write to $RUNS, so the run cannot start; make room in /run (df -h /run): $_said"
 		event end failed
 		exit 1
 	fi

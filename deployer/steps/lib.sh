@@ -174,7 +174,7 @@ read_vars() {
 	want_mode=check want_time='' want_apt_proxy='' want_apt_files='' want_push='' want_caches='' want_keep_apt='' want_keep_pip='' want_digest='' want_who=''
 	want_command='' want_as=user want_lines=100 want_follow=no want_run_id='' want_deps=apt want_ui=no want_browser=no
 	want_login='' want_named='' want_looks='' want_public_key='' want_machine_key='' want_replace_key=''
-	slurp "$1" || { detail='no variables' && return 1; }
+	slurp "$1" || { detail='the variables cannot be read' && return 1; }
 	set -f
 	IFS=$NL
 	# shellcheck disable=SC2086 # lines
@@ -223,18 +223,18 @@ read_vars() {
 		case $want_digest in '' | *[!0-9a-f]*) detail='digest is not hexadecimal' && return 1 ;; esac
 		;;
 	rollback | uninstall | assign | status | start | stop | restart | logs | watch | exec | poweroff | reboot | identify | enroll | enroll-key | sources | push) ;;
-	*) detail="this bundle knows no mode '$want_mode'" && return 1 ;;
+	*) detail="this bundle does not support the mode '$want_mode'" && return 1 ;;
 	esac
 	case $want_apt_files in
-	'' | /run/dcop/packages/* | /var/cache/dcop/packages/*) case $want_apt_files in *..* | *[!a-z0-9/]*) detail='apt_files is not a folder for them' && return 1 ;; esac ;;
-	*) detail='apt_files is not a folder for them' && return 1 ;;
+	'' | /run/dcop/packages/* | /var/cache/dcop/packages/*) case $want_apt_files in *..* | *[!a-z0-9/]*) detail='apt_files is not a folder of packages' && return 1 ;; esac ;;
+	*) detail='apt_files is not a folder of packages' && return 1 ;;
 	esac
 	case $want_push in *[!0-9a-f\ ]*) detail='push is not a size and a digest' && return 1 ;; esac
 	case $want_port in '' | *[!0-9]* | ??????*) detail='port is not a number' && return 1 ;; esac
 	case $want_time in *[!0-9]*) detail='time is not a number' && return 1 ;; esac
 	case $want_lines in '' | *[!0-9]* | ??????????*) detail='lines is not a number' && return 1 ;; esac
 	case $want_deps in apt | pip) ;; *) detail='deps is neither apt nor pip' && return 1 ;; esac
-	case $want_ui,$want_browser in yes,yes | yes,no | no,no | no,yes) ;; *) detail='ui and browser are yes or no' && return 1 ;; esac
+	case $want_ui,$want_browser in yes,yes | yes,no | no,no | no,yes) ;; *) detail='ui and browser must be yes or no' && return 1 ;; esac
 	case $want_run_id in *[!0-9a-f]*) detail='run_id is not hexadecimal' && return 1 ;; esac
 	case $want_orchestrator$want_address in *[!0-9.:]*) detail='addresses must be IPv4' && return 1 ;; esac
 }

@@ -19,7 +19,7 @@ static bool takes(struct unfetched *u, enum stepwire_kind kind, const char *step
 
 static void test_unfetched(void **state)
 {
-    static const char words[] = "nothing was changed; no source gives glpk-utils: x";
+    static const char words[] = "nothing was changed; no source provides glpk-utils: x";
     CLEANUP(unfetched_clear) struct unfetched u = {0};
 
     (void)state;

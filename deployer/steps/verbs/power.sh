@@ -13,7 +13,7 @@ check() {
 apply() {
 	sync
 	done_once power
-	did "it does $want_mode"
+	did "$want_mode requested"
 }
 
 # The end event has to be there before the machine goes.

@@ -33,7 +33,7 @@ read_deployed() {
 # 2 is not.
 can_run() {
 	if [ ! -e "$UNIT_FILE" ] || [ ! -e "$OPT/current/hash" ]; then
-		detail='nothing is deployed here (dcop-deploy deploy)'
+		detail='nothing is deployed on the machine (dcop-deploy deploy)'
 		return 1
 	fi
 	read_deployed
