@@ -2,7 +2,7 @@
 # shellcheck disable=SC2154 # the variables of run and lib.sh
 # `run check`: what happens in the SSH channel.  Sourced by run.
 
-facts() {
+send_facts() {
 	_os='' _release=''
 	if slurp "$ROOT/etc/os-release"; then
 		_os=${NL}$slurped _release=${NL}$slurped
@@ -47,10 +47,10 @@ is_meant() {
 	return 1
 }
 
-# wish FILE: what it wants, in $wished.  The time of day does not count, nor whose
+# read_wish FILE: what it wants, in $wished.  The time of day does not count, nor whose
 # run_id it is, nor the id: a machine that is being enrolled has none at first, and is
 # this one all the same.
-wish() {
+read_wish() {
 	slurp "$1" || return 1
 	wished=$slurped
 	for _key in time run_id id; do
@@ -66,9 +66,9 @@ wish() {
 run_check() {
 	vars=$1 nonce=$2
 	case $nonce in '' | *[!0-9A-Za-z]*) echo "run: bad nonce" >&2 && exit 2 ;; esac
-	# What the deployer may still say is for hear_stop alone.
+	# What the deployer may still say is for await_stop alone.
 	exec 4<&0 </dev/null
-	look "$vars" "$ROOT/etc/os-release" "$ROOT/etc/passwd" "$ROOT/etc/hosts" /proc/net/tcp \
+	preload_files "$vars" "$ROOT/etc/os-release" "$ROOT/etc/passwd" "$ROOT/etc/hosts" /proc/net/tcp \
 		"$OPT/current/hash" "$OPT/current/version" "$OPT/agent-state" "$ETC/beacon.conf" \
 		"$ETC/agents" "$ETC/agent.conf" "$UNIT_FILE" "$ROOT/etc/tmpfiles.d/dcop.conf" \
 		"${UNIT_FILE%/*}/dcop-ui.service" "$ROOT/etc/xdg/autostart/dcop-ui.desktop" \
@@ -80,7 +80,7 @@ run_check() {
 	fi
 	read_uptime
 	start_uptime=$uptime
-	facts
+	send_facts
 	if ! is_meant; then
 		event refused "$detail"
 		event end failed
@@ -94,7 +94,7 @@ run_check() {
 		do_verb
 		exit 0
 	fi
-	someone_at_work
+	refuse_if_busy
 
 	set -- "$plan"/[0-9][0-9]-*
 	event plan $#
@@ -130,7 +130,7 @@ run_check() {
 		event end changes
 	else
 		ask_for_caches "$@"
-		start_unit
+		start_run_unit
 		follow "$RUNS/$nonce"
 	fi
 }
@@ -230,8 +230,8 @@ diff_events() {
 # is_to_change: not only to be looked at?
 is_to_change() { [ "$want_mode" != check ] && [ "$want_mode" != diff ] && [ -z "$want_looks" ]; }
 
-# who_holds: who is at work here, in $held; fails when nobody is.
-who_holds() {
+# read_lock_holder: who is at work here, in $held; fails when nobody is.
+read_lock_holder() {
 	held=
 	# Transient units have a file as long as they live; flock would be two processes.
 	[ -e /run/systemd/transient/dcop-run.service ] && [ -e "$LOCK" ] || return 1
@@ -240,29 +240,29 @@ who_holds() {
 	held=${held:-somebody}
 }
 
-# pick_up: follows a run that is at work.  Whoever told it to stop is gone; when it
+# follow_same_run: follows a run that is at work.  Whoever told it to stop is gone; when it
 # does stop, and not by our word, all is begun anew.
-pick_up() {
+follow_same_run() {
 	set -- "$plan"/[0-9][0-9]-*
 	event plan $#
 	rm -f "$RUNTIME/run/stop"
 	follow "$(readlink -f "$RUNTIME/run")"
 	[ "$_end" = stopped ] || exit 0
 	_waited=0
-	while who_holds && [ $_waited -lt 50 ]; do
+	while read_lock_holder && [ $_waited -lt 50 ]; do
 		_waited=$((_waited + 1))
 		sleep 0.1
 	done
 	exec sh "$B/run" check "$vars" "$nonce" <&4
 }
 
-# someone_at_work: a run of our own is followed, another's is left alone; both exit.
-someone_at_work() {
-	who_holds || return 0
-	if is_to_change && wish "$vars"; then
+# refuse_if_busy: a run of our own is followed, another's is left alone; both exit.
+refuse_if_busy() {
+	read_lock_holder || return 0
+	if is_to_change && read_wish "$vars"; then
 		_mine=$wished
-		if wish "$RUNTIME/run/vars" && [ "$wished" = "$_mine" ]; then
-			pick_up
+		if read_wish "$RUNTIME/run/vars" && [ "$wished" = "$_mine" ]; then
+			follow_same_run
 		fi
 	fi
 	event busy "$held"
@@ -270,7 +270,7 @@ someone_at_work() {
 	exit 1
 }
 
-start_unit() {
+start_run_unit() {
 	# Two deployers may come here at once: systemd lets one unit of a name live.
 	if ! _said=$(mkdir -p "$RUNS" 2>&1 && printf '%1024s' '' >"$RUNS/.room" && rm "$RUNS/.room"); then
 		event refused "cannot write to $RUNS, so the run cannot start; make room in /run (df -h /run): $_said"
@@ -296,7 +296,7 @@ start_unit() {
 		-p RuntimeMaxSec=7200 \
 		/bin/sh "$B/run" apply "$_dir" 2>&1); do
 		# A unit that has just ended may not have been collected yet.
-		someone_at_work
+		refuse_if_busy
 		_try=$((_try + 1))
 		if [ $_try -gt 20 ]; then
 			event refused "cannot start dcop-run.service: $_said"
@@ -324,9 +324,9 @@ session_pid() {
 	done
 }
 
-# hear_stop DIR: until the deployer says `stop`, for the run to see between two steps,
+# await_stop DIR: until the deployer says `stop`, for the run to see between two steps,
 # or the connection ends, which is no reason to stop.
-hear_stop() {
+await_stop() {
 	while IFS= read -r _line <&4; do
 		if [ "$_line" = "stop $nonce" ]; then
 			printf '%s\n' "$nonce" >"$1/stop"
@@ -335,11 +335,11 @@ hear_stop() {
 	done
 }
 
-# beat PID: a sign of life, for apt says nothing for minutes.  PULSE_BEAT_MS in
+# send_heartbeats PID: a sign of life, for apt says nothing for minutes.  PULSE_BEAT_MS in
 # deployer/ssh/keepalive.h is that long, too.  Ends with whoever follows; without the tail
 # that is PID there is nothing to follow, nor when the run's unit is gone and its end,
 # which run_finish writes before, does not come.
-beat() {
+send_heartbeats() {
 	_gone=0
 	while sleep 5 && kill -0 $$; do
 		if [ -e /run/systemd/transient/dcop-run.service ]; then _gone=0; else _gone=$((_gone + 1)); fi
@@ -357,12 +357,12 @@ follow() {
 	rm -f "$_fifo"
 	tail -n +1 -f "--pid=$$" "$1/events" >&5 2>/dev/null 3>&- 4<&- 5>&- &
 	_tail=$!
-	beat $_tail >&5 2>/dev/null 3>&- 4<&- 5>&- &
-	_beat=$!
-	hear_stop "$1" >/dev/null 2>&1 3>&- 5>&- &
-	_ears=$!
+	send_heartbeats $_tail >&5 2>/dev/null 3>&- 4<&- 5>&- &
+	_heartbeats=$!
+	await_stop "$1" >/dev/null 2>&1 3>&- 5>&- &
+	_listener=$!
 	# shellcheck disable=SC2064 # now, not then
-	trap "kill $_tail $_beat $_ears 2>/dev/null" EXIT
+	trap "kill $_tail $_heartbeats $_listener 2>/dev/null" EXIT
 	_end=failed _left='' _over=
 	while [ -z "$_over" ] && IFS= read -r _line <&5; do
 		case $_line in
@@ -381,8 +381,8 @@ follow() {
 		esac
 		printf '%s\n' "$_line" >&3 || break
 	done
-	kill $_tail $_beat $_ears 2>/dev/null || :
-	wait $_tail $_beat $_ears 2>/dev/null || :
+	kill $_tail $_heartbeats $_listener 2>/dev/null || :
+	wait $_tail $_heartbeats $_listener 2>/dev/null || :
 	trap - EXIT
 	exec 5>&-
 	case $_end in ok | stopped) ;; *) exit 1 ;; esac

@@ -4,7 +4,7 @@
 #
 # A step's `check` runs in the driver's own shell and forks as little as it can:
 # on a machine with nothing to do it is all that happens.  Hence what is in files is
-# read at once (look), and results are in variables instead of $(…):
+# read at once (preload_files), and results are in variables instead of $(…):
 #   detail   what a person is told of the check
 # A step's `apply` runs in a subshell with set -e, its output in the run's log.
 # A step's `show`, if it has one, prints what its change would write; it changes nothing.
@@ -29,9 +29,9 @@ seen='' unit_read=
 
 # --- text -------------------------------------------------------------------
 
-# look FILE…: reads them all with one process, for slurp and is.  (dash reads a byte
+# preload_files FILE…: reads them all with one process, for slurp and file_is.  (dash reads a byte
 # per system call, and ${text#*word} takes the square of the distance to the word.)
-look() {
+preload_files() {
 	_all=$(tail -v -n +1 "$@" 2>/dev/null) || :
 	seen=$NL$_all$NL$NL'==> '
 	set -f
@@ -82,8 +82,8 @@ slurp() {
 	[ -z "$slurped" ] || slurped=$slurped$NL
 }
 
-# is FILE TEXT: it holds just that.
-is() {
+# file_is FILE TEXT: does it hold exactly that?
+file_is() {
 	if [ -n "$seen" ]; then
 		case $seen in *"$NL==> $1 <==$NL$2$NL==> "*) return 0 ;; esac
 		return 1
@@ -397,7 +397,7 @@ quote() {
 
 # listens PORT UID [LAST]: does that user, or one up to LAST?  No process.
 listens() {
-	hex $(($1 / 4096)) $(($1 / 256 % 16)) $(($1 / 16 % 16)) $(($1 % 16))
+	to_hex $(($1 / 4096)) $(($1 / 256 % 16)) $(($1 / 16 % 16)) $(($1 % 16))
 	_uid=$2 _last=${3:-$2}
 	slurp /proc/net/tcp
 	set -f
@@ -419,7 +419,7 @@ listens() {
 	return 1
 }
 
-hex() {
+to_hex() {
 	hexed=
 	for _digit in "$@"; do
 		case $_digit in
@@ -461,8 +461,8 @@ lock_holder() {
 
 # --- changing it ------------------------------------------------------------
 
-# put FILE MODE: stdin becomes FILE, whole or not at all, also after a power cut.
-put() {
+# write_file FILE MODE: stdin becomes FILE, whole or not at all, also after a power cut.
+write_file() {
 	_temp=$1.dcop-new
 	# Not by set -e: whoever asks for the status turns that off.
 	if rm -f "$_temp" && (umask 077 && cat >"$_temp") && chmod "$2" "$_temp" &&
@@ -471,14 +471,14 @@ put() {
 	return 1
 }
 
-# put_over_mount FILE: the same for a file that may be a mount, as a container's
+# write_over_mount FILE: the same for a file that may be a mount, as a container's
 # /etc/hosts is, which cannot be renamed over.
-put_over_mount() {
+write_over_mount() {
 	cat >"$RUN/content" || return 1
 	if grep -q " $1 " /proc/self/mountinfo; then
 		cat "$RUN/content" >"$1"
 	else
-		put "$1" 0644 <"$RUN/content"
+		write_file "$1" 0644 <"$RUN/content"
 	fi
 }
 

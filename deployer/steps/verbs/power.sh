@@ -5,14 +5,14 @@
 . "$B/verbs/service.sh"
 
 check() {
-	if once power; then return 0; fi
+	if is_done power; then return 0; fi
 	detail=$want_mode
 	return 10
 }
 
 apply() {
 	sync
-	done_once power
+	mark_done power
 	did "$want_mode requested"
 }
 

@@ -10,8 +10,8 @@ BEGUN=$OPT/.rollback
 ENDED=$OPT/.rolled-back
 end_rollback() { [ ! -e "$BEGUN" ] || mv -f "$BEGUN" "$ENDED"; }
 
-# running: are there agents to be restarted?
-running() {
+# unit_is_running: are there agents to be restarted?
+unit_is_running() {
 	read_unit || return 1
 	case $unit_active in active | activating) ;; *) return 1 ;; esac
 }
@@ -40,8 +40,8 @@ can_run() {
 	[ -n "$want_agents" ] || { detail='no agent is assigned, so there is nothing to start' && return 2; }
 }
 
-# is_up: it runs, and not only on its way to the next failure.
-is_up() {
+# unit_is_up: it runs, and not only on its way to the next failure.
+unit_is_up() {
 	read_unit || return 1
 	case $unit_active in
 	active) ;;
@@ -50,8 +50,8 @@ is_up() {
 	esac
 }
 
-# unit_do VERB: with the journal's last lines when it fails.
-unit_do() {
+# run_systemctl VERB: with the journal's last lines when it fails.
+run_systemctl() {
 	# What failed before must not make us wait now.
 	rm -f "$RUNTIME/failures"
 	systemctl reset-failed "$UNIT" 2>/dev/null || :
@@ -61,6 +61,6 @@ unit_do() {
 	return 1
 }
 
-# once WORD: has this run done it?  `done_once WORD` says that it has.
-once() { [ -n "${RUN:-}" ] && [ -e "$RUN/done-$1" ]; }
-done_once() { : >"$RUN/done-$1"; }
+# is_done WORD: has this run done it?  `mark_done WORD` notes that it has.
+is_done() { [ -n "${RUN:-}" ] && [ -e "$RUN/done-$1" ]; }
+mark_done() { : >"$RUN/done-$1"; }
