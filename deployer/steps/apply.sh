@@ -52,8 +52,8 @@ run_apply() {
 	after_end
 }
 
-# await_hangup: until the channel's connection is gone.  Whoever has the end event hangs
-# up, and sshd's process for that connection ends; nobody waits long for one who does not.
+# await_hangup: waits until the channel's connection has ended, at most 10 s.  A deployer
+# that has the end event hangs up, and then sshd's process for that connection ends.
 await_hangup() {
 	read -r _session <"$RUN/session" || _session=
 	case $_session in
@@ -75,7 +75,7 @@ apply_step() {
 	echo "== $name: $detail"
 	rm -f "$RUN/why" "$RUN/did"
 	: >"$RUN/output"
-	# In the background, for set -e counts for nothing where a status is asked for.
+	# In the background, because set -e is off where a status is tested.
 	(
 		set -e
 		apply
@@ -99,8 +99,8 @@ apply_step() {
 	fi
 }
 
-# common_why: what can happen to any step, from what it said, in $_why; $again is what
-# it said again and again.
+# common_why: the reason for failures that any step can have, from its output, in $_why;
+# $again is the pattern whose repeated lines are shown only once.
 common_why() {
 	while IFS='|' read -r _pattern _words; do
 		_line=$(grep -m 1 -e "$_pattern" "$RUN/output") || continue
@@ -122,11 +122,11 @@ common_why() {
 	EOF
 }
 
-# full_why LINE: that a disk is full and which, from the line that said so, in $_why.
+# full_why LINE: which disk is full, from the line of output that reports it, in $_why.
 full_why() {
 	_path=$(printf '%s\n' "$1" | sed -n "s|.*[ ']\(/[^':]*\).*|\1|p")
 	until [ -z "$_path" ] || [ -e "$_path" ]; do _path=${_path%/*}; done
-	# Where the line names none: of those that are written to, the fullest.
+	# If the line names no path: the fullest of the file systems that the steps write to.
 	set -- "$_path"
 	[ -n "$_path" ] || set -- / /usr /etc /opt/dcop/versions /var/lib/apt/lists /var/cache/apt/archives /var/lib/dcop /tmp /run/dcop
 	_why=$(df -Pk -- "$@" 2>/dev/null | awk '
@@ -137,14 +137,14 @@ full_why() {
 		}')
 }
 
-# step_failed DETAIL: with the last lines of what the step said.
+# step_failed DETAIL: reports the failure with the last lines of the step's output.
 step_failed() {
 	broken=$name
 	: "${again:=}"
 	encode "$1"
 	_said=
 	if [ -e "$RUN/output" ]; then
-		# What is said of every file is told once.
+		# A message that repeats for every file is shown once.
 		_said=$(pattern=$again awk 'ENVIRON["pattern"] == "" || $0 !~ ENVIRON["pattern"] || !told++' "$RUN/output" |
 			tail -n 20 | tail -c 2048 | encode_stream)
 		if [ ${#_said} -gt 2500 ]; then
@@ -156,14 +156,14 @@ step_failed() {
 	rm -f "$RUN/output"
 }
 
-# The unit has ended.  Killed, it left no end line: write it, for whoever follows.
+# The unit has ended.  If it was killed, it wrote no end event: write one for the follower.
 run_finish() {
 	RUN=$1
 	rm -f "$RUN/apt.conf" "$RUN/pip.conf" "$RUN/no-cache"
 	_last=$(tail -n 1 "$RUN/events" 2>/dev/null) || return 0
 	case $_last in end"$TAB"*) return 0 ;; esac
 	exec 3>>"$RUN/events"
-	# What was killed may have been in the middle of a line.
+	# The killed process may have stopped in the middle of a line.
 	[ -z "$(tail -c 1 "$RUN/events")" ] || echo >&3
 	case ${SERVICE_RESULT:-} in
 	timeout) event refused 'the run took longer than two hours and was stopped; deploy again: it continues where this run ended' ;;

@@ -27,8 +27,8 @@ send_facts() {
 	[ -z "$machine_id" ] || event fact id "$machine_id"
 }
 
-# is_meant: is this the machine that was meant, by id and by names?  The record
-# that led here was a hint from the network.
+# is_meant: does this machine have the id and the names that were meant?  The record
+# that led here is only a hint from the network.
 is_meant() {
 	[ -n "$want_id" ] || return 0
 	if [ "$machine_id" != "$want_id" ]; then
@@ -41,15 +41,15 @@ is_meant() {
 	*) [ -n "$want_names" ] || return 0 ;;
 	esac
 	[ "$machine_names" != "$want_names" ] || return 0
-	[ -z "$want_named" ] || return 0 # they are to be written
+	[ -z "$want_named" ] || return 0 # this run writes them
 	_names=$(printf '%s' "$machine_names" | tr '\n' ' ')
 	detail="its names differ from those in its record: it has ${_names:-none}; they have just changed (/etc/dcop/beacon.conf there), so look again with dcop-discover"
 	return 1
 }
 
-# read_wish FILE: what it wants, in $wished.  The time of day does not count, nor whose
-# run_id it is, nor the id: a machine that is being enrolled has none at first, and is
-# this one all the same.
+# read_wish FILE: the settings of a run in $wished, for a comparison.  The time of day,
+# the run_id and the id are left out: a machine that is being enrolled has no id at first,
+# and is the same machine.
 read_wish() {
 	slurp "$1" || return 1
 	wished=$slurped
@@ -66,7 +66,7 @@ read_wish() {
 run_check() {
 	vars=$1 nonce=$2
 	case $nonce in '' | *[!0-9A-Za-z]*) echo "run: bad nonce" >&2 && exit 2 ;; esac
-	# What the deployer may still say is for await_stop alone.
+	# Only await_stop reads what the deployer still sends.
 	exec 4<&0 </dev/null
 	preload_files "$vars" "$ROOT/etc/os-release" "$ROOT/etc/passwd" "$ROOT/etc/hosts" /proc/net/tcp \
 		"$OPT/current/hash" "$OPT/current/version" "$OPT/agent-state" "$ETC/beacon.conf" \
@@ -124,7 +124,7 @@ run_check() {
 	elif [ -z "$changes" ]; then
 		printf '%s' "$ok_events" >&3
 		event end ok
-		# Looking has left no more than this.
+		# The check has created nothing else.
 		if [ "$want_mode" = uninstall ] && is_to_change; then rm -rf "$RUNTIME"; fi
 	elif ! is_to_change; then
 		event end changes
@@ -135,9 +135,10 @@ run_check() {
 	fi
 }
 
-# ask_for_caches STEP…: where packages come from, in $cache_apt and $cache_pip, if a step
-# is to fetch some; in $no_cache why not.  Nothing is said here until the answer has come:
-# the port to the caches is being made meanwhile (deployer/ssh/session-run.c).
+# ask_for_caches STEP…: if a step fetches packages, the caches to use in $cache_apt and
+# $cache_pip, or in $no_cache the reason why there is none.  Sends no event until the
+# answer has come: meanwhile the controller opens the port to the caches
+# (deployer/ssh/session-run.c).
 ask_for_caches() {
 	cache_apt='' cache_pip='' no_cache=''
 	[ -n "$want_caches" ] || return 0
@@ -166,12 +167,12 @@ ask_for_caches() {
 		no_cache) no_cache=$decoded ;;
 		esac
 	done
-	exit 1 # nobody is there any more
+	exit 1 # the deployer has gone
 }
 
-# write_caches FOLDER: settings for apt and pip, for root alone: they hold the run's
-# credential.  Of apt's files those of the machine would count more (apt.conf(5)), but
-# what is said for apt-get by name counts last.  An empty value takes the machine's away.
+# write_caches FOLDER: settings for apt and pip, readable by root only: they hold the run's
+# credential.  The machine's own apt files are read later and would win (apt.conf(5)), but
+# Binary::apt-get overrides both.  An empty value removes the machine's setting.
 write_caches() (
 	umask 077
 	if [ -n "${cache_apt:-}" ]; then
@@ -184,8 +185,8 @@ write_caches() (
 	if [ -n "${cache_pip:-}" ]; then
 		_host=${cache_pip#*://}
 		_host=${_host#*@}
-		# A section of the machine's own /etc/pip.conf for `install` would count more than
-		# [global] here; so each is said for both.
+		# An [install] section in the machine's own /etc/pip.conf would override [global]
+		# here, so each setting is written in both sections.
 		for _section in global install; do
 			printf '[%s]\nindex-url = %s\nextra-index-url =\nfind-links =\nno-index = no\nproxy =\n' "$_section" "$cache_pip"
 			case $cache_pip in http:*) printf 'trusted-host = %s\n' "${_host%%/*}" ;; esac
@@ -194,7 +195,7 @@ write_caches() (
 	[ -z "${no_cache:-}" ] || printf '%s\n' "$no_cache" >"$1/no-cache"
 )
 
-# show_step: what the step just checked would write, as its `show` says.
+# show_step: what the step just checked would write, from its `show`.
 show_step() {
 	if [ "$(command -v show)" = show ]; then
 		(show) 2>/dev/null </dev/null | diff_events "$name" >&3
@@ -202,7 +203,7 @@ show_step() {
 	fi
 }
 
-# diff_events STEP: text to events of whole lines, within the wire's bounds.
+# diff_events STEP: turns text into events of whole lines, within the wire's bounds.
 diff_events() {
 	head -c $((DIFF_MAX + 1)) | encode_stream | sed 's/%0A/&\
 /g' | awk -v step="$1" -v room=3900 -v most=$((DIFF_MAX)) '
@@ -227,21 +228,21 @@ diff_events() {
 		}'
 }
 
-# is_to_change: not only to be looked at?
+# is_to_change: may this run change the machine, not only check it?
 is_to_change() { [ "$want_mode" != check ] && [ "$want_mode" != diff ] && [ -z "$want_looks" ]; }
 
-# read_lock_holder: who is at work here, in $held; fails when nobody is.
+# read_lock_holder: whose run is at work on this machine, in $held; fails when there is none.
 read_lock_holder() {
 	held=
-	# Transient units have a file as long as they live; flock would be two processes.
+	# A transient unit has a file as long as it lives; flock would cost two processes.
 	[ -e /run/systemd/transient/dcop-run.service ] && [ -e "$LOCK" ] || return 1
 	if flock -n "$LOCK" true; then return 1; fi
 	if slurp "$LOCK"; then held=${slurped%%"$NL"*}; fi
 	held=${held:-somebody}
 }
 
-# follow_same_run: follows a run that is at work.  Whoever told it to stop is gone; when it
-# does stop, and not by our word, all is begun anew.
+# follow_same_run: follows the run that is at work.  A stop request from its earlier
+# deployer is withdrawn; if the run stops all the same, everything starts again.
 follow_same_run() {
 	set -- "$plan"/[0-9][0-9]-*
 	event plan $#
@@ -256,7 +257,8 @@ follow_same_run() {
 	exec sh "$B/run" check "$vars" "$nonce" <&4
 }
 
-# refuse_if_busy: a run of our own is followed, another's is left alone; both exit.
+# refuse_if_busy: if a run is at work, follows it when it has the same settings, else
+# refuses; exits in both cases.
 refuse_if_busy() {
 	read_lock_holder || return 0
 	if is_to_change && read_wish "$vars"; then
@@ -271,7 +273,7 @@ refuse_if_busy() {
 }
 
 start_run_unit() {
-	# Two deployers may come here at once: systemd lets one unit of a name live.
+	# Two deployers may get here at once: systemd starts only one unit of a name.
 	if ! _said=$(mkdir -p "$RUNS" 2>&1 && printf '%1024s' '' >"$RUNS/.room" && rm "$RUNS/.room"); then
 		event refused "cannot write to $RUNS, so the run cannot start; make room in /run (df -h /run): $_said"
 		event end failed
@@ -295,7 +297,7 @@ start_run_unit() {
 		-p "ExecStopPost=-/bin/sh $B/run finish $_dir" -p TimeoutStopSec=60 \
 		-p RuntimeMaxSec=7200 \
 		/bin/sh "$B/run" apply "$_dir" 2>&1); do
-		# A unit that has just ended may not have been collected yet.
+		# systemd may not have collected a unit that has just ended.
 		refuse_if_busy
 		_try=$((_try + 1))
 		if [ $_try -gt 20 ]; then
@@ -307,8 +309,8 @@ start_run_unit() {
 	done
 }
 
-# session_pid: the process of sshd that serves this channel, in $session_pid; it lives
-# as long as the connection.  Without one (no SSH), this process itself.
+# session_pid: the sshd process that serves this channel, in $session_pid; it lives as
+# long as the connection.  Without SSH, this process itself.
 session_pid() {
 	session_pid=$$ _pid=$$
 	while [ "$_pid" -gt 1 ]; do
@@ -324,8 +326,8 @@ session_pid() {
 	done
 }
 
-# await_stop DIR: until the deployer says `stop`, for the run to see between two steps,
-# or the connection ends, which is no reason to stop.
+# await_stop DIR: waits until the deployer sends `stop`, which the run sees between two
+# steps, or until the connection ends, which does not stop the run.
 await_stop() {
 	while IFS= read -r _line <&4; do
 		if [ "$_line" = "stop $nonce" ]; then
@@ -335,10 +337,10 @@ await_stop() {
 	done
 }
 
-# send_heartbeats PID: a sign of life, for apt says nothing for minutes.  PULSE_BEAT_MS in
-# deployer/ssh/keepalive.h is that long, too.  Ends with whoever follows; without the tail
-# that is PID there is nothing to follow, nor when the run's unit is gone and its end,
-# which run_finish writes before, does not come.
+# send_heartbeats PID: a sign of life every 5 s, because apt can be silent for minutes;
+# KEEPALIVE_BEAT_MS in deployer/ssh/keepalive.h is the same time.  Ends with the shell that
+# follows the run.  Reports `lost` when the tail with this PID has ended, or when the run's
+# unit is gone and its end event, which run_finish writes before that, has not come.
 send_heartbeats() {
 	_gone=0
 	while sleep 5 && kill -0 $$; do
@@ -348,8 +350,9 @@ send_heartbeats() {
 	done
 }
 
-# follow DIR: its events to descriptor 3 until the end, which is in $_end; fails with
-# it.  run_finish sees to it that there is one.  "stopped": somebody else told it to.
+# follow DIR: copies the run's events to descriptor 3 until its end event, whose word is in
+# $_end; exits 1 unless that is "ok" or "stopped".  run_finish ensures that there is one.
+# "stopped": another deployer stopped the run.
 follow() {
 	_fifo=$1/follow.$$
 	mkfifo -m 0600 "$_fifo"

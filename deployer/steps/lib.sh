@@ -2,10 +2,10 @@
 # shellcheck disable=SC2034,SC3013 # used where this is sourced; dash and busybox have -ef
 # Shared by the driver and the steps; sourced, never run.
 #
-# A step's `check` runs in the driver's own shell and forks as little as it can:
-# on a machine with nothing to do it is all that happens.  Hence what is in files is
-# read at once (preload_files), and results are in variables instead of $(…):
-#   detail   what a person is told of the check
+# A step's `check` runs in the driver's own shell and forks as few processes as it can:
+# on a machine with nothing to change, only checks run.  Therefore files are read all at
+# once (preload_files), and functions return results in variables instead of $(…):
+#   detail   the message about the check for a person
 # A step's `apply` runs in a subshell with set -e, its output in the run's log.
 # A step's `show`, if it has one, prints what its change would write; it changes nothing.
 
@@ -29,8 +29,9 @@ seen='' unit_read=
 
 # --- text -------------------------------------------------------------------
 
-# preload_files FILE…: reads them all with one process, for slurp and file_is.  (dash reads a byte
-# per system call, and ${text#*word} takes the square of the distance to the word.)
+# preload_files FILE…: reads all of them with one process, for slurp and file_is.  (dash
+# reads one byte per system call, and ${text#*word} takes time quadratic in the distance
+# to the word.)
 preload_files() {
 	_all=$(tail -v -n +1 "$@" 2>/dev/null) || :
 	seen=$NL$_all$NL$NL'==> '
@@ -53,7 +54,7 @@ preload_files() {
 	done
 }
 
-# key_of FILE: of the variable that has its lines; "other": none has.
+# key_of FILE: the suffix of the variable text_… that holds its lines; "other": none does.
 key_of() {
 	_key=${1##*/}
 	case $_key in
@@ -66,7 +67,7 @@ key_of() {
 }
 
 # slurp FILE: its lines, each ended by a newline, in $slurped; fails if unreadable.
-# Without its empty lines, if it was looked at: enough for whoever wants words of it.
+# A preloaded file comes without its empty lines, which is enough to find words in it.
 slurp() {
 	slurped=
 	if [ -n "$seen" ]; then
@@ -137,8 +138,8 @@ encode_stream() {
 		{ for (i = 1; i <= NF; i++) printf "%s", ($i in of) ? of[$i] : "%" toupper($i) }'
 }
 
-# decode TEXT [lines]: in $decoded.  A NUL has no place in any value, a newline only
-# where the second argument says so.
+# decode TEXT [lines]: in $decoded.  No value may contain a NUL; a newline is accepted
+# only with the second argument.
 decode() {
 	case $1 in
 	*%*) ;;
@@ -161,7 +162,7 @@ decode() {
 		_rest=${_rest#??}
 	done
 	_octal=$_octal$_rest
-	# The backslashes are ours alone: a bare one would have come as %5C.
+	# All backslashes here are from this function: one in the text arrives as %5C.
 	decoded=$(printf '%bx' "$_octal")
 	decoded=${decoded%x}
 }
@@ -259,8 +260,8 @@ read_python() {
 	return 1
 }
 
-# read_unit: systemd's view of the agent's unit in $unit_…; asked once, and again
-# after unit_read= .
+# read_unit: systemd's view of the agent's unit in $unit_…; systemd is asked once, and
+# again after unit_read= .
 read_unit() {
 	[ -z "$unit_read" ] || return 0
 	unit_active='' unit_sub='' unit_pid=0 unit_restarts=0 unit_started=0
@@ -311,8 +312,8 @@ ensure_user() {
 		--home-dir /nonexistent --shell /usr/sbin/nologin "$AGENT_USER"
 }
 
-# read_beacon: the names in beacon.conf in $beacon_names, one a line; its other
-# lines in $beacon_rest; $beacon_head of them stand before the first name.
+# read_beacon: the names in beacon.conf in $beacon_names, one a line; the lines before
+# the first name in $beacon_head, all other lines in $beacon_rest.
 # Format: `key value`, # comments; a value that begins with " is quoted, with
 # \\ and \" inside (for names that begin or end with a blank).
 read_beacon() {
@@ -342,8 +343,8 @@ read_beacon() {
 	done
 }
 
-# read_identity: what the machine's own beacon says of it: $machine_id, and in
-# $machine_names its agents as --print writes them, one a line.
+# read_identity: what the machine's own beacon advertises: its id in $machine_id, and its
+# agents in $machine_names as --print writes them, one a line.
 read_identity() {
 	machine_id='' machine_names=''
 	for _beacon in "$ROOT/usr/bin/dcop-beacon" "$ROOT/usr/local/bin/dcop-beacon"; do
@@ -376,7 +377,7 @@ unquote() {
 	unquoted=$unquoted$_rest
 }
 
-# quote NAME: as it stands in beacon.conf, in $quoted.
+# quote NAME: in $quoted, in the form of beacon.conf.
 quote() {
 	quoted=$1
 	case $1 in
@@ -395,7 +396,8 @@ quote() {
 	quoted=$quoted$_rest\"
 }
 
-# listens PORT UID [LAST]: does that user, or one up to LAST?  No process.
+# listens PORT UID [LAST]: does a process of that user, or of one up to LAST, listen on
+# the port?  Forks no process.
 listens() {
 	to_hex $(($1 / 4096)) $(($1 / 256 % 16)) $(($1 / 16 % 16)) $(($1 % 16))
 	_uid=$2 _last=${3:-$2}
@@ -429,8 +431,8 @@ to_hex() {
 	done
 }
 
-# port_holder PORT: who listens there, in $holder ("python3, pid 812"); fails when
-# nobody does.  Some twenty processes' worth of work, so only when something is wrong.
+# port_holder PORT: the process that listens there, in $holder ("python3, pid 812"); fails
+# when none does.  It costs as much as twenty processes, so only call it after a failure.
 port_holder() {
 	holder=
 	_inode=$(awk -v port="$(printf ':%04X' "$1")" \
@@ -443,7 +445,8 @@ port_holder() {
 	if [ -n "$_pid" ] && read -r _name <"/proc/$_pid/comm"; then holder="$_name, pid $_pid"; fi
 }
 
-# lock_holder FILE…: who holds a lock on one of them, in $holder; fails when nobody does.
+# lock_holder FILE…: the process that holds a lock on one of them, in $holder; fails when
+# none does.
 lock_holder() {
 	holder=
 	for _file; do
@@ -464,15 +467,15 @@ lock_holder() {
 # write_file FILE MODE: stdin becomes FILE, whole or not at all, also after a power cut.
 write_file() {
 	_temp=$1.dcop-new
-	# Not by set -e: whoever asks for the status turns that off.
+	# Not by set -e, which is off where a caller tests the status.
 	if rm -f "$_temp" && (umask 077 && cat >"$_temp") && chmod "$2" "$_temp" &&
 		sync "$_temp" && mv -f "$_temp" "$1"; then return 0; fi
 	rm -f "$_temp"
 	return 1
 }
 
-# write_over_mount FILE: the same for a file that may be a mount, as a container's
-# /etc/hosts is, which cannot be renamed over.
+# write_over_mount FILE: the same for a file that may be a mount (a container's
+# /etc/hosts is one), which rename(2) cannot replace.
 write_over_mount() {
 	cat >"$RUN/content" || return 1
 	if grep -q " $1 " /proc/self/mountinfo; then
@@ -482,30 +485,30 @@ write_over_mount() {
 	fi
 }
 
-# show_file FILE: for a step's `show`: how FILE differs from stdin, which it would become.
+# show_file FILE: for a step's `show`: how FILE differs from its new content on stdin.
 show_file() {
 	_old=$1
 	[ -e "$_old" ] || _old=/dev/null
 	diff -u --label "$1" --label "$1 (new)" "$_old" - || [ $? = 1 ]
 }
 
-# why TEXT: what a person is told when this step fails, before its output.
+# why TEXT: the message for a person when this step fails, shown before its output.
 why() {
 	printf '%s' "$1" >"$RUN/why"
 }
 
-# wants WORD: what the controller may bring, when this step fails: packages.
+# wants WORD: what the controller can provide after this step has failed: packages.
 wants() {
 	printf 'want\t%s\n' "$1" >>"$RUN/events"
 }
 
-# note TEXT: what a person is told while this step waits.
+# note TEXT: the message for a person while this step waits.
 note() {
 	encode "$1"
 	printf 'note\t%s\n' "$encoded" >>"$RUN/events"
 }
 
-# did TEXT: what a person is told when it has worked, instead of why it had to be.
+# did TEXT: the message for a person when this step succeeds, in place of the check's detail.
 did() {
 	printf '%s' "$1" >"$RUN/did"
 }

@@ -16,7 +16,7 @@ apply() {
 	did "$want_mode requested"
 }
 
-# The end event has to be there before the machine goes.
+# The end event must arrive before the machine goes down.
 after_end() {
 	await_hangup
 	systemctl --no-block "$want_mode"

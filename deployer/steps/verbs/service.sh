@@ -2,22 +2,23 @@
 # shellcheck disable=SC2034,SC2154 # variables of the driver and lib.sh
 # What the verbs about the agents' unit share; sourced by their steps.
 
-# A rollback that is not at its end: "FROM TO", from before the switch until the agents
-# run with TO.  It is on the disk, so that a power cut in between does not make the
-# repeat go forth again.
+# A rollback that is not complete: "FROM TO RUN_ID", written before the switch and kept
+# until the agents run with TO.  It is on the disk, so that after a power cut the repeat
+# does not swap the versions again.
 BEGUN=$OPT/.rollback
-# The last one that is: "FROM TO ERRAND", so that a run that is resumed does not, either.
+# The last complete rollback: "FROM TO RUN_ID", so that a run that is resumed does not
+# swap them again either.
 ENDED=$OPT/.rolled-back
 end_rollback() { [ ! -e "$BEGUN" ] || mv -f "$BEGUN" "$ENDED"; }
 
-# unit_is_running: are there agents to be restarted?
+# unit_is_running: are there agents to restart?
 unit_is_running() {
 	read_unit || return 1
 	case $unit_active in active | activating) ;; *) return 1 ;; esac
 }
 
-# read_deployed: as the machine is, instead of as somebody wants it: $want_agents and
-# $want_port, for the proof that they are alive.
+# read_deployed: sets $want_agents and $want_port to what is deployed, for the check that
+# the agents are alive.
 read_deployed() {
 	want_agents='' want_port=9001
 	if slurp "$ETC/agents"; then want_agents=$slurped; fi
@@ -29,8 +30,8 @@ read_deployed() {
 	fi
 }
 
-# can_run: is there something to start?  Else the words in $detail; 1 is a failure,
-# 2 is not.
+# can_run: is there something to start?  If not, the message in $detail; status 1 is a
+# failure, 2 is not.
 can_run() {
 	if [ ! -e "$UNIT_FILE" ] || [ ! -e "$OPT/current/hash" ]; then
 		detail='nothing is deployed on the machine (dcop-deploy deploy)'
@@ -40,7 +41,7 @@ can_run() {
 	[ -n "$want_agents" ] || { detail='no agent is assigned, so there is nothing to start' && return 2; }
 }
 
-# unit_is_up: it runs, and not only on its way to the next failure.
+# unit_is_up: does it run, and not only wait for a restart after a failure?
 unit_is_up() {
 	read_unit || return 1
 	case $unit_active in
@@ -50,9 +51,9 @@ unit_is_up() {
 	esac
 }
 
-# run_systemctl VERB: with the journal's last lines when it fails.
+# run_systemctl VERB: on the agents' unit; prints the journal's last lines when it fails.
 run_systemctl() {
-	# What failed before must not make us wait now.
+	# Earlier failures must not delay this start.
 	rm -f "$RUNTIME/failures"
 	systemctl reset-failed "$UNIT" 2>/dev/null || :
 	if systemctl "$1" "$UNIT"; then return 0; fi
