@@ -162,7 +162,7 @@ int apt_files_parse(const char *text, struct apt_files *ret, struct error *err)
                 CLEANUP_FREE char *whole = strndup(text, n < 200 ? n : 200);
 
                 text_add_printable(&words, whole ? whole : "");
-                return error_set(err, r, "apt names a file that cannot be: %s", text_str(&words));
+                return error_set(err, r, "apt names an invalid file: %s", text_str(&words));
             }
         }
         text += n + (text[n] == '\n');
@@ -194,7 +194,7 @@ int apt_resolve(const struct apt_root *root, const struct strings *packages, str
     if (r < 0)
         return r;
     if (result.output_cut)
-        return error_set(err, -EFBIG, "apt names more files than can be");
+        return error_set(err, -EFBIG, "apt names too many files");
     if (result.status == 0)
         return apt_files_parse(text_str(&result.output), ret, err);
     apt_complaint(&result, &words);

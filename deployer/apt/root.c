@@ -128,7 +128,7 @@ static int add_source(struct apt_root *root, const struct apt_system *s,
     if (r > 0) {
         CLEANUP_TEXT struct text words = TEXT_INIT;
 
-        text_addf(&words, "%s %s: its key is not there: ", source->uri, source->suite);
+        text_addf(&words, "%s %s: its key is missing: ", source->uri, source->suite);
         text_add_printable(&words, source->signed_by);
         return strings_add(&root->passed_over, text_str(&words)) < 0
                    ? error_sys(err, -ENOMEM, "cannot write sources.list")
@@ -324,8 +324,8 @@ int apt_root_open(const char *base, const struct apt_system *s, const struct apt
         return error_sys(err, -ENOMEM, "cannot prepare %s", s->name);
     if (strpbrk(root.folder, "\"\\ \t\n[],;{}"))
         return error_set(err, -EINVAL,
-                         "apt cannot work in '%s': it has a blank, a quote or a bracket in it; "
-                         "choose another folder with --state-dir",
+                         "apt cannot work in '%s': its name contains a blank, a quote or a "
+                         "bracket; choose another folder with --state-dir",
                          root.folder);
     r = make_folder(&root, ".", err);
     if (r == 0)
@@ -444,5 +444,5 @@ int apt_root_update(const struct apt_root *root, bool anew, struct strings *warn
     if (has_lists(root))
         return 0;
     apt_complaint(&result, &words);
-    return error_set(err, -ENETUNREACH, "no package list is to be had: %s", text_str(&words));
+    return error_set(err, -ENETUNREACH, "cannot download the package lists: %s", text_str(&words));
 }

@@ -547,9 +547,9 @@ int apt_sources_of_suite(const struct apt_sources *from, const char *codename, c
     }
     if (ret->count == 0)
         return error_set(err, -ENOENT,
-                         "this controller has no package sources of %s to take those of %s from "
-                         "(/etc/apt/sources.list.d); name a machine that has them instead (-l), or "
-                         "add them here",
+                         "this controller has no package sources of %s from which to derive those "
+                         "of %s (/etc/apt/sources.list.d); name a machine that has them instead "
+                         "(-l), or add them here",
                          *codename ? codename : "its own release", suite);
     return 0;
 }

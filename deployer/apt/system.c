@@ -55,7 +55,7 @@ int apt_system_arch(char **ret, struct error *err)
     arch = strndup(text_str(&result.output), strcspn(text_str(&result.output), "\n"));
     if (!arch || !apt_arch_valid(arch)) {
         free(arch);
-        return error_set(err, -ENOPKG, "dpkg does not say which architecture this controller is");
+        return error_set(err, -ENOPKG, "dpkg does not report this controller's architecture");
     }
     *ret = arch;
     return 0;
@@ -69,9 +69,9 @@ int apt_system_named(const char *etc, const char *codename, const char *suite, c
     int r;
 
     if (!apt_suite_valid(suite) || strchr(suite, '/'))
-        return error_set(err, -EINVAL, "'%s' is not the name of a suite, as bookworm is", suite);
+        return error_set(err, -EINVAL, "'%s' is not the name of a suite (such as bookworm)", suite);
     if (!apt_arch_valid(arch))
-        return error_set(err, -EINVAL, "'%s' is not an architecture, as arm64 is", arch);
+        return error_set(err, -EINVAL, "'%s' is not an architecture (such as arm64)", arch);
     /* One source that is for this controller's architecture alone is for others no
      * less: the suite's name says which release, not which machine. */
     r = apt_sources_read(&own, etc, arch, err);
@@ -184,7 +184,7 @@ int apt_system_from_tar(const char *name, const void *bytes, size_t size, struct
     if (r == 0)
         r = read_all(&s);
     if (r < 0)
-        return error_sys(err, r, "%s: what it says of its packages cannot be read", name);
+        return error_sys(err, r, "%s: its report of package sources cannot be read", name);
     r = take_sources(&s, err);
     if (r < 0)
         return r;
@@ -197,7 +197,8 @@ int apt_system_to_tar(const struct apt_system *s, struct text *ret, struct error
 {
     int r = s->machine ? content_write_tar(&s->files, ret) : -EINVAL;
 
-    return r < 0 ? error_sys(err, r, "cannot keep what %s says of its packages", s->name) : 0;
+    return r < 0 ? error_sys(err, r, "cannot keep the report of package sources of %s", s->name)
+                 : 0;
 }
 
 int apt_system_read(const char *name, struct text *wire, struct apt_system *ret, struct error *err)
@@ -206,10 +207,10 @@ int apt_system_read(const char *name, struct text *wire, struct apt_system *ret,
     int r = text_error(wire);
 
     if (wire->size > APT_SYSTEM_WIRE_MAX)
-        return error_set(err, -EFBIG, "%s says too much of its packages", name);
+        return error_set(err, -EFBIG, "%s: its report of package sources is too large", name);
     if (r == 0)
         r = wire->size > 0 ? base64_decode(wire->data, &size) : -EBADMSG;
     if (r < 0)
-        return error_sys(err, r, "%s: what it says of its packages cannot be read", name);
+        return error_sys(err, r, "%s: its report of package sources cannot be read", name);
     return apt_system_from_tar(name, wire->data, size, ret, err);
 }

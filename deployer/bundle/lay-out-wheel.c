@@ -164,9 +164,9 @@ static int add_data(struct wheel *w, const char *below)
     else if (n == 7 && (strncmp(below, "purelib", n) == 0 || strncmp(below, "platlib", n) == 0))
         folder = "site";
     if (!folder || (script && strchr(rest + 1, '/')))
-        return error_set(w->err, -EBADMSG,
-                         "%s wants files outside of Python's own folders, which is not supported",
-                         w->name);
+        return error_set(
+            w->err, -EBADMSG,
+            "%s installs files outside of Python's own folders, which is not supported", w->name);
     if (asprintf(&target, "%s%s", folder, rest) < 0) {
         target = NULL;
         return error_sys(w->err, -ENOMEM, "cannot read %s", w->name);
@@ -243,7 +243,7 @@ int lay_out_wheel(struct content *c, const char *name, const void *bytes, size_t
     int r = archive_reader_open_zip(bytes, size, &a), more = 0;
 
     if (r == -EBADMSG)
-        return error_set(err, r, "%s is not a wheel: it is no zip archive", name);
+        return error_set(err, r, "%s is not a wheel: it is not a zip archive", name);
     if (r < 0)
         return error_sys(err, r, "cannot read %s", name);
     while (r == 0 && (more = archive_reader_next(a, NULL)) > 0)

@@ -74,7 +74,7 @@ int acng_repositories_add(struct strings *list, const char *uri, struct error *e
     CLEANUP_FREE char *clean = NULL;
 
     if (!apt_uri_valid(uri))
-        return error_set(err, -EINVAL, "'%.200s' is no repository's URI", uri);
+        return error_set(err, -EINVAL, "'%.200s' is not the URI of a repository", uri);
     if (!key ||
         asprintf(&clean, "%s%s", strncmp(uri, "https:", 6) == 0 ? "https://" : "http://", key) < 0)
         return error_sys(err, -ENOMEM, "cannot add %s", uri);
@@ -92,7 +92,7 @@ int acng_repositories_add(struct strings *list, const char *uri, struct error *e
         return 1;
     }
     if (list->count >= CACHE_REPOSITORIES_MAX)
-        return error_set(err, -EFBIG, "a cache of more than %d repositories is not ours",
+        return error_set(err, -EFBIG, "the cache cannot serve more than %d repositories",
                          CACHE_REPOSITORIES_MAX);
     return strings_add(list, clean) < 0 ? error_sys(err, -ENOMEM, "cannot add %s", uri) : 1;
 }
@@ -249,8 +249,8 @@ int acng_configure(const struct paths *p, uint16_t port, bool offline, const str
     /* It cuts lines at these. */
     if (strpbrk(folder, " \t\n#;"))
         return error_set(err, -EINVAL,
-                         "apt-cacher-ng cannot work in %s: a blank, # or ; is in its name; give "
-                         "another --state-dir",
+                         "apt-cacher-ng cannot work in %s: its name contains a blank, '#' or ';'; "
+                         "choose another folder with --state-dir",
                          folder);
     return file_write(path, bytes.data, bytes.size, 0600, err);
 }

@@ -346,7 +346,7 @@ int cache_content_read(const struct paths *p, struct cache_content *ret, struct 
         return error_set(err, r, "there are more than %d files in the caches of %s",
                          CACHE_FILES_MAX, p->state);
     if (r < 0)
-        return error_sys(err, r, "cannot look into the caches");
+        return error_sys(err, r, "cannot read the caches");
     if (c.n_systems > 0)
         qsort(c.systems, c.n_systems, sizeof(*c.systems), compare);
     *ret = c;

@@ -105,9 +105,10 @@ static int make_venv(const char *venv, struct error *err)
         r = run(make, VENV_MS, &result, err);
     }
     if (!python)
-        return error_set(err, -ENOPKG,
-                         "python3 makes no virtual environments here, and devpi-server wants one; "
-                         "install what is missing: apt install python3-venv");
+        return error_set(
+            err, -ENOPKG,
+            "python3 on this controller cannot create virtual environments, and devpi-server needs "
+            "one; install what is missing: apt install python3-venv");
     if (r == 0 && result.status != 0)
         r = explain("cannot make a virtual environment for devpi-server", &result, err);
     return r;
@@ -127,11 +128,10 @@ static int install(const char *venv, const char *python, struct error *err)
         (void)pip_explain(WHEEL_SPEC_REQUIREMENT, "devpi-server", &result, err);
         return error_prefix(err, "cannot install devpi-server");
     }
-    return starts(python) ? 0
-                          : error_set(err, -EIO,
-                                      "devpi-server was installed into %s, and does "
-                                      "not start there",
-                                      venv);
+    return starts(python)
+               ? 0
+               : error_set(err, -EIO, "devpi-server was installed into %s but does not start there",
+                           venv);
 }
 
 /* A password for devpi's root: in a file that is for nobody else, as options
@@ -204,8 +204,8 @@ int devpi_install(const struct paths *p, void (*say)(const char *words, void *ar
         r = make_server(python, venv, server, root, err);
     if (r == 0 && access(database, R_OK) < 0)
         r = error_set(err, -EBADMSG,
-                      "%s is damaged: devpi's database is not in it; `dcop-deploy cache down "
-                      "--purge` removes what is cached, and `cache up` begins anew",
+                      "%s is damaged: it does not contain devpi's database; `dcop-deploy cache "
+                      "down --purge` removes what is cached, and `cache up` starts again",
                       server);
     return r;
 }
@@ -335,7 +335,7 @@ static int log_in(const struct paths *p, struct devpi *d, struct error *err)
     token = json_string_value(json_object_get(result, "password"));
     if (r != 200 || !token || strlen(token) > sizeof(pair) - 8) {
         json_decref(result);
-        return error_set(err, -EACCES, "devpi does not take the password of %s", path);
+        return error_set(err, -EACCES, "devpi rejects the password in %s", path);
     }
     (void)snprintf(pair, sizeof(pair), "root:%s", token);
     json_decref(result);
@@ -364,17 +364,18 @@ static int put_index(const struct devpi *d, const char *name, json_t *config, st
         return status;
     return status == 200 || status == 201
                ? 0
-               : error_set(err, -EIO, "devpi does not take its index %s (status %d)", name, status);
+               : error_set(err, -EIO, "devpi rejects the settings of its index %s (status %d)",
+                           name, status);
 }
 
 static int put_mirror(const struct devpi *d, const char *name, const char *url, struct error *err)
 {
     /* It hands the address out to whoever asks for the index's settings. */
     if (!url_valid(url))
-        return error_set(err, -EINVAL,
-                         "pip's configuration has an index that cannot be mirrored: its URL is no "
-                         "plain one, or has a user or a password in it, which whom the cache "
-                         "serves could read");
+        return error_set(
+            err, -EINVAL,
+            "pip's configuration has an index that cannot be mirrored: its URL is not a plain one, "
+            "or contains a user or a password, which every client of the cache could read");
     /* Without the names of all projects there are: some hundred thousand. */
     return put_index(d, name,
                      json_pack("{s:s,s:s,s:b,s:b}", "type", "mirror", "mirror_url", url,

@@ -209,7 +209,7 @@ static int find_way(const struct apt_push *push, const struct apt_system *s, str
     ret->stale = push->choice->offline;
     if (push->choice->offline && !proxy)
         return error_set(err, -ENETUNREACH,
-                         "there is no package cache, and --offline forbids to ask the internet");
+                         "there is no package cache, and --offline forbids access to the internet");
     if (!proxy || cache_choice_names_apt(push->choice))
         return 0;
     for (size_t i = 0; i < s->sources.count; i++)
@@ -248,7 +248,7 @@ static int make(const struct apt_push *push, const struct apt_system *s, const s
     if (r < 0)
         return r;
     if (files.count == 0)
-        return error_set(err, -ENODATA, "%s lacks nothing", s->name);
+        return error_set(err, -ENODATA, "%s lacks no package", s->name);
     folder = join(root.folder, "debs");
     r = folder ? fetch(&root, &files, folder, err)
                : error_sys(err, -ENOMEM, "cannot fetch packages");

@@ -74,7 +74,7 @@ static void add_system(struct text *t, const struct cache_result *c, bool primed
 {
     text_add_printable(t, c->name);
     if (is_ok(c) && c->files == 0) {
-        text_adds(t, ": nothing is needed: all that a deploy installs is there\n");
+        text_adds(t, ": nothing is needed: all that a deploy installs is installed\n");
     } else if (is_ok(c)) {
         text_addf(t, ": %s, %zu files, ", primed ? "cached" : "complete", c->files);
         cache_add_bytes(t, c->bytes);
@@ -88,14 +88,14 @@ static void add_system(struct text *t, const struct cache_result *c, bool primed
             text_addf(t, ": %zu missing: ", c->missing.count);
             add_list(t, &c->missing, CACHE_MISSING_SHOWN);
         } else {
-            text_adds(t, ": not to be had");
+            text_adds(t, ": not available");
         }
         if (c->why.size > 0)
             text_addf(t, " (%s)", text_str(&c->why));
         text_addc(t, '\n');
     }
     for (size_t i = 0; i < c->warnings.count && i < CACHE_MISSING_SHOWN; i++) {
-        text_adds(t, "  without a source: ");
+        text_adds(t, "  source not used: ");
         text_add_printable(t, c->warnings.items[i]);
         text_addc(t, '\n');
     }

@@ -103,8 +103,8 @@ static int explain(const char *path, const char *what, struct error *err)
         text_adds(&words, i ? "; " : "");
         text_add_printable(&words, line ? line : "");
     }
-    return error_set(err, -EIO, "%s: %s (%s has it all)", what, n ? text_str(&words) : "no word",
-                     path);
+    return error_set(err, -EIO, "%s: %s (the whole log: %s)", what,
+                     n ? text_str(&words) : "no word", path);
 }
 
 static int await_answers(const struct cache_settings *s, pid_t supervisor, bool *ret_ended)
@@ -235,7 +235,7 @@ int cache_stop(const struct paths *p, struct error *err)
     return await_end(p, KILL_MS)
                ? 0
                : error_set(err, -EBUSY,
-                           "the caches of %s do not end; who runs them is not seen from here "
+                           "the caches of %s do not stop; their process cannot be seen from here "
                            "(another user, another container, another computer?)",
                            p->state);
 }
@@ -260,5 +260,5 @@ int cache_reread(const struct paths *p, const struct cache_settings *s, struct e
     }
     return error_set(err, -ETIMEDOUT,
                      "apt-cacher-ng does not answer with its new settings; `dcop-deploy cache "
-                     "down` and `cache up` start it anew");
+                     "down` and `cache up` restart it");
 }

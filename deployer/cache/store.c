@@ -190,8 +190,8 @@ int cache_busy(const struct paths *p, int *ret_fd, struct error *err)
             return error_sys(err, -errno, "cannot lock the caches");
         if (waited >= BUSY_WAIT_MS)
             return error_set(err, -EBUSY,
-                             "another `dcop-deploy cache` has been at work for two minutes; wait "
-                             "for it, or end it");
+                             "another `dcop-deploy cache` has been running for two minutes; wait "
+                             "for it, or stop it");
         (void)nanosleep(&look, NULL);
     }
     *ret_fd = TAKE_FD(fd);

@@ -253,7 +253,7 @@ int cache_wheels_deps(const struct paths *paths, const char *index, const char *
         return r;
     r = cache_wheels_platforms(arch, glibc, &platforms);
     if (r == -EINVAL) {
-        text_addf(&ret->why, "it is not known which wheels %s takes; use --deps apt", arch);
+        text_addf(&ret->why, "cannot tell which wheels run on %s; use --deps apt", arch);
         return 0;
     }
     if (!folder || r < 0 || make_argv(&wanted, &platforms, index, python, folder, &argv) < 0)

@@ -58,10 +58,11 @@ static int fail_vault(struct build *b, const struct hosts_node *n, enum hosts_fi
     const char *instead = field == HOSTS_PASSWORD ? "leave it out and use --ask-pass"
                           : field == HOSTS_BECOME_PASSWORD
                               ? "leave it out and use --ask-become-pass"
-                              : "write it in the clear";
+                              : "write it as plain text";
 
-    return fail_at(b, n->mark, "%s is encrypted with Ansible's vault, which is not read here: %s",
-                   name, instead);
+    return fail_at(b, n->mark,
+                   "%s is encrypted with Ansible's vault, which is not supported here: %s", name,
+                   instead);
 }
 
 /* A whole number in the one way that YAML and people read alike. */
@@ -134,8 +135,9 @@ static int read_address(struct build *b)
     text_add_shown(&shown, address ? address : b->line->name);
     if (!destination_host_valid(address ? address : b->line->name))
         return fail_at(b, mark,
-                       address ? "%s: \"%s\" is neither an address nor a host's name"
-                               : "%s \"%s\" has no ansible_host, and its own name is no address",
+                       address
+                           ? "%s: \"%s\" is neither an address nor a host name"
+                           : "%s \"%s\" has no ansible_host, and its own name is not an address",
                        address ? name : "the host", text_str(&shown));
     return copy(b, address ? address : b->line->name, &b->host.address);
 }
@@ -161,7 +163,7 @@ static int read_port(struct build *b)
     if (b->host.port)
         return 0;
     text_add_shown(&shown, port);
-    return fail_at(b, mark, "%s: \"%s\" is no port (1 to 65535)", name, text_str(&shown));
+    return fail_at(b, mark, "%s: \"%s\" is not a port (1 to 65535)", name, text_str(&shown));
 }
 
 static int read_user(struct build *b)
@@ -176,10 +178,10 @@ static int read_user(struct build *b)
     if (advert_user_valid(user))
         return copy(b, user, &b->host.user);
     text_add_shown(&shown, user);
-    return fail_at(b, mark,
-                   "%s: \"%s\" is no user's name (a-z, 0-9, - and _, 32 at most, a letter or _ "
-                   "first)",
-                   name, text_str(&shown));
+    return fail_at(
+        b, mark,
+        "%s: \"%s\" is not a valid user name (a-z, 0-9, - and _, 32 at most, a letter or _ first)",
+        name, text_str(&shown));
 }
 
 static int read_bounded(struct build *b, enum hosts_field field, size_t max, char **to)
@@ -212,7 +214,7 @@ static int check_connection(struct build *b)
         if (strcmp(value, ours[i]) == 0)
             return 0;
     text_add_shown(&shown, value);
-    return fail_at(b, mark, "%s: \"%s\" is not possible, machines are reached by ssh only", name,
+    return fail_at(b, mark, "%s: \"%s\" is not supported: machines are reached by ssh only", name,
                    text_str(&shown));
 }
 
@@ -225,7 +227,7 @@ static int add_agent(struct build *b, struct yaml_mark at, const char *agent, si
         return no_memory(b);
     if (!advert_agent_valid(name, size)) {
         text_add_shown(&shown, name);
-        return fail_at(b, at, "\"%s\" is no agent's name: it is %s", text_str(&shown),
+        return fail_at(b, at, "\"%s\" is not a valid agent name: it is %s", text_str(&shown),
                        size == 0 ? "empty" : "too long, or holds a newline");
     }
     if (strings_has(&b->host.agents, name))
@@ -298,7 +300,7 @@ static int read_cache(struct build *b, const char *address, enum hosts_field fie
         return r;
     text_add_shown(&shown, port);
     if (!destination_port(port))
-        return fail_at(b, mark, "%s: \"%s\" is no port (1 to 65535)", name, text_str(&shown));
+        return fail_at(b, mark, "%s: \"%s\" is not a port (1 to 65535)", name, text_str(&shown));
     if (asprintf(to, "http://%s%s%s:%u%s", v6 ? "[" : "", address, v6 ? "]" : "",
                  destination_port(port), path) >= 0)
         return 0;
@@ -318,7 +320,7 @@ static int read_caches(struct build *b, struct hosts *ret)
         return r;
     text_add_shown(&shown, address);
     if (!destination_host_valid(address))
-        return fail_at(b, mark, "%s: \"%s\" is neither an address nor a host's name", name,
+        return fail_at(b, mark, "%s: \"%s\" is neither an address nor a host name", name,
                        text_str(&shown));
     r = read_cache(b, address, HOSTS_APT_PORT, "", &ret->apt_proxy);
     return r < 0 ? r
@@ -466,7 +468,7 @@ static int note_shared(struct hosts_inventory *v, struct hosts *h)
                 CLEANUP_TEXT struct text line = TEXT_INIT;
 
                 text_add_printable(&line, h->items[i].place);
-                text_addf(&line, ": the agent \"%s\" is on another machine, too, first at %s",
+                text_addf(&line, ": the agent \"%s\" is also on another machine, first at %s",
                           text_str(&name), ((struct host *)*slot)->place);
                 if (strings_add(&h->warnings, text_str(&line)) < 0)
                     return error_sys(v->err, -ENOMEM, "cannot read the inventory");

@@ -224,7 +224,7 @@ static int read_host(struct hosts_inventory *v, const struct hosts_node *key,
     if (what)
         return fail(v, key, "the host's name \"%s\" %s", name, what);
     if (value && !hosts_node_is_null(value) && value->kind != YAML_KIND_MAP)
-        return fail(v, value, "what stands below the host \"%s\" must be a map: NAME: VALUE", name);
+        return fail(v, value, "the value of the host \"%s\" must be a map: NAME: VALUE", name);
     for (size_t i = 0; value && r == 0 && i < value->count; i += 2)
         r = read_var(v, value->items[i], value->items[i + 1], &vars);
     for (size_t i = 0; r == 0 && i < names.count; i++) {
@@ -253,7 +253,7 @@ static int read_members(struct hosts_inventory *v, const char *section,
         return hosts ? read_host(v, data, NULL, group)
                      : read_group(v, data, NULL, (int)group, depth + 1);
     if (data->kind != YAML_KIND_MAP)
-        return fail(v, data, "`%s` must be a map: each name with a \":\" behind it%s", section,
+        return fail(v, data, "`%s` must be a map: each name with a \":\" after it%s", section,
                     data->kind == YAML_KIND_LIST ? ", and no \"- \" before it" : "");
     for (size_t i = 0; r == 0 && i < data->count; i += 2)
         r = hosts ? read_host(v, data->items[i], data->items[i + 1], group)
@@ -294,11 +294,12 @@ static int read_group(struct hosts_inventory *v, const struct hosts_node *name,
     if (r < 0)
         return r;
     if (depth > GROUPS_DEPTH_MAX)
-        return fail(v, name, "more than %d groups in one another", GROUPS_DEPTH_MAX);
+        return fail(v, name, "groups are nested more than %d deep", GROUPS_DEPTH_MAX);
     if (v->visits++ > VISITS_MAX)
-        return fail(v, name, "more than %d groups, what aliases repeat included", VISITS_MAX);
+        return fail(v, name, "more than %d groups, including those that aliases repeat",
+                    VISITS_MAX);
     if (parent >= 0 && group == 0)
-        return fail(v, name, "`all` cannot be inside of another group");
+        return fail(v, name, "`all` cannot be inside another group");
     if (parent >= 0)
         v->groups[group].parents[parent] = true;
     if (!data || hosts_node_is_null(data))
@@ -331,7 +332,7 @@ static int settle(struct hosts_inventory *v)
                     CLEANUP_FREE char *name = shown(child->name);
 
                     return yaml_reader_fail(v->y, child->mark, v->err,
-                                            "the group \"%s\" is inside of itself", name);
+                                            "the group \"%s\" is inside itself", name);
                 }
                 child->depth = parent->depth + 1;
                 changed = true;
@@ -365,7 +366,7 @@ int hosts_inventory_fill(struct hosts_inventory *v, const struct hosts_node *roo
     if (r == 0)
         spread(v);
     if (r == 0 && v->n_lines == 0)
-        r = fail(v, root, "there is no host in it");
+        r = fail(v, root, "it contains no host");
     return r;
 }
 

@@ -105,13 +105,13 @@ static int check_format(const char *name, const char *data, size_t size, struct 
 {
     if (starts_with(data, size, "#!"))
         return error_set(err, -EBADMSG,
-                         "%s:1:1: this is a program (a dynamic inventory), no inventory: save what "
-                         "`ansible-inventory -i %s --list --yaml` writes, and give that",
+                         "%s:1:1: this is a program (a dynamic inventory), not an inventory file: "
+                         "save what `ansible-inventory -i %s --list --yaml` writes, and give that",
                          name, name);
     if (starts_with(data, size, "$ANSIBLE_VAULT"))
         return error_set(err, -EBADMSG,
                          "%s:1:1: the whole file is encrypted with Ansible's vault, which is not "
-                         "read here: `ansible-vault view %s | dcop-deploy -i - …`",
+                         "supported here: `ansible-vault view %s | dcop-deploy -i - …`",
                          name, name);
     if (starts_with(data, size, "{") && has_odd_line_ends(data, size))
         return error_set(
@@ -133,7 +133,7 @@ static int check_root(struct yaml_reader *y, const struct hosts_node *root, stru
     const struct hosts_node *plugin;
 
     if (!root || hosts_node_is_null(root))
-        return yaml_reader_fail(y, (struct yaml_mark){0}, err, "there is nothing in it");
+        return yaml_reader_fail(y, (struct yaml_mark){0}, err, "it is empty");
     if (root->kind != YAML_KIND_MAP)
         return yaml_reader_fail(y, root->mark, err,
                                 "an inventory must be a map of groups, with `all:` or a group's "
@@ -141,7 +141,7 @@ static int check_root(struct yaml_reader *y, const struct hosts_node *root, stru
     plugin = hosts_node_get(root, "plugin");
     if (plugin && !hosts_node_is_null(plugin))
         return yaml_reader_fail(y, plugin->mark, err,
-                                "this configures a plugin of Ansible's and is no inventory: save "
+                                "this configures an Ansible plugin and is not an inventory: save "
                                 "what `ansible-inventory --list --yaml` writes, and give that");
     if (hosts_node_get(root, "_meta"))
         return yaml_reader_fail(y, root->mark, err,

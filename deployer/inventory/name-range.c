@@ -55,7 +55,7 @@ static const char *read_range(const char *text, size_t size, struct range *r)
     if (last_size == 0)
         return "has a range without an end";
     if (second && (!read_number(second + 1, (size_t)(end - second - 1), &r->step) || r->step == 0))
-        return "has a range whose step is no number above 0";
+        return "has a range whose step is not a number above 0";
     r->letter =
         read_letter(text, first_size, &r->first) && read_letter(colon + 1, last_size, &r->last);
     if (!r->letter && ((first_size > 0 && !read_number(text, first_size, &r->first)) ||
@@ -107,7 +107,7 @@ static const char *expand(const char *pattern, struct strings *ret, size_t *budg
     if (open && close)
         return expand_range(pattern, open, close, ret, budget);
     if (open)
-        return "has a \"[\" without a \"]\" behind it";
+        return "has a \"[\" without a \"]\" after it";
     if ((*budget)-- == 0)
         return "has ranges that stand for more than 4096 names";
     return strings_add(ret, pattern) < 0 ? no_memory : NULL;
@@ -160,7 +160,7 @@ static const char *cut_port(char *pattern, char **ret_name, uint16_t *ret_port)
         return NULL;
     *ret_port = destination_port(colon + 1);
     *colon = '\0';
-    return *ret_port ? NULL : "has no port behind its \":\" (1 to 65535)";
+    return *ret_port ? NULL : "has no port after its \":\" (1 to 65535)";
 }
 
 const char *hosts_name_expand(const char *pattern, struct strings *ret, uint16_t *ret_port)

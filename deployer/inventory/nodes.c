@@ -143,7 +143,8 @@ static int resolve_alias(struct build *b, const struct yaml_item *item, struct h
     if (!n)
         return -EBADMSG;
     if (n->open)
-        return fail_at(b, item->mark, "*%s stands in what it stands for", item->anchor);
+        return fail_at(b, item->mark, "the alias *%s is part of the value that it refers to",
+                       item->anchor);
     *ret = n;
     return 0;
 }

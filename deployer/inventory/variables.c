@@ -72,8 +72,8 @@ static const struct {
     {"ansible_become", " (sudo is used where it is needed)"},
     {"ansible_become_user", " (sudo is used where it is needed)"},
     {"ansible_become_method", " (sudo is used where it is needed)"},
-    {"pydcop_local_src", " (say --pydcop DIR)"},
-    {"pydcop_ui_local_src", " (say --ui DIR)"},
+    {"pydcop_local_src", " (use --pydcop DIR)"},
+    {"pydcop_ui_local_src", " (use --ui DIR)"},
 };
 
 /* What need not be told: it is so anyway. */

@@ -35,7 +35,7 @@ static int find_proxy(struct program *p, struct cache_offline **ret_own, char **
         return error_sys(err, -ENOMEM, "cannot look at the caches");
     return *ret_url ? 0
                     : error_set(err, -ENOTCONN,
-                                "there is no package cache: `dcop-deploy cache up` makes one, "
+                                "there is no package cache: `dcop-deploy cache up` starts one, "
                                 "`dcop-deploy cache prime` fills it");
 }
 
@@ -140,7 +140,7 @@ int cache_completeness(struct program *p, struct strings *ret_missing, struct er
     if (r < 0)
         return r;
     if (need.systems.count == 0)
-        return strings_add(ret_missing, "nothing was fetched ahead yet: dcop-deploy cache prime") <
+        return strings_add(ret_missing, "the caches are not primed yet: dcop-deploy cache prime") <
                        0
                    ? error_sys(err, -ENOMEM, "cannot look at the caches")
                    : 0;

@@ -43,7 +43,7 @@ int cache_tell(const struct deploy_options *o, const struct cache_results *resul
     int r = o->json ? cache_results_json(results, &out) : cache_results_text(results, primed, &out);
 
     if (r < 0)
-        return error_sys(err, r, "cannot tell what it came to");
+        return error_sys(err, r, "cannot print the result");
     if (!o->json && !primed)
         text_adds(&out, cache_results_ok(results)
                             ? "A deploy would succeed without the internet.\n"

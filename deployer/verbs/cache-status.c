@@ -105,7 +105,7 @@ int cache_report_text(const struct cache_report *r, struct text *ret)
     add_running(r, "apt", r->running.apt, cache_apt_url(s), ret);
     add_running(r, "pip", r->running.pip, cache_pip_url(s), ret);
     if (r->running.running && s->offline)
-        text_adds(ret, "Offline: they ask nobody for what they do not have.\n");
+        text_adds(ret, "Offline: they do not fetch what they do not have.\n");
     text_addc(ret, '\n');
     if (add_table(r, ret) < 0)
         return -ENOMEM;
@@ -212,10 +212,10 @@ int cache_status(struct program *p, struct error *err)
     int r = cache_look(&p->paths, &report.running, &why);
 
     if (r < 0)
-        fprintf(stderr, "%s; `dcop-deploy cache up` chooses the ports anew.\n", why.text);
+        fprintf(stderr, "%s; `dcop-deploy cache up` chooses new ports.\n", why.text);
     r = acng_repositories_read(&p->paths, &report.repositories, &why);
     if (r == -EBADMSG)
-        fprintf(stderr, "%s; `dcop-deploy cache up` makes it anew.\n", why.text);
+        fprintf(stderr, "%s; `dcop-deploy cache up` writes it again.\n", why.text);
     else if (r < 0)
         return error_set(err, r, "%s", why.text);
     r = cache_content_read(&p->paths, &report.content, err);
@@ -224,10 +224,10 @@ int cache_status(struct program *p, struct error *err)
     r = cache_completeness(p, &report.missing, &why);
     report.asked = r >= 0;
     if (r < 0 && !(report.unknown = strdup(why.text)))
-        return error_sys(err, -ENOMEM, "cannot tell of the caches");
+        return error_sys(err, -ENOMEM, "cannot print the state of the caches");
     r = p->options.json ? cache_report_json(&report, &out) : cache_report_text(&report, &out);
     if (r < 0)
-        return error_sys(err, r, "cannot tell of the caches");
+        return error_sys(err, r, "cannot print the state of the caches");
     terminal_put(stdout, &out);
     return report.running.apt && report.running.pip && report.missing.count == 0 ? 0 : 1;
 }

@@ -35,7 +35,7 @@ static int tell(const struct program *p, const struct cache_settings *s, bool ch
     CLEANUP_TEXT struct text out = TEXT_INIT;
 
     if (!apt || !pip)
-        return error_sys(err, -ENOMEM, "cannot tell of the caches");
+        return error_sys(err, -ENOMEM, "cannot print the state of the caches");
     if (p->options.json) {
         json_t *o = json_pack("{s:i,s:b,s:b,s:b,s:s,s:s}", "version", 1, "running", 1, "changed",
                               changed, "offline", s->offline, "apt_proxy", apt, "pip_index", pip);
@@ -45,10 +45,11 @@ static int tell(const struct program *p, const struct cache_settings *s, bool ch
         text_addf(&out, "%s\n", bytes ? bytes : "");
     } else {
         text_addf(&out, "The caches %s%s:\n  apt  %s\n  pip  %s\n", changed ? "run" : "run already",
-                  s->offline ? ", offline: they ask nobody" : "", apt, pip);
+                  s->offline ? ", offline: they do not use the internet" : "", apt, pip);
     }
     terminal_put(stdout, &out);
-    return text_error(&out) < 0 ? error_sys(err, -ENOMEM, "cannot tell of the caches") : 0;
+    return text_error(&out) < 0 ? error_sys(err, -ENOMEM, "cannot print the state of the caches")
+                                : 0;
 }
 
 /* What this controller's apt uses now is served, too.  `ret_new`: there was more. */
@@ -77,8 +78,8 @@ static int repositories(struct program *p, struct strings *list, bool *ret_new, 
         CLEANUP_FREE char *path = cache_path(&p->paths, "apt/repositories");
 
         fprintf(stderr,
-                "%s; it is made anew, and `dcop-deploy cache prime` adds the machines' "
-                "sources again.\n",
+                "%s; it is written again, and `dcop-deploy cache prime` adds the machines' sources "
+                "again.\n",
                 err->text);
         strings_clear(list);
         if (path && unlink(path) == 0)
@@ -101,7 +102,7 @@ static int start(struct program *p, struct cache_settings *s, struct error *err)
     if (r == 0)
         r = cache_choose_ports(s, &moved, err);
     if (r == 0 && moved)
-        say("A port that a cache had is taken now; it has another.", p);
+        say("Another program has taken the port of a cache; the cache uses another port.", p);
     if (r == 0)
         r = acng_configure(&p->paths, s->apt_port, s->offline, &list, err);
     if (r == 0)
@@ -143,19 +144,20 @@ int cache_up(struct program *p, struct error *err)
     int r;
 
     if (p->options.check)
-        return error_set(err, -EINVAL, "'cache up' knows no --check; `cache status` only looks");
+        return error_set(err, -EINVAL,
+                         "'cache up' does not support --check; `cache status` changes nothing");
     r = cache_busy(&p->paths, &busy, err);
     if (r < 0)
         return r;
     r = cache_look(&p->paths, &now, err);
     if (r == -EBADMSG)
-        fprintf(stderr, "%s; the ports are chosen anew, what is cached stays.\n", err->text);
+        fprintf(stderr, "%s; new ports are chosen, and what is cached stays.\n", err->text);
     else if (r < 0)
         return r;
     if (now.apt && now.pip && now.settings.offline == p->options.caches.offline)
         return refresh(p, &now, err);
     if (now.running && now.settings.offline == p->options.caches.offline)
-        say("The caches run and do not answer; they are started anew.", p);
+        say("The caches run but do not answer; they are restarted.", p);
     r = cache_stop(&p->paths, err);
     now.settings.offline = p->options.caches.offline;
     if (r == 0)
@@ -191,7 +193,8 @@ int cache_down(struct program *p, struct error *err)
     int r;
 
     if (p->options.check)
-        return error_set(err, -EINVAL, "'cache down' knows no --check; `cache status` only looks");
+        return error_set(err, -EINVAL,
+                         "'cache down' does not support --check; `cache status` changes nothing");
     r = cache_busy(&p->paths, &busy, err);
     if (r == 0)
         r = cache_stop(&p->paths, err);
@@ -203,7 +206,7 @@ int cache_down(struct program *p, struct error *err)
         text_addf(&out, "{\"version\": 1, \"running\": false, \"changed\": %s, \"purged\": %s}\n",
                   ran ? "true" : "false", p->options.purge ? "true" : "false");
     else
-        text_addf(&out, "The caches %s%s.\n", ran ? "have ended" : "did not run",
+        text_addf(&out, "The caches %s%s.\n", ran ? "have stopped" : "did not run",
                   p->options.purge ? "; what was cached is removed" : "; what is cached stays");
     terminal_put(stdout, &out);
     return 0;

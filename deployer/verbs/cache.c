@@ -35,7 +35,8 @@ static int run(struct program *p, struct error *err)
     for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
         if (strcmp(actions[i].name, name) == 0)
             return actions[i].run(p, err);
-    return error_set(err, -EINVAL, "'cache %s' is none of up, down, status, prime and check", name);
+    return error_set(err, -EINVAL,
+                     "'cache %s' is not an action; use up, down, status, prime or check", name);
 }
 
 OPTION_FLAG(struct deploy_options, purge)

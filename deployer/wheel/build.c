@@ -337,16 +337,16 @@ static int explain(const struct wheel_build *b, const struct process_result *res
     if (!b->index || (r != -ENOENT && r != -ENETUNREACH))
         return r;
     if (!*b->index)
-        return error_set(err, -ENETUNREACH,
-                         "cannot get %s, or what it is built with: no index may be asked "
-                         "(--offline), and no cache runs; `dcop-deploy cache up --offline` starts "
-                         "what was primed",
-                         b->spec);
-    return error_set(err, r,
-                     "cannot get %s, or what it is built with, from the cache %s: without the "
-                     "internet it has what was fetched before; `dcop-deploy cache prime` fetches "
-                     "it, with internet",
-                     b->spec, b->index);
+        return error_set(
+            err, -ENETUNREACH,
+            "cannot get %s, or what it is built with: --offline forbids access to the index, and "
+            "no cache runs; `dcop-deploy cache up --offline` starts the cache that was primed",
+            b->spec);
+    return error_set(
+        err, r,
+        "cannot get %s, or what it is built with, from the cache %s: without the internet it only "
+        "has what was fetched before; `dcop-deploy cache prime` fetches it, with internet",
+        b->spec, b->index);
 }
 
 static int attempt(const struct job *job, const char *wheels, bool isolated, struct error *err)
@@ -376,7 +376,7 @@ static int attempt(const struct job *job, const char *wheels, bool isolated, str
     argv[n] = NULL;
     r = run(job, argv, hurry ? HURRY_MS : WHEEL_BUILD_MS, &result, err);
     if (r == -ETIMEDOUT)
-        return error_set(err, r, "pip did not end in time with %s", job->build->spec);
+        return error_set(err, r, "pip did not finish in time with %s", job->build->spec);
     if (r < 0)
         return r;
     return result.status == 0 ? 0 : explain(job->build, &result, err);
@@ -423,7 +423,7 @@ static int find_wheel(DIR *dir, char **ret_name, struct error *err)
             return error_sys(err, -ENOMEM, "cannot keep the wheel");
     }
     if (found != 1)
-        return error_set(err, -EBADMSG, "pip left %u wheels where one was to be", found);
+        return error_set(err, -EBADMSG, "pip left %u wheels where one was expected", found);
     *ret_name = TAKE_PTR(name);
     return 0;
 }
@@ -450,7 +450,7 @@ static int take_wheel(const char *folder, char **ret_name, struct text *ret_byte
         /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): 0 means that it has one */
         fd = openat(dirfd(dir), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-            r = error_set(err, -EBADMSG, "the build left something that is no file");
+            r = error_set(err, -EBADMSG, "the build left something that is not a file");
     }
     (void)closedir(dir);
     if (r < 0)

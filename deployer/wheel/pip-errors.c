@@ -93,8 +93,8 @@ int pip_explain(enum wheel_spec kind, const char *spec, const struct process_res
     add_words(&words, result->errors.size ? text_str(&result->errors) : text_str(&result->output));
     if (kind != WHEEL_SPEC_REQUIREMENT && says(result, "No matching distribution found for"))
         return error_set(err, -ENETUNREACH,
-                         "cannot build %s: what it is built with is neither installed nor to be "
-                         "had from the Python index (%s)",
+                         "cannot build %s: what it is built with is not installed, and the Python "
+                         "index does not provide it (%s)",
                          spec, text_str(&words));
     if (says(result, "connection broken by") || says(result, "Could not fetch URL"))
         return error_set(err, -ENETUNREACH,

@@ -135,9 +135,9 @@ static int parse_name(const char *path, char **ret_name, char **ret_version, str
         dash[n++] = p;
     if (n < 4 || dash[0] == base || dash[1] == dash[0] + 1 || !string_ends_with(base, ".whl") ||
         base[strspn(base, "+!abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")])
-        return error_set(err, -EINVAL,
-                         "%s is not named as a wheel is (NAME-VERSION-PYTHON-ABI-PLATFORM.whl)",
-                         base);
+        return error_set(
+            err, -EINVAL,
+            "%s does not have the name of a wheel (NAME-VERSION-PYTHON-ABI-PLATFORM.whl)", base);
     name = strndup(base, (size_t)(dash[0] - base));
     version = strndup(dash[0] + 1, (size_t)(dash[1] - dash[0] - 1));
     if (!name || !version)
@@ -279,7 +279,7 @@ static int prepare_file(const struct request *q, struct answer *ret, struct erro
         if (r < 0)
             return r;
         if (bytes.size < 4 || memcmp(bytes.data, "PK\3\4", 4) != 0)
-            return error_set(err, -EINVAL, "%s is not a wheel: it is no zip archive", q->spec);
+            return error_set(err, -EINVAL, "%s is not a wheel: it is not a zip archive", q->spec);
         return wheel_cache_store(q->cache, NULL, base ? base + 1 : q->spec, &bytes, &ret->path,
                                  err);
     }

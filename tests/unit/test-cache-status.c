@@ -138,7 +138,7 @@ static void the_report_is_for_people_and_programs(void **state)
     assert_string_equal(text_str(&text),
                         "apt  http://127.0.0.1:23456\n"
                         "pip  does not answer\n"
-                        "Offline: they ask nobody for what they do not have.\n"
+                        "Offline: they do not fetch what they do not have.\n"
                         "\n"
                         "CACHED           ARCH   FILES  SIZE   OLDEST  NEWEST\n"
                         "trixie           amd64  2      7 B    2 h     100 s\n"

@@ -136,7 +136,7 @@ static void a_repository_is_known_by_host_and_path(void **state)
     assert_int_equal(list.count, 1);
     assert_string_equal(list.items[0], "https://h.example.org/a");
     assert_int_equal(acng_repositories_add(&list, "http://127.0.0.1/x", &err), -EINVAL);
-    assert_string_equal(err.text, "'http://127.0.0.1/x' is no repository's URI");
+    assert_string_equal(err.text, "'http://127.0.0.1/x' is not the URI of a repository");
     assert_int_equal(acng_repositories_add(&list, "http://h.example.org/a\nProxy: x", NULL),
                      -EINVAL);
     assert_int_equal(acng_repositories_add(&list, "http://h.example.org/a;b", NULL), -EINVAL);

@@ -188,15 +188,16 @@ static void names_have_ranges_and_ports(void **state)
                 "ends are not of the same length");
     check_error("all: {hosts: {'n[1:x]': }}", "f:1:15: the host's name \"n[1:x]\" has a range that "
                                               "is neither of numbers nor of letters");
-    check_error("all: {hosts: {'n[1:9:0]': }}",
-                "f:1:15: the host's name \"n[1:9:0]\" has a range whose step is no number above 0");
+    check_error(
+        "all: {hosts: {'n[1:9:0]': }}",
+        "f:1:15: the host's name \"n[1:9:0]\" has a range whose step is not a number above 0");
     check_error("all: {hosts: {'n[1:99][1:99]': }}",
                 "f:1:15: the host's name \"n[1:99][1:99]\" has ranges that stand for more than "
                 "4096 names");
     check_error("all: {hosts: {'n[': {ansible_host: h}}}",
-                "f:1:15: the host's name \"n[\" has a \"[\" without a \"]\" behind it");
+                "f:1:15: the host's name \"n[\" has a \"[\" without a \"]\" after it");
     check_error("all: {hosts: {'h:99999': }}",
-                "f:1:15: the host's name \"h:99999\" has no port behind its \":\" (1 to 65535)");
+                "f:1:15: the host's name \"h:99999\" has no port after its \":\" (1 to 65535)");
 }
 
 static void one_machine_has_several_agents(void **state)
@@ -224,19 +225,18 @@ static void bad_values_are_named(void **state)
     static const struct {
         const char *yaml, *expected;
     } table[] = {
-        {H("ansible_port: 0"), "f:1:58: ansible_port: \"0\" is no port (1 to 65535)"},
-        {H("ansible_port: 65536"), "f:1:58: ansible_port: \"65536\" is no port (1 to 65535)"},
+        {H("ansible_port: 0"), "f:1:58: ansible_port: \"0\" is not a port (1 to 65535)"},
+        {H("ansible_port: 65536"), "f:1:58: ansible_port: \"65536\" is not a port (1 to 65535)"},
         {H("ansible_port: 022"),
          "f:1:58: ansible_port: 022 is a number in YAML; quote it: \"022\""},
         {H("ansible_port: on"),
          "f:1:58: ansible_port: on is a truth value in YAML; quote it: \"on\""},
         {H("ansible_port: [22]"), "f:1:58: ansible_port must be a single text"},
-        {H("ansible_user: Pi"),
-         "f:1:58: ansible_user: \"Pi\" is no user's name (a-z, 0-9, - and _, "
-         "32 at most, a letter or _ first)"},
+        {H("ansible_user: Pi"), "f:1:58: ansible_user: \"Pi\" is not a valid user name (a-z, 0-9, "
+                                "- and _, 32 at most, a letter or _ first)"},
         {H("ansible_user: '-oProxyCommand=x'"),
-         "f:1:58: ansible_user: \"-oProxyCommand=x\" is no user's name (a-z, 0-9, - and _, 32 at "
-         "most, a letter or _ first)"},
+         "f:1:58: ansible_user: \"-oProxyCommand=x\" is not a valid user name (a-z, 0-9, - and _, "
+         "32 at most, a letter or _ first)"},
         {H("ansible_user: on"), "f:1:58: ansible_user: on is a truth value in YAML; quote it: "
                                 "\"on\""},
         {H("ansible_user: '{{ me }}'"),
@@ -253,30 +253,30 @@ static void bad_values_are_named(void **state)
          "f:1:62: this value is not a valid date; quote it if it is text"},
         {H("ansible_password: ''"), "f:1:62: ansible_password is empty; leave it out"},
         {H("ansible_password: \"a\\nb\""), "f:1:62: ansible_password holds a NUL or a newline"},
-        {H("ansible_password: !vault x"), "f:1:62: ansible_password is encrypted with Ansible's "
-                                          "vault, which is not read here: leave "
-                                          "it out and use --ask-pass"},
+        {H("ansible_password: !vault x"),
+         "f:1:62: ansible_password is encrypted with Ansible's vault, which is not supported here: "
+         "leave it out and use --ask-pass"},
         {H("ansible_become_pass: !vault x"),
-         "f:1:65: ansible_become_pass is encrypted with Ansible's vault, which is not read here: "
-         "leave it out and use --ask-become-pass"},
+         "f:1:65: ansible_become_pass is encrypted with Ansible's vault, which is not supported "
+         "here: leave it out and use --ask-become-pass"},
         {H("ansible_user: !vault x"), "f:1:58: ansible_user is encrypted with Ansible's vault, "
-                                      "which is not read here: write it in the clear"},
-        {H("ansible_connection: local"),
-         "f:1:64: ansible_connection: \"local\" is not possible, machines are reached by ssh only"},
+                                      "which is not supported here: write it as plain text"},
+        {H("ansible_connection: local"), "f:1:64: ansible_connection: \"local\" is not supported: "
+                                         "machines are reached by ssh only"},
         {H("agt_name: 1"), "f:1:54: agt_name: 1 is a number in YAML; quote it: \"1\""},
         {H("agt_name: [a, on]"), "f:1:58: agt_name: on is a truth value in YAML; quote it: \"on\""},
         {H("agt_name: ''"), "f:1:54: agt_name is empty"},
         {H("agt_name: []"), "f:1:54: agt_name is empty"},
-        {H("agt_name: ['']"), "f:1:55: \"\" is no agent's name: it is empty"},
+        {H("agt_name: ['']"), "f:1:55: \"\" is not a valid agent name: it is empty"},
         {H("agt_name: {a: b}"), "f:1:54: agt_name must be a single text"},
         {"all: {hosts: {h: {ansible_host: 192.0.2.300}}}",
-         "f:1:33: ansible_host: \"192.0.2.300\" is neither an address nor a host's name"},
+         "f:1:33: ansible_host: \"192.0.2.300\" is neither an address nor a host name"},
         {"all: {hosts: {h: {ansible_host: -oProxyCommand=x}}}",
-         "f:1:33: ansible_host: \"-oProxyCommand=x\" is neither an address nor a host's name"},
+         "f:1:33: ansible_host: \"-oProxyCommand=x\" is neither an address nor a host name"},
         {"all: {hosts: {h: {ansible_host: \"h\\e[2J\"}}}",
-         "f:1:33: ansible_host: \"h\\x1b[2J\" is neither an address nor a host's name"},
+         "f:1:33: ansible_host: \"h\\x1b[2J\" is neither an address nor a host name"},
         {"all: {hosts: {h!: }}",
-         "f:1:15: the host \"h!\" has no ansible_host, and its own name is no address"},
+         "f:1:15: the host \"h!\" has no ansible_host, and its own name is not an address"},
     };
 
     (void)state;
@@ -289,17 +289,15 @@ static void bad_structure_is_named(void **state)
     static const struct {
         const char *yaml, *expected;
     } table[] = {
-        {"", "f:1:1: there is nothing in it"},
-        {"~", "f:1:1: there is nothing in it"},
+        {"", "f:1:1: it is empty"},
+        {"~", "f:1:1: it is empty"},
         {"- a\n", "f:1:1: an inventory must be a map of groups, with `all:` or a group's name as a "
                   "key"},
-        {"all:\n", "f:1:1: there is no host in it"},
+        {"all:\n", "f:1:1: it contains no host"},
         {"all: 5\n", "f:1:6: the group \"all\" must be a map, with `hosts`, `children` or `vars`"},
         {"all: {hosts: [a]}",
-         "f:1:14: `hosts` must be a map: each name with a \":\" behind it, and "
-         "no \"- \" before it"},
-        {"all: {hosts: {a: b}}", "f:1:18: what stands below the host \"a\" must be a map: NAME: "
-                                 "VALUE"},
+         "f:1:14: `hosts` must be a map: each name with a \":\" after it, and no \"- \" before it"},
+        {"all: {hosts: {a: b}}", "f:1:18: the value of the host \"a\" must be a map: NAME: VALUE"},
         {"all: {vars: [a]}", "f:1:13: `vars` must be a map: NAME: VALUE"},
         {"all: {hosts: {1: }}", "f:1:15: the host's name 1 is a number in YAML; quote it: \"1\""},
         {"all: {hosts: {'': }}", "f:1:15: a host without a name"},
@@ -311,13 +309,13 @@ static void bad_structure_is_named(void **state)
          "drop the first"},
         {"all: {hosts: {a: {ansible_user: u, ansible_user: v}}}",
          "f:1:36: \"ansible_user\" is given twice, first at f:1:19; Ansible would drop the first"},
-        {"g: {children: {all: }}", "f:1:16: `all` cannot be inside of another group"},
-        {"g: {children: {h: {children: {g: }}}}", "f:1:1: the group \"g\" is inside of itself"},
+        {"g: {children: {all: }}", "f:1:16: `all` cannot be inside another group"},
+        {"g: {children: {h: {children: {g: }}}}", "f:1:1: the group \"g\" is inside itself"},
         {"all: {hosts: *x}", "f:1:14: no anchor &x is defined before this *x"},
-        {"all: &x {hosts: *x}", "f:1:17: *x stands in what it stands for"},
+        {"all: &x {hosts: *x}", "f:1:17: the alias *x is part of the value that it refers to"},
         {"[a]: 1", "f:1:1: a list or map cannot be a key"},
         {"all: !!set {a}", "f:1:6: an inventory holds plain lists and maps"},
-        {"plugin: x\n", "f:1:9: this configures a plugin of Ansible's and is no inventory: save "
+        {"plugin: x\n", "f:1:9: this configures an Ansible plugin and is not an inventory: save "
                         "what `ansible-inventory --list --yaml` writes, and give that"},
         {"{_meta: {}}", "f:1:1: this is what a dynamic inventory writes: save what "
                         "`ansible-inventory --list --yaml` writes, and give that"},
@@ -327,10 +325,10 @@ static void bad_structure_is_named(void **state)
         {"a1 ansible_host=h\n",
          "f:1:1: this is an inventory in INI, and only YAML is read here; `ansible-inventory -i f "
          "--list --yaml` writes it as YAML"},
-        {"#!/bin/sh\n", "f:1:1: this is a program (a dynamic inventory), no inventory: save what "
-                        "`ansible-inventory -i f --list --yaml` writes, and give that"},
+        {"#!/bin/sh\n", "f:1:1: this is a program (a dynamic inventory), not an inventory file: "
+                        "save what `ansible-inventory -i f --list --yaml` writes, and give that"},
         {"$ANSIBLE_VAULT;1.1;AES256\n",
-         "f:1:1: the whole file is encrypted with Ansible's vault, which is not read here: "
+         "f:1:1: the whole file is encrypted with Ansible's vault, which is not supported here: "
          "`ansible-vault view f | dcop-deploy -i - …`"},
         {"all:\n\thosts: {}\n", "f:2:1: a text cannot begin with this character (a tab, @, ` or "
                                 "%): put it in quotes"},
@@ -358,7 +356,7 @@ static void what_is_not_used_is_told_once(void **state)
         "f:2: a1 is not used (in a group there can be `hosts`, `children` and `vars`)\n");
     check_warnings("all: {hosts: {a: }, vars: {apt_cache_port: 3142, pip_cache_port: 1}}", "");
     check_warnings("all:\n hosts:\n  a: {agt_name: x}\n  b: {agt_name: x}\n",
-                   "f:4:3: the agent \"x\" is on another machine, too, first at f:3:3\n");
+                   "f:4:3: the agent \"x\" is also on another machine, first at f:3:3\n");
 }
 
 static void check_caches(const char *vars, const char *apt, const char *pip)
@@ -391,9 +389,9 @@ static void the_caches_of_pydcops_playbook_are_taken(void **state)
     check_caches("controller_proxy_addr: null, pip_cache_port: 3141", NULL,
                  "http://other:3141/root/pypi/+simple/");
     check_error("all: {hosts: {a: {controller_proxy_addr: c, apt_cache_port: 70000}}}",
-                "f:1:61: apt_cache_port: \"70000\" is no port (1 to 65535)");
+                "f:1:61: apt_cache_port: \"70000\" is not a port (1 to 65535)");
     check_error("all: {hosts: {a: {controller_proxy_addr: -c}}}",
-                "f:1:42: controller_proxy_addr: \"-c\" is neither an address nor a host's name");
+                "f:1:42: controller_proxy_addr: \"-c\" is neither an address nor a host name");
 }
 
 static void machine_with(struct machine *m, struct address *a, char **agents, size_t n)
@@ -499,7 +497,7 @@ static void aliases_do_not_blow_up(void **state)
         text_addf(&bomb, "x%d: &x%d {children: {y%d: *x%d, z%d: *x%d}}\n", i, i, i, i - 1, i,
                   i - 1);
     assert_int_equal(hosts_parse("f", text_str(&bomb), bomb.size, &hosts, &err), -EBADMSG);
-    assert_non_null(strstr(err.text, "what aliases repeat included"));
+    assert_non_null(strstr(err.text, "including those that aliases repeat"));
     text_reset(&bomb);
     text_adds(&bomb, "x0: &x0 {a: b}\n");
     for (int i = 1; i < 900; i++)
