@@ -11,7 +11,7 @@ struct avahi_poll {
     sd_event *loop;
 };
 
-/* Avahi knows these two by name and leaves their content to us. */
+/* Avahi declares these two types and leaves their content to us. */
 struct AvahiWatch {
     sd_event_source *source;
     int fd; /* as Avahi gave it; the loop has a duplicate */
@@ -27,7 +27,7 @@ struct AvahiTimeout {
 };
 
 enum {
-    /* sd-event may delay a timer by its accuracy, 250 ms unless told otherwise. */
+    /* sd-event may delay a timer by its accuracy, 250 ms by default. */
     TIMER_ACCURACY_US = 1000,
 };
 
@@ -109,8 +109,8 @@ static int64_t now_us(clockid_t clock)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* Avahi's timeouts are times of day (avahi_elapse_time()); the loop's are not,
- * so that a clock that is set later moves none that is already waiting. */
+/* Avahi's timeouts are times of day (avahi_elapse_time()).  The loop's are
+ * monotonic, so that setting the clock does not move a waiting timeout. */
 static uint64_t to_monotonic(const struct timeval *tv)
 {
     enum { YEAR = 366 * 24 * 3600 };

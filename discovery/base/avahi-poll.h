@@ -8,7 +8,7 @@
  *
  * Why not Avahi's own AvahiSimplePoll: it runs one callback a turn, so that a
  * busy descriptor starves the others, and its timers follow the wall clock,
- * which a machine without a battery clock sets by hours after it has booted.
+ * which jumps by hours after the boot of a machine without a battery clock.
  */
 #pragma once
 

@@ -12,8 +12,8 @@
 
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 
-/* Defines fn_p(T **) for CLEANUP(fn_p) from a destructor fn(T *).  Its own
- * declaration at the end is what the semicolon behind the macro ends. */
+/* Defines fn_p(T **) for CLEANUP(fn_p) from a destructor fn(T *).  The
+ * declaration at its end takes the semicolon that follows the macro. */
 #define DEFINE_CLEANUP(type, fn)                                                                   \
     static inline __attribute__((unused)) void fn##_p(type *p)                                     \
     {                                                                                              \

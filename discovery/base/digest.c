@@ -8,10 +8,10 @@
 enum { BLOCK_SIZE = 64 }; /* SHA-256's */
 
 /*
- * libsodium's hash needs this one function of its utils.o, which drags all of
- * the library in: 200 KiB for a program of 50.  So does its HMAC, which is
- * therefore put together here.  Weak, so that a program which has the whole
- * library uses the library's.
+ * libsodium's hash needs only this function of its utils.o, which links in the
+ * whole library: 200 KiB for a program of 50.  Its HMAC does so too, so HMAC is
+ * implemented here.  Weak, so that a program that links the whole library uses
+ * the library's function.
  */
 __attribute__((weak)) void sodium_memzero(void *const pnt, const size_t len)
 {
@@ -122,7 +122,7 @@ void digest_base64(const uint8_t digest[static DIGEST_SIZE],
         for (count += 8; count >= 6; count -= 6)
             ret[at++] = alphabet[bits >> (count - 6) & 63];
     }
-    ret[at++] = alphabet[bits << (6 - count) & 63]; /* 256 bits: four are left */
+    ret[at++] = alphabet[bits << (6 - count) & 63]; /* 256 bits: four bits are left */
     ret[at] = '\0';
 }
 

@@ -1,6 +1,6 @@
 /*
  * SHA-256 and HMAC-SHA256 from libsodium, with digests as bytes, hex or base64:
- * what an id, a key's fingerprint, a signature and a cache's key are made of.
+ * used for ids, key fingerprints, signatures and cache keys.
  *
  * A struct digest is a value; nothing to free.  Pure, any thread; sodium_init is
  * not needed.
@@ -30,7 +30,7 @@ void digest_bytes(const void *bytes, size_t size, char ret[static DIGEST_LENGTH 
 /* The same in parts. */
 void digest_init(struct digest *d);
 void digest_add(struct digest *d, const void *bytes, size_t size);
-/* With its NUL, so that two strings are not one. */
+/* Includes the NUL, so that two strings differ from their concatenation. */
 void digest_adds(struct digest *d, const char *string);
 void digest_end(struct digest *d, char ret[static DIGEST_LENGTH + 1]);
 
@@ -47,7 +47,7 @@ void digest_base64(const uint8_t digest[static DIGEST_SIZE],
 void digest_base64url(const uint8_t digest[static DIGEST_SIZE],
                       char ret[static DIGEST_BASE64_LENGTH + 1]);
 
-/* In a time that does not tell where they differ. */
+/* Compares in a time that does not depend on where they differ. */
 bool digest_equal(const void *a, const void *b, size_t size);
 
 /* Decodes base64 (RFC 4648 §4, padding or none) in place; `ret_size` is the

@@ -9,7 +9,8 @@
 
 #include "cleanup.h"
 
-/* Of the folder itself: it went away, was replaced, or events were lost. */
+/* Events of the folder itself: it was removed or replaced, or events
+ * were lost. */
 #define FOLDER_GONE (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT | IN_Q_OVERFLOW)
 
 enum {
@@ -39,7 +40,7 @@ static bool holds_file(const struct file_watch *w)
     return w->path[component_end(w, w->folder)] == '\0';
 }
 
-/* Puts the watch on the first `size` bytes of the path. */
+/* Watches the folder that the first `size` bytes of the path name. */
 static int watch_folder(struct file_watch *w, size_t size)
 {
     sd_event_source *source = NULL;
@@ -58,8 +59,8 @@ static int watch_folder(struct file_watch *w, size_t size)
     return 0;
 }
 
-/* Goes up to the nearest folder there is, then down again as far as folders
- * have come meanwhile. */
+/* Goes up to the nearest folder that exists, then down again as far as folders
+ * have been created meanwhile. */
 static int watch_nearest_folder(struct file_watch *w)
 {
     size_t at = (size_t)(strrchr(w->path, '/') - w->path);
@@ -79,8 +80,8 @@ static int watch_nearest_folder(struct file_watch *w)
     return 0;
 }
 
-/* Is a file that was just created whole?  A plain one is open and empty still;
- * a link is complete as it comes. */
+/* Is a file that was just created complete?  A regular file is still open and
+ * empty; a link is complete at once. */
 static bool is_complete(const char *path)
 {
     struct stat st;

@@ -8,7 +8,7 @@
 
 static int read_all(int fd, const char *name, size_t max, struct text *ret, struct error *err)
 {
-    char buffer[4096]; /* stack that was used once stays in memory, in the beacon too */
+    char buffer[4096]; /* small: used stack pages stay in memory, in the beacon too */
     size_t start = ret->size;
 
     for (;;) {

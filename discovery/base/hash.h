@@ -1,5 +1,5 @@
 /*
- * uthash with a hash function that the network cannot foresee, and without its
+ * uthash with a hash function that the network cannot predict, and without its
  * exit() when memory runs out: an element that could not be added has hh.tbl
  * NULL (see HASH_WAS_ADDED).
  */

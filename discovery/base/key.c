@@ -17,7 +17,7 @@
 
 /* A key's line, wiped wherever it goes out of scope. */
 struct line {
-    char text[KEY_HEX_LENGTH + 2]; /* and the newline, and one byte too many */
+    char text[KEY_HEX_LENGTH + 2]; /* and the newline, and one byte that shows a longer line */
 };
 
 static void line_clear(struct line *l)
@@ -131,7 +131,7 @@ int key_read(const char *path, struct key *ret, struct error *err)
     return load_key_from(fd, path, ret, err);
 }
 
-/* So that the name of a file is on the disk, as its content is. */
+/* Makes sure that a file's name is on the disk, as its content is. */
 static int sync_folder(const char *path, struct error *err)
 {
     CLEANUP_FREE char *folder = strdup(path);
@@ -219,7 +219,7 @@ int key_read_fleet(const char *config, struct key *ret, struct error *err)
     int r;
 
     if (!folder)
-        return 0; /* no home: no key in it */
+        return 0; /* no home folder: no key */
     if (asprintf(&path, "%s/" KEY_FLEET_FILE, folder) < 0) {
         path = NULL;
         return error_sys(err, -ENOMEM, "cannot read the fleet key");

@@ -1,10 +1,10 @@
 /*
- * Keys of 32 bytes that sign adverts: the fleet's, which the controller alone
- * has, and a machine's, HMAC-SHA256 of the fleet's over its id, so that a
- * machine can sign for nobody else.
+ * Keys of 32 bytes that sign adverts: the fleet key, which only the controller
+ * has, and a machine's key, the HMAC-SHA256 of its id with the fleet key, so
+ * that a machine can sign only for itself.
  *
- * In a file a key is 64 hex digits and a newline; the file is its owner's
- * alone.  A struct key is a value that its owner wipes with key_clear; nothing
+ * In a file a key is 64 hex digits and a newline; only its owner may access the
+ * file.  A struct key is a value that its owner wipes with key_clear; nothing
  * here leaves a copy behind.  Any thread.
  */
 #pragma once
@@ -28,24 +28,25 @@ void key_clear(struct key *k);
 void key_derive(const struct key *fleet, const char *id, struct key *ret);
 
 /* Reads a key from a file.  -ENOENT: there is none; -ENODATA: the file is
- * empty, or an empty line; -EBADMSG: it is no key; else what the system says, each with words. */
+ * empty, or an empty line; -EBADMSG: not a key; else the system's error, each
+ * with a message. */
 int key_load(const char *path, struct key *ret, struct error *err);
 
 /* As key_load, and -EPERM when others than its owner (who must be this user, or
  * root) may read or write the file. */
 int key_read(const char *path, struct key *ret, struct error *err);
 
-/* Writes the file with mode 0600, whole or not at all, and both the file and
+/* Writes the file with mode 0600, completely or not at all.  Both the file and
  * its folder's entry are on the disk when it returns. */
 int key_write(const char *path, const struct key *k, struct error *err);
 
 /* Makes a random key in a new file, and the folders (mode 0700) in front of it.
- * -EEXIST: there is a file already; it is left alone. */
+ * -EEXIST: there is a file already; it is not changed. */
 int key_make(const char *path, struct key *ret, struct error *err);
 
 /* The folder of a user's settings: `config` if it is given, else
- * $XDG_CONFIG_HOME/dcop, else ~/.config/dcop.  The caller frees it.  NULL: there
- * is no home, or no memory.  A service is given its folder, /etc/dcop. */
+ * $XDG_CONFIG_HOME/dcop, else ~/.config/dcop.  The caller frees it.  NULL:
+ * there is no home, or no memory.  A service gets /etc/dcop as `config`. */
 char *key_folder(const char *config);
 
 /* Reads the fleet key of that folder: 1 and the key; 0: there is none; else as

@@ -9,8 +9,8 @@ struct keyset_entry {
     UT_hash_handle hh;
 };
 
-/* An allocation a key would cost the reader of a large problem a tenth of its
- * time. */
+/* Entries are allocated in blocks: one allocation per key would cost the reader
+ * of a large problem a tenth of its time. */
 struct keyset_block {
     struct keyset_block *next;
     size_t used, room;

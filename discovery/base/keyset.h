@@ -26,7 +26,7 @@ void keyset_clear(struct keyset *s);
 /* The key's value, NULL when it is not there. */
 void *keyset_find(const struct keyset *s, const void *key, size_t size);
 
-/* Where the key's value is kept, made when it is not there: a new one is NULL,
- * and the caller must store another at once.  Valid until the next call; NULL
- * when there is no memory. */
+/* A pointer to the key's value; adds the key when it is missing.  A new value
+ * is NULL, and the caller must store another at once.  Valid until the next
+ * call; NULL when there is no memory. */
 void **keyset_slot(struct keyset *s, const void *key, size_t size);

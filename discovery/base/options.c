@@ -10,7 +10,7 @@
 
 enum { ROWS_MAX = 96, LONG_BASE = 256 };
 
-/* The rows of one or two tables, the verb's own before the common ones. */
+/* The rows of one or two tables: first the verb's own, then the common ones. */
 struct rows {
     const struct option_row *items[ROWS_MAX];
     size_t count;

@@ -1,5 +1,5 @@
 /*
- * The command line of a program as one table, which drives parsing and help.
+ * The options of a program as one table, which drives parsing and help.
  *
  * Each row calls a function that stores what was given into the program's own
  * struct; nothing here keeps state.  -h and -V are rows like all others.
@@ -26,8 +26,8 @@ struct option_row {
 };
 
 /* Parses argv[1…]; options and operands may be mixed, "--" ends the options.
- * `ret_first` is the index of the first operand in the reordered argv.
- * Returns 0, what a row's function returned, or -EINVAL with the words. */
+ * `ret_first` is the index of the first operand in the reordered argv.  Returns
+ * 0, what a row's function returned, or -EINVAL with a message. */
 int options_parse(const struct option_row *rows, int argc, char **argv, void *into, int *ret_first,
                   struct error *err);
 

@@ -87,7 +87,7 @@ static int child_become(const struct process_options *o)
         return -errno;
     if (o->drop && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -errno;
-    /* After the change of user, which takes it back (prctl(2)). */
+    /* After the change of user, which would reset it (prctl(2)). */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
         return -errno;
     if (o->folder && chdir(o->folder) < 0)
@@ -104,8 +104,8 @@ static int child_descriptors(struct child *c)
     if (c->report != 3 && dup3(c->report, 3, O_CLOEXEC) < 0)
         return -errno;
     c->report = 3;
-    /* Everything here is opened with CLOEXEC; libraries are not that careful.
-     * An old kernel without the call is no reason to fail. */
+    /* We open everything with CLOEXEC; libraries may not.  An old kernel
+     * without this call is not an error. */
     (void)syscall(SYS_close_range, 4u, ~0u, 0u);
     return 0;
 }
@@ -201,7 +201,7 @@ static int start_child(const struct process_options *o, struct running *run)
         r = pipe_above(pipes[i]);
     if (r == 0) {
         c = (struct child){o, env, input, pipes[0][1], pipes[1][1], pipes[2][1]};
-        /* No handler of ours may run in the child. */
+        /* Our signal handlers must not run in the child. */
         sigfillset(&all);
         (void)pthread_sigmask(SIG_SETMASK, &all, &before);
         pid = fork();
@@ -228,7 +228,8 @@ static int start_child(const struct process_options *o, struct running *run)
     return r;
 }
 
-/* Keeps the last `max` bytes; cuts only now and then, as each cut moves them. */
+/* Keeps the last `max` bytes; cuts only now and then, because each cut moves
+ * the bytes. */
 static void keep_tail(struct text *t, size_t max, size_t slack, bool *cut)
 {
     size_t over;
@@ -241,7 +242,8 @@ static void keep_tail(struct text *t, size_t max, size_t slack, bool *cut)
     *cut = true;
 }
 
-/* Reads what is there; closes at the end.  Returns whether something came. */
+/* Reads what is available; closes at the end.  Returns whether it read
+ * anything. */
 static bool read_stream(int *fd, struct text *to, size_t max, bool *cut)
 {
     char buffer[16384];
@@ -259,8 +261,8 @@ static bool read_stream(int *fd, struct text *to, size_t max, bool *cut)
     return true;
 }
 
-/* Until the child has ended and both streams are read, as far as they go: who
- * inherited them and lives on is not waited for. */
+/* Runs until the child has ended and both streams are read.  It does not wait
+ * for other processes that inherited the streams and still run. */
 static int watch_child(const struct process_options *o, struct running *run,
                        struct process_result *ret)
 {
@@ -296,7 +298,7 @@ static int watch_child(const struct process_options *o, struct running *run,
             return 0;
         if (fds[2].revents) {
             ended = true;
-            /* What is left of its group dies now, so that the pipes end. */
+            /* Kills the rest of its process group, so that the pipes end. */
             (void)kill(-run->pid, SIGKILL);
         }
     }

@@ -1,9 +1,9 @@
 /*
- * A child process: started, watched and gone again when process_run returns.
+ * A child process that is started, watched and ended before process_run returns.
  *
  * The child reads /dev/null, has default signal handlers and an empty signal
  * mask, no descriptor but 0 to 2, and a process group of its own: ^C on the
- * terminal reaches the caller only, who ends the child through `cancel_fd`.
+ * terminal reaches only the caller, which ends the child through `cancel_fd`.
  * The group is killed when its leader ends, so that nothing is left behind.
  *
  * Any thread may call it, several at once.  The caller must not reap unknown
@@ -20,14 +20,14 @@
 
 struct process_options {
     const char *const *argv; /* NULL-terminated; a name without a slash is looked up in PATH */
-    const char *const *env;  /* NAME=VALUE added to ours, NAME alone taken away; NULL: as it is */
+    const char *const *env;  /* NAME=VALUE: added to ours, NAME: removed; NULL: unchanged */
     const char *folder;      /* NULL: the caller's */
     bool drop;               /* become uid and gid, with no other groups */
     uid_t uid;
     gid_t gid;
     unsigned timeout_ms; /* 0: none */
-    int cancel_fd;       /* readable: end it; -1: none.  Only looked at, not read */
-    size_t output_max;   /* of each stream the last that many bytes are kept; 0: 64 KiB */
+    int cancel_fd;       /* readable: end it; -1: none.  Polled, never read */
+    size_t output_max;   /* the last bytes of each stream that are kept; 0: 64 KiB */
 };
 
 enum { PROCESS_SIGNALLED = 256 }; /* plus the signal's number */
@@ -43,8 +43,8 @@ struct process_result {
 void process_result_clear(struct process_result *result);
 
 /* Runs the program to its end.  0 whatever its exit status; -ENOENT, -EACCES
- * and the like when it could not be started, -ETIMEDOUT, -ECANCELED (what it
- * had said by then is in `ret` in these two cases). */
+ * and the like when it could not be started, -ETIMEDOUT, -ECANCELED (in these
+ * two cases `ret` has the output so far). */
 int process_run(const struct process_options *options, struct process_result *ret,
                 struct error *err);
 

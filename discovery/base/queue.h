@@ -1,12 +1,12 @@
 /*
- * A queue hands pointers from threads that make them to the one that uses
- * them, first in, first out, with a descriptor that an event loop can wait for.
+ * A queue passes pointers from producer threads to one consumer, first in, first
+ * out, with a descriptor that an event loop can wait for.
  *
- * It is the only place of the project with a lock: what is pushed belongs to
- * the queue, what is popped belongs to who popped it, and nothing is shared.
+ * It is the only module of the project with a lock: pushed items belong to the
+ * queue, popped items to the consumer, and nothing is shared.
  *
  * queue_push may be called by any thread; queue_pop and queue_free by the
- * consumer only, and queue_free not before every producer is done.
+ * consumer only, and queue_free only after every producer has finished.
  */
 #pragma once
 
@@ -16,20 +16,21 @@
 
 struct queue;
 
-/* Holds up to `max` items, 0: as many as memory holds.  `destroy` (or NULL) is
- * for what is left at the end.  NULL with errno set on failure. */
+/* Holds up to `max` items, 0: no limit. `destroy` (or NULL) frees the items
+ * that are left at the end.  NULL with errno set on failure. */
 struct queue *queue_new(size_t max, void (*destroy)(void *item));
 void queue_free(struct queue *q);
 DEFINE_CLEANUP(struct queue *, queue_free);
 
-/* 0; or -ENOBUFS when it is full, -ENOMEM: the item is then still the caller's. */
+/* 0; or -ENOBUFS when it is full, -ENOMEM: the caller then still owns
+ * the item. */
 int queue_push(struct queue *q, void *item);
 
 /* As queue_push, but waits while the queue holds `most` items or more: for
  * producers that could fill the memory.  Never by the consumer's thread. */
 int queue_push_wait(struct queue *q, void *item, size_t most);
 
-/* Nobody waits in queue_push_wait any more, from now on. */
+/* From now on queue_push_wait does not wait any more. */
 void queue_hurry(struct queue *q);
 
 /* The oldest item, NULL when there is none. */

@@ -87,7 +87,7 @@ static size_t total_width(const size_t *widths, size_t n)
     return sum;
 }
 
-/* The widest column of the kind that may still lose; n_columns: none. */
+/* The widest column of that kind that can still shrink; n_columns: none. */
 static size_t widest_column(const struct table *t, const size_t *widths, bool whole)
 {
     size_t found = t->n_columns;
@@ -107,7 +107,7 @@ static void shrink_columns(const struct table *t, size_t *widths, size_t width)
         if (c == t->n_columns)
             c = widest_column(t, widths, true);
         if (c == t->n_columns)
-            return; /* a terminal this narrow gets lines that are too long */
+            return; /* on a terminal this narrow the lines are too long */
         widths[c]--;
     }
 }
@@ -162,7 +162,7 @@ static const char *tone_start(enum table_tone tone)
 static void write_row(const struct table *t, const char *const *cells, const enum table_tone *tones,
                       const size_t *widths, struct text *ret)
 {
-    size_t owed = 0; /* blanks, written only when something comes after them */
+    size_t owed = 0; /* blanks, written only when text follows them */
 
     for (size_t c = 0; c < t->n_columns; c++) {
         const char *start = tones ? tone_start(tones[c]) : "";
@@ -191,7 +191,7 @@ int table_write(const struct table *t, size_t width, bool color, struct text *re
     if (t->failed)
         return -ENOMEM;
     if (t->n_cells < t->n_columns)
-        return 0; /* no row, nothing to head */
+        return 0; /* no rows, no headings */
     measure_columns(t, widths);
     if (width > 0)
         shrink_columns(t, widths, width);

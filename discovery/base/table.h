@@ -1,11 +1,11 @@
 /*
- * A table of text for people: columns as wide as what they hold, that fit a
- * terminal.
+ * A table of text for people: columns as wide as their content, within a
+ * terminal's width.
  *
- * A struct table is a value that owns copies of its cells; cells are escaped
- * as they come in (text_add_printable), so what the network says may be handed
- * over as it is.  Memory that cannot be had marks the table as failed, and
- * table_write tells.  Any thread, one at a time.
+ * A struct table is a value that owns copies of its cells; cells are escaped as
+ * they come in (text_add_printable), so text from the network may be passed
+ * unchanged.  When memory runs out, the table is marked as failed, and
+ * table_write reports it.  Any thread, one at a time.
  */
 #pragma once
 
@@ -41,11 +41,11 @@ void table_add(struct table *t, const char *cell, enum table_tone tone);
 
 /* Appends the table: headings, then the rows, two blanks between columns, none
  * at the end of a line.  Columns that are empty in every row are left out.
- * Where `width` columns (0: no limit) are not enough, the widest column loses
- * first, down to some characters, and those marked whole last; what is cut
- * ends in "…".  Colour for tones when `color`.  -ENOMEM. */
+ * Where `width` columns (0: no limit) are not enough, the widest column shrinks
+ * first, down to some characters, and those marked whole last; cut text ends in
+ * "…".  Colour for tones when `color`.  -ENOMEM. */
 int table_write(const struct table *t, size_t width, bool color, struct text *ret);
 
-/* Appends as much of a printable string as `width` columns hold; the end of
- * what is cut is "…".  Returns the columns taken. */
+/* Appends as much of a printable string as `width` columns hold; cut text ends
+ * in "…".  Returns the columns used. */
 size_t text_add_cut(struct text *t, const char *printable, size_t width);

@@ -13,17 +13,18 @@ struct terminal_style {
     bool color;
 };
 
-/* Of a file descriptor: no limit and no colour where it is no terminal. */
+/* The style for a file descriptor: no limit and no colour unless it is a
+ * terminal. */
 struct terminal_style terminal_style(int fd);
 
 /* Only on a terminal that is not TERM=dumb, and never where NO_COLOR is set and
  * not empty (no-color.org). */
 bool terminal_wants_color(int fd);
 
-size_t terminal_height(int fd); /* lines; 0: it is no terminal */
+size_t terminal_height(int fd); /* lines; 0: not a terminal */
 
 /* Writes all of it to standard output, at once.  -EPIPE when the reader has gone. */
 int terminal_write(const struct text *t);
 
-/* Writes all of it and flushes; what cannot be written is lost. */
+/* Writes everything and flushes; errors are ignored. */
 void terminal_put(FILE *to, const struct text *t);

@@ -128,7 +128,7 @@ void strings_clear(struct strings *s)
 
 int strings_addn(struct strings *s, const char *bytes, size_t size)
 {
-    /* Room grows at powers of two; the count tells when. */
+    /* The array grows at powers of two, as the count shows. */
     if ((s->count & (s->count - 1)) == 0) {
         size_t room = s->count ? s->count * 2 : 1;
         char **items = reallocarray(s->items, room, sizeof(*items));

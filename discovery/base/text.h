@@ -1,10 +1,10 @@
 /*
- * Text: a growing string, a list of strings, and the few questions about UTF-8
- * that everything else asks.
+ * Text: a growing string, a list of strings, and the UTF-8 functions that all
+ * modules need.
  *
- * A struct text is a value: text_init (or TEXT_INIT), text_clear.  Its bytes
- * are always NUL-terminated and may hold NULs inside.  Memory that cannot be
- * had marks the text as failed; later calls do nothing and text_error() tells,
+ * A struct text is a value: text_init (or TEXT_INIT), text_clear.  Its bytes are
+ * always NUL-terminated and may hold NULs inside.  When memory runs out, the
+ * text is marked as failed; later calls do nothing and text_error() reports it,
  * so that a writer checks once, at the end.
  */
 #pragma once
@@ -34,7 +34,7 @@ void text_adds(struct text *t, const char *string);
 void text_addc(struct text *t, char c);
 void text_addf(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* 0, or -ENOMEM when some addition was lost. */
+/* 0, or -ENOMEM when an addition was lost. */
 int text_error(const struct text *t);
 
 /* The bytes, "" when empty; valid until the next change. */
@@ -58,7 +58,8 @@ int strings_copy(struct strings *to, const struct strings *from);    /* replaces
 bool strings_equal(const struct strings *a, const struct strings *b);
 bool strings_has(const struct strings *s, const char *string);
 
-/* All with the separator between them; the caller frees it.  NULL without memory. */
+/* All strings, joined with the separator; the caller frees it.  NULL without
+ * memory. */
 char *strings_join(const struct strings *s, const char *separator);
 
 /* Decodes one character (RFC 3629: no overlong forms, no surrogates).
@@ -69,9 +70,9 @@ bool utf8_valid(const void *bytes, size_t size);
 /* Columns that a string takes on a terminal (wide characters take 2). */
 size_t text_width(const char *utf8);
 
-/* Appends a string for a person's terminal: control characters, bytes that are
- * not UTF-8 and characters that reorder text (bidi controls) become \xNN or
- * \u{NNNN}, so that nothing from the network can steer the terminal. */
+/* Appends a string for a terminal: control characters, bytes that are not UTF-8
+ * and characters that reorder text (bidi controls) become \xNN or \u{NNNN}, so
+ * that nothing from the network can steer the terminal. */
 void text_add_printable(struct text *t, const char *string);
 
 /* The same for a quotation in a message: of more than 80 bytes, the characters in
@@ -81,7 +82,8 @@ void text_add_shown(struct text *t, const char *string);
 /* Appends for a line protocol: bytes outside [A-Za-z0-9._:/,@+-] as %XX. */
 void text_add_percent(struct text *t, const char *string);
 
-/* Undoes text_add_percent in place; -EBADMSG for a broken escape or a NUL. */
+/* Decodes text_add_percent's output in place; -EBADMSG for a broken escape or a
+ * NUL. */
 int percent_decode(char *string);
 
 /* Whether it ends with `end` and has more before it. */

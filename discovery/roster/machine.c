@@ -93,7 +93,8 @@ static int address_rank(const struct address *a)
     return a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80 ? 2 : 1;
 }
 
-/* By rank, then by number, so that the order does not hang on who came first. */
+/* By rank, then by number, so that the order does not depend on the order of
+ * arrival. */
 static bool address_before(const struct address *a, const struct address *b)
 {
     int ranks = address_rank(a) - address_rank(b), bytes = memcmp(a->bytes, b->bytes, 16);
@@ -180,7 +181,7 @@ static int natural_compare(const char *a, const char *b)
 int machine_compare(const struct machine *a, const struct machine *b)
 {
     size_t n_a = a->advert.agents.count, n_b = b->advert.agents.count;
-    int order = a->untrusted - b->untrusted; /* claims hide nobody */
+    int order = a->untrusted - b->untrusted; /* claims come last */
 
     if (order == 0)
         order = (n_a == 0) - (n_b == 0);

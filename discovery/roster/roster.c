@@ -8,12 +8,12 @@
 #include "discovery/base/hash.h"
 #include "machine.h"
 
-/* Of a verified machine: who replays its record under its name does not drive
- * out the address that was there. */
+/* Of a verified machine, so that an attacker who replays its record under its
+ * name does not displace the earlier address. */
 enum { TUPLE_ADDRESSES_MAX = 4 };
 
-/* One of Avahi's tuples, and what was resolved for it: what a verified record
- * said and what another said are two. */
+/* One of Avahi's tuples and its resolved record.  A verified and an unverified
+ * record of the same tuple are two of these. */
 struct tuple {
     struct entry *entry;
     struct tuple *next;                            /* of the same machine */
@@ -52,8 +52,8 @@ struct roster {
     void *listener_arg;
 };
 
-/* Longest: two numbers, a DNS label and a domain in Avahi's escaped form, and
- * whether it is verified. */
+/* The longest key: two numbers, a DNS label and a domain in Avahi's escaped
+ * form, and whether it is verified. */
 enum { TUPLE_KEY_MAX = 2 * sizeof(int) + 4 * 256UL + 3 };
 
 static const char *const change_names[] = {
@@ -188,8 +188,8 @@ bool roster_is_sighted(const struct machine *m)
     return ((const struct entry *)m)->tuples != NULL;
 }
 
-/* The addresses of all tuples; the newest under the machine's own name have a
- * place for sure.  1 when they changed, 0, or -ENOMEM. */
+/* The addresses of all tuples; the newest under the machine's own name are
+ * always kept. 1 when they changed, 0, or -ENOMEM. */
 static int merge_addresses(struct entry *e)
 {
     struct address list[ROSTER_ADDRESSES_MAX] = {0};
@@ -201,7 +201,7 @@ static int merge_addresses(struct entry *e)
     for (const struct tuple *t = e->tuples; t; t = t->next)
         for (size_t i = 0; i < t->n_addresses && count < ROSTER_ADDRESSES_MAX; i++)
             addresses_insert(list, &count, &t->addresses[i]);
-    if (count == 0) /* gone: what is known last stays on display */
+    if (count == 0) /* gone: the last known addresses stay on display */
         return 0;
     return machine_set_addresses(&e->machine, list, count);
 }
@@ -236,7 +236,7 @@ static void free_tuple(struct roster *r, struct tuple *t)
     free(t);
 }
 
-/* What the daemon before this one said counts no more. */
+/* Drops the tuples that the previous daemon reported. */
 static void drop_forgotten(struct roster *r, struct entry *e)
 {
     for (struct tuple *t = e->tuples, *next; t; t = next) {
@@ -248,8 +248,8 @@ static void drop_forgotten(struct roster *r, struct entry *e)
     }
 }
 
-/* All machines of an id are in doubt as soon as there are two; of a verified
- * one, claims make no doubt. */
+/* All machines of an id are in doubt as soon as there are two.  Claims do not
+ * put a verified machine in doubt. */
 static void mark_doubt(struct roster *r, struct ident *ident)
 {
     size_t all = 0, verified = 0;
@@ -268,7 +268,7 @@ static void mark_doubt(struct roster *r, struct ident *ident)
     }
 }
 
-/* Only for what has no tuples. */
+/* Only for entries without tuples. */
 static void drop_entry(struct roster *r, struct entry *e)
 {
     struct ident *ident = e->ident;
@@ -289,7 +289,7 @@ static void drop_entry(struct roster *r, struct entry *e)
     free(ident);
 }
 
-/* A machine has lost a tuple.  A claim goes with its last one. */
+/* A machine has lost a tuple.  A claim is removed with its last one. */
 static void after_loss(struct roster *r, struct entry *e)
 {
     if (e->n_fresh == 0) {
@@ -362,7 +362,7 @@ static int make_entry(struct roster *r, const struct sighting *s, struct timespe
     return 0;
 }
 
-/* The record calls itself what its machine does ("dcop-" and the id). */
+/* The record has its machine's own name ("dcop-" and the id). */
 static bool has_own_name(const struct sighting *s)
 {
     size_t n = strlen(ADVERT_INSTANCE_PREFIX);
@@ -396,8 +396,8 @@ static int make_tuple(struct roster *r, const struct sighting *s, struct tuple *
     return 0;
 }
 
-/* The machine that a sighting speaks of: known, or one that had no host key
- * until now and is known by this very tuple, or a new one. */
+/* The machine of a sighting: a known one; or the machine without a host key
+ * that this tuple belongs to; or a new one. */
 static int entry_for(struct roster *r, const struct sighting *s, const struct tuple *t,
                      struct timespec now, struct entry **ret)
 {
@@ -412,7 +412,7 @@ static int entry_for(struct roster *r, const struct sighting *s, const struct tu
     return 0;
 }
 
-/* Gives the tuple to the machine; the one that had it loses it. */
+/* Moves the tuple to the machine; its earlier machine loses it. */
 static void move_tuple(struct roster *r, struct tuple *t, struct entry *e)
 {
     struct entry *before = t->entry;
@@ -426,7 +426,7 @@ static void move_tuple(struct roster *r, struct tuple *t, struct entry *e)
         after_loss(r, before);
 }
 
-/* A signed record that was on the air before the one that is known. */
+/* A signed record that is older than the known one. */
 static bool is_stale(const struct roster *r, const struct sighting *s)
 {
     const struct entry *e;
@@ -467,7 +467,8 @@ static void lose_tuple(struct roster *r, struct tuple *t)
     after_loss(r, e);
 }
 
-/* Room for one more tuple of the machine: its own name drives out others. */
+/* Makes room for one more tuple of the machine: its own name displaces
+ * others. */
 static int make_room(struct roster *r, struct entry *e, const struct sighting *s)
 {
     if (e->n_tuples < ROSTER_SIGHTINGS_MAX)
@@ -481,7 +482,8 @@ static int make_room(struct roster *r, struct entry *e, const struct sighting *s
     return -ENOSPC;
 }
 
-/* The tuple for the sighting, of this machine and with the new address. */
+/* Returns the sighting's tuple, now of this machine and with the new
+ * address. */
 static int take_tuple(struct roster *r, const struct sighting *s, struct tuple *t, struct entry *e)
 {
     int n;
@@ -501,8 +503,8 @@ static int take_tuple(struct roster *r, const struct sighting *s, struct tuple *
     return 0;
 }
 
-/* What was told under another name was an older record, shown by somebody else:
- * the machine itself has said more since, under its own. */
+/* A record under another name is an old one that somebody else sends: the
+ * machine itself has since sent a newer one under its own name. */
 static void drop_replays(struct roster *r, struct entry *e)
 {
     for (struct tuple *t = e->tuples, *next; t; t = next) {
@@ -543,7 +545,8 @@ int roster_see(struct roster *r, const struct sighting *s, struct timespec now)
         notify_change(r, e, ROSTER_CHANGED);
     }
     mark_doubt(r, e->ident);
-    /* What was a claim under this tuple is signed now (enrolled, say). */
+    /* The claim under this tuple is signed now (for example after
+     * enrolling). */
     claim = s->verified ? find_tuple(r, &s->key, false) : NULL;
     if (claim)
         lose_tuple(r, claim);
@@ -555,7 +558,7 @@ void roster_lose_record(struct roster *r, const struct sighting_key *key, bool v
 {
     struct tuple *t = find_tuple(r, key, verified);
 
-    (void)now; /* last_seen stays: it was not seen now */
+    (void)now; /* last_seen stays: the machine was not seen now */
     if (t)
         lose_tuple(r, t);
 }

@@ -6,11 +6,11 @@
  * is a second machine in doubt, never an update of the first.
  *
  * Where a fleet key is there (roster_expect_signatures), a record that it does
- * not verify is a mere claim.  It updates, displaces and takes offline nothing
+ * not verify is only a claim.  It updates, displaces and takes offline nothing
  * that was verified: for the same id and host key, and under the same tuple, it
  * makes a machine of its own, untrusted and in doubt, that is forgotten with its
- * last tuple.  Claims have a bound of their own, so that they cannot keep a
- * verified machine out.
+ * last tuple.  Claims have a bound of their own, so that they cannot exclude a
+ * verified machine.
  *
  * The roster has no network and no clock: sightings and times go in, changes
  * come out through a callback.  One thread at a time.
@@ -54,7 +54,8 @@ struct machine {
     bool beacon;    /* it has one */
     bool verified;  /* its record was signed and the signature holds; advert.seq is then
                      * its newest */
-    bool untrusted; /* there is a fleet key, and not verified: takes no part in anything */
+    bool untrusted; /* there is a fleet key, and it is not verified: it is ignored in matches and
+                       deploys */
     bool online;
     bool in_doubt; /* another machine has the same id (a verified one: another verified one) */
     struct timespec first_seen, last_seen; /* CLOCK_REALTIME */
@@ -62,7 +63,7 @@ struct machine {
 
 const char *machine_fleet(const struct machine *m); /* the name, or "default" */
 
-/* How people call the machine: its host without the domain, else its id, else
+/* The machine's name for people: its host without the domain, else its id, else
  * "a machine without a name"; borrowed from `m` or written to `buffer`. */
 enum { MACHINE_LABEL_MAX = 64 };
 const char *machine_label(const struct machine *m, char buffer[static MACHINE_LABEL_MAX]);
@@ -70,7 +71,7 @@ const char *machine_label(const struct machine *m, char buffer[static MACHINE_LA
 enum roster_change {
     ROSTER_APPEARED, /* a new machine, or one back from offline */
     ROSTER_CHANGED,  /* names, state, addresses … of a machine that is there */
-    ROSTER_OFFLINE,  /* it said goodbye, or answers no more; it stays in the roster */
+    ROSTER_OFFLINE,  /* it said goodbye, or stopped answering; it stays in the roster */
 };
 const char *roster_change_name(enum roster_change change); /* "appeared" … */
 
@@ -95,33 +96,31 @@ enum {
     ROSTER_UNTRUSTED_MAX = 2000, /* part of ROSTER_MACHINES_MAX */
 };
 
-/* Takes a sighting in; the newest record of a machine counts.  A record whose
- * tuple belonged to another machine so far takes it over from that one.  A
- * machine without a host key that now tells one stays the same machine.
- *
- * A verified record older than the machine's (by `seq`), or as old and another,
- * is passed over: a replay.  A new one that is replayed from elsewhere adds an
- * address, which the host key will not be at; what the tuple said before, and
- * what other tuples say, stays beside it.
- *
- * -ENOMEM, or -ENOSPC when a bound above is reached. */
+/* Adds a sighting; the newest record of a machine counts.  If the record's
+ * tuple belonged to another machine, it moves to this one.  A machine without a
+ * host key that now has one stays the same machine.  A verified record with a
+ * lower `seq` than the machine's, or with the same `seq` and other content, is
+ * ignored as a replay.  A current record that is replayed from elsewhere adds
+ * an address, where the host key will not be found; the earlier addresses of
+ * the tuple and of other tuples stay.  -ENOMEM, or -ENOSPC when a bound above
+ * is reached. */
 int roster_see(struct roster *r, const struct sighting *s, struct timespec now);
 
 /* Avahi says that this tuple is gone (a goodbye, or its records ran out).  With
  * its last tuple a machine goes offline. */
 void roster_lose(struct roster *r, const struct sighting_key *key, struct timespec now);
 
-/* The same for what one record said, if it was verified or if not: it now says
- * something else. */
+/* The same for only the verified, or only the unverified, record of the tuple:
+ * it was replaced. */
 void roster_lose_record(struct roster *r, const struct sighting_key *key, bool verified,
                         struct timespec now);
 
-/* Is a record of this tuple known, one that was verified or one that was not? */
+/* Is a verified (or, with false, an unverified) record of this tuple known? */
 bool roster_has_record(const struct roster *r, const struct sighting_key *key, bool verified);
 
-/* All tuples are gone, nothing is known of the machines: the daemon was
- * restarted.  They stay online until liveness says otherwise; what is seen
- * again takes its old place. */
+/* The daemon was restarted: all tuples are void.  The machines stay online
+ * until liveness says otherwise; a machine that is seen again takes its old
+ * place. */
 void roster_forget_sightings(struct roster *r);
 
 /* What liveness found out.  No change, no callback.  A machine that said goodbye
@@ -129,8 +128,8 @@ void roster_forget_sightings(struct roster *r);
 void roster_set_online(struct roster *r, const char *id, const char *hostkey, bool online,
                        struct timespec now);
 
-/* NULL when it is not known; a NULL host key is one of its own; the verified one
- * first.  Valid until the next call that changes the roster. */
+/* NULL when it is not known; a NULL host key is a key of its own; prefers the
+ * verified machine.  Valid until the next call that changes the roster. */
 const struct machine *roster_find(const struct roster *r, const char *id, const char *hostkey);
 
 /* Does Avahi still report it?  For machines of this roster only. */
