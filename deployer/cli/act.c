@@ -47,7 +47,7 @@ static void show(struct acting *a, size_t index, enum progress_kind kind, const 
                    (uint64_t)clock_ms(CLOCK_MONOTONIC));
 }
 
-#define STOPPING "stopping after %s, which is at work; Ctrl-C again leaves at once"
+#define STOPPING "stopping after the step %s, which is running; Ctrl-C again quits at once"
 
 static void show_step_at_work(struct acting *a, size_t index, const char *format)
 {
@@ -223,7 +223,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
     if (a->cancelled)
         return sd_event_exit(a->loop, 0);
     a->cancelled = true;
-    show_steps_at_work(a, "left at work on %s, which goes on to its end there");
+    show_steps_at_work(a, "left while the step %s is running; it continues there to its end");
     runner_cancel(a->runner);
     return 0;
 }

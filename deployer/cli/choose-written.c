@@ -196,7 +196,9 @@ static int compare_inventory(struct program *p, bool *ret_short, struct error *e
     }
     *ret_short = words.size > 0;
     terminal_put(stderr, &words);
-    return text_error(&words) < 0 ? error_sys(err, -ENOMEM, "cannot compare") : 0;
+    return text_error(&words) < 0
+               ? error_sys(err, -ENOMEM, "cannot compare the inventory with the problem")
+               : 0;
 }
 
 int choose_by_inventory(struct program *p, struct error *err)
@@ -212,7 +214,7 @@ int choose_by_inventory(struct program *p, struct error *err)
     if (r == 0 && p->options.problems.count > 0 && p->options.limits.count == 0)
         r = compare_inventory(p, &falls_short, err);
     if (r == 0 && falls_short && !p->options.partial) {
-        fprintf(stderr, "Nothing was done; --partial goes on with all the same.\n");
+        fprintf(stderr, "Nothing was done; --partial continues with all of them anyway.\n");
         return 1;
     }
     return r;

@@ -43,8 +43,8 @@ static int refuse_without_targets(struct program *p, struct error *err)
             terminal_put(stderr, &table);
     }
     return error_set(err, -EINVAL,
-                     "say which machines are meant: -p PROBLEM takes those that hold its agents, "
-                     "-l PATTERN those of that name (-l all: every one)");
+                     "say which machines to use: -p PROBLEM selects those that hold its agents, -l "
+                     "PATTERN those with a matching name (-l all: every machine)");
 }
 
 enum { UNVERIFIED_SHOWN_MAX = 5 };
@@ -67,15 +67,16 @@ static void tell_unverified(const struct program *p, const struct machine *const
         text_adds(&words, unverified > 1 ? ", " : "");
         report_add_label(&words, m);
         text_addf(&words, " (%s, host key %s)", address,
-                  m->advert.hostkey ? m->advert.hostkey : "not said");
+                  m->advert.hostkey ? m->advert.hostkey : "not advertised");
     }
     if (unverified > UNVERIFIED_SHOWN_MAX)
         text_addf(&words, " and %zu more", unverified - UNVERIFIED_SHOWN_MAX);
     if (unverified > 0 && !p->options.quiet)
-        fprintf(stderr,
-                "Left out, as what they say is not signed with this fleet's key: %s. If they are "
-                "yours, give them a key: dcop-deploy enroll ADDRESS.\n",
-                text_str(&words));
+        fprintf(
+            stderr,
+            "Left out, because their records are not signed with this fleet's key: %s. If they are "
+            "yours, give them a key: dcop-deploy enroll ADDRESS.\n",
+            text_str(&words));
 }
 
 /* --- --limit -------------------------------------------------------------------- */
@@ -233,7 +234,7 @@ int choose_left(struct program *p)
         text_add_printable(&words, left->host ? left->host : left->machine);
         text_adds(&words, " (");
         text_add_printable(&words, left->agents);
-        text_adds(&words, ") is left of the last run, and is not there.\n");
+        text_adds(&words, ") was not finished by the last run, and cannot be found now.\n");
     }
     terminal_put(stderr, &words);
     p->absent = words.size > 0;
@@ -255,7 +256,7 @@ static int tell_shortfall(const struct program *p, const struct match *match, st
     if (p->options.partial && p->targets.count > 0)
         return 0;
     fprintf(stderr, p->targets.count > 0
-                        ? "Nothing was done; --partial goes on with those that match.\n"
+                        ? "Nothing was done; --partial continues with those that match.\n"
                         : "Nothing was done.\n");
     return 1;
 }

@@ -174,11 +174,11 @@ static int add_new(struct program *p, const struct target *t, struct text *list,
         return 1;
     text_adds(list, "  ");
     text_add_printable(list, t->host ? t->host : t->id);
-    text_addf(list, "  %s", t->hostkey ? t->hostkey : "(says no host key)");
+    text_addf(list, "  %s", t->hostkey ? t->hostkey : "(no host key advertised)");
     if (known.held_by) {
         text_adds(list, "  has the name '");
         text_add_printable(list, known.agent);
-        text_addf(list, "', which %s held", known.held_by);
+        text_addf(list, "', which belonged to %s", known.held_by);
     }
     text_addc(list, '\n');
     return 0;

@@ -108,6 +108,6 @@ int program_takes_arguments(const struct program *p, int most, struct error *err
 
     if (o->n_arguments <= most)
         return 0;
-    return error_set(err, -EINVAL, "'%s' takes no argument such as '%s'; see --help", o->verb,
+    return error_set(err, -EINVAL, "'%s' does not take the argument '%s'; see --help", o->verb,
                      o->arguments[most]);
 }

@@ -138,7 +138,7 @@ static void on_event(const struct stepwire_event *event, void *arg)
             text_addf(&run->why, "%s: %s", event->name, event->detail);
         break;
     case STEPWIRE_BUSY:
-        text_addf(&run->why, "another run is at work on it: %s; deploy again when it has ended",
+        text_addf(&run->why, "another run is in progress on it: %s; deploy again when it has ended",
                   event->detail);
         break;
     case STEPWIRE_REFUSED:
@@ -227,7 +227,7 @@ static int on_errors(const void *bytes, size_t size, void *arg, struct error *er
 static enum job_outcome conclude(struct job_run *run, int status, struct error *err)
 {
     if (run->stopped) {
-        (void)error_set(err, -ECANCELED, "stopped; left: %s", text_str(&run->left));
+        (void)error_set(err, -ECANCELED, "stopped; steps not run: %s", text_str(&run->left));
         return JOB_CANCELLED;
     }
     if (run->ended && !run->failed) {
@@ -325,7 +325,7 @@ static enum job_outcome run_once(const struct job *job, struct stop_fds stop,
     run.errors = (struct line_splitter){.handler = on_error_line, .arg = &run};
     job_tell(&run, &(struct job_event){.kind = JOB_CONNECTING});
     if (nonce_make(run.nonce) < 0)
-        (void)error_set(err, -EIO, "the system has no random numbers");
+        (void)error_set(err, -EIO, "cannot get random numbers from the system");
     else {
         stepwire_init(&run.wire, run.nonce, on_event, &run);
         outcome = execute(&run, stop, err);

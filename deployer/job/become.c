@@ -52,13 +52,13 @@ static int explain_sudo(const struct become_refusal *f, struct error *err)
     if (strstr(e, "not in the sudoers file") || strstr(e, "is not allowed to") ||
         strstr(e, "may not run sudo"))
         return error_set(err, -EPERM,
-                         "user '%s' has no right to use sudo there; as root on the machine: "
+                         "user '%s' may not use sudo on the machine; as root there: "
                          "usermod -aG sudo %s, or name another --user",
                          f->user, f->user);
     if (strstr(e, "must have a tty"))
         return error_set(err, -EPERM,
-                         "sudo there wants a terminal; take requiretty out of /etc/sudoers for "
-                         "'%s'",
+                         "sudo on the machine requires a terminal; remove requiretty for '%s' from "
+                         "its /etc/sudoers",
                          f->user);
     if (f->prompted && (strstr(e, "incorrect password") || strstr(e, "try again")))
         return become_refused(f->user, err);

@@ -20,9 +20,9 @@ static void add_cache(struct job_run *run, const char *key, const struct upstrea
 }
 
 static const char no_forwarding[] =
-    "its sshd forwards no port (AllowTcpForwarding or PermitListen in sshd_config there), so the "
-    "caches cannot be reached through the connection: set `AllowTcpForwarding remote` there, or "
-    "deploy with --cache-direct, and it asks them over the network";
+    "its sshd forwards no port (AllowTcpForwarding or PermitListen in its sshd_config), so the "
+    "caches cannot be reached through the SSH connection: set `AllowTcpForwarding remote` there, "
+    "or deploy with --cache-direct, so that it uses them over the network";
 
 void job_on_forwarded(unsigned port, void *arg)
 {

@@ -11,7 +11,7 @@ static const char *last_complaint(struct job_run *run)
     char *text = run->complaints.data, *line;
 
     if (!text)
-        return "it said nothing";
+        return "it printed no error";
     while (run->complaints.size > 0 && text[run->complaints.size - 1] == '\n')
         text[--run->complaints.size] = '\0';
     line = strrchr(text, '\n');
@@ -37,11 +37,11 @@ static int explain_silence(struct job_run *run, int status, struct error *err)
     if (r < 0)
         return r;
     address_format(session_peer(run->session), address);
-    return error_set(err, -EREMOTEIO,
-                     "logged in, but no command could be begun (status %d: %s): the profile of "
-                     "'%s' there (~/.bashrc, ~/.profile) ends it, or sudo does; "
-                     "`ssh %s@%s sudo true` shows it",
-                     status, last_complaint(run), user, user, address);
+    return error_set(
+        err, -EREMOTEIO,
+        "logged in, but no command could be started (status %d: %s): the profile of '%s' there "
+        "(~/.bashrc, ~/.profile) exits first, or sudo fails; `ssh %s@%s sudo true` shows which",
+        status, last_complaint(run), user, user, address);
 }
 
 /* Before the steps can say why, there is the boot command, which writes to /run. */
@@ -52,8 +52,8 @@ int job_explain_boot(struct job_run *run, int status, struct error *err)
     /* dash's printf says no more than that of a write. */
     if (strstr(said, "No space left on device") || strstr(said, "printf: I/O error"))
         return error_set(err, -EREMOTEIO,
-                         "there is no room in /run on the machine for the bundle (%zu KiB, "
-                         "packed); make room there (df -h /run), then deploy again",
+                         "no space left in /run on the machine for the bundle (%zu KiB, packed); "
+                         "make room there (df -h /run), then deploy again",
                          run->job->common->bundle_size / 1024 + 1);
     if (strstr(said, "/run/dcop") && strstr(said, "Read-only file system"))
         return error_set(err, -EREMOTEIO,
@@ -73,7 +73,7 @@ void job_tell_what_goes_on(const struct job_run *run, int code, struct error *er
         return;
     (void)snprintf(said, sizeof(said), "%s", err->text);
     (void)error_set(err, code,
-                    "%s; what is at work there goes on to its end, and `dcop-deploy --resume` "
-                    "picks it up",
+                    "%s; the step that is running there continues to its end, and `dcop-deploy "
+                    "--resume` picks it up",
                     said);
 }

@@ -93,7 +93,7 @@ static int push(const struct job *job, struct stop_fds stop, const struct apt_pu
     if (r < 0)
         return r;
     if (heard.folder.size == 0)
-        return error_set(err, -EPROTO, "it does not say where the packages are");
+        return error_set(err, -EPROTO, "the machine does not say where it put the packages");
     text_adds(ret_folder, text_str(&heard.folder));
     return text_error(ret_folder);
 }
@@ -116,9 +116,9 @@ static int bring_packages(const struct job *job, struct stop_fds stop, job_liste
 
     note(listener, arg,
          job->common->upstreams
-             ? "it gets them neither through the caches nor by itself; this controller fetches "
-               "them for it"
-             : "it reaches no packages; this controller fetches them for it");
+             ? "it can get its packages neither through the caches nor directly; this controller "
+               "fetches them for it"
+             : "it cannot reach any package source; this controller fetches its packages for it");
     r = read_system(job, stop, &system, err);
     if (r == 0)
         r = apt_push_make(job->common->push, &system, stop.stop, &made, err);
@@ -137,7 +137,7 @@ static void tell_failure(const struct unfetched *u, const struct error *why, job
     CLEANUP_TEXT struct text detail = TEXT_INIT;
     struct stepwire_event event = {.kind = STEPWIRE_RESULT, .status = STEP_FAILED, .name = u->step};
 
-    text_addf(&detail, "%s; nor could this controller bring them: %s", text_str(&u->detail),
+    text_addf(&detail, "%s; this controller could not fetch them either: %s", text_str(&u->detail),
               why->text);
     event.detail = text_str(&detail);
     event.lines = text_str(&u->lines);

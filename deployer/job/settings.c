@@ -47,7 +47,7 @@ static int add_addresses(const struct job *job, const struct address *peer,
 
     if (ipv4_text(peer, address) < 0 && ipv4_text(find_ipv4(&job->target), address) < 0)
         return error_set(err, -EAFNOSUPPORT,
-                         "it has no IPv4 address, and pyDCOP speaks nothing else");
+                         "it has no IPv4 address, and pyDCOP supports only IPv4");
     if (!orchestrator) {
         size_t n;
 

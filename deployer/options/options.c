@@ -40,15 +40,17 @@ OPTION_SECONDS(struct deploy_options, discovery_ms)
 static int refuse_password(void *into, const char *value, struct error *err)
 {
     (void)into, (void)value;
-    return error_set(err, -EINVAL,
-                     "a password on the command line is there for everybody to see; use --ask-pass "
-                     "or --ask-become-pass, a file, or DCOP_PASSWORD or DCOP_BECOME_PASSWORD");
+    return error_set(
+        err, -EINVAL,
+        "a password on the command line is visible to every user of this computer; use --ask-pass "
+        "or --ask-become-pass, a file, or DCOP_PASSWORD or DCOP_BECOME_PASSWORD");
 }
 
 static int set_url(const char *value, char **ret, struct error *err)
 {
     if (!url_valid(value))
-        return error_set(err, -EINVAL, "'%s' is not http://HOST:PORT, nor https", value);
+        return error_set(err, -EINVAL, "'%s' is not a URL such as http://HOST:PORT or https://HOST",
+                         value);
     free(*ret);
     *ret = strdup(value);
     return *ret ? 0 : error_sys(err, -ENOMEM, "cannot take it");
@@ -115,7 +117,8 @@ static int set_forks(void *into, const char *value, struct error *err)
 static int set_fleet(void *into, const char *value, struct error *err)
 {
     if (!advert_fleet_valid(value))
-        return error_set(err, -EINVAL, "'%s' is no fleet's name: 2 to 62 of a-z, 0-9 and -", value);
+        return error_set(err, -EINVAL, "'%s' is not a fleet name: 2 to 62 of a-z, 0-9 and -",
+                         value);
     ((struct deploy_options *)into)->fleet = value;
     return 0;
 }
@@ -123,7 +126,7 @@ static int set_fleet(void *into, const char *value, struct error *err)
 static int set_user(void *into, const char *value, struct error *err)
 {
     if (!advert_user_valid(value))
-        return error_set(err, -EINVAL, "'%s' is no user's name", value);
+        return error_set(err, -EINVAL, "'%s' is not a user name", value);
     ((struct deploy_options *)into)->user = value;
     return 0;
 }
@@ -163,13 +166,13 @@ static const struct option_row rows[] = {
      "requirement of the Python index; default: the last\n"
      "one used, else pydcop",
      set_spec},
-    {0, "partial", OPTION_NONE, NULL, "deploy to those that match, though some do not",
+    {0, "partial", OPTION_NONE, NULL, "deploy to those that match, even if some do not",
      set_partial},
     {'n', "check", OPTION_NONE, NULL, "say what would change, change nothing", set_check},
     {0, "diff", OPTION_NONE, NULL, "show what would change, change nothing", set_diff},
     {0, "deps", OPTION_REQUIRED, "apt|pip",
-     "what pyDCOP needs: by the system's packages\n"
-     "(default), or by pip beside pyDCOP",
+     "pyDCOP's dependencies: from the system's packages\n"
+     "(default), or from pip beside pyDCOP",
      set_deps},
     {0, "ui", OPTION_REQUIRED, "DIR",
      "pydcop-ui too: its files, served on port 4001, the\n"
@@ -191,11 +194,11 @@ static const struct option_row rows[] = {
      "machines keep the caches in their settings of apt\nand pip; they must reach them over the "
      "network",
      set_keep_proxy},
-    {0, "offline", OPTION_NONE, NULL, "nothing is fetched from the internet", set_offline},
+    {0, "offline", OPTION_NONE, NULL, "fetch nothing from the internet", set_offline},
     {'j', "forks", OPTION_REQUIRED, "N", "machines at once; default 32", set_forks},
     {0, "orchestrator", OPTION_REQUIRED, "IP[:PORT]",
      "default: this controller's address, port 9000", set_orchestrator},
-    {0, "user", OPTION_REQUIRED, "NAME", "to log in as; default: what it says, else pi", set_user},
+    {0, "user", OPTION_REQUIRED, "NAME", "to log in as; default: as advertised, else pi", set_user},
     {0, "key", OPTION_REQUIRED, "FILE",
      "private key; may be repeated; default: id_ed25519,\n"
      "id_ecdsa, id_rsa in ~/.ssh, and ssh-agent's",
@@ -215,7 +218,8 @@ static const struct option_row rows[] = {
     {0, "accept-new", OPTION_NONE, NULL, "trust machines that were never seen before",
      set_accept_new},
     {0, "timeout", OPTION_REQUIRED, "S",
-     "to reach a machine, and that it may be silent\n(then 15 at the least); default 10",
+     "to reach a machine, and until a silent one counts\n"
+     "as lost (at least 15 for that); default 10",
      set_timeout_ms},
     {0, "", OPTION_NONE, NULL, "Where the machines are found:", NULL},
     {'f', "fleet", OPTION_REQUIRED, "NAME", "machines of this fleet only", set_fleet},
@@ -228,7 +232,7 @@ static const struct option_row rows[] = {
     {0, "config", OPTION_REQUIRED, "DIR", "default: ~/.config/dcop", set_config_dir},
     {0, "json", OPTION_NONE, NULL, "one event a line", set_json},
     {'q', "quiet", OPTION_NONE, NULL, "failures and the recap only", set_quiet},
-    {'v', "verbose", OPTION_NONE, NULL, "steps that had nothing to do, too", set_verbose},
+    {'v', "verbose", OPTION_NONE, NULL, "also show steps that had nothing to do", set_verbose},
     {'h', "help", OPTION_NONE, NULL, "this", set_help},
     {'V', "version", OPTION_NONE, NULL, "which version this is", set_version},
     {0, NULL, OPTION_NONE, NULL, NULL, NULL},

@@ -405,7 +405,8 @@ static int take_id(struct run *r, const char *id, struct error *err)
         strcpy(r->id, id);
         return 0;
     }
-    return nonce_make(r->id) < 0 ? error_set(err, -EIO, "the system has no random numbers") : 0;
+    return nonce_make(r->id) < 0 ? error_set(err, -EIO, "cannot get random numbers from the system")
+                                 : 0;
 }
 
 static int prepare(struct run *r, struct run_plan *plan, struct error *err)

@@ -40,7 +40,7 @@ static enum standing_state judge(const struct machine *m, const struct known_mac
     err->text[0] = '\0';
     if (m->untrusted) {
         (void)error_set(err, -EKEYREJECTED,
-                        "what it says is not signed with this fleet's key; if it is yours: "
+                        "its record is not signed with this fleet's key; if it is yours: "
                         "dcop-deploy enroll ADDRESS");
         return STANDING_UNVERIFIED;
     }

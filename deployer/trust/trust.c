@@ -24,21 +24,21 @@ static int refuse_retired(const struct trust *t, const struct state_pin *pin, st
 
     if (localtime_r(&when, &tm))
         (void)strftime(day, sizeof(day), "%F", &tm);
-    return error_set(err, -EKEYREJECTED,
-                     "its host key %s was retired on %s%s%s; a person's word is needed to take it "
-                     "back: dcop-deploy trust %s %s",
-                     pin->fingerprint, day, t->pin ? ", and the pinned one is " : "",
-                     t->pin ? t->pin : "", t->id ? t->id : pin->fingerprint, pin->fingerprint);
+    return error_set(
+        err, -EKEYREJECTED,
+        "its host key %s was retired on %s%s%s; to accept it again: dcop-deploy trust %s %s",
+        pin->fingerprint, day, t->pin ? ", and the pinned one is " : "", t->pin ? t->pin : "",
+        t->id ? t->id : pin->fingerprint, pin->fingerprint);
 }
 
 static int refuse_held(const struct trust *t, const char *fingerprint, struct error *err)
 {
-    return error_set(err, -EKEYREJECTED,
-                     "it is new here and has the agent name '%s', which %s held: a machine that "
-                     "took its place, or an impostor. Its host key is %s; if it is yours: "
-                     "dcop-deploy trust %s %s",
-                     t->agent ? t->agent : "", t->held_by, fingerprint, t->id ? t->id : "ID",
-                     fingerprint);
+    return error_set(
+        err, -EKEYREJECTED,
+        "it is new here and has the agent name '%s', which belonged to %s: a machine that "
+        "took its place, or an impostor. Its host key is %s; if it is yours: "
+        "dcop-deploy trust %s %s",
+        t->agent ? t->agent : "", t->held_by, fingerprint, t->id ? t->id : "ID", fingerprint);
 }
 
 /* --accept-new cannot tell which of them is the machine. */

@@ -13,7 +13,7 @@ OPTION_FLAG(struct deploy_options, release)
 
 static const struct option_row options[] = {
     {0, "swap", OPTION_NONE, NULL, "NAME NAME: the two agents change places", set_swap},
-    {0, "release", OPTION_NONE, NULL, "NAME...: nobody has these names any more", set_release},
+    {0, "release", OPTION_NONE, NULL, "NAME...: take these names from their machines", set_release},
     {0, NULL, OPTION_NONE, NULL, NULL, NULL},
 };
 
@@ -78,7 +78,8 @@ static void tell_plan(const struct assignments *a)
     }
     for (size_t i = 0; i < a->n_reserved; i++) {
         report_add_name(&words, a->reserved[i]->agent);
-        text_addf(&words, " is kept for machine %s, which is not here; to give it to another: ",
+        text_addf(&words,
+                  " is kept for machine %s, which is offline; to free it for another machine: ",
                   a->reserved[i]->id);
         text_adds(&words, "dcop-deploy assign --release ");
         report_add_name(&words, a->reserved[i]->agent);
@@ -103,10 +104,10 @@ static int fleet_of(const struct match *match, const char **ret, struct error *e
         const char *fleet = machine_fleet(match->unassigned[i]);
 
         if (i > 0 && strcmp(fleet, *ret) != 0)
-            return error_set(err, -EINVAL,
-                             "machines of the fleets '%s' and '%s' have no name; say which fleet "
-                             "is meant with -f",
-                             *ret, fleet);
+            return error_set(
+                err, -EINVAL,
+                "machines of the fleets '%s' and '%s' have no name; select one fleet with -f", *ret,
+                fleet);
         *ret = fleet;
     }
     return 0;
@@ -135,7 +136,7 @@ static int assign_missing(struct program *p, struct error *err)
     int r;
 
     if (p->options.problems.count == 0)
-        return error_set(err, -EINVAL, "say whose names are to be given: assign -p PROBLEM");
+        return error_set(err, -EINVAL, "say which problem's names to assign: assign -p PROBLEM");
     r = problem_read(&p->options.problems, &p->problem, err);
     if (r == 0)
         r = program_find_fleet(p, &p->problem, &fleet, err);
@@ -154,7 +155,7 @@ static int assign_missing(struct program *p, struct error *err)
         return r;
     tell_plan(&plan);
     if (match.n_missing == 0)
-        fprintf(stderr, "Every name of the problem has its machine.\n");
+        fprintf(stderr, "Every name of the problem has a machine already.\n");
     r = act(p, err);
     return r == 0 && plan.n_left + plan.n_reserved > 0 ? 1 : r;
 }
@@ -206,7 +207,7 @@ static int swap(struct program *p, struct error *err)
     for (size_t i = 0; i < 2; i++) {
         held[i] = holder(machines, n, names[i]);
         if (!held[i])
-            return error_set(err, -ENOENT, "no machine that is here has the name '%s'", names[i]);
+            return error_set(err, -ENOENT, "no machine that is online has the name '%s'", names[i]);
     }
     for (size_t i = 0; i < (held[0] == held[1] ? 1 : 2) && r == 0; i++) {
         CLEANUP_STRINGS struct strings agents = {0};
@@ -231,12 +232,13 @@ static int release_absent(struct program *p, const char *agent, struct error *er
     int r = release_record(p, agent, err);
 
     if (r == -ENOENT)
-        return error_set(err, r, "no machine that is here has the name '%s', and none is recorded",
+        return error_set(err, r,
+                         "no machine that is online has the name '%s', and none is recorded for it",
                          agent);
     if (r == 0)
         fprintf(stderr,
-                "The machine that has '%s' is not here; the name is free. When it comes "
-                "back with that name there are two.\n",
+                "The machine that has '%s' is offline; the name is free now. If the machine comes "
+                "back with it, and another has it by then, two machines have that name.\n",
                 agent);
     return r;
 }
@@ -266,8 +268,8 @@ static int release(struct program *p, struct error *err)
         for (size_t k = 0; k < p->targets.count && r == 0; k++)
             if (p->targets.items[k].id && strcmp(p->targets.items[k].id, m->advert.id) == 0)
                 r = error_set(err, -EINVAL,
-                              "'%s' and another name are of one machine; release "
-                              "them one after the other",
+                              "'%s' and another of these names belong to one machine; release them "
+                              "one at a time",
                               agent);
         if (r == 0)
             r = renamed(m, agent, NULL, &agents);

@@ -79,16 +79,16 @@ static int check_ui(const struct deploy_options *o, struct error *err)
     CLEANUP_FREE char *index = NULL;
 
     if (!o->ui)
-        return o->browser ? error_set(err, -EINVAL, "--browser wants --ui DIR") : 0;
+        return o->browser ? error_set(err, -EINVAL, "--browser needs --ui DIR") : 0;
     if (asprintf(&index, "%s/index.html", o->ui) < 0) {
         index = NULL;
         return error_sys(err, -ENOMEM, "cannot look at %s", o->ui);
     }
     if (access(index, R_OK) < 0)
-        return error_set(err, -EINVAL,
-                         "--ui: %s has no index.html; give pydcop-ui's dist folder, as its build "
-                         "leaves it",
-                         o->ui);
+        return error_set(
+            err, -EINVAL,
+            "--ui: %s has no index.html; give pydcop-ui's dist folder, which its build makes",
+            o->ui);
     return 0;
 }
 

@@ -31,8 +31,8 @@ OPTION_STRING(struct deploy_options, agent)
 OPTION_FLAG(struct deploy_options, replace_key)
 
 static const struct option_row options[] = {
-    {0, "agent", OPTION_REQUIRED, "NAME", "the agent of the one machine", set_agent},
-    {0, "replace-key", OPTION_NONE, NULL, "another fleet's key is replaced by ours",
+    {0, "agent", OPTION_REQUIRED, "NAME", "the agent name; for one machine only", set_agent},
+    {0, "replace-key", OPTION_NONE, NULL, "replace a key of another fleet with ours",
      set_replace_key},
     {0, NULL, OPTION_NONE, NULL, NULL, NULL},
 };
@@ -72,7 +72,8 @@ static int add_public_key(struct program *p, struct text *settings, struct error
     int r;
 
     if (!named && (!home || *home != '/'))
-        return error_set(err, -ENOENT, "there is no home folder with a key in it; give --key");
+        return error_set(err, -ENOENT,
+                         "there is no home folder to look for an SSH key in; give --key");
     if (asprintf(&path, "%s%s", named ? named : home, named ? "" : "/.ssh/id_ed25519") < 0)
         path = NULL;
     if (!path || asprintf(&file, "%s%s", path, is_public ? "" : ".pub") < 0)
@@ -91,7 +92,8 @@ static int add_public_key(struct program *p, struct text *settings, struct error
     }
     r = file_read(file, PUBLIC_KEY_MAX, &line, err);
     if (r == -ENOENT)
-        return error_set(err, r, "there is no %s to hand over; make it: ssh-keygen -y -f %s >%s",
+        return error_set(err, r,
+                         "the public key %s does not exist; create it: ssh-keygen -y -f %s >%s",
                          file, path, file);
     if (r < 0)
         return r;
@@ -110,7 +112,7 @@ static int find(struct program *p, struct error *err)
     int r = 0;
 
     if (o->agent && !advert_agent_valid(o->agent, strlen(o->agent)))
-        return error_set(err, -EINVAL, "'%s' is no agent's name", o->agent);
+        return error_set(err, -EINVAL, "'%s' is not an agent name", o->agent);
     if (o->n_arguments > 0 && others)
         return error_set(err, -EINVAL, "enroll takes addresses, or -l or -i; not both");
     if (o->n_arguments == 0 && !others)
@@ -121,7 +123,7 @@ static int find(struct program *p, struct error *err)
     for (int i = 0; i < o->n_arguments && r == 0; i++)
         r = choose_address(p, o->arguments[i], err);
     if (r == 0 && o->agent && p->targets.count != 1)
-        return error_set(err, -EINVAL, "--agent is for one machine, and these are %zu",
+        return error_set(err, -EINVAL, "--agent is for one machine, but %zu were given",
                          p->targets.count);
     return r;
 }
@@ -175,9 +177,10 @@ static int hand_over_beacon(struct program *p, struct facts *facts, struct error
     int r;
 
     if (!p->paths.beacons)
-        return error_set(err, -ENXIO,
-                         "no beacon for the machines is beside dcop-deploy (share/dcop/beacon, or "
-                         "a build's): run `make`, or install dcop as a whole");
+        return error_set(
+            err, -ENXIO,
+            "cannot find the beacon to install on machines (in share/dcop/beacon, or in the build, "
+            "beside dcop-deploy): run `make`, or install dcop completely");
     r = add_public_key(p, &settings, err);
     if (r == 0)
         r = program_pack_steps(p, extras, err);
@@ -304,9 +307,9 @@ static int await_adverts(struct program *p, struct targets *enrolled, bool verif
     for (size_t i = 0; i < enrolled->count; i++)
         if (enrolled->items[i].id)
             fprintf(stderr,
-                    "%s is not seen%s by discovery: is it on this link? dcop-discover shows who "
-                    "is.\n",
-                    enrolled->items[i].host, verified ? " and verified" : "");
+                    "discovery does not see %s%s: is it on this link? dcop-discover lists the "
+                    "machines that are.\n",
+                    enrolled->items[i].host, verified ? " as verified" : "");
     return 1;
 }
 

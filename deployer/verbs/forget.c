@@ -16,7 +16,7 @@ static void add_words(const struct state_machine *m, const struct state_forgotte
         text_adds(ret, i > 0 ? " " : f->names.count == 1 ? " and the name " : " and the names ");
         text_add_printable(ret, f->names.items[i]);
     }
-    text_adds(ret, ". Its runs stay.\n");
+    text_adds(ret, ". The history of its runs is kept.\n");
 }
 
 static int add_json(const struct state_machine *m, const struct state_forgotten *f, json_t *to)
@@ -94,7 +94,7 @@ int forget_say(const struct remembered *v, struct text *ret, struct error *err)
         return r;
     text_adds(ret, v->options->json ? text : text_str(&words));
     text_adds(ret, v->options->json ? "\n" : "");
-    return text && text_error(ret) == 0 ? 0 : error_sys(err, -ENOMEM, "cannot tell what was done");
+    return text && text_error(ret) == 0 ? 0 : error_sys(err, -ENOMEM, "cannot show what was done");
 }
 
 static int run(struct program *p, struct error *err)

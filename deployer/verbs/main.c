@@ -53,7 +53,7 @@ static int run_verb(struct program *p, const struct verb *verb, struct error *er
     if (r < 0)
         return r;
     if (!verb) /* of a database that another version wrote */
-        return error_set(err, -EINVAL, "there is no verb '%s' to resume", p->options.verb);
+        return error_set(err, -EINVAL, "unknown verb '%s' in the run to resume", p->options.verb);
     return verb->run(p, err);
 }
 
@@ -76,9 +76,9 @@ static int run(struct program *p, int argc, char **argv, struct error *err)
         return 0;
     }
     if (!verb)
-        return error_set(err, -EINVAL, "there is no verb '%s'; see --help", p->options.verb);
+        return error_set(err, -EINVAL, "unknown verb '%s'; see --help", p->options.verb);
     if (p->options.check && !verb->foresees)
-        return error_set(err, -EINVAL, "%s knows no --check and no --diff", verb->name);
+        return error_set(err, -EINVAL, "'%s' does not support --check or --diff", verb->name);
     return run_verb(p, verb, err);
 }
 

@@ -28,7 +28,7 @@ int remembered_changes(const struct remembered *v, struct error *err)
 {
     if (!v->options->check)
         return 0;
-    return error_set(err, -EINVAL, "'%s' cannot only be checked; nothing was done",
+    return error_set(err, -EINVAL, "'%s' does not support --check; nothing was done",
                      v->options->verb);
 }
 

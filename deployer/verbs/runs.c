@@ -11,13 +11,14 @@ int runs_say(const struct remembered *v, struct text *ret, struct error *err)
     long number;
 
     if (o->n_arguments > 1)
-        return error_set(err, -EINVAL, "'runs' takes one number, or none; not '%s' too",
+        return error_set(err, -EINVAL, "'runs' takes one number at most; '%s' is one too many",
                          o->arguments[1]);
     if (o->n_arguments == 0)
         return o->json ? state_report_runs_json(v->state, ret, err)
                        : state_report_runs_text(v->state, &v->style, ret, err);
     if (parse_number(o->arguments[0], 1, LONG_MAX, &number, NULL) < 0)
-        return error_set(err, -EINVAL, "'%s' is no run's number; `dcop-deploy runs` has them",
+        return error_set(err, -EINVAL,
+                         "'%s' is not the number of a run; `dcop-deploy runs` lists them",
                          o->arguments[0]);
     return o->json ? state_report_run_json(v->state, number, ret, err)
                    : state_report_run_text(v->state, number, o->verbose, &v->style, ret, err);

@@ -26,7 +26,7 @@ static int run(struct program *p, struct error *err)
 SIMPLE(start, "start the agents");
 SIMPLE(stop, "stop the agents; a reboot starts them again");
 SIMPLE(restart, "stop and start the agents");
-SIMPLE(rollback, "go back to the version that was there before");
-SIMPLE(uninstall, "take away what was deployed");
+SIMPLE(rollback, "go back to the previous version");
+SIMPLE(uninstall, "remove what was deployed");
 SIMPLE(poweroff, "switch the machines off, at the end of a lesson");
-SIMPLE(reboot, "boot the machines anew");
+SIMPLE(reboot, "reboot the machines");

@@ -110,7 +110,7 @@ static int stream(struct program *p, const struct text *settings, struct error *
     if (r == 0)
         r = program_pack_steps(p, NULL, err);
     if (r == 0 && facts_init(&s.machines, &p->targets) < 0)
-        r = error_sys(err, -ENOMEM, "cannot show what the machines say");
+        r = error_sys(err, -ENOMEM, "cannot show the output of the machines");
     for (size_t i = 0; i < s.machines.count; i++) {
         size_t width = width_of(&s.machines.machines[i]);
 
@@ -130,7 +130,7 @@ static int stream(struct program *p, const struct text *settings, struct error *
 OPTION_FLAG(struct deploy_options, become)
 
 static const struct option_row exec_options[] = {
-    {'b', "become", OPTION_NONE, NULL, "as root, not as the user that logs in", set_become},
+    {'b', "become", OPTION_NONE, NULL, "as root, instead of the user that logs in", set_become},
     {0, NULL, OPTION_NONE, NULL, NULL, NULL},
 };
 
@@ -155,7 +155,7 @@ static int run_exec(struct program *p, struct error *err)
 const struct verb verb_exec = {
     .name = "exec",
     .arguments = "[-b] -- COMMAND",
-    .help = "run a command on the machines, show what it says",
+    .help = "run a command on the machines, show its output",
     .options = exec_options,
     .run = run_exec,
 };
@@ -175,8 +175,9 @@ static int set_lines(void *into, const char *value, struct error *err)
 }
 
 static const struct option_row logs_options[] = {
-    {'f', "follow", OPTION_NONE, NULL, "go on with what comes, until Ctrl-C", set_follow},
-    {'n', "lines", OPTION_REQUIRED, "N", "of what there is, the last N; default 20", set_lines},
+    {'f', "follow", OPTION_NONE, NULL, "continue with new lines as they come, until Ctrl-C",
+     set_follow},
+    {'n', "lines", OPTION_REQUIRED, "N", "start with the last N lines; default 20", set_lines},
     {0, NULL, OPTION_NONE, NULL, NULL, NULL},
 };
 

@@ -31,7 +31,8 @@ static int take_fingerprint(const char *fingerprint, struct error *err)
 {
     if (advert_hostkey_valid(fingerprint))
         return 0;
-    return error_set(err, -EINVAL, "'%s' is no fingerprint: SHA256:… as `ssh-keygen -l` prints it",
+    return error_set(err, -EINVAL,
+                     "'%s' is not a fingerprint: SHA256:… as `ssh-keygen -l` prints it",
                      fingerprint);
 }
 
@@ -131,12 +132,12 @@ static int fleet_key(const struct remembered *v, struct text *ret, struct error 
         return r;
     if (v->options->json)
         return fleet_key_json(text_str(&path), made, ret, err);
-    text_adds(ret, made ? "The fleet key was made: " : "The fleet key was there already: ");
+    text_adds(ret, made ? "Created the fleet key: " : "The fleet key already exists: ");
     text_add_printable(ret, text_str(&path));
-    text_adds(ret, "\nMachines whose records it has not signed take no part from now on: give them "
-                   "theirs with dcop-deploy enroll.\nWho has this file can sign for every machine; "
-                   "keep a copy where nobody else gets at it.\n");
-    return text_error(ret) < 0 ? error_sys(err, -ENOMEM, "cannot tell of the fleet key") : 0;
+    text_adds(ret, "\nFrom now on, machines whose records are not signed with it are left out: "
+                   "give each its own key with dcop-deploy enroll.\nWhoever has this file can sign "
+                   "for every machine; keep a copy where nobody else can read it.\n");
+    return text_error(ret) < 0 ? error_sys(err, -ENOMEM, "cannot show the fleet key's path") : 0;
 }
 
 int trust_say(const struct remembered *v, struct text *ret, struct error *err)
@@ -157,7 +158,7 @@ int trust_say(const struct remembered *v, struct text *ret, struct error *err)
     if (n == 0)
         return error_set(err, -EINVAL, "say whose key to revoke: an id, a host or an agent's name");
     if (n > 2)
-        return error_set(err, -EINVAL, "'trust' takes a machine and a fingerprint, no more");
+        return error_set(err, -EINVAL, "'trust' takes one machine and at most one fingerprint");
     r = find(v->state, arguments[0], &id, err);
     if (r < 0)
         return r;

@@ -65,7 +65,7 @@ static void refusals(void **unused)
     (void)unused;
     assert_int_equal(explain(E("pi is not in the sudoers file.\n"), "usermod -aG sudo pi"), -EPERM);
     assert_int_equal(explain(E("Sorry, user pi is not allowed to execute '/bin/sh' as root"),
-                             "no right to use sudo"),
+                             "may not use sudo on the machine"),
                      -EPERM);
     assert_int_equal(explain(E("sudo: sorry, you must have a tty to run sudo"), "requiretty"),
                      -EPERM);

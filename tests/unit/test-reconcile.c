@@ -223,7 +223,7 @@ static void test_busy_is_no_failure(void **state)
         int64_t now = T0 + 1000 + i * RECONCILE_BUSY_MS;
 
         ledger_begin(&l, WISH);
-        ledger_end(&l, LEDGER_BUSY, "another run is at work on it", now);
+        ledger_end(&l, LEDGER_BUSY, "another run is in progress on it", now);
         assert_int_equal(l.failures, 0);
         assert_false(deploys(&l, now + RECONCILE_BUSY_MS - 1));
         assert_true(deploys(&l, now + RECONCILE_BUSY_MS));

@@ -277,7 +277,7 @@ static void test_trust_shows_one(void **state)
     /* a3 was given up. */
     assert_says(*state, CALL(trust, "a3"), -ENOENT, "no machine is known as 'a3'; " KNOWN);
     assert_says(*state, CALL(trust, "a1", KEY_A, "more"), -EINVAL,
-                "'trust' takes a machine and a fingerprint, no more");
+                "'trust' takes one machine and at most one fingerprint");
     assert_json(*state, CALL(trust, "0000000000000000"),
                 "{\"version\":1,\"pins\":[],\"warnings\":[\"" CLONES "\"]}");
 }
@@ -287,9 +287,9 @@ static void test_trust_accepts_and_revokes(void **state)
     struct call checking = CALL(trust, "a1", KEY_C);
 
     checking.check = true;
-    assert_says(*state, checking, -EINVAL, "'trust' cannot only be checked; nothing was done");
+    assert_says(*state, checking, -EINVAL, "'trust' does not support --check; nothing was done");
     assert_says(*state, CALL(trust, "a1", "bad"), -EINVAL,
-                "'bad' is no fingerprint: SHA256:… as `ssh-keygen -l` prints it");
+                "'bad' is not a fingerprint: SHA256:… as `ssh-keygen -l` prints it");
     assert_says(*state, CALL(trust, "a1", KEY_C), 0, ONE " is trusted with " KEY_C ".\n");
     assert_int_equal(state_pin_was_retired(*state, ONE, KEY_B, NULL), 0);
     /* A retired key comes back by a person's word. */
@@ -329,9 +329,9 @@ static void test_runs(void **state)
     assert_says(*state, CALL(runs, "9"), -ENOENT,
                 "there is no run 9: the last one is 3, and 500 are kept; see dcop-deploy runs");
     assert_says(*state, CALL(runs, "x"), -EINVAL,
-                "'x' is no run's number; `dcop-deploy runs` has them");
+                "'x' is not the number of a run; `dcop-deploy runs` lists them");
     assert_says(*state, CALL(runs, "1", "2"), -EINVAL,
-                "'runs' takes one number, or none; not '2' too");
+                "'runs' takes one number at most; '2' is one too many");
     assert_json(
         *state, CALL(runs, NULL),
         "{\"version\":1,\"runs\":["
@@ -409,7 +409,7 @@ static void test_forget(void **state)
     struct call checking = CALL(forget, "a1");
 
     checking.check = true;
-    assert_says(*state, checking, -EINVAL, "'forget' cannot only be checked; nothing was done");
+    assert_says(*state, checking, -EINVAL, "'forget' does not support --check; nothing was done");
     assert_says(*state, CALL(forget, NULL), -EINVAL,
                 "say what to forget: an id, a host or an agent's name");
     /* All or nothing. */
@@ -417,7 +417,7 @@ static void test_forget(void **state)
                 "no machine is known as 'nope'; " KNOWN);
     assert_says(*state, CALL(forget, "a1", ONE), 0,
                 "Forgotten: " ONE " (rpi-1.local, a1 a2), with 2 host keys and the names a1 a2. "
-                "Its runs stay.\n");
+                "The history of its runs is kept.\n");
     assert_json(*state, CALL(forget, TWO),
                 "{\"version\":1,\"forgotten\":[{\"id\":\"" TWO
                 "\",\"host\":\"rpi-2\\u001B[2J\",\"agents\":[\"a3\"],\"pins\":1}]}");
@@ -437,20 +437,20 @@ static void test_fleet_key(void **state)
 
     call.config = folder;
     call.check = true;
-    assert_says(*state, call, -EINVAL, "'trust' cannot only be checked; nothing was done");
+    assert_says(*state, call, -EINVAL, "'trust' does not support --check; nothing was done");
     call.check = false;
     (void)snprintf(file, sizeof(file), "%s/fleet.key", folder);
 #define ADVICE                                                                                     \
-    "Machines whose records it has not signed take no part from now on: give them theirs with "    \
-    "dcop-deploy enroll.\nWho has this file can sign for every machine; keep a copy where nobody " \
-    "else gets at it.\n"
-    (void)snprintf(words, sizeof(words), "The fleet key was made: %s\n" ADVICE, file);
+    "From now on, machines whose records are not signed with it are left out: give each its own "  \
+    "key with dcop-deploy enroll.\nWhoever has this file can sign for every machine; keep a copy " \
+    "where nobody else can read it.\n"
+    (void)snprintf(words, sizeof(words), "Created the fleet key: %s\n" ADVICE, file);
     assert_says(*state, call, 0, words);
     assert_int_equal(stat(file, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
     assert_int_equal(key_read(file, &first, NULL), 0);
     /* It is made once. */
-    (void)snprintf(words, sizeof(words), "The fleet key was there already: %s\n" ADVICE, file);
+    (void)snprintf(words, sizeof(words), "The fleet key already exists: %s\n" ADVICE, file);
     assert_says(*state, call, 0, words);
     assert_int_equal(key_read(file, &second, NULL), 0);
     assert_memory_equal(&first, &second, sizeof(first));

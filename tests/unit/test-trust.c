@@ -87,9 +87,10 @@ static void a_retired_key_needs_a_persons_word(void **unused)
 
     (void)unused;
     assert_int_equal(check(t, ONE, &err), -EKEYREJECTED);
-    assert_string_equal(err.text,
-                        "its host key " ONE " was retired on 2026-01-01; a person's word is "
-                        "needed to take it back: dcop-deploy trust 0123456789abcdef " ONE);
+    assert_string_equal(
+        err.text,
+        "its host key " ONE
+        " was retired on 2026-01-01; to accept it again: dcop-deploy trust 0123456789abcdef " ONE);
     t.pin = TWO;
     assert_int_equal(check(t, ONE, &err), -EKEYREJECTED);
     assert_non_null(strstr(err.text, "was retired on 2026-01-01, and the pinned one is " TWO ";"));
@@ -111,9 +112,10 @@ static void a_name_that_another_held_is_a_question(void **unused)
     (void)unused;
     assert_int_equal(check(t, ONE, &err), -EKEYREJECTED);
     assert_string_equal(err.text,
-                        "it is new here and has the agent name 'a1', which fedcba9876543210 "
-                        "(rpi-2) held: a machine that took its place, or an impostor. Its host "
-                        "key is " ONE "; if it is yours: dcop-deploy trust 0123456789abcdef " ONE);
+                        "it is new here and has the agent name 'a1', which belonged to "
+                        "fedcba9876543210 (rpi-2): a machine that took its place, or an impostor. "
+                        "Its host key is " ONE
+                        "; if it is yours: dcop-deploy trust 0123456789abcdef " ONE);
     t.accept_held = true;
     assert_int_equal(check(t, ONE, &err), 0);
     /* A yes to the name is none to the key. */
