@@ -68,12 +68,13 @@ int content_add(struct content *c, const char *path, mode_t mode, const void *da
         CLEANUP_TEXT struct text printable = TEXT_INIT;
 
         text_add_printable(&printable, path);
-        return error_set(err, -EBADMSG, "a path in it is not fit: \"%s\"", text_str(&printable));
+        return error_set(err, -EBADMSG, "it contains a path that is not allowed: \"%s\"",
+                         text_str(&printable));
     }
     if (c->count >= CONTENT_FILES_MAX)
         return error_set(err, -EFBIG, "more than %d files", CONTENT_FILES_MAX);
     if (size > CONTENT_FILE_MAX || size > CONTENT_MAX - c->bytes)
-        return error_set(err, -EFBIG, "too large to be sent, with %s", path);
+        return error_set(err, -EFBIG, "too large to send, with %s", path);
     name = strdup(path);
     copy = malloc(size ? size : 1);
     if (!name || !copy || make_room(c) < 0) {
@@ -115,7 +116,8 @@ int content_sort(struct content *c, struct error *err)
             continue;
         }
         if (last->size != f->size || (f->size && memcmp(last->data, f->data, f->size) != 0))
-            return error_set(err, -EBADMSG, "%s is there twice, with different content", f->path);
+            return error_set(err, -EBADMSG, "it contains %s twice, with different content",
+                             f->path);
         free(TAKE_PTR(f->path));
         free(TAKE_PTR(f->data));
         c->bytes -= f->size;

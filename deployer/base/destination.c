@@ -91,7 +91,7 @@ static const char *split(const char **from, size_t *ret_size, const char **ret_p
         if (!end)
             return "a \"[\" without a \"]\"";
         if (end[1] && end[1] != ':')
-            return "behind \"]\" there can be a \":\" and a port only";
+            return "only \":\" and a port can follow \"]\"";
         *ret_port = end[1] ? end + 2 : NULL;
         *from = host;
         *ret_size = (size_t)(end - host);
@@ -113,7 +113,7 @@ int destination_parse(const char *text, struct destination *ret, struct error *e
     size_t size;
 
     if (strncmp(text, "ssh://", 6) == 0 || strchr(text, '/'))
-        return fail(text, err, "this is no address: write [USER@]HOST[:PORT]");
+        return fail(text, err, "not an address: write [USER@]HOST[:PORT]");
     /* An interface may have an "@" in its name, behind the "%". */
     if (at && !memchr(text, '%', (size_t)(at - text))) {
         size = (size_t)(at - text);
@@ -121,29 +121,29 @@ int destination_parse(const char *text, struct destination *ret, struct error *e
             memcpy(p.user, text, size);
         if (!advert_user_valid(p.user))
             return fail(text, err,
-                        "what stands before \"@\" is no user's name (a-z, 0-9, - and _, 32 at "
-                        "most, a letter or _ first)");
+                        "what is before \"@\" is not a user name (a-z, 0-9, - and _, 32 at most, a "
+                        "letter or _ first)");
         host = at + 1;
     }
     what = split(&host, &size, &port);
     if (what)
         return fail(text, err, what);
     if (size == 0)
-        return fail(text, err, "there is no host in it");
+        return fail(text, err, "it names no host");
     if (size > DESTINATION_HOST_MAX)
-        return fail(text, err, "the host's name is too long");
+        return fail(text, err, "the host name is too long");
     memcpy(p.host, host, size);
     if (port && (p.port = destination_port(port)) == 0)
-        return fail(text, err, "what stands behind \":\" is no port (1 to 65535)");
+        return fail(text, err, "what follows \":\" is not a port (1 to 65535)");
     if (host > text && host[-1] == '[' && !strchr(p.host, ':'))
         return fail(text, err, "brackets are for IPv6 addresses");
     if (!destination_host_valid(p.host))
-        return fail(text, err,
-                    strchr(p.host, ':') ? "this is no IPv6 address"
-                    : p.host[strspn(p.host, DIGITS ".")]
-                        ? "this is no host's name (letters, digits, - and ., none at either end "
-                          "of a label)"
-                        : "this is no IPv4 address");
+        return fail(
+            text, err,
+            strchr(p.host, ':') ? "not an IPv6 address"
+            : p.host[strspn(p.host, DIGITS ".")]
+                ? "not a host name (letters, digits, - and ., none at either end of a label)"
+                : "not an IPv4 address");
     *ret = p;
     return 0;
 }

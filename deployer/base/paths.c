@@ -87,8 +87,8 @@ int paths_find(const char *state_dir, struct paths *ret, struct error *err)
     p.beacons = find_beacons();
     if (!p.steps)
         return error_set(err, -ENOENT,
-                         "the steps that go to the machines are not beside this program, in "
-                         "../share/dcop/steps; install it with: make install");
+                         "cannot find the deployment steps in ../share/dcop/steps beside this "
+                         "program; install it with: make install");
     if (!p.state)
         return error_sys(err, -ENOMEM, "cannot find folders");
     p.db = path_join(p.state, "state.db");

@@ -41,7 +41,7 @@ int secret_new(const char *bytes, size_t size, struct secret **ret, struct error
     if (size > SECRET_MAX)
         return error_set(err, -EINVAL, "the password has more than %d bytes", SECRET_MAX);
     if (memchr(bytes, '\0', size) || memchr(bytes, '\n', size))
-        return error_set(err, -EINVAL, "the password holds a NUL or a line's end");
+        return error_set(err, -EINVAL, "the password contains a NUL or a newline");
     r = close_process(err);
     if (r < 0)
         return r;
@@ -94,7 +94,7 @@ static int check_owner(int fd, const char *path, struct error *err)
                          path);
     if (S_ISREG(st.st_mode) && st.st_uid != geteuid() && st.st_uid != 0)
         return error_set(err, -EPERM,
-                         "the password file %s belongs to another user; make one of your own",
+                         "the password file %s belongs to another user; create one of your own",
                          path);
     return 0;
 }

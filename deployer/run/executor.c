@@ -136,9 +136,9 @@ static void start_waiting(struct executor *e)
         struct slot *slot = e->slots[e->next++];
 
         if (e->stopped)
-            end_without_thread(slot, JOB_CANCELLED, "interrupted before it began");
+            end_without_thread(slot, JOB_CANCELLED, "interrupted before it started");
         else if (start_thread(slot) < 0)
-            end_without_thread(slot, JOB_FAILED, "no thread can be started for it");
+            end_without_thread(slot, JOB_FAILED, "cannot start a thread for it");
         else {
             slot->state = SLOT_RUNNING;
             e->running++;

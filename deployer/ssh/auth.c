@@ -97,7 +97,7 @@ static int add_key(struct auth *a, const char *file, bool named, struct error *e
     int r;
 
     if (a->n_keys == KEYS_MAX)
-        return error_set(err, -EINVAL, "more than %d keys are given", KEYS_MAX);
+        return error_set(err, -EINVAL, "more than %d SSH keys were given", KEYS_MAX);
     r = load_key(&p, &a->keys[a->n_keys]);
     if (r == 0)
         a->n_keys++;
@@ -108,13 +108,13 @@ static int add_key(struct auth *a, const char *file, bool named, struct error *e
     if (r == 0 || !named)
         return 0;
     if (r == -EINVAL)
-        return error_set(err, r, "%s is no private key that can be read", file);
+        return error_set(err, r, "%s is not a private key that can be read", file);
     if (p.why.code == -ENOTTY)
         return error_set(err, -EINVAL,
                          "the key %s has a passphrase, and there is no terminal to ask for it on: "
                          "`ssh-add %s` first",
                          file, file);
-    return error_set(err, -EINVAL, "the passphrase of %s is not right", file);
+    return error_set(err, -EINVAL, "the passphrase of %s is wrong", file);
 }
 
 int auth_new(const struct strings *files, bool named, const struct secret *password,
@@ -204,12 +204,12 @@ static int explain_loss(const struct attempt *t, int code, struct error *err)
 
     if (strstr(said, "Too many authentication failures"))
         return error_set(err, -EACCES,
-                         "the server allows no more tries (MaxAuthTries): too many keys were "
-                         "offered to '%s'; name the right one with --key",
+                         "the SSH server allows no more attempts (MaxAuthTries): too many keys "
+                         "were offered for '%s'; name the right one with --key",
                          t->login->user);
     return error_set(err, code,
-                     "the server closed the connection during the login of '%s'%s%s; after "
-                     "failed logins it may want a minute's rest (PerSourcePenalties)",
+                     "the server closed the connection during the login of '%s'%s%s; after failed "
+                     "logins it may refuse connections for a minute (PerSourcePenalties)",
                      t->login->user, *said ? ": " : "", said);
 }
 
@@ -291,7 +291,7 @@ static int answer_questions(struct attempt *t, struct error *err)
             (void)ssh_userauth_kbdint_getprompt(ssh, 0, &echo);
             if (echo)
                 return error_set(err, -EACCES,
-                                 "the server asks '%s' for more than a password; use a key",
+                                 "the SSH server asks '%s' for more than a password; use a key",
                                  t->login->user);
             t->gave_password = true;
             if (ssh_userauth_kbdint_setanswer(ssh, 0, secret_text(t->password)) < 0)
@@ -345,27 +345,27 @@ static int refuse(const struct attempt *t, unsigned methods, struct error *err)
                          user, what, AUTH_UNSEEN);
     if (!takes_password && !takes_key)
         return error_set(err, -EACCES,
-                         "the server lets '%s' in neither by key nor by password; allow one in "
-                         "its sshd_config",
+                         "the SSH server allows neither a key nor a password for '%s'; allow one "
+                         "in its sshd_config",
                          user);
     if (!takes_key)
-        return error_set(err, -EACCES, "the server wants the password of '%s'; give --ask-pass",
-                         user);
+        return error_set(err, -EACCES,
+                         "the SSH server requires the password of '%s'; give --ask-pass", user);
     if (t->offered == 0 && !t->asked_agent && !takes_password)
         return error_set(err, -EACCES, "there is no key to log in with; name one with --key");
-    return error_set(err, -EACCES,
-                     "user '%s' was refused %s; put the public key into its "
-                     "~/.ssh/authorized_keys, name another --user or --key%s%s",
-                     user, what,
-                     takes_password && !t->password ? ", or give --ask-pass: it takes a "
-                                                      "password"
-                                                    : "",
-                     t->agent_cut ? "; ssh-agent holds more keys than servers allow tries: name "
-                                    "the right one with --key FILE.pub"
-                     : t->auth->locked > 0
-                         ? "; a key with a passphrase was passed over: ssh-add it, "
-                           "or name it with --key"
-                         : "");
+    return error_set(
+        err, -EACCES,
+        "user '%s' was refused %s; put the public key into its "
+        "~/.ssh/authorized_keys, name another --user or --key%s%s",
+        user, what,
+        takes_password && !t->password ? ", or give --ask-pass: it takes a "
+                                         "password"
+                                       : "",
+        t->agent_cut ? "; ssh-agent holds more keys than SSH servers allow attempts: name the "
+                       "right one with --key FILE.pub"
+        : t->auth->locked > 0
+            ? "; a key with a passphrase was skipped: ssh-add it, or name it with --key"
+            : "");
 }
 
 int auth_log_in(struct auth *a, const struct auth_login *login, struct error *err)

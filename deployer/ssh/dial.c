@@ -113,11 +113,11 @@ int dial(const struct address *addresses, size_t n, uint16_t port, unsigned time
             first = r;
     }
     if (n == 0)
-        return error_set(err, first, "no address is known; does dcop-discover show it?");
+        return error_set(err, first, "no address of it is known; does dcop-discover list it?");
     address_format(&addresses[0], text);
     return error_set(err, first, "cannot connect to %s port %u: %s; %s", text, port,
                      strerror(-first),
                      first == -ECONNREFUSED
                          ? "no SSH server listens there: on the machine, systemctl enable --now ssh"
-                         : "is it off, asleep, or in another network?");
+                         : "is it switched off, asleep, or on another network?");
 }

@@ -45,8 +45,8 @@ static void look_at_socket(struct session *s, int64_t now)
 static int give_up(const char *who, const struct keepalive *p, struct error *err)
 {
     return error_set(err, -ETIMEDOUT,
-                     "nothing was heard of %s for %g s: the machine hangs, or its network does; "
-                     "look at it, then repeat",
+                     "nothing was heard from %s for %g s: the machine or its network hangs; check "
+                     "it, then repeat",
                      who, p->limit_ms / 1000.0);
 }
 
@@ -65,7 +65,7 @@ static int feel_pulse(struct session *s, struct error *err)
     if (keepalive_is_dead(&s->machine, now))
         return give_up("it", &s->machine, err);
     if (!s->streams && keepalive_is_dead(&s->heart, now))
-        return give_up("what is at work there", &s->heart, err);
+        return give_up("the step that is running there", &s->heart, err);
     if (keepalive_is_to_ask(&s->machine, now) && !is_asking_for_forward(s)) {
         s->sign_asked = true;
         /* Called once it takes the answer to the last question, if there is
@@ -280,7 +280,7 @@ static int explain_lost(const struct session *s, int r, struct error *err)
 {
     if (r == -ETIMEDOUT && !s->begun)
         return error_set(err, -EPROTO,
-                         "logged in, but no command began within %g s: the profile there "
+                         "logged in, but no command started within %g s: the profile there "
                          "(~/.bashrc, ~/.profile) waits for something, or sudo for a name server "
                          "(is the machine's name in its /etc/hosts?), or it is overloaded; a "
                          "longer --timeout may do",
@@ -288,7 +288,7 @@ static int explain_lost(const struct session *s, int r, struct error *err)
     if (r == -ECONNRESET || r == -EPIPE)
         return error_set(err, -ECONNRESET,
                          "the connection was lost %s: is the machine off, or its cable out? A "
-                         "deploy goes on there as long as it runs; repeat it to take it up",
+                         "deploy continues there as long as it runs; repeat it to follow it",
                          s->begun ? "in the middle" : "before anything was done");
     return r;
 }

@@ -180,20 +180,21 @@ static int explain_no_ssh(struct session *s, const struct session_options *o, in
     const char *said = ssh_get_error(s->ssh);
 
     if (r == -ETIMEDOUT)
-        return error_set(err, r,
-                         "port %u takes the connection, but no SSH server answered within %g s: "
-                         "the machine hangs or is overloaded (restart it), or the port is another "
-                         "program's",
-                         o->port, round(s->timeout_ms / 100.0) / 10.0);
+        return error_set(
+            err, r,
+            "port %u accepts connections, but no SSH server answered within %g s: the machine "
+            "hangs or is overloaded (restart it), or the port belongs to another program",
+            o->port, round(s->timeout_ms / 100.0) / 10.0);
     if (r < 0 && r != -ECONNRESET)
         return r;
     if (r == -ECONNRESET || strstr(said, "disconnected") || strstr(said, "closed by remote") ||
         strstr(said, "reset by peer"))
-        return error_set(err, -ECONNRESET,
-                         "the SSH server closed the connection before the login: too many at once "
-                         "(MaxStartups), or it rests after failed logins (PerSourcePenalties). "
-                         "Wait a minute, then repeat with fewer --forks; `journalctl -u ssh` "
-                         "there says which");
+        return error_set(
+            err, -ECONNRESET,
+            "the SSH server closed the connection before the login: too many at once "
+            "(MaxStartups), or it refuses connections after failed logins (PerSourcePenalties). "
+            "Wait a minute, then repeat with fewer --forks; `journalctl -u ssh` "
+            "there says which");
     return session_libssh_error(s, -EPROTO, "cannot speak SSH", err);
 }
 

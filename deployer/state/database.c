@@ -40,8 +40,8 @@ int state_failed(struct state *s, const char *doing, struct error *err)
         return error_set(err, r, "cannot %s: another dcop program keeps %s locked", doing, s->path);
     if (r == -EBADMSG)
         return error_set(err, r,
-                         "cannot %s: %s is damaged (%s); move it away to begin anew (machines "
-                         "have to be trusted again)",
+                         "cannot %s: %s is damaged (%s); move it away to start with an empty one "
+                         "(machines have to be trusted again)",
                          doing, s->path, sqlite3_errmsg(s->db));
     return error_set(err, r < 0 ? r : -EIO, "cannot %s: %s: %s", doing, s->path,
                      sqlite3_errmsg(s->db));

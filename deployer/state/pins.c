@@ -110,10 +110,10 @@ static int put(struct state *s, const struct state_pin *pin, struct error *err)
     if (!is_persons_word(pin->source)) {
         r = state_pin_was_retired(s, pin->id, pin->fingerprint, err);
         if (r == 0)
-            return error_set(err, -EKEYREVOKED,
-                             "the host key %s of %s was retired; if it is back for good: "
-                             "dcop-deploy trust %s %s",
-                             pin->fingerprint, pin->id, pin->id, pin->fingerprint);
+            return error_set(
+                err, -EKEYREVOKED,
+                "the host key %s of %s was retired; to accept it again: dcop-deploy trust %s %s",
+                pin->fingerprint, pin->id, pin->id, pin->fingerprint);
         if (r != -ENOENT)
             return r;
     }
@@ -144,7 +144,7 @@ int state_pin_put(struct state *s, const struct state_pin *pin, struct error *er
         return r;
     if (r == 0 && !string_equal(now.fingerprint, pin->fingerprint))
         return error_set(err, -EEXIST,
-                         "%s is pinned to the host key %s, and shows %s; if it was reinstalled: "
+                         "%s is pinned to the host key %s, but shows %s; if it was reinstalled: "
                          "dcop-deploy trust %s %s",
                          pin->id, now.fingerprint, pin->fingerprint, pin->id, pin->fingerprint);
     r = put(s, pin, err);
@@ -157,7 +157,7 @@ int state_pin_replace(struct state *s, const struct state_pin *pin, struct error
     int r;
 
     if (!is_persons_word(pin->source))
-        return error_set(err, -EPERM, "only a person replaces the pin of %s", pin->id);
+        return error_set(err, -EPERM, "only a person can replace the pin of %s", pin->id);
     r = transaction_begin(s, true, &t, err);
     if (r == 0)
         r = retire(s, pin->id, pin->fingerprint, err);
@@ -250,12 +250,12 @@ static void add_shared(const struct state_pins *pins, size_t first, struct text 
     for (size_t i = first + 1; i <= last; i++)
         if (is_same_key(&pins->items[first], &pins->items[i]))
             text_addf(ret, "%s%s", i == last ? " and " : ", ", pins->items[i].id);
-    text_addf(ret,
-              " have the same host key %s: their cards were cloned, and each can pass for the "
-              "other. To give one a key of its own, on it: sudo rm /etc/ssh/ssh_host_* && sudo "
-              "ssh-keygen -A && sudo systemctl restart ssh; then here: dcop-deploy trust ID "
-              "FINGERPRINT\n",
-              pins->items[first].fingerprint);
+    text_addf(
+        ret,
+        " have the same host key %s: their cards were cloned, and each can pass as the other. To "
+        "give one its own key, run on it: sudo rm /etc/ssh/ssh_host_* && sudo ssh-keygen -A && "
+        "sudo systemctl restart ssh; then here: dcop-deploy trust ID FINGERPRINT\n",
+        pins->items[first].fingerprint);
 }
 
 int state_pins_shared_keys(const struct state_pins *pins, struct text *ret)

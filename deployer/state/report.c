@@ -248,7 +248,7 @@ int state_report_runs_text(struct state *s, const struct terminal_style *style, 
     if (r < 0)
         return r;
     if (runs.count == 0)
-        text_adds(ret, "Nothing was run yet.\n");
+        text_adds(ret, "No run is recorded yet.\n");
     else
         r = table_write(&t, style->width, style->color, ret);
     return r < 0 ? error_sys(err, r, "cannot show the runs") : 0;
@@ -263,7 +263,7 @@ int state_report_find_run(struct state *s, int64_t number, struct state_run *ret
         return r;
     r = state_run_last(s, NULL, &last, err);
     if (r == -ENOENT)
-        return error_set(err, r, "there is no run %lld: nothing was run yet", (long long)number);
+        return error_set(err, r, "there is no run %lld: no run is recorded yet", (long long)number);
     if (r < 0)
         return r;
     return error_set(err, -ENOENT,
@@ -290,7 +290,7 @@ static void add_head(const struct state_run *run, struct text *ret)
         text_adds(ret, i ? " " : " for ");
         text_add_printable(ret, run->files.items[i]);
     }
-    text_adds(ret, "\nBegun ");
+    text_adds(ret, "\nStarted ");
     state_report_add_time(ret, run->started_ms);
     if (run->ended_ms) {
         text_adds(ret, ", took ");

@@ -111,7 +111,7 @@ int limit_fail_no_match(const struct limit_pattern *p, const struct limit_item *
     add_names(&names, items, n);
     if (names.size == 0)
         return error_set(err, -EINVAL,
-                         "%sno agent or machine to match \"%s\": there is none at all",
+                         "%sno agent or machine matches \"%s\": none was found at all",
                          p->place ? p->place : "--limit: ", text_str(&shown));
     return error_set(err, -EINVAL, "%sno agent or machine matches \"%s\"%s; there are %s",
                      p->place ? p->place : "--limit: ", text_str(&shown), text_str(&near),

@@ -86,23 +86,23 @@ static int add_pattern(const struct reading *rd, const char *pattern, bool negat
     char *glob;
 
     if (size == 0)
-        return fail(rd, "!", "is a \"not\" without a pattern behind it");
+        return fail(rd, "!", "is a \"not\" without a pattern after it");
     if (!utf8_valid(pattern, size))
         return fail(rd, pattern, "is not UTF-8");
     if (*pattern == '!')
         return fail(rd, pattern,
-                    rd->negated ? "stands in a file that is itself behind a \"!\""
-                                : "has two \"!\"; a name that begins with one is written \\!…");
+                    rd->negated ? "is in a file that \"!\" already excludes"
+                                : "has two \"!\"; write a name that begins with one as \\!…");
     if (*pattern == '&')
         return fail(rd, pattern,
-                    "begins with \"&\", and intersections are not known here; a name that begins "
-                    "with it is written \\&…");
+                    "begins with \"&\", and intersections are not supported; write a name that "
+                    "begins with it as \\&…");
     if (*pattern == '~')
         return fail(rd, pattern,
-                    "begins with \"~\", and regular expressions are not known here; a name that "
-                    "begins with it is written \\~…");
+                    "begins with \"~\", and regular expressions are not supported; write a name "
+                    "that begins with it as \\~…");
     if (is_escaped(pattern, pattern + size))
-        return fail(rd, pattern, "ends in a backslash; as a character it is written \\\\");
+        return fail(rd, pattern, "ends with a backslash; write a literal backslash as \\\\");
     glob = strdup(pattern);
     return glob ? append(rd, glob, negated) : no_memory(rd->err);
 }
@@ -122,7 +122,7 @@ static int add_line(struct reading *rd, const char *from, const char *end)
         return 0;
     if (*pattern == '@')
         return fail(rd, pattern,
-                    "names a file in a file; a name that begins with \"@\" is written \\@…");
+                    "names a file inside a file; write a name that begins with \"@\" as \\@…");
     negated = *pattern == '!' && !rd->negated;
     return add_pattern(rd, pattern + (negated ? 1 : 0), negated || rd->negated);
 }
@@ -135,7 +135,7 @@ static int add_file(struct limit *s, const char *path, bool negated, struct erro
     int r;
 
     if (!*path)
-        return error_set(err, -EINVAL, "--limit: \"@\" without a file's name behind it");
+        return error_set(err, -EINVAL, "--limit: \"@\" without a file name after it");
     r = file_read(path, LIMIT_FILE_MAX, &content, err);
     if (r < 0)
         return error_prefix(err, "--limit");
@@ -152,7 +152,7 @@ static int add_file(struct limit *s, const char *path, bool negated, struct erro
         if (text_error(&place) < 0)
             return no_memory(err);
         if (memchr(at, '\0', (size_t)(stop - at)))
-            return error_set(err, -EINVAL, "%sa NUL character: this is no text", rd.place);
+            return error_set(err, -EINVAL, "%sa NUL character: this is not a text file", rd.place);
         r = add_line(&rd, at, stop);
         at = stop + 1;
     }
@@ -185,7 +185,8 @@ static int add_limit(struct limit *s, const char *limit, struct error *err)
     int r = 0;
 
     if (limit[strspn(limit, " \t\r,")] == '\0')
-        return error_set(err, -EINVAL, "--limit: there is no pattern in it; \"all\" is everything");
+        return error_set(err, -EINVAL,
+                         "--limit: it contains no pattern; \"all\" selects everything");
     for (const char *c = limit; r == 0; c++) {
         if (*c && (*c != ',' || is_escaped(from, c)))
             continue;

@@ -120,8 +120,9 @@ int limit_apply(const struct limit *s, struct limit_item *items, size_t n, struc
     if (r == 0)
         r = apply_signed(s, true, items, n, err);
     if (r == 0 && settle(items, n) == 0 && s->count > 0)
-        r = error_set(err, -EINVAL,
-                      "--limit: nothing is left: what is meant is also behind a \"!\"");
+        r = error_set(
+            err, -EINVAL,
+            "--limit: nothing is selected: \"!\" excludes all that the other patterns select");
     if (r < 0)
         limit_items_clear(items, n);
     return r;

@@ -104,17 +104,18 @@ static int fail(const struct lookup *l, struct error *err)
     case EAI_NONAME:
     case EAI_NODATA:
     case EAI_ADDRFAMILY:
-        return error_set(err, -ENOENT, "no host is called %s: is it spelled right, and on?",
-                         l->host);
+        return error_set(
+            err, -ENOENT,
+            "cannot find the host %s: is its name spelled right, and is it switched on?", l->host);
     case EAI_MEMORY:
         return error_sys(err, -ENOMEM, "cannot look up %s", l->host);
     case EAI_SYSTEM:
         return error_sys(err, l->code > 0 ? -l->code : -EIO, "cannot look up %s", l->host);
     default:
-        return error_set(err, -EIO,
-                         "cannot look up %s: %s; give its address instead, or see to the name "
-                         "service",
-                         l->host, gai_strerror(l->status));
+        return error_set(
+            err, -EIO,
+            "cannot look up %s: %s; give its address instead, or check the name service (DNS)",
+            l->host, gai_strerror(l->status));
     }
 }
 
@@ -196,7 +197,7 @@ static int begin(const char *host, unsigned timeout_ms, struct resolved *found, 
 
     if (!destination_host_valid(host)) {
         text_add_printable(&shown, host);
-        return error_set(err, -EINVAL, "\"%.80s\" is neither an address nor a host's name",
+        return error_set(err, -EINVAL, "\"%.80s\" is neither an address nor a host name",
                          text_str(&shown));
     }
     r = take_numeric(host, &found->addresses, &found->count, err);
@@ -222,7 +223,7 @@ static int end(struct lookup *l, const char *host, unsigned timeout_ms, struct r
     if (!wait_for(l))
         return error_set(&found->err, -ETIMEDOUT,
                          "cannot look up %s: no answer in %u.%u s; give its address instead, or "
-                         "see to the name service",
+                         "check the name service (DNS)",
                          host, timeout_ms / 1000, timeout_ms % 1000 / 100);
     r = l->status == 0 ? collect(l, &found->addresses, &found->count, &found->err)
                        : fail(l, &found->err);

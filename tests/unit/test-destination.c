@@ -46,17 +46,16 @@ static void places_are_read(void **state)
 }
 
 #define NO_USER                                                                                    \
-    "what stands before \"@\" is no user's name (a-z, 0-9, - and _, 32 at most, a letter or _ "    \
-    "first)"
-#define NO_NAME "this is no host's name (letters, digits, - and ., none at either end of a label)"
+    "what is before \"@\" is not a user name (a-z, 0-9, - and _, 32 at most, a letter or _ first)"
+#define NO_NAME "not a host name (letters, digits, - and ., none at either end of a label)"
 
 static void bad_places_are_named(void **state)
 {
     static const struct {
         const char *text, *expected;
     } table[] = {
-        {"", "\"\": there is no host in it"},
-        {"pi@", "\"pi@\": there is no host in it"},
+        {"", "\"\": it names no host"},
+        {"pi@", "\"pi@\": it names no host"},
         {"@h", "\"@h\": " NO_USER},
         {"Pi@h", "\"Pi@h\": " NO_USER},
         {"-l@h", "\"-l@h\": " NO_USER},
@@ -73,21 +72,21 @@ static void bad_places_are_named(void **state)
         {"h;id", "\"h;id\": " NO_NAME},
         {"h\x1b[2J", "\"h\\x1b[2J\": " NO_NAME},
         {"r\xc3\xa9seau", "\"r\xc3\xa9seau\": " NO_NAME},
-        {"192.0.2.300", "\"192.0.2.300\": this is no IPv4 address"},
-        {"192.0.2", "\"192.0.2\": this is no IPv4 address"},
-        {"1", "\"1\": this is no IPv4 address"},
-        {"h:", "\"h:\": what stands behind \":\" is no port (1 to 65535)"},
-        {"h:0", "\"h:0\": what stands behind \":\" is no port (1 to 65535)"},
-        {"h:65536", "\"h:65536\": what stands behind \":\" is no port (1 to 65535)"},
-        {"h:+22", "\"h:+22\": what stands behind \":\" is no port (1 to 65535)"},
-        {"2001:db8::x", "\"2001:db8::x\": this is no IPv6 address"},
-        {"2001:db8::1%eth0", "\"2001:db8::1%eth0\": this is no IPv6 address"},
-        {"fe80::1%", "\"fe80::1%\": this is no IPv6 address"},
+        {"192.0.2.300", "\"192.0.2.300\": not an IPv4 address"},
+        {"192.0.2", "\"192.0.2\": not an IPv4 address"},
+        {"1", "\"1\": not an IPv4 address"},
+        {"h:", "\"h:\": what follows \":\" is not a port (1 to 65535)"},
+        {"h:0", "\"h:0\": what follows \":\" is not a port (1 to 65535)"},
+        {"h:65536", "\"h:65536\": what follows \":\" is not a port (1 to 65535)"},
+        {"h:+22", "\"h:+22\": what follows \":\" is not a port (1 to 65535)"},
+        {"2001:db8::x", "\"2001:db8::x\": not an IPv6 address"},
+        {"2001:db8::1%eth0", "\"2001:db8::1%eth0\": not an IPv6 address"},
+        {"fe80::1%", "\"fe80::1%\": not an IPv6 address"},
         {"[2001:db8::1", "\"[2001:db8::1\": a \"[\" without a \"]\""},
-        {"[::1]22", "\"[::1]22\": behind \"]\" there can be a \":\" and a port only"},
+        {"[::1]22", "\"[::1]22\": only \":\" and a port can follow \"]\""},
         {"[h]:22", "\"[h]:22\": brackets are for IPv6 addresses"},
-        {"ssh://h", "\"ssh://h\": this is no address: write [USER@]HOST[:PORT]"},
-        {"10.0.0.0/24", "\"10.0.0.0/24\": this is no address: write [USER@]HOST[:PORT]"},
+        {"ssh://h", "\"ssh://h\": not an address: write [USER@]HOST[:PORT]"},
+        {"10.0.0.0/24", "\"10.0.0.0/24\": not an address: write [USER@]HOST[:PORT]"},
     };
 
     (void)state;
@@ -116,7 +115,7 @@ static void long_hosts_are_refused(void **state)
     host[DESTINATION_HOST_MAX] = 'a';
     host[DESTINATION_HOST_MAX + 1] = '\0';
     assert_int_equal(destination_parse(host, &p, &err), -EINVAL);
-    assert_non_null(strstr(err.text, "…\": the host's name is too long"));
+    assert_non_null(strstr(err.text, "…\": the host name is too long"));
     memset(host, 'a', 64);
     host[64] = '\0';
     assert_int_equal(destination_parse(host, &p, &err), -EINVAL);

@@ -138,23 +138,23 @@ static void a_backslash_makes_a_name(void **state)
 static void bad_patterns_are_named(void **state)
 {
     (void)state;
-    check_error("--limit: there is no pattern in it; \"all\" is everything", "");
-    check_error("--limit: there is no pattern in it; \"all\" is everything", "a1", " , ");
-    check_error("--limit: \"!\" is a \"not\" without a pattern behind it", "a1,!");
-    check_error("--limit: \"!a\" has two \"!\"; a name that begins with one is written \\!…",
-                "!!a");
-    check_error("--limit: \"&a\" begins with \"&\", and intersections are not known here; a name "
-                "that begins with it is written \\&…",
+    check_error("--limit: it contains no pattern; \"all\" selects everything", "");
+    check_error("--limit: it contains no pattern; \"all\" selects everything", "a1", " , ");
+    check_error("--limit: \"!\" is a \"not\" without a pattern after it", "a1,!");
+    check_error("--limit: \"!a\" has two \"!\"; write a name that begins with one as \\!…", "!!a");
+    check_error("--limit: \"&a\" begins with \"&\", and intersections are not supported; write a "
+                "name that begins with it as \\&…",
                 "all,&a");
-    check_error(
-        "--limit: \"~a.*\" begins with \"~\", and regular expressions are not known here; a "
-        "name that begins with it is written \\~…",
-        "~a.*");
-    check_error("--limit: \"a\\\" ends in a backslash; as a character it is written \\\\", "a\\");
+    check_error("--limit: \"~a.*\" begins with \"~\", and regular expressions are not supported; "
+                "write a name that begins with it as \\~…",
+                "~a.*");
+    check_error("--limit: \"a\\\" ends with a backslash; write a literal backslash as \\\\", "a\\");
     check_error("--limit: \"\\xff\" is not UTF-8", "\xff");
-    check_error("--limit: \"@\" without a file's name behind it", "@");
-    check_error("--limit: nothing is left: what is meant is also behind a \"!\"", "a1,!rpi-1");
-    check_error("--limit: nothing is left: what is meant is also behind a \"!\"", "!all");
+    check_error("--limit: \"@\" without a file name after it", "@");
+    check_error("--limit: nothing is selected: \"!\" excludes all that the other patterns select",
+                "a1,!rpi-1");
+    check_error("--limit: nothing is selected: \"!\" excludes all that the other patterns select",
+                "!all");
 }
 
 #define THERE_ARE "; there are a1, a2, b1, spare, x,y, !z, é, a b, @f, a\\b"
@@ -193,7 +193,7 @@ static void the_list_is_bounded(void **state)
     assert_null(item.agents_in);
     assert_int_equal(limit_apply(&s, NULL, 0, &err), -EINVAL);
     assert_string_equal(err.text,
-                        "--limit: no agent or machine to match \"zz\": there is none at all");
+                        "--limit: no agent or machine matches \"zz\": none was found at all");
 }
 
 static char path[] = "/tmp/test-limit-XXXXXX";
@@ -250,12 +250,13 @@ static void files_hold_one_pattern_a_line(void **state)
     check_file("a1\n\\!z\n", "!@%s", "1:a2 2:b1 3 4:x,y:é:a b:@f:a\\b");
     check_file("a1\n", "b1,@%s", "1:a1 2:b1");
     check_file("a1\n\nc9\n", "@%s", ":3: no agent or machine matches \"c9\"" THERE_ARE);
-    check_file("a1\n@x\n", "@%s",
-               ":2: \"@x\" names a file in a file; a name that begins with \"@\" is written \\@…");
-    check_file("!a1\n", "!@%s", ":1: \"!a1\" stands in a file that is itself behind a \"!\"");
+    check_file(
+        "a1\n@x\n", "@%s",
+        ":2: \"@x\" names a file inside a file; write a name that begins with \"@\" as \\@…");
+    check_file("!a1\n", "!@%s", ":1: \"!a1\" is in a file that \"!\" already excludes");
     check_file("~x\n", "@%s",
-               ":1: \"~x\" begins with \"~\", and regular expressions are not known here; a name "
-               "that begins with it is written \\~…");
+               ":1: \"~x\" begins with \"~\", and regular expressions are not supported; write a "
+               "name that begins with it as \\~…");
 
     text_addf(&limit, "@%s", path);
     limits = (struct strings){.items = (char *[]){limit.data}, .count = 1};
@@ -264,7 +265,7 @@ static void files_hold_one_pattern_a_line(void **state)
     assert_non_null(strstr(err.text, "--limit: there is no pattern in @/tmp/test-limit-"));
     put("a\0b\n", 4);
     assert_int_equal(select_list(&limits, &big, &err), -EINVAL);
-    assert_non_null(strstr(err.text, ":1: a NUL character: this is no text"));
+    assert_non_null(strstr(err.text, ":1: a NUL character: this is not a text file"));
     for (size_t i = 0; i <= LIMIT_PATTERNS_MAX; i++)
         text_adds(&big, "a1\n");
     put(big.data, big.size);

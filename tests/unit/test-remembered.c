@@ -200,10 +200,10 @@ static void assert_says(struct state *s, struct call call, int code, const char 
     ((struct call){verb##_say, #verb, {__VA_ARGS__}, false, false, false, 0, NULL})
 
 #define CLONES                                                                                     \
-    "Machines " ONE " and " TWO " have the same host key " KEY_B ": their cards were cloned, and " \
-    "each can pass for the other. To give one a key of its own, on it: sudo rm "                   \
-    "/etc/ssh/ssh_host_* && sudo ssh-keygen -A && sudo systemctl restart ssh; then here: "         \
-    "dcop-deploy trust ID FINGERPRINT"
+    "Machines " ONE " and " TWO " have the same host key " KEY_B                                   \
+    ": their cards were cloned, and each can pass as the other. To give one its own key, run on "  \
+    "it: sudo rm /etc/ssh/ssh_host_* && sudo ssh-keygen -A && sudo systemctl restart ssh; then "   \
+    "here: dcop-deploy trust ID FINGERPRINT"
 #define KNOWN "known are " ONE " (rpi-1.local, a1 a2), " TWO " (rpi-2\\x1b[2J)"
 
 static void at_width(struct state *s, struct call call, size_t width, const char *words)
@@ -352,7 +352,7 @@ static void test_one_run(void **state)
 {
 #define RUN_1                                                                                      \
     "Run 1: deploy of /home/a/src/pydcop for /home/a/p.yaml\n"                                     \
-    "Begun 2026-03-01 12:00, took 1m 2s: failed\n\n"                                               \
+    "Started 2026-03-01 12:00, took 1m 2s: failed\n\n"                                             \
     "MACHINE      AGENTS  STEP   STATUS       TOOK   DETAIL\n"                                     \
     "rpi-1.local  a1 a2          changed      42s\n"                                               \
     "                     clock  ok           0.1s\n"                                              \
@@ -372,7 +372,7 @@ static void test_one_run(void **state)
     verbose.verbose = true;
     at_width(*state, verbose, 0, RUN_1 "rpi-1.local, apt:\n  fetched\n\n" APT_FAILED);
     assert_says(*state, CALL(runs, "3"), 0,
-                "Run 3: deploy of pydcop\nBegun 2026-03-01 14:00: killed\n\n"
+                "Run 3: deploy of pydcop\nStarted 2026-03-01 14:00: killed\n\n"
                 "MACHINE      AGENTS  STATUS\n"
                 "rpi-1.local  a1 a2   not reached\n");
     assert_json(*state, CALL(runs, "1"),

@@ -92,12 +92,12 @@ static void failures_say_what_to_do(void **state)
         int code;
         const char *expected;
     } table[] = {
-        {"missing", -ENOENT, "no host is called missing: is it spelled right, and on?"},
+        {"missing", -ENOENT,
+         "cannot find the host missing: is its name spelled right, and is it switched on?"},
         {"broken", -EIO,
          "cannot look up broken: Temporary failure in name resolution; give its address instead, "
-         "or see to the name service"},
-        {"-oProxyCommand=x", -EINVAL,
-         "\"-oProxyCommand=x\" is neither an address nor a host's name"},
+         "or check the name service (DNS)"},
+        {"-oProxyCommand=x", -EINVAL, "\"-oProxyCommand=x\" is neither an address nor a host name"},
         {"fe80::1", -EINVAL,
          "fe80::1 is a link-local address and needs its interface: fe80::1%INTERFACE"},
         {"fe80::1%nosuch0", -EINVAL,
@@ -126,7 +126,7 @@ static void a_dead_name_service_is_given_up(void **state)
     (void)state;
     assert_int_equal(resolve_host("slow", 200, &found, &count, &err), -ETIMEDOUT);
     assert_string_equal(err.text, "cannot look up slow: no answer in 0.2 s; give its address "
-                                  "instead, or see to the name service");
+                                  "instead, or check the name service (DNS)");
     /* The thread that was left behind cleans up when it is through. */
     sem_post(&go_on);
     sem_wait(&gone);

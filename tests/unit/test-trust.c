@@ -170,10 +170,10 @@ static void cloned_cards_are_told(void **unused)
     assert_int_equal(state_pins_shared_keys(&(struct state_pins){items, 5}, &said), 0);
     assert_string_equal(
         text_str(&said),
-        "Machines id1, id3 and id5 have the same host key " ONE ": their cards were cloned, and "
-        "each can pass for the other. To give one a key of its own, on it: sudo rm "
-        "/etc/ssh/ssh_host_* && sudo ssh-keygen -A && sudo systemctl restart ssh; then here: "
-        "dcop-deploy trust ID FINGERPRINT\n");
+        "Machines id1, id3 and id5 have the same host key " ONE
+        ": their cards were cloned, and each can pass as the other. To give one its own key, run "
+        "on it: sudo rm /etc/ssh/ssh_host_* && sudo ssh-keygen -A && sudo systemctl restart ssh; "
+        "then here: dcop-deploy trust ID FINGERPRINT\n");
     text_reset(&said);
     assert_int_equal(state_pins_shared_keys(&(struct state_pins){items, 2}, &said), 0);
     assert_string_equal(text_str(&said), "");
