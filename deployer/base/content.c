@@ -43,7 +43,7 @@ static bool path_is_fit(const char *path)
     }
 }
 
-static int make_room(struct content *c)
+static int grow_files(struct content *c)
 {
     struct content_file *files;
     size_t room = c->room ? 2 * c->room : 64;
@@ -77,7 +77,7 @@ int content_add(struct content *c, const char *path, mode_t mode, const void *da
         return error_set(err, -EFBIG, "too large to send, with %s", path);
     name = strdup(path);
     copy = malloc(size ? size : 1);
-    if (!name || !copy || make_room(c) < 0) {
+    if (!name || !copy || grow_files(c) < 0) {
         free(copy);
         return error_sys(err, -ENOMEM, "cannot take %s", path);
     }
@@ -90,7 +90,7 @@ int content_add(struct content *c, const char *path, mode_t mode, const void *da
     return 0;
 }
 
-static int compare(const void *a, const void *b)
+static int compare_files(const void *a, const void *b)
 {
     const struct content_file *x = a, *y = b;
     int r = strcmp(x->path, y->path);
@@ -103,7 +103,7 @@ int content_sort(struct content *c, struct error *err)
     size_t kept = 0;
 
     if (c->count)
-        qsort(c->files, c->count, sizeof(*c->files), compare);
+        qsort(c->files, c->count, sizeof(*c->files), compare_files);
     for (size_t i = 0; i < c->count; i++) {
         struct content_file *f = &c->files[i], *last = kept ? &c->files[kept - 1] : NULL;
 

@@ -71,7 +71,7 @@ uint16_t destination_port(const char *text)
     return port <= 65535 ? (uint16_t)port : 0;
 }
 
-static int fail(const char *text, struct error *err, const char *what)
+static int refuse_destination(const char *text, struct error *err, const char *what)
 {
     CLEANUP_TEXT struct text shown = TEXT_INIT;
 
@@ -80,7 +80,7 @@ static int fail(const char *text, struct error *err, const char *what)
 }
 
 /* Splits HOST[:PORT]; the host's end, and where the port begins or NULL. */
-static const char *split(const char **from, size_t *ret_size, const char **ret_port)
+static const char *split_host(const char **from, size_t *ret_size, const char **ret_port)
 {
     const char *host = *from, *colon;
 
@@ -113,32 +113,33 @@ int destination_parse(const char *text, struct destination *ret, struct error *e
     size_t size;
 
     if (strncmp(text, "ssh://", 6) == 0 || strchr(text, '/'))
-        return fail(text, err, "not an address: write [USER@]HOST[:PORT]");
+        return refuse_destination(text, err, "not an address: write [USER@]HOST[:PORT]");
     /* An interface may have an "@" in its name, behind the "%". */
     if (at && !memchr(text, '%', (size_t)(at - text))) {
         size = (size_t)(at - text);
         if (size < sizeof(p.user))
             memcpy(p.user, text, size);
         if (!advert_user_valid(p.user))
-            return fail(text, err,
-                        "what is before \"@\" is not a user name (a-z, 0-9, - and _, 32 at most, a "
-                        "letter or _ first)");
+            return refuse_destination(
+                text, err,
+                "what is before \"@\" is not a user name (a-z, 0-9, - and _, 32 at most, a "
+                "letter or _ first)");
         host = at + 1;
     }
-    what = split(&host, &size, &port);
+    what = split_host(&host, &size, &port);
     if (what)
-        return fail(text, err, what);
+        return refuse_destination(text, err, what);
     if (size == 0)
-        return fail(text, err, "it names no host");
+        return refuse_destination(text, err, "it names no host");
     if (size > DESTINATION_HOST_MAX)
-        return fail(text, err, "the host name is too long");
+        return refuse_destination(text, err, "the host name is too long");
     memcpy(p.host, host, size);
     if (port && (p.port = destination_port(port)) == 0)
-        return fail(text, err, "what follows \":\" is not a port (1 to 65535)");
+        return refuse_destination(text, err, "what follows \":\" is not a port (1 to 65535)");
     if (host > text && host[-1] == '[' && !strchr(p.host, ':'))
-        return fail(text, err, "brackets are for IPv6 addresses");
+        return refuse_destination(text, err, "brackets are for IPv6 addresses");
     if (!destination_host_valid(p.host))
-        return fail(
+        return refuse_destination(
             text, err,
             strchr(p.host, ':') ? "not an IPv6 address"
             : p.host[strspn(p.host, DIGITS ".")]

@@ -55,13 +55,13 @@ static bool is_passed_over(const char *name, unsigned depth)
     return ends_with(name, ".pyc") || ends_with(name, ".egg-info") || ends_with(name, ".swp");
 }
 
-static int compare(const void *a, const void *b)
+static int compare_names(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 /* The names in a folder, sorted bytewise; takes no descriptor over. */
-static int list(int fd, size_t max, struct strings *ret)
+static int list_names(int fd, size_t max, struct strings *ret)
 {
     CLEANUP(close_folder) DIR *dir = NULL;
     int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -90,7 +90,7 @@ static int list(int fd, size_t max, struct strings *ret)
             return -ENOMEM;
     }
     if (ret->count)
-        qsort(ret->items, ret->count, sizeof(*ret->items), compare);
+        qsort(ret->items, ret->count, sizeof(*ret->items), compare_names);
     return 0;
 }
 
@@ -213,7 +213,7 @@ static int walk_entry(struct walk *w, int from, const char *name, int to, const 
 static int walk_folder(struct walk *w, int from, int to, const char *path, unsigned depth)
 {
     CLEANUP_STRINGS struct strings names = {0};
-    int r = depth > w->limits->depth ? -EFBIG : list(from, w->limits->files, &names);
+    int r = depth > w->limits->depth ? -EFBIG : list_names(from, w->limits->files, &names);
 
     if (r < 0)
         return error_sys(w->err, r, "cannot read %s", *path ? path : "it");
@@ -282,7 +282,7 @@ static void remove_below(int fd, unsigned depth)
 {
     CLEANUP_STRINGS struct strings names = {0};
 
-    if (depth > REMOVE_DEPTH_MAX || list(fd, SIZE_MAX, &names) < 0)
+    if (depth > REMOVE_DEPTH_MAX || list_names(fd, SIZE_MAX, &names) < 0)
         return;
     for (size_t i = 0; i < names.count; i++) {
         CLEANUP_CLOSE int sub =

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static void hand_on(struct line_splitter *l)
+static void pass_line(struct line_splitter *l)
 {
     for (size_t i = 0; i < l->line.size; i++)
         if (l->line.data[i] == '\0')
@@ -13,7 +13,7 @@ static void hand_on(struct line_splitter *l)
 
 /* How much of `size` bytes may go to the line before it is cut: no character
  * of UTF-8 is cut in two. */
-static size_t room_for(const struct line_splitter *l, const char *bytes, size_t size)
+static size_t fitting_size(const struct line_splitter *l, const char *bytes, size_t size)
 {
     size_t room = LINE_SPLITTER_MAX - l->line.size;
 
@@ -32,14 +32,14 @@ void line_splitter_feed(struct line_splitter *l, const void *bytes, size_t size)
     while (at < end) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         size_t whole = (size_t)((newline ? newline : end) - at);
-        size_t taken = room_for(l, at, whole);
+        size_t taken = fitting_size(l, at, whole);
 
         text_add(&l->line, at, taken);
         at += taken;
         if (taken < whole)
-            hand_on(l);
+            pass_line(l);
         else if (newline) {
-            hand_on(l);
+            pass_line(l);
             at++;
         }
     }
@@ -48,7 +48,7 @@ void line_splitter_feed(struct line_splitter *l, const void *bytes, size_t size)
 void line_splitter_end(struct line_splitter *l)
 {
     if (l->line.size > 0)
-        hand_on(l);
+        pass_line(l);
 }
 
 void line_splitter_clear(struct line_splitter *l)

@@ -18,7 +18,7 @@ void paths_clear(struct paths *p)
     *p = (struct paths){0};
 }
 
-static const char *home(void)
+static const char *find_home(void)
 {
     const char *value = getenv("HOME");
     const struct passwd *user;
@@ -35,7 +35,7 @@ static char *default_state(void)
 
     if (state && *state == '/')
         return path_join(state, "dcop");
-    return path_join(home(), ".local/state/dcop");
+    return path_join(find_home(), ".local/state/dcop");
 }
 
 /* Relative to this program's own file, which is where both an installation
@@ -115,7 +115,7 @@ int paths_keys(const struct strings *named, struct strings *ret, struct error *e
             r = -ENOMEM;
     }
     for (size_t i = 0; named->count == 0 && i < ARRAY_SIZE(usual); i++) {
-        CLEANUP_FREE char *key = path_join(home(), usual[i]);
+        CLEANUP_FREE char *key = path_join(find_home(), usual[i]);
 
         if (!key || (access(key, R_OK) == 0 && strings_add(ret, key) < 0))
             r = -ENOMEM;

@@ -50,7 +50,7 @@ static bool is_entry(const char *name, const char *ending)
            strcmp(name + DIGEST_LENGTH, ending) == 0;
 }
 
-static int add(struct entries *e, const char *folder, const char *name)
+static int add_entry(struct entries *e, const char *folder, const char *name)
 {
     struct entry *items = reallocarray(e->items, e->count + 1, sizeof(*items));
     struct stat st;
@@ -89,7 +89,7 @@ void prune_oldest(const char *folder, const char *ending, size_t keep)
     time_t now = time(NULL);
 
     for (const struct dirent *d; dir && (d = readdir(dir));)
-        if (is_entry(d->d_name, ending) && add(&entries, folder, d->d_name) < 0)
+        if (is_entry(d->d_name, ending) && add_entry(&entries, folder, d->d_name) < 0)
             return;
     if (entries.count <= keep)
         return;

@@ -200,7 +200,7 @@ static int ask_once(int tty, const char *prompt, int signals, char *buffer, size
     return r;
 }
 
-static int ask(int tty, const char *prompt, char *buffer, size_t size, size_t *ret_length)
+static int ask_terminal(int tty, const char *prompt, char *buffer, size_t size, size_t *ret_length)
 {
     CLEANUP_CLOSE int signals = -1;
     sigset_t held, before;
@@ -242,7 +242,7 @@ int secret_ask(const char *prompt, struct secret **ret, struct error *err)
     r = close_process(err);
     if (r < 0)
         return r;
-    r = ask(tty, prompt, buffer, sizeof(buffer), &n);
+    r = ask_terminal(tty, prompt, buffer, sizeof(buffer), &n);
     if (r == -ECANCELED)
         (void)error_set(err, r, "interrupted");
     else if (r < 0)

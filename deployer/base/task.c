@@ -16,7 +16,7 @@ struct task {
     sd_event_source *source;
 };
 
-static void *work(void *arg)
+static void *run_task(void *arg)
 {
     struct task *t = arg;
 
@@ -25,7 +25,7 @@ static void *work(void *arg)
     return NULL;
 }
 
-static int on_over(sd_event_source *source, int fd, uint32_t events, void *arg)
+static int on_task_over(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
     struct task *t = arg;
 
@@ -51,12 +51,12 @@ int task_start(sd_event *loop, task_run *run, task_done *done, void *arg, struct
     t->over = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (t->cancel < 0 || t->over < 0)
         return error_sys(err, -errno, "cannot start a thread");
-    r = sd_event_add_io(loop, &t->source, t->over, EPOLLIN, on_over, t);
+    r = sd_event_add_io(loop, &t->source, t->over, EPOLLIN, on_task_over, t);
     if (r < 0)
         return error_sys(err, r, "cannot start a thread");
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    r = -pthread_create(&t->thread, NULL, work, t);
+    r = -pthread_create(&t->thread, NULL, run_task, t);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (r < 0)
         return error_sys(err, r, "cannot start a thread");

@@ -40,7 +40,7 @@ struct acting {
 
 /* --- what is shown ------------------------------------------------------------------ */
 
-static void show(struct acting *a, size_t index, enum progress_kind kind, const char *detail)
+static void show_event(struct acting *a, size_t index, enum progress_kind kind, const char *detail)
 {
     progress_event(a->progress,
                    &(struct progress_event){.machine = index, .kind = kind, .detail = detail},
@@ -54,7 +54,7 @@ static void show_step_at_work(struct acting *a, size_t index, const char *format
     char words[STEPWIRE_NAME_MAX + 100];
 
     (void)snprintf(words, sizeof(words), format, a->machines[index].step);
-    show(a, index, PROGRESS_NOTE, words);
+    show_event(a, index, PROGRESS_NOTE, words);
 }
 
 /* What becomes of the machines that are at a step. */
@@ -147,22 +147,22 @@ static void on_machine_ended(struct acting *a, size_t index, const struct run_ev
     /* What was cut off is "interrupted": progress_finish says so of machines
      * that have not ended. */
     if (event->outcome == JOB_FAILED && m->step_failed)
-        show(a, index, PROGRESS_DONE, NULL);
+        show_event(a, index, PROGRESS_DONE, NULL);
     else if (event->outcome != JOB_CANCELLED || m->stopped)
-        show(a, index, ends[event->outcome], event->text);
+        show_event(a, index, ends[event->outcome], event->text);
 }
 
 static void on_machine_event(struct acting *a, size_t index, const struct run_event *event)
 {
     switch (event->kind) {
     case RUN_CONNECTING:
-        show(a, index, PROGRESS_CONNECTING, NULL);
+        show_event(a, index, PROGRESS_CONNECTING, NULL);
         break;
     case RUN_TRUSTED:
-        show(a, index, PROGRESS_CHECKING, NULL);
+        show_event(a, index, PROGRESS_CHECKING, NULL);
         break;
     case RUN_SENDING:
-        show(a, index, PROGRESS_SENDING, NULL);
+        show_event(a, index, PROGRESS_SENDING, NULL);
         break;
     case RUN_STEP:
         on_step(a, index, event->step);
@@ -171,7 +171,7 @@ static void on_machine_event(struct acting *a, size_t index, const struct run_ev
         on_machine_ended(a, index, event);
         break;
     case RUN_UNRECORDED:
-        show(a, index, PROGRESS_NOTE, event->text);
+        show_event(a, index, PROGRESS_NOTE, event->text);
         break;
     case RUN_OUTPUT:
     case RUN_BEGAN:
@@ -317,8 +317,8 @@ static int show_target(struct acting *a, const struct target *t)
 
 /* --- the run ---------------------------------------------------------------------------------- */
 
-static int begin(struct acting *a, struct run_target *run_targets, struct targets *targets,
-                 struct error *err)
+static int begin_run(struct acting *a, struct run_target *run_targets, struct targets *targets,
+                     struct error *err)
 {
     struct program *p = a->p;
     const struct deploy_options *o = &p->options;
@@ -362,7 +362,7 @@ static int begin(struct acting *a, struct run_target *run_targets, struct target
     return q;
 }
 
-static int run(struct acting *a, struct targets *targets, struct error *err)
+static int run_action(struct acting *a, struct targets *targets, struct error *err)
 {
     CLEANUP_FREE struct run_target *run_targets = calloc(targets->count + 1, sizeof(*run_targets));
     struct program *p = a->p;
@@ -392,7 +392,7 @@ static int run(struct acting *a, struct targets *targets, struct error *err)
         return q;
     if (add_sources(a) < 0)
         return error_set(err, -EIO, "cannot wait for events");
-    q = begin(a, run_targets, targets, err);
+    q = begin_run(a, run_targets, targets, err);
     for (size_t i = 0; i < a->count; i++)
         target_clear(&run_targets[i].target);
     if (q == 0)
@@ -431,7 +431,7 @@ static void warn_of_clones(const struct acting *a)
         fprintf(stderr, "Warning: %s", text_str(&words));
 }
 
-static int conclude(const struct acting *a, struct text *recap)
+static int print_recap(const struct acting *a, struct text *recap)
 {
     struct progress_counts counts;
     bool bad;
@@ -467,10 +467,10 @@ int program_act(struct program *p, struct targets *targets, const struct action 
     int signal, q;
 
     err->code = 0;
-    q = run(&a, targets, err);
+    q = run_action(&a, targets, err);
     if (q == 0) {
         warn_of_clones(&a);
-        q = conclude(&a, &recap);
+        q = print_recap(&a, &recap);
     }
     signal = q < 0 ? 0 : a.signal;
     acting_clear(&a);

@@ -6,7 +6,7 @@
 /* Of one machine; more is passed over. */
 enum { FACTS_MAX = 256, DIFF_MAX = 1024 * 1024 };
 
-static char *copy(const char *string, bool *failed)
+static char *copy_string(const char *string, bool *failed)
 {
     char *copied = string ? strdup(string) : NULL;
 
@@ -26,8 +26,8 @@ int facts_init(struct facts *f, const struct targets *targets)
         const struct target *t = &targets->items[all.count];
 
         all.machines[all.count] = (struct machine_facts){
-            .id = copy(t->id, &failed),
-            .host = copy(t->host, &failed),
+            .id = copy_string(t->id, &failed),
+            .host = copy_string(t->host, &failed),
             .agents = strings_join(&t->agents, " "),
         };
         failed = failed || !all.machines[all.count].agents;
@@ -65,7 +65,7 @@ static void add_fact(struct machine_facts *m, const char *key, const char *value
         free(m->keys.items[--m->keys.count]);
 }
 
-static void replace(char **to, const char *text)
+static void replace_string(char **to, const char *text)
 {
     free(*to);
     *to = *text ? strdup(text) : NULL;
@@ -78,7 +78,7 @@ void facts_hear(size_t machine, const struct run_event *event, void *arg)
 
     switch (event->kind) {
     case RUN_TRUSTED:
-        replace(&m->hostkey, event->text);
+        replace_string(&m->hostkey, event->text);
         break;
     case RUN_STEP:
         if (event->step->kind == STEPWIRE_FACT)
@@ -89,7 +89,7 @@ void facts_hear(size_t machine, const struct run_event *event, void *arg)
     case RUN_MACHINE_ENDED:
         m->ended = true;
         m->outcome = event->outcome;
-        replace(&m->why, event->text);
+        replace_string(&m->why, event->text);
         break;
     case RUN_BEGAN:
     case RUN_NOT_BEGUN:

@@ -11,8 +11,8 @@
 /* --- an action on some of the targets, which stay ------------------------------- */
 
 /* Copies of those that `wanted` wants; which they are goes to `ret_from`. */
-static int pick(const struct targets *all, bool wanted(const struct target *), struct targets *ret,
-                size_t *ret_from)
+static int copy_wanted(const struct targets *all, bool wanted(const struct target *),
+                       struct targets *ret, size_t *ret_from)
 {
     ret->items = calloc(all->count + 1, sizeof(*ret->items));
     if (!ret->items)
@@ -28,16 +28,17 @@ static int pick(const struct targets *all, bool wanted(const struct target *), s
 }
 
 /* What they say goes to `take`, one by one. */
-static int ask(struct program *p, const struct action *action, bool wanted(const struct target *),
-               int take(struct program *, struct target *, const struct machine_facts *,
-                        struct error *),
-               struct error *err)
+static int ask_machines(struct program *p, const struct action *action,
+                        bool wanted(const struct target *),
+                        int take(struct program *, struct target *, const struct machine_facts *,
+                                 struct error *),
+                        struct error *err)
 {
     CLEANUP(facts_clear) struct facts facts = {0};
     CLEANUP(targets_clear) struct targets some = {0};
     CLEANUP_FREE size_t *from = calloc(p->targets.count + 1, sizeof(*from));
     struct action with_facts = *action;
-    int r = from ? pick(&p->targets, wanted, &some, from) : -ENOMEM;
+    int r = from ? copy_wanted(&p->targets, wanted, &some, from) : -ENOMEM;
 
     if (r == 0)
         r = facts_init(&facts, &some);
@@ -56,7 +57,7 @@ static int ask(struct program *p, const struct action *action, bool wanted(const
     return r;
 }
 
-static int keep(const char *value, char **to, struct error *err)
+static int replace_string(const char *value, char **to, struct error *err)
 {
     free(*to);
     *to = strdup(value);
@@ -104,7 +105,7 @@ static int find_by_address(struct program *p, const struct target *t, char **ret
             return r;
         found = known.items[i].id;
     }
-    return r == 0 && found ? keep(found, ret_id, err) : r;
+    return r == 0 && found ? replace_string(found, ret_id, err) : r;
 }
 
 static int take_hostkey(struct program *p, struct target *t, const struct machine_facts *m,
@@ -116,7 +117,7 @@ static int take_hostkey(struct program *p, struct target *t, const struct machin
 
     if (!fingerprint)
         return 0;
-    r = keep(fingerprint, &t->hostkey, err);
+    r = replace_string(fingerprint, &t->hostkey, err);
     if (r == 0)
         r = state_pin_by_fingerprint(p->state, fingerprint, &ids, err);
     if (r < 0 || ids.count > 0)
@@ -138,7 +139,7 @@ static int take_id(struct program *p, struct target *t, const struct machine_fac
     const char *id = facts_get(m, "id");
 
     (void)p;
-    return id && advert_id_valid(id) ? keep(id, &t->id, err) : 0;
+    return id && advert_id_valid(id) ? replace_string(id, &t->id, err) : 0;
 }
 
 int identify_look(struct program *p, struct error *err)
@@ -153,7 +154,7 @@ int identify_look(struct program *p, struct error *err)
         return 0;
     r = program_pack_steps(p, NULL, err);
     if (r == 0)
-        r = ask(p, &look, is_nameless, take_id, err);
+        r = ask_machines(p, &look, is_nameless, take_id, err);
     return r;
 }
 
@@ -161,7 +162,8 @@ int identify_look(struct program *p, struct error *err)
 
 /* A line for a machine that has no pin, nor a signature instead of one; 1 when
  * there is nothing to ask. */
-static int add_new(struct program *p, const struct target *t, struct text *list, struct error *err)
+static int add_line_if_new(struct program *p, const struct target *t, struct text *list,
+                           struct error *err)
 {
     CLEANUP(known_machine_clear) struct known_machine known = {0};
     int r = known_machine_get(p->state, t, (struct consent){0}, &known, err);
@@ -194,7 +196,7 @@ static int ask_about_new(struct program *p, struct error *err)
     if (p->options.accept_new || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
         return 0;
     for (size_t i = 0; i < p->targets.count; i++) {
-        int r = add_new(p, &p->targets.items[i], &list, err);
+        int r = add_line_if_new(p, &p->targets.items[i], &list, err);
 
         if (r < 0)
             return r;
@@ -219,7 +221,7 @@ int program_identify(struct program *p, struct error *err)
 {
     const struct action scan = {
         .mode = "status", .scan = true, .unrecorded = true, .no_recap = true};
-    int r = ask(p, &scan, is_unknown, take_hostkey, err);
+    int r = ask_machines(p, &scan, is_unknown, take_hostkey, err);
 
     if (r == 0)
         r = ask_about_new(p, err);

@@ -73,8 +73,8 @@ int program_choose_spec(struct program *p, char **ret, struct error *err)
 }
 
 /* What was packed before is dropped. */
-static int pack(struct program *p, const char *spec, const char *index,
-                const struct bundle_extra *extras, struct error *err)
+static int replace_pack(struct program *p, const char *spec, const char *index,
+                        const struct bundle_extra *extras, struct error *err)
 {
     p->pack = pack_unref(p->pack);
     return pack_make(spec, index, extras, &p->paths, -1, &p->pack, err);
@@ -82,7 +82,7 @@ static int pack(struct program *p, const char *spec, const char *index,
 
 int program_pack_steps(struct program *p, const struct bundle_extra *extras, struct error *err)
 {
-    return pack(p, NULL, NULL, extras, err);
+    return replace_pack(p, NULL, NULL, extras, err);
 }
 
 int program_pack_pydcop(struct program *p, const struct bundle_extra *extras, struct error *err)
@@ -93,7 +93,7 @@ int program_pack_pydcop(struct program *p, const struct bundle_extra *extras, st
     if (r == 0)
         r = program_find_caches(p, err);
     if (r == 0)
-        r = pack(p, spec, caches_index(&p->caches, &p->options.caches), extras, err);
+        r = replace_pack(p, spec, caches_index(&p->caches, &p->options.caches), extras, err);
     if (r < 0)
         return r;
     if (p->pack->wheels.unrefreshed && !p->options.quiet)

@@ -15,7 +15,7 @@ _Static_assert((int)FORWARD_FILTER_TOKEN_LENGTH == (int)NONCE_LENGTH,
 
 /* What answered before at another of its addresses is told once the machine
  * itself was found: alone it would be why it was refused. */
-static void tell_others(struct job_run *run)
+static void tell_other_machines(struct job_run *run)
 {
     struct stepwire_event note = {
         .kind = STEPWIRE_NOTE, .name = "", .detail = text_str(&run->others), .lines = ""};
@@ -44,7 +44,7 @@ static int check_hostkey(const char *fingerprint, const struct address *peer, bo
     address_format(peer, address);
     if (r == 0) {
         job_tell(run, &(struct job_event){.kind = JOB_TRUSTED, .text = fingerprint});
-        tell_others(run);
+        tell_other_machines(run);
         return 0;
     }
     text_addf(&run->others, "%sat %s another machine answers for it, with the host key %s%s%s",
@@ -224,7 +224,7 @@ static int on_errors(const void *bytes, size_t size, void *arg, struct error *er
 }
 
 /* Turns how the command ended into an outcome. */
-static enum job_outcome conclude(struct job_run *run, int status, struct error *err)
+static enum job_outcome outcome_of_command(struct job_run *run, int status, struct error *err)
 {
     if (run->stopped) {
         (void)error_set(err, -ECANCELED, "stopped; steps not run: %s", text_str(&run->left));
@@ -271,7 +271,7 @@ static enum job_outcome outcome_of_error(int code)
     }
 }
 
-static enum job_outcome execute(struct job_run *run, struct stop_fds stop, struct error *err)
+static enum job_outcome run_session(struct job_run *run, struct stop_fds stop, struct error *err)
 {
     const struct job *job = run->job;
     struct session_options options = {
@@ -308,14 +308,14 @@ static enum job_outcome execute(struct job_run *run, struct stop_fds stop, struc
         r = session_run(run->session, text_str(&command), &handler, &status, err);
     if (r < 0)
         job_tell_what_goes_on(run, r, err);
-    return r < 0 ? outcome_of_error(r) : conclude(run, status, err);
+    return r < 0 ? outcome_of_error(r) : outcome_of_command(run, status, err);
 }
 
 /* `ret_again` (may be NULL: the whole bundle is to go): a delta did not lead to
  * the bundle, as when the machine's copy of its base is damaged. */
-static enum job_outcome run_once(const struct job *job, struct stop_fds stop,
-                                 job_listener *listener, void *arg, bool *ret_again,
-                                 struct unfetched *unfetched, struct error *err)
+static enum job_outcome run_attempt(const struct job *job, struct stop_fds stop,
+                                    job_listener *listener, void *arg, bool *ret_again,
+                                    struct unfetched *unfetched, struct error *err)
 {
     struct job_run run = {
         .job = job, .listener = listener, .arg = arg, .whole = !ret_again, .unfetched = unfetched};
@@ -328,7 +328,7 @@ static enum job_outcome run_once(const struct job *job, struct stop_fds stop,
         (void)error_set(err, -EIO, "cannot get random numbers from the system");
     else {
         stepwire_init(&run.wire, run.nonce, on_event, &run);
-        outcome = execute(&run, stop, err);
+        outcome = run_session(&run, stop, err);
         session_free(run.session);
         stepwire_clear(&run.wire);
     }
@@ -353,11 +353,11 @@ enum job_outcome job_run_part(const struct job *job, struct stop_fds stop, job_l
                               void *arg, struct unfetched *unfetched, struct error *err)
 {
     bool again = false;
-    enum job_outcome outcome = run_once(job, stop, listener, arg, &again, unfetched, err);
+    enum job_outcome outcome = run_attempt(job, stop, listener, arg, &again, unfetched, err);
 
     if (again) {
         *err = (struct error){0};
-        outcome = run_once(job, stop, listener, arg, NULL, unfetched, err);
+        outcome = run_attempt(job, stop, listener, arg, NULL, unfetched, err);
     }
     return outcome;
 }

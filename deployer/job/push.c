@@ -19,7 +19,7 @@ static void heard_clear(struct heard *h)
     text_clear(&h->folder);
 }
 
-static void hear(const struct job_event *event, void *arg)
+static void keep_fact(const struct job_event *event, void *arg)
 {
     struct heard *h = arg;
 
@@ -39,7 +39,7 @@ static int run_mode(const struct job *job, struct stop_fds stop, const struct jo
     enum job_outcome outcome;
 
     part.common = common;
-    outcome = job_run_part(&part, stop, hear, heard, NULL, err);
+    outcome = job_run_part(&part, stop, keep_fact, heard, NULL, err);
     if (outcome == JOB_CANCELLED)
         return -ECANCELED;
     if (outcome == JOB_OK)
@@ -74,8 +74,8 @@ static int read_system(const struct job *job, struct stop_fds stop, struct apt_s
     return r < 0 ? r : apt_system_read(name, &heard.wire, ret, err);
 }
 
-static int push(const struct job *job, struct stop_fds stop, const struct apt_pushed *made,
-                struct text *ret_folder, struct error *err)
+static int push_packages(const struct job *job, struct stop_fds stop, const struct apt_pushed *made,
+                         struct text *ret_folder, struct error *err)
 {
     struct job_common common = quiet_mode(job->common, "push");
     CLEANUP(heard_clear) struct heard heard = {0};
@@ -99,7 +99,7 @@ static int push(const struct job *job, struct stop_fds stop, const struct apt_pu
 }
 
 /* For a person, while it takes its time. */
-static void note(job_listener *listener, void *arg, const char *words)
+static void tell_note(job_listener *listener, void *arg, const char *words)
 {
     struct stepwire_event event = {.kind = STEPWIRE_NOTE, .name = "", .detail = words, .lines = ""};
 
@@ -114,11 +114,12 @@ static int bring_packages(const struct job *job, struct stop_fds stop, job_liste
     CLEANUP_TEXT struct text words = TEXT_INIT;
     int r;
 
-    note(listener, arg,
-         job->common->upstreams
-             ? "it can get its packages neither through the caches nor directly; this controller "
-               "fetches them for it"
-             : "it cannot reach any package source; this controller fetches its packages for it");
+    tell_note(
+        listener, arg,
+        job->common->upstreams
+            ? "it can get its packages neither through the caches nor directly; this controller "
+              "fetches them for it"
+            : "it cannot reach any package source; this controller fetches its packages for it");
     r = read_system(job, stop, &system, err);
     if (r == 0)
         r = apt_push_make(job->common->push, &system, stop.stop, &made, err);
@@ -126,8 +127,8 @@ static int bring_packages(const struct job *job, struct stop_fds stop, job_liste
         return r;
     text_addf(&words, "%zu packages are pushed to it, %zu MB", made.files,
               made.size / (1000 * 1000) + 1);
-    note(listener, arg, text_str(&words));
-    return push(job, stop, &made, ret_folder, err);
+    tell_note(listener, arg, text_str(&words));
+    return push_packages(job, stop, &made, ret_folder, err);
 }
 
 /* The failure that was kept back, with what stood in the way here. */

@@ -52,7 +52,7 @@ static bool bundles_valid(const char *list)
 }
 
 /* "dcop-step 1 NONCE\thave": true when this line is it. */
-static bool greet(struct stepwire *w, const char *line)
+static bool read_hello(struct stepwire *w, const char *line)
 {
     static const char prefix[] = "dcop-step 1 ";
     struct stepwire_event event = {.kind = STEPWIRE_HELLO, .name = "", .detail = "", .lines = ""};
@@ -76,7 +76,7 @@ static bool greet(struct stepwire *w, const char *line)
 
 /* Splits at tabs and decodes each field; what is not UTF-8 after that is
  * replaced, byte by byte.  Missing fields are "". */
-static int split(char *line, const char *fields[static FIELDS_MAX])
+static int split_fields(char *line, const char *fields[static FIELDS_MAX])
 {
     size_t n = 0;
     char *next = line;
@@ -164,12 +164,12 @@ static int parse_line(struct stepwire *w, char *line, struct error *err)
     const char *fields[FIELDS_MAX];
 
     if (!w->greeted) {
-        (void)greet(w, line);
+        (void)read_hello(w, line);
         return 0;
     }
     if (w->ended)
         return 0;
-    if (split(line, fields) < 0)
+    if (split_fields(line, fields) < 0)
         return error_set(err, -EPROTO, "the machine sent an event that cannot be decoded");
     for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
         if (strcmp(fields[0], verbs[i].word) != 0)
@@ -187,7 +187,7 @@ static int parse_line(struct stepwire *w, char *line, struct error *err)
     return 0;
 }
 
-static void pass_on(struct stepwire *w, const void *bytes, size_t size)
+static void pass_stream_on(struct stepwire *w, const void *bytes, size_t size)
 {
     struct stepwire_event event = {.kind = STEPWIRE_STREAM,
                                    .name = "",
@@ -217,7 +217,7 @@ int stepwire_feed(struct stepwire *w, const void *bytes, size_t size, struct err
         int r;
 
         if (w->streaming) {
-            pass_on(w, at, (size_t)(end - at));
+            pass_stream_on(w, at, (size_t)(end - at));
             break;
         }
         newline = memchr(at, '\n', (size_t)(end - at));

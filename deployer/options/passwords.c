@@ -9,8 +9,8 @@ void passwords_clear(struct passwords *p)
     *p = (struct passwords){0};
 }
 
-static int take_one(const char *variable, const char *file, bool asked, const char *prompt,
-                    struct secret **ret, struct error *err)
+static int take_password(const char *variable, const char *file, bool asked, const char *prompt,
+                         struct secret **ret, struct error *err)
 {
     int r = secret_take_environment(variable, ret, err);
 
@@ -24,13 +24,13 @@ static int take_one(const char *variable, const char *file, bool asked, const ch
 int passwords_take(const struct deploy_options *o, struct passwords *ret, struct error *err)
 {
     CLEANUP(passwords_clear) struct passwords p = {0};
-    int r =
-        take_one("DCOP_PASSWORD", o->password_file, o->ask_pass, "SSH password: ", &p.login, err);
+    int r = take_password("DCOP_PASSWORD", o->password_file, o->ask_pass,
+                          "SSH password: ", &p.login, err);
 
     if (r == 0)
-        r = take_one("DCOP_BECOME_PASSWORD", o->become_password_file, o->ask_become_pass,
-                     p.login ? "sudo password (empty: the SSH password): " : "sudo password: ",
-                     &p.become, err);
+        r = take_password("DCOP_BECOME_PASSWORD", o->become_password_file, o->ask_become_pass,
+                          p.login ? "sudo password (empty: the SSH password): " : "sudo password: ",
+                          &p.become, err);
     if (r == 0 && o->ask_become_pass && !p.become && p.login)
         r = secret_new(secret_text(p.login), secret_size(p.login), &p.become, err);
     if (r < 0)

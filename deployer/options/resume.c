@@ -88,7 +88,8 @@ int resume_wish(const struct deploy_options *o, struct strings *ret, struct erro
 }
 
 /* What the command line gives counts before what was kept. */
-static int restore(struct deploy_options *o, const struct kept *k, const struct strings *wish)
+static int restore_option(struct deploy_options *o, const struct kept *k,
+                          const struct strings *wish)
 {
     const char *value = state_wish_get(wish, k->key, 0), *text;
     struct strings *list = field_of(o, k);
@@ -128,7 +129,7 @@ int resume_last(struct state *s, struct deploy_options *o, struct resumption *re
     if (r < 0)
         return r;
     for (size_t i = 0; i < ARRAY_SIZE(kept) && r == 0; i++)
-        r = restore(o, &kept[i], &ret->run.wish);
+        r = restore_option(o, &kept[i], &ret->run.wish);
     if (r < 0)
         return error_sys(err, r, "cannot resume");
     o->verb = ret->run.verb;

@@ -163,7 +163,7 @@ static unsigned urgency(const struct progress_machine *m)
 
 /* Marks `rows` machines by urgency, and among equals by order; returns how many
  * are left out.  Failures get half of the rows while others are at work. */
-static size_t choose(const struct progress *p, bool *shown, size_t rows)
+static size_t choose_rows(const struct progress *p, bool *shown, size_t rows)
 {
     size_t left = rows, busy = 0;
 
@@ -193,7 +193,7 @@ void draw(struct progress *p)
 
     if (!shown)
         return;
-    hidden = choose(p, shown, rows);
+    hidden = choose_rows(p, shown, rows);
     for (size_t i = 0; i < p->count; i++) {
         size_t l = text_width(p->machines[i].label),
                h = p->machines[i].host ? text_width(p->machines[i].host) : 0;

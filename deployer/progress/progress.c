@@ -78,7 +78,7 @@ int progress_add_machine(struct progress *p, const char *label, const char *host
 
 /* --- text that all writers need --------------------------------------------- */
 
-static void flush(struct progress *p)
+static void flush_output(struct progress *p)
 {
     if (p->out.size && p->options.write)
         p->options.write(p->out.data, p->out.size, p->options.arg);
@@ -87,7 +87,7 @@ static void flush(struct progress *p)
 
 /* --- events into the model --------------------------------------------------- */
 
-static void replace(char **to, const char *from)
+static void replace_string(char **to, const char *from)
 {
     char *copy = from ? strdup(from) : NULL;
 
@@ -95,7 +95,8 @@ static void replace(char **to, const char *from)
     *to = copy;
 }
 
-static void end(struct progress *p, struct progress_machine *m, enum machine_outcome outcome)
+static void end_machine(struct progress *p, struct progress_machine *m,
+                        enum machine_outcome outcome)
 {
     m->phase = PHASE_ENDED;
     m->outcome = outcome;
@@ -122,15 +123,16 @@ static void take_result(struct progress_machine *m, const struct progress_event 
         break;
     case PROGRESS_FAILED:
         m->failed++;
-        replace(&m->detail, e->detail);
-        replace(&m->lines, e->lines);
+        replace_string(&m->detail, e->detail);
+        replace_string(&m->lines, e->lines);
         break;
     }
     if (!m->failed || e->result == PROGRESS_FAILED)
-        replace(&m->step, e->step);
+        replace_string(&m->step, e->step);
 }
 
-static void take(struct progress *p, struct progress_machine *m, const struct progress_event *e)
+static void take_event(struct progress *p, struct progress_machine *m,
+                       const struct progress_event *e)
 {
     switch (e->kind) {
     case PROGRESS_CONNECTING:
@@ -149,27 +151,27 @@ static void take(struct progress *p, struct progress_machine *m, const struct pr
         m->phase = PHASE_RUNNING;
         m->step_ms = p->now_ms;
         if (!m->failed)
-            replace(&m->step, e->step);
+            replace_string(&m->step, e->step);
         break;
     case PROGRESS_RESULT:
         take_result(m, e);
         break;
     case PROGRESS_NOTE:
-        replace(&m->detail, e->detail);
+        replace_string(&m->detail, e->detail);
         break;
     case PROGRESS_UNREACHABLE:
     case PROGRESS_BROKEN:
     case PROGRESS_SKIP:
-        replace(&m->detail, e->detail);
+        replace_string(&m->detail, e->detail);
         if (e->lines)
-            replace(&m->lines, e->lines);
-        end(p, m,
-            e->kind == PROGRESS_UNREACHABLE ? OUTCOME_UNREACHABLE
-            : e->kind == PROGRESS_BROKEN    ? OUTCOME_FAILED
-                                            : OUTCOME_SKIPPED);
+            replace_string(&m->lines, e->lines);
+        end_machine(p, m,
+                    e->kind == PROGRESS_UNREACHABLE ? OUTCOME_UNREACHABLE
+                    : e->kind == PROGRESS_BROKEN    ? OUTCOME_FAILED
+                                                    : OUTCOME_SKIPPED);
         break;
     case PROGRESS_DONE:
-        end(p, m, m->failed ? OUTCOME_FAILED : m->changed ? OUTCOME_CHANGED : OUTCOME_OK);
+        end_machine(p, m, m->failed ? OUTCOME_FAILED : m->changed ? OUTCOME_CHANGED : OUTCOME_OK);
         break;
     }
 }
@@ -220,8 +222,8 @@ static void add_event_words(struct text *t, const struct progress_machine *m,
 }
 
 /* `a1 rpi-1: apt changed: 12 packages (3.2 s)` */
-static void tell(struct progress *p, const struct progress_machine *m,
-                 const struct progress_event *e)
+static void write_event(struct progress *p, const struct progress_machine *m,
+                        const struct progress_event *e)
 {
     CLEANUP_TEXT struct text line = TEXT_INIT;
     enum progress_colour colour = is_bad(e) ? COLOUR_RED : COLOUR_NONE;
@@ -293,20 +295,20 @@ void progress_event(struct progress *p, const struct progress_event *event, uint
         m->started = true;
         m->started_ms = p->now_ms;
     }
-    take(p, m, event);
+    take_event(p, m, event);
     p->dirty = true;
     if (p->options.format == PROGRESS_JSON)
         tell_json(p, m, event);
     else if (is_told(p, event)) {
         if (p->options.format == PROGRESS_TERMINAL)
             progress_draw_away(p);
-        tell(p, m, event);
+        write_event(p, m, event);
         if (p->options.format == PROGRESS_TERMINAL)
             draw(p);
     }
     if (event->kind == PROGRESS_RESULT)
         m->step_ms = 0;
-    flush(p);
+    flush_output(p);
 }
 
 void progress_tick(struct progress *p, uint64_t now_ms)
@@ -321,7 +323,7 @@ void progress_tick(struct progress *p, uint64_t now_ms)
     if (p->drawn && (age < PROGRESS_REDRAW_MS || (!p->dirty && age < 1000)))
         return;
     draw(p);
-    flush(p);
+    flush_output(p);
 }
 
 void progress_resize(struct progress *p, unsigned width, unsigned height)
@@ -335,7 +337,7 @@ void progress_hide(struct progress *p)
 {
     progress_draw_away(p);
     p->dirty = true;
-    flush(p);
+    flush_output(p);
 }
 
 void progress_finish(struct progress *p, uint64_t now_ms)
@@ -345,10 +347,10 @@ void progress_finish(struct progress *p, uint64_t now_ms)
         return;
     for (size_t i = 0; i < p->count; i++)
         if (p->machines[i].phase != PHASE_ENDED)
-            end(p, &p->machines[i], OUTCOME_INTERRUPTED);
+            end_machine(p, &p->machines[i], OUTCOME_INTERRUPTED);
     if (p->options.format == PROGRESS_TERMINAL)
         draw(p);
     p->drawn = 0;
     p->finished = true;
-    flush(p);
+    flush_output(p);
 }

@@ -100,7 +100,7 @@ static void on_job_event(const struct job_event *event, void *arg)
         message_free(m);
 }
 
-static void *work(void *arg)
+static void *run_job(void *arg)
 {
     struct slot *slot = arg;
 
@@ -125,7 +125,7 @@ static int start_thread(struct slot *slot)
     if (r != 0)
         return -r;
     (void)pthread_attr_setstacksize(&attributes, WORKER_STACK);
-    r = pthread_create(&slot->thread, &attributes, work, slot);
+    r = pthread_create(&slot->thread, &attributes, run_job, slot);
     (void)pthread_attr_destroy(&attributes);
     return -r;
 }
@@ -153,7 +153,7 @@ static void slot_free(struct slot *slot)
     free(slot);
 }
 
-static void join(struct slot *slot)
+static void join_worker(struct slot *slot)
 {
     (void)pthread_join(slot->thread, NULL);
     slot->state = SLOT_DONE;
@@ -173,7 +173,7 @@ static int on_queue(sd_event_source *source, int fd, uint32_t events, void *arg)
         struct slot *slot = e->slots[m->index];
 
         if (m->event.kind == JOB_DONE && slot->state == SLOT_RUNNING)
-            join(slot);
+            join_worker(slot);
         e->listener(m->index, &m->event, e->arg);
         if (slot->state == SLOT_DONE && m->event.kind == JOB_DONE)
             slot_free(TAKE_PTR(e->slots[m->index]));
@@ -219,7 +219,7 @@ void executor_free(struct executor *e)
         if (!slot)
             continue;
         if (slot->state == SLOT_RUNNING)
-            join(slot);
+            join_worker(slot);
         slot_free(slot);
     }
     free(e->slots);

@@ -39,13 +39,13 @@ void record_free(struct record *r)
     free(r);
 }
 
-static char *copy(const char *text)
+static char *copy_string(const char *text)
 {
     return text ? strdup(text) : NULL;
 }
 
-static void keep(struct record *r, int64_t run, enum run_status status,
-                 const struct state_result *result)
+static void keep_result(struct record *r, int64_t run, enum run_status status,
+                        const struct state_result *result)
 {
     struct entry *grown;
 
@@ -58,13 +58,13 @@ static void keep(struct record *r, int64_t run, enum run_status status,
     grown[r->count] = (struct entry){.run = run, .status = status};
     if (result)
         grown[r->count].result = (struct state_result){
-            .machine = copy(result->machine),
-            .host = copy(result->host),
-            .agent = copy(result->agent),
-            .step = copy(result->step),
-            .status = copy(result->status),
-            .detail = copy(result->detail),
-            .output = copy(result->output),
+            .machine = copy_string(result->machine),
+            .host = copy_string(result->host),
+            .agent = copy_string(result->agent),
+            .step = copy_string(result->step),
+            .status = copy_string(result->status),
+            .detail = copy_string(result->detail),
+            .output = copy_string(result->output),
             .started_ms = result->started_ms,
             .ended_ms = result->ended_ms,
         };
@@ -78,25 +78,25 @@ static int write_one(struct record *r, int64_t run, enum run_status status,
                                  : state_run_end(r->state, run, status, err);
 }
 
-static int put(struct record *r, int64_t run, enum run_status status,
-               const struct state_result *result, struct error *err)
+static int put_result(struct record *r, int64_t run, enum run_status status,
+                      const struct state_result *result, struct error *err)
 {
     int q = r->count > 0 ? 0 : write_one(r, run, status, result, err);
 
     if (r->count > 0 || q < 0)
-        keep(r, run, status, result);
+        keep_result(r, run, status, result);
     return q;
 }
 
 int record_result(struct record *r, int64_t run, const struct state_result *result,
                   struct error *err)
 {
-    return put(r, run, RUN_RUNNING, result, err);
+    return put_result(r, run, RUN_RUNNING, result, err);
 }
 
 int record_end(struct record *r, int64_t run, enum run_status status, struct error *err)
 {
-    return put(r, run, status, NULL, err);
+    return put_result(r, run, status, NULL, err);
 }
 
 int record_catch_up(struct record *r, void (*ended)(int64_t run, void *arg), void *arg,

@@ -111,7 +111,7 @@ static void tell_run(const struct run *r, struct run_event event)
         all->options.listener(&event, all->options.arg);
 }
 
-static void tell(const struct member *m, struct run_event event)
+static void tell_member(const struct member *m, struct run_event event)
 {
     event.key = m->key;
     tell_run(m->run, event);
@@ -139,7 +139,7 @@ static void record_step(const struct member *m, const char *step, const char *st
     struct error err;
 
     if (m->run->number && record_result(m->run->runner->record, m->run->number, &result, &err) < 0)
-        tell(m, (struct run_event){.kind = RUN_UNRECORDED, .text = err.text});
+        tell_member(m, (struct run_event){.kind = RUN_UNRECORDED, .text = err.text});
 }
 
 static int record_begin(struct run *r, struct error *err)
@@ -168,7 +168,7 @@ static void end_run(struct run *r)
 /* --- what a machine says ------------------------------------------------------------- */
 
 /* It has said over SSH that it is the machine that was meant. */
-static void learn(struct member *m)
+static void learn_machine(struct member *m)
 {
     struct stepwire_event note = {.kind = STEPWIRE_NOTE, .name = "", .lines = ""};
     struct error err;
@@ -179,7 +179,7 @@ static void learn(struct member *m)
     note.detail = err.text;
     if (known_machine_learn(m->run->runner->options.state, &m->target, &m->known, m->fingerprint,
                             &err) < 0)
-        tell(m, (struct run_event){.kind = RUN_STEP, .step = &note});
+        tell_member(m, (struct run_event){.kind = RUN_STEP, .step = &note});
 }
 
 static void on_step(struct member *m, const struct stepwire_event *step)
@@ -190,12 +190,12 @@ static void on_step(struct member *m, const struct stepwire_event *step)
             break;
         m->has_id = true;
         if (string_equal(m->target.id, step->detail))
-            learn(m);
+            learn_machine(m);
         break;
     case STEPWIRE_PLAN:
         /* All facts have come: what has no beacon is known by its host key. */
         if (!m->target.id && !m->has_id)
-            learn(m);
+            learn_machine(m);
         break;
     case STEPWIRE_START:
         m->step_started_ms = clock_ms(CLOCK_REALTIME);
@@ -219,9 +219,9 @@ static void on_step(struct member *m, const struct stepwire_event *step)
     case STEPWIRE_STREAM:
         break;
     }
-    tell(m, (struct run_event){.kind = RUN_STEP,
-                               .step = step,
-                               .number = m->results + (step->kind == STEPWIRE_START)});
+    tell_member(m, (struct run_event){.kind = RUN_STEP,
+                                      .step = step,
+                                      .number = m->results + (step->kind == STEPWIRE_START)});
 }
 
 static bool is_good(enum job_outcome outcome)
@@ -237,10 +237,10 @@ static void on_done(struct member *m, const struct job_event *event)
     record_step(m, "", job_outcome_name(event->outcome), event->text, NULL);
     r->bad = r->bad || !is_good(event->outcome);
     r->cancelled = r->cancelled || event->outcome == JOB_CANCELLED;
-    tell(m, (struct run_event){.kind = RUN_MACHINE_ENDED,
-                               .outcome = event->outcome,
-                               .text = event->text,
-                               .busy = m->busy});
+    tell_member(m, (struct run_event){.kind = RUN_MACHINE_ENDED,
+                                      .outcome = event->outcome,
+                                      .text = event->text,
+                                      .busy = m->busy});
     r->runner->at_work--;
     if (--r->left == 0)
         end_run(r);
@@ -254,21 +254,21 @@ static void on_job_event(size_t index, const struct job_event *event, void *arg)
     switch (event->kind) {
     case JOB_CONNECTING:
         m->step_started_ms = clock_ms(CLOCK_REALTIME);
-        tell(m, (struct run_event){.kind = RUN_CONNECTING});
+        tell_member(m, (struct run_event){.kind = RUN_CONNECTING});
         break;
     case JOB_TRUSTED:
         (void)snprintf(m->fingerprint, sizeof(m->fingerprint), "%s", event->text);
-        tell(m, (struct run_event){.kind = RUN_TRUSTED, .text = event->text});
+        tell_member(m, (struct run_event){.kind = RUN_TRUSTED, .text = event->text});
         break;
     case JOB_SENDING:
-        tell(m, (struct run_event){.kind = RUN_SENDING});
+        tell_member(m, (struct run_event){.kind = RUN_SENDING});
         break;
     case JOB_STEP:
         on_step(m, event->step);
         break;
     case JOB_OUTPUT:
-        tell(m,
-             (struct run_event){.kind = RUN_OUTPUT, .errors = event->errors, .text = event->text});
+        tell_member(m, (struct run_event){
+                           .kind = RUN_OUTPUT, .errors = event->errors, .text = event->text});
         break;
     case JOB_DONE:
         on_done(m, event);
@@ -342,7 +342,7 @@ int runner_catch_up(struct runner *all, struct error *err)
 }
 
 /* Jobs are numbered for as long as an executor lives. */
-static int renew(struct runner *all, struct error *err)
+static int renew_executor(struct runner *all, struct error *err)
 {
     struct executor *fresh;
     int q;
@@ -399,7 +399,7 @@ static int plan_record(struct run *r, const struct run_plan *plan)
     return q;
 }
 
-static int take_id(struct run *r, const char *id, struct error *err)
+static int take_run_id(struct run *r, const char *id, struct error *err)
 {
     if (id && strlen(id) == NONCE_LENGTH) {
         strcpy(r->id, id);
@@ -409,11 +409,11 @@ static int take_id(struct run *r, const char *id, struct error *err)
                                  : 0;
 }
 
-static int prepare(struct run *r, struct run_plan *plan, struct error *err)
+static int prepare_run(struct run *r, struct run_plan *plan, struct error *err)
 {
     const struct runner_options *o = &r->runner->options;
     CLEANUP_STRINGS struct strings files = {0};
-    int q = take_id(r, plan->id, err);
+    int q = take_run_id(r, plan->id, err);
 
     if (q == 0)
         q = paths_keys(o->keys, &files, err);
@@ -580,9 +580,9 @@ static void on_caches_found(void *arg)
     end_run(r);
 }
 
-static int begin(struct run *r, struct run_plan *plan, struct error *err)
+static int begin_run(struct run *r, struct run_plan *plan, struct error *err)
 {
-    int q = prepare(r, plan, err);
+    int q = prepare_run(r, plan, err);
 
     if (q == 0 && plan->packages)
         return task_start(r->runner->loop, find_caches, on_caches_found, r, &r->finding, err);
@@ -596,7 +596,7 @@ static int begin(struct run *r, struct run_plan *plan, struct error *err)
 int runner_begin(struct runner *all, struct run_plan *plan, struct error *err)
 {
     struct run *r;
-    int q = renew(all, err);
+    int q = renew_executor(all, err);
 
     if (q < 0)
         return q;
@@ -609,7 +609,7 @@ int runner_begin(struct runner *all, struct run_plan *plan, struct error *err)
     if (r->next)
         r->next->at = &r->next;
     all->runs = r;
-    q = begin(r, plan, err);
+    q = begin_run(r, plan, err);
     if (q < 0)
         run_free(r);
     return q;

@@ -93,9 +93,10 @@ static int take_string(const char **at, const char *end, const char **ret, uint3
 }
 
 /* Calls `each` with every key of an answer, as it stands there and in base64. */
-static int walk(const struct text *answer,
-                int (*each)(const char *raw, size_t raw_size, const char *base64, void *arg),
-                void *arg)
+static int walk_identities(const struct text *answer,
+                           int (*each)(const char *raw, size_t raw_size, const char *base64,
+                                       void *arg),
+                           void *arg)
 {
     const char *at = answer->data + 1 + sizeof(uint32_t), *end = answer->data + answer->size;
 
@@ -162,7 +163,7 @@ int agent_list(struct strings *ret, struct error *err)
     if (r == 0)
         r = read_message(fd, &message);
     if (r == 0)
-        r = walk(&message, add_base64, ret);
+        r = walk_identities(&message, add_base64, ret);
     return r < 0 ? error_sys(err, r, "cannot talk to ssh-agent") : 0;
 }
 
@@ -174,7 +175,7 @@ struct limit_of_keys {
     uint32_t count;
 };
 
-static int keep(const char *raw, size_t raw_size, const char *base64, void *arg)
+static int keep_identity(const char *raw, size_t raw_size, const char *base64, void *arg)
 {
     struct limit_of_keys *s = arg;
     const struct strings *chosen = s->filter->chosen;
@@ -196,7 +197,7 @@ static int keep(const char *raw, size_t raw_size, const char *base64, void *arg)
 static int filter_answer(struct agent_filter *f, struct text *answer)
 {
     struct limit_of_keys s = {.filter = f, .keys = TEXT_INIT};
-    int r = walk(answer, keep, &s);
+    int r = walk_identities(answer, keep_identity, &s);
 
     if (r == 0) {
         text_reset(answer);
@@ -209,7 +210,7 @@ static int filter_answer(struct agent_filter *f, struct text *answer)
     return r;
 }
 
-static void *serve(void *arg)
+static void *serve_client(void *arg)
 {
     CLEANUP_TEXT struct text message = TEXT_INIT;
     struct agent_filter *f = arg;
@@ -252,7 +253,7 @@ int agent_filter_start(const struct strings *chosen, size_t most, struct agent_f
     f->most = most;
     f->client = pair[0];
     f->agent = agent;
-    r = -pthread_create(&f->thread, NULL, serve, f);
+    r = -pthread_create(&f->thread, NULL, serve_client, f);
     if (r < 0) {
         (void)close(pair[0]);
         (void)close(pair[1]);

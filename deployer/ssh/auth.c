@@ -214,7 +214,7 @@ static int explain_loss(const struct attempt *t, int code, struct error *err)
 }
 
 /* 0: logged in; -EACCES without words: refused, go on. */
-static int try(struct attempt *t, int (*call)(void *), int *ret_result, struct error *err)
+static int try_method(struct attempt *t, int (*call)(void *), int *ret_result, struct error *err)
 {
     int r = t->login->repeat(t->login->waiter, call, t, ret_result, err);
 
@@ -233,7 +233,7 @@ static int offer_key(struct attempt *t, size_t index, struct error *err)
     if (!t->key)
         return error_sys(err, -ENOMEM, "cannot offer a key");
     t->offered++;
-    r = try(t, call_publickey, &result, err);
+    r = try_method(t, call_publickey, &result, err);
     ssh_key_free(TAKE_PTR(t->key));
     if (r == 0)
         atomic_store(&t->auth->first, index);
@@ -252,7 +252,7 @@ static int offer_agent(struct attempt *t, struct error *err)
         return r;
     t->asked_agent = true;
     r = ssh_set_agent_socket(t->login->ssh, fd) == SSH_OK
-            ? try(t, call_agent, &result, err)
+            ? try_method(t, call_agent, &result, err)
             : error_sys(err, -ENOMEM, "cannot talk to ssh-agent");
     t->agent_cut = agent_filter_end(filter);
     return r;
@@ -279,7 +279,7 @@ static int answer_questions(struct attempt *t, struct error *err)
 {
     ssh_session ssh = t->login->ssh;
     int result = SSH_AUTH_ERROR;
-    int r = try(t, call_interactive, &result, err);
+    int r = try_method(t, call_interactive, &result, err);
 
     while (r == -EACCES && result == SSH_AUTH_INFO) {
         int n = ssh_userauth_kbdint_getnprompts(ssh);
@@ -297,7 +297,7 @@ static int answer_questions(struct attempt *t, struct error *err)
             if (ssh_userauth_kbdint_setanswer(ssh, 0, secret_text(t->password)) < 0)
                 return error_sys(err, -ENOMEM, "cannot answer the server");
         }
-        r = try(t, call_interactive, &result, err);
+        r = try_method(t, call_interactive, &result, err);
     }
     return r;
 }
@@ -311,7 +311,7 @@ static int give_password(struct attempt *t, unsigned methods, struct error *err)
     if (!(methods & SSH_AUTH_METHOD_PASSWORD))
         return answer_questions(t, err);
     t->gave_password = true;
-    return try(t, call_password, &result, err);
+    return try_method(t, call_password, &result, err);
 }
 
 /* --- why not ------------------------------------------------------------------------ */
@@ -324,7 +324,7 @@ static int refuse_password(const struct attempt *t, struct error *err)
                      t->login->user);
 }
 
-static int refuse(const struct attempt *t, unsigned methods, struct error *err)
+static int explain_refusal(const struct attempt *t, unsigned methods, struct error *err)
 {
     const char *user = t->login->user;
     bool takes_password = methods & (SSH_AUTH_METHOD_PASSWORD | SSH_AUTH_METHOD_INTERACTIVE);
@@ -378,12 +378,12 @@ int auth_log_in(struct auth *a, const struct auth_login *login, struct error *er
 
     /* Only to hear what the server takes: a refusal of a key says it, too. */
     if (r == -EACCES && t.offered == 0 && !t.asked_agent)
-        r = try(&t, call_none, &result, err);
+        r = try_method(&t, call_none, &result, err);
     if (r != -EACCES || (err && err->code < 0))
         return r;
     methods = (unsigned)ssh_userauth_list(login->ssh, NULL);
     if (t.password && login->may_have_password &&
         methods & (SSH_AUTH_METHOD_PASSWORD | SSH_AUTH_METHOD_INTERACTIVE))
         r = give_password(&t, methods, err);
-    return r == -EACCES ? refuse(&t, methods, err) : r;
+    return r == -EACCES ? explain_refusal(&t, methods, err) : r;
 }

@@ -35,7 +35,7 @@ void forward_filter_init(struct forward_filter *g, const struct forward_filter_r
     *g = (struct forward_filter){.rules = rules};
 }
 
-static int refuse(struct forward_filter *g, unsigned status, const char *why)
+static int refuse_request(struct forward_filter *g, unsigned status, const char *why)
 {
     g->status = status;
     g->why = why;
@@ -109,31 +109,32 @@ static int check_authority(struct forward_filter *g, const char *authority)
 
     end = bracketed ? strchr(authority, ']') : authority + strcspn(authority, ":");
     if (!end)
-        return refuse(g, 400, "the host name is not valid");
+        return refuse_request(g, 400, "the host name is not valid");
     port = end + bracketed;
     authority += bracketed;
     if (end == authority || (size_t)(end - authority) >= sizeof(host))
-        return refuse(g, 400, "the host name is not valid");
+        return refuse_request(g, 400, "the host name is not valid");
     memcpy(host, authority, (size_t)(end - authority));
     host[end - authority] = '\0';
     if (host[strspn(host, bracketed ? "0123456789abcdefABCDEF:."
                                     : "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                       "0123456789-._")])
-        return refuse(g, 400, "the host name is not valid");
+        return refuse_request(g, 400, "the host name is not valid");
     while (end > authority && host[end - authority - 1] == '.') {
         end--;
         host[end - authority] = '\0'; /* "localhost." is localhost */
     }
     if (!*host)
-        return refuse(g, 400, "the host name is not valid");
+        return refuse_request(g, 400, "the host name is not valid");
     if (*port && strcmp(port, ":80") != 0 && !is_served(g->rules, whole))
-        return refuse(g, 403, "the package cache does not serve this port");
+        return refuse_request(g, 403, "the package cache does not serve this port");
     if (is_own(g->rules, host))
-        return refuse(g, 403, "the package cache does not serve addresses of the controller");
+        return refuse_request(g, 403,
+                              "the package cache does not serve addresses of the controller");
     return 0;
 }
 
-static int hex(char c)
+static int hex_value(char c)
 {
     return c >= '0' && c <= '9'   ? c - '0'
            : c >= 'a' && c <= 'f' ? c - 'a' + 10
@@ -147,15 +148,15 @@ static int check_segment(struct forward_filter *g, const char *segment, bool pip
     static const char *const pages[] = {"+simple", "+f", "+e"}; /* of devpi's, what pip asks for */
 
     if (strcmp(segment, ".") == 0 || strcmp(segment, "..") == 0)
-        return refuse(g, 403, "the path is not allowed");
+        return refuse_request(g, 403, "the path is not allowed");
     if (strncasecmp(segment, "acng-", 5) == 0)
-        return refuse(g, 403, "the cache's own pages are not served");
+        return refuse_request(g, 403, "the cache's own pages are not served");
     if (!pip || *segment != '+')
         return 0;
     for (size_t i = 0; i < ARRAY_SIZE(pages); i++)
         if (strcmp(segment, pages[i]) == 0)
             return 0;
-    return refuse(g, 403, "the index's own pages are not served");
+    return refuse_request(g, 403, "the index's own pages are not served");
 }
 
 static int check_path(struct forward_filter *g, const char *path, bool pip)
@@ -177,17 +178,17 @@ static int check_path(struct forward_filter *g, const char *path, bool pip)
             continue;
         }
         if (c == '%') {
-            int high = hex(at[1]), low = high < 0 ? -1 : hex(at[2]);
+            int high = hex_value(at[1]), low = high < 0 ? -1 : hex_value(at[2]);
 
             if (low < 0)
-                return refuse(g, 400, "the path is not valid");
+                return refuse_request(g, 400, "the path is not valid");
             c = (char)(high << 4 | low);
             at += 2;
             if (c == '\0' || c == '/' || c == '\\' || c == '%')
-                return refuse(g, 403, "the path is not allowed");
+                return refuse_request(g, 403, "the path is not allowed");
         }
         if (c == '#' || c == '\\')
-            return refuse(g, 403, "the path is not allowed");
+            return refuse_request(g, 403, "the path is not allowed");
         segment[n++] = c;
     }
 }
@@ -200,30 +201,30 @@ static int read_start(struct forward_filter *g, char *line, struct request *q)
     char *space = strchr(line, ' ');
 
     if (!space)
-        return refuse(g, 400, "this is not a valid HTTP request");
+        return refuse_request(g, 400, "this is not a valid HTTP request");
     *space = '\0';
     if (strcmp(line, "GET") != 0 && strcmp(line, "HEAD") != 0)
-        return refuse(g, 405, "only GET and HEAD are served here");
+        return refuse_request(g, 405, "only GET and HEAD are served here");
     q->target = space + 1;
     space = strchr(q->target, ' ');
     if (!space)
-        return refuse(g, 400, "this is not a valid HTTP request");
+        return refuse_request(g, 400, "this is not a valid HTTP request");
     *space = '\0';
     q->version = space + 1;
     if (strcmp(q->version, "HTTP/1.1") != 0 && strcmp(q->version, "HTTP/1.0") != 0)
-        return refuse(g, 505, "only HTTP/1.0 and HTTP/1.1 are supported");
+        return refuse_request(g, 505, "only HTTP/1.0 and HTTP/1.1 are supported");
     for (const unsigned char *c = (unsigned char *)q->target; *c; c++)
         if (*c <= 0x20 || *c >= 0x7f)
-            return refuse(g, 400, "the path is not valid");
+            return refuse_request(g, 400, "the path is not valid");
     if (*q->target == '/') {
         q->path = q->target;
         return 0;
     }
     if (strncasecmp(q->target, "http://", 7) != 0)
-        return refuse(g, 403, "only http:// is served here");
+        return refuse_request(g, 403, "only http:// is served here");
     q->authority = q->target + 7;
     q->path = strchr(q->authority, '/');
-    return q->path ? 0 : refuse(g, 400, "the path is not valid");
+    return q->path ? 0 : refuse_request(g, 400, "the path is not valid");
 }
 
 /* What comes of a header: 0 it goes on, 1 it stays here. */
@@ -233,27 +234,27 @@ static int read_header(struct forward_filter *g, const char *name, char *value, 
 
     if (strcasecmp(name, "host") == 0) {
         if (q->host)
-            return refuse(g, 400, "the request has two hosts");
+            return refuse_request(g, 400, "the request has two hosts");
         q->host = value;
         return 1;
     }
     if (strcasecmp(name, credential) == 0) {
         if (q->credential)
-            return refuse(g, 400, "the request has two credentials");
+            return refuse_request(g, 400, "the request has two credentials");
         if (strncasecmp(value, "basic ", 6) != 0)
-            return refuse(g, 403, "the credential does not belong to this run");
+            return refuse_request(g, 403, "the credential does not belong to this run");
         q->credential = value + 6;
         return 1;
     }
     if (strcasecmp(name, "content-length") == 0) {
         if (q->length_seen || strcmp(value, "0") != 0)
-            return refuse(g, 400, "requests with a body and upgrades are not supported");
+            return refuse_request(g, 400, "requests with a body and upgrades are not supported");
         q->length_seen = true;
         return 1;
     }
     if (strcasecmp(name, "transfer-encoding") == 0 || strcasecmp(name, "expect") == 0 ||
         strcasecmp(name, "upgrade") == 0 || strcasecmp(name, "trailer") == 0)
-        return refuse(g, 400, "requests with a body and upgrades are not supported");
+        return refuse_request(g, 400, "requests with a body and upgrades are not supported");
     /* Of hop to hop only whether the connection stays (RFC 9110 §7.6.1). */
     if (strcasecmp(name, "connection") == 0 || strcasecmp(name, "proxy-connection") == 0)
         return strcasecmp(value, "close") != 0 && strcasecmp(value, "keep-alive") != 0;
@@ -269,9 +270,9 @@ static int split_header(struct forward_filter *g, char *line, char **ret_value)
     size_t size;
 
     if (*line == ' ' || *line == '\t')
-        return refuse(g, 400, "folded headers are not supported");
+        return refuse_request(g, 400, "folded headers are not supported");
     if (colon == line || *colon != ':')
-        return refuse(g, 400, "a header is not valid");
+        return refuse_request(g, 400, "a header is not valid");
     *colon = '\0';
     value = colon + 1;
     value += strspn(value, " \t");
@@ -280,7 +281,7 @@ static int split_header(struct forward_filter *g, char *line, char **ret_value)
         value[--size] = '\0';
     for (const unsigned char *c = (unsigned char *)value; *c; c++)
         if ((*c < 0x20 && *c != '\t') || *c == 0x7f)
-            return refuse(g, 400, "a header is not valid");
+            return refuse_request(g, 400, "a header is not valid");
     *ret_value = value;
     return 0;
 }
@@ -296,15 +297,15 @@ static int check_request(struct forward_filter *g, const struct request *q)
     enum forward_filter_to to = q->authority ? FORWARD_FILTER_APT : FORWARD_FILTER_PIP;
 
     if (!q->credential)
-        return refuse(g, q->authority ? 407 : 401, "the credential of the run is required");
+        return refuse_request(g, q->authority ? 407 : 401, "the credential of the run is required");
     if (!is_credential(g->rules, q->credential))
-        return refuse(g, 403, "the credential does not belong to this run");
+        return refuse_request(g, 403, "the credential does not belong to this run");
     if (!(to == FORWARD_FILTER_APT ? g->rules->apt : g->rules->pip))
-        return refuse(g, 403, "there is no such cache");
+        return refuse_request(g, 403, "there is no such cache");
     if (g->to != FORWARD_FILTER_UNKNOWN && g->to != to)
-        return refuse(g, 400, "one connection can use one cache only");
+        return refuse_request(g, 400, "one connection can use one cache only");
     if (!q->host)
-        return refuse(g, 400, "the request names no host");
+        return refuse_request(g, 400, "the request names no host");
     g->to = to;
     return check_path(g, q->path, to == FORWARD_FILTER_PIP);
 }
@@ -313,7 +314,7 @@ static int check_host(struct forward_filter *g, const char *host)
 {
     if (!*host || host[strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                     "0123456789-._:[]")])
-        return refuse(g, 400, "the host name is not valid");
+        return refuse_request(g, 400, "the host name is not valid");
     return 0;
 }
 
@@ -323,15 +324,15 @@ static int next_line(struct forward_filter *g, char **at, char **ret)
     char *end = strstr(*at, "\r\n");
 
     if (!end)
-        return refuse(g, 400, "this is not a valid HTTP request");
+        return refuse_request(g, 400, "this is not a valid HTTP request");
     *ret = *at;
     *end = '\0';
     *at = end + 2;
-    return strpbrk(*ret, "\r\n") ? refuse(g, 400, "a line contains a bare CR or LF") : 0;
+    return strpbrk(*ret, "\r\n") ? refuse_request(g, 400, "a line contains a bare CR or LF") : 0;
 }
 
 /* One whole head, ended by an empty line. */
-static int pass(struct forward_filter *g, char *head, struct text *ret)
+static int pass_request(struct forward_filter *g, char *head, struct text *ret)
 {
     CLEANUP_TEXT struct text headers = TEXT_INIT;
     struct request q = {0};
@@ -347,7 +348,7 @@ static int pass(struct forward_filter *g, char *head, struct text *ret)
         if (r < 0 || !*line)
             break;
         if (++q.n_headers > FORWARD_FILTER_HEADERS_MAX)
-            return refuse(g, 431, "there are too many headers");
+            return refuse_request(g, 431, "there are too many headers");
         r = split_header(g, line, &value);
         if (r == 0)
             r = read_header(g, line, value, &q);
@@ -389,14 +390,14 @@ int forward_filter_feed(struct forward_filter *g, const void *bytes, size_t size
         return -EACCES;
     while (at < end && r == 0) {
         if (*at == '\0')
-            return refuse(g, 400, "this is not a valid HTTP request");
+            return refuse_request(g, 400, "this is not a valid HTTP request");
         if (g->size == FORWARD_FILTER_HEAD_MAX)
-            return refuse(g, 431, "the request is too long");
+            return refuse_request(g, 431, "the request is too long");
         g->head[g->size++] = *at++;
         if (g->size < 4 || memcmp(g->head + g->size - 4, "\r\n\r\n", 4) != 0)
             continue;
         g->head[g->size] = '\0';
-        r = pass(g, g->head, ret);
+        r = pass_request(g, g->head, ret);
         sodium_memzero(g->head, g->size); /* the credential */
         g->size = 0;
     }

@@ -64,7 +64,7 @@ static int on_ready(socket_t fd, int events, void *arg)
     return SSH_OK;
 }
 
-static void watch(struct connection *c, short events)
+static void watch_socket(struct connection *c, short events)
 {
     if (events == c->watched)
         return;
@@ -81,7 +81,7 @@ static void close_cache(struct connection *c)
 {
     if (c->fd < 0)
         return;
-    watch(c, 0);
+    watch_socket(c, 0);
     (void)close(c->fd);
     c->fd = -1;
     c->connecting = false;
@@ -113,7 +113,7 @@ void forward_free(struct forward *f)
 /* --- what libssh tells, from within its own work ------------------------------------- */
 
 /* Will be answered once the cache has answered what came before. */
-static void fail(struct connection *c, unsigned status, const char *why)
+static void fail_connection(struct connection *c, unsigned status, const char *why)
 {
     if (c->status)
         return;
@@ -133,7 +133,7 @@ static int on_data(ssh_session ssh, ssh_channel channel, void *data, uint32_t si
         return (int)size; /* passed over */
     r = forward_filter_feed(&c->filter, data, size, &c->up);
     if (r == -EACCES)
-        fail(c, c->filter.status, c->filter.why);
+        fail_connection(c, c->filter.status, c->filter.why);
     else if (r < 0 || c->up.size - c->up_at > UP_MAX)
         c->gone = true;
     return (int)size;
@@ -201,7 +201,7 @@ static void connect_cache(struct connection *c)
         close_cache(c);
     if (c->fd < 0) {
         c->cache_ended = true;
-        fail(c, 502, "the package cache on the controller does not answer");
+        fail_connection(c, 502, "the package cache on the controller does not answer");
         return;
     }
     c->connecting = true;
@@ -217,7 +217,7 @@ static void finish_connect(struct connection *c)
         return;
     if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &code, &size) < 0 || code != 0) {
         close_cache(c);
-        fail(c, 502, "the package cache on the controller does not answer");
+        fail_connection(c, 502, "the package cache on the controller does not answer");
         return;
     }
     c->connecting = false;
@@ -292,7 +292,7 @@ static bool send_down(struct connection *c)
 }
 
 /* The cache has said all that it will; ours is the last word. */
-static void conclude(struct connection *c)
+static void finish_connection(struct connection *c)
 {
     if (c->status && !c->answered) {
         text_reset(&c->down);
@@ -312,14 +312,14 @@ static void pass_deadline(struct connection *c)
     c->deadline = INT64_MAX;
     if (c->connecting) {
         close_cache(c);
-        fail(c, 504, "the package cache on the controller does not answer");
+        fail_connection(c, 504, "the package cache on the controller does not answer");
     } else if (c->status && !c->answered)
         close_cache(c); /* it does not end by itself */
     else if (c->answered || c->filter.to == FORWARD_FILTER_UNKNOWN)
         c->gone = true; /* somebody holds a place and says nothing */
 }
 
-static void work(struct connection *c)
+static void work_connection(struct connection *c)
 {
     if (c->forward->now >= c->deadline)
         pass_deadline(c);
@@ -334,13 +334,13 @@ static void work(struct connection *c)
             break;
     if (!c->gone && c->fd < 0 && c->down_at == c->down.size &&
         (c->cache_ended || c->machine_ended || c->status))
-        conclude(c);
+        finish_connection(c);
     if (c->fd >= 0 && !c->gone) {
         bool idle = c->down_at == c->down.size;
 
         c->ready = 0;
-        watch(c,
-              (short)(c->connecting ? POLLOUT
+        watch_socket(c, (short)(c->connecting
+                                    ? POLLOUT
                                     : (idle ? POLLIN : 0) | (c->up_at < c->up.size ? POLLOUT : 0)));
     }
 }
@@ -351,7 +351,7 @@ void forward_turn(struct forward *f, int64_t now_ms)
     for (size_t i = 0; i < FORWARD_CONNECTIONS_MAX; i++) {
         if (!f->connections[i])
             continue;
-        work(f->connections[i]);
+        work_connection(f->connections[i]);
         if (f->connections[i]->gone)
             connection_free(TAKE_PTR(f->connections[i]));
     }

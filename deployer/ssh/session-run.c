@@ -16,7 +16,7 @@ enum { LOOKS = 4 };
 
 /* A sudo that does not know its machine's name asks a name server for it, which in a
  * classroom is not there: that takes 10 to 20 s, a time longer than a host may be silent. */
-static int64_t begin_ms(const struct session *s)
+static int64_t start_limit_ms(const struct session *s)
 {
     return 3 * (int64_t)s->timeout_ms;
 }
@@ -26,7 +26,7 @@ enum { ACKED_MIN = 1024 };
 
 /* What the kernel has seen of the machine: bytes that came, or a good part of
  * ours acknowledged, as while a bundle crosses a slow network. */
-static void look_at_socket(struct session *s, int64_t now)
+static void read_socket_info(struct session *s, int64_t now)
 {
     struct tcp_info info = {0};
     socklen_t size = sizeof(info);
@@ -42,7 +42,7 @@ static void look_at_socket(struct session *s, int64_t now)
     }
 }
 
-static int give_up(const char *who, const struct keepalive *p, struct error *err)
+static int fail_silent(const char *who, const struct keepalive *p, struct error *err)
 {
     return error_set(err, -ETIMEDOUT,
                      "nothing was heard from %s for %g s: the machine or its network hangs; check "
@@ -56,16 +56,16 @@ static bool is_asking_for_forward(const struct session *s)
     return s->forwarding == FORWARD_WANTED || s->forwarding == FORWARD_ASKED;
 }
 
-static int feel_pulse(struct session *s, struct error *err)
+static int check_keepalive(struct session *s, struct error *err)
 {
     int64_t now = session_now_ms();
 
     if (now >= keepalive_next(&s->machine))
-        look_at_socket(s, now);
+        read_socket_info(s, now);
     if (keepalive_is_dead(&s->machine, now))
-        return give_up("it", &s->machine, err);
+        return fail_silent("it", &s->machine, err);
     if (!s->streams && keepalive_is_dead(&s->heart, now))
-        return give_up("the step that is running there", &s->heart, err);
+        return fail_silent("the step that is running there", &s->heart, err);
     if (keepalive_is_to_ask(&s->machine, now) && !is_asking_for_forward(s)) {
         s->sign_asked = true;
         /* Called once it takes the answer to the last question, if there is
@@ -88,7 +88,7 @@ static int turn_running(struct session *s, struct error *err)
     if (s->forward && forward_next(s->forward) < next)
         next = forward_next(s->forward);
     r = session_wait_until(s, next, err);
-    return r < 0 ? r : feel_pulse(s, err);
+    return r < 0 ? r : check_keepalive(s, err);
 }
 
 static int on_data(ssh_session ssh, ssh_channel channel, void *data, uint32_t size, int is_stderr,
@@ -156,7 +156,7 @@ static int call_exec(struct session *s)
     return ssh_channel_request_exec(s->channel, s->command);
 }
 
-static int start(struct session *s, const char *command, struct error *err)
+static int start_command(struct session *s, const char *command, struct error *err)
 {
     int result, r;
 
@@ -190,7 +190,7 @@ int session_send(struct session *s, const void *bytes, size_t size)
     if (s->n_parts == SESSION_PARTS_MAX)
         return -ENOBUFS;
     s->parts[s->n_parts++] = (struct part){bytes, size};
-    s->deadline = session_now_ms() + begin_ms(s);
+    s->deadline = session_now_ms() + start_limit_ms(s);
     return 0;
 }
 
@@ -248,7 +248,7 @@ static void ask_for_forward(struct session *s)
 
 /* Sends what the window and the socket take.  No more is handed to libssh
  * while it still holds unsent bytes: its own buffer has no bound. */
-static int pump(struct session *s, struct error *err)
+static int send_parts(struct session *s, struct error *err)
 {
     while (s->n_parts > 0 && !(ssh_get_poll_flags(s->ssh) & SSH_WRITE_PENDING)) {
         struct part *part = &s->parts[0];
@@ -284,7 +284,7 @@ static int explain_lost(const struct session *s, int r, struct error *err)
                          "(~/.bashrc, ~/.profile) waits for something, or sudo for a name server "
                          "(is the machine's name in its /etc/hosts?), or it is overloaded; a "
                          "longer --timeout may do",
-                         (double)begin_ms(s) / 1000.0);
+                         (double)start_limit_ms(s) / 1000.0);
     if (r == -ECONNRESET || r == -EPIPE)
         return error_set(err, -ECONNRESET,
                          "the connection was lost %s: is the machine off, or its cable out? A "
@@ -298,20 +298,20 @@ int session_run(struct session *s, const char *command, const struct session_han
 {
     int r;
 
-    s->deadline = session_now_ms() + begin_ms(s);
+    s->deadline = session_now_ms() + start_limit_ms(s);
     s->handler = handler;
     s->err = err;
     s->failure = 0;
     s->n_parts = 0;
     s->begun = s->beats = s->streams = s->closed = false;
     s->status = -1;
-    r = start(s, command, err);
+    r = start_command(s, command, err);
     while (r == 0 && !s->closed) {
         if (is_asking_for_forward(s))
             ask_for_forward(s);
         if (s->forward)
             forward_turn(s->forward, session_now_ms());
-        r = pump(s, err);
+        r = send_parts(s, err);
         if (r == 0)
             r = turn_running(s, err);
         if (s->failure < 0)

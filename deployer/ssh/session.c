@@ -28,7 +28,7 @@ static int on_stop(socket_t fd, int events, void *arg)
     return SSH_OK;
 }
 
-static int watch(struct session *s, int fd, struct error *err)
+static int watch_stop_fd(struct session *s, int fd, struct error *err)
 {
     s->asked = false;
     if (s->watched >= 0)
@@ -40,11 +40,11 @@ static int watch(struct session *s, int fd, struct error *err)
 }
 
 /* The first time the command may come to its own end. */
-static int heed(struct session *s, struct error *err)
+static int heed_stop(struct session *s, struct error *err)
 {
     if (s->watched == s->stop.stop && s->begun && s->handler->stop &&
         s->handler->stop(s->handler->arg))
-        return watch(s, s->stop.cancel, err);
+        return watch_stop_fd(s, s->stop.cancel, err);
     return error_set(err, -ECANCELED, "interrupted");
 }
 
@@ -56,7 +56,7 @@ int session_wait_until(struct session *s, int64_t until, struct error *err)
      * is no error to it. */
     (void)ssh_event_dopoll(s->event, left < 0 ? 0 : (int)left);
     if (s->asked)
-        return heed(s, err);
+        return heed_stop(s, err);
     if (!ssh_is_connected(s->ssh) && !s->closed)
         return error_set(err, -ECONNRESET, "the connection was lost%s%s",
                          *ssh_get_error(s->ssh) ? ": " : "", ssh_get_error(s->ssh));
@@ -85,7 +85,7 @@ int session_repeat(struct session *s, int (*call)(struct session *s), int *ret_r
             s->event = ssh_event_new();
             if (!s->event || ssh_event_add_session(s->event, s->ssh) != SSH_OK)
                 return error_sys(err, -ENOMEM, "cannot wait for the connection");
-            r = watch(s, s->stop.stop, err);
+            r = watch_stop_fd(s, s->stop.stop, err);
             if (r < 0)
                 return r;
         }
@@ -100,7 +100,8 @@ int session_libssh_error(struct session *s, int code, const char *doing, struct 
     return error_set(err, code, "%s: %s", doing, ssh_get_error(s->ssh));
 }
 
-static int prepare(struct session *s, const struct session_options *o, int fd, struct error *err)
+static int set_ssh_options(struct session *s, const struct session_options *o, int fd,
+                           struct error *err)
 {
     /* The advert names the ed25519 key where there is one: ask for that first. */
     static const char hostkeys[] = "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,"
@@ -241,7 +242,7 @@ static int open_one(const struct session_options *o, const struct address *addre
     r = dial(addresses, n, o->port, timeout_ms, o->stop.stop, &s->peer, &fd, err);
     if (r < 0)
         return r;
-    r = prepare(s, o, fd, err);
+    r = set_ssh_options(s, o, fd, err);
     if (r == 0)
         r = open_ssh(s, o, err);
     *ret_reached = s->trusted ? TRUSTED : r == -EKEYREJECTED ? REFUSED : CONNECTED;

@@ -47,8 +47,8 @@ int state_failed(struct state *s, const char *doing, struct error *err)
                      sqlite3_errmsg(s->db));
 }
 
-static int prepare(struct state *s, const char *sql, sqlite3_stmt **ret, struct error *err,
-                   const char *types, va_list args)
+static int prepare_statement(struct state *s, const char *sql, sqlite3_stmt **ret,
+                             struct error *err, const char *types, va_list args)
 {
     CLEANUP_STATEMENT sqlite3_stmt *st = NULL;
     int code = sqlite3_prepare_v2(s->db, sql, -1, &st, NULL);
@@ -72,7 +72,7 @@ int state_prepare(struct state *s, const char *sql, sqlite3_stmt **ret, struct e
     int r;
 
     va_start(args, types);
-    r = prepare(s, sql, ret, err, types, args);
+    r = prepare_statement(s, sql, ret, err, types, args);
     va_end(args);
     return r;
 }
@@ -93,7 +93,7 @@ int state_run(struct state *s, struct error *err, const char *sql, const char *t
     int r;
 
     va_start(args, types);
-    r = prepare(s, sql, &st, err, types, args);
+    r = prepare_statement(s, sql, &st, err, types, args);
     va_end(args);
     return r < 0 ? r : state_step(s, st, err);
 }
@@ -107,7 +107,7 @@ int state_strings(struct state *s, struct strings *ret, struct error *err, const
     int r;
 
     va_start(args, types);
-    r = prepare(s, sql, &st, err, types, args);
+    r = prepare_statement(s, sql, &st, err, types, args);
     va_end(args);
     while (r == 0 && (r = state_step(s, st, err)) > 0) {
         const char *string = (const char *)sqlite3_column_text(st, 0);

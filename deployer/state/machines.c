@@ -186,7 +186,8 @@ int state_find_ids(struct state *s, const char *word, struct strings *ret, struc
 
 /* --- forgetting ---------------------------------------------------------------- */
 
-static int drop(struct state *s, const char *sql, const char *id, size_t *ret, struct error *err)
+static int delete_rows(struct state *s, const char *sql, const char *id, size_t *ret,
+                       struct error *err)
 {
     int r = state_run(s, err, sql, "s", id);
 
@@ -206,13 +207,13 @@ int state_forget(struct state *s, const char *id, struct state_forgotten *ret, s
                           "SELECT agent FROM names WHERE id=? ORDER BY fleet, position, agent", "s",
                           id);
     if (r == 0)
-        r = drop(s, "DELETE FROM names WHERE id=?", id, &names, err);
+        r = delete_rows(s, "DELETE FROM names WHERE id=?", id, &names, err);
     if (r == 0)
-        r = drop(s, "DELETE FROM pins WHERE id=?", id, &f.pins, err);
+        r = delete_rows(s, "DELETE FROM pins WHERE id=?", id, &f.pins, err);
     if (r == 0)
-        r = drop(s, "DELETE FROM seqs WHERE id=?", id, &f.seqs, err);
+        r = delete_rows(s, "DELETE FROM seqs WHERE id=?", id, &f.seqs, err);
     if (r == 0)
-        r = drop(s, "DELETE FROM machines WHERE id=?", id, &f.machines, err);
+        r = delete_rows(s, "DELETE FROM machines WHERE id=?", id, &f.machines, err);
     if (r == 0 && f.names.count + f.pins + f.seqs + f.machines == 0)
         return -ENOENT;
     if (r == 0)

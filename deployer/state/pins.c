@@ -95,7 +95,7 @@ int state_pin_was_retired(struct state *s, const char *id, const char *fingerpri
     return r < 0 ? r : r > 0 ? 0 : -ENOENT;
 }
 
-static int retire(struct state *s, const char *id, const char *but, struct error *err)
+static int retire_pin(struct state *s, const char *id, const char *but, struct error *err)
 {
     return state_run(s, err,
                      "UPDATE pins SET retired=? WHERE id=? AND fingerprint<>? AND retired IS NULL",
@@ -103,7 +103,7 @@ static int retire(struct state *s, const char *id, const char *but, struct error
 }
 
 /* Within a transaction, when no other key is active. */
-static int put(struct state *s, const struct state_pin *pin, struct error *err)
+static int put_pin(struct state *s, const struct state_pin *pin, struct error *err)
 {
     int r;
 
@@ -147,7 +147,7 @@ int state_pin_put(struct state *s, const struct state_pin *pin, struct error *er
                          "%s is pinned to the host key %s, but shows %s; if it was reinstalled: "
                          "dcop-deploy trust %s %s",
                          pin->id, now.fingerprint, pin->fingerprint, pin->id, pin->fingerprint);
-    r = put(s, pin, err);
+    r = put_pin(s, pin, err);
     return r < 0 ? r : transaction_end(&t, err);
 }
 
@@ -160,9 +160,9 @@ int state_pin_replace(struct state *s, const struct state_pin *pin, struct error
         return error_set(err, -EPERM, "only a person can replace the pin of %s", pin->id);
     r = transaction_begin(s, true, &t, err);
     if (r == 0)
-        r = retire(s, pin->id, pin->fingerprint, err);
+        r = retire_pin(s, pin->id, pin->fingerprint, err);
     if (r == 0)
-        r = put(s, pin, err);
+        r = put_pin(s, pin, err);
     return r < 0 ? r : transaction_end(&t, err);
 }
 
@@ -172,7 +172,7 @@ int state_pin_retire(struct state *s, const char *id, struct error *err)
     int r = transaction_begin(s, true, &t, err);
 
     if (r == 0)
-        r = retire(s, id, "", err);
+        r = retire_pin(s, id, "", err);
     if (r < 0)
         return r;
     if (sqlite3_changes(s->db) == 0)

@@ -11,7 +11,7 @@ DEFINE_CLEANUP(json_t *, json_decref);
 #define CLEANUP_JSON CLEANUP(json_decref_p)
 
 /* Takes `value` over; false when there is no memory. */
-static bool put(json_t *object, const char *key, json_t *value)
+static bool put_value(json_t *object, const char *key, json_t *value)
 {
     return json_object_set_new(object, key, value) == 0;
 }
@@ -30,7 +30,7 @@ static json_t *json_text(const char *string)
 /* What is unknown is left out. */
 static bool put_text(json_t *object, const char *key, const char *value)
 {
-    return !value || !*value || put(object, key, json_text(value));
+    return !value || !*value || put_value(object, key, json_text(value));
 }
 
 static bool put_time(json_t *object, const char *key, int64_t ms)
@@ -43,7 +43,7 @@ static bool put_time(json_t *object, const char *key, int64_t ms)
         strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
         return true;
     (void)snprintf(whole, sizeof(whole), "%s.%03dZ", text, (int)(ms % 1000));
-    return put(object, key, json_string(whole));
+    return put_value(object, key, json_string(whole));
 }
 
 static json_t *json_texts(const struct strings *strings)
@@ -65,7 +65,7 @@ static int write_json(struct text *ret, const json_t *json, struct error *err)
 }
 
 /* Appends what was made; it is NULL when there was no memory. */
-static int append(json_t *array, json_t *made, struct error *err)
+static int append_value(json_t *array, json_t *made, struct error *err)
 {
     return json_array_append_new(array, made) == 0 ? 0
                                                    : error_sys(err, -ENOMEM, "cannot write JSON");
@@ -78,7 +78,7 @@ static json_t *json_pin(const struct state_pin *pin, const struct state_machine 
     CLEANUP_JSON json_t *o = json_object();
 
     return o && put_text(o, "id", pin->id) && put_text(o, "host", m->host) &&
-                   put(o, "agents", json_texts(&m->agents)) &&
+                   put_value(o, "agents", json_texts(&m->agents)) &&
                    put_text(o, "fingerprint", pin->fingerprint) &&
                    put_text(o, "source", pin_source_name(pin->source)) &&
                    put_time(o, "created", pin->created_ms) &&
@@ -99,7 +99,7 @@ static int add_pins(struct state *s, const struct state_pins *pins, const struct
             continue;
         r = state_machine_get(s, pins->items[i].id, &m, err);
         if (r == 0 || r == -ENOENT)
-            r = append(array, json_pin(&pins->items[i], &m), err);
+            r = append_value(array, json_pin(&pins->items[i], &m), err);
     }
     return r;
 }
@@ -131,9 +131,9 @@ int state_report_pins_json(struct state *s, const struct strings *ids, struct te
         r = add_pins(s, &pins, ids, array, err);
     if (r < 0)
         return r;
-    if (!put(o, "version", json_integer(1)) || !put(o, "pins", json_incref(array)) ||
+    if (!put_value(o, "version", json_integer(1)) || !put_value(o, "pins", json_incref(array)) ||
         state_pins_shared_keys(&pins, &warnings) < 0 ||
-        !put(o, "warnings", json_lines(text_str(&warnings))))
+        !put_value(o, "warnings", json_lines(text_str(&warnings))))
         return error_sys(err, -ENOMEM, "cannot write JSON");
     return write_json(ret, o, err);
 }
@@ -144,15 +144,17 @@ static json_t *json_run(const struct state_run *run, const struct state_counts *
 {
     CLEANUP_JSON json_t *o = json_object();
 
-    return o && put(o, "run", json_integer(run->number)) && put_text(o, "verb", run->verb) &&
+    return o && put_value(o, "run", json_integer(run->number)) && put_text(o, "verb", run->verb) &&
                    put_text(o, "status", state_run_word(run)) &&
                    put_time(o, "started", run->started_ms) && put_time(o, "ended", run->ended_ms) &&
-                   put_text(o, "pydcop", run->spec) && put(o, "files", json_texts(&run->files)) &&
-                   put(o, "counts",
-                       json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "ok", (json_int_t)c->ok, "changed",
-                                 (json_int_t)c->changed, "failed", (json_int_t)c->failed, "refused",
-                                 (json_int_t)c->refused, "unreachable", (json_int_t)c->unreachable,
-                                 "left", (json_int_t)c->left))
+                   put_text(o, "pydcop", run->spec) &&
+                   put_value(o, "files", json_texts(&run->files)) &&
+                   put_value(o, "counts",
+                             json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "ok", (json_int_t)c->ok,
+                                       "changed", (json_int_t)c->changed, "failed",
+                                       (json_int_t)c->failed, "refused", (json_int_t)c->refused,
+                                       "unreachable", (json_int_t)c->unreachable, "left",
+                                       (json_int_t)c->left))
                ? TAKE_PTR(o)
                : NULL;
 }
@@ -168,11 +170,11 @@ int state_report_runs_json(struct state *s, struct text *ret, struct error *err)
 
         r = state_run_counts(s, runs.items[i].number, &counts, err);
         if (r == 0)
-            r = append(array, json_run(&runs.items[i], &counts), err);
+            r = append_value(array, json_run(&runs.items[i], &counts), err);
     }
     if (r < 0)
         return r;
-    if (!put(o, "version", json_integer(1)) || !put(o, "runs", json_incref(array)))
+    if (!put_value(o, "version", json_integer(1)) || !put_value(o, "runs", json_incref(array)))
         return error_sys(err, -ENOMEM, "cannot write JSON");
     return write_json(ret, o, err);
 }
@@ -205,7 +207,7 @@ static json_t *json_target(const struct state_target *t, const struct state_resu
                      : !put_text(o, "detail", r->detail))
             return NULL;
     }
-    return put(o, "steps", json_incref(steps)) ? TAKE_PTR(o) : NULL;
+    return put_value(o, "steps", json_incref(steps)) ? TAKE_PTR(o) : NULL;
 }
 
 int state_report_run_json(struct state *s, int64_t number, struct text *ret, struct error *err)
@@ -222,12 +224,12 @@ int state_report_run_json(struct state *s, int64_t number, struct text *ret, str
     if (r == 0)
         r = state_run_counts(s, number, &counts, err);
     for (size_t i = 0; i < run.targets.count && r == 0; i++)
-        r = append(machines, json_target(&run.targets.items[i], &results), err);
+        r = append_value(machines, json_target(&run.targets.items[i], &results), err);
     if (r < 0)
         return r;
     one = json_run(&run, &counts);
-    if (!put(o, "version", json_integer(1)) || !put(o, "run", one) ||
-        !put(one, "machines", json_incref(machines)))
+    if (!put_value(o, "version", json_integer(1)) || !put_value(o, "run", one) ||
+        !put_value(one, "machines", json_incref(machines)))
         return error_sys(err, -ENOMEM, "cannot write JSON");
     return write_json(ret, o, err);
 }

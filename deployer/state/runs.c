@@ -154,7 +154,7 @@ int state_run_end(struct state *s, int64_t run, enum run_status status, struct e
 }
 
 /* The end of a long output, from the start of a character. */
-static const char *tail(const char *output)
+static const char *last_bytes(const char *output)
 {
     size_t size = output ? strlen(output) : 0;
 
@@ -181,7 +181,7 @@ int state_run_result(struct state *s, int64_t run, const struct state_result *re
                       " output=excluded.output, started=excluded.started, ended=excluded.ended",
                       "isssssssii", run, result->machine, result->host, result->agent,
                       result->step ? result->step : "", result->status, result->detail,
-                      tail(result->output), result->started_ms, result->ended_ms);
+                      last_bytes(result->output), result->started_ms, result->ended_ms);
     return r < 0 ? r : transaction_end(&t, err);
 }
 

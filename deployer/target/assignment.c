@@ -42,7 +42,7 @@ static const struct state_name *record_of(const struct state_names *names, const
     return NULL;
 }
 
-static void give(struct plan *p, size_t machine, size_t name, enum assignment_reason reason)
+static void assign_name(struct plan *p, size_t machine, size_t name, enum assignment_reason reason)
 {
     p->out->items[p->out->count++] = (struct assignment){
         .machine = p->machines[machine], .agent = p->names[name], .reason = reason};
@@ -51,14 +51,14 @@ static void give(struct plan *p, size_t machine, size_t name, enum assignment_re
 }
 
 /* Does the host's name, without its domain, equal the agent's? */
-static bool host_is(const struct machine *m, const char *agent)
+static bool is_named_like(const struct machine *m, const char *agent)
 {
     size_t size = m->host ? strcspn(m->host, ".") : 0;
 
     return size > 0 && strlen(agent) == size && strncmp(m->host, agent, size) == 0;
 }
 
-static void give_back(struct plan *p, const struct state_names *records)
+static void assign_recorded(struct plan *p, const struct state_names *records)
 {
     for (size_t n = 0; n < p->n_names; n++) {
         const struct state_name *record = record_of(records, p->names[n]);
@@ -67,7 +67,7 @@ static void give_back(struct plan *p, const struct state_names *records)
         for (size_t m = 0; m < p->n_machines && record && !given; m++) {
             if (!p->machines[m] || strcmp(p->machines[m]->advert.id, record->id) != 0)
                 continue;
-            give(p, m, n, ASSIGNMENT_HELD);
+            assign_name(p, m, n, ASSIGNMENT_HELD);
             given = true;
         }
         if (record && record->now && !given) {
@@ -77,15 +77,15 @@ static void give_back(struct plan *p, const struct state_names *records)
     }
 }
 
-static void give_by_host(struct plan *p)
+static void assign_by_host(struct plan *p)
 {
     for (size_t n = 0; n < p->n_names; n++)
         for (size_t m = 0; m < p->n_machines && p->names[n]; m++)
-            if (p->machines[m] && host_is(p->machines[m], p->names[n]))
-                give(p, m, n, ASSIGNMENT_HOST);
+            if (p->machines[m] && is_named_like(p->machines[m], p->names[n]))
+                assign_name(p, m, n, ASSIGNMENT_HOST);
 }
 
-static void give_in_order(struct plan *p)
+static void assign_in_order(struct plan *p)
 {
     size_t m = 0;
 
@@ -95,7 +95,7 @@ static void give_in_order(struct plan *p)
         while (m < p->n_machines && !p->machines[m])
             m++;
         if (m < p->n_machines)
-            give(p, m, n, ASSIGNMENT_NEXT);
+            assign_name(p, m, n, ASSIGNMENT_NEXT);
         else
             p->out->left[p->out->n_left++] = p->names[n];
     }
@@ -105,7 +105,7 @@ static void give_in_order(struct plan *p)
 }
 
 /* By host name, digits as numbers, then by id. */
-static int compare(const void *a, const void *b)
+static int compare_machines(const void *a, const void *b)
 {
     const struct machine *x = *(const struct machine *const *)a;
     const struct machine *y = *(const struct machine *const *)b;
@@ -137,10 +137,10 @@ int assignments_plan(const struct match *match, const struct state_names *record
         machines[i] = match->unassigned[i];
     for (size_t i = 0; i < match->n_missing; i++)
         names[i] = match->missing[i];
-    qsort(machines, match->n_unassigned, sizeof(*machines), compare);
-    give_back(&p, records);
-    give_by_host(&p);
-    give_in_order(&p);
+    qsort(machines, match->n_unassigned, sizeof(*machines), compare_machines);
+    assign_recorded(&p, records);
+    assign_by_host(&p);
+    assign_in_order(&p);
     *ret = out;
     out = (struct assignments){0};
     return 0;

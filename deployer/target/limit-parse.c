@@ -19,7 +19,7 @@ struct reading {
     struct error *err;
 };
 
-static int fail(const struct reading *rd, const char *pattern, const char *what)
+static int refuse_pattern(const struct reading *rd, const char *pattern, const char *what)
 {
     CLEANUP_TEXT struct text shown = TEXT_INIT;
 
@@ -44,7 +44,7 @@ static bool is_escaped(const char *start, const char *at)
 }
 
 /* A copy without the blanks around it; NULL without memory. */
-static char *trim(const char *from, const char *end)
+static char *copy_trimmed(const char *from, const char *end)
 {
     while (from < end && is_blank(*from))
         from++;
@@ -54,7 +54,7 @@ static char *trim(const char *from, const char *end)
 }
 
 /* Takes the glob over, also on failure. */
-static int append(const struct reading *rd, char *taken, bool negated)
+static int append_pattern(const struct reading *rd, char *taken, bool negated)
 {
     CLEANUP_FREE char *glob = taken;
     struct limit *s = rd->s;
@@ -86,25 +86,29 @@ static int add_pattern(const struct reading *rd, const char *pattern, bool negat
     char *glob;
 
     if (size == 0)
-        return fail(rd, "!", "is a \"not\" without a pattern after it");
+        return refuse_pattern(rd, "!", "is a \"not\" without a pattern after it");
     if (!utf8_valid(pattern, size))
-        return fail(rd, pattern, "is not UTF-8");
+        return refuse_pattern(rd, pattern, "is not UTF-8");
     if (*pattern == '!')
-        return fail(rd, pattern,
-                    rd->negated ? "is in a file that \"!\" already excludes"
-                                : "has two \"!\"; write a name that begins with one as \\!…");
+        return refuse_pattern(rd, pattern,
+                              rd->negated
+                                  ? "is in a file that \"!\" already excludes"
+                                  : "has two \"!\"; write a name that begins with one as \\!…");
     if (*pattern == '&')
-        return fail(rd, pattern,
-                    "begins with \"&\", and intersections are not supported; write a name that "
-                    "begins with it as \\&…");
+        return refuse_pattern(
+            rd, pattern,
+            "begins with \"&\", and intersections are not supported; write a name that "
+            "begins with it as \\&…");
     if (*pattern == '~')
-        return fail(rd, pattern,
-                    "begins with \"~\", and regular expressions are not supported; write a name "
-                    "that begins with it as \\~…");
+        return refuse_pattern(
+            rd, pattern,
+            "begins with \"~\", and regular expressions are not supported; write a name "
+            "that begins with it as \\~…");
     if (is_escaped(pattern, pattern + size))
-        return fail(rd, pattern, "ends with a backslash; write a literal backslash as \\\\");
+        return refuse_pattern(rd, pattern,
+                              "ends with a backslash; write a literal backslash as \\\\");
     glob = strdup(pattern);
-    return glob ? append(rd, glob, negated) : no_memory(rd->err);
+    return glob ? append_pattern(rd, glob, negated) : no_memory(rd->err);
 }
 
 static int add_line(struct reading *rd, const char *from, const char *end)
@@ -115,14 +119,14 @@ static int add_line(struct reading *rd, const char *from, const char *end)
     for (const char *c = from; c < end; c++)
         if (*c == '#' && (c == from || is_blank(c[-1])) && !is_escaped(from, c))
             end = c;
-    pattern = trim(from, end);
+    pattern = copy_trimmed(from, end);
     if (!pattern)
         return no_memory(rd->err);
     if (!*pattern)
         return 0;
     if (*pattern == '@')
-        return fail(rd, pattern,
-                    "names a file inside a file; write a name that begins with \"@\" as \\@…");
+        return refuse_pattern(
+            rd, pattern, "names a file inside a file; write a name that begins with \"@\" as \\@…");
     negated = *pattern == '!' && !rd->negated;
     return add_pattern(rd, pattern + (negated ? 1 : 0), negated || rd->negated);
 }
@@ -161,7 +165,7 @@ static int add_file(struct limit *s, const char *path, bool negated, struct erro
 
 static int add_part(struct reading *rd, const char *from, const char *end)
 {
-    CLEANUP_FREE char *pattern = trim(from, end);
+    CLEANUP_FREE char *pattern = copy_trimmed(from, end);
     const char *rest = pattern;
     bool negated;
 

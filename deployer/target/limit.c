@@ -16,7 +16,7 @@ void limit_clear(struct limit *s)
     *s = LIMIT_INIT;
 }
 
-static bool matches(const struct limit_pattern *p, const char *name)
+static bool matches_name(const struct limit_pattern *p, const char *name)
 {
     return name && *name && (strcmp(p->glob, name) == 0 || fnmatch(p->glob, name, 0) == 0);
 }
@@ -25,36 +25,36 @@ static bool matches_machine(const struct limit_pattern *p, const struct limit_it
 {
     const char *dot = m->host ? strchr(m->host, '.') : NULL;
 
-    if (p->all || matches(p, m->id) || matches(p, m->host))
+    if (p->all || matches_name(p, m->id) || matches_name(p, m->host))
         return true;
     if (dot) {
         CLEANUP_FREE char *first = strndup(m->host, (size_t)(dot - m->host));
 
-        if (matches(p, first))
+        if (matches_name(p, first))
             return true;
     }
     for (size_t i = 0; m->labels && i < m->labels->count; i++)
-        if (matches(p, m->labels->items[i]))
+        if (matches_name(p, m->labels->items[i]))
             return true;
     return false;
 }
 
 /* Sets the machine's marks to `in` where the pattern matches; whether it does. */
-static bool mark(const struct limit_pattern *p, struct limit_item *m, bool in)
+static bool mark_matching(const struct limit_pattern *p, struct limit_item *m, bool in)
 {
     bool whole = matches_machine(p, m), any = whole;
 
     if (whole)
         m->selected = in;
     for (size_t i = 0; i < m->agents->count; i++)
-        if (whole || matches(p, m->agents->items[i])) {
+        if (whole || matches_name(p, m->agents->items[i])) {
             m->agents_in[i] = in;
             any = true;
         }
     return any;
 }
 
-static int start(struct limit_item *items, size_t n, bool in)
+static int set_marks(struct limit_item *items, size_t n, bool in)
 {
     for (size_t i = 0; i < n; i++) {
         size_t count = items[i].agents->count;
@@ -79,7 +79,7 @@ static int apply_signed(const struct limit *s, bool negated, struct limit_item *
         if (p->negated != negated)
             continue;
         for (size_t j = 0; j < n; j++)
-            any = mark(p, &items[j], !negated) || any;
+            any = mark_matching(p, &items[j], !negated) || any;
         if (!any)
             return limit_fail_no_match(p, items, n, err);
     }
@@ -87,7 +87,7 @@ static int apply_signed(const struct limit *s, bool negated, struct limit_item *
 }
 
 /* A machine with agents is in when one of them is. */
-static size_t settle(struct limit_item *items, size_t n)
+static size_t select_machines(struct limit_item *items, size_t n)
 {
     size_t selected = 0;
 
@@ -112,14 +112,14 @@ int limit_apply(const struct limit *s, struct limit_item *items, size_t n, struc
         items[i].agents_in = NULL;
     for (size_t i = 0; i < s->count; i++)
         positive = positive || !s->patterns[i].negated;
-    r = start(items, n, !positive);
+    r = set_marks(items, n, !positive);
     if (r < 0)
         error_sys(err, r, "cannot read --limit");
     if (r == 0)
         r = apply_signed(s, false, items, n, err);
     if (r == 0)
         r = apply_signed(s, true, items, n, err);
-    if (r == 0 && settle(items, n) == 0 && s->count > 0)
+    if (r == 0 && select_machines(items, n) == 0 && s->count > 0)
         r = error_set(
             err, -EINVAL,
             "--limit: nothing is selected: \"!\" excludes all that the other patterns select");

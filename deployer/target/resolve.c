@@ -70,7 +70,7 @@ static void *look_up(void *data)
     return NULL;
 }
 
-static int start(struct lookup *l)
+static int start_thread(struct lookup *l)
 {
     pthread_attr_t attr;
     pthread_t thread;
@@ -84,7 +84,7 @@ static int start(struct lookup *l)
 }
 
 /* True when it is done; else the thread frees it. */
-static bool wait_for(struct lookup *l)
+static bool wait_for_lookup(struct lookup *l)
 {
     bool done;
     int r = 0;
@@ -98,7 +98,7 @@ static bool wait_for(struct lookup *l)
     return done;
 }
 
-static int fail(const struct lookup *l, struct error *err)
+static int explain_failure(const struct lookup *l, struct error *err)
 {
     switch (l->status) {
     case EAI_NONAME:
@@ -119,8 +119,8 @@ static int fail(const struct lookup *l, struct error *err)
     }
 }
 
-static int collect(const struct lookup *l, struct address **ret, size_t *ret_count,
-                   struct error *err)
+static int collect_addresses(const struct lookup *l, struct address **ret, size_t *ret_count,
+                             struct error *err)
 {
     CLEANUP_FREE struct address *list = calloc(RESOLVE_ADDRESSES_MAX, sizeof(*list));
     size_t count = 0;
@@ -173,7 +173,7 @@ static int take_numeric(const char *host, struct address **ret, size_t *ret_coun
     return 1;
 }
 
-static struct timespec in_ms(unsigned ms)
+static struct timespec time_in_ms(unsigned ms)
 {
     struct timespec t;
 
@@ -188,7 +188,8 @@ static struct timespec in_ms(unsigned ms)
 }
 
 /* *ret stays NULL when the host needs no look-up. */
-static int begin(const char *host, unsigned timeout_ms, struct resolved *found, struct lookup **ret)
+static int begin_lookup(const char *host, unsigned timeout_ms, struct resolved *found,
+                        struct lookup **ret)
 {
     CLEANUP_TEXT struct text shown = TEXT_INIT;
     struct error *err = &found->err;
@@ -206,8 +207,8 @@ static int begin(const char *host, unsigned timeout_ms, struct resolved *found, 
     l = lookup_new(host);
     if (!l)
         return error_sys(err, -ENOMEM, "cannot look up %s", host);
-    l->end = in_ms(timeout_ms);
-    r = start(l);
+    l->end = time_in_ms(timeout_ms);
+    r = start_thread(l);
     if (r < 0) {
         lookup_free(l);
         return error_sys(err, r, "cannot look up %s", host);
@@ -216,17 +217,18 @@ static int begin(const char *host, unsigned timeout_ms, struct resolved *found, 
     return 0;
 }
 
-static int end(struct lookup *l, const char *host, unsigned timeout_ms, struct resolved *found)
+static int end_lookup(struct lookup *l, const char *host, unsigned timeout_ms,
+                      struct resolved *found)
 {
     int r;
 
-    if (!wait_for(l))
+    if (!wait_for_lookup(l))
         return error_set(&found->err, -ETIMEDOUT,
                          "cannot look up %s: no answer in %u.%u s; give its address instead, or "
                          "check the name service (DNS)",
                          host, timeout_ms / 1000, timeout_ms % 1000 / 100);
-    r = l->status == 0 ? collect(l, &found->addresses, &found->count, &found->err)
-                       : fail(l, &found->err);
+    r = l->status == 0 ? collect_addresses(l, &found->addresses, &found->count, &found->err)
+                       : explain_failure(l, &found->err);
     lookup_free(l);
     return r;
 }
@@ -242,11 +244,11 @@ void resolve_hosts(const char *const *hosts, size_t count, unsigned timeout_ms,
         if (*slot) {
             size_t old = i - RESOLVE_AT_ONCE;
 
-            found[old].code = end(TAKE_PTR(*slot), hosts[old], timeout_ms, &found[old]);
+            found[old].code = end_lookup(TAKE_PTR(*slot), hosts[old], timeout_ms, &found[old]);
         }
         if (i < count) {
             found[i] = (struct resolved){0};
-            found[i].code = begin(hosts[i], timeout_ms, &found[i], slot);
+            found[i].code = begin_lookup(hosts[i], timeout_ms, &found[i], slot);
         }
     }
 }

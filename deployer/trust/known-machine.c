@@ -146,7 +146,7 @@ struct trust known_machine_trust(const struct known_machine *k, const struct tar
 
 /* It was known by its host key alone, and has an id by now: what a person said
  * of the key holds for it. */
-static int succeed(struct state *s, struct state_pin *pin, struct error *err)
+static int move_pin_to_id(struct state *s, struct state_pin *pin, struct error *err)
 {
     CLEANUP(state_forgotten_clear) struct state_forgotten forgotten = {0};
     CLEANUP(state_pin_clear) struct state_pin before = {0};
@@ -178,7 +178,7 @@ int known_machine_learn(struct state *s, const struct target *t, const struct kn
     struct trust trust = known_machine_trust(k, t);
     struct state_pin pin = {
         .id = (char *)id, .fingerprint = (char *)fingerprint, .source = trust_source(&trust)};
-    int r = t->id ? succeed(s, &pin, err) : 0;
+    int r = t->id ? move_pin_to_id(s, &pin, err) : 0;
 
     if (!trust.pin || (t->id && strcmp(k->pins.items[0].id, t->id) != 0))
         r = state_pin_put(s, &pin, err);

@@ -30,8 +30,8 @@ static bool was_retired(const struct known_machine *k, const char *hostkey)
     return false;
 }
 
-static enum standing_state judge(const struct machine *m, const struct known_machine *k,
-                                 struct error *err)
+static enum standing_state find_standing_state(const struct machine *m,
+                                               const struct known_machine *k, struct error *err)
 {
     CLEANUP(target_clear) struct target t = {0};
     const char *pin = known_machine_pin(k), *hostkey = m->advert.hostkey;
@@ -78,7 +78,7 @@ int standing_find(struct state *s, const struct machine *m, struct consent conse
     r = known_machine_get(s, &t, consent, &k, err);
     if (r < 0)
         return r;
-    found.state = judge(m, &k, &words);
+    found.state = find_standing_state(m, &k, &words);
     if (known_machine_pin(&k)) {
         found.pin = strdup(known_machine_pin(&k));
         found.source = k.pins.items[0].source;

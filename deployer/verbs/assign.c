@@ -20,7 +20,7 @@ static const struct option_row options[] = {
 /* --- what all three have in common ------------------------------------------------ */
 
 /* A target whose names become `agents`. */
-static int aim(struct program *p, const struct machine *m, const struct strings *agents)
+static int add_target(struct program *p, const struct machine *m, const struct strings *agents)
 {
     struct target *grown =
         reallocarray(p->targets.items, p->targets.count + 1, sizeof(*p->targets.items));
@@ -39,7 +39,7 @@ static int aim(struct program *p, const struct machine *m, const struct strings 
 }
 
 /* Writes the names on the machines; 0 at once when there is nothing to do. */
-static int act(struct program *p, struct error *err)
+static int write_names(struct program *p, struct error *err)
 {
     struct action action = {.mode = "assign"};
     int r;
@@ -54,7 +54,7 @@ static int act(struct program *p, struct error *err)
 
 /* Until the names that were given as arguments are all seen, or time is up: a
  * name may have been written a moment ago only. */
-static int look_for(struct program *p, struct fleet **ret, struct error *err)
+static int find_named_machines(struct program *p, struct fleet **ret, struct error *err)
 {
     for (int i = 0; i < p->options.n_arguments; i++)
         if (strings_add(&p->problem.agents, p->options.arguments[i]) < 0)
@@ -118,7 +118,8 @@ static int aim_at_all(struct program *p, const struct assignments *a)
     for (size_t i = 0; i < a->count; i++) {
         CLEANUP_STRINGS struct strings agent = {0};
 
-        if (strings_add(&agent, a->items[i].agent) < 0 || aim(p, a->items[i].machine, &agent) < 0)
+        if (strings_add(&agent, a->items[i].agent) < 0 ||
+            add_target(p, a->items[i].machine, &agent) < 0)
             return -ENOMEM;
     }
     return 0;
@@ -156,14 +157,14 @@ static int assign_missing(struct program *p, struct error *err)
     tell_plan(&plan);
     if (match.n_missing == 0)
         fprintf(stderr, "Every name of the problem has a machine already.\n");
-    r = act(p, err);
+    r = write_names(p, err);
     return r == 0 && plan.n_left + plan.n_reserved > 0 ? 1 : r;
 }
 
 /* --- --swap and --release -------------------------------------------------------------- */
 
-static const struct machine *holder(const struct machine *const *machines, size_t n,
-                                    const char *agent)
+static const struct machine *find_holder(const struct machine *const *machines, size_t n,
+                                         const char *agent)
 {
     for (size_t i = 0; i < n; i++)
         if (machines[i]->online && machines[i]->beacon && !machines[i]->untrusted &&
@@ -173,7 +174,8 @@ static const struct machine *holder(const struct machine *const *machines, size_
 }
 
 /* Its names, with `from` replaced by `to` (NULL: left out), `to` by `from`. */
-static int renamed(const struct machine *m, const char *from, const char *to, struct strings *ret)
+static int list_renamed(const struct machine *m, const char *from, const char *to,
+                        struct strings *ret)
 {
     for (size_t i = 0; i < m->advert.agents.count; i++) {
         const char *name = m->advert.agents.items[i];
@@ -188,7 +190,7 @@ static int renamed(const struct machine *m, const char *from, const char *to, st
     return 0;
 }
 
-static int swap(struct program *p, struct error *err)
+static int swap_names(struct program *p, struct error *err)
 {
     CLEANUP(fleet_free_p) struct fleet *fleet = NULL;
     const char *names[] = {p->options.n_arguments == 2 ? p->options.arguments[0] : NULL,
@@ -200,23 +202,23 @@ static int swap(struct program *p, struct error *err)
 
     if (!names[0] || strcmp(names[0], names[1]) == 0)
         return error_set(err, -EINVAL, "say which two agents change places: assign --swap a1 a2");
-    r = look_for(p, &fleet, err);
+    r = find_named_machines(p, &fleet, err);
     if (r < 0)
         return r;
     machines = fleet_machines(fleet, &n);
     for (size_t i = 0; i < 2; i++) {
-        held[i] = holder(machines, n, names[i]);
+        held[i] = find_holder(machines, n, names[i]);
         if (!held[i])
             return error_set(err, -ENOENT, "no machine that is online has the name '%s'", names[i]);
     }
     for (size_t i = 0; i < (held[0] == held[1] ? 1 : 2) && r == 0; i++) {
         CLEANUP_STRINGS struct strings agents = {0};
 
-        r = renamed(held[i], names[i], names[1 - i], &agents);
+        r = list_renamed(held[i], names[i], names[1 - i], &agents);
         if (r == 0)
-            r = aim(p, held[i], &agents);
+            r = add_target(p, held[i], &agents);
     }
-    return r < 0 ? error_sys(err, r, "cannot assign names") : act(p, err);
+    return r < 0 ? error_sys(err, r, "cannot assign names") : write_names(p, err);
 }
 
 static int release_record(struct program *p, const char *agent, struct error *err)
@@ -243,7 +245,7 @@ static int release_absent(struct program *p, const char *agent, struct error *er
     return r;
 }
 
-static int release(struct program *p, struct error *err)
+static int release_names(struct program *p, struct error *err)
 {
     CLEANUP(fleet_free_p) struct fleet *fleet = NULL;
     const struct machine *const *machines;
@@ -252,13 +254,13 @@ static int release(struct program *p, struct error *err)
 
     if (p->options.n_arguments == 0)
         return error_set(err, -EINVAL, "say which names are given up: assign --release a1");
-    r = look_for(p, &fleet, err);
+    r = find_named_machines(p, &fleet, err);
     if (r < 0)
         return r;
     machines = fleet_machines(fleet, &n);
     for (int i = 0; i < p->options.n_arguments && r == 0; i++) {
         const char *agent = p->options.arguments[i];
-        const struct machine *m = holder(machines, n, agent);
+        const struct machine *m = find_holder(machines, n, agent);
         CLEANUP_STRINGS struct strings agents = {0};
 
         if (!m) {
@@ -272,14 +274,14 @@ static int release(struct program *p, struct error *err)
                               "one at a time",
                               agent);
         if (r == 0)
-            r = renamed(m, agent, NULL, &agents);
+            r = list_renamed(m, agent, NULL, &agents);
         if (r == 0)
-            r = aim(p, m, &agents);
+            r = add_target(p, m, &agents);
         if (r == -ENOMEM)
             r = error_sys(err, r, "cannot assign names");
     }
     if (r == 0)
-        r = act(p, err);
+        r = write_names(p, err);
     /* The records last: what a machine still says must not become free. */
     for (int i = 0; i < p->options.n_arguments && r == 0 && !p->options.check; i++) {
         r = release_record(p, p->options.arguments[i], err);
@@ -288,14 +290,14 @@ static int release(struct program *p, struct error *err)
     return r;
 }
 
-static int run(struct program *p, struct error *err)
+static int run_assign(struct program *p, struct error *err)
 {
     int r;
 
     if (p->options.swap)
-        return swap(p, err);
+        return swap_names(p, err);
     if (p->options.release)
-        return release(p, err);
+        return release_names(p, err);
     r = program_takes_arguments(p, 0, err);
     return r < 0 ? r : assign_missing(p, err);
 }
@@ -306,5 +308,5 @@ const struct verb verb_assign = {
     .help = "give the missing names to machines without one",
     .options = options,
     .foresees = true,
-    .run = run,
+    .run = run_assign,
 };

@@ -94,7 +94,7 @@ static int check_ui(const struct deploy_options *o, struct error *err)
 
 /* --- all of it ------------------------------------------------------------------- */
 
-static int run(struct program *p, struct error *err)
+static int run_deploy(struct program *p, struct error *err)
 {
     const struct deploy_options *o = &p->options;
     CLEANUP(facts_clear) struct facts facts = {0};
@@ -141,5 +141,5 @@ const struct verb verb_deploy = {
     .arguments = "",
     .help = "deploy pyDCOP, start the agents (the default)",
     .foresees = true,
-    .run = run,
+    .run = run_deploy,
 };

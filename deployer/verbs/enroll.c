@@ -105,7 +105,7 @@ static int add_public_key(struct program *p, struct text *settings, struct error
 
 /* --- which machines ----------------------------------------------------------------- */
 
-static int find(struct program *p, struct error *err)
+static int find_machines(struct program *p, struct error *err)
 {
     const struct deploy_options *o = &p->options;
     bool others = o->limits.count > 0 || o->inventory || o->problems.count > 0;
@@ -130,7 +130,7 @@ static int find(struct program *p, struct error *err)
 
 /* What is in the inventory is a person's word, as --agent is; what a beacon says
  * stays as it is. */
-static int name(struct program *p, struct error *err)
+static int name_machines(struct program *p, struct error *err)
 {
     for (size_t i = 0; i < p->targets.count; i++) {
         struct target *t = &p->targets.items[i];
@@ -246,7 +246,7 @@ static int hand_over_keys(struct program *p, const struct key *fleet, struct err
 
 /* --- is it seen? ------------------------------------------------------------------------ */
 
-static const struct machine *seen(struct fleet *fleet, const char *id, bool verified)
+static const struct machine *find_seen(struct fleet *fleet, const char *id, bool verified)
 {
     size_t n;
     const struct machine *const *machines = fleet_machines(fleet, &n);
@@ -291,7 +291,7 @@ static int await_adverts(struct program *p, struct targets *enrolled, bool verif
             process_end_by_signal(fleet_signal(fleet));
         for (size_t i = 0; i < enrolled->count; i++) {
             struct target *t = &enrolled->items[i];
-            const struct machine *m = t->id ? seen(fleet, t->id, verified) : NULL;
+            const struct machine *m = t->id ? find_seen(fleet, t->id, verified) : NULL;
 
             if (!m || (t->agents.count > 0 && !strings_equal(&m->advert.agents, &t->agents)))
                 continue;
@@ -334,7 +334,7 @@ static void keep_identified(struct targets *targets)
     targets->count = kept;
 }
 
-static int enroll(struct program *p, const struct key *fleet, struct error *err)
+static int enroll_machines(struct program *p, const struct key *fleet, struct error *err)
 {
     CLEANUP(targets_clear) struct targets again = {0};
     CLEANUP(facts_clear) struct facts facts = {0};
@@ -369,17 +369,17 @@ static int enroll(struct program *p, const struct key *fleet, struct error *err)
     return answer ? answer : worst;
 }
 
-static int run(struct program *p, struct error *err)
+static int run_enroll(struct program *p, struct error *err)
 {
     CLEANUP(key_clear) struct key key = {{0}};
     int fleet = key_read_fleet(p->options.config_dir, &key, err);
-    int r = fleet < 0 ? fleet : find(p, err);
+    int r = fleet < 0 ? fleet : find_machines(p, err);
 
     if (r == 0)
-        r = name(p, err);
+        r = name_machines(p, err);
     if (r == 0)
         r = program_identify(p, err);
-    return r == 0 ? enroll(p, fleet > 0 ? &key : NULL, err) : r;
+    return r == 0 ? enroll_machines(p, fleet > 0 ? &key : NULL, err) : r;
 }
 
 const struct verb verb_enroll = {
@@ -388,5 +388,5 @@ const struct verb verb_enroll = {
     .help = "give machines a beacon, our SSH key, their own key",
     .options = options,
     .foresees = true,
-    .run = run,
+    .run = run_enroll,
 };

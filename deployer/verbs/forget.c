@@ -33,8 +33,8 @@ static int add_json(const struct state_machine *m, const struct state_forgotten 
     return r | json_array_append_new(to, o);
 }
 
-static int forget(struct state *s, const char *id, json_t *dropped, struct text *ret,
-                  struct error *err)
+static int forget_machine(struct state *s, const char *id, json_t *dropped, struct text *ret,
+                          struct error *err)
 {
     CLEANUP(state_machine_clear) struct state_machine m = {0};
     CLEANUP(state_forgotten_clear) struct state_forgotten f = {0};
@@ -86,7 +86,7 @@ int forget_say(const struct remembered *v, struct text *ret, struct error *err)
         return r;
     dropped = json_array();
     for (size_t i = 0; i < ids.count && r == 0; i++)
-        r = forget(v->state, ids.items[i], dropped, &words, err);
+        r = forget_machine(v->state, ids.items[i], dropped, &words, err);
     o = json_pack("{s:i,s:o}", "version", 1, "forgotten", dropped);
     text = o ? json_dumps(o, JSON_INDENT(2)) : NULL;
     json_decref(o);
@@ -97,7 +97,7 @@ int forget_say(const struct remembered *v, struct text *ret, struct error *err)
     return text && text_error(ret) == 0 ? 0 : error_sys(err, -ENOMEM, "cannot show what was done");
 }
 
-static int run(struct program *p, struct error *err)
+static int run_forget(struct program *p, struct error *err)
 {
     return remembered_run(p, forget_say, err);
 }
@@ -106,5 +106,5 @@ const struct verb verb_forget = {
     .name = "forget",
     .arguments = "ID|HOST|AGENT...",
     .help = "drop machines, their keys and names",
-    .run = run,
+    .run = run_forget,
 };

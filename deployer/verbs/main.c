@@ -57,7 +57,7 @@ static int run_verb(struct program *p, const struct verb *verb, struct error *er
     return verb->run(p, err);
 }
 
-static int run(struct program *p, int argc, char **argv, struct error *err)
+static int run_program(struct program *p, int argc, char **argv, struct error *err)
 {
     const struct verb *verb;
     int r = deploy_options_parse(argc, argv, &p->options, err);
@@ -90,7 +90,7 @@ int deploy_main(int argc, char **argv)
 
     (void)setlocale(LC_CTYPE, "");
     (void)signal(SIGPIPE, SIG_IGN);
-    r = run(&p, argc, argv, &err);
+    r = run_program(&p, argc, argv, &err);
     if (r < 0) {
         CLEANUP_TEXT struct text words = TEXT_INIT;
 

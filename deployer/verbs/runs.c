@@ -24,7 +24,7 @@ int runs_say(const struct remembered *v, struct text *ret, struct error *err)
                    : state_report_run_text(v->state, number, o->verbose, &v->style, ret, err);
 }
 
-static int run(struct program *p, struct error *err)
+static int run_runs(struct program *p, struct error *err)
 {
     return remembered_run(p, runs_say, err);
 }
@@ -33,5 +33,5 @@ const struct verb verb_runs = {
     .name = "runs",
     .arguments = "[NUMBER]",
     .help = "what was done; one run step by step",
-    .run = run,
+    .run = run_runs,
 };

@@ -1,7 +1,7 @@
 /* The verbs that are one mode of the machine's side and nothing more. */
 #include "verbs.h"
 
-static int run(struct program *p, struct error *err)
+static int run_mode(struct program *p, struct error *err)
 {
     struct action action = {
         .mode = p->options.verb,
@@ -21,7 +21,7 @@ static int run(struct program *p, struct error *err)
 
 #define SIMPLE(word, words)                                                                        \
     const struct verb verb_##word = {                                                              \
-        .name = #word, .arguments = "", .help = (words), .foresees = true, .run = run}
+        .name = #word, .arguments = "", .help = (words), .foresees = true, .run = run_mode}
 
 SIMPLE(start, "start the agents");
 SIMPLE(stop, "stop the agents; a reboot starts them again");

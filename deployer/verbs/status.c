@@ -146,7 +146,7 @@ static int print_json(const struct facts *f, struct error *err)
     return 0;
 }
 
-static int run(struct program *p, struct error *err)
+static int run_status(struct program *p, struct error *err)
 {
     CLEANUP(facts_clear) struct facts facts = {0};
     struct action action = {
@@ -179,5 +179,5 @@ const struct verb verb_status = {
     .name = "status",
     .arguments = "",
     .help = "version, state, port, uptime, last error",
-    .run = run,
+    .run = run_status,
 };

@@ -79,7 +79,7 @@ static void print_json(const struct stream *s, size_t machine, const char *strea
 }
 
 /* Lines as they come, and at the end why a machine did not end well. */
-static void hear(size_t machine, const struct run_event *event, void *arg)
+static void print_event(size_t machine, const struct run_event *event, void *arg)
 {
     struct stream *s = arg;
     bool why = event->kind == RUN_MACHINE_ENDED && *event->text;
@@ -92,7 +92,7 @@ static void hear(size_t machine, const struct run_event *event, void *arg)
         print_text(s, machine, event->text, why || event->errors ? stderr : stdout);
 }
 
-static int stream(struct program *p, const struct text *settings, struct error *err)
+static int stream_output(struct program *p, const struct text *settings, struct error *err)
 {
     struct stream s = {.json = p->options.json};
     struct action action = {
@@ -100,7 +100,7 @@ static int stream(struct program *p, const struct text *settings, struct error *
         .settings = settings,
         .unrecorded = true,
         .no_recap = true,
-        .listener = hear,
+        .listener = print_event,
         .arg = &s,
     };
     int r = program_find_targets(p, err);
@@ -149,7 +149,7 @@ static int run_exec(struct program *p, struct error *err)
     job_add_setting(&settings, "as", o->become ? "root" : "user");
     if (text_error(&command) < 0 || text_error(&settings) < 0)
         return error_sys(err, -ENOMEM, "cannot run a command");
-    return stream(p, &settings, err);
+    return stream_output(p, &settings, err);
 }
 
 const struct verb verb_exec = {
@@ -192,7 +192,7 @@ static int run_logs(struct program *p, struct error *err)
               p->options.follow ? "yes" : "no");
     if (text_error(&settings) < 0)
         return error_sys(err, -ENOMEM, "cannot show the logs");
-    return stream(p, &settings, err);
+    return stream_output(p, &settings, err);
 }
 
 const struct verb verb_logs = {

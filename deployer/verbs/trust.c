@@ -19,7 +19,7 @@
 #include "verbs.h"
 
 /* An id may be one that is not known yet, and so may the host key that stands for one. */
-static int find(struct state *s, const char *word, char **ret_id, struct error *err)
+static int find_id(struct state *s, const char *word, char **ret_id, struct error *err)
 {
     if (!advert_id_valid(word) && !advert_hostkey_valid(word))
         return remembered_find(s, word, ret_id, err);
@@ -37,7 +37,8 @@ static int take_fingerprint(const char *fingerprint, struct error *err)
 }
 
 /* The pins of one machine, however they came to be so. */
-static int show(const struct remembered *v, const char *id, struct text *ret, struct error *err)
+static int report_pins(const struct remembered *v, const char *id, struct text *ret,
+                       struct error *err)
 {
     char *items[] = {(char *)(uintptr_t)id};
     struct strings one = {items, 1};
@@ -46,14 +47,15 @@ static int show(const struct remembered *v, const char *id, struct text *ret, st
                             : state_report_pins_of(v->state, id, ret, err);
 }
 
-static int show_one(const struct remembered *v, const char *id, struct text *ret, struct error *err)
+static int report_machine(const struct remembered *v, const char *id, struct text *ret,
+                          struct error *err)
 {
     CLEANUP(state_pin_clear) struct state_pin pin = {0};
     int r = state_pin_get(v->state, id, &pin, err);
     bool none = r == -ENOENT;
 
     if (r == 0 || none)
-        r = show(v, id, ret, err);
+        r = report_pins(v, id, ret, err);
     return r == 0 && none ? 1 : r;
 }
 
@@ -69,7 +71,7 @@ static int accept_key(const struct remembered *v, const char *id, char *fingerpr
     if (r == 0)
         r = state_pin_replace(v->state, &pin, err);
     if (r < 0 || v->options->json)
-        return r < 0 ? r : show(v, id, ret, err);
+        return r < 0 ? r : report_pins(v, id, ret, err);
     text_addf(ret, "%s is trusted with %s.\n", id, fingerprint);
     return 0;
 }
@@ -94,7 +96,7 @@ static int revoke_key(const struct remembered *v, const char *id, const char *fi
     if (r == 0)
         r = state_pin_revoke(v->state, id, fingerprint, err);
     if (r < 0 || v->options->json)
-        return r < 0 ? r : show(v, id, ret, err);
+        return r < 0 ? r : report_pins(v, id, ret, err);
     text_addf(ret, "%s is no longer trusted with %s.\n", id, fingerprint);
     return 0;
 }
@@ -111,7 +113,7 @@ static int fleet_key_json(const char *path, bool made, struct text *ret, struct 
 }
 
 /* Makes the fleet key, once; its bytes are shown to nobody. */
-static int fleet_key(const struct remembered *v, struct text *ret, struct error *err)
+static int make_fleet_key(const struct remembered *v, struct text *ret, struct error *err)
 {
     CLEANUP(key_clear) struct key key = {0};
     CLEANUP_FREE char *folder = key_folder(v->options->config_dir);
@@ -152,22 +154,22 @@ int trust_say(const struct remembered *v, struct text *ret, struct error *err)
         return v->options->json ? state_report_pins_json(v->state, NULL, ret, err)
                                 : state_report_pins_text(v->state, &v->style, ret, err);
     if (n == 1 && strcmp(arguments[0], "fleet-key") == 0)
-        return fleet_key(v, ret, err);
+        return make_fleet_key(v, ret, err);
     arguments += revokes;
     n -= revokes;
     if (n == 0)
         return error_set(err, -EINVAL, "say whose key to revoke: an id, a host or an agent's name");
     if (n > 2)
         return error_set(err, -EINVAL, "'trust' takes one machine and at most one fingerprint");
-    r = find(v->state, arguments[0], &id, err);
+    r = find_id(v->state, arguments[0], &id, err);
     if (r < 0)
         return r;
     if (revokes)
         return revoke_key(v, id, n > 1 ? arguments[1] : NULL, ret, err);
-    return n > 1 ? accept_key(v, id, arguments[1], ret, err) : show_one(v, id, ret, err);
+    return n > 1 ? accept_key(v, id, arguments[1], ret, err) : report_machine(v, id, ret, err);
 }
 
-static int run(struct program *p, struct error *err)
+static int run_trust(struct program *p, struct error *err)
 {
     return remembered_run(p, trust_say, err);
 }
@@ -176,5 +178,5 @@ const struct verb verb_trust = {
     .name = "trust",
     .arguments = "[[revoke] ID [KEY]]",
     .help = "host keys; `trust fleet-key` makes the fleet's",
-    .run = run,
+    .run = run_trust,
 };
