@@ -182,7 +182,7 @@ static la_ssize_t write_block(struct archive *a, void *arg, const void *bytes, s
     return -1;
 }
 
-/* Nothing behind the last block: only a tape needs that. */
+/* No padding after the last block: only a tape needs it. */
 static int write_to_text(struct archive_writer *w)
 {
     return archive_write_set_bytes_in_last_block(w->archive, 1) == ARCHIVE_OK &&
@@ -191,8 +191,8 @@ static int write_to_text(struct archive_writer *w)
                : -EIO;
 }
 
-/* GNU's form takes long names in any bytes, and all tars of our machines read
- * it.  gzip's header has no timestamp. */
+/* GNU's format takes long names in any bytes, and every tar on our machines reads
+ * it.  The gzip header gets no timestamp. */
 int archive_writer_open_tar(struct text *to, struct archive_writer **ret)
 {
     CLEANUP_ARCHIVE_WRITER struct archive_writer *w = writer_new(to);

@@ -46,9 +46,9 @@ bool archive_reader_is_file(const struct archive_reader *r);
 bool archive_reader_is_folder(const struct archive_reader *r);
 bool archive_reader_is_link(const struct archive_reader *r);
 
-/* The member's bytes in place of those in `ret`.  They are counted: what the
- * header says of the size is not believed.  -EFBIG when there are more than
- * `max`, -EBADMSG, -ENOMEM. */
+/* Replaces the bytes in `ret` by the member's.  They are counted, since the size in
+ * the header is not trusted.  -EFBIG when there are more than `max`, -EBADMSG,
+ * -ENOMEM. */
 int archive_reader_data(struct archive_reader *r, size_t max, struct text *ret);
 
 /* The next bytes of the member: how many, 0 at its end, -EBADMSG. */

@@ -1,8 +1,8 @@
 /*
  * The files that a bundle is made of, in memory: path, mode, bytes.
  *
- * A wheel is hostile until it is in here.  Paths that got in are relative,
- * plain, printable UTF-8, and of one length that any tar can read.
+ * A wheel is hostile until it is read into here.  Paths in here are relative,
+ * plain, printable UTF-8, and short enough for any tar.
  */
 #pragma once
 
@@ -37,20 +37,20 @@ struct content {
 
 void content_clear(struct content *c);
 
-/* Copies a file in.  -EBADMSG for a path that is not fit, -EFBIG over a
+/* Copies a file in.  -EBADMSG for a path that is not allowed, -EFBIG over a
  * bound, -ENOMEM. */
 int content_add(struct content *c, const char *path, mode_t mode, const void *data, size_t size,
                 struct error *err);
 
 /* Adds a folder: *.py and *.pth at its top go to site/, all else keeps its
- * place.  Hidden files and byte code are passed over. */
+ * place.  Hidden files and byte code are left out. */
 int content_add_steps(struct content *c, const char *folder, struct error *err);
 
-/* Adds a folder as it is, below `place` ("ui/").  Hidden files are passed over. */
+/* Adds a folder as it is, below `place` ("ui/").  Hidden files are left out. */
 int content_add_folder(struct content *c, const char *folder, const char *place, struct error *err);
 
-/* By path, bytewise.  One file twice with the same bytes becomes one; with
- * others, -EBADMSG. */
+/* Sorts by path, bytewise.  Two files with the same path and bytes become one; with
+ * different bytes, -EBADMSG. */
 int content_sort(struct content *c, struct error *err);
 
 /* The files as a gzip'd tar, and what such a one holds, which is not sorted.

@@ -30,8 +30,8 @@ static bool is_ipv6(const char *host)
                      string_is_one_of(zone + 1, LETTERS DIGITS "-_.@", 1, IF_NAMESIZE - 1));
 }
 
-/* RFC 1123 §2.1, with the "_" that some networks have; a last label of digits
- * only would be read as a number of an address. */
+/* RFC 1123 §2.1, with the "_" that some networks use; a last label of only digits
+ * would be read as part of an address. */
 static bool is_name(const char *host)
 {
     size_t length = strlen(host);
@@ -114,7 +114,7 @@ int destination_parse(const char *text, struct destination *ret, struct error *e
 
     if (strncmp(text, "ssh://", 6) == 0 || strchr(text, '/'))
         return refuse_destination(text, err, "not an address: write [USER@]HOST[:PORT]");
-    /* An interface may have an "@" in its name, behind the "%". */
+    /* An interface may have an "@" in its name, after the "%". */
     if (at && !memchr(text, '%', (size_t)(at - text))) {
         size = (size_t)(at - text);
         if (size < sizeof(p.user))

@@ -1,5 +1,5 @@
 /*
- * A place is where to reach a machine, as a person writes it:
+ * A destination is where to reach a machine, as a person writes it:
  * [USER@]HOST[:PORT], HOST a name, an IPv4 address, or an IPv6 address, in
  * brackets when a port follows, with %INTERFACE when it is link-local.
  *

@@ -60,7 +60,7 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The names in a folder, sorted bytewise; takes no descriptor over. */
+/* The names in a folder, sorted bytewise; the descriptor stays the caller's. */
 static int list_names(int fd, size_t max, struct strings *ret)
 {
     CLEANUP(close_folder) DIR *dir = NULL;
@@ -206,7 +206,7 @@ static int walk_entry(struct walk *w, int from, const char *name, int to, const 
         return walk_link(w, from, name, to, path);
     if (S_ISREG(st.st_mode))
         return walk_file(w, from, name, to, path);
-    return 0; /* sockets and the like: no source */
+    return 0; /* sockets and the like are not source files */
 }
 
 /* Sets the words where a failure happens, once. */

@@ -1,9 +1,9 @@
 /*
  * A source directory as one thing: its digest, a copy of it, its removal.
  *
- * What no build needs is passed over: version control, byte code, caches of
- * tools, and what an earlier build left (build, dist, *.egg-info).  Links are
- * never followed: a digest covers, and a copy has, the link itself.
+ * What no build needs is left out: version control, byte code, caches of tools,
+ * and the output of earlier builds (build, dist, *.egg-info).  Links are never
+ * followed: digest and copy contain the link itself.
  */
 #pragma once
 
@@ -34,6 +34,6 @@ int folder_read(const char *from, const struct tree_limits *limits, const char *
                 gid_t gid, struct text *ret_list, char ret[static DIGEST_LENGTH + 1],
                 struct error *err);
 
-/* Removes a folder and what is in it, as far as it goes; safe where another
- * user owns the folder and moves links about in it meanwhile. */
+/* Removes a folder and its contents as far as possible; safe where another user owns
+ * the folder and changes links in it meanwhile. */
 void folder_remove(const char *path);

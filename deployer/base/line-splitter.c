@@ -11,8 +11,7 @@ static void pass_line(struct line_splitter *l)
     text_reset(&l->line);
 }
 
-/* How much of `size` bytes may go to the line before it is cut: no character
- * of UTF-8 is cut in two. */
+/* How many of `size` bytes fit into the line; no UTF-8 character is cut in two. */
 static size_t fitting_size(const struct line_splitter *l, const char *bytes, size_t size)
 {
     size_t room = LINE_SPLITTER_MAX - l->line.size;

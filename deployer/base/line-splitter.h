@@ -1,7 +1,7 @@
 /*
- * Lines of a command's output as it comes: bytes in, whole lines out, without
- * their newline.  A line that is longer than LINE_SPLITTER_MAX comes in pieces; a NUL
- * becomes "?"; what is not UTF-8 is left as it is, for whoever prints it.
+ * Splits a command's output into lines: bytes in, whole lines out, without their
+ * newline.  A line that is longer than LINE_SPLITTER_MAX comes in pieces; a NUL becomes
+ * "?"; bytes that are not UTF-8 stay as they are, for the code that prints them.
  *
  * Pure; any thread, one at a time.
  */
@@ -24,6 +24,6 @@ struct line_splitter {
 
 void line_splitter_feed(struct line_splitter *l, const void *bytes, size_t size);
 
-/* What came without a newline at the end. */
+/* Passes on a last line without a newline. */
 void line_splitter_end(struct line_splitter *l);
 void line_splitter_clear(struct line_splitter *l);

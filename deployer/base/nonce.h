@@ -5,5 +5,5 @@
 
 enum { NONCE_LENGTH = 32 };
 
-/* -EIO: the system has no random numbers. */
+/* -EIO: the system gives no random numbers. */
 int nonce_make(char ret[static NONCE_LENGTH + 1]);

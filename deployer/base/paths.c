@@ -38,9 +38,8 @@ static char *default_state(void)
     return path_join(find_home(), ".local/state/dcop");
 }
 
-/* Relative to this program's own file, which is where both an installation
- * under any prefix and a build tree have it: the first of two places that holds
- * `what`. */
+/* The first of two folders that holds `what`.  They are relative to this program's own
+ * file, so that an installation under any prefix and a build tree both work. */
 static char *find_beside(const char *const places[2], const char *what)
 {
     char self[4096];

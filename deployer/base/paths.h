@@ -1,5 +1,5 @@
 /*
- * Where dcop-deploy keeps what it remembers and finds what it sends.
+ * The paths of dcop-deploy: its state, and the files that it sends to machines.
  */
 #pragma once
 

@@ -3,8 +3,8 @@
  * or folders named by the SHA-256 of their content, 64 hex digits, and one
  * ending for all; the time of each is when it was last used.
  *
- * Pruning fails silently: the cache is then larger than it needs to be.  What
- * another process uses was used a moment ago, and PRUNE_AGE_S keeps it.
+ * Pruning fails silently: the cache is then larger than it needs to be.  An entry
+ * that another process uses was used a moment ago, so PRUNE_AGE_S keeps it.
  */
 #pragma once
 

@@ -20,8 +20,8 @@ struct secret {
     char line[SECRET_MAX + 2]; /* with a newline and a NUL */
 };
 
-/* A core, and what another process of this user could read of this one, would
- * hold copies that the SSH library makes. */
+/* A core dump would hold copies that the SSH library makes, and another process of
+ * this user could read them from this one. */
 static int close_process(struct error *err)
 {
     struct rlimit none = {0, 0};
@@ -177,8 +177,8 @@ static int await_line(int tty, int signals, char *buffer, size_t size, size_t *r
     return read_line(tty, buffer, size, ret_length);
 }
 
-/* One go at it, with the signals held back, so that the terminal is set right
- * before any of them does its work. */
+/* One attempt, with the signals blocked, so that the terminal is restored before any
+ * of them takes effect. */
 static int ask_once(int tty, const char *prompt, int signals, char *buffer, size_t size,
                     size_t *ret_length)
 {
@@ -221,7 +221,7 @@ static int ask_terminal(int tty, const char *prompt, char *buffer, size_t size, 
         r = ask_once(tty, prompt, signals, buffer, size, ret_length);
         if (r > 0)
             (void)raise(r);
-        (void)sigprocmask(SIG_SETMASK, &before, NULL); /* it does its work here */
+        (void)sigprocmask(SIG_SETMASK, &before, NULL); /* the signal takes effect here */
     } while (r == SIGTSTP);
     return r > 0 ? -ECANCELED : r;
 }

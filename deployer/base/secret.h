@@ -18,8 +18,8 @@ enum { SECRET_MAX = 1024 }; /* bytes */
 
 struct secret;
 
-/* Copies the bytes; the caller wipes his own.  -EINVAL with words when they are
- * none, too many, or hold a NUL or a line's end. */
+/* Copies the bytes; the caller wipes the original.  -EINVAL with words when there are
+ * none or too many, or when they contain a NUL or a newline. */
 int secret_new(const char *bytes, size_t size, struct secret **ret, struct error *err);
 void secret_free(struct secret *s);
 DEFINE_CLEANUP(struct secret *, secret_free);
@@ -30,8 +30,8 @@ const char *secret_text(const struct secret *s);
 const char *secret_line(const struct secret *s);
 size_t secret_size(const struct secret *s);
 
-/* The first line of a file.  -EPERM with words when others than its owner may
- * read it or it belongs to somebody else. */
+/* The first line of a file.  -EPERM with words when other users may read the file or
+ * own it. */
 int secret_read(const char *path, struct secret **ret, struct error *err);
 
 /* The variable's value; its bytes are overwritten and it is removed, so that
@@ -39,8 +39,8 @@ int secret_read(const char *path, struct secret **ret, struct error *err);
  * set or empty.  Before there are threads. */
 int secret_take_environment(const char *name, struct secret **ret, struct error *err);
 
-/* Asks on the terminal, which does not show the answer, and which is as before
- * afterwards, also when a signal ends the process or stops it.  An empty answer:
+/* Asks on the terminal without showing the answer, and restores the terminal, also
+ * when a signal ends the process or stops it.  An empty answer:
  * `*ret` is NULL.  -ENOTTY with words when there is no terminal, -ECANCELED when
  * the person gave no answer. */
 int secret_ask(const char *prompt, struct secret **ret, struct error *err);

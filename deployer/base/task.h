@@ -1,6 +1,6 @@
 /*
- * A task is something that takes long, done in a thread of its own: its end is
- * told on the loop.
+ * A task is a long operation in a thread of its own; its end is reported on the
+ * loop.
  */
 #pragma once
 
@@ -10,7 +10,7 @@
 #include "discovery/base/cleanup.h"
 #include "discovery/base/error.h"
 
-/* In the thread; `cancel_fd` becomes readable when nobody wants it any more. */
+/* In the thread; `cancel_fd` becomes readable when the task is cancelled. */
 typedef void task_run(void *arg, int cancel_fd);
 /* On the loop, once; the task may be freed in it. */
 typedef void task_done(void *arg);

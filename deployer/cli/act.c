@@ -15,11 +15,11 @@
 #include "discovery/base/terminal.h"
 #include "program.h"
 
-/* One machine, as the screen has it; its address is its key in the run. */
+/* One machine as shown on the screen; its address is its key in the run. */
 struct shown {
-    bool stopped;                     /* between two steps, as it was told */
+    bool stopped;                     /* between two steps, on request */
     bool step_failed;                 /* the progress knows why it failed */
-    char step[STEPWIRE_NAME_MAX + 1]; /* that is at work there */
+    char step[STEPWIRE_NAME_MAX + 1]; /* that is running there */
 };
 
 struct acting {
@@ -30,8 +30,8 @@ struct acting {
     struct progress *progress;
     struct shown *machines; /* in the order of the targets */
     size_t count;
-    struct strings keys; /* likewise: what the record calls them */
-    bool looks_only;     /* what checks find is all there will be */
+    struct strings keys; /* likewise: their keys in the record */
+    bool looks_only;     /* only checks run, so what they find is the result */
     int signal;
     bool cancelled;
     struct error *err; /* why the run could not begin */
@@ -57,7 +57,7 @@ static void show_step_at_work(struct acting *a, size_t index, const char *format
     show_event(a, index, PROGRESS_NOTE, words);
 }
 
-/* What becomes of the machines that are at a step. */
+/* Shows what happens to the machines on which a step is running. */
 static void show_steps_at_work(struct acting *a, const char *format)
 {
     for (size_t i = 0; i < a->count; i++)
@@ -128,7 +128,7 @@ static void on_step(struct acting *a, size_t index, const struct stepwire_event 
         return;
     }
     progress_event(a->progress, &event, (uint64_t)clock_ms(CLOCK_MONOTONIC));
-    /* It had begun when Ctrl-C was pressed, and the news was on its way. */
+    /* The step had started before Ctrl-C was pressed; its event arrived later. */
     if (step->kind == STEPWIRE_START && a->signal == SIGINT && !a->cancelled)
         show_step_at_work(a, index, STOPPING);
 }
@@ -144,8 +144,8 @@ static void on_machine_ended(struct acting *a, size_t index, const struct run_ev
     struct shown *m = &a->machines[index];
 
     *m->step = '\0';
-    /* What was cut off is "interrupted": progress_finish says so of machines
-     * that have not ended. */
+    /* A cancelled machine is "interrupted": progress_finish marks machines that
+     * have not ended so. */
     if (event->outcome == JOB_FAILED && m->step_failed)
         show_event(a, index, PROGRESS_DONE, NULL);
     else if (event->outcome != JOB_CANCELLED || m->stopped)
@@ -206,8 +206,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-/* Ctrl-C once: after the step at work.  Twice, and whatever else ends programs
- * (its sender waits for nobody): at once. */
+/* The first Ctrl-C stops after the running step.  The second one, and any other signal
+ * that ends programs (its sender does not wait), stops at once. */
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
 {
     struct acting *a = arg;
@@ -416,11 +416,10 @@ static void acting_clear(struct acting *a)
     sd_event_unref(a->loop);
 }
 
-/* --- its end ------------------------------------------------------------------------------------
- */
+/* --- its end -------------------------------------------------------------------------------- */
 
-/* Cards that were cloned, host key and all, are told of; they work.  What cannot
- * be compared is no reason to call the run a failure. */
+/* Warns of cards that were cloned with their host key; they work.  When the keys
+ * cannot be compared, the run has still succeeded. */
 static void warn_of_clones(const struct acting *a)
 {
     const struct program *p = a->p;

@@ -10,7 +10,7 @@
 
 struct program;
 
-/* A verb's own ear: `machine` counts the targets. */
+/* A verb's own listener: `machine` is the index of the target. */
 typedef void action_listener(size_t machine, const struct run_event *event, void *arg);
 
 /* What is to be done on the targets, and who hears of it. */

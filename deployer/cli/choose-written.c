@@ -38,8 +38,8 @@ int choose_address(struct program *p, const char *text, struct error *err)
 
 /* --- the inventory's hosts ---------------------------------------------------------- */
 
-/* A host's password, kept once for all that share it; NULL is none, and so is
- * that of a run to which a person gave one. */
+/* A host's password, stored once for all hosts that share it.  NULL when it has none,
+ * or when a person gave a password for the run. */
 static int take_password(struct program *p, const char *password, bool given,
                          const struct secret **ret, struct error *err)
 {
@@ -79,7 +79,7 @@ static int add_host(struct program *p, const struct host *h, struct resolved *fo
         *err = found->err;
         return found->code;
     }
-    if (found->code < 0) { /* it holds up nobody: without an address it is unreachable */
+    if (found->code < 0) { /* it does not stop the others: without an address it is unreachable */
         CLEANUP_TEXT struct text words = TEXT_INIT;
 
         text_add_printable(&words, found->err.text);
@@ -168,7 +168,7 @@ static bool has_agent(const struct targets *targets, const char *agent)
     return false;
 }
 
-/* The inventory's agents against the problem's, told as the match does. */
+/* Compares the inventory's agents with the problem's, in the words of the match. */
 static int compare_inventory(struct program *p, bool *ret_short, struct error *err)
 {
     CLEANUP_TEXT struct text words = TEXT_INIT;

@@ -1,4 +1,4 @@
-/* Which machines are meant: those of -p, of -i, of -l, or none. */
+/* Selects the machines: by -p, by -i, by -l; without any of them, none. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +28,7 @@ int program_find_fleet(const struct program *p, const struct problem *problem, s
     return r;
 }
 
-/* Nothing says which are meant: shows which machines there are. */
+/* No option selects machines: shows which machines there are. */
 static int refuse_without_targets(struct program *p, struct error *err)
 {
     CLEANUP(fleet_free_p) struct fleet *fleet = NULL;
@@ -49,7 +49,7 @@ static int refuse_without_targets(struct program *p, struct error *err)
 
 enum { UNVERIFIED_SHOWN_MAX = 5 };
 
-/* With a fleet key: those that it has not signed take no part. */
+/* With a fleet key: machines whose records it has not signed are left out. */
 static void tell_unverified(const struct program *p, const struct machine *const *machines,
                             size_t n)
 {
@@ -81,8 +81,8 @@ static void tell_unverified(const struct program *p, const struct machine *const
 
 /* --- --limit -------------------------------------------------------------------- */
 
-/* What --limit is applied to: the targets, and behind them one item for each
- * agent of the problem that has no machine. */
+/* --limit is applied to the targets, and after them to one item for each agent of
+ * the problem that has no machine. */
 struct choice {
     struct limit_item *items;
     struct strings *lists; /* one an item: addresses, then lone names */
@@ -145,9 +145,9 @@ static int choice_make(const struct targets *targets, const struct match *match,
     return r;
 }
 
-/* Drops the targets that were not chosen.  A machine is chosen with all its
- * agents: they are one unit there, and an agent that --limit does not name is
- * not one that is to go. */
+/* Drops the targets that were not chosen.  A machine is chosen with all its agents:
+ * they are one systemd unit there, and an agent that --limit does not name must not
+ * be removed. */
 static void keep_chosen(struct targets *targets, const struct choice *c)
 {
     size_t kept = 0;
@@ -243,7 +243,7 @@ int choose_left(struct program *p)
 
 /* --- -p -------------------------------------------------------------------------- */
 
-/* Says where the match falls short; 1 when nothing is to be done then. */
+/* Shows what is missing for a match; 1 when nothing must be done then. */
 static int tell_shortfall(const struct program *p, const struct match *match, struct error *err)
 {
     CLEANUP_TEXT struct text words = TEXT_INIT;
@@ -275,7 +275,7 @@ static int choose_by_problem(struct program *p, const struct machine *const *mac
     if (r < 0)
         return error_sys(err, r, "cannot match");
     if (match_ok(&match, false))
-        tell_unverified(p, machines, n); /* else the shortfall is told, with them in it */
+        tell_unverified(p, machines, n); /* else tell_shortfall lists them, too */
     if (p->options.resume)
         return choose_left(p);
     falls_short = !match_ok(&match, false);

@@ -1,5 +1,5 @@
 /*
- * Which machines are meant: the parts of program_find_targets.
+ * Which machines are selected: the parts of program_find_targets.
  */
 #pragma once
 
@@ -10,14 +10,14 @@
 int choose_limited(const struct strings *limits, struct targets *targets, const struct match *match,
                    bool *ret_short, struct error *err);
 
-/* With --resume: leaves the machines that the last run did not finish.  One that is not
- * there is told, and is no reason to let the others wait: 1 when none is there. */
+/* With --resume: keeps the machines that the last run did not finish.  It reports one
+ * that cannot be found, and continues with the others; 1 when none is found. */
 int choose_left(struct program *p);
 
-/* The hosts of -i, with the agents that it names: a person's word.  What the file says
- * and is not used is told on stderr.  Each host has the passwords that the file gives it,
- * unless a person gave the run one.  1: they are not the problem's, which is told.  What
- * hosts_read and secret_new say. */
+/* The hosts of -i, with the agents that a person has named there.  Warns on stderr of
+ * settings of the file that are not used.  Each host has the passwords that the file
+ * gives it, unless a person gave one for the run.  1: the agents are not the problem's,
+ * which is told.  Errors of hosts_read and secret_new. */
 int choose_by_inventory(struct program *p, struct error *err);
 
 /* Adds a target for "[USER@]HOST[:PORT]", looked up within the timeout of SSH.

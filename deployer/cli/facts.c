@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* Of one machine; more is passed over. */
+/* Limits for one machine; more is ignored. */
 enum { FACTS_MAX = 256, DIFF_MAX = 1024 * 1024 };
 
 static char *copy_string(const char *string, bool *failed)

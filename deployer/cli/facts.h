@@ -10,10 +10,10 @@
 
 struct machine_facts {
     char *id, *host, *agents; /* who it is, from the target; id and host may be NULL */
-    char *hostkey;            /* the fingerprint that it showed and that was acceptable */
+    char *hostkey;            /* the fingerprint of its host key, once accepted */
     bool ended;
     enum job_outcome outcome; /* once it has ended */
-    char *why;                /* likewise, when the outcome is none of the good ones; or NULL */
+    char *why;                /* likewise: why the outcome is not a good one; or NULL */
     struct strings keys, values;
     struct text diff; /* what --diff shows of it */
 };
@@ -30,7 +30,7 @@ void facts_clear(struct facts *f);
 /* `arg` is the struct facts. */
 action_listener facts_hear;
 
-/* The last value of that key, NULL when it was not said. */
+/* The last value of that key; NULL when the machine has not sent it. */
 const char *facts_get(const struct machine_facts *m, const char *key);
 
 /* All values of that key, with blanks between. */

@@ -10,7 +10,7 @@
 
 /* --- an action on some of the targets, which stay ------------------------------- */
 
-/* Copies of those that `wanted` wants; which they are goes to `ret_from`. */
+/* Copies the targets that `wanted` accepts; `ret_from` gets their indices. */
 static int copy_wanted(const struct targets *all, bool wanted(const struct target *),
                        struct targets *ret, size_t *ret_from)
 {
@@ -27,7 +27,7 @@ static int copy_wanted(const struct targets *all, bool wanted(const struct targe
     return 0;
 }
 
-/* What they say goes to `take`, one by one. */
+/* Runs the action on the wanted targets, and gives the facts of each to `take`. */
 static int ask_machines(struct program *p, const struct action *action,
                         bool wanted(const struct target *),
                         int take(struct program *, struct target *, const struct machine_facts *,
@@ -160,7 +160,7 @@ int identify_look(struct program *p, struct error *err)
 
 /* --- the question ------------------------------------------------------------------- */
 
-/* A line for a machine that has no pin, nor a signature instead of one; 1 when
+/* Adds a line for a machine that has neither a pin nor a valid signature; 1 when
  * there is nothing to ask. */
 static int add_line_if_new(struct program *p, const struct target *t, struct text *list,
                            struct error *err)

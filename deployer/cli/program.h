@@ -29,7 +29,7 @@ struct program {
     struct targets targets;
     struct consent consent;    /* to machines that are new */
     struct resumption resumed; /* with --resume */
-    bool absent;               /* a machine that is meant is not there */
+    bool absent;               /* a selected machine is not there */
     struct passwords passwords;
     struct secret **secrets; /* those that the targets of -i borrow */
     size_t n_secrets;
@@ -44,18 +44,19 @@ struct program {
 int program_open(struct program *p, struct error *err);
 void program_clear(struct program *p);
 
-/* The machines that are meant: those that hold the agents of -p, those of -i, those
- * that -l names.  Without any of the three -EINVAL, and the machines that
- * could have been meant are listed. */
+/* The selected machines: those that hold the agents of -p, those of -i, those that -l
+ * names.  -EINVAL without any of the three; then it lists the machines that can be
+ * selected. */
 int program_find_targets(struct program *p, struct error *err);
 
-/* Who is there, see fleet_find; ends the program by a signal that ends the looking. */
+/* The machines that are there, see fleet_find; a signal that ends the discovery ends
+ * the program. */
 int program_find_fleet(const struct program *p, const struct problem *problem, struct fleet **ret,
                        struct error *err);
 
-/* Who the targets are: the host keys of those that nothing is known of, one question
- * about all that have no pin, and the ids of those that have not said one.  What cannot
- * be asked is refused later, machine by machine, with the command that accepts it. */
+/* Identifies the targets: reads the host keys of unknown ones, asks one question about
+ * all that have no pin, and reads the ids that are missing.  Where nobody can be asked,
+ * each machine is refused later, with the command that accepts it. */
 int program_identify(struct program *p, struct error *err);
 
 /* Fills in p->caches, once: after program_find_targets, as an inventory may name them. */

@@ -13,8 +13,8 @@ enum { STDERR_KEPT = 2048, NOISE_KEPT = 512 };
 _Static_assert((int)FORWARD_FILTER_TOKEN_LENGTH == (int)NONCE_LENGTH,
                "both are made by nonce_make");
 
-/* What answered before at another of its addresses is told once the machine
- * itself was found: alone it would be why it was refused. */
+/* Tells which other hosts answered at its addresses, once the machine itself was
+ * found; if it is not found, that is the reason of the refusal. */
 static void tell_other_machines(struct job_run *run)
 {
     struct stepwire_event note = {
@@ -53,12 +53,12 @@ static int check_hostkey(const char *fingerprint, const struct address *peer, bo
     return error_prefix(err, "at %s", address);
 }
 
-/* Between two steps: what the machine is at is brought to its end. */
+/* The machine stops between two steps: it completes the running one. */
 static bool on_stop(void *arg)
 {
     struct job_run *run = arg;
 
-    /* The line before may be unfinished, as far as the machine has read. */
+    /* The line before it may be incomplete at the machine. */
     text_addf(&run->stop, "\nstop %s\n", run->nonce);
     return run->planned && !run->wire.streaming && text_error(&run->stop) == 0 &&
            session_send(run->session, run->stop.data, run->stop.size) == 0;
@@ -186,8 +186,8 @@ static int on_output(const void *bytes, size_t size, void *arg, struct error *er
     return r;
 }
 
-/* sudo asks: for the password, once; again is a refusal of it, and another
- * answer would be another guess. */
+/* Answers sudo's first prompt with the password.  A second prompt means that it was
+ * refused, and another answer would be another failed attempt. */
 static int answer_sudo(struct job_run *run, struct error *err)
 {
     const struct secret *password = job_become_password(run->job);
@@ -203,7 +203,7 @@ static int answer_sudo(struct job_run *run, struct error *err)
     return 0;
 }
 
-/* Keeps the end: that is where a shell says why it gave up. */
+/* Keeps the end: a shell prints there why it exited. */
 static int on_errors(const void *bytes, size_t size, void *arg, struct error *err)
 {
     struct job_run *run = arg;

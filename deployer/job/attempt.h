@@ -1,7 +1,7 @@
 /*
  * An attempt: one SSH session of a job, from the connection to the outcome.  Its
- * parts are the settings that a machine is told (settings.c), its way to the
- * caches (caches.c), and the words for a machine that gave up (explain.c).
+ * parts are the settings sent to the machine (settings.c), its way to the caches
+ * (caches.c), and the messages for a command that failed early (explain.c).
  *
  * All of it belongs to the worker that runs the job.
  */
@@ -21,12 +21,12 @@ struct job_run {
     struct stepwire wire;
     struct text settings;
     bool scanned;                        /* the host key is known, which is all that was wanted */
-    bool may_have_password;              /* the machine's pin is one that passwords go by */
+    bool may_have_password;              /* the source of the machine's pin allows passwords */
     bool password_sent;                  /* to sudo */
     struct text noise;                   /* the start of standard output, until the hello */
     struct text complaints;              /* the tail of standard error */
     struct text why;                     /* the words of the step that failed */
-    struct text others;                  /* what answered at its addresses and was not it */
+    struct text others;                  /* other hosts that answered at its addresses */
     struct line_splitter output, errors; /* of a command, once it streams */
     struct forward_filter_rules filter;  /* of the forward to the caches */
     char token[NONCE_LENGTH + 1];        /* this run's and this machine's; "": not yet */
@@ -59,8 +59,8 @@ const struct secret *job_become_password(const struct job *job);
 /* To the job's listener. */
 void job_tell(struct job_run *run, const struct job_event *event);
 
-/* The machine has something to fetch: the forward is asked for, once, and
- * job_on_forwarded tells the machine, which waits for it, what came of it. */
+/* The machine has something to fetch and waits: asks once for the forward;
+ * job_on_forwarded sends the machine the result. */
 void job_on_want(struct job_run *run);
 
 /* `arg` is the struct job_run; port 0: its sshd forwards nothing. */
@@ -70,6 +70,6 @@ void job_on_forwarded(unsigned port, void *arg);
  * negative errno, with words.  It edits the complaints that were kept. */
 int job_explain_boot(struct job_run *run, int status, struct error *err);
 
-/* A run on the machine does not end with the connection: adds that to the
- * words of `code`, when a step is at work. */
+/* A running step does not end with the connection: adds that to the words of
+ * `code`, when a step is running. */
 void job_tell_what_goes_on(const struct job_run *run, int code, struct error *err);

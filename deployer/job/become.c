@@ -11,7 +11,7 @@ void become_command(struct text *to, const char *user, const char *nonce, bool w
 {
     if (strcmp(user, "root") == 0)
         return;
-    /* In English, whatever the login shell's language: its words are read. */
+    /* In English, whatever the login shell's language: its messages are parsed. */
     text_adds(to, "env LC_ALL=C sudo ");
     if (with_password)
         text_addf(to, "-S -p " PROMPT " ", nonce);
@@ -80,7 +80,7 @@ static int explain_sudo(const struct become_refusal *f, struct error *err)
 
 int become_explain(const struct become_refusal *f, struct error *err)
 {
-    /* nologin(8) and false(1), and what a restricted shell says. */
+    /* nologin(8), false(1), and the message of a restricted shell. */
     if (strstr(f->output, "account is currently not available") ||
         (f->status == 1 && !*f->output && !*f->errors))
         return error_set(err, -EPERM,

@@ -16,17 +16,16 @@
 /* What goes before the command; nothing for root. */
 void become_command(struct text *to, const char *user, const char *nonce, bool with_password);
 
-/* Takes the first prompt, and what is before it, off what standard error has
- * said so far; false: there is none. */
+/* Removes the first prompt, and what is before it, from the standard error received
+ * so far; false: there is none. */
 bool become_prompted(struct text *said, const char *nonce);
 
-/* Why a command that never said hello ended, where that was sudo's or the login
- * shell's doing. */
+/* Why a command ended before its hello, where sudo or the login shell ended it. */
 struct become_refusal {
     const char *user;
     int status;
     bool prompted;      /* and got a password */
-    bool unseen;        /* there is a password, which may not go there */
+    bool unseen;        /* there is a password, but this machine may not get it */
     const char *errors; /* the end of its standard error */
     const char *output; /* and of its standard output */
 };

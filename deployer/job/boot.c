@@ -18,7 +18,7 @@ const char boot_command[] =
     "\"base \"*) f=$b/${l#* };; \"size \"*) z=${l#* };; *) printf \"%s\\n\" \"$l\";; esac; done "
     ">$v; "
     "[ -n \"$e\" ] || { echo \"the settings came incomplete\"; exit 1; }; "
-    /* the bundle; with a base, what SHA256SUMS does not list goes */
+    /* the bundle; with a base, what SHA256SUMS does not list is removed */
     "if [ $h = want ]; then mkdir $t; "
     "if [ -n \"$f\" ]; then cp -a $f/. $t; fi; "
     "{ head -c $z | tar -xzf - -C $t && ( cd $t && sha256sum --quiet -c SHA256SUMS ); } || "

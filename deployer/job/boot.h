@@ -10,13 +10,13 @@
  *     a tar.gz         of that size: all of it, or the delta
  *
  * then starts the bundle's `run`, which has the rest of standard input: a line
- * `stop NONCE` lets it end after the step that it is at.  A bundle is there complete or not at all:
- * it is laid out beside, compared with its SHA256SUMS, and moved.  A base that did not lead to the
- * right files is not offered again.  Bundles lie in /run, three of them at most: looking leaves
+ * `stop NONCE` lets it end after the running step.  A bundle is there complete or not at all: it is
+ * unpacked beside its place, compared with its SHA256SUMS, and moved.  A base that did not produce
+ * the right files is not offered again.  Bundles lie in /run, three of them at most: a check leaves
  * nothing behind.
  *
- * It is to stand in single quotes on one line: no single quote, no newline, no
- * "!", so that every login shell hands it on unchanged.
+ * It must fit in single quotes on one line: no single quote, no newline, no "!", so
+ * that every login shell passes it on unchanged.
  */
 #pragma once
 

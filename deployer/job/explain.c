@@ -5,7 +5,7 @@
 #include "attempt.h"
 #include "become.h"
 
-/* The last line that the machine said on standard error, for a person. */
+/* The last line of the machine's standard error, for a person. */
 static const char *last_complaint(struct job_run *run)
 {
     char *text = run->complaints.data, *line;
@@ -44,12 +44,12 @@ static int explain_silence(struct job_run *run, int status, struct error *err)
         status, last_complaint(run), user, user, address);
 }
 
-/* Before the steps can say why, there is the boot command, which writes to /run. */
+/* The boot command, which writes to /run, runs before the steps and can fail first. */
 int job_explain_boot(struct job_run *run, int status, struct error *err)
 {
     const char *said = text_str(&run->complaints);
 
-    /* dash's printf says no more than that of a write. */
+    /* dash's printf reports a failed write with these words alone. */
     if (strstr(said, "No space left on device") || strstr(said, "printf: I/O error"))
         return error_set(err, -EREMOTEIO,
                          "no space left in /run on the machine for the bundle (%zu KiB, packed); "

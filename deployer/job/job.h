@@ -31,12 +31,12 @@ struct job_common {
     const char *mode;            /* what is to be done there, in the words of steps/run */
     const struct text *settings; /* more settings of this mode, as job_add_setting writes
                                     them; NULL: none */
-    bool scan;                   /* its host key and no more: it ends before the login */
+    bool scan;                   /* only reads its host key: it ends before the login */
     bool looks;                  /* say what would change, change nothing */
     bool places_agents;          /* it wants to know where the machine and the orchestrator are */
     const char *orchestrator;    /* "IP[:PORT]"; NULL: this controller, port 9000 */
     const char *who;             /* this controller, for the machine's lock */
-    const char *run_id;          /* the same when the run is resumed; NULL: no matter */
+    const char *run_id;          /* the same when the run is resumed; NULL: not needed */
     const char *version_digest;  /* of what the bundle installs; NULL: no pyDCOP */
     const char *bundle_digest;   /* names the bundle on the machine */
     const void *bundle;          /* its bytes */
@@ -48,7 +48,7 @@ struct job_common {
                                            nothing */
     size_t payload_size;
     const struct apt_push *push; /* packages that a machine cannot fetch are fetched here and
-                                    pushed (job-push.h); NULL: they are not */
+                                    pushed (push.h); NULL: they are not */
 };
 
 struct job {

@@ -31,7 +31,7 @@ static void keep_fact(const struct job_event *event, void *arg)
         text_adds(&h->folder, event->step->detail);
 }
 
-/* One mode of the machine's side, quietly; its outcome is to be OK. */
+/* Runs one mode of the machine's side, without events; any outcome but OK is an error. */
 static int run_mode(const struct job *job, struct stop_fds stop, const struct job_common *common,
                     struct heard *heard, struct error *err)
 {
@@ -98,7 +98,7 @@ static int push_packages(const struct job *job, struct stop_fds stop, const stru
     return text_error(ret_folder);
 }
 
-/* For a person, while it takes its time. */
+/* Tells a person what happens, since it takes long. */
 static void tell_note(job_listener *listener, void *arg, const char *words)
 {
     struct stepwire_event event = {.kind = STEPWIRE_NOTE, .name = "", .detail = words, .lines = ""};
@@ -131,7 +131,7 @@ static int bring_packages(const struct job *job, struct stop_fds stop, job_liste
     return push_packages(job, stop, &made, ret_folder, err);
 }
 
-/* The failure that was kept back, with what stood in the way here. */
+/* Tells the failure that was kept back, and why this controller could not help. */
 static void tell_failure(const struct unfetched *u, const struct error *why, job_listener *listener,
                          void *arg, struct error *err)
 {

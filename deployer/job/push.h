@@ -1,5 +1,5 @@
 /*
- * A job whose machine reaches no source of packages: its step `fetch` has
+ * A job whose machine cannot reach any source of packages: its step `fetch` has
  * failed, before anything was changed.  Then this controller reads what the
  * machine has (mode `sources`), fetches what it lacks, pushes it (mode `push`)
  * and runs the job again, with the folder where it is.

@@ -15,8 +15,8 @@ const char *job_user(const struct job *job)
     return job->target.user ? job->target.user : "pi";
 }
 
-/* An IPv4 address in words, or -EAFNOSUPPORT: pyDCOP splits what it is given at
- * ':', so it takes no other (pydcop/commands/agent.py). */
+/* An IPv4 address as text, or -EAFNOSUPPORT: pyDCOP splits its argument at ':', so it
+ * accepts no other kind (pydcop/commands/agent.py). */
 static int ipv4_text(const struct address *a, char ret[static INET_ADDRSTRLEN])
 {
     if (!a || a->family != AF_INET || !inet_ntop(AF_INET, a->bytes, ret, INET_ADDRSTRLEN))

@@ -51,7 +51,7 @@ static bool bundles_valid(const char *list)
     return true;
 }
 
-/* "dcop-step 1 NONCE\thave": true when this line is it. */
+/* True when this line is the hello: "dcop-step 1 NONCE\thave". */
 static bool read_hello(struct stepwire *w, const char *line)
 {
     static const char prefix[] = "dcop-step 1 ";

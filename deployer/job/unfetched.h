@@ -14,5 +14,5 @@ struct unfetched {
 
 void unfetched_clear(struct unfetched *u);
 
-/* True: the event is that failure, or what follows from it, and is not to be told now. */
+/* True: the event is that failure or a consequence of it, and must not be told now. */
 bool unfetched_takes(struct unfetched *u, const struct stepwire_event *event);

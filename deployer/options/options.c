@@ -35,8 +35,8 @@ OPTION_LIST(struct deploy_options, keys)
 OPTION_SECONDS(struct deploy_options, timeout_ms)
 OPTION_SECONDS(struct deploy_options, discovery_ms)
 
-/* Without these rows getopt would take the words for short forms of those that
- * end in -file. */
+/* Without these rows getopt would take --password for an abbreviation of
+ * --password-file, and likewise for --become-password. */
 static int refuse_password(void *into, const char *value, struct error *err)
 {
     (void)into, (void)value;

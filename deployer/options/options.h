@@ -1,6 +1,6 @@
 /*
- * What dcop-deploy's command line says, in one struct, read from one table
- * that also writes its help.
+ * dcop-deploy's command line as one struct, parsed with one table that also
+ * gives the help text.
  */
 #pragma once
 

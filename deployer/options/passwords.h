@@ -17,6 +17,6 @@ struct passwords {
 
 void passwords_clear(struct passwords *p);
 
-/* What is asked for counts before a file, a file before the environment.  What
- * secret_ask, secret_read and secret_take_environment say. */
+/* A prompt takes precedence over a file, a file over the environment.  Errors of
+ * secret_ask, secret_read and secret_take_environment. */
 int passwords_take(const struct deploy_options *o, struct passwords *ret, struct error *err);

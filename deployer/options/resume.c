@@ -35,8 +35,8 @@ static void *field_of(struct deploy_options *o, const struct kept *k)
     return (char *)o + k->offset;
 }
 
-/* A path holds in any folder once it is absolute; what is no file (a
- * requirement, "-") stays as it is. */
+/* An absolute path is valid in any working directory; a value that is not a file
+ * (a requirement, "-") stays as it is. */
 static int add_path(struct strings *wish, const char *key, const char *path)
 {
     char whole[PATH_MAX];
@@ -77,7 +77,7 @@ int resume_wish(const struct deploy_options *o, struct strings *ret, struct erro
             memcpy(&text, field(o, k), sizeof(text));
             if (!text)
                 break;
-            /* "pydcop" is the index's, also where a folder has that name. */
+            /* "pydcop" names the package of the index, even where a folder has that name. */
             r = k->kind == FILE_PATH || (k->kind == MAYBE_PATH && strchr(text, '/'))
                     ? add_path(ret, k->key, text)
                     : state_wish_add(ret, k->key, text);
@@ -87,7 +87,7 @@ int resume_wish(const struct deploy_options *o, struct strings *ret, struct erro
     return r < 0 ? error_sys(err, r, "cannot record the run") : 0;
 }
 
-/* What the command line gives counts before what was kept. */
+/* A value from the command line takes precedence over the kept one. */
 static int restore_option(struct deploy_options *o, const struct kept *k,
                           const struct strings *wish)
 {

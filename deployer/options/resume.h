@@ -1,17 +1,17 @@
 /*
- * What a run was asked for, kept with it in the state database, and taken up
- * again by --resume: the options that decide what is done, not how it is shown.
+ * The options of a run that decide what is done (not how it is shown), recorded with
+ * it in the state database and restored by --resume.
  */
 #pragma once
 
 #include "deployer/state/state.h"
 #include "options.h"
 
-/* Writes the options that count as "key=value", paths made absolute, so that
- * they hold in any folder.  -ENOMEM with words. */
+/* Writes these options as "key=value", with absolute paths, so that they are valid
+ * in any working directory.  -ENOMEM with words. */
 int resume_wish(const struct deploy_options *o, struct strings *ret, struct error *err);
 
-/* What is left of the last run. */
+/* The unfinished part of the last run. */
 struct resumption {
     struct state_run run;      /* verb and wish; the options borrow from it */
     struct state_targets left; /* machines that did not end well */

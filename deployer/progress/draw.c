@@ -39,7 +39,7 @@ static void add_line(struct progress *p, const char *printable, enum progress_co
         unsigned *widths = reallocarray(p->widths, room, sizeof(*widths));
 
         if (!widths)
-            return; /* a line too many stays on the screen */
+            return; /* one line too many would stay on the screen */
         p->widths = widths;
         p->widths_room = room;
     }
@@ -151,7 +151,7 @@ static void draw_summary(struct progress *p, size_t hidden)
     add_line(p, text_str(&line), c.failed || c.unreachable ? COLOUR_RED : COLOUR_NONE);
 }
 
-/* Where there are more machines than rows: what needs eyes comes first. */
+/* With more machines than rows, those that need attention come first. */
 static unsigned urgency(const struct progress_machine *m)
 {
     if (m->failed || m->outcome == OUTCOME_FAILED || m->outcome == OUTCOME_UNREACHABLE)

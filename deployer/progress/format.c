@@ -1,4 +1,4 @@
-/* Words and pieces that the writers share. */
+/* Formatting that the writers share. */
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -121,7 +121,7 @@ void progress_json_add_machine(struct json_t *object, const struct progress_mach
     progress_json_add(object, "host", m->host);
 }
 
-/* ASCII only: no bytes of the remote side steer a terminal that shows it. */
+/* ASCII only: bytes from the remote side must not control a terminal that shows it. */
 int progress_add_json_line(struct text *t, struct json_t *object)
 {
     char *line = object

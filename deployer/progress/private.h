@@ -1,5 +1,5 @@
 /*
- * The model of progress, as its three writers see it: lines and events
+ * The model of progress that its three writers share: lines and events
  * (progress.c), the drawing (draw.c), the recap (recap.c); and what these share
  * (format.c).
  */
@@ -34,7 +34,7 @@ struct progress_machine {
     enum machine_outcome outcome;
     unsigned planned, done;
     unsigned ok, changed, failed, skipped;
-    bool only_checked; /* "changed" would be */
+    bool only_checked; /* "changed" means: would be changed */
     bool started;
     uint64_t started_ms, ended_ms, step_ms;
     char *step;   /* now; after a failure, the one that failed; as it came */

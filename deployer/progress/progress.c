@@ -145,7 +145,7 @@ static void take_event(struct progress *p, struct progress_machine *m,
         m->phase = PHASE_SENDING;
         break;
     case PROGRESS_PLAN:
-        m->planned = m->done + e->number; /* a second plan: it begins anew */
+        m->planned = m->done + e->number; /* a second plan: the steps start again */
         break;
     case PROGRESS_START:
         m->phase = PHASE_RUNNING;
@@ -190,7 +190,7 @@ static bool is_told(const struct progress *p, const struct progress_event *e)
         return true;
     if (p->options.quiet)
         return false;
-    /* The drawing tells the rest. */
+    /* The drawing shows the rest. */
     if (p->options.format == PROGRESS_TERMINAL)
         return e->kind == PROGRESS_NOTE || e->kind == PROGRESS_SKIP;
     if (p->options.verbose)
@@ -270,7 +270,7 @@ static void tell_json(struct progress *p, const struct progress_machine *m,
     json_decref(o);
 }
 
-/* Time goes forward, whatever the caller's does. */
+/* Time never goes back here, even if the caller's does. */
 static void set_now(struct progress *p, uint64_t now_ms)
 {
     if (!p->begun) {
@@ -319,7 +319,7 @@ void progress_tick(struct progress *p, uint64_t now_ms)
     if (p->options.format != PROGRESS_TERMINAL || p->finished)
         return;
     age = p->now_ms - p->drawn_ms;
-    /* Clocks move once a second where nothing else does. */
+    /* The clocks are redrawn once a second, even if nothing else changes. */
     if (p->drawn && (age < PROGRESS_REDRAW_MS || (!p->dirty && age < 1000)))
         return;
     draw(p);

@@ -49,7 +49,7 @@ enum progress_kind {
     PROGRESS_PLAN,        /* number: how many steps there are */
     PROGRESS_START,       /* step */
     PROGRESS_RESULT,      /* step, result, detail, lines */
-    PROGRESS_NOTE,        /* detail: something to know: another run is at work there */
+    PROGRESS_NOTE,        /* detail: something to know, such as another run in progress there */
     PROGRESS_UNREACHABLE, /* detail; ends the machine */
     PROGRESS_BROKEN,      /* detail, lines; ends the machine: failed, but in no step */
     PROGRESS_SKIP,        /* detail; ends the machine: nothing was tried */
@@ -93,8 +93,8 @@ void progress_event(struct progress *p, const struct progress_event *event, uint
 void progress_tick(struct progress *p, uint64_t now_ms);
 void progress_resize(struct progress *p, unsigned width, unsigned height);
 
-/* Lets the program say something meanwhile: takes the drawing away; the next
- * tick draws it again. */
+/* Erases the drawing, so that the program can print something; the next tick draws it
+ * again. */
 void progress_hide(struct progress *p);
 
 /* The last drawing, left standing, cursor below it.  Machines that have not

@@ -36,7 +36,7 @@ static void add_row(const struct progress *p, const struct progress_machine *m, 
     text_addc(ret, '\n');
 }
 
-/* What failed, where, and its last words. */
+/* What failed, where, and its last lines of output. */
 static void add_failure(const struct progress *p, const struct progress_machine *m,
                         struct text *ret)
 {

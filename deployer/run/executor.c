@@ -14,10 +14,10 @@
  * only touched pages count. */
 enum { WORKER_STACK = 512 * 1024 };
 
-/* Lines of output that wait to be printed, before the machines have to. */
+/* Lines of output that may wait to be printed; beyond that, the machines wait. */
 enum { LINES_WAITING_MAX = 4096 };
 
-/* Events taken at once, so that a signal is not kept waiting by output. */
+/* Events taken per turn, so that output does not delay a signal. */
 enum { EVENTS_AT_ONCE = 256 };
 
 /* An event on its way from a worker: a copy that owns its strings. */

@@ -22,8 +22,8 @@ typedef void executor_listener(size_t index, const struct job_event *event, void
 int executor_new(sd_event *loop, unsigned forks, executor_listener *listener, void *arg,
                  struct executor **ret, struct error *err);
 
-/* Cancels what runs and waits for the threads: at most for one turn of theirs,
- * as each watches the cancel descriptor wherever it waits. */
+/* Cancels running jobs and waits for their threads.  That is short, as each thread
+ * watches the cancel descriptor wherever it waits. */
 void executor_free(struct executor *e);
 DEFINE_CLEANUP(struct executor *, executor_free);
 
@@ -31,8 +31,8 @@ DEFINE_CLEANUP(struct executor *, executor_free);
  * free; at the latest when the loop runs.  -ENOMEM. */
 int executor_add(struct executor *e, struct job *job, size_t *ret_index);
 
-/* Lets running jobs end after the step that is at work, and ends waiting and
- * connecting ones at once; each still tells JOB_DONE. */
+/* Lets running jobs end after the running step, and ends waiting and connecting
+ * ones at once; each still tells JOB_DONE. */
 void executor_stop(struct executor *e);
 
 /* Ends running jobs soon and waiting ones at once; each still tells JOB_DONE. */

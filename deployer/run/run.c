@@ -119,8 +119,8 @@ static void tell_member(const struct member *m, struct run_event event)
 
 /* --- the record -------------------------------------------------------------------- */
 
-/* A result that cannot be recorded stops no run: the machine itself knows what was
- * done, and a repeat looks there. */
+/* A result that cannot be recorded does not stop a run: a repeat finds on the machine
+ * itself what was done. */
 static void record_step(const struct member *m, const char *step, const char *status,
                         const char *detail, const char *output)
 {
@@ -193,7 +193,7 @@ static void on_step(struct member *m, const struct stepwire_event *step)
             learn_machine(m);
         break;
     case STEPWIRE_PLAN:
-        /* All facts have come: what has no beacon is known by its host key. */
+        /* All facts have arrived: a machine without a beacon is known by its host key. */
         if (!m->target.id && !m->has_id)
             learn_machine(m);
         break;
@@ -547,7 +547,7 @@ static void start_jobs(struct run *r)
 
 /* --- its caches ----------------------------------------------------------------------------- */
 
-/* In a thread: services are asked whether they answer, names are looked up. */
+/* In a thread, since it connects to services and looks names up. */
 static void find_caches(void *arg, int cancel_fd)
 {
     struct run *r = arg;

@@ -96,8 +96,8 @@ struct runner;
 int runner_new(sd_event *loop, const struct runner_options *options, struct runner **ret,
                struct error *err);
 
-/* Cancels what is at work: on the machines it goes on to its end.  In the record such
- * machines are cancelled and their runs interrupted; nobody is told. */
+/* Cancels running jobs: their steps continue on the machines to their end.  In the
+ * record such machines are cancelled and their runs interrupted; nobody is told. */
 void runner_free(struct runner *r);
 DEFINE_CLEANUP(struct runner *, runner_free);
 
@@ -106,10 +106,10 @@ DEFINE_CLEANUP(struct runner *, runner_free);
  * begun and nobody is told. */
 int runner_begin(struct runner *r, struct run_plan *plan, struct error *err);
 
-/* Lets machines end after the step that is at work, and the waiting ones at once. */
+/* Lets machines end after the running step, and the waiting ones at once. */
 void runner_stop(struct runner *r);
 
-/* Ends all soon: what is at work on a machine goes on there. */
+/* Ends all soon: a step that runs on a machine continues there. */
 void runner_cancel(struct runner *r);
 
 /* Records what the database did not take before (RUN_UNRECORDED); each run that

@@ -1,6 +1,6 @@
 /*
- * A filter before ssh-agent: libssh offers every key that an agent lists, and a
- * server counts each; through the filter it sees the chosen ones alone.
+ * A filter in front of ssh-agent: libssh offers every key that an agent lists, and
+ * a server counts each; through the filter, libssh sees only the chosen keys.
  *
  * One filter serves one login, in a thread of its own, as libssh waits for its
  * agent within a call.  All it carries are public keys, data to be signed, and
@@ -22,8 +22,8 @@ int agent_list(struct strings *ret, struct error *err);
 
 struct agent_filter;
 
-/* `chosen` (base64, borrowed; none: all) and of them `most`.  `ret_fd` is what
- * libssh is to talk to; it becomes its property. */
+/* `chosen` (base64, borrowed; none: all) and of them `most`.  libssh is to
+ * use `ret_fd` as its agent and takes it over. */
 int agent_filter_start(const struct strings *chosen, size_t most, struct agent_filter **ret,
                        int *ret_fd, struct error *err);
 /* The agent held more keys than were shown. */

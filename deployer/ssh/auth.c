@@ -55,8 +55,8 @@ static int give_passphrase(const char *prompt, char *buffer, size_t size, int ec
     return 0;
 }
 
-/* 0 and a key; -EKEYREJECTED: its passphrase is not to be had; -EINVAL: it is
- * no private key. */
+/* 0 and a key; -EKEYREJECTED: its passphrase is not available; -EINVAL: it is not a
+ * private key. */
 static int load_key(struct passphrase *p, ssh_key *ret)
 {
     for (int i = 0; i < PASSPHRASE_TRIES; i++) {
@@ -92,7 +92,8 @@ static bool agent_has(struct auth *a, const struct strings *held, const char *fi
 
 static int add_key(struct auth *a, const char *file, bool named, struct error *err)
 {
-    bool unneeded = a->password || a->agent; /* then nobody is asked for one they did not name */
+    /* Nobody is asked for the passphrase of a key that they did not name. */
+    bool unneeded = a->password || a->agent;
     struct passphrase p = {.file = file, .may_ask = named || !unneeded};
     int r;
 
@@ -127,7 +128,7 @@ int auth_new(const struct strings *files, bool named, const struct secret *passw
     if (!a)
         return error_sys(err, -ENOMEM, "cannot read keys");
     a->password = password;
-    /* An agent that does not answer is none. */
+    /* An agent that does not answer counts as no agent. */
     a->agent = agent_list(&held, NULL) == 0 && held.count > 0;
     r = 0;
     for (size_t i = 0; i < files->count && r == 0; i++)
@@ -197,7 +198,7 @@ static int call_interactive(void *arg)
     return as_again(ssh_userauth_kbdint(((struct attempt *)arg)->login->ssh, NULL, NULL));
 }
 
-/* The server has hung up in the middle: it says why, or not. */
+/* The server has closed the connection during the login, with or without a reason. */
 static int explain_loss(const struct attempt *t, int code, struct error *err)
 {
     const char *said = ssh_get_error(t->login->ssh);
@@ -213,7 +214,7 @@ static int explain_loss(const struct attempt *t, int code, struct error *err)
                      t->login->user, *said ? ": " : "", said);
 }
 
-/* 0: logged in; -EACCES without words: refused, go on. */
+/* 0: logged in; -EACCES without words: refused, try the next one. */
 static int try_method(struct attempt *t, int (*call)(void *), int *ret_result, struct error *err)
 {
     int r = t->login->repeat(t->login->waiter, call, t, ret_result, err);
@@ -273,8 +274,8 @@ static int offer_keys(struct attempt *t, struct error *err)
     return r;
 }
 
-/* PAM asks what it likes: a password is one question whose answer is not shown,
- * and it is answered once. */
+/* PAM may ask anything: only a single question whose answer is hidden is taken for
+ * the password prompt, and it is answered once. */
 static int answer_questions(struct attempt *t, struct error *err)
 {
     ssh_session ssh = t->login->ssh;
@@ -302,8 +303,8 @@ static int answer_questions(struct attempt *t, struct error *err)
     return r;
 }
 
-/* One of both, once: the second would be the same password again, and a
- * machine that counts failures might lock the account. */
+/* Only one of the two methods, once: the second would send the same password again,
+ * and a machine that counts failures might lock the account. */
 static int give_password(struct attempt *t, unsigned methods, struct error *err)
 {
     int result;
@@ -376,7 +377,7 @@ int auth_log_in(struct auth *a, const struct auth_login *login, struct error *er
     int result;
     int r = offer_keys(&t, err);
 
-    /* Only to hear what the server takes: a refusal of a key says it, too. */
+    /* Only to learn which methods the server accepts: a refused key tells it, too. */
     if (r == -EACCES && t.offered == 0 && !t.asked_agent)
         r = try_method(&t, call_none, &result, err);
     if (r != -EACCES || (err && err->code < 0))

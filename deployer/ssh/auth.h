@@ -15,8 +15,8 @@
 #include "discovery/base/error.h"
 #include "discovery/base/text.h"
 
-/* Refused keys of one login: OpenSSH's MaxAuthTries is 6, and a password wants
- * one of them. */
+/* Keys tried per login: OpenSSH's MaxAuthTries is 6, and a password needs one of
+ * the attempts. */
 enum { AUTH_KEYS_MAX = 5 };
 
 struct auth;
@@ -35,15 +35,15 @@ struct auth_login {
     const char *user;
     const struct secret *password; /* this machine's own; NULL: that of auth_new */
     bool may_have_password;        /* its pin is one that passwords go by */
-    /* Calls `call` until it says something else than SSH_AGAIN, which it leaves
-     * in `ret_result`; 0, or what waiting failed with. */
+    /* Calls `call` until it returns something other than SSH_AGAIN, and stores that
+     * in `ret_result`; 0, or the error of the wait. */
     int (*repeat)(void *waiter, int (*call)(void *arg), void *arg, int *ret_result,
                   struct error *err);
     void *waiter;
 };
 
-/* Keys first; the password once, and only if the server wants one.  -EACCES
- * with words that say what to do; what waiting failed with. */
+/* Keys first; the password once, and only if the server asks for one.  -EACCES
+ * with words that say what to do, or the error of a wait. */
 int auth_log_in(struct auth *a, const struct auth_login *login, struct error *err);
 
 /* Why a machine got no password although there is one. */

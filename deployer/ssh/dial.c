@@ -32,9 +32,9 @@ static socklen_t to_sockaddr(const struct address *a, uint16_t port, struct sock
     }
 }
 
-/* A machine whose plug is pulled must not hold a worker for the kernel's
- * fifteen minutes (tcp(7)): it is gone when it has acknowledged nothing for as
- * long as it may be silent. */
+/* A machine that was unplugged must not occupy a worker for the kernel's fifteen
+ * minutes (tcp(7)): it counts as gone when it has acknowledged nothing for as long
+ * as it may be silent. */
 static void tune_socket(int fd, unsigned timeout_ms)
 {
     int on = 1, dead = (int)keepalive_limit_ms(timeout_ms), idle = KEEPALIVE_BEAT_MS / 1000;
@@ -95,7 +95,7 @@ static int connect_one(const struct address *a, uint16_t port, unsigned timeout_
 int dial(const struct address *addresses, size_t n, uint16_t port, unsigned timeout_ms,
          int cancel_fd, struct address *ret_peer, int *ret_fd, struct error *err)
 {
-    int r, first = -EDESTADDRREQ; /* the best address's is what a person is told */
+    int r, first = -EDESTADDRREQ; /* a person is told the error of the best address */
     char text[ADDRESS_TEXT_MAX];
 
     for (size_t i = 0; i < n; i++) {

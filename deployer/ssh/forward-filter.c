@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* What a request says, as far as it is looked at; points into the head. */
+/* The parts of a request that are checked; they point into the head. */
 struct request {
     char *target, *version;
     char *host;      /* the header's; NULL: none */
@@ -227,7 +227,7 @@ static int read_start(struct forward_filter *g, char *line, struct request *q)
     return q->path ? 0 : refuse_request(g, 400, "the path is not valid");
 }
 
-/* What comes of a header: 0 it goes on, 1 it stays here. */
+/* 0: the header is passed on; 1: it is dropped. */
 static int read_header(struct forward_filter *g, const char *name, char *value, struct request *q)
 {
     const char *credential = q->authority ? "proxy-authorization" : "authorization";
@@ -255,7 +255,7 @@ static int read_header(struct forward_filter *g, const char *name, char *value, 
     if (strcasecmp(name, "transfer-encoding") == 0 || strcasecmp(name, "expect") == 0 ||
         strcasecmp(name, "upgrade") == 0 || strcasecmp(name, "trailer") == 0)
         return refuse_request(g, 400, "requests with a body and upgrades are not supported");
-    /* Of hop to hop only whether the connection stays (RFC 9110 §7.6.1). */
+    /* Hop-by-hop: only whether the connection stays open (RFC 9110 §7.6.1). */
     if (strcasecmp(name, "connection") == 0 || strcasecmp(name, "proxy-connection") == 0)
         return strcasecmp(value, "close") != 0 && strcasecmp(value, "keep-alive") != 0;
     return strncasecmp(name, "proxy-", 6) == 0 || strcasecmp(name, "te") == 0 ||
@@ -318,7 +318,7 @@ static int check_host(struct forward_filter *g, const char *host)
     return 0;
 }
 
-/* The next line, without its end; a bare newline ends none. */
+/* The next line, without its CR LF; a bare newline does not end a line. */
 static int next_line(struct forward_filter *g, char **at, char **ret)
 {
     char *end = strstr(*at, "\r\n");

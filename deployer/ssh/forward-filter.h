@@ -1,13 +1,14 @@
 /*
- * A gate stands between one forwarded connection of a machine and the caches:
- * it reads HTTP/1.1 requests, strictly, and lets those on that fetch packages
- * with this run's credential.  Each request of a connection is looked at, also
- * those that are pipelined; the first that is refused ends it.
+ * A filter between one forwarded connection of a machine and the caches: it
+ * parses HTTP/1.1 requests strictly, and passes on those that fetch packages
+ * with this run's credential.  It checks each request of a connection, also
+ * pipelined ones; the first refused request ends the connection.
  *
- * To the apt cache go requests as a proxy gets them (GET http://host/path,
- * RFC 9112 §3.2.2, Proxy-Authorization), to the index those with a path alone
- * (Authorization).  A connection is for the one or the other.  Heads are written
- * anew: the credential stays here, and what is not understood goes no further.
+ * Requests in proxy form (GET http://host/path, RFC 9112 §3.2.2,
+ * Proxy-Authorization) go to the apt cache, those with a path alone
+ * (Authorization) go to the index.  A connection uses one of the two.  The filter
+ * rewrites each request head: it removes the credential, and passes on nothing
+ * that it does not understand.
  *
  * Pure: bytes in, bytes out.  A value; one thread.
  */
@@ -26,7 +27,7 @@ enum {
 };
 #define FORWARD_FILTER_USER "dcop"
 
-/* What goes through, of all connections of one run; outlives the gates. */
+/* What may pass, for all connections of one run; outlives their filters. */
 struct forward_filter_rules {
     bool apt, pip;        /* is there such a cache? */
     const char *pip_host; /* instead of the request's; NULL: as it came */
@@ -53,10 +54,10 @@ void forward_filter_credential(const char token[static FORWARD_FILTER_TOKEN_LENG
 
 void forward_filter_init(struct forward_filter *g, const struct forward_filter_rules *rules);
 
-/* Takes bytes in and appends the requests that go on to `ret`, whole ones only.
- * -EACCES once one is refused, `status` and `why` say so, and no more is let on;
- * -ENOMEM. */
+/* Takes bytes in and appends the accepted requests to `ret`, only whole ones.
+ * -EACCES once a request is refused: `status` and `why` say why, and nothing more
+ * passes; -ENOMEM. */
 int forward_filter_feed(struct forward_filter *g, const void *bytes, size_t size, struct text *ret);
 
-/* The answer to what was refused, to be sent before the connection is closed. */
+/* The answer to a refused request, sent before the connection is closed. */
 void forward_filter_answer(unsigned status, const char *why, struct text *ret);

@@ -291,7 +291,7 @@ static bool send_down(struct connection *c)
     return true;
 }
 
-/* The cache has said all that it will; ours is the last word. */
+/* The cache has sent everything; a refusal of ours is sent last. */
 static void finish_connection(struct connection *c)
 {
     if (c->status && !c->answered) {
@@ -316,7 +316,7 @@ static void pass_deadline(struct connection *c)
     } else if (c->status && !c->answered)
         close_cache(c); /* it does not end by itself */
     else if (c->answered || c->filter.to == FORWARD_FILTER_UNKNOWN)
-        c->gone = true; /* somebody holds a place and says nothing */
+        c->gone = true; /* the peer holds a connection open and sends nothing */
 }
 
 static void work_connection(struct connection *c)

@@ -1,10 +1,10 @@
 /*
- * A forward serves the connections that a machine's port leads to this
- * controller, each through a gate to a cache: `tcpip-forward` of RFC 4254 §7,
- * on a port of the machine's loopback that the machine chooses.
+ * A forward serves the connections from a machine's port to this controller,
+ * each through a filter (forward-filter.h) to a cache: `tcpip-forward` of RFC
+ * 4254 §7, on a port of the machine's loopback that the machine chooses.
  *
  * It lives in a session's loop and thread.  Nothing blocks; each connection has
- * bounded buffers, and one whose reader stalls stalls no other.
+ * bounded buffers, and a connection whose reader stalls does not delay others.
  */
 #pragma once
 
@@ -34,5 +34,5 @@ bool forward_accept(struct forward *f, ssh_message message, int64_t now_ms);
 /* Moves what can be moved, outside of libssh's callbacks. */
 void forward_turn(struct forward *f, int64_t now_ms);
 
-/* When it wants a turn though nothing happens; INT64_MAX: never. */
+/* When it needs a turn even if nothing happens; INT64_MAX: never. */
 int64_t forward_next(const struct forward *f);

@@ -1,11 +1,11 @@
 /*
- * A pulse: is the other side still there?  It is given up when nothing at all
- * was heard of it for longer than its limit, and asked for a sign when it has
- * been silent for a while.
+ * A keepalive: is the other side still there?  It counts as dead when nothing was
+ * received from it for longer than its limit; after a while of silence it is
+ * asked for an answer.
  *
- * Silence is no measure of work: apt may say nothing for minutes.  So what is
- * at work has a heart that beats each KEEPALIVE_BEAT_MS (steps/channel.sh), and
- * three beats that did not come are the least limit.
+ * Silence does not mean that nothing happens: apt may print nothing for minutes.
+ * So a running step sends a heartbeat each KEEPALIVE_BEAT_MS (steps/channel.sh),
+ * and the limit is at least three missing heartbeats.
  *
  * A value, and pure: time goes in, in milliseconds of any clock that does not
  * go back.
@@ -22,18 +22,19 @@ struct keepalive {
     int64_t heard_ms, asked_ms;
 };
 
-/* For a peer that is to answer within `timeout_ms`: as long, or three beats. */
+/* For a peer that has to answer within `timeout_ms`: that long, or three beats
+ * if that is longer. */
 unsigned keepalive_limit_ms(unsigned timeout_ms);
 
 void keepalive_start(struct keepalive *p, unsigned timeout_ms, int64_t now_ms);
 
-/* Something came at that time, which may be past. */
+/* Something was received at that time, which may be in the past. */
 void keepalive_heard(struct keepalive *p, int64_t at_ms);
 
 bool keepalive_is_dead(const struct keepalive *p, int64_t now_ms);
 
-/* It has been silent for a beat, and was not asked for one: true once, then it
- * counts as asked. */
+/* True when it has been silent for one beat and was not asked since; from then on
+ * it counts as asked. */
 bool keepalive_is_to_ask(struct keepalive *p, int64_t now_ms);
 
 /* When there is next something to do. */

@@ -1,6 +1,6 @@
 /*
- * A session as its two halves see it: how it comes about and goes (session.c),
- * and a command that runs in it (session-run.c).
+ * What the two parts of a session share: opening and closing it (session.c), and
+ * running a command in it (session-run.c).
  */
 #pragma once
 
@@ -56,8 +56,8 @@ int session_wait_until(struct session *s, int64_t until, struct error *err);
 /* The same, and -ETIMEDOUT with words at the deadline. */
 int session_turn(struct session *s, int64_t deadline, struct error *err);
 
-/* Repeats a libssh call while it says "again".  Its last word is left in
- * `ret_result`; returns 0, or what a wait failed with. */
+/* Repeats a libssh call while it returns "again".  Its final result goes to
+ * `ret_result`; returns 0, or the error of a wait. */
 int session_repeat(struct session *s, int (*call)(struct session *s), int *ret_result,
                    struct error *err);
 

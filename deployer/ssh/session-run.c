@@ -1,4 +1,4 @@
-/* A command in a session: what it says, what it is sent, and whether it lives. */
+/* A command in a session: its output, its input, and whether it still runs. */
 #include <errno.h>
 #include <libssh/server.h> /* ssh_send_keepalive */
 #include <linux/tcp.h>     /* tcp_info as the kernel has it */
@@ -10,18 +10,18 @@
 
 enum { SEND_AT_ONCE = 32 * 1024 };
 
-/* So many limits of a heart that beats may pass between two words of a look:
- * apt says what it would do after half a minute on a small board. */
+/* A check that changes nothing may be silent for this many heartbeat limits: apt
+ * needs half a minute on a small board to say what it would do. */
 enum { LOOKS = 4 };
 
-/* A sudo that does not know its machine's name asks a name server for it, which in a
- * classroom is not there: that takes 10 to 20 s, a time longer than a host may be silent. */
+/* When sudo cannot resolve the machine's own name, it asks a name server.  A classroom
+ * may have none: sudo then waits 10 to 20 s, longer than a host may be silent. */
 static int64_t start_limit_ms(const struct session *s)
 {
     return 3 * (int64_t)s->timeout_ms;
 }
 
-/* Acknowledged at once, it is more than our question for a sign. */
+/* More bytes than a keepalive request has. */
 enum { ACKED_MIN = 1024 };
 
 /* What the kernel has seen of the machine: bytes that came, or a good part of
@@ -103,7 +103,7 @@ static int on_data(ssh_session ssh, ssh_channel channel, void *data, uint32_t si
         s->failure = is_stderr ? s->handler->errors(data, size, s->handler->arg, s->err)
                                : s->handler->output(data, size, s->handler->arg, s->err);
     }
-    return (int)size; /* taken, also when nobody wants it any more: the window must not fill */
+    return (int)size; /* read even when nobody needs it any more: the window must not fill up */
 }
 
 static void on_exit_status(ssh_session ssh, ssh_channel channel, int status, void *arg)
@@ -132,8 +132,8 @@ static void on_close(ssh_session ssh, ssh_channel channel, void *arg)
     ((struct session *)arg)->closed = true;
 }
 
-/* What the machine asks for: a connection to its port that leads here.  1 refuses;
- * what nobody looks at would be kept without a bound. */
+/* The machine's requests: a connection to its forwarded port is accepted, 1 refuses
+ * all else.  libssh would queue unhandled requests without a bound. */
 static int on_message(ssh_session ssh, ssh_message message, void *arg)
 {
     struct session *s = arg;
@@ -275,7 +275,7 @@ static int send_parts(struct session *s, struct error *err)
     return 0;
 }
 
-/* The machine went away, or its shell does not come to our command. */
+/* The machine went away, or its shell does not reach our command. */
 static int explain_lost(const struct session *s, int r, struct error *err)
 {
     if (r == -ETIMEDOUT && !s->begun)

@@ -39,7 +39,7 @@ static int watch_stop_fd(struct session *s, int fd, struct error *err)
     return 0;
 }
 
-/* The first time the command may come to its own end. */
+/* At the first stop, the command may end by itself. */
 static int heed_stop(struct session *s, struct error *err)
 {
     if (s->watched == s->stop.stop && s->begun && s->handler->stop &&
@@ -52,8 +52,8 @@ int session_wait_until(struct session *s, int64_t until, struct error *err)
 {
     int64_t left = until - session_now_ms();
 
-    /* What it returns says less than the session does: the other side's goodbye
-     * is no error to it. */
+    /* Its return value is not enough: to it, a disconnect by the other side is not
+     * an error. */
     (void)ssh_event_dopoll(s->event, left < 0 ? 0 : (int)left);
     if (s->asked)
         return heed_stop(s, err);
@@ -150,7 +150,7 @@ static int check_hostkey(struct session *s, const struct session_options *o, boo
     return r;
 }
 
-/* What the login waits with. */
+/* The login waits with this. */
 struct waiter {
     int (*call)(void *arg);
     void *arg;
@@ -174,7 +174,7 @@ static int repeat_for_login(void *arg, int (*call)(void *), void *call_arg, int 
     return r;
 }
 
-/* The key exchange did not come about: whose fault may it be? */
+/* The key exchange failed: explains the likely cause. */
 static int explain_no_ssh(struct session *s, const struct session_options *o, int r,
                           struct error *err)
 {
@@ -254,8 +254,8 @@ static int open_one(const struct session_options *o, const struct address *addre
 
 int session_open(const struct session_options *o, struct session **ret, struct error *err)
 {
-    /* Addresses come from the network: many must not hold a worker for long.
-     * The last one has all the time, as has the only one. */
+    /* Addresses come from the network: many of them must not occupy a worker for
+     * long.  The last (or only) one gets the full timeout. */
     int64_t deadline = session_now_ms() + 2 * (int64_t)o->timeout_ms;
     unsigned share =
         o->timeout_ms / (unsigned)(o->n_addresses > 3 ? 3 : o->n_addresses + !o->n_addresses);

@@ -6,9 +6,9 @@
  * it early by becoming readable: `stop` asks the running command to come to an
  * end, and is -ECANCELED before there is one; `cancel` ends every wait.
  *
- * A machine that hangs is noticed: sshd is asked for a sign when nothing comes
- * (keepalive.h), and a session of which nothing at all was heard for too long ends
- * with -ETIMEDOUT.
+ * A machine that hangs is noticed: a silent sshd is asked for an answer
+ * (keepalive.h), and a session ends with -ETIMEDOUT when nothing was received for
+ * too long.
  *
  * The host key is shown to the caller before anything is sent that only the
  * right machine may see; the caller decides.
@@ -33,8 +33,8 @@ struct session;
 typedef int session_hostkey_check(const char *fingerprint, const struct address *peer,
                                   bool *ret_password, void *arg, struct error *err);
 
-/* Level-triggered, -1: none.  Whoever makes `cancel` readable makes `stop` so,
- * too, which is all that is looked at until a command runs. */
+/* Level-triggered, -1: none.  Whoever makes `cancel` readable makes `stop` readable,
+ * too: until a command runs, only `stop` is watched. */
 struct stop_fds {
     int stop, cancel;
 };
@@ -52,8 +52,8 @@ struct session_options {
     void *arg;
 };
 
-/* Takes the first address at which a host key is accepted: what else answers, or
- * takes the connection and says nothing, does not stand in front of the machine.
+/* Takes the first address at which a host key is accepted: another host that answers
+ * there, or that accepts the connection and stays silent, cannot hide the machine.
  * -EHOSTUNREACH and its like when no address answers, -EKEYREJECTED from the
  * check (also when another address failed otherwise), -EACCES when no key is
  * accepted, -ETIMEDOUT, -ECANCELED. */
@@ -65,12 +65,12 @@ DEFINE_CLEANUP(struct session *, session_free);
 const struct address *session_peer(const struct session *s);
 int session_local(const struct session *s, struct address *ret);
 
-/* What a running command says.  Each returns 0 or a negative errno with words,
- * which ends the command's channel. */
+/* The output of a running command.  Each handler returns 0 or a negative errno with
+ * words, which ends the command's channel. */
 struct session_handler {
     int (*output)(const void *bytes, size_t size, void *arg, struct error *err);
     int (*errors)(const void *bytes, size_t size, void *arg, struct error *err);
-    /* It is to stop: true when it was told, and will end by itself; may be NULL. */
+    /* Tells it to stop: true when it was told and will end by itself; may be NULL. */
     bool (*stop)(void *arg);
     /* After session_forward: the machine's port that leads here; 0: its sshd refuses. */
     void (*forwarded)(unsigned port, void *arg);
@@ -91,15 +91,15 @@ int session_run(struct session *s, const char *command, const struct session_han
 enum { SESSION_PARTS_MAX = 6 };
 int session_send(struct session *s, const void *bytes, size_t size);
 struct forward_options;
-/* From within a handler, once a run, while the command is silent until it hears of
- * it: a port of the machine's loopback is to lead to the caches (forward.h) until
+/* From within a handler, once a run, while the command waits silently for the answer:
+ * asks for a port on the machine's loopback that leads to the caches (forward.h) until
  * the command has ended.  -ENOMEM. */
 int session_forward(struct session *s, const struct forward_options *options);
-/* From within a handler, what silence means from here on.  The command is the
- * one that was meant, and looks at the machine: it says something in between. */
+/* From within a handler, what silence means from here on.  The intended command has
+ * begun and checks the machine: it reports something now and then. */
 void session_begun(struct session *s);
-/* It lets hear of itself, at the least each KEEPALIVE_BEAT_MS: its silence ends the
- * session as the machine's does. */
+/* It sends something at least each KEEPALIVE_BEAT_MS: its silence ends the session
+ * as the machine's silence does. */
 void session_beats(struct session *s);
 /* It may be silent for as long as it likes. */
 void session_streams(struct session *s);

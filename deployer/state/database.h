@@ -32,10 +32,10 @@ int state_prepare(struct state *s, const char *sql, sqlite3_stmt **ret, struct e
 /* 1: a row, 0: no more. */
 int state_step(struct state *s, sqlite3_stmt *st, struct error *err);
 
-/* Prepares, binds and runs what gives no rows. */
+/* Prepares, binds and runs a statement that returns no rows. */
 int state_run(struct state *s, struct error *err, const char *sql, const char *types, ...);
 
-/* Runs statements that take no values and give no rows. */
+/* Runs statements that take no values and return no rows. */
 int state_execute(struct state *s, const char *sql, struct error *err);
 
 /* Brings the schema up to date, all of it or nothing.  -ENOTSUP: a newer one. */
@@ -55,7 +55,7 @@ struct transaction {
 void transaction_undo(struct transaction *t);
 #define CLEANUP_TRANSACTION CLEANUP(transaction_undo)
 
-/* Takes the write lock at once, so that what is read in it stays true.
+/* Takes the write lock at once, so that data read within it does not change.
  * `durable`: flushed to the disk before transaction_end returns. */
 int transaction_begin(struct state *s, bool durable, struct transaction *ret, struct error *err);
 int transaction_end(struct transaction *t, struct error *err);

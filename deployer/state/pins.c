@@ -17,7 +17,7 @@ const char *pin_source_name(enum pin_source source)
     return pin_sources[source];
 }
 
-/* What cannot be read is worth the least. */
+/* An unknown source counts as the weakest one. */
 static enum pin_source pin_source_from(const char *name)
 {
     for (size_t i = 0; name && i < ARRAY_SIZE(pin_sources); i++)

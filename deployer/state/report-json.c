@@ -16,7 +16,7 @@ static bool put_value(json_t *object, const char *key, json_t *value)
     return json_object_set_new(object, key, value) == 0;
 }
 
-/* What a machine said may be no UTF-8: it goes out escaped. */
+/* A machine's text may not be valid UTF-8: it is written escaped. */
 static json_t *json_text(const char *string)
 {
     CLEANUP_TEXT struct text printable = TEXT_INIT;
@@ -27,7 +27,7 @@ static json_t *json_text(const char *string)
     return text_error(&printable) < 0 ? NULL : json_string(text_str(&printable));
 }
 
-/* What is unknown is left out. */
+/* Unknown values are left out. */
 static bool put_text(json_t *object, const char *key, const char *value)
 {
     return !value || !*value || put_value(object, key, json_text(value));
@@ -64,7 +64,7 @@ static int write_json(struct text *ret, const json_t *json, struct error *err)
     return text && text_error(ret) == 0 ? 0 : error_sys(err, -ENOMEM, "cannot write JSON");
 }
 
-/* Appends what was made; it is NULL when there was no memory. */
+/* Appends `value`, which is NULL when there was no memory. */
 static int append_value(json_t *array, json_t *made, struct error *err)
 {
     return json_array_append_new(array, made) == 0 ? 0

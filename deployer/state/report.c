@@ -192,7 +192,7 @@ static enum table_tone tone_of(const char *status)
     return TABLE_BAD;
 }
 
-/* What went wrong comes first: the end may be cut. */
+/* Failures come first, since the end of the cell may be cut. */
 static void add_counts(struct text *t, const struct state_counts *c)
 {
     const struct {

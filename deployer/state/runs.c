@@ -75,8 +75,8 @@ void state_results_clear(struct state_results *results)
 
 /* --- is the process of a run still there ------------------------------------ */
 
-/* A process by what nothing else shares: boot, pid, when it began, in clock
- * ticks since boot (proc(5), /proc/pid/stat, field 22).  "" when unknown. */
+/* Identifies a process uniquely: boot id, pid, and its start in clock ticks since boot
+ * (proc(5), /proc/pid/stat, field 22).  "" when unknown. */
 static void process_mark(long pid, char *ret, size_t size)
 {
     CLEANUP_TEXT struct text boot = TEXT_INIT;

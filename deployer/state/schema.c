@@ -5,8 +5,8 @@
 #include "database.h"
 #include "state.h"
 
-/* Each entry takes the schema one version further; what is here never changes,
- * a new version is a new entry. */
+/* Each entry upgrades the schema by one version.  Entries never change; a new version
+ * is a new entry. */
 static const char *const migrations[] = {
     "CREATE TABLE pins("
     "  pin INTEGER PRIMARY KEY, id TEXT NOT NULL, fingerprint TEXT NOT NULL,"
@@ -43,7 +43,7 @@ static const char *const migrations[] = {
     "  machine TEXT NOT NULL, host TEXT, agents TEXT, PRIMARY KEY(run, position),"
     "  UNIQUE(run, machine)) WITHOUT ROWID;"
     "CREATE INDEX pins_fingerprint ON pins(fingerprint);"
-    /* What version 1 knew of the machines of a run is those that ended. */
+    /* Version 1 recorded only those machines of a run that had ended. */
     "INSERT INTO run_targets SELECT run, result, machine, host, agent FROM results WHERE step='';"
     "INSERT INTO machines(id, fingerprint, host, first_seen, last_seen)"
     "  SELECT id, fingerprint, (SELECT host FROM results WHERE machine=id AND host<>''"
@@ -76,7 +76,7 @@ int state_migrate(struct state *s, struct error *err)
     if (r < 0 || version == newest)
         return r;
     r = transaction_begin(s, true, &t, err);
-    if (r == 0) /* another process may have been faster */
+    if (r == 0) /* another process may have upgraded it */
         r = read_version(s, &version, err);
     if (r < 0)
         return r;

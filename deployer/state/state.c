@@ -12,8 +12,8 @@
 
 /* --- opening --------------------------------------------------------------- */
 
-/* The change to WAL wants the file for itself, and does not wait by itself
- * when two do it at once. */
+/* The change to WAL needs exclusive access, and SQLite does not wait when two processes
+ * do it at once. */
 static int use_wal(struct state *s, struct error *err)
 {
     int64_t until = clock_ms(CLOCK_REALTIME) + STATE_BUSY_MS;
@@ -25,7 +25,8 @@ static int use_wal(struct state *s, struct error *err)
     return r;
 }
 
-/* SQLite makes a file by the umask; ours is the owner's alone, from the start. */
+/* SQLite creates a file by the umask; this one must be readable by its owner only, from
+ * the start. */
 static int make_file(const char *path, struct error *err)
 {
     CLEANUP_FREE char *folder = strdup(path);

@@ -2,9 +2,9 @@
  * What the controller remembers: machines, pins, names, runs and their results,
  * settings.  One SQLite file, mode 0600.
  *
- * Each call that writes is one transaction: killed at any moment, it is there
- * or it is not.  Several processes may use one file; a call waits some seconds
- * for another's transaction.  A struct state belongs to one thread.
+ * Each call that writes is one transaction: if the process is killed, it is written
+ * whole or not at all.  Several processes may use one file; a call waits some seconds
+ * for the transaction of another.  A struct state belongs to one thread.
  *
  * Times are milliseconds since the epoch (UTC); 0: not yet.  Strings handed in
  * are copied; those handed out belong to the struct, see its clear function.
@@ -25,13 +25,13 @@
 enum {
     STATE_BUSY_MS = 5000,
     STATE_RUNS_KEPT = 500,        /* older ones are forgotten */
-    STATE_OUTPUT_MAX = 16 * 1024, /* of a result's output the end is kept */
+    STATE_OUTPUT_MAX = 16 * 1024, /* only the end of a result's output is kept */
 };
 
 struct state;
 
-/* Opens the file; makes it, and its folders, when missing; brings its schema up
- * to date.  ":memory:" is a database that nobody else sees. */
+/* Opens the file; creates it and its folders when missing; upgrades its schema.
+ * ":memory:" is a private database. */
 int state_open(const char *path, struct state **ret, struct error *err);
 void state_free(struct state *s);
 DEFINE_CLEANUP(struct state *, state_free);
@@ -60,13 +60,13 @@ int state_pin_was_retired(struct state *s, const char *id, const char *fingerpri
                           struct error *err);
 
 /* The ids whose active pin is this key: several when cards were cloned, none
- * when nobody has it.  Ordered. */
+ * when no id has it.  Ordered. */
 int state_pin_by_fingerprint(struct state *s, const char *fingerprint, struct strings *ret,
                              struct error *err);
 
-/* Pins an id that has no pin.  The same key again is fine: a public key that
- * was not known is filled in, and a source that says more than `accept` (which
- * is what passwords go by) takes its place.  Times in `pin` are not looked at.
+/* Pins an id that has no pin.  The same key again is fine: a public key that was not
+ * known is filled in, and a stronger source than `accept` (the source decides whether
+ * passwords may be sent) replaces it.  Times in `pin` are ignored.
  * -EEXIST: the id is pinned to another key; -EKEYREVOKED: this key was retired
  * and the source is not a person's word (question, trust). */
 int state_pin_put(struct state *s, const struct state_pin *pin, struct error *err);
@@ -78,8 +78,8 @@ int state_pin_replace(struct state *s, const struct state_pin *pin, struct error
 /* Retires the active pin; -ENOENT, without words, when there is none. */
 int state_pin_retire(struct state *s, const char *id, struct error *err);
 
-/* Retires this key of an id, pinned or never seen: from now on it needs a
- * person's word.  0 also when it was retired before. */
+/* Retires this key of an id, pinned or never seen: from now on only a person can accept
+ * it.  0 also when it was retired before. */
 int state_pin_revoke(struct state *s, const char *id, const char *fingerprint, struct error *err);
 
 /* All pins of an id (NULL: of all), by id, the active one first. */
@@ -90,13 +90,13 @@ struct state_pins {
 void state_pins_clear(struct state_pins *pins);
 int state_pin_list(struct state *s, const char *id, struct state_pins *ret, struct error *err);
 
-/* A sentence a line for each key that is the active pin of several ids: cards
- * that were cloned, host key and all.  -ENOMEM. */
+/* A line with a warning for each key that is the active pin of several ids: cards that
+ * were cloned with their host key.  -ENOMEM. */
 int state_pins_shared_keys(const struct state_pins *pins, struct text *ret);
 
 /* --- machines: what was contacted -------------------------------------------- */
 
-/* What is not known is NULL or 0; an id is 16 hex digits, or what stands for one. */
+/* Unknown values are NULL or 0; an id is 16 hex digits, or what stands for one. */
 struct state_machine {
     char *id;
     char *fingerprint; /* of the host key it showed last */
@@ -112,8 +112,8 @@ struct state_machine {
 };
 void state_machine_clear(struct state_machine *m);
 
-/* Records a contact with a machine whose key was right: last seen is now.
- * What is NULL or 0 keeps the value it had; times and agents are not looked at
+/* Records a contact with a machine whose key was right: last seen is now.  Fields
+ * that are NULL or 0 keep their stored value; times and agents are ignored
  * (state_names_set records names). */
 int state_machine_put(struct state *s, const struct state_machine *m, struct error *err);
 
@@ -163,7 +163,7 @@ int state_seq_put(struct state *s, const char *id, const char *fingerprint, uint
 int state_name_holder(struct state *s, const char *fleet, const char *agent, char **ret_id,
                       bool *ret_now, struct error *err);
 
-/* The names of a machine become these; whoever held one of them loses it. */
+/* The names of a machine become these; another machine that held one of them loses it. */
 int state_names_set(struct state *s, const char *fleet, const char *id,
                     const struct strings *agents, struct error *err);
 
@@ -171,8 +171,8 @@ int state_names_set(struct state *s, const char *fleet, const char *id,
 int state_names_get(struct state *s, const char *fleet, const char *id, struct strings *ret,
                     struct error *err);
 
-/* A machine gives a name up and remains its last holder; -ENOENT, without words,
- * when nobody holds it. */
+/* Releases a name; the machine remains its last holder.  -ENOENT, without words, when
+ * no machine holds it. */
 int state_name_release(struct state *s, const char *fleet, const char *agent, struct error *err);
 
 struct state_name {
@@ -230,8 +230,8 @@ struct state_run {
 };
 void state_run_clear(struct state_run *run);
 
-/* How a run stands, in one word: "killed" when its process is gone without a
- * word, else the name of its status. */
+/* The state of a run in one word: "killed" when its process has ended without
+ * recording an end, else the name of its status. */
 const char *state_run_word(const struct state_run *run);
 
 /* Records that a run begins: verb, spec, bundle_digest, files, wish and targets
@@ -294,7 +294,7 @@ int state_result_list(struct state *s, int64_t run, struct state_results *ret, s
 /* --- settings ---------------------------------------------------------------- */
 
 #define STATE_SETTING_SPEC "spec"   /* the last --pydcop that was used */
-#define STATE_SETTING_TRIED "tried" /* whether it can be written; says nothing */
+#define STATE_SETTING_TRIED "tried" /* only tests whether it can be written */
 
 /* -ENOENT, without words, when it was never set. */
 int state_setting_get(struct state *s, const char *key, char **ret, struct error *err);

@@ -1,4 +1,4 @@
-/* What a run was asked for, for which machines, and what of it is left. */
+/* The wish of a run, its machines, and which of them it has not finished. */
 #include <errno.h>
 #include <string.h>
 
@@ -77,7 +77,7 @@ static int read_target(sqlite3_stmt *st, struct state_target *ret, struct error 
     return error_sys(err, -ENOMEM, "cannot read the runs");
 }
 
-/* Those that were planned, then any that has a result all the same. */
+/* The planned machines, then any others that have a result. */
 static int read_targets(struct state *s, int64_t run, bool unfinished, struct state_targets *ret,
                         struct error *err)
 {

@@ -25,7 +25,8 @@ void assignments_clear(struct assignments *a)
     *a = (struct assignments){0};
 }
 
-/* What is still to be given, and to whom; what is given is NULL from then on. */
+/* Names that are still to be assigned, and machines without one; an assigned entry
+ * becomes NULL. */
 struct plan {
     const struct machine **machines; /* by host name */
     size_t n_machines;

@@ -3,7 +3,7 @@
  * that no machine has.
  *
  * First a machine gets back the name that it held; then one whose host name is
- * a missing name gets that; the rest go in order, the names as in the problem,
+ * a missing name gets that name; the rest go in order, the names as in the problem,
  * the machines by host name (rpi-2 before rpi-10).  A name that a machine still
  * holds by the controller's record, though it is not there now, is reserved
  * for it: it may be switched off only.

@@ -1,6 +1,6 @@
 /*
- * The fleet is the machines that could be deployed to: from the network, until
- * the problem's question is answered, or from a saved roster.
+ * The fleet: the machines that could be deployed to, from the network (until all
+ * of the problem's agents are found) or from a saved roster.
  */
 #pragma once
 
@@ -19,14 +19,14 @@ struct fleet_options {
 
 /* Looks for machines until all of the problem's agents are there (`problem`
  * NULL: until no more turn up), or for options->timeout_ms.
- * What look_run and report_roster_read say: -EBADMSG for a bad roster,
+ * Errors of look_run and report_roster_read: -EBADMSG for a bad roster,
  * -ENOTCONN without an Avahi daemon. */
 int fleet_find(const struct fleet_options *options, const struct problem *problem,
                struct fleet **ret, struct error *err);
 void fleet_free(struct fleet *f);
 DEFINE_CLEANUP(struct fleet *, fleet_free);
 
-/* The signal that ended the looking, which is then incomplete; 0: none. */
+/* The signal that ended the discovery, which is then incomplete; 0: none. */
 int fleet_signal(const struct fleet *f);
 
 /* Valid until fleet_free. */

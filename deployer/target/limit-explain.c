@@ -1,4 +1,4 @@
-/* What a person is told of a pattern that matches nothing. */
+/* The message about a pattern that matches nothing. */
 #include <errno.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* From what --limit says to patterns. */
+/* Parses --limit into patterns. */
 #include <errno.h>
 #include <string.h>
 
@@ -33,7 +33,7 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* Whether the character at `at` has lost its meaning to a backslash. */
+/* Is there a backslash that makes the character at `at` ordinary? */
 static bool is_escaped(const char *start, const char *at)
 {
     size_t n = 0;

@@ -1,6 +1,6 @@
 /*
  * What the parts of --limit share: reading patterns, matching them, and the
- * words for one that matches nothing.  Private to deployer/select*.c.
+ * words for one that matches nothing.  Private to target/limit*.c.
  *
  * Any thread; nothing here is owned but a pattern's own texts, which
  * limit_clear frees.

@@ -1,4 +1,4 @@
-/* What of the machines the patterns match. */
+/* Which machines the patterns match. */
 #include <errno.h>
 #include <fnmatch.h>
 #include <string.h>
@@ -39,7 +39,7 @@ static bool matches_machine(const struct limit_pattern *p, const struct limit_it
     return false;
 }
 
-/* Sets the machine's marks to `in` where the pattern matches; whether it does. */
+/* Sets the machine's marks to `in` where the pattern matches; true when it matches. */
 static bool mark_matching(const struct limit_pattern *p, struct limit_item *m, bool in)
 {
     bool whole = matches_machine(p, m), any = whole;

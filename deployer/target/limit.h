@@ -1,10 +1,10 @@
 /*
- * A selection is what --limit says: which agents of which machines are meant.
+ * What --limit selects: which agents of which machines.
  *
  * An option's value is patterns with commas between them; the option may be
- * repeated.  The order does not matter: meant is what any of the patterns
- * without "!" matches (without such a pattern: everything), but nothing that a
- * pattern behind "!" matches.
+ * repeated.  The order does not matter: selected is what any of the patterns
+ * without "!" matches (without such a pattern: everything), except what a
+ * pattern after "!" matches.
  *
  *   a1           an agent: that one of its machine's agents; or a machine, by
  *                host name (with or without domain), id, address or label: all
@@ -13,12 +13,12 @@
  *                leading "." are ordinary, "?" is one character of LC_CTYPE
  *   all, *       everything
  *   !PATTERN     not these
- *   @FILE        one pattern a line; "#" at the start of a line or behind a
+ *   @FILE        one pattern a line; "#" at the start of a line or after a
  *                blank begins a comment; commas are part of the pattern
  *   !@FILE       none of those
  *
- * A backslash takes the meaning from the character behind it: `\!a`, `x\,y`,
- * `\@a`, `a\*`, `\all` are names.  Blanks around a pattern are dropped.
+ * A backslash makes the character after it ordinary: `\!a`, `x\,y`, `\@a`,
+ * `a\*`, `\all` are names.  Blanks around a pattern are dropped.
  *
  * A machine is selected when one of its agents is, or, when it has none, when
  * it is matched itself.  Pure but for reading @FILE; any thread.
@@ -41,7 +41,7 @@ struct limit_pattern;
 /* A value. */
 struct limit {
     struct limit_pattern *patterns;
-    size_t count; /* 0: everything is meant */
+    size_t count; /* 0: everything is selected */
 };
 
 #define LIMIT_INIT ((struct limit){0})
@@ -63,7 +63,7 @@ struct limit_item {
 int limit_parse(const struct strings *limits, struct limit *ret, struct error *err);
 void limit_clear(struct limit *s);
 
-/* Marks what is meant.  -EINVAL when a pattern, with or without "!", matches
+/* Marks what is selected.  -EINVAL when a pattern, with or without "!", matches
  * nothing (`err` names what there is and the nearest name), or when nothing is
  * left; -ENOMEM.  On failure nothing is selected. */
 int limit_apply(const struct limit *s, struct limit_item *items, size_t n, struct error *err);

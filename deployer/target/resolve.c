@@ -11,7 +11,7 @@
 #include "discovery/base/cleanup.h"
 #include "discovery/base/text.h"
 
-/* Shared by the one who asks and the thread; who is last frees it. */
+/* Shared by the caller and the thread; the last one frees it. */
 struct lookup {
     pthread_mutex_t lock;
     pthread_cond_t done_changed;

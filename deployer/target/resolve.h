@@ -1,9 +1,9 @@
 /*
- * Looking hosts' names up, with an end: getaddrinfo(3) has no timeout of its
- * own, and a name service that is dead holds it for half a minute.
+ * Looks host names up within a timeout: getaddrinfo(3) has none of its own, and
+ * a dead name service delays it by half a minute.
  *
- * The look-up runs in a thread of its own, which is left behind when the time
- * is over, with memory that it then frees itself.  Blocks; any thread.
+ * The look-up runs in a thread of its own.  After the timeout, the thread is left
+ * to end by itself, and frees its memory.  Blocks; any thread.
  */
 #pragma once
 
@@ -14,7 +14,7 @@
 
 enum { RESOLVE_ADDRESSES_MAX = 16, RESOLVE_AT_ONCE = 64 };
 
-/* The addresses of a host as place.h takes it, in the system's order, each
+/* The addresses of a host as destination.h takes it, in the system's order, each
  * once; a numeric one needs no look-up.  The caller frees *ret.
  * -EINVAL: no valid host, or a link-local address without its interface;
  * -ENOENT: there is no such host; -ETIMEDOUT; -EIO: the name service failed;
@@ -22,10 +22,10 @@ enum { RESOLVE_ADDRESSES_MAX = 16, RESOLVE_AT_ONCE = 64 };
 int resolve_host(const char *host, unsigned timeout_ms, struct address **ret, size_t *ret_count,
                  struct error *err);
 
-/* The same of many hosts, RESOLVE_AT_ONCE of them at a time, each within
- * `timeout_ms` of its own beginning: a dead name service holds up a class for
- * as long as one machine.  found[i] is what resolve_host says of hosts[i]; the
- * caller frees each of `addresses`. */
+/* The same for many hosts, RESOLVE_AT_ONCE of them at a time, each within
+ * `timeout_ms` of its own start: a dead name service delays a class no longer than
+ * one machine.  found[i] is the result of resolve_host for hosts[i]; the caller
+ * frees each of `addresses`. */
 struct resolved {
     struct address *addresses;
     size_t count;

@@ -39,12 +39,13 @@ int target_copy(const struct target *t, struct target *ret);
 /* Copies from a machine what a target needs.  -ENOMEM. */
 int target_from_machine(const struct machine *m, struct target *ret);
 
-/* What stands for it in the history: its id; what has none yet, its host, with the
- * port when that is not SSH's own ("[host]:port", as in OpenSSH's known_hosts). */
+/* Its key in the history: its id; without one its host, with the port when it is not
+ * SSH's default ("[host]:port", as in OpenSSH's known_hosts). */
 enum { TARGET_KEY_MAX = DESTINATION_HOST_MAX + sizeof("[]:65535") };
 const char *target_key(const struct target *t, char ret[static TARGET_KEY_MAX]);
 
-/* Does the history mean it by this key?  Also from when its id was not known. */
+/* Does this key of the history belong to it?  Also true for a key from before its id
+ * was known. */
 bool target_has_key(const struct target *t, const char *key);
 
 /* A list of targets; it owns them. */

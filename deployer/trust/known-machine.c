@@ -45,8 +45,8 @@ static int find_held(struct state *s, const struct target *t, struct known_machi
     return 0;
 }
 
-/* Without an id it is known by its host key: pinned is what any machine with
- * that key is pinned to, be it a clone. */
+/* A target without an id is known by its host key: its pins are those of any machine
+ * with that key, even of a clone. */
 static int find_by_key(struct state *s, const char *hostkey, struct known_machine *k,
                        struct error *err)
 {
@@ -144,8 +144,8 @@ struct trust known_machine_trust(const struct known_machine *k, const struct tar
     };
 }
 
-/* It was known by its host key alone, and has an id by now: what a person said
- * of the key holds for it. */
+/* The machine was known by its host key alone and has an id now: the pin of the
+ * key, with its source, moves to the id. */
 static int move_pin_to_id(struct state *s, struct state_pin *pin, struct error *err)
 {
     CLEANUP(state_forgotten_clear) struct state_forgotten forgotten = {0};

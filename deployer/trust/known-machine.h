@@ -29,7 +29,7 @@ void known_machine_clear(struct known_machine *k);
 
 /* What the database has of a target.  One without an id is known by its host
  * key (hostkey, as a scan has found it), which stands for the id in the tables
- * of machines, pins and names: "SHA256:…" is the form of no id. */
+ * of machines, pins and names: no id has the form "SHA256:…". */
 int known_machine_get(struct state *s, const struct target *t, struct consent consent,
                       struct known_machine *ret, struct error *err);
 

@@ -47,7 +47,7 @@ static enum standing_state find_standing_state(const struct machine *m,
     if (target_from_machine(m, &t) < 0)
         return STANDING_NEW;
     trust = known_machine_trust(k, &t);
-    /* Its record names no key: what it shows is compared when it is met. */
+    /* Its record names no key: the key is compared when the machine is contacted. */
     if (!hostkey && pin)
         return STANDING_ACCEPTED;
     if (!hostkey) {

@@ -1,5 +1,5 @@
 /*
- * Standing: how a machine stands with the controller's pins, before it is met.
+ * Standing: whether the controller's pins accept a machine, before it is contacted.
  * One thread, the state's.
  */
 #pragma once

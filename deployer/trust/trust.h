@@ -5,7 +5,7 @@
  * that the controller holds for an id; a key that differs from it is refused,
  * and so is one that was retired, until a person says otherwise.  Without a
  * pin, the key must be the one that was advertised, and either the advert's
- * signature or a person (--accept-new is one's word too) has said yes to it.
+ * signature or a person (also by --accept-new) must accept it.
  *
  * Pure; any thread.
  */

@@ -52,8 +52,8 @@ static int write_names(struct program *p, struct error *err)
     return r == 0 ? program_act(p, &p->targets, &action, err) : r;
 }
 
-/* Until the names that were given as arguments are all seen, or time is up: a
- * name may have been written a moment ago only. */
+/* Looks until all names given as arguments are seen, or time is up: a name may have
+ * been written only a moment ago. */
 static int find_named_machines(struct program *p, struct fleet **ret, struct error *err)
 {
     for (int i = 0; i < p->options.n_arguments; i++)
@@ -228,7 +228,7 @@ static int release_record(struct program *p, const char *agent, struct error *er
     return state_name_release(p->state, fleet, agent, err);
 }
 
-/* A machine that is not here keeps its file; the record is what is given up. */
+/* An absent machine keeps its file; only the record is released. */
 static int release_absent(struct program *p, const char *agent, struct error *err)
 {
     int r = release_record(p, agent, err);
@@ -282,7 +282,7 @@ static int release_names(struct program *p, struct error *err)
     }
     if (r == 0)
         r = write_names(p, err);
-    /* The records last: what a machine still says must not become free. */
+    /* The records come last: a name that a machine still advertises must not become free. */
     for (int i = 0; i < p->options.n_arguments && r == 0 && !p->options.check; i++) {
         r = release_record(p, p->options.arguments[i], err);
         r = r == -ENOENT ? 0 : r;

@@ -7,5 +7,5 @@
 
 #include "deployer/cli/program.h"
 
-/* 0: all of it is cached; 1: some is not to be had, which was told. */
+/* 0: all of it is cached; 1: some could not be fetched, which was told. */
 int cache_prime(struct program *p, struct error *err);

@@ -16,7 +16,7 @@ struct cache_report {
     struct strings repositories;
     struct strings missing; /* for a deploy without the internet */
     bool asked;             /* `missing` is an answer */
-    char *unknown;          /* why it is none; NULL */
+    char *unknown;          /* why `missing` is not an answer; or NULL */
     time_t now;
 };
 

@@ -1,5 +1,5 @@
 /*
- * The systems of the machines that are meant, read over SSH: mode `sources` of
+ * The systems of the selected machines, read over SSH: mode `sources` of
  * the machine's side, with the trust of every other action.
  */
 #pragma once

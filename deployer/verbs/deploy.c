@@ -40,7 +40,7 @@ static void add_diff(struct text *out, const char *diff, bool color)
     }
 }
 
-/* Machines with the same difference share one: thirty cards, one page. */
+/* Machines with the same difference share one print: thirty equal cards fill one page. */
 static int print_diffs(const struct facts *f, struct error *err)
 {
     CLEANUP_TEXT struct text out = TEXT_INIT;

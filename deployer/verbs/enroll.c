@@ -3,8 +3,8 @@
  * beacon, its name; and, where there is a fleet key, its own key.
  *
  * In two actions, as the machine's key is made from its id, which only its
- * beacon knows: the beacon first; then a look, which reads the id, and the key.
- * At the end the machine is seen by discovery, or it is said that it is not.
+ * beacon knows: first the beacon; then a look that reads the id, and the key.
+ * At the end it waits until discovery sees the machine, and tells when it does not.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -128,8 +128,8 @@ static int find_machines(struct program *p, struct error *err)
     return r;
 }
 
-/* What is in the inventory is a person's word, as --agent is; what a beacon says
- * stays as it is. */
+/* Names from the inventory or --agent are written to the machine; names that its
+ * beacon advertises stay as they are. */
 static int name_machines(struct program *p, struct error *err)
 {
     for (size_t i = 0; i < p->targets.count; i++) {
@@ -189,7 +189,7 @@ static int hand_over_beacon(struct program *p, struct facts *facts, struct error
     return program_act(p, &p->targets, &action, err);
 }
 
-/* Those that failed get no further: without id and key nobody asks them. */
+/* Excludes those that failed: without id and host key they are not asked further. */
 static void drop_failed(struct targets *targets, const struct facts *facts)
 {
     for (size_t i = 0; i < targets->count; i++) {
@@ -272,7 +272,7 @@ static void tell_seen(const struct machine *m)
     terminal_put(stdout, &words);
 }
 
-/* Waits until all of them are, for a bounded time; 1: not all. */
+/* Waits until discovery sees all of them, for a bounded time; 1: not all. */
 static int await_adverts(struct program *p, struct targets *enrolled, bool verified,
                          struct error *err)
 {

@@ -29,5 +29,5 @@ int remembered_run(struct program *p, remembered_verb *verb, struct error *err);
  * what there is; -EINVAL when it could be several. */
 int remembered_find(struct state *s, const char *word, char **ret_id, struct error *err);
 
-/* -EINVAL when it was asked with --check, which such a verb does not know. */
+/* -EINVAL with --check, which these verbs do not support. */
 int remembered_changes(const struct remembered *v, struct error *err);

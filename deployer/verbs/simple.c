@@ -1,4 +1,4 @@
-/* The verbs that are one mode of the machine's side and nothing more. */
+/* The verbs that only run one mode of the machine's side. */
 #include "verbs.h"
 
 static int run_mode(struct program *p, struct error *err)

@@ -16,8 +16,8 @@ static const struct table_column columns[] = {
     {"PYTHON", false}, {"FREE", false},   {"ERROR", false},  {NULL, false},
 };
 
-/* "running" of what systemd calls "active", and the outcome where it could not
- * be asked. */
+/* The unit's state, "running" where systemd says "active"; the outcome where the
+ * machine could not be asked. */
 static const char *state_of(const struct machine_facts *m, enum table_tone *ret_tone)
 {
     const char *unit = facts_get(m, "unit");

@@ -11,7 +11,7 @@
 #include "discovery/base/terminal.h"
 #include "verbs.h"
 
-/* What it needs to print a line: who said it. */
+/* What printing a line needs: the machines and how wide their labels are. */
 struct stream {
     struct facts machines; /* who they are; what they say is not kept */
     size_t width;          /* of the widest label */
@@ -116,7 +116,7 @@ static int stream_output(struct program *p, const struct text *settings, struct 
 
         s.width = width > s.width ? width : s.width;
     }
-    /* A follower and many machines: all of them at once, however many. */
+    /* `logs -f` follows all machines at once, however many. */
     if (p->options.forks < p->targets.count && p->options.follow)
         p->options.forks = (unsigned)p->targets.count;
     if (r == 0)

@@ -1,10 +1,10 @@
 /*
- * `trust`: which host keys the controller holds, and a person's word on them.
+ * `trust`: shows the host keys that the controller holds; accepts and revokes them.
  *
  *   trust                     all pins, and which machines share a key
  *   trust WHO                 those of one machine, in full
  *   trust WHO KEY             this is its key; the other one is retired
- *   trust revoke WHO [KEY]    its key, or this one, counts no more
+ *   trust revoke WHO [KEY]    its key, or this one, is no longer trusted
  *   trust fleet-key           makes the fleet key
  *
  * WHO is an id, a host or an agent's name.
