@@ -16,10 +16,12 @@ void actions_wish(const struct controller *c, const struct member *m, const stru
 
     (void)m;
     digest_init(&d);
-    digest_adds(&d, c->pack ? c->pack->bundle.bundle_digest : "");
+    digest_adds(&d, c->packs.pack ? c->packs.pack->bundle.bundle_digest : "");
     digest_adds(&d, o->deps ? o->deps : "apt");
     /* Without --orchestrator, machines get this computer's address. */
-    digest_adds(&d, o->orchestrator ? o->orchestrator : c->addresses ? c->addresses : "");
+    digest_adds(&d, o->orchestrator       ? o->orchestrator
+                    : c->inputs.addresses ? c->inputs.addresses
+                                          : "");
     for (size_t i = 0; i < agents->count; i++)
         digest_adds(&d, agents->items[i]);
     digest_end(&d, ret);
@@ -103,7 +105,7 @@ int actions_begin(struct controller *c, const char *verb, struct member **member
     CLEANUP_STRINGS struct strings wish = {0};
     struct run_plan plan = {
         .verb = verb,
-        .pack = deploys ? c->pack : c->steps,
+        .pack = deploys ? c->packs.pack : c->packs.steps,
         .consent = {.given = o->accept_new},
         .user = o->user,
         .orchestrator = o->orchestrator,
@@ -160,7 +162,7 @@ void actions_pending(struct controller *c, struct member **members, size_t n)
                 due[n_due++] = members[i];
         if (n_due == 0)
             continue;
-        if (deploys ? !packing_is_done(c) : !c->steps) {
+        if (deploys ? !packing_is_done(c) : !c->packs.steps) {
             packing_start(c);
             continue;
         }
@@ -355,9 +357,9 @@ void actions_on_run_event(const struct run_event *e, void *arg)
     if (e->kind == RUN_BEGAN || e->kind == RUN_ENDED)
         publish_run(c, e->run);
     if (e->kind == RUN_UNRECORDED) {
-        if (!c->record_trouble)
+        if (!c->troubles.record)
             controller_log(c, "runs cannot be recorded: %s", e->text);
-        controller_set_trouble(&c->record_trouble, e->text);
+        controller_set_trouble(&c->troubles.record, e->text);
         publish_status(c);
         return;
     }

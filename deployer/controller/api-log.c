@@ -59,7 +59,7 @@ static int begin_follow(struct controller *c, struct member *m, enum follow_of o
     if (target_from_machine(&m->machine, &target) < 0)
         return error_sys(err, -ENOMEM, "cannot follow a log");
     strings_clear(&target.names); /* they may be changing on the machine right now */
-    return follows_begin(c->follows, &options, m->ref, of, &target, c->steps, ret, err);
+    return follows_begin(c->follows, &options, m->ref, of, &target, c->packs.steps, ret, err);
 }
 
 /* A run of steps is active on the machine, or about to start, and has sent no step yet. */
@@ -101,9 +101,9 @@ void api_log(struct controller *c, struct member *m, const struct http_request *
                                          : "The machine is offline.");
         return;
     }
-    if (!c->steps)
+    if (!c->packs.steps)
         packing_start(c);
-    if (!c->steps || (of == FOLLOW_STEP && is_before_steps(m))) {
+    if (!c->packs.steps || (of == FOLLOW_STEP && is_before_steps(m))) {
         answer_not_yet(of, ret);
         return;
     }

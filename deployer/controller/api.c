@@ -226,8 +226,8 @@ static void post_assign_all(struct controller *c, struct answer *ret)
 {
     json_t *queued = json_array(), *refused = json_array();
 
-    for (size_t i = 0; i < c->assignments.count; i++) {
-        const struct assignment *a = &c->assignments.items[i];
+    for (size_t i = 0; i < c->evaluation.assignments.count; i++) {
+        const struct assignment *a = &c->evaluation.assignments.items[i];
         struct member *m = member_of(a->machine);
         CLEANUP_STRINGS struct strings agents = {0};
         const char *why = refusal_reason(c, m, "assign");

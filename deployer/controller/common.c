@@ -33,8 +33,9 @@ void controller_evaluate_soon(struct controller *c)
     int enabled = SD_EVENT_OFF;
 
     /* A timer that is already set stays as it is. */
-    if (!c->evaluate || (sd_event_source_get_enabled(c->evaluate, &enabled) > 0 && enabled))
+    if (!c->sources.evaluate ||
+        (sd_event_source_get_enabled(c->sources.evaluate, &enabled) > 0 && enabled))
         return;
-    (void)sd_event_source_set_time_relative(c->evaluate, EVALUATE_USEC);
-    (void)sd_event_source_set_enabled(c->evaluate, SD_EVENT_ONESHOT);
+    (void)sd_event_source_set_time_relative(c->sources.evaluate, EVALUATE_USEC);
+    (void)sd_event_source_set_enabled(c->sources.evaluate, SD_EVENT_ONESHOT);
 }

@@ -24,8 +24,8 @@ static int on_evaluate(sd_event_source *source, uint64_t usec, void *arg)
     struct controller *c = arg;
 
     (void)source, (void)usec;
-    if (c->inputs_changed) {
-        c->inputs_changed = false;
+    if (c->inputs.changed) {
+        c->inputs.changed = false;
         inputs_reread(c);
     }
     evaluate(c);
@@ -56,34 +56,34 @@ static bool state_changed(struct controller *c)
 /* Runs are rare: tests whether the next one can be recorded again. */
 static void try_to_record(struct controller *c)
 {
-    if (!c->record_trouble || runner_catch_up(c->runner, NULL) < 0 ||
+    if (!c->troubles.record || runner_catch_up(c->runner, NULL) < 0 ||
         state_setting_set(c->state, STATE_SETTING_TRIED, "", NULL) < 0)
         return;
-    controller_set_trouble(&c->record_trouble, NULL);
+    controller_set_trouble(&c->troubles.record, NULL);
     publish_status(c);
 }
 
 /* After a failure, try again; a source folder may have changed. */
 static bool needs_repack(const struct controller *c)
 {
-    const char *spec = c->pack ? c->pack->spec : NULL;
+    const char *spec = c->packs.pack ? c->packs.pack->spec : NULL;
 
-    return (c->pack_error || (spec && wheel_spec_kind(spec) == WHEEL_SPEC_DIRECTORY)) &&
-           clock_ms(CLOCK_MONOTONIC) - c->packed_ms >= REPACK_MS;
+    return (c->packs.error || (spec && wheel_spec_kind(spec) == WHEEL_SPEC_DIRECTORY)) &&
+           clock_ms(CLOCK_MONOTONIC) - c->packs.ended_ms >= REPACK_MS;
 }
 
 /* If the service listens on all addresses, browsers may use each of them. */
 static int update_hosts(struct controller *c)
 {
     struct strings hosts = {0};
-    int r = listen_hosts(c->listens_on, &c->settings.hosts, &hosts);
+    int r = listen_hosts(c->web.listens_on, &c->settings.hosts, &hosts);
 
     if (r < 0) {
         strings_clear(&hosts);
         return r;
     }
-    strings_clear(&c->hosts);
-    c->hosts = hosts;
+    strings_clear(&c->web.hosts);
+    c->web.hosts = hosts;
     return 0;
 }
 
@@ -136,26 +136,28 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 
 static int add_sources(struct controller *c, struct error *err)
 {
-    int r = sd_event_add_time(c->loop, &c->evaluate, CLOCK_MONOTONIC, 0, 1000, on_evaluate, c);
+    int r =
+        sd_event_add_time(c->loop, &c->sources.evaluate, CLOCK_MONOTONIC, 0, 1000, on_evaluate, c);
 
     if (r >= 0)
-        r = sd_event_add_time(c->loop, &c->again, CLOCK_MONOTONIC, 0, 50 * 1000, on_evaluate, c);
+        r = sd_event_add_time(c->loop, &c->sources.again, CLOCK_MONOTONIC, 0, 50 * 1000,
+                              on_evaluate, c);
     if (r >= 0)
-        r = sd_event_source_set_enabled(c->again, SD_EVENT_OFF);
+        r = sd_event_source_set_enabled(c->sources.again, SD_EVENT_OFF);
     if (r >= 0)
-        r = sd_event_add_time_relative(c->loop, &c->poll, CLOCK_MONOTONIC, POLL_USEC, 0, on_poll,
-                                       c);
+        r = sd_event_add_time_relative(c->loop, &c->sources.poll, CLOCK_MONOTONIC, POLL_USEC, 0,
+                                       on_poll, c);
     if (r >= 0)
-        r = sd_event_add_time_relative(c->loop, &c->latency, CLOCK_MONOTONIC, LATENCY_USEC, 1,
-                                       on_latency, c);
+        r = sd_event_add_time_relative(c->loop, &c->sources.latency, CLOCK_MONOTONIC, LATENCY_USEC,
+                                       1, on_latency, c);
     if (r >= 0)
-        r = sd_event_add_signal(c->loop, &c->signals[0], SIGTERM | SD_EVENT_SIGNAL_PROCMASK,
+        r = sd_event_add_signal(c->loop, &c->sources.signals[0], SIGTERM | SD_EVENT_SIGNAL_PROCMASK,
                                 on_signal, c);
     if (r >= 0)
-        r = sd_event_add_signal(c->loop, &c->signals[1], SIGINT | SD_EVENT_SIGNAL_PROCMASK,
+        r = sd_event_add_signal(c->loop, &c->sources.signals[1], SIGINT | SD_EVENT_SIGNAL_PROCMASK,
                                 on_signal, c);
     if (r >= 0)
-        r = sd_event_add_signal(c->loop, &c->signals[2], SIGHUP | SD_EVENT_SIGNAL_PROCMASK,
+        r = sd_event_add_signal(c->loop, &c->sources.signals[2], SIGHUP | SD_EVENT_SIGNAL_PROCMASK,
                                 on_hangup, c);
     if (r >= 0)
         r = sd_event_set_watchdog(c->loop, true);
@@ -212,16 +214,17 @@ static int make_events(struct controller *c, struct error *err)
         return error_sys(err, -errno, "cannot get random bytes for event ids");
     (void)snprintf(boot, sizeof(boot), "%02x%02x%02x%02x", random[0], random[1], random[2],
                    random[3]);
-    c->events = events_new(boot);
-    return c->events ? 0 : error_sys(err, -ENOMEM, "cannot allocate the event buffer");
+    c->web.events = events_new(boot);
+    return c->web.events ? 0 : error_sys(err, -ENOMEM, "cannot allocate the event buffer");
 }
 
 static void print_address(const struct controller *c, const char *host)
 {
     if (isatty(STDOUT_FILENO)) /* a token must not get into a log */
-        printf("Dashboard: http://%s:%u/#token=%s\n", host, c->admission.port, c->admission.token);
+        printf("Dashboard: http://%s:%u/#token=%s\n", host, c->web.admission.port,
+               c->web.admission.token);
     else
-        printf("Dashboard: http://%s:%u/ (its token is in %s/token)\n", host, c->admission.port,
+        printf("Dashboard: http://%s:%u/ (its token is in %s/token)\n", host, c->web.admission.port,
                c->paths.state);
     (void)fflush(stdout);
 }
@@ -231,7 +234,7 @@ static int open_http(struct controller *c, struct error *err)
     CLEANUP_FREE char *dashboard = find_dashboard(c), *token = NULL;
     struct http_options options = {
         .socket = -1,
-        .admission = &c->admission,
+        .admission = &c->web.admission,
         .handle = api_handle,
         .snapshot = api_snapshot,
         .arg = c,
@@ -242,26 +245,26 @@ static int open_http(struct controller *c, struct error *err)
         token = NULL;
         return error_sys(err, -ENOMEM, "cannot serve the dashboard");
     }
-    r = token_read(token, c->admission.token, err);
+    r = token_read(token, c->web.admission.token, err);
     if (r == 0)
-        r = files_load(dashboard, &c->files, err);
+        r = files_load(dashboard, &c->web.files, err);
     if (r == 0)
         r = make_events(c, err);
     if (r == 0)
-        r = listen_open(c->settings.listen, SETTINGS_PORT, &options.socket, &c->admission.port,
-                        &c->listens_on, err);
+        r = listen_open(c->settings.listen, SETTINGS_PORT, &options.socket, &c->web.admission.port,
+                        &c->web.listens_on, err);
     if (r < 0)
         return r;
     if (update_hosts(c) < 0) {
         (void)close(options.socket);
         return error_sys(err, -ENOMEM, "cannot serve the dashboard");
     }
-    c->admission.hosts = &c->hosts;
-    options.events = c->events;
-    options.files = c->files;
-    r = http_new(c->loop, &options, &c->http, err);
+    c->web.admission.hosts = &c->web.hosts;
+    options.events = c->web.events;
+    options.files = c->web.files;
+    r = http_new(c->loop, &options, &c->web.http, err);
     if (r == 0)
-        print_address(c, c->listens_on);
+        print_address(c, c->web.listens_on);
     return r;
 }
 
@@ -335,37 +338,37 @@ static void controller_clear(struct controller *c)
     runner_free(c->runner);
     packing_stop(c);
     hook_stop(c);
-    http_free(c->http);
-    events_free(c->events);
-    files_free(c->files);
+    http_free(c->web.http);
+    events_free(c->web.events);
+    files_free(c->web.files);
     model_clear(c);
-    json_decref(c->match_value);
+    json_decref(c->published.match);
     members_clear(&c->directory);
     problem_clear(&c->problem);
-    (void)sd_event_source_disable_unref(c->evaluate);
-    (void)sd_event_source_disable_unref(c->again);
-    (void)sd_event_source_disable_unref(c->poll);
-    (void)sd_event_source_disable_unref(c->latency);
-    (void)sd_event_source_disable_unref(c->signals[0]);
-    (void)sd_event_source_disable_unref(c->signals[1]);
-    (void)sd_event_source_disable_unref(c->signals[2]);
+    (void)sd_event_source_disable_unref(c->sources.evaluate);
+    (void)sd_event_source_disable_unref(c->sources.again);
+    (void)sd_event_source_disable_unref(c->sources.poll);
+    (void)sd_event_source_disable_unref(c->sources.latency);
+    (void)sd_event_source_disable_unref(c->sources.signals[0]);
+    (void)sd_event_source_disable_unref(c->sources.signals[1]);
+    (void)sd_event_source_disable_unref(c->sources.signals[2]);
     sd_event_unref(c->loop);
     state_free(c->state);
     paths_clear(&c->paths);
     key_clear(&c->key);
     passwords_clear(&c->passwords);
-    free(c->problem_error);
-    free(c->settings_error);
-    free(c->avahi_trouble);
-    free(c->state_trouble);
-    free(c->record_trouble);
-    free(c->pack_error);
-    free(c->status_told);
-    free(c->addresses);
-    free(c->listens_on);
-    strings_clear(&c->hosts);
+    free(c->troubles.problem);
+    free(c->troubles.settings);
+    free(c->troubles.avahi);
+    free(c->troubles.state);
+    free(c->troubles.record);
+    free(c->packs.error);
+    free(c->published.status);
+    free(c->inputs.addresses);
+    free(c->web.listens_on);
+    strings_clear(&c->web.hosts);
     inputs_unwatch(c);
-    text_clear(&c->inventory);
+    text_clear(&c->published.inventory);
     controller_options_clear(&c->settings);
 }
 

@@ -44,12 +44,12 @@ void discovered_daemon(bool there, const char *reason, void *arg)
 {
     struct controller *c = arg;
 
-    if (!there && !c->avahi_trouble && c->avahi_told)
+    if (!there && !c->troubles.avahi && c->avahi_told)
         c->metrics.avahi_losses++;
     c->avahi_told = true;
     if (!reason)
         reason = "the daemon is not running";
     controller_log(c, "Avahi: %s", there ? "the daemon is running" : reason);
-    controller_set_trouble(&c->avahi_trouble, there ? NULL : reason);
+    controller_set_trouble(&c->troubles.avahi, there ? NULL : reason);
     publish_status(c);
 }

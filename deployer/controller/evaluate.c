@@ -20,9 +20,9 @@ static int make_match(struct controller *c, struct member **members, size_t n)
     for (size_t i = 0; i < n; i++)
         if (!members_is_impostor(&c->directory, members[i]))
             machines[count++] = &members[i]->machine;
-    if (match_make(machines, count, &c->problem, &c->match) < 0)
+    if (match_make(machines, count, &c->problem, &c->evaluation.match) < 0)
         return -ENOMEM;
-    return match_explain(&c->match, machines, count);
+    return match_explain(&c->evaluation.match, machines, count);
 }
 
 /* Names are given to machines of this fleet that are accepted and have no name and no
@@ -31,8 +31,8 @@ static int make_assignments(struct controller *c)
 {
     const char *fleet = c->settings.deploy.fleet ? c->settings.deploy.fleet : ADVERT_FLEET_DEFAULT;
     CLEANUP_FREE const struct machine **free_ones =
-        calloc(c->match.n_unassigned + 1, sizeof(*free_ones));
-    struct match match = c->match; /* borrows, and is not cleared */
+        calloc(c->evaluation.match.n_unassigned + 1, sizeof(*free_ones));
+    struct match match = c->evaluation.match; /* borrows, and is not cleared */
     struct error err = {0};
     int r;
 
@@ -40,19 +40,19 @@ static int make_assignments(struct controller *c)
         return -ENOMEM;
     match.unassigned = free_ones;
     match.n_unassigned = 0;
-    for (size_t i = 0; i < c->match.n_unassigned; i++) {
-        const struct machine *m = c->match.unassigned[i];
+    for (size_t i = 0; i < c->evaluation.match.n_unassigned; i++) {
+        const struct machine *m = c->evaluation.match.unassigned[i];
 
         if (member_of(m)->standing.state == STANDING_ACCEPTED &&
             strcmp(machine_fleet(m), fleet) == 0)
             free_ones[match.n_unassigned++] = m;
     }
-    r = state_name_list(c->state, fleet, &c->names, &err);
+    r = state_name_list(c->state, fleet, &c->evaluation.names, &err);
     if (r < 0) {
-        controller_set_trouble(&c->state_trouble, err.text);
+        controller_set_trouble(&c->troubles.state, err.text);
         return r;
     }
-    return assignments_plan(&match, &c->names, &c->assignments);
+    return assignments_plan(&match, &c->evaluation.names, &c->evaluation.assignments);
 }
 
 /* The names could not be written a while ago, and nothing else tries it again. */
@@ -68,8 +68,8 @@ static void give_names(struct controller *c)
 {
     const char *fleet = c->settings.deploy.fleet ? c->settings.deploy.fleet : ADVERT_FLEET_DEFAULT;
 
-    for (size_t i = 0; i < c->assignments.count; i++) {
-        const struct assignment *a = &c->assignments.items[i];
+    for (size_t i = 0; i < c->evaluation.assignments.count; i++) {
+        const struct assignment *a = &c->evaluation.assignments.items[i];
         struct member *m = member_of(a->machine);
         CLEANUP_STRINGS struct strings agents = {0};
         struct error err = {0};
@@ -82,7 +82,7 @@ static void give_names(struct controller *c)
         if (strings_add(&agents, a->agent) < 0)
             return;
         if (state_names_set(c->state, fleet, m->machine.advert.id, &agents, &err) < 0) {
-            controller_set_trouble(&c->state_trouble, err.text);
+            controller_set_trouble(&c->troubles.state, err.text);
             return;
         }
         m->assigned = agents;
@@ -96,9 +96,9 @@ static void give_names(struct controller *c)
 
 static bool is_duplicate(const struct controller *c, const struct member *m)
 {
-    for (size_t i = 0; i < c->match.n_duplicates; i++)
-        for (size_t k = 0; k < c->match.duplicates[i].count; k++)
-            if (c->match.duplicates[i].machines[k] == &m->machine)
+    for (size_t i = 0; i < c->evaluation.match.n_duplicates; i++)
+        for (size_t k = 0; k < c->evaluation.match.duplicates[i].count; k++)
+            if (c->evaluation.match.duplicates[i].machines[k] == &m->machine)
                 return true;
     return false;
 }
@@ -166,7 +166,7 @@ static void update_work_state(struct controller *c, struct member *m,
         m->machine.advert.state == ADVERT_STATE_RUNNING)
         m->state = WORK_OK;
     (void)snprintf(m->why, sizeof(m->why), "%s",
-                   packing_is_awaited(c, m)         ? c->pack_error
+                   packing_is_awaited(c, m)         ? c->packs.error
                    : m->state == WORK_OK || !r->why ? ""
                                                     : r->why);
     m->again_ms = r->again_ms;
@@ -183,7 +183,7 @@ static void begin_deploys(struct controller *c, struct member **members, size_t 
         for (size_t i = 0; i < n; i++) {
             members[i]->state = WORK_PACKING;
             (void)snprintf(members[i]->why, sizeof(members[i]->why), "%s",
-                           c->pack_error ? c->pack_error : "");
+                           c->packs.error ? c->packs.error : "");
         }
         return;
     }
@@ -194,11 +194,11 @@ static void begin_deploys(struct controller *c, struct member **members, size_t 
 static void schedule_next(struct controller *c)
 {
     if (c->plan.next_ms == INT64_MAX) {
-        (void)sd_event_source_set_enabled(c->again, SD_EVENT_OFF);
+        (void)sd_event_source_set_enabled(c->sources.again, SD_EVENT_OFF);
         return;
     }
-    (void)sd_event_source_set_time(c->again, (uint64_t)c->plan.next_ms * 1000);
-    (void)sd_event_source_set_enabled(c->again, SD_EVENT_ONESHOT);
+    (void)sd_event_source_set_time(c->sources.again, (uint64_t)c->plan.next_ms * 1000);
+    (void)sd_event_source_set_enabled(c->sources.again, SD_EVENT_ONESHOT);
 }
 
 static int carry_out_plan(struct controller *c, struct member **members, size_t n)
@@ -231,12 +231,12 @@ static void publish_match(struct controller *c)
 {
     json_t *now = view_match(c);
 
-    if (now && c->match_value && json_equal(now, c->match_value)) {
+    if (now && c->published.match && json_equal(now, c->published.match)) {
         json_decref(now);
         return;
     }
-    json_decref(c->match_value);
-    c->match_value = json_incref(now);
+    json_decref(c->published.match);
+    c->published.match = json_incref(now);
     publish(c, "match", now);
     hook_match_changed(c);
 }
@@ -247,7 +247,7 @@ void evaluate(struct controller *c)
     CLEANUP_FREE struct member **members = members_list(&c->directory, &n);
 
     model_clear(c);
-    c->evaluation_due = false;
+    c->evaluation.due = false;
     if (!members)
         return; /* no memory: try again at the next change */
     if (c->has_problem && (make_match(c, members, n) < 0 || make_assignments(c) < 0))
@@ -264,6 +264,6 @@ void evaluate(struct controller *c)
 
 void evaluate_if_due(struct controller *c)
 {
-    if (c->evaluation_due)
+    if (c->evaluation.due)
         evaluate(c);
 }

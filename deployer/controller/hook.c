@@ -53,15 +53,15 @@ static void on_hook(void *arg)
         controller_log(c, "--on-change: %s", h->err.text);
     else if (h->status != 0)
         controller_log(c, "--on-change: the command ended with status %d", h->status);
-    hook_free(TAKE_PTR(c->hook_state));
-    task_free(TAKE_PTR(c->hook));
-    if (c->hook_due && c->settings.on_change)
+    hook_free(TAKE_PTR(c->hook.run));
+    task_free(TAKE_PTR(c->hook.task));
+    if (c->hook.due && c->settings.on_change)
         start_hook(c);
 }
 
 static int write_match(const struct controller *c, const char *path, struct error *err)
 {
-    char *text = c->match_value ? json_dumps(c->match_value, JSON_INDENT(2)) : NULL;
+    char *text = c->published.match ? json_dumps(c->published.match, JSON_INDENT(2)) : NULL;
     int r = text ? file_write(path, text, strlen(text), 0600, err)
                  : error_sys(err, -ENOMEM, "cannot write the match");
 
@@ -74,26 +74,26 @@ static void start_hook(struct controller *c)
     struct hook *h = calloc(1, sizeof(*h));
     struct error err = {0};
 
-    c->hook_due = false;
+    c->hook.due = false;
     if (!h)
         return;
     h->c = c;
-    c->hook_state = h;
+    c->hook.run = h;
     h->command = strdup(c->settings.on_change);
     if (asprintf(&h->file, "%s/match.json", c->paths.state) < 0)
         h->file = NULL;
     if (!h->command || !h->file || write_match(c, h->file, &err) < 0 ||
-        task_start(c->loop, run_hook, on_hook, h, &c->hook, &err) < 0) {
+        task_start(c->loop, run_hook, on_hook, h, &c->hook.task, &err) < 0) {
         controller_log(c, "--on-change: %s", err.text[0] ? err.text : "out of memory");
-        hook_free(TAKE_PTR(c->hook_state));
+        hook_free(TAKE_PTR(c->hook.run));
         return;
     }
 }
 
 void hook_stop(struct controller *c)
 {
-    task_free(TAKE_PTR(c->hook));
-    hook_free(TAKE_PTR(c->hook_state));
+    task_free(TAKE_PTR(c->hook.task));
+    hook_free(TAKE_PTR(c->hook.run));
 }
 
 /* One command at a time; if the match changes meanwhile, one more runs afterwards. */
@@ -101,8 +101,8 @@ void hook_match_changed(struct controller *c)
 {
     if (!c->settings.on_change)
         return;
-    if (c->hook)
-        c->hook_due = true;
+    if (c->hook.task)
+        c->hook.due = true;
     else
         start_hook(c);
 }

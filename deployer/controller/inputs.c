@@ -19,7 +19,7 @@ int inputs_read(struct controller *c, struct error *err)
     bool wanted = c->settings.deploy.problems.count > 0;
     int r = wanted ? problem_read(&c->settings.deploy.problems, &problem, err) : 0;
 
-    controller_set_trouble(&c->problem_error, r < 0 ? err->text : NULL);
+    controller_set_trouble(&c->troubles.problem, r < 0 ? err->text : NULL);
     if (r < 0)
         return r; /* what was read before stays in use */
     model_clear(c);
@@ -45,22 +45,22 @@ static void read_settings(struct controller *c)
     bool repack;
 
     if (controller_options_read(c->argc, c->argv, &now, &err) < 0) {
-        if (!string_equal(c->settings_error, err.text))
+        if (!string_equal(c->troubles.settings, err.text))
             controller_log(c, "%s", err.text);
-        controller_set_trouble(&c->settings_error, err.text);
+        controller_set_trouble(&c->troubles.settings, err.text);
         return;
     }
-    controller_set_trouble(&c->settings_error, NULL);
+    controller_set_trouble(&c->troubles.settings, NULL);
     repack = !same_spec(&now, &c->settings);
     now.deploy.forks = c->settings.deploy.forks;
     controller_options_clear(&c->settings);
     c->settings = now;
     for (struct member *m = c->directory.members; m; m = m->hh.next)
         model_find_standing(c, m);
-    if (repack && c->packing)
-        c->repack = true;
+    if (repack && c->packs.packing)
+        c->packs.repack = true;
     else if (repack) {
-        controller_set_trouble(&c->pack_error, NULL);
+        controller_set_trouble(&c->packs.error, NULL);
         packing_start(c);
     }
 }
@@ -68,10 +68,10 @@ static void read_settings(struct controller *c)
 void inputs_reread(struct controller *c)
 {
     struct error err = {0};
-    char *before = c->problem_error ? strdup(c->problem_error) : NULL;
+    char *before = c->troubles.problem ? strdup(c->troubles.problem) : NULL;
 
     read_settings(c);
-    if (inputs_read(c, &err) < 0 && !string_equal(before, c->problem_error))
+    if (inputs_read(c, &err) < 0 && !string_equal(before, c->troubles.problem))
         controller_log(c, "%s", err.text);
     free(before);
     (void)inputs_watch(c, NULL);
@@ -86,21 +86,21 @@ static void on_file_changed(void *arg)
 {
     struct controller *c = arg;
 
-    c->inputs_changed = true;
+    c->inputs.changed = true;
     controller_evaluate_soon(c);
 }
 
 static int add_watch(struct controller *c, const char *path, struct error *err)
 {
     struct file_watch **grown =
-        reallocarray(c->watches, c->n_watches + 1, sizeof(struct file_watch *));
+        reallocarray(c->inputs.watches, c->inputs.n_watches + 1, sizeof(struct file_watch *));
     int r;
 
     if (!grown)
         return error_sys(err, -ENOMEM, "cannot watch %s", path);
-    c->watches = grown;
-    r = file_watch_new(c->loop, path, on_file_changed, c, &grown[c->n_watches], err);
-    c->n_watches += r == 0;
+    c->inputs.watches = grown;
+    r = file_watch_new(c->loop, path, on_file_changed, c, &grown[c->inputs.n_watches], err);
+    c->inputs.n_watches += r == 0;
     return r;
 }
 
@@ -135,15 +135,15 @@ int inputs_watch(struct controller *c, struct error *err)
 
 void inputs_unwatch(struct controller *c)
 {
-    while (c->n_watches > 0)
-        file_watch_free(c->watches[--c->n_watches]);
-    free(TAKE_PTR(c->watches));
+    while (c->inputs.n_watches > 0)
+        file_watch_free(c->inputs.watches[--c->inputs.n_watches]);
+    free(TAKE_PTR(c->inputs.watches));
 }
 
 void inputs_watch_again(struct controller *c)
 {
-    for (size_t i = 0; i < c->n_watches; i++)
-        file_watch_again(c->watches[i]);
+    for (size_t i = 0; i < c->inputs.n_watches; i++)
+        file_watch_again(c->inputs.watches[i]);
 }
 
 /* --- this computer's addresses ---------------------------------------------------------------- */
@@ -179,11 +179,11 @@ void inputs_addresses(struct controller *c)
     for (size_t i = 0; i < list.count; i++)
         text_addf(&all, "%s ", list.items[i]);
     now = text_take(&all);
-    if (!now || string_equal(now, c->addresses)) {
+    if (!now || string_equal(now, c->inputs.addresses)) {
         free(now);
         return;
     }
-    free(c->addresses);
-    c->addresses = now;
+    free(c->inputs.addresses);
+    c->inputs.addresses = now;
     controller_evaluate_soon(c);
 }

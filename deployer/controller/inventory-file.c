@@ -38,14 +38,14 @@ void inventory_file_write(struct controller *c, struct member **members, size_t 
 
     if (!c->settings.output || write_inventory(c, members, n, c->settings.format, &now) < 0)
         return;
-    if (c->inventory.data && now.size == c->inventory.size &&
-        memcmp(now.data, c->inventory.data, now.size) == 0)
+    if (c->published.inventory.data && now.size == c->published.inventory.size &&
+        memcmp(now.data, c->published.inventory.data, now.size) == 0)
         return;
     if (file_write(c->settings.output, now.data, now.size, 0644, &err) < 0) {
         controller_log(c, "%s", err.text);
         return;
     }
-    text_clear(&c->inventory);
-    c->inventory = now;
+    text_clear(&c->published.inventory);
+    c->published.inventory = now;
     now = TEXT_INIT;
 }

@@ -6,12 +6,12 @@
 
 void model_clear(struct controller *c)
 {
-    match_clear(&c->match);
-    c->match = MATCH_INIT;
-    assignments_clear(&c->assignments);
-    state_names_clear(&c->names);
-    c->names = (struct state_names){0};
-    c->evaluation_due = true;
+    match_clear(&c->evaluation.match);
+    c->evaluation.match = MATCH_INIT;
+    assignments_clear(&c->evaluation.assignments);
+    state_names_clear(&c->evaluation.names);
+    c->evaluation.names = (struct state_names){0};
+    c->evaluation.due = true;
 }
 
 int model_agents(const struct controller *c, const struct member *m, struct strings *ret)
@@ -23,9 +23,9 @@ int model_agents(const struct controller *c, const struct member *m, struct stri
     if (!c->has_problem)
         return strings_copy(ret, names);
     for (size_t a = 0; a < names->count; a++)
-        for (size_t i = 0; i < c->match.n_matched; i++) {
-            if (c->match.matched[i].machine != &m->machine ||
-                strcmp(c->match.matched[i].agent, names->items[a]) != 0)
+        for (size_t i = 0; i < c->evaluation.match.n_matched; i++) {
+            if (c->evaluation.match.matched[i].machine != &m->machine ||
+                strcmp(c->evaluation.match.matched[i].agent, names->items[a]) != 0)
                 continue;
             if (strings_add(ret, names->items[a]) < 0)
                 return -ENOMEM;
@@ -40,7 +40,7 @@ void model_find_standing(struct controller *c, struct member *m)
     struct error err = {0};
 
     if (standing_find(c->state, &m->machine, consent, &m->standing, &err) < 0)
-        controller_set_trouble(&c->state_trouble, err.text);
+        controller_set_trouble(&c->troubles.state, err.text);
     else
-        controller_set_trouble(&c->state_trouble, NULL);
+        controller_set_trouble(&c->troubles.state, NULL);
 }

@@ -57,18 +57,18 @@ static void on_packing_done(void *arg)
 {
     struct packing *p = arg;
     struct controller *c = p->c;
-    bool again = c->repack;
+    bool again = c->packs.repack;
 
-    replace_pack(&c->steps, &p->steps);
-    replace_pack(&c->pack, &p->pack);
-    if (p->r < 0 && !string_equal(c->pack_error, p->err.text))
+    replace_pack(&c->packs.steps, &p->steps);
+    replace_pack(&c->packs.pack, &p->pack);
+    if (p->r < 0 && !string_equal(c->packs.error, p->err.text))
         controller_log(c, "%s", p->err.text);
-    controller_set_trouble(&c->pack_error, p->r < 0 && !again ? p->err.text : NULL);
+    controller_set_trouble(&c->packs.error, p->r < 0 && !again ? p->err.text : NULL);
     if (p->r == 0 && c->settings.deploy.spec)
         (void)state_setting_set(c->state, STATE_SETTING_SPEC, p->spec, NULL);
-    c->packed_ms = clock_ms(CLOCK_MONOTONIC);
-    c->packing = NULL;
-    c->repack = false;
+    c->packs.ended_ms = clock_ms(CLOCK_MONOTONIC);
+    c->packs.packing = NULL;
+    c->packs.repack = false;
     packing_free(p);
     if (again)
         packing_start(c);
@@ -89,12 +89,12 @@ static char *choose_spec(struct controller *c)
 
 bool packing_is_done(const struct controller *c)
 {
-    return c->pack && !c->packing && !c->pack_error;
+    return c->packs.pack && !c->packs.packing && !c->packs.error;
 }
 
 bool packing_is_awaited(const struct controller *c, const struct member *m)
 {
-    return c->pack_error && m->pending && strcmp(m->pending, "deploy") == 0;
+    return c->packs.error && m->pending && strcmp(m->pending, "deploy") == 0;
 }
 
 /* After a failure it does not try again before REPACK_MS, whoever calls. */
@@ -103,28 +103,29 @@ void packing_start(struct controller *c)
     struct packing *p;
     struct error err = {0};
 
-    if (c->packing || (c->pack_error && clock_ms(CLOCK_MONOTONIC) - c->packed_ms < REPACK_MS))
+    if (c->packs.packing ||
+        (c->packs.error && clock_ms(CLOCK_MONOTONIC) - c->packs.ended_ms < REPACK_MS))
         return;
     p = calloc(1, sizeof(*p));
     if (!p)
         return;
     p->c = c;
     p->paths = c->paths;
-    p->with_steps = !c->steps;
+    p->with_steps = !c->packs.steps;
     p->spec = choose_spec(c);
-    c->packing = p;
+    c->packs.packing = p;
     if (!p->spec || cache_choice_copy(&c->settings.deploy.caches, &p->choice) < 0 ||
         task_start(c->loop, run_packing, on_packing_done, p, &p->task, &err) < 0) {
-        c->packing = NULL;
+        c->packs.packing = NULL;
         packing_free(p);
-        controller_set_trouble(&c->pack_error, err.text[0] ? err.text : "out of memory");
-        c->packed_ms = clock_ms(CLOCK_MONOTONIC);
+        controller_set_trouble(&c->packs.error, err.text[0] ? err.text : "out of memory");
+        c->packs.ended_ms = clock_ms(CLOCK_MONOTONIC);
     }
 }
 
 void packing_stop(struct controller *c)
 {
-    packing_free(TAKE_PTR(c->packing));
-    c->pack = pack_unref(c->pack);
-    c->steps = pack_unref(c->steps);
+    packing_free(TAKE_PTR(c->packs.packing));
+    c->packs.pack = pack_unref(c->packs.pack);
+    c->packs.steps = pack_unref(c->packs.steps);
 }

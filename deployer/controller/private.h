@@ -22,64 +22,100 @@ enum {
     RUNS_SHOWN = 50,
 };
 
+/* What an evaluation has made; it borrows from the directory. */
+struct evaluation {
+    bool due; /* the rest is empty until then */
+    struct match match;
+    struct assignments assignments;
+    struct state_names names;
+};
+
+/* What was published last, to publish only changes. */
+struct published {
+    json_t *match;
+    char *status;
+    struct text inventory; /* as last written */
+};
+
+/* Messages for health; NULL: no trouble. */
+struct troubles {
+    char *problem, *settings;
+    char *avahi;  /* why the daemon is not reached */
+    char *state;  /* the database's last error */
+    char *record; /* why a run could not be recorded */
+};
+
+/* The dashboard and the API. */
+struct web {
+    struct admission admission;
+    char *listens_on; /* the address, in the form of a URL */
+    struct strings hosts;
+    struct events *events;
+    struct files *files;
+    struct http *http;
+};
+
+/* What is sent to machines, and how it is made. */
+struct packs {
+    struct pack *pack, *steps; /* the newest of each; NULL: none yet */
+    struct packing *packing;   /* NULL: no packing is running */
+    bool repack;               /* pack again when this one has ended */
+    char *error;               /* of the last packing; NULL: none */
+    int64_t ended_ms;          /* when it ended, CLOCK_MONOTONIC */
+};
+
+/* The inputs that change while the service runs. */
+struct inputs {
+    struct file_watch **watches; /* of the files that were read */
+    size_t n_watches;
+    bool changed;
+    char *addresses; /* of this computer: machines get one of them */
+};
+
+/* --on-change. */
+struct hook_runs {
+    struct task *task;
+    struct hook *run; /* NULL: the command is not running */
+    bool due;         /* run it again afterwards */
+};
+
+struct event_sources {
+    sd_event_source *evaluate, *again; /* evaluations: soon, and when the plan says */
+    sd_event_source *poll, *latency, *signals[3];
+};
+
 struct controller {
     int argc;
     char **argv;
     struct controller_options settings;
     struct paths paths;
     sd_event *loop;
+    struct event_sources sources;
     struct state *state;
-    struct key key; /* the fleet's */
+    int64_t state_seen; /* a number that changes when the database is written */
+    struct key key;     /* the fleet's */
     bool has_key;
     struct passwords passwords;
     char who[128];
 
-    struct members directory;
     struct discovery_thread *discovery;
+    bool avahi_told;
+    struct members directory;
+    struct inputs inputs;
     struct problem problem;
     bool has_problem;
-    char *problem_error, *settings_error; /* NULL: none */
-    char *avahi_trouble;                  /* NULL: the daemon is running */
-    bool avahi_told;
-    int64_t state_seen;   /* a number that changes when the database is written */
-    char *state_trouble;  /* the database's last error; NULL: none */
-    char *record_trouble; /* why a run could not be recorded; NULL: runs can be */
+    struct evaluation evaluation;
+    struct reconcile plan;
 
-    bool evaluation_due; /* until then match, assignments and names are empty */
-    struct match match;  /* borrows from the directory; made by each evaluation */
-    struct assignments assignments;
-    struct state_names names;
-    json_t *match_value; /* as last published */
-
-    struct admission admission;
-    char *listens_on; /* the address, as a URL has it */
-    struct strings hosts;
-    struct events *events;
-    struct files *files;
-    struct http *http;
-    struct metrics metrics;
-    char *status_told;
-
+    struct packs packs;
     struct runner *runner;
     struct follows *follows;
-    struct pack *pack, *steps; /* the newest of each; NULL: none yet */
-    struct packing *packing;   /* NULL: no packing is running */
-    bool repack;               /* pack again when this one has ended */
-    char *pack_error;
-    int64_t packed_ms;
-    char *addresses; /* of this computer: machines get one of them */
 
-    struct reconcile plan;
-    sd_event_source *evaluate, *again, *poll, *latency, *inotify, *signals[3];
-    struct file_watch **watches; /* of the files that were read */
-    size_t n_watches;
-    bool inputs_changed;
-    uint64_t latency_due;
-
-    struct text inventory; /* as last written */
-    struct task *hook;
-    struct hook *hook_state;
-    bool hook_due;
+    struct web web;
+    struct metrics metrics;
+    struct troubles troubles;
+    struct published published;
+    struct hook_runs hook;
 };
 
 void controller_log(const struct controller *c, const char *format, ...)

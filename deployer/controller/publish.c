@@ -13,11 +13,11 @@ void publish(struct controller *c, const char *event, json_t *value)
     json_decref(value);
     if (!text)
         return;
-    (void)events_add(c->events, event, text);
+    (void)events_add(c->web.events, event, text);
     c->metrics.events++;
     free(text);
-    if (c->http)
-        http_wake(c->http);
+    if (c->web.http)
+        http_wake(c->web.http);
 }
 
 /* A digest of what is shown of its work. */
@@ -64,9 +64,9 @@ void publish_status(struct controller *c)
     json_t *status = view_status(c);
     char *text = status ? json_dumps(status, JSON_COMPACT) : NULL;
 
-    if (text && (!c->status_told || strcmp(text, c->status_told) != 0)) {
-        free(c->status_told);
-        c->status_told = text;
+    if (text && (!c->published.status || strcmp(text, c->published.status) != 0)) {
+        free(c->published.status);
+        c->published.status = text;
         publish(c, "status", status);
         return;
     }

@@ -117,8 +117,8 @@ static json_t *view_assignments(const struct controller *c)
 {
     json_t *a = json_array();
 
-    for (size_t i = 0; a && i < c->assignments.count; i++) {
-        const struct assignment *item = &c->assignments.items[i];
+    for (size_t i = 0; a && i < c->evaluation.assignments.count; i++) {
+        const struct assignment *item = &c->evaluation.assignments.items[i];
         const struct member *m = member_of(item->machine);
         json_t *o = json_pack("{s:s, s:o}", "ref", m->ref, "agent", view_text(item->agent));
 
@@ -133,8 +133,8 @@ static json_t *view_reserved(const struct controller *c)
 {
     json_t *a = json_array();
 
-    for (size_t i = 0; a && i < c->assignments.n_reserved; i++) {
-        const struct state_name *name = c->assignments.reserved[i];
+    for (size_t i = 0; a && i < c->evaluation.assignments.n_reserved; i++) {
+        const struct state_name *name = c->evaluation.assignments.reserved[i];
         CLEANUP(state_machine_clear) struct state_machine machine = {0};
         json_t *o = json_pack("{s:o, s:s}", "agent", view_text(name->agent), "machine", name->id);
 
@@ -149,7 +149,7 @@ static json_t *view_reserved(const struct controller *c)
  * and only a person gives it, because the other machine may just be switched off. */
 static json_t *view_offers(const struct controller *c)
 {
-    const struct assignments *a = &c->assignments;
+    const struct assignments *a = &c->evaluation.assignments;
     json_t *offers = json_array();
 
     for (size_t i = 0; offers && i < a->n_reserved && i < a->n_idle; i++)
@@ -185,12 +185,13 @@ static json_t *view_doubtful(const struct controller *c)
 
 json_t *view_match(const struct controller *c)
 {
-    json_t *o = c->has_problem && c->match.problem ? report_match_value(&c->match, false)
-                                                   : json_pack("{s:i}", "version", 1);
+    json_t *o = c->has_problem && c->evaluation.match.problem
+                    ? report_match_value(&c->evaluation.match, false)
+                    : json_pack("{s:i}", "version", 1);
 
     if (!o)
         return NULL;
-    put_text(o, "problem_error", c->problem_error);
+    put_text(o, "problem_error", c->troubles.problem);
     if (c->has_problem) {
         (void)json_object_set_new(o, "doubtful", view_doubtful(c));
         (void)json_object_set_new(o, "assignments", view_assignments(c));
@@ -216,12 +217,12 @@ json_t *view_health(const struct controller *c)
 
     if (!c->avahi_told)
         add_reason(reasons, "", "Avahi has not been reached yet");
-    add_reason(reasons, "Avahi: ", c->avahi_trouble);
-    add_reason(reasons, "", c->problem_error);
-    add_reason(reasons, "", c->settings_error);
-    add_reason(reasons, "", c->pack_error);
-    add_reason(reasons, "", c->state_trouble);
-    add_reason(reasons, "runs cannot be recorded: ", c->record_trouble);
+    add_reason(reasons, "Avahi: ", c->troubles.avahi);
+    add_reason(reasons, "", c->troubles.problem);
+    add_reason(reasons, "", c->troubles.settings);
+    add_reason(reasons, "", c->packs.error);
+    add_reason(reasons, "", c->troubles.state);
+    add_reason(reasons, "runs cannot be recorded: ", c->troubles.record);
     o = json_pack("{s:b, s:o}", "ok", json_array_size(reasons) == 0, "reasons", reasons);
     return o;
 }
@@ -234,12 +235,12 @@ json_t *view_status(const struct controller *c)
                           "assign", (int)s->assign, "accept_new", (int)s->deploy.accept_new,
                           "quorum", (int)s->quorum, "present", (int)c->plan.present, "fleet_key",
                           (int)c->has_key, "forks", (int)s->deploy.forks, "packing",
-                          (int)(c->packing != NULL), "health", view_health(c));
+                          (int)(c->packs.packing != NULL), "health", view_health(c));
 
     if (!o)
         return NULL;
     put_text(o, "fleet", s->deploy.fleet);
-    put_text(o, "pydcop", c->pack ? c->pack->wheels.version : NULL);
+    put_text(o, "pydcop", c->packs.pack ? c->packs.pack->wheels.version : NULL);
     return o;
 }
 
@@ -322,13 +323,13 @@ void view_metrics(const struct controller *c, struct text *ret)
     metrics_add(ret, "dcop_agents_wanted", "gauge", "Agents of the problem.",
                 c->has_problem ? (double)c->problem.agents.count : 0);
     metrics_add(ret, "dcop_agents_matched", "gauge", "Agents of the problem that have a machine.",
-                (double)c->match.n_matched);
+                (double)c->evaluation.match.n_matched);
     metrics_add(ret, "dcop_healthy", "gauge", "1 if /healthz reports no trouble.",
                 json_is_true(json_object_get(health, "ok")));
     json_decref(health);
     metrics_write(&c->metrics, ret);
-    if (c->http)
-        http_count(c->http, &http);
+    if (c->web.http)
+        http_count(c->web.http, &http);
     metrics_add(ret, "dcop_http_connections", "gauge", "Open connections.", http.connections);
     metrics_add(ret, "dcop_http_listeners", "gauge", "Clients that listen to the events.",
                 http.listeners);
