@@ -141,7 +141,7 @@ int actions_begin(struct controller *c, const char *verb, struct member **member
                   struct error *err);
 void actions_pending(struct controller *c, struct member **members, size_t n);
 run_listener actions_on_run_event;
-/* A member's wish; "" none. */
+/* The digest of a member's desired state (reconcile.h). */
 void actions_wish(const struct controller *c, const struct member *m, const struct strings *agents,
                   char ret[static RECONCILE_WISH_LENGTH + 1]);
 

@@ -14,7 +14,7 @@ enum { BOOT_MAX = 16 };
 struct events {
     char boot[BOOT_MAX + 1];
     struct event ring[EVENTS_KEPT]; /* by number modulo the size */
-    uint64_t last, first;           /* kept: first to last; none: first > last */
+    uint64_t last, first;           /* first to last are kept; if first > last, none */
     size_t bytes;
 };
 

@@ -20,27 +20,27 @@ int listen_open(const char *where, uint16_t port, int *ret_fd, uint16_t *ret_por
                 struct error *err)
 {
     CLEANUP_CLOSE int fd = -1;
-    struct destination place;
+    struct destination destination;
     struct address address;
     struct sockaddr_storage to;
     socklen_t size;
-    int one = 1, r = destination_parse(where, &place, err);
+    int one = 1, r = destination_parse(where, &destination, err);
 
     if (r < 0)
         return r;
-    if (*place.user || address_parse(place.host, &address) < 0)
+    if (*destination.user || address_parse(destination.host, &address) < 0)
         return error_set(err, -EINVAL,
                          "--listen needs an address of this computer: 127.0.0.1, 0.0.0.0:8808, "
                          "[::1]:8808");
-    *ret_port = place.port ? place.port : port;
+    *ret_port = destination.port ? destination.port : port;
     size = address_to_sockaddr(&address, *ret_port, &to);
     fd = socket(address.family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
         bind(fd, (const struct sockaddr *)&to, size) < 0 || listen(fd, BACKLOG) < 0)
-        return error_sys(err, -errno, "cannot listen on %s port %u%s", place.host, *ret_port,
+        return error_sys(err, -errno, "cannot listen on %s port %u%s", destination.host, *ret_port,
                          errno == EADDRINUSE ? " (is another dcop-controller running?)" : "");
-    if (asprintf(ret_host, address.family == AF_INET6 ? "[%s]" : "%s", place.host) < 0)
-        return error_sys(err, -ENOMEM, "cannot listen");
+    if (asprintf(ret_host, address.family == AF_INET6 ? "[%s]" : "%s", destination.host) < 0)
+        return error_sys(err, -ENOMEM, "cannot listen on %s", where);
     *ret_fd = TAKE_FD(fd);
     return 0;
 }

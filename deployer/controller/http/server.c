@@ -179,8 +179,8 @@ static const char *refusal_detail(unsigned status)
 {
     switch (status) {
     case 400:
-        return "The Host header is missing, a header is ambiguous, or the path has control "
-               "characters.";
+        return "The Host header is missing, a header is malformed or given twice, or the path "
+               "has control characters.";
     case 401:
         return "This request needs the token from the file 'token' in the service's state folder.";
     case 403:
