@@ -16,20 +16,20 @@ int choose_address(struct program *p, const char *text, struct error *err)
 {
     CLEANUP(target_clear) struct target t = {0};
     struct target *grown;
-    struct destination place;
-    int r = destination_parse(text, &place, err);
+    struct destination to;
+    int r = destination_parse(text, &to, err);
 
     if (r == 0)
-        r = resolve_host(place.host, p->options.timeout_ms, &t.addresses, &t.n_addresses, err);
+        r = resolve_host(to.host, p->options.timeout_ms, &t.addresses, &t.n_addresses, err);
     if (r < 0)
         return r;
-    t.port = place.port ? place.port : SSH_PORT;
-    t.host = strdup(place.host);
-    t.user = *place.user ? strdup(place.user) : NULL;
+    t.port = to.port ? to.port : SSH_PORT;
+    t.host = strdup(to.host);
+    t.user = *to.user ? strdup(to.user) : NULL;
     grown = reallocarray(p->targets.items, p->targets.count + 1, sizeof(*grown));
     if (grown)
         p->targets.items = grown;
-    if (!grown || !t.host || (*place.user && !t.user))
+    if (!grown || !t.host || (*to.user && !t.user))
         return error_sys(err, -ENOMEM, "cannot plan");
     grown[p->targets.count++] = t;
     t = (struct target){0};

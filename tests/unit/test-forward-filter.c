@@ -1,4 +1,4 @@
-/* What the gate lets on to the caches, and what it refuses. */
+/* What the filter passes on to the caches, and what it refuses. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
