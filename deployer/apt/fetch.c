@@ -67,7 +67,7 @@ static bool is_unreachable(const struct process_result *result)
     return false;
 }
 
-static char *path_of(const struct apt_fetch *fetch, const struct apt_file *file)
+static char *file_path(const struct apt_fetch *fetch, const struct apt_file *file)
 {
     return path_join(fetch->folder, file->name);
 }
@@ -89,7 +89,7 @@ static int run_helper(struct worker *w, size_t first, size_t last, bool anew,
     argv[n++] = "download-file";
     for (size_t i = first; i < last && r == 0; i++) {
         const struct apt_file *file = &fetch->files->items[i];
-        char *path = owned[own++] = path_of(fetch, file), *hash = NULL;
+        char *path = owned[own++] = file_path(fetch, file), *hash = NULL;
 
         if (asprintf(&hash, "SHA256:%s", file->sha256) < 0)
             hash = NULL;
@@ -108,8 +108,8 @@ static int run_helper(struct worker *w, size_t first, size_t last, bool anew,
 }
 
 /* One turn of apt's downloader for some files; what came whole is marked so. */
-static int get(struct worker *w, size_t first, size_t last, bool anew, bool *ret_any,
-               struct error *err)
+static int download_files(struct worker *w, size_t first, size_t last, bool anew, bool *ret_any,
+                          struct error *err)
 {
     CLEANUP(process_result_clear) struct process_result result = {0};
     struct work *work = w->work;
@@ -120,7 +120,7 @@ static int get(struct worker *w, size_t first, size_t last, bool anew, bool *ret
         return r;
     for (size_t i = first; i < last; i++) {
         const struct apt_file *file = &fetch->files->items[i];
-        CLEANUP_FREE char *path = path_of(fetch, file);
+        CLEANUP_FREE char *path = file_path(fetch, file);
 
         work->whole[i] = path && apt_file_is_whole(path, file);
         if (work->whole[i]) {
@@ -140,32 +140,32 @@ static int get(struct worker *w, size_t first, size_t last, bool anew, bool *ret
 
 /* Then those one by one that did not come: one that is missing may have ended the turn
  * of the others, and a newer apt may read its command line in another way. */
-static int do_chunk(struct worker *w, size_t first, size_t last)
+static int download_chunk(struct worker *w, size_t first, size_t last)
 {
     bool any = false;
     bool repair = w->work->fetch->repair;
-    int r = get(w, first, last, false, &any, &w->error);
+    int r = download_files(w, first, last, false, &any, &w->error);
 
     for (size_t i = first; i < last && r == 0 && !w->work->given_up; i++)
         if (!w->work->whole[i] && (repair || last - first > 1))
-            r = get(w, i, i + 1, repair, &any, &w->error);
+            r = download_files(w, i, i + 1, repair, &any, &w->error);
     return r;
 }
 
-static void *do_work(void *arg)
+static void *run_worker(void *arg)
 {
     struct worker *w = arg;
     size_t count = w->work->fetch->files->count, first;
 
     while (!w->work->given_up && (first = atomic_fetch_add(&w->work->next, CHUNK)) < count) {
-        w->failure = do_chunk(w, first, first + CHUNK < count ? first + CHUNK : count);
+        w->failure = download_chunk(w, first, first + CHUNK < count ? first + CHUNK : count);
         if (w->failure < 0)
             w->work->given_up = true;
     }
     return NULL;
 }
 
-static void await(struct worker *w)
+static void await_worker(struct worker *w)
 {
     const struct apt_fetch *fetch = w->work->fetch;
 
@@ -212,7 +212,7 @@ int apt_fetch(const struct apt_fetch *fetch, struct strings *ret_missing, struct
         return error_sys(err, -ENOMEM, "cannot fetch packages");
     for (unsigned i = 0; i < at_once && i < AT_ONCE_MAX && r == 0; i++) {
         workers[i].work = &work;
-        r = -pthread_create(&workers[i].thread, NULL, do_work, &workers[i]);
+        r = -pthread_create(&workers[i].thread, NULL, run_worker, &workers[i]);
         workers[i].running = r == 0;
         if (r < 0)
             r = error_sys(err, r, "cannot fetch packages");
@@ -221,7 +221,7 @@ int apt_fetch(const struct apt_fetch *fetch, struct strings *ret_missing, struct
         struct worker *w = &workers[i];
 
         if (w->running)
-            await(w);
+            await_worker(w);
         if (r == 0 && w->failure < 0)
             r = error_set(err, w->failure, "%s", w->error.text);
         if (ret_why->size == 0)

@@ -43,7 +43,7 @@ bool apt_files_has(const struct apt_files *files, const struct apt_file *file)
     return false;
 }
 
-static int add(struct apt_files *to, struct apt_file *f)
+static int add_file(struct apt_files *to, struct apt_file *f)
 {
     struct apt_file *grown;
 
@@ -64,7 +64,7 @@ static int add(struct apt_files *to, struct apt_file *f)
 int apt_files_merge(struct apt_files *to, struct apt_files *from)
 {
     for (size_t i = 0; i < from->count; i++) {
-        int r = add(to, &from->items[i]);
+        int r = add_file(to, &from->items[i]);
 
         if (r < 0)
             return r;
@@ -85,7 +85,8 @@ int apt_files_copy(const struct apt_files *from, struct apt_files *ret)
         copy.name = strdup(f->name);
         copy.package = strdup(f->package);
         copy.version = strdup(f->version);
-        r = copy.uri && copy.name && copy.package && copy.version ? add(&files, &copy) : -ENOMEM;
+        r = copy.uri && copy.name && copy.package && copy.version ? add_file(&files, &copy)
+                                                                  : -ENOMEM;
         if (r < 0)
             return r;
     }
@@ -156,7 +157,7 @@ int apt_files_parse(const char *text, struct apt_files *ret, struct error *err)
         if (n > 0) {
             r = parse_line(line, &f);
             if (r == 0)
-                r = add(&files, &f);
+                r = add_file(&files, &f);
             if (r < 0) {
                 CLEANUP_TEXT struct text words = TEXT_INIT;
                 CLEANUP_FREE char *whole = strndup(text, n < 200 ? n : 200);

@@ -148,12 +148,12 @@ static int add_words(struct strings *to, const char *from, size_t size, const ch
     return 0;
 }
 
-static bool same(const struct apt_source *a, const char *uri, const char *suite)
+static bool is_same_source(const struct apt_source *a, const char *uri, const char *suite)
 {
     return strcmp(a->uri, uri) == 0 && strcmp(a->suite, suite) == 0;
 }
 
-static int merge(struct strings *to, const struct strings *more)
+static int merge_strings(struct strings *to, const struct strings *more)
 {
     for (size_t i = 0; i < more->count; i++)
         if (!strings_has(to, more->items[i]) && strings_add(to, more->items[i]) < 0)
@@ -187,9 +187,9 @@ static int add_source(struct apt_sources *s, const char *uri, const char *suite,
     if (!made.uri || !made.suite)
         goto failed;
     for (size_t i = 0; i < s->count; i++)
-        if (same(&s->items[i], made.uri, suite)) {
+        if (is_same_source(&s->items[i], made.uri, suite)) {
             source_clear(&made);
-            return merge(&s->items[i].components, &e->components);
+            return merge_strings(&s->items[i].components, &e->components);
         }
     made.signed_by = e->signed_by ? strdup(e->signed_by) : NULL;
     made.key = e->key.size > 0 ? strdup(text_str(&e->key)) : NULL;
@@ -223,8 +223,8 @@ static const char *why_not(const struct entry *e, const char *uri, const char *s
     return NULL;
 }
 
-static int take(struct apt_sources *s, const char *name, const char *arch, const struct entry *e,
-                struct error *err)
+static int take_entry(struct apt_sources *s, const char *name, const char *arch,
+                      const struct entry *e, struct error *err)
 {
     int r = 0;
 
@@ -327,7 +327,7 @@ static int parse_lines(struct apt_sources *s, const char *name, char *text, cons
         if (*line == '\0' || *line == '#')
             continue;
         r = read_line(line, &e);
-        r = r < 0 ? error_sys(err, r, "cannot read %s", name) : take(s, name, arch, &e, err);
+        r = r < 0 ? error_sys(err, r, "cannot read %s", name) : take_entry(s, name, arch, &e, err);
         if (r < 0)
             return r;
     }
@@ -406,7 +406,7 @@ static int parse_paragraphs(struct apt_sources *s, const char *name, char *text,
         if (*line == '#')
             continue;
         if (line[strspn(line, " \t")] == '\0') {
-            r = take(s, name, arch, &e, err);
+            r = take_entry(s, name, arch, &e, err);
             entry_clear(&e);
             field = NULL;
             continue;
@@ -427,7 +427,7 @@ static int parse_paragraphs(struct apt_sources *s, const char *name, char *text,
         r = read_field(&e, field, line);
     }
     if (r == 0)
-        r = take(s, name, arch, &e, err);
+        r = take_entry(s, name, arch, &e, err);
     return r == -ENOMEM ? error_sys(err, r, "cannot read %s", name) : r;
 }
 

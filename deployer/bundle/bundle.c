@@ -105,7 +105,7 @@ static int cache_find(const char *cache, const char *key, struct bundle *b)
     return -ENOENT;
 }
 
-static void prune(const char *cache)
+static void prune_bundles(const char *cache)
 {
     CLEANUP_FREE char *all = NULL, *answers = NULL;
 
@@ -137,7 +137,7 @@ static int cache_store(const char *cache, const char *key, const struct text *by
     if (r == 0)
         r = file_write(entry, line.data, line.size, 0644, err);
     if (r == 0)
-        prune(cache);
+        prune_bundles(cache);
     return r;
 }
 
@@ -183,8 +183,9 @@ static int read_input(const struct wheel_set *set, const struct content *steps,
     return 0;
 }
 
-static int assemble(const struct wheel_set *set, const struct wheels *wheels, struct content *c,
-                    char digest[static DIGEST_LENGTH + 1], struct error *err)
+static int assemble_bundle(const struct wheel_set *set, const struct wheels *wheels,
+                           struct content *c, char digest[static DIGEST_LENGTH + 1],
+                           struct error *err)
 {
     int r = 0;
 
@@ -231,7 +232,7 @@ int bundle_make(const struct wheel_set *wheels, const char *steps_dir,
         return error_sys(err, -ENOMEM, "cannot make the bundle");
     r = cache_find(cache_dir, key, &b);
     if (r == -ENOENT) {
-        r = assemble(wheels, &bytes, &content, b.digest, err);
+        r = assemble_bundle(wheels, &bytes, &content, b.digest, err);
         if (r < 0)
             return r;
         r = content_write_tar(&content, &tar);

@@ -67,7 +67,8 @@ static bool is_in_the_way(const char *gone, const char *new)
 }
 
 /* Both are sorted.  -ENOTSUP when there can be no delta. */
-static int subtract(const struct content *new, const struct content *old, struct content *ret)
+static int subtract_content(const struct content *new, const struct content *old,
+                            struct content *ret)
 {
     size_t k = 0;
     int r = 0;
@@ -96,8 +97,8 @@ static int subtract(const struct content *new, const struct content *old, struct
     return r == 0 && !content_find(ret, "SHA256SUMS") ? -ENOTSUP : r;
 }
 
-static int make(const struct bundle *b, const char *base, const char *cache, struct content *new,
-                struct text *ret)
+static int make_delta(const struct bundle *b, const char *base, const char *cache,
+                      struct content *new, struct text *ret)
 {
     CLEANUP(content_clear) struct content old = {0}, delta = {0};
     int r = new->count ? 0 : read_bundle(cache, b->bundle_digest, new);
@@ -105,7 +106,7 @@ static int make(const struct bundle *b, const char *base, const char *cache, str
     if (r == 0)
         r = read_bundle(cache, base, &old);
     if (r == 0)
-        r = subtract(new, &old, &delta);
+        r = subtract_content(new, &old, &delta);
     if (r == 0)
         r = content_write_tar(&delta, ret);
     if (r == -ENOTSUP || (r == 0 && ret->size > b->size / 100 * BUNDLE_DELTA_PERCENT)) {
@@ -197,7 +198,7 @@ static int find_or_make(const struct bundle *b, const char *base, const char *ca
     r = file_read(path, SIZE_MAX_ON_DISK, ret, NULL);
     if (r != -ENOENT)
         return r;
-    r = make(b, base, cache, new, ret);
+    r = make_delta(b, base, cache, new, ret);
     if (r == 0)
         r = make_folders(folder, 0755, NULL);
     return r < 0 ? r : file_write(path, text_str(ret), ret->size, 0644, NULL);

@@ -26,7 +26,7 @@ void caches_clear(struct caches *c)
     *c = (struct caches){0};
 }
 
-static int take(const char *from, char **to)
+static int copy_unless_set(const char *from, char **to)
 {
     if (!from || *to)
         return 0;
@@ -38,7 +38,8 @@ int caches_copy(const struct caches *from, struct caches *ret)
 {
     CLEANUP(caches_clear) struct caches c = {0};
 
-    if (take(from->apt_proxy, &c.apt_proxy) < 0 || take(from->pip_index, &c.pip_index) < 0 ||
+    if (copy_unless_set(from->apt_proxy, &c.apt_proxy) < 0 ||
+        copy_unless_set(from->pip_index, &c.pip_index) < 0 ||
         strings_copy(&c.ports, &from->ports) < 0)
         return -ENOMEM;
     *ret = c;
@@ -63,8 +64,8 @@ static bool is_here(const char *url, uint16_t *ret)
 
 /* dcop-discover writes every inventory with this controller's address and the
  * usual ports, whether there are caches or not: there it has to answer. */
-static int take_inventorys(const char *url, bool (*answers)(uint16_t port, unsigned timeout_ms),
-                           char **to)
+static int take_from_inventory(const char *url, bool (*answers)(uint16_t port, unsigned timeout_ms),
+                               char **to)
 {
     uint16_t port;
 
@@ -72,7 +73,7 @@ static int take_inventorys(const char *url, bool (*answers)(uint16_t port, unsig
         return 0;
     if (is_here(url, &port) && !(cache_port_is_trusted(port) && answers(port, ANSWER_MS)))
         return 0;
-    return take(url, to);
+    return copy_unless_set(url, to);
 }
 
 /* A list that is damaged is told of where it is mended. */
@@ -99,7 +100,7 @@ static int take_ports(const struct paths *p, struct strings *ret)
 }
 
 /* Our own, as far as they answer. */
-static int take_own(const struct paths *p, struct caches *c)
+static int take_from_own(const struct paths *p, struct caches *c)
 {
     struct cache_running now = {0};
 
@@ -114,7 +115,7 @@ static int take_own(const struct paths *p, struct caches *c)
 }
 
 /* A service of the system's, where its settings say that it listens. */
-static int take_system(struct caches *c)
+static int take_from_system(struct caches *c)
 {
     uint16_t port;
 
@@ -132,10 +133,11 @@ int caches_find(const struct cache_choice *choice, const struct paths *p, struct
 {
     CLEANUP(caches_clear) struct caches c = {0};
 
-    if (take(choice->apt_proxy, &c.apt_proxy) < 0 || take(choice->pip_index, &c.pip_index) < 0 ||
-        take_inventorys(choice->inventory_apt_proxy, acng_answers, &c.apt_proxy) < 0 ||
-        take_inventorys(choice->inventory_pip_index, devpi_answers, &c.pip_index) < 0 ||
-        take_own(p, &c) < 0 || take_system(&c) < 0)
+    if (copy_unless_set(choice->apt_proxy, &c.apt_proxy) < 0 ||
+        copy_unless_set(choice->pip_index, &c.pip_index) < 0 ||
+        take_from_inventory(choice->inventory_apt_proxy, acng_answers, &c.apt_proxy) < 0 ||
+        take_from_inventory(choice->inventory_pip_index, devpi_answers, &c.pip_index) < 0 ||
+        take_from_own(p, &c) < 0 || take_from_system(&c) < 0)
         return error_sys(err, -ENOMEM, "cannot find the caches");
     *ret = c;
     c = (struct caches){0};

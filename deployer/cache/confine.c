@@ -15,7 +15,7 @@
 #include "discovery/base/cleanup.h"
 #include "store.h"
 
-static int enter(const char *folder)
+static int enter_namespace(const char *folder)
 {
     if (mkdir(CACHE_CONFINED, 0755) < 0 && errno != EEXIST)
         return -errno;
@@ -30,7 +30,7 @@ static int enter(const char *folder)
 
 /* The folders on the way are for passing through; the way to them from outside
  * is closed by the state folder. */
-static int open_way(void)
+static int open_folders(void)
 {
     static const char *const folders[] = {
         CACHE_CONFINED,
@@ -71,11 +71,11 @@ struct cache_user cache_confine(const struct paths *p)
         return user;
     user.uid = pw->pw_uid;
     user.gid = pw->pw_gid;
-    user.drop = enter(folder) == 0 && open_way() == 0 && can_run(&user);
+    user.drop = enter_namespace(folder) == 0 && open_folders() == 0 && can_run(&user);
     return user;
 }
 
-static void give(const char *path, const struct cache_user *user)
+static void give_files(const char *path, const struct cache_user *user)
 {
     char *const roots[] = {(char *)(uintptr_t)path, NULL};
     FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
@@ -99,7 +99,7 @@ void cache_confine_files(const struct cache_user *user)
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(places) && user->drop; i++)
-        give(places[i], user);
+        give_files(places[i], user);
 }
 
 int cache_confine_become(const struct cache_user *user)

@@ -52,7 +52,7 @@ static void repository_clear(struct repository *r)
     free(r->indexes);
 }
 
-static void count(struct cache_count *c, uint64_t bytes, time_t when)
+static void count_file(struct cache_count *c, uint64_t bytes, time_t when)
 {
     c->files++;
     c->bytes += bytes;
@@ -124,9 +124,10 @@ static int add_index(struct repository *r, const char *whole, const char *path,
 }
 
 /* The files below a folder, each to `take` with its path below it. */
-static int walk(const char *folder, size_t *left,
-                int (*take)(const char *whole, const char *path, const struct stat *st, void *arg),
-                void *arg)
+static int walk_files(const char *folder, size_t *left,
+                      int (*take)(const char *whole, const char *path, const struct stat *st,
+                                  void *arg),
+                      void *arg)
 {
     char *const roots[] = {(char *)(uintptr_t)folder, NULL};
     FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
@@ -162,10 +163,10 @@ static int take_apt_file(const char *whole, const char *path, const struct stat 
     if (ends_in(path, ".head"))
         return 0;
     if (ends_in(path, ".deb")) {
-        count(&t->content->packages, (uint64_t)st->st_size, st->st_mtime);
+        count_file(&t->content->packages, (uint64_t)st->st_size, st->st_mtime);
         return add_package(t->repository, path, st);
     }
-    count(&t->content->indexes, (uint64_t)st->st_size, st->st_mtime);
+    count_file(&t->content->indexes, (uint64_t)st->st_size, st->st_mtime);
     return strchr(path, '/') ? add_index(t->repository, whole, path, st) : 0;
 }
 
@@ -213,7 +214,7 @@ static void take_stanza(struct tally *t, struct cache_count *to, char *file, uin
     const struct package *p = *file ? keyset_find(&t->by_path, file, strlen(file)) : NULL;
 
     if (p && p->size == size)
-        count(to, p->size, p->when);
+        count_file(to, p->size, p->when);
     *file = '\0';
 }
 
@@ -274,7 +275,7 @@ static int read_repository(const char *folder, size_t *left, struct cache_conten
 {
     CLEANUP(repository_clear) struct repository r = {0};
     struct tally t = {.content = c, .repository = &r};
-    int result = walk(folder, left, take_apt_file, &t);
+    int result = walk_files(folder, left, take_apt_file, &t);
 
     for (size_t i = 0; i < r.n_packages && result == 0; i++) {
         void **slot = keyset_slot(&t.by_path, r.packages[i].path, strlen(r.packages[i].path));
@@ -298,13 +299,13 @@ static int take_pip_file(const char *whole, const char *path, const struct stat 
 
     (void)whole;
     if (ends_in(path, ".whl"))
-        count(&c->wheels, (uint64_t)st->st_size, st->st_mtime);
+        count_file(&c->wheels, (uint64_t)st->st_size, st->st_mtime);
     else if (ends_in(path, ".tar.gz") || ends_in(path, ".zip") || ends_in(path, ".tar.bz2"))
-        count(&c->sources, (uint64_t)st->st_size, st->st_mtime);
+        count_file(&c->sources, (uint64_t)st->st_size, st->st_mtime);
     return 0;
 }
 
-static int compare(const void *a, const void *b)
+static int compare_systems(const void *a, const void *b)
 {
     const struct cache_system_count *x = a, *y = b;
     int order = strcmp(x->suite, y->suite);
@@ -341,14 +342,14 @@ int cache_content_read(const struct paths *p, struct cache_content *ret, struct 
     int r = apt && pip ? read_apt(apt, &left, &c) : -ENOMEM;
 
     if (r == 0)
-        r = walk(pip, &left, take_pip_file, &c);
+        r = walk_files(pip, &left, take_pip_file, &c);
     if (r == -EFBIG)
         return error_set(err, r, "there are more than %d files in the caches of %s",
                          CACHE_FILES_MAX, p->state);
     if (r < 0)
         return error_sys(err, r, "cannot read the caches");
     if (c.n_systems > 0)
-        qsort(c.systems, c.n_systems, sizeof(*c.systems), compare);
+        qsort(c.systems, c.n_systems, sizeof(*c.systems), compare_systems);
     *ret = c;
     c = (struct cache_content){0};
     return 0;

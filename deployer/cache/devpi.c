@@ -31,8 +31,8 @@ enum {
 
 /* --- installing ----------------------------------------------------------------- */
 
-static int run(const char *const *argv, unsigned timeout_ms, struct process_result *ret,
-               struct error *err)
+static int run_python(const char *const *argv, unsigned timeout_ms, struct process_result *ret,
+                      struct error *err)
 {
     static const char *const env[] = {"PYTHONNOUSERSITE=1",
                                       "PIP_NO_INPUT=1",
@@ -67,7 +67,7 @@ static void add_last_line(struct text *to, const struct process_result *result)
     text_add_printable(to, line ? line : "");
 }
 
-static int explain(const char *what, const struct process_result *result, struct error *err)
+static int explain_failure(const char *what, const struct process_result *result, struct error *err)
 {
     CLEANUP_TEXT struct text words = TEXT_INIT;
 
@@ -75,12 +75,12 @@ static int explain(const char *what, const struct process_result *result, struct
     return error_set(err, -EIO, "%s: %s", what, text_str(&words));
 }
 
-static bool starts(const char *python)
+static bool devpi_starts(const char *python)
 {
     const char *argv[] = {python, "-c", "import devpi_server.main", NULL};
     CLEANUP(process_result_clear) struct process_result result = {0};
 
-    return access(python, X_OK) == 0 && run(argv, LOOK_MS, &result, NULL) == 0 &&
+    return access(python, X_OK) == 0 && run_python(argv, LOOK_MS, &result, NULL) == 0 &&
            result.status == 0;
 }
 
@@ -96,13 +96,13 @@ static int make_venv(const char *venv, struct error *err)
         const char *look[] = {pythons[i], "-c", "import ensurepip, venv", NULL};
         CLEANUP(process_result_clear) struct process_result has = {0};
 
-        if (run(look, LOOK_MS, &has, NULL) == 0 && has.status == 0)
+        if (run_python(look, LOOK_MS, &has, NULL) == 0 && has.status == 0)
             python = pythons[i];
     }
     if (python) {
         const char *make[] = {python, "-m", "venv", "--clear", venv, NULL};
 
-        r = run(make, VENV_MS, &result, err);
+        r = run_python(make, VENV_MS, &result, err);
     }
     if (!python)
         return error_set(
@@ -110,25 +110,25 @@ static int make_venv(const char *venv, struct error *err)
             "python3 on this controller cannot create virtual environments, and devpi-server needs "
             "one; install what is missing: apt install python3-venv");
     if (r == 0 && result.status != 0)
-        r = explain("cannot make a virtual environment for devpi-server", &result, err);
+        r = explain_failure("cannot make a virtual environment for devpi-server", &result, err);
     return r;
 }
 
-static int install(const char *venv, const char *python, struct error *err)
+static int install_devpi(const char *venv, const char *python, struct error *err)
 {
     const char *argv[] = {python, "-m", "pip", "install", "devpi-server", NULL};
     CLEANUP(process_result_clear) struct process_result result = {0};
     int r = make_venv(venv, err);
 
     if (r == 0)
-        r = run(argv, INSTALL_MS, &result, err);
+        r = run_python(argv, INSTALL_MS, &result, err);
     if (r < 0)
         return error_prefix(err, "cannot install devpi-server");
     if (result.status != 0) {
         (void)pip_explain(WHEEL_SPEC_REQUIREMENT, "devpi-server", &result, err);
         return error_prefix(err, "cannot install devpi-server");
     }
-    return starts(python)
+    return devpi_starts(python)
                ? 0
                : error_set(err, -EIO, "devpi-server was installed into %s but does not start there",
                            venv);
@@ -172,10 +172,10 @@ static int make_server(const char *python, const char *venv, const char *server,
         const char *argv[] = {python, program,          "-c", root, "--serverdir",
                               fresh,  "--no-root-pypi", NULL};
 
-        r = run(argv, INIT_MS, &result, err);
+        r = run_python(argv, INIT_MS, &result, err);
     }
     if (r == 0 && result.status != 0)
-        r = explain("cannot make devpi's folder", &result, err);
+        r = explain_failure("cannot make devpi's folder", &result, err);
     if (r == 0 && rename(fresh, server) < 0)
         r = error_sys(err, -errno, "cannot make %s", server);
     return r;
@@ -193,11 +193,11 @@ int devpi_install(const struct paths *p, void (*say)(const char *words, void *ar
 
     if (!venv || !python || !server || !database || !root)
         return error_sys(err, -ENOMEM, "cannot install devpi-server");
-    if (!starts(python)) {
+    if (!devpi_starts(python)) {
         mode_t mask = umask(022); /* root's is run by another user */
 
         say("Installing devpi-server with pip; this takes a minute.", arg);
-        r = install(venv, python, err);
+        r = install_devpi(venv, python, err);
         (void)umask(mask);
     }
     if (r == 0 && access(server, F_OK) < 0)
@@ -234,20 +234,20 @@ int devpi_upstream(const struct paths *p, struct pip_config *ret, struct error *
         python, "-c", "from pip._internal.models.index import PyPI; print(PyPI.simple_url)", NULL};
     CLEANUP(process_result_clear) struct process_result result = {0}, own = {0};
     CLEANUP(pip_config_clear) struct pip_config c = {0};
-    int r = python ? run(config, LOOK_MS, &result, err) : -ENOMEM;
+    int r = python ? run_python(config, LOOK_MS, &result, err) : -ENOMEM;
 
     if (r == 0 && result.status != 0)
-        r = explain("cannot read pip's configuration", &result, err);
+        r = explain_failure("cannot read pip's configuration", &result, err);
     if (r == 0 && pip_config_parse(text_str(&result.output), &c) < 0)
         r = error_sys(err, -ENOMEM, "cannot read pip's configuration");
     if (r < 0)
         return r;
     if (!c.index) {
-        r = run(usual, LOOK_MS, &own, err);
+        r = run_python(usual, LOOK_MS, &own, err);
         if (r < 0)
             return r;
         if (own.status != 0)
-            return explain("cannot find out which index pip uses", &own, err);
+            return explain_failure("cannot find out which index pip uses", &own, err);
         c.index = strndup(text_str(&own.output), strcspn(text_str(&own.output), "\r\n"));
         if (!c.index)
             return error_sys(err, -ENOMEM, "cannot read pip's configuration");
@@ -270,8 +270,8 @@ static void devpi_clear(struct devpi *d)
 }
 
 /* Moves `body`.  The status, and the answer's "result" in `ret` (may be NULL). */
-static int ask(const struct devpi *d, const char *method, const char *path, json_t *body,
-               json_t **ret, struct error *err)
+static int ask_devpi(const struct devpi *d, const char *method, const char *path, json_t *body,
+                     json_t **ret, struct error *err)
 {
     CLEANUP_FREE char *bytes = body ? json_dumps(body, JSON_COMPACT) : NULL;
     CLEANUP_TEXT struct text answer = TEXT_INIT;
@@ -327,8 +327,8 @@ static int log_in(const struct paths *p, struct devpi *d, struct error *err)
     int r = path ? read_password(path, password, err) : -ENOMEM;
 
     if (r == 0)
-        r = ask(d, "POST", "/+login", json_pack("{s:s,s:s}", "user", "root", "password", password),
-                &result, err);
+        r = ask_devpi(d, "POST", "/+login",
+                      json_pack("{s:s,s:s}", "user", "root", "password", password), &result, err);
     sodium_memzero(password, sizeof(password));
     if (r < 0)
         return r;
@@ -354,10 +354,10 @@ static int put_index(const struct devpi *d, const char *name, json_t *config, st
     int status;
 
     (void)snprintf(path, sizeof(path), "/%s", name);
-    status = ask(d, "PUT", path, json_incref(config), NULL, err);
+    status = ask_devpi(d, "PUT", path, json_incref(config), NULL, err);
     if (status == 409) { /* it is there; its type stays */
         (void)json_object_del(config, "type");
-        status = ask(d, "PATCH", path, json_incref(config), NULL, err);
+        status = ask_devpi(d, "PATCH", path, json_incref(config), NULL, err);
     }
     json_decref(config);
     if (status < 0)

@@ -17,7 +17,7 @@ enum { LOOK_MS = 20 * 1000, INSTALL_MS = 600 * 1000, WORDS_MAX = 12 };
     "addresses: sudo systemctl mask apt-cacher-ng; sudo apt-get install apt-cacher-ng"
 
 /* With sudo in front, unless we are root. */
-static int run(const char *const *argv, unsigned timeout_ms, struct process_result *ret)
+static int run_as_root(const char *const *argv, unsigned timeout_ms, struct process_result *ret)
 {
     static const char *const env[] = {"DEBIAN_FRONTEND=noninteractive", "LC_ALL=C", "DCOP_PASSWORD",
                                       "DCOP_BECOME_PASSWORD", NULL};
@@ -37,14 +37,14 @@ static int run(const char *const *argv, unsigned timeout_ms, struct process_resu
     return process_run(&o, ret, NULL);
 }
 
-static bool runs(const char *const *argv, unsigned timeout_ms)
+static bool succeeds_as_root(const char *const *argv, unsigned timeout_ms)
 {
     CLEANUP(process_result_clear) struct process_result result = {0};
 
-    return run(argv, timeout_ms, &result) == 0 && result.status == 0;
+    return run_as_root(argv, timeout_ms, &result) == 0 && result.status == 0;
 }
 
-static bool is_there(const char *path)
+static bool path_exists(const char *path)
 {
     struct stat st;
 
@@ -68,7 +68,7 @@ static void add_words(struct text *to, const struct process_result *result)
     text_adds(to, ")");
 }
 
-static int install(struct error *err)
+static int install_package(struct error *err)
 {
     static const char *const get[] = {"apt-get",       "-y", "--no-install-recommends", "install",
                                       "apt-cacher-ng", NULL};
@@ -76,10 +76,10 @@ static int install(struct error *err)
     CLEANUP(process_result_clear) struct process_result result = {0};
     CLEANUP_TEXT struct text words = TEXT_INIT;
 
-    if (runs(get, INSTALL_MS))
+    if (succeeds_as_root(get, INSTALL_MS))
         return 0;
-    (void)runs(update, INSTALL_MS); /* its lists may be old, or not there */
-    if (run(get, INSTALL_MS, &result) == 0 && result.status == 0)
+    (void)succeeds_as_root(update, INSTALL_MS); /* its lists may be old, or not there */
+    if (run_as_root(get, INSTALL_MS, &result) == 0 && result.status == 0)
         return 0;
     add_words(&words, &result);
     return error_set(err, -ENOPKG, BY_HAND "%s", text_str(&words));
@@ -94,21 +94,21 @@ static int install_switched_off(struct error *err)
     static const char *const disable[] = {"systemctl", "disable", "apt-cacher-ng.service", NULL};
     static const char *const stop[] = {"invoke-rc.d", "apt-cacher-ng", "stop", NULL};
     static const char *const never[] = {"update-rc.d", "apt-cacher-ng", "disable", NULL};
-    bool masked = is_there("/etc/systemd/system/apt-cacher-ng.service"), systemd;
+    bool masked = path_exists("/etc/systemd/system/apt-cacher-ng.service"), systemd;
     int r;
 
-    systemd = is_there("/run/systemd/system");
-    if (systemd && !masked && !runs(mask, LOOK_MS))
+    systemd = path_exists("/run/systemd/system");
+    if (systemd && !masked && !succeeds_as_root(mask, LOOK_MS))
         return error_set(err, -ENOPKG, BY_HAND);
-    r = install(err);
+    r = install_package(err);
     if (systemd && !masked) {
         if (r == 0)
-            (void)runs(disable, LOOK_MS);
-        (void)runs(unmask, LOOK_MS);
+            (void)succeeds_as_root(disable, LOOK_MS);
+        (void)succeeds_as_root(unmask, LOOK_MS);
     }
     if (r == 0 && !systemd) {
-        (void)runs(stop, LOOK_MS);
-        (void)runs(never, LOOK_MS);
+        (void)succeeds_as_root(stop, LOOK_MS);
+        (void)succeeds_as_root(never, LOOK_MS);
     }
     return r;
 }
@@ -123,7 +123,7 @@ int cache_install_apt(void (*say)(const char *words, void *arg), void *arg, stru
         return error_set(err, -ENOPKG,
                          "apt-cacher-ng is not installed, and there is no apt to install it with; "
                          "a cache elsewhere can be named with --apt-proxy");
-    if (geteuid() != 0 && !runs(nothing, LOOK_MS))
+    if (geteuid() != 0 && !succeeds_as_root(nothing, LOOK_MS))
         return error_set(err, -ENOPKG, BY_HAND);
     say("Installing apt-cacher-ng.", arg);
     return install_switched_off(err);

@@ -40,7 +40,7 @@ static struct sockaddr_in address_of(uint16_t port)
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
 }
 
-static bool is_free(uint16_t port)
+static bool port_is_free(uint16_t port)
 {
     const struct sockaddr_in a = address_of(port);
     CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -48,7 +48,7 @@ static bool is_free(uint16_t port)
     return fd >= 0 && bind(fd, (const struct sockaddr *)&a, sizeof(a)) == 0;
 }
 
-static bool answers(uint16_t port)
+static bool port_answers(uint16_t port)
 {
     const struct sockaddr_in a = address_of(port);
     CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -66,7 +66,7 @@ static uint16_t choose_port(void)
     for (unsigned i = 0; i < PORTS; i++) {
         uint16_t port = (uint16_t)(PORT_FIRST + (start + i) % PORTS);
 
-        if (is_free(port))
+        if (port_is_free(port))
             return port;
     }
     return 0;
@@ -75,7 +75,7 @@ static uint16_t choose_port(void)
 /* Where it is, for users whose PATH has no sbin. */
 static const char program[] = "/usr/sbin/apt-cacher-ng";
 
-static void *run(void *arg)
+static void *run_cacher(void *arg)
 {
     struct cache_offline *o = arg;
     CLEANUP_FREE char *port = NULL, *log = NULL, *socket = NULL;
@@ -103,7 +103,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-static void end(struct cache_offline *o)
+static void end_cacher(struct cache_offline *o)
 {
     (void)eventfd_write(o->cancel, 1);
     (void)pthread_join(o->thread, NULL);
@@ -117,7 +117,7 @@ static int start_once(struct cache_offline *o, struct error *err)
     o->port = choose_port();
     o->ended = false;
     process_result_clear(&o->result);
-    r = o->port ? -pthread_create(&o->thread, NULL, run, o) : -EADDRINUSE;
+    r = o->port ? -pthread_create(&o->thread, NULL, run_cacher, o) : -EADDRINUSE;
     if (r < 0)
         return error_sys(err, r, "cannot start apt-cacher-ng");
     for (unsigned waited = 0; waited < START_MS && !o->ended; waited += LOOK_MS) {
@@ -125,11 +125,11 @@ static int start_once(struct cache_offline *o, struct error *err)
 
         /* Not before it has ended for want of this port, which another has then. */
         (void)nanosleep(&pause, NULL);
-        if (answers(o->port) && !o->ended)
+        if (port_answers(o->port) && !o->ended)
             return 0;
     }
     r = o->ended ? -EAGAIN : -ETIMEDOUT;
-    end(o);
+    end_cacher(o);
     if (o->error.code == -ENOPKG)
         return error_set(err, -ENOPKG, "%s", o->error.text);
     {
@@ -144,7 +144,7 @@ static int start_once(struct cache_offline *o, struct error *err)
 void cache_offline_free(struct cache_offline *o)
 {
     if (o->url)
-        end(o);
+        end_cacher(o);
     if (o->work)
         folder_remove(o->work);
     cleanup_close(&o->cancel);
@@ -183,7 +183,7 @@ int cache_offline_start(const char *conf, const char *work, struct cache_offline
         return r;
     if (asprintf(&o->url, "http://127.0.0.1:%u", o->port) < 0) {
         o->url = NULL;
-        end(o);
+        end_cacher(o);
         return error_sys(err, -ENOMEM, "cannot start apt-cacher-ng");
     }
     *ret = TAKE_PTR(o);

@@ -8,15 +8,15 @@
 #include "deployer/base/folder.h"
 #include "deployer/base/url.h"
 
-struct telling {
+struct progress_of_pass {
     const struct cache_pass *pass;
     const char *system;
     size_t of;
 };
 
-static void tell(size_t files, uint64_t bytes, void *arg)
+static void report_progress(size_t files, uint64_t bytes, void *arg)
 {
-    const struct telling *t = arg;
+    const struct progress_of_pass *t = arg;
 
     if (t->pass->progress)
         t->pass->progress(t->system, files, t->of, bytes, t->pass->arg);
@@ -66,15 +66,15 @@ static int fetch_unseen(struct cache_pass *pass, const struct apt_system *s,
                         const struct apt_root *root, const struct apt_files *files,
                         struct cache_result *ret, struct error *err)
 {
-    struct telling telling = {.pass = pass, .system = s->name};
+    struct progress_of_pass progress = {.pass = pass, .system = s->name};
     struct apt_files unseen = {0};
     CLEANUP_FREE char *folder = NULL;
     struct apt_fetch fetch = {.root = root,
                               .files = &unseen,
                               .throw_away = true,
                               .repair = pass->repair,
-                              .progress = tell,
-                              .arg = &telling};
+                              .progress = report_progress,
+                              .arg = &progress};
     int r;
 
     if (asprintf(&folder, "%s/cache/passing", root->folder) < 0) {
@@ -87,7 +87,7 @@ static int fetch_unseen(struct cache_pass *pass, const struct apt_system *s,
         free(unseen.items);
         return 0;
     }
-    telling.of = unseen.count;
+    progress.of = unseen.count;
     /* What a run that was killed has left. */
     folder_remove(folder);
     fetch.folder = folder;
@@ -100,8 +100,8 @@ static int fetch_unseen(struct cache_pass *pass, const struct apt_system *s,
 }
 
 /* The lists, once a pass for all that share them. */
-static int update(struct cache_pass *pass, const struct apt_root *root, struct cache_result *ret,
-                  struct error *err)
+static int update_lists(struct cache_pass *pass, const struct apt_root *root,
+                        struct cache_result *ret, struct error *err)
 {
     int r;
 
@@ -143,7 +143,7 @@ static int pass_through(struct cache_pass *pass, const struct apt_system *s,
     int r = open_root(pass, s, &root, err);
 
     if (r == 0)
-        r = update(pass, &root, ret, err);
+        r = update_lists(pass, &root, ret, err);
     if (r == 0)
         r = apt_resolve(&root, pass->packages, files, err);
     for (size_t i = 0; i < root.passed_over.count && r == 0; i++)

@@ -60,8 +60,8 @@ static int add_words(struct strings *to, const char *value)
     return 0;
 }
 
-static int take(struct pip_config *c, int ranks[KEYS], const char *key, size_t size, int rank,
-                const char *value)
+static int take_setting(struct pip_config *c, int ranks[KEYS], const char *key, size_t size,
+                        int rank, const char *value)
 {
     static const char *const keys[KEYS] = {"index-url", "extra-index-url", "proxy", "cert"};
     char **places[KEYS] = {&c->index, NULL, &c->proxy, &c->cert};
@@ -93,8 +93,8 @@ int pip_config_parse(const char *text, struct pip_config *ret)
             int rank = rank_of(line, section - 1);
             CLEANUP_FREE char *value = unquote(line + name + 1, size - name - 1);
 
-            if (!value ||
-                (rank > 0 && take(&c, ranks, line + section, name - section, rank, value) < 0))
+            if (!value || (rank > 0 && take_setting(&c, ranks, line + section, name - section, rank,
+                                                    value) < 0))
                 return -ENOMEM;
         }
         line += size + (line[size] == '\n');

@@ -23,7 +23,7 @@ void apt_pushed_clear(struct apt_pushed *p)
     *p = (struct apt_pushed){0};
 }
 
-static char *join(const char *folder, const char *name)
+static char *join_path(const char *folder, const char *name)
 {
     char *path;
 
@@ -42,10 +42,10 @@ static bool is_fresh(const char *stamp)
 
 /* Lists that cannot be had anew are no failure while there are old ones: the files that they
  * name may be here. */
-static int update(const struct apt_root *root, struct error *err)
+static int update_lists(const struct apt_root *root, struct error *err)
 {
     CLEANUP_STRINGS struct strings warnings = {0};
-    CLEANUP_FREE char *stamp = join(root->folder, "updated");
+    CLEANUP_FREE char *stamp = join_path(root->folder, "updated");
     int r;
 
     if (!stamp)
@@ -71,8 +71,8 @@ static int explain_missing(const struct strings *missing, const struct text *why
 }
 
 /* What is not here from before, and still whole. */
-static int fetch(const struct apt_root *root, const struct apt_files *files, const char *folder,
-                 struct error *err)
+static int fetch_lacking(const struct apt_root *root, const struct apt_files *files,
+                         const char *folder, struct error *err)
 {
     CLEANUP_FREE struct apt_file *items = calloc(files->count + 1, sizeof(*items));
     struct apt_files lacking = {.items = items};
@@ -84,7 +84,7 @@ static int fetch(const struct apt_root *root, const struct apt_files *files, con
     if (!items)
         return error_sys(err, -ENOMEM, "cannot fetch packages");
     for (size_t i = 0; i < files->count; i++) {
-        CLEANUP_FREE char *path = join(folder, files->items[i].name);
+        CLEANUP_FREE char *path = join_path(folder, files->items[i].name);
 
         if (!path || !apt_file_is_whole(path, &files->items[i]))
             items[lacking.count++] = files->items[i];
@@ -114,7 +114,7 @@ static int make_sums(struct apt_files *files, struct text *ret, char digest[stat
 
 static int add_file(struct archive_writer *w, const char *folder, const struct apt_file *f)
 {
-    CLEANUP_FREE char *path = join(folder, f->name);
+    CLEANUP_FREE char *path = join_path(folder, f->name);
     CLEANUP_TEXT struct text bytes = TEXT_INIT;
     int r = path ? file_read(path, APT_PUSH_MAX, &bytes, NULL) : -ENOMEM;
 
@@ -144,7 +144,7 @@ static int write_tar(const char *path, const char *folder, const struct apt_file
     return 0;
 }
 
-static int map(const char *path, struct apt_pushed *ret, struct error *err)
+static int map_tar(const char *path, struct apt_pushed *ret, struct error *err)
 {
     CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
@@ -164,10 +164,10 @@ static int map(const char *path, struct apt_pushed *ret, struct error *err)
 
 /* Written beside its name and moved there, so that it is whole wherever it is found.  The
  * root's lock is held: nobody writes the same one. */
-static int pack(const char *base, struct apt_files *files, const char *folder,
-                struct apt_pushed *ret, struct error *err)
+static int pack_files(const char *base, struct apt_files *files, const char *folder,
+                      struct apt_pushed *ret, struct error *err)
 {
-    CLEANUP_FREE char *tars = join(base, "tars"), *path = NULL, *temporary = NULL;
+    CLEANUP_FREE char *tars = join_path(base, "tars"), *path = NULL, *temporary = NULL;
     CLEANUP_TEXT struct text sums = TEXT_INIT;
     int r = make_sums(files, &sums, ret->digest);
 
@@ -186,7 +186,7 @@ static int pack(const char *base, struct apt_files *files, const char *folder,
             r = error_sys(err, -errno, "cannot write %s", path);
     }
     if (r == 0)
-        r = map(path, ret, err);
+        r = map_tar(path, ret, err);
     if (r == 0) {
         prune_used(path);
         prune_oldest(tars, ".tar", APT_PUSH_TARS);
@@ -221,7 +221,7 @@ static int find_way(const struct apt_push *push, const struct apt_system *s, str
 static void keep_used(const struct apt_files *files, const char *folder)
 {
     for (size_t i = 0; i < files->count; i++) {
-        CLEANUP_FREE char *path = join(folder, files->items[i].name);
+        CLEANUP_FREE char *path = join_path(folder, files->items[i].name);
 
         if (path)
             prune_used(path);
@@ -229,31 +229,31 @@ static void keep_used(const struct apt_files *files, const char *folder)
     prune_unused(folder, ".deb", APT_PUSH_KEPT_S);
 }
 
-static int make(const struct apt_push *push, const struct apt_system *s, const struct apt_way *way,
-                struct apt_pushed *ret, struct error *err)
+static int make_tar(const struct apt_push *push, const struct apt_system *s,
+                    const struct apt_way *way, struct apt_pushed *ret, struct error *err)
 {
     CLEANUP(apt_root_clear) struct apt_root root = {.lock = -1};
     CLEANUP(apt_files_clear) struct apt_files files = {0};
     CLEANUP_STRINGS struct strings packages = {0};
-    CLEANUP_FREE char *folder = NULL, *base = join(push->paths->state, "caches/apt-push");
+    CLEANUP_FREE char *folder = NULL, *base = join_path(push->paths->state, "caches/apt-push");
     int r = packages_read(push->paths->steps, push->list, &packages, err);
 
     if (r == 0)
         r = base ? apt_root_open(base, s, way, false, &root, err)
                  : error_sys(err, -ENOMEM, "cannot fetch packages");
     if (r == 0)
-        r = update(&root, err);
+        r = update_lists(&root, err);
     if (r == 0)
         r = apt_resolve(&root, &packages, &files, err);
     if (r < 0)
         return r;
     if (files.count == 0)
         return error_set(err, -ENODATA, "%s lacks no package", s->name);
-    folder = join(root.folder, "debs");
-    r = folder ? fetch(&root, &files, folder, err)
+    folder = join_path(root.folder, "debs");
+    r = folder ? fetch_lacking(&root, &files, folder, err)
                : error_sys(err, -ENOMEM, "cannot fetch packages");
     if (r == 0)
-        r = pack(base, &files, folder, ret, err);
+        r = pack_files(base, &files, folder, ret, err);
     if (r == 0)
         keep_used(&files, folder);
     return r;
@@ -261,11 +261,11 @@ static int make(const struct apt_push *push, const struct apt_system *s, const s
 
 /* Our own cache with its network cut has what it was primed with, also when it is not up, or
  * up and its mirrors do not answer: then it gives no list, old as they may be. */
-static int make_offline(const struct apt_push *push, const struct apt_system *s, int cancel_fd,
-                        struct apt_pushed *ret, struct error *err)
+static int make_tar_offline(const struct apt_push *push, const struct apt_system *s, int cancel_fd,
+                            struct apt_pushed *ret, struct error *err)
 {
     CLEANUP(cache_offline_free_p) struct cache_offline *own = NULL;
-    CLEANUP_FREE char *conf = join(push->paths->state, "caches/apt/conf"), *work = NULL;
+    CLEANUP_FREE char *conf = join_path(push->paths->state, "caches/apt/conf"), *work = NULL;
     struct apt_way way = {.plain = true, .stale = true, .cancel_fd = cancel_fd};
     int r;
 
@@ -278,12 +278,12 @@ static int make_offline(const struct apt_push *push, const struct apt_system *s,
     if (r < 0)
         return r;
     way.proxy = cache_offline_url(own);
-    return make(push, s, &way, ret, err);
+    return make_tar(push, s, &way, ret, err);
 }
 
 static bool has_own_cache(const struct apt_push *push)
 {
-    CLEANUP_FREE char *conf = join(push->paths->state, "caches/apt/conf");
+    CLEANUP_FREE char *conf = join_path(push->paths->state, "caches/apt/conf");
 
     return conf && !cache_choice_names_apt(push->choice) && access(conf, F_OK) == 0;
 }
@@ -299,10 +299,10 @@ int apt_push_make(const struct apt_push *push, const struct apt_system *s, int c
     if (!push->choice->offline || !has_own_cache(push)) {
         r = find_way(push, s, &way, &first);
         if (r == 0)
-            r = make(push, s, &way, &made, &first);
+            r = make_tar(push, s, &way, &made, &first);
     }
     if (r == -ENETUNREACH && has_own_cache(push))
-        r = make_offline(push, s, cancel_fd, &made, &first);
+        r = make_tar_offline(push, s, cancel_fd, &made, &first);
     if (r < 0)
         return error_set(err, r, "%s", first.text);
     *ret = made;

@@ -110,7 +110,7 @@ static void plan_pip(struct server *s)
     };
 }
 
-static void set(const char *name, const char *value)
+static void set_variable(const char *name, const char *value)
 {
     if (value)
         (void)setenv(name, value, 1);
@@ -119,11 +119,11 @@ static void set(const char *name, const char *value)
 /* Where pip is told of a proxy or a certificate, devpi goes the same way. */
 static void set_environment(const struct server *s)
 {
-    set("PYTHONNOUSERSITE", "1");
-    set("http_proxy", s->upstream.proxy);
-    set("https_proxy", s->upstream.proxy);
-    set("REQUESTS_CA_BUNDLE", s->upstream.cert);
-    set("SSL_CERT_FILE", s->upstream.cert);
+    set_variable("PYTHONNOUSERSITE", "1");
+    set_variable("http_proxy", s->upstream.proxy);
+    set_variable("https_proxy", s->upstream.proxy);
+    set_variable("REQUESTS_CA_BUNDLE", s->upstream.cert);
+    set_variable("SSL_CERT_FILE", s->upstream.cert);
     (void)unsetenv("PYTHONPATH");
     (void)unsetenv("PYTHONHOME");
 }
@@ -158,7 +158,7 @@ static void keep_log_short(void)
         dprintf(STDERR_FILENO, "dcop-deploy: cannot shorten the log: %s\n", strerror(errno));
 }
 
-static void start(struct server *s, struct child *c)
+static void start_child(struct server *s, struct child *c)
 {
     pid_t parent = getpid(), pid;
 
@@ -178,7 +178,7 @@ static void start(struct server *s, struct child *c)
     c->reread = false;
 }
 
-static void ended(struct child *c, int status)
+static void note_end(struct child *c, int status)
 {
     int64_t now = clock_ms(CLOCK_MONOTONIC);
 
@@ -194,14 +194,14 @@ static void ended(struct child *c, int status)
         c->wait_ms = RESTART_MAX_MS;
 }
 
-static void reap(struct server *s)
+static void reap_children(struct server *s)
 {
     int status;
 
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
         for (size_t i = 0; i < CHILDREN; i++)
             if (s->children[i].pid == pid)
-                ended(&s->children[i], status);
+                note_end(&s->children[i], status);
 }
 
 static bool any_runs(const struct server *s)
@@ -221,7 +221,7 @@ static void end_all(struct server *s)
     int64_t deadline = clock_ms(CLOCK_MONOTONIC) + END_MS;
 
     signal_all(s, SIGTERM);
-    while (reap(s), any_runs(s)) {
+    while (reap_children(s), any_runs(s)) {
         const struct timespec look = {.tv_nsec = 100 * 1000000L};
 
         if (clock_ms(CLOCK_MONOTONIC) > deadline)
@@ -232,7 +232,7 @@ static void end_all(struct server *s)
 
 /* --- the loop ------------------------------------------------------------------------- */
 
-static void reread(struct server *s)
+static void reread_settings(struct server *s)
 {
     struct child *c = &s->children[APT];
 
@@ -254,30 +254,30 @@ static int64_t start_due(struct server *s)
         if (c->pid)
             continue;
         if (left <= 0)
-            start(s, c);
+            start_child(s, c);
         else if (left < least)
             least = left;
     }
     return least;
 }
 
-static void serve(struct server *s)
+static void serve_until_signal(struct server *s)
 {
     for (;;) {
         int64_t ms = start_due(s);
         struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
         int number = sigtimedwait(&s->signals, NULL, &wait);
 
-        reap(s);
+        reap_children(s);
         if (number == SIGHUP)
-            reread(s);
+            reread_settings(s);
         else if (number == SIGTERM || number == SIGINT)
             return;
     }
 }
 
 /* Where the children find something. */
-static char *place(const struct server *s, const char *option, const char *name)
+static char *confined_path(const struct server *s, const char *option, const char *name)
 {
     CLEANUP_FREE char *folder = s->user.drop ? strdup(CACHE_CONFINED) : cache_path(s->paths, "");
     char *path;
@@ -285,7 +285,7 @@ static char *place(const struct server *s, const char *option, const char *name)
     return !folder || asprintf(&path, "%s%s/%s", option, folder, name) < 0 ? NULL : path;
 }
 
-static int prepare(struct server *s, struct error *err)
+static int prepare_server(struct server *s, struct error *err)
 {
     int r = cache_settings_read(s->paths, &s->settings, err);
 
@@ -293,13 +293,13 @@ static int prepare(struct server *s, struct error *err)
         return r;
     s->user = cache_confine(s->paths);
     s->mark = cache_path(s->paths, "apt/reread");
-    s->conf = place(s, "", "apt/conf");
-    s->cache = place(s, "CacheDir=", "apt/cache");
-    s->log = place(s, "LogDir=", "apt/log");
-    s->python = place(s, "", "pip/venv/bin/python");
-    s->devpi = place(s, "", "pip/venv/bin/devpi-server");
-    s->folder = place(s, "", "pip/server");
-    s->logger = place(s, "", "pip/logger.json");
+    s->conf = confined_path(s, "", "apt/conf");
+    s->cache = confined_path(s, "CacheDir=", "apt/cache");
+    s->log = confined_path(s, "LogDir=", "apt/log");
+    s->python = confined_path(s, "", "pip/venv/bin/python");
+    s->devpi = confined_path(s, "", "pip/venv/bin/devpi-server");
+    s->folder = confined_path(s, "", "pip/server");
+    s->logger = confined_path(s, "", "pip/logger.json");
     if (!s->mark || !s->conf || !s->cache || !s->log || !s->python || !s->devpi || !s->folder ||
         !s->logger)
         return error_sys(err, -ENOMEM, "cannot serve");
@@ -319,7 +319,7 @@ int cache_serve(const struct paths *p, struct error *err)
     if (r == 0)
         r = cache_serving_take(p, err);
     if (r == 0)
-        r = prepare(&s, err);
+        r = prepare_server(&s, err);
     if (r < 0)
         return r;
     sigemptyset(&s.signals);
@@ -329,7 +329,7 @@ int cache_serve(const struct paths *p, struct error *err)
     sigaddset(&s.signals, SIGHUP);
     if (sigprocmask(SIG_BLOCK, &s.signals, &s.before) < 0)
         return error_sys(err, -errno, "cannot wait for signals");
-    serve(&s);
+    serve_until_signal(&s);
     end_all(&s);
     return 0;
 }

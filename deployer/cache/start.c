@@ -59,7 +59,7 @@ static void __attribute__((noreturn)) become_supervisor(const char *state, int n
     _exit(127);
 }
 
-static int spawn(const struct paths *p, const char *path, pid_t *ret, struct error *err)
+static int spawn_supervisor(const struct paths *p, const char *path, pid_t *ret, struct error *err)
 {
     CLEANUP_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     CLEANUP_CLOSE int log =
@@ -79,7 +79,7 @@ static int spawn(const struct paths *p, const char *path, pid_t *ret, struct err
 }
 
 /* The last lines of the log in words, those of the supervisor aside. */
-static int explain(const char *path, const char *what, struct error *err)
+static int explain_failure(const char *path, const char *what, struct error *err)
 {
     CLEANUP_TEXT struct text said = TEXT_INIT, words = TEXT_INIT;
     const char *lines[3] = {0};
@@ -138,7 +138,7 @@ int cache_start(const struct paths *p, const struct cache_settings *s, struct er
     if (!log || !mark)
         return error_sys(err, -ENOMEM, "cannot start the caches");
     (void)unlink(mark);
-    r = spawn(p, log, &pid, err);
+    r = spawn_supervisor(p, log, &pid, err);
     if (r < 0)
         return r;
     r = await_answers(s, pid, &ended);
@@ -149,11 +149,11 @@ int cache_start(const struct paths *p, const struct cache_settings *s, struct er
         (void)cache_stop(p, NULL);
         (void)waitpid(pid, NULL, WNOHANG);
     }
-    return explain(log,
-                   r == -EIO         ? "the caches do not start"
-                   : r == -ETIMEDOUT ? "devpi-server does not answer"
-                                     : "apt-cacher-ng does not answer",
-                   err);
+    return explain_failure(log,
+                           r == -EIO         ? "the caches do not start"
+                           : r == -ETIMEDOUT ? "devpi-server does not answer"
+                                             : "apt-cacher-ng does not answer",
+                           err);
 }
 
 /* --- ending ------------------------------------------------------------------------ */
@@ -168,7 +168,7 @@ static bool fd_locks(const char *pid, const char *fd)
     return file_read(path, SAID_MAX, &info, NULL) == 0 && strstr(text_str(&info), "FLOCK");
 }
 
-static bool holds(const char *pid, const struct stat *file)
+static bool process_holds(const char *pid, const struct stat *file)
 {
     char folder[64];
     struct stat st;
@@ -207,7 +207,7 @@ static void kill_leftovers(const struct paths *p)
             continue;
         /* The descriptor first: what is looked at then is what is killed. */
         pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-        if (pidfd >= 0 && holds(e->d_name, &file))
+        if (pidfd >= 0 && process_holds(e->d_name, &file))
             (void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
     }
     (void)closedir(dir);

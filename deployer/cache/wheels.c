@@ -149,7 +149,7 @@ static int count_files(const char *folder, struct cache_result *ret)
 }
 
 /* The last line that begins with ERROR, for a person. */
-static void explain(const struct process_result *result, struct text *ret)
+static void explain_failure(const struct process_result *result, struct text *ret)
 {
     const char *said = text_str(&result->errors), *line = NULL;
     CLEANUP_FREE char *copy = NULL;
@@ -207,8 +207,8 @@ static int make_argv(const struct strings *wanted, const struct strings *platfor
     return r;
 }
 
-static int download(const struct strings *argv, const char *folder, struct cache_result *ret,
-                    struct error *err)
+static int download_wheels(const struct strings *argv, const char *folder, struct cache_result *ret,
+                           struct error *err)
 {
     CLEANUP(process_result_clear) struct process_result result = {0};
     CLEANUP_FREE const char **words = calloc(argv->count + 1, sizeof(*words));
@@ -235,7 +235,7 @@ static int download(const struct strings *argv, const char *folder, struct cache
                             : r;
     if (result.status == 0)
         return count_files(folder, ret);
-    explain(&result, &ret->why);
+    explain_failure(&result, &ret->why);
     return strings_add(&ret->missing, "Python packages") < 0
                ? error_sys(err, -ENOMEM, "cannot run pip")
                : 0;
@@ -261,7 +261,7 @@ int cache_wheels_deps(const struct paths *paths, const char *index, const char *
     folder_remove(folder);
     r = make_folders(folder, 0700, err);
     if (r == 0)
-        r = download(&argv, folder, ret, err);
+        r = download_wheels(&argv, folder, ret, err);
     folder_remove(folder);
     return r;
 }
@@ -296,7 +296,7 @@ int cache_wheels_tools(const struct paths *paths, const char *index, struct cach
     folder_remove(folder);
     r = make_folders(folder, 0700, err);
     if (r == 0)
-        r = download(&argv, folder, ret, err);
+        r = download_wheels(&argv, folder, ret, err);
     folder_remove(folder);
     return r;
 }

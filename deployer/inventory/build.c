@@ -117,7 +117,7 @@ static int get_text(struct build *b, enum hosts_field field, const char **ret_na
     return n ? read_text(b, n, field, *ret_name, ret) : 0;
 }
 
-static int copy(struct build *b, const char *from, char **to)
+static int copy_string(struct build *b, const char *from, char **to)
 {
     *to = strdup(from);
     return *to ? 0 : no_memory(b);
@@ -139,7 +139,7 @@ static int read_address(struct build *b)
                            ? "%s: \"%s\" is neither an address nor a host name"
                            : "%s \"%s\" has no ansible_host, and its own name is not an address",
                        address ? name : "the host", text_str(&shown));
-    return copy(b, address ? address : b->line->name, &b->host.address);
+    return copy_string(b, address ? address : b->line->name, &b->host.address);
 }
 
 static int read_port(struct build *b)
@@ -176,7 +176,7 @@ static int read_user(struct build *b)
     if (r < 0 || !user)
         return r;
     if (advert_user_valid(user))
-        return copy(b, user, &b->host.user);
+        return copy_string(b, user, &b->host.user);
     text_add_shown(&shown, user);
     return fail_at(
         b, mark,
@@ -196,7 +196,7 @@ static int read_bounded(struct build *b, enum hosts_field field, size_t max, cha
         return fail_at(b, mark, "%s is empty; leave it out", name);
     if (strlen(value) > max)
         return fail_at(b, mark, "%s is longer than %zu bytes", name, max);
-    return copy(b, value, to);
+    return copy_string(b, value, to);
 }
 
 static int check_connection(struct build *b)
@@ -374,7 +374,7 @@ static bool is_same_machine(const struct host *a, const struct known_machine *kn
 }
 
 /* Adds a host's name and agents to the machine that it is. */
-static int join(struct build *b, struct host *machine)
+static int join_machine(struct build *b, struct host *machine)
 {
     const struct host *h = &b->host;
     CLEANUP_TEXT struct text name = TEXT_INIT;
@@ -435,7 +435,7 @@ static int add_host(struct build *b, struct hosts *to, struct known_machine *kno
         new.address.family = 0;
     for (size_t i = 0; i < to->count; i++)
         if (is_same_machine(&to->items[i], &known[i], &b->host, &new))
-            return join(b, &to->items[i]);
+            return join_machine(b, &to->items[i]);
     known[to->count] = new;
     to->items[to->count++] = b->host;
     b->host = (struct host){0};

@@ -26,10 +26,11 @@ static int no_memory(struct hosts_inventory *v)
     return error_sys(v->err, -ENOMEM, "cannot read the inventory");
 }
 
-static int fail(struct hosts_inventory *v, const struct hosts_node *at, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+static int fail_at_node(struct hosts_inventory *v, const struct hosts_node *at, const char *format,
+                        ...) __attribute__((format(printf, 3, 4)));
 
-static int fail(struct hosts_inventory *v, const struct hosts_node *at, const char *format, ...)
+static int fail_at_node(struct hosts_inventory *v, const struct hosts_node *at, const char *format,
+                        ...)
 {
     char words[ERROR_TEXT_MAX];
     va_list args;
@@ -41,7 +42,7 @@ static int fail(struct hosts_inventory *v, const struct hosts_node *at, const ch
 }
 
 /* A key as it may be shown; the caller frees. */
-static char *shown(const char *text)
+static char *printable_copy(const char *text)
 {
     CLEANUP_TEXT struct text t = TEXT_INIT;
 
@@ -79,19 +80,19 @@ int hosts_warn(struct hosts_inventory *v, struct yaml_mark at, const char *forma
 /* A group's or host's name: a string, and one that can be shown. */
 static int check_name(struct hosts_inventory *v, const struct hosts_node *n, const char *what)
 {
-    CLEANUP_FREE char *name = shown(n->text);
+    CLEANUP_FREE char *name = printable_copy(n->text);
 
     if (n->type != YAML_TYPE_STRING)
-        return fail(v, n, "the %s's name %s is %s in YAML; quote it: \"%s\"", what, name,
-                    yaml_type_words(n->type), name);
+        return fail_at_node(v, n, "the %s's name %s is %s in YAML; quote it: \"%s\"", what, name,
+                            yaml_type_words(n->type), name);
     if (n->size == 0)
-        return fail(v, n, "a %s without a name", what);
+        return fail_at_node(v, n, "a %s without a name", what);
     for (size_t i = 0; i < n->size; i++)
         if ((unsigned char)n->text[i] < ' ' || n->text[i] == 0x7f)
-            return fail(v, n, "the %s's name \"%s\" holds a control character", what, name);
+            return fail_at_node(v, n, "the %s's name \"%s\" holds a control character", what, name);
     if (hosts_is_template(n->text))
-        return fail(v, n, "the %s's name \"%s\" is a template, which is not evaluated here", what,
-                    name);
+        return fail_at_node(v, n, "the %s's name \"%s\" is a template, which is not evaluated here",
+                            what, name);
     return 0;
 }
 
@@ -111,7 +112,7 @@ static int add_group(struct hosts_inventory *v, const struct hosts_node *name, i
     if (r < 0 || *ret >= 0)
         return r;
     if (v->n_groups == HOSTS_GROUPS_MAX)
-        return fail(v, name, "more than %d groups", HOSTS_GROUPS_MAX);
+        return fail_at_node(v, name, "more than %d groups", HOSTS_GROUPS_MAX);
     *ret = (int)v->n_groups++;
     v->groups[*ret] = (struct hosts_group){.name = name->text, .mark = name->mark, .priority = 1};
     return 0;
@@ -122,7 +123,7 @@ static int note_unused(struct hosts_inventory *v, const struct hosts_node *key,
                        const struct hosts_node *value)
 {
     const char *why = hosts_unused_why(key->text, value);
-    CLEANUP_FREE char *name = shown(key->text);
+    CLEANUP_FREE char *name = printable_copy(key->text);
 
     if (!name)
         return no_memory(v);
@@ -151,10 +152,10 @@ static int read_priority(struct hosts_inventory *v, const struct hosts_node *val
     long priority;
 
     if (value->kind != YAML_KIND_SCALAR || value->size == 0)
-        return fail(v, value, "ansible_group_priority must be a number");
+        return fail_at_node(v, value, "ansible_group_priority must be a number");
     priority = strtol(value->text, &end, 10);
     if (*end || priority < -PRIORITY_MAX || priority > PRIORITY_MAX)
-        return fail(v, value, "ansible_group_priority must be a number");
+        return fail_at_node(v, value, "ansible_group_priority must be a number");
     g->priority = priority;
     return 0;
 }
@@ -164,7 +165,7 @@ static int read_group_vars(struct hosts_inventory *v, const struct hosts_node *v
     int r = 0;
 
     if (vars->kind != YAML_KIND_MAP)
-        return fail(v, vars, "`vars` must be a map: NAME: VALUE");
+        return fail_at_node(v, vars, "`vars` must be a map: NAME: VALUE");
     for (size_t i = 0; r == 0 && i < vars->count; i += 2) {
         const struct hosts_node *key = vars->items[i], *value = vars->items[i + 1];
 
@@ -189,7 +190,7 @@ static int add_line(struct hosts_inventory *v, const struct hosts_node *at, cons
         return 0;
     }
     if (v->n_lines == HOSTS_MAX)
-        return fail(v, at, "more than %d hosts", HOSTS_MAX);
+        return fail_at_node(v, at, "more than %d hosts", HOSTS_MAX);
     if ((v->n_lines & (v->n_lines - 1)) == 0) {
         line = reallocarray(v->lines, v->n_lines ? v->n_lines * 2 : 1, sizeof(*line));
         if (!line)
@@ -212,7 +213,7 @@ static int read_host(struct hosts_inventory *v, const struct hosts_node *key,
                      const struct hosts_node *value, size_t group)
 {
     CLEANUP_STRINGS struct strings names = {0};
-    CLEANUP_FREE char *name = shown(key->text);
+    CLEANUP_FREE char *name = printable_copy(key->text);
     struct hosts_vars vars = {0};
     const char *what;
     uint16_t port;
@@ -222,9 +223,10 @@ static int read_host(struct hosts_inventory *v, const struct hosts_node *key,
         return r;
     what = hosts_name_expand(key->text, &names, &port);
     if (what)
-        return fail(v, key, "the host's name \"%s\" %s", name, what);
+        return fail_at_node(v, key, "the host's name \"%s\" %s", name, what);
     if (value && !hosts_node_is_null(value) && value->kind != YAML_KIND_MAP)
-        return fail(v, value, "the value of the host \"%s\" must be a map: NAME: VALUE", name);
+        return fail_at_node(v, value, "the value of the host \"%s\" must be a map: NAME: VALUE",
+                            name);
     for (size_t i = 0; value && r == 0 && i < value->count; i += 2)
         r = read_var(v, value->items[i], value->items[i + 1], &vars);
     for (size_t i = 0; r == 0 && i < names.count; i++) {
@@ -253,8 +255,9 @@ static int read_members(struct hosts_inventory *v, const char *section,
         return hosts ? read_host(v, data, NULL, group)
                      : read_group(v, data, NULL, (int)group, depth + 1);
     if (data->kind != YAML_KIND_MAP)
-        return fail(v, data, "`%s` must be a map: each name with a \":\" after it%s", section,
-                    data->kind == YAML_KIND_LIST ? ", and no \"- \" before it" : "");
+        return fail_at_node(v, data, "`%s` must be a map: each name with a \":\" after it%s",
+                            section,
+                            data->kind == YAML_KIND_LIST ? ", and no \"- \" before it" : "");
     for (size_t i = 0; r == 0 && i < data->count; i += 2)
         r = hosts ? read_host(v, data->items[i], data->items[i + 1], group)
                   : read_group(v, data->items[i], data->items[i + 1], (int)group, depth + 1);
@@ -264,7 +267,7 @@ static int read_members(struct hosts_inventory *v, const char *section,
 static int read_section(struct hosts_inventory *v, const struct hosts_node *key,
                         const struct hosts_node *value, size_t group, unsigned depth)
 {
-    CLEANUP_FREE char *name = shown(key->text);
+    CLEANUP_FREE char *name = printable_copy(key->text);
     bool members = strcmp(key->text, "hosts") == 0 || strcmp(key->text, "children") == 0;
 
     if (members || strcmp(key->text, "vars") == 0) {
@@ -288,25 +291,26 @@ static int read_section(struct hosts_inventory *v, const struct hosts_node *key,
 static int read_group(struct hosts_inventory *v, const struct hosts_node *name,
                       const struct hosts_node *data, int parent, unsigned depth)
 {
-    CLEANUP_FREE char *as_shown = shown(name->text);
+    CLEANUP_FREE char *as_shown = printable_copy(name->text);
     int group, r = add_group(v, name, &group);
 
     if (r < 0)
         return r;
     if (depth > GROUPS_DEPTH_MAX)
-        return fail(v, name, "groups are nested more than %d deep", GROUPS_DEPTH_MAX);
+        return fail_at_node(v, name, "groups are nested more than %d deep", GROUPS_DEPTH_MAX);
     if (v->visits++ > VISITS_MAX)
-        return fail(v, name, "more than %d groups, including those that aliases repeat",
-                    VISITS_MAX);
+        return fail_at_node(v, name, "more than %d groups, including those that aliases repeat",
+                            VISITS_MAX);
     if (parent >= 0 && group == 0)
-        return fail(v, name, "`all` cannot be inside another group");
+        return fail_at_node(v, name, "`all` cannot be inside another group");
     if (parent >= 0)
         v->groups[group].parents[parent] = true;
     if (!data || hosts_node_is_null(data))
         return 0;
     if (data->kind != YAML_KIND_MAP)
-        return fail(v, data, "the group \"%s\" must be a map, with `hosts`, `children` or `vars`",
-                    as_shown);
+        return fail_at_node(v, data,
+                            "the group \"%s\" must be a map, with `hosts`, `children` or `vars`",
+                            as_shown);
     for (size_t i = 0; r == 0 && i < data->count; i += 2)
         r = read_section(v, data->items[i], data->items[i + 1], (size_t)group, depth);
     return r;
@@ -314,7 +318,7 @@ static int read_group(struct hosts_inventory *v, const struct hosts_node *name,
 
 /* Depths, and of each group all that are above it: longest ways, so at most as
  * many rounds as there are groups, unless one is above itself. */
-static int settle(struct hosts_inventory *v)
+static int compute_depths(struct hosts_inventory *v)
 {
     bool changed = true;
 
@@ -329,7 +333,7 @@ static int settle(struct hosts_inventory *v)
                 if (!child->parents[p] || child->depth > parent->depth)
                     continue;
                 if (round > v->n_groups) {
-                    CLEANUP_FREE char *name = shown(child->name);
+                    CLEANUP_FREE char *name = printable_copy(child->name);
 
                     return yaml_reader_fail(v->y, child->mark, v->err,
                                             "the group \"%s\" is inside itself", name);
@@ -342,7 +346,7 @@ static int settle(struct hosts_inventory *v)
 }
 
 /* What is above what is above; parents first, by their depth. */
-static void spread(struct hosts_inventory *v)
+static void spread_ancestors(struct hosts_inventory *v)
 {
     for (unsigned depth = 1; depth <= v->n_groups; depth++)
         for (size_t g = 0; g < v->n_groups; g++)
@@ -362,11 +366,11 @@ int hosts_inventory_fill(struct hosts_inventory *v, const struct hosts_node *roo
     for (size_t i = 0; r == 0 && i < root->count; i += 2)
         r = read_group(v, root->items[i], root->items[i + 1], -1, 0);
     if (r == 0)
-        r = settle(v);
+        r = compute_depths(v);
     if (r == 0)
-        spread(v);
+        spread_ancestors(v);
     if (r == 0 && v->n_lines == 0)
-        r = fail(v, root, "it contains no host");
+        r = fail_at_node(v, root, "it contains no host");
     return r;
 }
 

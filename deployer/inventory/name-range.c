@@ -78,7 +78,7 @@ static bool add_one(struct text *to, const struct range *r, long value)
     return text_error(to) == 0;
 }
 
-static const char *expand(const char *pattern, struct strings *ret, size_t *budget);
+static const char *expand_ranges(const char *pattern, struct strings *ret, size_t *budget);
 
 /* All that a range stands for, and what the ranges behind it do with each. */
 static const char *expand_range(const char *pattern, const char *open, const char *close,
@@ -94,13 +94,13 @@ static const char *expand_range(const char *pattern, const char *open, const cha
         if (!add_one(&name, &r, i))
             return no_memory;
         text_adds(&name, close + 1);
-        what = text_error(&name) < 0 ? no_memory : expand(text_str(&name), ret, budget);
+        what = text_error(&name) < 0 ? no_memory : expand_ranges(text_str(&name), ret, budget);
     }
     return what;
 }
 
 /* Each level takes one range away, and a name's length bounds them. */
-static const char *expand(const char *pattern, struct strings *ret, size_t *budget)
+static const char *expand_ranges(const char *pattern, struct strings *ret, size_t *budget)
 {
     const char *open = strchr(pattern, '['), *close = open ? strchr(open, ']') : NULL;
 
@@ -178,5 +178,5 @@ const char *hosts_name_expand(const char *pattern, struct strings *ret, uint16_t
     if (strlen(pattern) > HOSTS_NAME_MAX)
         return "is too long";
     what = cut_port(copy, &name, ret_port);
-    return what ? what : expand(name, ret, &budget);
+    return what ? what : expand_ranges(name, ret, &budget);
 }

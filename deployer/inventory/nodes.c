@@ -255,7 +255,7 @@ static int flatten(struct build *b, struct hosts_node *map)
     return 0;
 }
 
-static int put(struct build *b, const struct yaml_item *item, struct hosts_node *n)
+static int put_value(struct build *b, const struct yaml_item *item, struct hosts_node *n)
 {
     struct hosts_node *into = b->open;
 
@@ -283,11 +283,11 @@ static int take_item(struct build *b, const struct yaml_item *item)
     }
     if (item->kind == YAML_KIND_ALIAS) {
         r = resolve_alias(b, item, &n);
-        return r < 0 ? r : put(b, item, n);
+        return r < 0 ? r : put_value(b, item, n);
     }
     r = make_node(b, item, &n);
     if (r == 0)
-        r = put(b, item, n);
+        r = put_value(b, item, n);
     if (r == 0 && item->anchor)
         r = keep_anchor(b, item, n);
     if (r == 0 && n->open) {

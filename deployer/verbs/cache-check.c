@@ -40,8 +40,8 @@ static int find_proxy(struct program *p, struct cache_offline **ret_own, char **
 }
 
 /* The index of --deps pip is asked as it is: devpi cannot be cut off for one question. */
-static int look_at(struct program *p, struct cache_pass *pass, const struct apt_system *s,
-                   struct cache_results *results, struct error *err)
+static int check_system(struct program *p, struct cache_pass *pass, const struct apt_system *s,
+                        struct cache_results *results, struct error *err)
 {
     CLEANUP(apt_files_clear) struct apt_files files = {0};
     struct cache_result *result = cache_results_add(results, s->name);
@@ -57,8 +57,8 @@ static int look_at(struct program *p, struct cache_pass *pass, const struct apt_
 /* `kept`: the lists that priming got are only asked for again, and files are read where our cache
  * keeps them, which takes a quarter of the time; else it is asked for all.  `tells`: on a terminal,
  * where it is. */
-static int look(struct program *p, const struct cache_need *need, bool kept, bool tells,
-                struct cache_results *results, struct error *err)
+static int check_systems(struct program *p, const struct cache_need *need, bool kept, bool tells,
+                         struct cache_results *results, struct error *err)
 {
     CLEANUP_STRINGS struct strings repositories = {0};
     CLEANUP_FREE char *folder = cache_path(&p->paths, "apt/cache");
@@ -84,7 +84,7 @@ static int look(struct program *p, const struct cache_need *need, bool kept, boo
     if (r == 0 && strings_copy(&results->unread, &need->systems.unread) < 0)
         r = error_sys(err, -ENOMEM, "cannot look at the caches");
     for (size_t i = 0; i < need->systems.count && r == 0; i++)
-        r = look_at(p, &pass, &need->systems.items[i], results, err);
+        r = check_system(p, &pass, &need->systems.items[i], results, err);
     if (tells)
         cache_tell_end();
     pydcop = r == 0 ? cache_results_add(results, "pyDCOP") : NULL;
@@ -101,7 +101,7 @@ int cache_check(struct program *p, struct error *err)
     int r = cache_need_find(p, &need, err);
 
     if (r == 0)
-        r = look(p, &need, false, cache_tells_progress(&p->options), &results, err);
+        r = check_systems(p, &need, false, cache_tells_progress(&p->options), &results, err);
     if (r == 0)
         r = cache_tell(&p->options, &results, false, err);
     return r != 0 ? r : cache_results_ok(&results) ? 0 : 1;
@@ -144,11 +144,11 @@ int cache_completeness(struct program *p, struct strings *ret_missing, struct er
                        0
                    ? error_sys(err, -ENOMEM, "cannot look at the caches")
                    : 0;
-    r = look(p, &need, true, false, &results, err);
+    r = check_systems(p, &need, true, false, &results, err);
     /* A no is to be exact. */
     if (r == 0 && !is_clean(&results)) {
         cache_results_clear(&results);
-        r = look(p, &need, false, false, &results, err);
+        r = check_systems(p, &need, false, false, &results, err);
     }
     for (size_t i = 0; i < results.count && r == 0; i++)
         if (add_missing(&results.items[i], ret_missing) < 0)

@@ -56,7 +56,7 @@ int cache_need_pydcop(struct program *p, const char *index, struct cache_result 
 
 /* SYSTEM.tar of a machine, SYSTEM.named of one that was named: the name is the
  * machine's own, so a digest of it. */
-static char *record_of(const char *folder, const struct apt_system *s)
+static char *record_path(const char *folder, const struct apt_system *s)
 {
     char digest[DIGEST_LENGTH + 1], *path;
 
@@ -65,9 +65,9 @@ static char *record_of(const char *folder, const struct apt_system *s)
                                                                                             : path;
 }
 
-static int remember(const char *folder, const struct apt_system *s, struct error *err)
+static int write_record(const char *folder, const struct apt_system *s, struct error *err)
 {
-    CLEANUP_FREE char *path = record_of(folder, s);
+    CLEANUP_FREE char *path = record_path(folder, s);
     CLEANUP_TEXT struct text record = TEXT_INIT;
     int r = 0;
 
@@ -90,11 +90,11 @@ int cache_need_remember(const struct program *p, const struct cache_need *need, 
     int r = folder ? make_folders(folder, 0700, err) : error_sys(err, -ENOMEM, "no memory");
 
     for (size_t i = 0; i < need->systems.count && r == 0; i++)
-        r = remember(folder, &need->systems.items[i], err);
+        r = write_record(folder, &need->systems.items[i], err);
     return r;
 }
 
-static int recall_named(char *lines, struct apt_systems *ret, struct error *err)
+static int read_named_record(char *lines, struct apt_systems *ret, struct error *err)
 {
     CLEANUP_STRINGS struct strings suites = {0}, arches = {0};
     char *suite = strtok_r(NULL, "\n", &lines), *arch = strtok_r(NULL, "\n", &lines);
@@ -106,7 +106,7 @@ static int recall_named(char *lines, struct apt_systems *ret, struct error *err)
     return apt_systems_name(&suites, &arches, ret, err);
 }
 
-static int recall(const char *path, bool machine, struct apt_systems *ret, struct error *err)
+static int read_record(const char *path, bool machine, struct apt_systems *ret, struct error *err)
 {
     CLEANUP_TEXT struct text record = TEXT_INIT;
     CLEANUP(apt_system_clear) struct apt_system s = {0};
@@ -118,7 +118,7 @@ static int recall(const char *path, bool machine, struct apt_systems *ret, struc
         return r;
     *end++ = '\0';
     if (!machine)
-        return recall_named(end, ret, err);
+        return read_named_record(end, ret, err);
     r = apt_system_from_tar(record.data, end, record.size - (size_t)(end - record.data), &s, err);
     return r < 0 ? r : apt_systems_add(ret, &s, err);
 }
@@ -148,7 +148,8 @@ int cache_need_recall(struct program *p, struct cache_need *ret, struct error *e
         }
         /* A record of another version of this program is no reason to say nothing. */
         if (r == 0 && path &&
-            recall(path, strstr(names[i]->d_name, ".tar") != NULL, &ret->systems, err) == -ENOMEM)
+            read_record(path, strstr(names[i]->d_name, ".tar") != NULL, &ret->systems, err) ==
+                -ENOMEM)
             r = -ENOMEM;
         free(names[i]);
     }

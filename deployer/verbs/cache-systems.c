@@ -26,13 +26,13 @@ static void answers_clear(struct answers *a)
     free(a->items);
 }
 
-static void replace(char **where, const char *value)
+static void replace_string(char **where, const char *value)
 {
     free(*where);
     *where = strdup(value);
 }
 
-static void hear(size_t machine, const struct run_event *event, void *arg)
+static void take_event(size_t machine, const struct run_event *event, void *arg)
 {
     struct answers *answers = arg;
     struct answer *a = &answers->items[machine];
@@ -43,7 +43,7 @@ static void hear(size_t machine, const struct run_event *event, void *arg)
     if (event->kind == RUN_MACHINE_ENDED) {
         a->ended = true;
         a->outcome = event->outcome;
-        replace(&a->why, event->text);
+        replace_string(&a->why, event->text);
     }
 }
 
@@ -52,7 +52,7 @@ static const char *name_of(const struct target *t)
     return t->host ? t->host : t->id ? t->id : "a machine";
 }
 
-static int unread(struct apt_systems *to, const struct target *t, const char *why)
+static int add_unread(struct apt_systems *to, const struct target *t, const char *why)
 {
     CLEANUP_TEXT struct text words = TEXT_INIT;
 
@@ -62,7 +62,7 @@ static int unread(struct apt_systems *to, const struct target *t, const char *wh
     return text_error(&words) < 0 ? -ENOMEM : strings_add(&to->unread, text_str(&words));
 }
 
-static int take(struct apt_systems *to, const struct target *t, struct answer *a)
+static int take_answer(struct apt_systems *to, const struct target *t, struct answer *a)
 {
     CLEANUP(apt_system_clear) struct apt_system s = {0};
     CLEANUP_TEXT struct text name = TEXT_INIT;
@@ -73,14 +73,14 @@ static int take(struct apt_systems *to, const struct target *t, struct answer *a
     if (text_error(&name) < 0)
         return -ENOMEM;
     if (!a->ended || a->outcome != JOB_OK)
-        return unread(to, t,
-                      a->why && *a->why ? a->why
-                      : a->ended        ? job_outcome_name(a->outcome)
-                                        : "not reached");
+        return add_unread(to, t,
+                          a->why && *a->why ? a->why
+                          : a->ended        ? job_outcome_name(a->outcome)
+                                            : "not reached");
     r = apt_system_read(text_str(&name), &a->wire, &s, &why);
     if (r == -ENOMEM)
         return r;
-    return r < 0 ? unread(to, t, why.text) : apt_systems_add(to, &s, NULL);
+    return r < 0 ? add_unread(to, t, why.text) : apt_systems_add(to, &s, NULL);
 }
 
 /* Who they are, in case that the targets have moved into the jobs. */
@@ -101,13 +101,13 @@ static int copy_names(const struct targets *from, struct targets *ret)
     return 0;
 }
 
-static int ask(struct program *p, struct answers *answers, struct error *err)
+static int ask_machines(struct program *p, struct answers *answers, struct error *err)
 {
     const struct action action = {
         .mode = "sources",
         .unrecorded = true,
         .no_recap = true,
-        .listener = hear,
+        .listener = take_event,
         .arg = answers,
     };
 
@@ -138,11 +138,11 @@ int cache_systems_ask(struct program *p, struct apt_systems *ret, struct error *
         return r;
     if (copy_names(&p->targets, &names) < 0)
         return error_sys(err, -ENOMEM, "cannot ask the machines");
-    r = ask(p, &answers, err);
+    r = ask_machines(p, &answers, err);
     if (r < 0)
         return r;
     for (size_t i = 0; i < answers.count; i++)
-        if (take(ret, &names.items[i], &answers.items[i]) < 0)
+        if (take_answer(ret, &names.items[i], &answers.items[i]) < 0)
             return error_sys(err, -ENOMEM, "cannot ask the machines");
     return 0;
 }

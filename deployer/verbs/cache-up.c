@@ -17,7 +17,7 @@
 #include "discovery/base/file.h"
 #include "discovery/base/terminal.h"
 
-static void say(const char *words, void *arg)
+static void print_line(const char *words, void *arg)
 {
     const struct program *p = arg;
 
@@ -27,8 +27,8 @@ static void say(const char *words, void *arg)
 
 /* --- up ------------------------------------------------------------------------ */
 
-static int tell(const struct program *p, const struct cache_settings *s, bool changed,
-                struct error *err)
+static int print_caches(const struct program *p, const struct cache_settings *s, bool changed,
+                        struct error *err)
 {
     CLEANUP_FREE char *apt = cache_apt_url(s);
     CLEANUP_FREE char *pip = cache_pip_url(s);
@@ -53,8 +53,8 @@ static int tell(const struct program *p, const struct cache_settings *s, bool ch
 }
 
 /* What this controller's apt uses now is served, too.  `ret_new`: there was more. */
-static int add_own(const struct paths *paths, struct strings *list, bool *ret_new,
-                   struct error *err)
+static int add_own_repositories(const struct paths *paths, struct strings *list, bool *ret_new,
+                                struct error *err)
 {
     CLEANUP_STRINGS struct strings own = {0};
     int r = acng_repositories_read(paths, list, err);
@@ -70,9 +70,10 @@ static int add_own(const struct paths *paths, struct strings *list, bool *ret_ne
 
 /* A damaged list is made anew: the machines' sources come back with the next
  * `cache prime` or deploy. */
-static int repositories(struct program *p, struct strings *list, bool *ret_new, struct error *err)
+static int read_repositories(struct program *p, struct strings *list, bool *ret_new,
+                             struct error *err)
 {
-    int r = add_own(&p->paths, list, ret_new, err);
+    int r = add_own_repositories(&p->paths, list, ret_new, err);
 
     if (r == -EBADMSG) {
         CLEANUP_FREE char *path = cache_path(&p->paths, "apt/repositories");
@@ -83,26 +84,27 @@ static int repositories(struct program *p, struct strings *list, bool *ret_new, 
                 err->text);
         strings_clear(list);
         if (path && unlink(path) == 0)
-            r = add_own(&p->paths, list, ret_new, err);
+            r = add_own_repositories(&p->paths, list, ret_new, err);
     }
     return r;
 }
 
-static int start(struct program *p, struct cache_settings *s, struct error *err)
+static int start_caches(struct program *p, struct cache_settings *s, struct error *err)
 {
     CLEANUP_STRINGS struct strings list = {0};
     CLEANUP(pip_config_clear) struct pip_config upstream = {0};
     bool moved, more = false;
-    int r = cache_install_apt(say, p, err);
+    int r = cache_install_apt(print_line, p, err);
 
     if (r == 0)
-        r = devpi_install(&p->paths, say, p, err);
+        r = devpi_install(&p->paths, print_line, p, err);
     if (r == 0)
-        r = repositories(p, &list, &more, err);
+        r = read_repositories(p, &list, &more, err);
     if (r == 0)
         r = cache_choose_ports(s, &moved, err);
     if (r == 0 && moved)
-        say("Another program has taken the port of a cache; the cache uses another port.", p);
+        print_line("Another program has taken the port of a cache; the cache uses another port.",
+                   p);
     if (r == 0)
         r = acng_configure(&p->paths, s->apt_port, s->offline, &list, err);
     if (r == 0)
@@ -124,17 +126,17 @@ static int start(struct program *p, struct cache_settings *s, struct error *err)
 }
 
 /* They run: nothing to do, but for a source that the controller got since. */
-static int refresh(struct program *p, const struct cache_running *now, struct error *err)
+static int refresh_caches(struct program *p, const struct cache_running *now, struct error *err)
 {
     CLEANUP_STRINGS struct strings list = {0};
     bool more = false;
-    int r = repositories(p, &list, &more, err);
+    int r = read_repositories(p, &list, &more, err);
 
     if (r == 0 && more)
         r = acng_configure(&p->paths, now->settings.apt_port, now->settings.offline, &list, err);
     if (r == 0 && more)
         r = cache_reread(&p->paths, &now->settings, err);
-    return r < 0 ? r : tell(p, &now->settings, more, err);
+    return r < 0 ? r : print_caches(p, &now->settings, more, err);
 }
 
 int cache_up(struct program *p, struct error *err)
@@ -155,19 +157,19 @@ int cache_up(struct program *p, struct error *err)
     else if (r < 0)
         return r;
     if (now.apt && now.pip && now.settings.offline == p->options.caches.offline)
-        return refresh(p, &now, err);
+        return refresh_caches(p, &now, err);
     if (now.running && now.settings.offline == p->options.caches.offline)
-        say("The caches run but do not answer; they are restarted.", p);
+        print_line("The caches run but do not answer; they are restarted.", p);
     r = cache_stop(&p->paths, err);
     now.settings.offline = p->options.caches.offline;
     if (r == 0)
-        r = start(p, &now.settings, err);
-    return r < 0 ? r : tell(p, &now.settings, true, err);
+        r = start_caches(p, &now.settings, err);
+    return r < 0 ? r : print_caches(p, &now.settings, true, err);
 }
 
 /* --- down ------------------------------------------------------------------------ */
 
-static int purge(const struct paths *p, struct error *err)
+static int purge_caches(const struct paths *p, struct error *err)
 {
     static const char *const names[] = {"apt",       "pip",     "settings",       "log",
                                         "apt-roots", "systems", "passing-wheels", "apt-push"};
@@ -199,7 +201,7 @@ int cache_down(struct program *p, struct error *err)
     if (r == 0)
         r = cache_stop(&p->paths, err);
     if (r == 0 && p->options.purge)
-        r = purge(&p->paths, err);
+        r = purge_caches(&p->paths, err);
     if (r < 0)
         return r;
     if (p->options.json)

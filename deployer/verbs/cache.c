@@ -10,7 +10,7 @@
 #include "verbs.h"
 
 /* What `cache up` leaves behind; by hand it runs until ^C. */
-static int serve(struct program *p, struct error *err)
+static int serve_caches(struct program *p, struct error *err)
 {
     state_free(TAKE_PTR(p->state)); /* it would be open for days */
     return cache_serve(&p->paths, err);
@@ -21,10 +21,10 @@ static const struct {
     int (*run)(struct program *p, struct error *err);
 } actions[] = {
     {"up", cache_up},       {"down", cache_down},   {"status", cache_status},
-    {"prime", cache_prime}, {"check", cache_check}, {"serve", serve},
+    {"prime", cache_prime}, {"check", cache_check}, {"serve", serve_caches},
 };
 
-static int run(struct program *p, struct error *err)
+static int run_cache(struct program *p, struct error *err)
 {
     struct deploy_options *o = &p->options;
     const char *name = o->n_arguments > 0 ? o->arguments[0] : "status";
@@ -59,5 +59,5 @@ const struct verb verb_cache = {
     .arguments = "ACTION",
     .help = "package caches: up, down, status, prime, check",
     .options = options,
-    .run = run,
+    .run = run_cache,
 };

@@ -237,8 +237,8 @@ static int make_folder(struct job *job, struct error *err)
     return 0;
 }
 
-static int run(const struct job *job, const char *const *argv, unsigned timeout_ms,
-               struct process_result *ret, struct error *err)
+static int run_command(const struct job *job, const char *const *argv, unsigned timeout_ms,
+                       struct process_result *ret, struct error *err)
 {
     CLEANUP_FREE const char **env = calloc(job->env.count + 1, sizeof(*env));
     struct process_options o = {
@@ -270,7 +270,7 @@ static int choose_python(struct job *job, struct error *err)
     for (size_t i = 0; i < ARRAY_SIZE(pythons); i++) {
         CLEANUP(process_result_clear) struct process_result result = {0};
         const char *argv[] = {pythons[i], "-c", probe, NULL};
-        int r = run(job, argv, PROBE_MS, &result, err);
+        int r = run_command(job, argv, PROBE_MS, &result, err);
 
         if (r == -ECANCELED || r == -ENOMEM)
             return r;
@@ -329,8 +329,8 @@ static int make_source(struct job *job, struct text *ret_list, struct error *err
 /* --- building -------------------------------------------------------------- */
 
 /* A cache that asks nobody knows only what went through it. */
-static int explain(const struct wheel_build *b, const struct process_result *result,
-                   struct error *err)
+static int explain_build(const struct wheel_build *b, const struct process_result *result,
+                         struct error *err)
 {
     int r = pip_explain(b->kind, b->spec, result, err);
 
@@ -349,7 +349,7 @@ static int explain(const struct wheel_build *b, const struct process_result *res
         b->spec, b->index);
 }
 
-static int attempt(const struct job *job, const char *wheels, bool isolated, struct error *err)
+static int try_build(const struct job *job, const char *wheels, bool isolated, struct error *err)
 {
     CLEANUP(process_result_clear) struct process_result result = {0};
     bool local = job->build->kind != WHEEL_SPEC_REQUIREMENT, hurry = job->build->hurry;
@@ -374,12 +374,12 @@ static int attempt(const struct job *job, const char *wheels, bool isolated, str
     argv[n++] = "--";
     argv[n++] = job->source;
     argv[n] = NULL;
-    r = run(job, argv, hurry ? HURRY_MS : WHEEL_BUILD_MS, &result, err);
+    r = run_command(job, argv, hurry ? HURRY_MS : WHEEL_BUILD_MS, &result, err);
     if (r == -ETIMEDOUT)
         return error_set(err, r, "pip did not finish in time with %s", job->build->spec);
     if (r < 0)
         return r;
-    return result.status == 0 ? 0 : explain(job->build, &result, err);
+    return result.status == 0 ? 0 : explain_build(job->build, &result, err);
 }
 
 /*
@@ -391,13 +391,13 @@ static int build_in(const struct job *job, const char *wheels, struct error *err
 {
     struct error first = {0}, second = {0};
     bool isolated = job->has_pyproject;
-    int r = attempt(job, wheels, isolated, &first), r2;
+    int r = try_build(job, wheels, isolated, &first), r2;
 
     if (r == 0)
         return 0;
     if (r != -EBADMSG && r != -ENOPKG && !(isolated && (r == -ENETUNREACH || r == -ENOENT)))
         return error_set(err, r, "%s", first.text);
-    r2 = attempt(job, wheels, !isolated, &second);
+    r2 = try_build(job, wheels, !isolated, &second);
     if (r2 == 0)
         return 0;
     /* A build that failed says more than a tool that was not to be had. */

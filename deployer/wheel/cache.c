@@ -72,7 +72,7 @@ int wheel_cache_find(const char *cache, const char *key, char **ret_path, time_t
     return r;
 }
 
-static void prune(const char *cache)
+static void prune_wheels(const char *cache)
 {
     CLEANUP_FREE char *all = NULL, *specs = NULL, *trees = NULL;
 
@@ -119,7 +119,7 @@ int wheel_cache_store(const char *cache, const char *key, const char *name,
         if (r == 0)
             r = file_write(path, bytes->data, bytes->size, 0644, err);
         if (r == 0)
-            prune(cache);
+            prune_wheels(cache);
     }
     if (r == 0 && key)
         r = write_answer(cache, "by-spec", key, digest, name, NULL, err);

@@ -128,7 +128,8 @@ static bool hides_a_module(const char *path)
 }
 
 /* Looks at both lists side by side: they differ in digests of files alone. */
-static int compare(const char *source, const char *before, const char *after, struct changes *ret)
+static int compare_lists(const char *source, const char *before, const char *after,
+                         struct changes *ret)
 {
     CLEANUP(line_clear) struct line old = {0}, new = {0};
     CLEANUP_TEXT struct text words = TEXT_INIT;
@@ -347,7 +348,7 @@ static int copy_members(struct patch *p)
     return more == 0 && recorded ? 0 : -ENOTSUP;
 }
 
-static int rewrite(struct changes *changes, const struct text *old, struct text *ret)
+static int rewrite_wheel(struct changes *changes, const struct text *old, struct text *ret)
 {
     CLEANUP_ARCHIVE_READER struct archive_reader *from = NULL;
     CLEANUP_ARCHIVE_WRITER struct archive_writer *to = NULL;
@@ -376,14 +377,14 @@ int wheel_patch(const char *source, const char *before, const char *after, const
 
     if (!changes)
         return -ENOMEM;
-    r = compare(source, before, after, changes);
+    r = compare_lists(source, before, after, changes);
     for (size_t i = 0; i < changes->count && r == 0; i++)
         if (!may_change(changes->items[i].path))
             r = -ENOTSUP;
     if (r == 0)
         r = changes->count ? check_scripts(source, changes) : -ENOTSUP;
     if (r == 0)
-        r = rewrite(changes, old, ret);
+        r = rewrite_wheel(changes, old, ret);
     changes_clear(changes);
     return r;
 }

@@ -80,7 +80,7 @@ static void add_words(struct text *to, const char *said)
     }
 }
 
-static bool says(const struct process_result *result, const char *words)
+static bool output_contains(const struct process_result *result, const char *words)
 {
     return strstr(text_str(&result->errors), words) || strstr(text_str(&result->output), words);
 }
@@ -91,24 +91,29 @@ int pip_explain(enum wheel_spec kind, const char *spec, const struct process_res
     CLEANUP_TEXT struct text words = TEXT_INIT;
 
     add_words(&words, result->errors.size ? text_str(&result->errors) : text_str(&result->output));
-    if (kind != WHEEL_SPEC_REQUIREMENT && says(result, "No matching distribution found for"))
+    if (kind != WHEEL_SPEC_REQUIREMENT &&
+        output_contains(result, "No matching distribution found for"))
         return error_set(err, -ENETUNREACH,
                          "cannot build %s: what it is built with is not installed, and the Python "
                          "index does not provide it (%s)",
                          spec, text_str(&words));
-    if (says(result, "connection broken by") || says(result, "Could not fetch URL"))
+    if (output_contains(result, "connection broken by") ||
+        output_contains(result, "Could not fetch URL"))
         return error_set(err, -ENETUNREACH,
                          "cannot get %s: the Python index is not reachable from here, and nothing "
                          "fit for it is cached; connect once, or give a source directory or a "
                          "wheel with --pydcop (pip: %s)",
                          spec, text_str(&words));
-    if (says(result, "Invalid requirement") || says(result, "Invalid version"))
+    if (output_contains(result, "Invalid requirement") ||
+        output_contains(result, "Invalid version"))
         return error_set(err, -EINVAL, "\"%s\" is not a requirement: %s", spec, text_str(&words));
-    if (says(result, "No matching distribution found for") && kind == WHEEL_SPEC_REQUIREMENT)
+    if (output_contains(result, "No matching distribution found for") &&
+        kind == WHEEL_SPEC_REQUIREMENT)
         return error_set(err, -ENOENT, "the Python index has no %s: %s", spec, text_str(&words));
-    if (says(result, "No module named 'setuptools'") || says(result, "No module named 'wheel'") ||
-        says(result, "invalid command 'bdist_wheel'") ||
-        says(result, "Cannot import 'setuptools.build_meta"))
+    if (output_contains(result, "No module named 'setuptools'") ||
+        output_contains(result, "No module named 'wheel'") ||
+        output_contains(result, "invalid command 'bdist_wheel'") ||
+        output_contains(result, "Cannot import 'setuptools.build_meta"))
         return error_set(err, -ENOPKG,
                          "cannot build %s without setuptools; install it: "
                          "apt install python3-setuptools python3-wheel",

@@ -177,8 +177,8 @@ struct answer {
     bool built, unrefreshed;
 };
 
-static int build(const struct request *q, enum wheel_spec kind, const char *key, bool hurry,
-                 struct answer *ret, struct error *err)
+static int build_wheel(const struct request *q, enum wheel_spec kind, const char *key, bool hurry,
+                       struct answer *ret, struct error *err)
 {
     struct wheel_build b = {
         .kind = kind,
@@ -212,8 +212,8 @@ static int build(const struct request *q, enum wheel_spec kind, const char *key,
 
 /* A changed line without pip: from the wheel that was made of this directory
  * before, where that is exact.  Any error means that it is not. */
-static int patch(const struct request *q, const char *key, const struct text *list,
-                 struct answer *ret)
+static int patch_wheel(const struct request *q, const char *key, const struct text *list,
+                       struct answer *ret)
 {
     CLEANUP_TEXT struct text before = TEXT_INIT;
     CLEANUP_TEXT struct text old = TEXT_INIT;
@@ -259,8 +259,9 @@ static int prepare_directory(const struct request *q, struct answer *ret, struct
     r = wheel_cache_find(q->cache, key, &ret->path, &age);
     if (r != -ENOENT)
         return r;
-    return patch(q, key, &list, ret) == 0 ? 0
-                                          : build(q, WHEEL_SPEC_DIRECTORY, key, false, ret, err);
+    return patch_wheel(q, key, &list, ret) == 0
+               ? 0
+               : build_wheel(q, WHEEL_SPEC_DIRECTORY, key, false, ret, err);
 }
 
 static int prepare_file(const struct request *q, struct answer *ret, struct error *err)
@@ -286,7 +287,7 @@ static int prepare_file(const struct request *q, struct answer *ret, struct erro
     digest_bytes(bytes.data, bytes.size, digest);
     make_key("archive", digest, key);
     r = wheel_cache_find(q->cache, key, &ret->path, &age);
-    return r == -ENOENT ? build(q, WHEEL_SPEC_FILE, key, false, ret, err) : r;
+    return r == -ENOENT ? build_wheel(q, WHEEL_SPEC_FILE, key, false, ret, err) : r;
 }
 
 static int prepare_requirement(const struct request *q, struct answer *ret, struct error *err)
@@ -301,10 +302,10 @@ static int prepare_requirement(const struct request *q, struct answer *ret, stru
     make_key("requirement", q->spec, key);
     r = wheel_cache_find(q->cache, key, &ret->path, &age);
     if (r == -ENOENT)
-        return build(q, WHEEL_SPEC_REQUIREMENT, key, false, ret, err);
+        return build_wheel(q, WHEEL_SPEC_REQUIREMENT, key, false, ret, err);
     if (r < 0 || is_pinned(q->spec) || age < WHEEL_FRESH_S)
         return r < 0 ? error_sys(err, r, "cannot look up %s", q->spec) : 0;
-    r = build(q, WHEEL_SPEC_REQUIREMENT, key, true, &newer, err);
+    r = build_wheel(q, WHEEL_SPEC_REQUIREMENT, key, true, &newer, err);
     if (r == -ECANCELED)
         return r;
     if (r < 0) {
