@@ -1,0 +1,80 @@
+/*
+ * A run, its machines and the runner, as the two halves of run.h see them: what
+ * happens in a run (run.c), and how it begins (begin.c).
+ */
+#pragma once
+
+#include "deployer/base/task.h"
+#include "deployer/cache/push.h"
+#include "deployer/trust/known-machine.h"
+#include "executor.h"
+#include "record.h"
+#include "run.h"
+
+/* A run while any of its machines has not ended. */
+struct run {
+    struct runner *runner;
+    struct job_common common;
+    struct pack *pack;
+    struct text settings;
+    struct auth *auth;
+    struct task *finding; /* the caches; NULL: not at it */
+    struct cache_choice choice;
+    struct caches caches;
+    bool caches_found;
+    struct upstreams upstreams;
+    struct apt_push push;
+    struct error finding_error;
+    struct consent consent;
+    struct state_run record; /* its strings and lists are the run's own */
+    char id[NONCE_LENGTH + 1];
+    char *user, *orchestrator;
+    const char *verb;
+    struct run_target *targets; /* until they are jobs */
+    size_t n_targets;
+    int64_t number;
+    size_t left;
+    bool unrecorded, bad, cancelled;
+    struct run *next, **at;
+};
+
+/* One machine's part. */
+struct member {
+    struct run *run;
+    const void *key;
+    char *host, *agents;
+    struct target target;       /* a copy, to learn from */
+    struct known_machine known; /* likewise */
+    char fingerprint[JOB_FINGERPRINT_MAX];
+    bool learnt, has_id, busy;
+    unsigned results;
+    int64_t step_started_ms;
+};
+
+struct runner {
+    struct runner_options options;
+    sd_event *loop;
+    struct executor *executor;
+    struct record *record;
+    struct member **members; /* by job; NULL once it has ended */
+    size_t n_members, at_work;
+    struct run *runs;
+    bool ending;
+};
+
+void run_member_free(struct member *m);
+
+/* Takes it out of the runner, too; a thread that looks for its caches is waited for. */
+void run_free(struct run *r);
+
+/* Tells the listener; number and verb are filled in. */
+void run_tell(const struct run *r, struct run_event event);
+
+/* Begins its record, unless it has none.  What state_run_begin says. */
+int run_record_begin(struct run *r, struct error *err);
+
+/* Its last machine has ended: records that, tells it, and frees the run. */
+void run_end(struct run *r);
+
+/* The executor's listener; `arg` is the runner. */
+executor_listener runner_on_job_event;
