@@ -34,8 +34,8 @@ bool apt_file_is_whole(const char *path, const struct apt_file *file)
     return n == 0 && strcmp(hex, file->sha256) == 0;
 }
 
-/* What the workers share: each takes the next chunk, and writes what became of its
- * own files alone. */
+/* What the workers share: each takes the next chunk and writes the results of its own
+ * files only. */
 struct work {
     const struct apt_fetch *fetch;
     bool *whole; /* one a file */
@@ -53,7 +53,7 @@ struct worker {
     struct text why;
 };
 
-/* No mirror, no name service: the other files would wait for the same. */
+/* No mirror or no DNS server: the other files would wait for the same timeout. */
 static bool is_unreachable(const struct process_result *result)
 {
     static const char *const words[] = {"Could not connect", "Unable to connect",
@@ -107,7 +107,7 @@ static int run_helper(struct worker *w, size_t first, size_t last, bool anew,
     return r;
 }
 
-/* One turn of apt's downloader for some files; what came whole is marked so. */
+/* Runs apt's downloader once for some files and marks those that came complete. */
 static int download_files(struct worker *w, size_t first, size_t last, bool anew, bool *ret_any,
                           struct error *err)
 {
@@ -138,8 +138,8 @@ static int download_files(struct worker *w, size_t first, size_t last, bool anew
     return 0;
 }
 
-/* Then those one by one that did not come: one that is missing may have ended the turn
- * of the others, and a newer apt may read its command line in another way. */
+/* Afterwards tries the missing ones one by one: one missing file may have ended the
+ * download of the others, and a newer apt may read its command line in another way. */
 static int download_chunk(struct worker *w, size_t first, size_t last)
 {
     bool any = false;

@@ -1,8 +1,8 @@
 /*
- * Gets files that apt_resolve named, through the root's way, several at once,
- * and compares each with its hash: with apt's own downloader, so as the machines
- * will.  Either to keep, or only so that the cache between here and the mirror
- * holds them and they are known to be whole.
+ * Downloads the files that apt_resolve named, through the root's proxy, several at
+ * once, and compares each with its hash: with apt's own downloader, as the machines
+ * will.  Either to keep them, or only to fill the cache between here and the mirror
+ * and to prove that they are complete.
  */
 #pragma once
 
@@ -22,10 +22,10 @@ struct apt_fetch {
     void *arg;
 };
 
-/* `ret_missing`: an item for each file that is not to be had whole, "NAME VERSION"; the
- * words of the first failure are in `ret_why`.  0, also when files are missing; a
- * network that is not there is given up once, not for each file.  -ECANCELED, or what
- * the file system says. */
+/* `ret_missing`: an item "NAME VERSION" for each file that could not be downloaded
+ * complete; the message of the first failure is in `ret_why`.  Returns 0 even when files
+ * are missing.  A network that does not answer is given up once, not for each file.
+ * -ECANCELED, or an error of the file system. */
 int apt_fetch(const struct apt_fetch *fetch, struct strings *ret_missing, struct text *ret_why,
               struct error *err);
 

@@ -72,8 +72,8 @@ int apt_system_named(const char *etc, const char *codename, const char *suite, c
         return error_set(err, -EINVAL, "'%s' is not the name of a suite (such as bookworm)", suite);
     if (!apt_arch_valid(arch))
         return error_set(err, -EINVAL, "'%s' is not an architecture (such as arm64)", arch);
-    /* One source that is for this controller's architecture alone is for others no
-     * less: the suite's name says which release, not which machine. */
+    /* A source for this controller's architecture only is used for others too: the
+     * suite's name says which release, not which machine. */
     r = apt_sources_read(&own, etc, arch, err);
     if (r == 0)
         r = apt_sources_of_suite(&own, codename, suite, &s.sources, err);

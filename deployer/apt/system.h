@@ -33,7 +33,7 @@ void apt_system_clear(struct apt_system *s);
 
 /* The one that is named, from this controller's own package sources. `etc` is
  * /etc/apt, `codename` the controller's own suite, see apt_system_codename.
- * -EINVAL for what is no suite or architecture, -ENOENT without sources. */
+ * -EINVAL for an invalid suite or architecture, -ENOENT without sources. */
 int apt_system_named(const char *etc, const char *codename, const char *suite, const char *arch,
                      struct apt_system *ret, struct error *err);
 

@@ -1,5 +1,5 @@
 /*
- * The systems that are meant: those of machines, read over SSH once (mode
+ * The systems to prepare for: those of machines, read over SSH once (mode
  * `sources` of the machine's side, with the trust of every other action), and
  * those that are named by suite and architecture, read nowhere.
  */

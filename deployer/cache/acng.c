@@ -40,7 +40,7 @@ char *acng_folder_of(const char *uri)
     if (!key)
         return NULL;
     digest_bytes(key, strlen(key), digest);
-    /* Two keys must not be one folder, a person should know it again. */
+    /* Two keys must not share a folder, and a person should recognise it. */
     for (char *c = key; *c; c++)
         if (!((*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9') || *c == '.'))
             *c = '_';
@@ -186,7 +186,7 @@ char *acng_own_proxy(uint16_t not_port)
 
 /* --- its settings -------------------------------------------------------------- */
 
-/* It asks no port but 80, unless it is told: those of the repositories. */
+/* It only connects to port 80 unless other ports are listed: those of the repositories. */
 static void add_ports(const struct strings *repositories, struct text *to)
 {
     text_adds(to, "AllowUserPorts: 80");
@@ -214,7 +214,7 @@ int acng_settings_text(const struct acng_settings *s, struct text *ret)
               "ForceManaged: 1\n"
               "PassThroughPattern: ^$\n"
               "ReportPage:\n"
-              /* Nothing is thrown away because upstream has something newer. */
+              /* Keep files that upstream has replaced. */
               "ExThreshold: 100000\n"
               "VerboseLog: 0\n"
               "Offlinemode: %d\n",
@@ -260,7 +260,7 @@ bool acng_answers(uint16_t port, unsigned timeout_ms)
     struct cache_request ask = {.port = port, .path = "/", .timeout_ms = timeout_ms};
     CLEANUP_TEXT struct text body = TEXT_INIT;
 
-    /* Its answer to whom does not know what to ask for. */
+    /* Its answer to a request for no known file. */
     return cache_http(&ask, &body) == 406 && strcasestr(text_str(&body), "apt-cacher");
 }
 

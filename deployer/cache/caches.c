@@ -58,7 +58,7 @@ static bool is_here(const char *url, uint16_t *ret)
         inet_pton(AF_INET, parsed.host, &here.sin_addr) != 1)
         return false;
     *ret = parsed.port;
-    /* Only an address of one's own can be bound. */
+    /* Only an address of this controller can be bound. */
     return fd >= 0 && bind(fd, (struct sockaddr *)&here, sizeof(here)) == 0;
 }
 
@@ -76,7 +76,7 @@ static int take_from_inventory(const char *url, bool (*answers)(uint16_t port, u
     return copy_unless_set(url, to);
 }
 
-/* A list that is damaged is told of where it is mended. */
+/* A damaged list is reported where it is repaired. */
 static int take_ports(const struct paths *p, struct strings *ret)
 {
     CLEANUP_STRINGS struct strings list = {0};

@@ -27,8 +27,8 @@ struct caches {
 void caches_clear(struct caches *c);
 int caches_copy(const struct caches *from, struct caches *ret); /* -ENOMEM */
 
-/* Finds what there is; neither is no error.  What the user named is not asked
- * whether it answers; our own and the system's are.  -ENOMEM. */
+/* Finds the caches that exist; finding none is not an error.  Caches that the user named
+ * are not checked for an answer; our own and the system's are.  -ENOMEM. */
 int caches_find(const struct cache_choice *choice, const struct paths *p, struct caches *ret,
                 struct error *err);
 
@@ -39,7 +39,7 @@ const char *caches_index(const struct caches *c, const struct cache_choice *choi
 /* A repository that our own apt cache is to serve, beside those it has: its
  * settings are written anew and it reads them, if it runs, and answers again
  * when this returns.  "http://host/path" or https; what is known already is no
- * error and costs nothing.  -EINVAL for what is no such URI. */
+ * error and costs nothing.  -EINVAL for any other URI. */
 int caches_add_repository(const struct paths *p, const char *uri, struct error *err);
 
 /* The same for several at once, with one restart. */

@@ -21,15 +21,15 @@ static int enter_namespace(const char *folder)
         return -errno;
     if (unshare(CLONE_NEWNS) < 0)
         return -errno;
-    /* What happens outside is seen here, and nothing the other way round. */
+    /* Mounts made outside appear here, but not the other way round. */
     if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
         mount(folder, CACHE_CONFINED, NULL, MS_BIND, NULL) < 0)
         return -errno;
     return 0;
 }
 
-/* The folders on the way are for passing through; the way to them from outside
- * is closed by the state folder. */
+/* These folders may only be traversed; the state folder blocks access to them from
+ * outside. */
 static int open_folders(void)
 {
     static const char *const folders[] = {
@@ -45,7 +45,7 @@ static int open_folders(void)
     return 0;
 }
 
-/* A Python below somebody's home, or a strict umask: then it cannot. */
+/* It cannot if Python is below a home folder, or after a strict umask. */
 static bool can_run(const struct cache_user *user)
 {
     bool can;

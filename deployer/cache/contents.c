@@ -170,7 +170,7 @@ static int take_apt_file(const char *whole, const char *path, const struct stat 
     return strchr(path, '/') ? add_index(t->repository, whole, path, st) : 0;
 }
 
-/* Copies the characters up to `end`; false for what is no name. */
+/* Copies the characters up to `end`; false if that is not a name. */
 static bool copy_name(char ret[static CACHE_NAME_MAX], const char *from, const char *end)
 {
     size_t size = (size_t)(end - from);
@@ -240,7 +240,7 @@ static void take_line(struct tally *t, struct cache_count *to, struct stanza *s)
     }
 }
 
-/* A damaged index counts as far as it can be read. */
+/* Of a damaged index, the part that can be read is counted. */
 static int read_index(struct tally *t, const struct packages_index *x)
 {
     CLEANUP_ARCHIVE_READER struct archive_reader *a = NULL;

@@ -52,7 +52,7 @@ static int run_python(const char *const *argv, unsigned timeout_ms, struct proce
     return process_run(&o, ret, err);
 }
 
-/* The last line that was said. */
+/* The last line of the output. */
 static void add_last_line(struct text *to, const struct process_result *result)
 {
     const char *said = result->errors.size ? text_str(&result->errors) : text_str(&result->output);
@@ -134,8 +134,8 @@ static int install_devpi(const char *venv, const char *python, struct error *err
                            venv);
 }
 
-/* A password for devpi's root: in a file that is for nobody else, as options
- * are there for everybody to see. */
+/* A password for devpi's root: in a file that only its owner reads, because every user
+ * can see command-line options. */
 static int make_password(const char *path, struct error *err)
 {
     CLEANUP_TEXT struct text config = TEXT_INIT;
@@ -155,8 +155,8 @@ static int make_password(const char *path, struct error *err)
     return r;
 }
 
-/* Made beside its place and then moved: it is there whole or not at all.
- * Without root/pypi, as that would begin with all names of the whole index. */
+/* Created under another name and then renamed, so that it is complete or absent.
+ * Without root/pypi, which would first load all names of the whole index. */
 static int make_server(const char *python, const char *venv, const char *server, const char *root,
                        struct error *err)
 {
@@ -347,7 +347,7 @@ static int log_in(const struct paths *p, struct devpi *d, struct error *err)
     return r;
 }
 
-/* An index as it is to be: made, or changed where it is there. */
+/* Creates an index with these settings, or changes it if it exists. */
 static int put_index(const struct devpi *d, const char *name, json_t *config, struct error *err)
 {
     char path[CACHE_INDEX_MAX + 2];
@@ -370,13 +370,13 @@ static int put_index(const struct devpi *d, const char *name, json_t *config, st
 
 static int put_mirror(const struct devpi *d, const char *name, const char *url, struct error *err)
 {
-    /* It hands the address out to whoever asks for the index's settings. */
+    /* devpi gives the address to every client that asks for the index's settings. */
     if (!url_valid(url))
         return error_set(
             err, -EINVAL,
             "pip's configuration has an index that cannot be mirrored: its URL is not a plain one, "
             "or contains a user or a password, which every client of the cache could read");
-    /* Without the names of all projects there are: some hundred thousand. */
+    /* Without the list of all projects, which has some hundred thousand names. */
     return put_index(d, name,
                      json_pack("{s:s,s:s,s:b,s:b}", "type", "mirror", "mirror_url", url,
                                "mirror_no_project_list", 1, "volatile", 0),

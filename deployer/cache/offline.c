@@ -60,7 +60,8 @@ static uint16_t choose_port(void)
 {
     unsigned start = 0;
 
-    /* Any will do: two that begin at one port find it taken, and try again. */
+    /* Any port will do: of two programs that start at one port, one finds it taken and tries
+     * another. */
     if (getrandom(&start, sizeof(start), 0) != sizeof(start))
         start = (unsigned)getpid();
     for (unsigned i = 0; i < PORTS; i++) {
@@ -123,7 +124,7 @@ static int start_once(struct cache_offline *o, struct error *err)
     for (unsigned waited = 0; waited < START_MS && !o->ended; waited += LOOK_MS) {
         const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000};
 
-        /* Not before it has ended for want of this port, which another has then. */
+        /* Wait first: if another program has the port, apt-cacher-ng ends. */
         (void)nanosleep(&pause, NULL);
         if (port_answers(o->port) && !o->ended)
             return 0;

@@ -88,7 +88,7 @@ static int fetch_unseen(struct cache_pass *pass, const struct apt_system *s,
         return 0;
     }
     progress.of = unseen.count;
-    /* What a run that was killed has left. */
+    /* Files that a killed run has left. */
     folder_remove(folder);
     fetch.folder = folder;
     r = apt_fetch(&fetch, &ret->missing, &ret->why, err);
@@ -130,7 +130,7 @@ static int open_root(const struct cache_pass *pass, const struct apt_system *s,
                          pass->fresh && !strings_has(&pass->updated, folder), ret, err);
 }
 
-/* What stands in the way of one system is its result, not the failure of all. */
+/* An obstacle for one system is that system's result, not a failure of all. */
 static int is_answer(int r)
 {
     return r == -ENETUNREACH || r == -ENOENT || r == -ENOPKG || r == -EBADMSG;

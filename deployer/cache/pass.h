@@ -30,7 +30,7 @@ struct cache_pass {
 
 void cache_pass_clear(struct cache_pass *pass);
 
-/* What is missing is in `ret`, and no failure.  `ret_files` (may be NULL) gets what was
- * resolved.  Negative: it could not be looked at. */
+/* Missing files are listed in `ret` and are not a failure.  `ret_files` (may be NULL) gets
+ * the resolved files.  Negative: the system could not be checked. */
 int cache_system(struct cache_pass *pass, const struct apt_system *s, struct cache_result *ret,
                  struct apt_files *ret_files, struct error *err);

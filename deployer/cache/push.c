@@ -40,8 +40,8 @@ static bool is_fresh(const char *stamp)
            st.st_mtime <= time(NULL);
 }
 
-/* Lists that cannot be had anew are no failure while there are old ones: the files that they
- * name may be here. */
+/* If new lists cannot be downloaded, old ones are used: the files that they name may be
+ * here. */
 static int update_lists(const struct apt_root *root, struct error *err)
 {
     CLEANUP_STRINGS struct strings warnings = {0};
@@ -70,7 +70,7 @@ static int explain_missing(const struct strings *missing, const struct text *why
                      text_str(why));
 }
 
-/* What is not here from before, and still whole. */
+/* Downloads the files that are not here complete from an earlier run. */
 static int fetch_lacking(const struct apt_root *root, const struct apt_files *files,
                          const char *folder, struct error *err)
 {

@@ -38,7 +38,7 @@ struct apt_pushed {
 
 void apt_pushed_clear(struct apt_pushed *p);
 
-/* -ENETUNREACH: something is not to be had from here either, with its name; -ENOENT,
- * -ENOPKG, see apt_resolve; -ENODATA: there is nothing that the machine lacks. */
+/* -ENETUNREACH: this controller cannot fetch a package either, and the error names it;
+ * -ENOENT, -ENOPKG, see apt_resolve; -ENODATA: the machine lacks no package. */
 int apt_push_make(const struct apt_push *push, const struct apt_system *s, int cancel_fd,
                   struct apt_pushed *ret, struct error *err);

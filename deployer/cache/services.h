@@ -14,7 +14,7 @@ uint16_t cache_system_apt(void);
 uint16_t cache_system_pip(void);
 
 /* The last "KEY: NUMBER" (or with "=") of a settings file's text, `otherwise`
- * without one, 0 for what is no port. */
+ * without one, 0 for an invalid port. */
 uint16_t cache_setting_port(const char *text, const char *key, uint16_t otherwise);
 
 /* Does a devpi-server answer there, the system's or ours?  For apt-cacher-ng: acng_answers. */

@@ -41,7 +41,7 @@ struct host {
     char *name;            /* in the inventory; the first, when it has several */
     struct strings names;  /* all of them */
     struct strings agents; /* at least one, each once */
-    char *address;         /* as written: numeric, or a name to look up; see destination.h */
+    char *address;         /* as written: numeric, or a name to look up; see resolve.h */
     uint16_t port;         /* 0: not said */
     char *user;            /* NULL: not said, as all below */
     char *password;        /* to log in */

@@ -13,7 +13,7 @@
 #include "deployer/cache/store.h"
 #include "deployer/cache/wheels.h"
 
-/* A cache of somebody else's cannot be cut off from here: it is asked as it is. */
+/* A cache that is not ours cannot be cut off from the internet: it is asked as it is. */
 static int find_proxy(struct program *p, struct cache_offline **ret_own, char **ret_url,
                       struct error *err)
 {
@@ -145,7 +145,7 @@ int cache_completeness(struct program *p, struct strings *ret_missing, struct er
                    ? error_sys(err, -ENOMEM, "cannot look at the caches")
                    : 0;
     r = check_systems(p, &need, true, false, &results, err);
-    /* A no is to be exact. */
+    /* Before the answer is no, check everything exactly. */
     if (r == 0 && !is_clean(&results)) {
         cache_results_clear(&results);
         r = check_systems(p, &need, false, false, &results, err);

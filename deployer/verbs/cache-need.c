@@ -146,7 +146,7 @@ int cache_need_recall(struct program *p, struct cache_need *ret, struct error *e
             path = NULL;
             r = error_sys(err, -ENOMEM, "cannot recall what was primed");
         }
-        /* A record of another version of this program is no reason to say nothing. */
+        /* A record that cannot be read (of another version of this program) is skipped. */
         if (r == 0 && path &&
             read_record(path, strstr(names[i]->d_name, ".tar") != NULL, &ret->systems, err) ==
                 -ENOMEM)

@@ -61,7 +61,8 @@ static int prime_systems(const struct program *p, const struct caches *caches,
     return r;
 }
 
-/* And what pip builds with: a source that is changed in the classroom is built there. */
+/* Also what pip builds with, because a source that is changed in the classroom is built
+ * there. */
 static int prime_pydcop(struct program *p, const struct caches *caches, struct cache_result *result,
                         struct error *err)
 {
