@@ -87,7 +87,8 @@ static bool error_valid(const char *error)
     return n > 0 && n <= ADVERT_ERROR_MAX;
 }
 
-/* The keys that hold one string each: read, written and compared alike. */
+/* The keys with one string each, which are read, written and compared in the
+ * same way. */
 static const struct field {
     const char *key;
     size_t offset;
@@ -142,7 +143,8 @@ static bool key_is(const struct pair *p, const char *key)
     return p->key_size == strlen(key) && strncasecmp(p->key, key, p->key_size) == 0;
 }
 
-/* Takes the next pair off the record; -EBADMSG when its length runs over. */
+/* Takes the next pair from the record; -EBADMSG when its length exceeds the
+ * record. */
 static int next_pair(const uint8_t **at, size_t *left, struct pair *ret)
 {
     size_t size = (*at)[0];
@@ -179,7 +181,7 @@ static unsigned agent_number(const struct pair *p)
     return number >= 2 && number <= ADVERT_AGENTS_MAX ? number : 0;
 }
 
-/* A decimal number; 0 for what is none, or none that fits. */
+/* A decimal number; 0 when it is not a number or does not fit. */
 static uint64_t parse_seq(const char *value)
 {
     if (!string_is_one_of(value, "0123456789", 1, 19)) /* 10^19 - 1 fits */
@@ -187,8 +189,8 @@ static uint64_t parse_seq(const char *value)
     return strtoull(value, NULL, 10);
 }
 
-/* Stores a single-valued pair; what is unknown, broken or given before is
- * passed over. */
+/* Stores a single-valued pair; ignores unknown keys, invalid values and
+ * repeated keys. */
 static int store_pair(struct advert *a, const struct pair *p)
 {
     CLEANUP_FREE char *value = NULL;
@@ -311,7 +313,7 @@ static bool put_pair(struct writer *w, const char *key, const char *value)
     return true;
 }
 
-/* Cuts `error` to what its key may carry, at a character's boundary. */
+/* Cuts `error` to the size that its key allows, at a character's boundary. */
 static void cut_error(char *error)
 {
     size_t n = strlen(error);
@@ -348,8 +350,8 @@ static void put_fields(struct writer *w, const struct advert *a, const char *err
     }
 }
 
-/* As many names as fit, from the first; those that no reader would take are
- * passed over.  Returns how many. */
+/* Writes as many names as fit, from the first; skips names that readers would
+ * refuse.  Returns how many. */
 static size_t put_agents(struct writer *w, const struct strings *agents)
 {
     size_t n = 0;
@@ -371,9 +373,9 @@ static size_t put_agents(struct writer *w, const struct strings *agents)
     return n;
 }
 
-/* Writes the record anew with the complaint that names were left out, which
- * may cost more names: until what it says is what was done.  Longer numbers
- * only take room, so that comes to an end. */
+/* Writes the record again with an error that names were left out.  The error
+ * takes room and may push out more names, so this repeats until its numbers are
+ * right.  Each round leaves out more names, so the loop ends. */
 static int put_complaint(struct writer *w, const struct advert *a, const char *error, size_t *put)
 {
     size_t said;

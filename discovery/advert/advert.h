@@ -2,9 +2,9 @@
  * An advert is one machine's DNS-SD record, parsed: what the TXT record of an
  * instance of _dcop-agent._tcp says (version 1; the table is in the README).
  *
- * Every byte of it is hostile until checked here.  What this module returns is
- * bounded and valid: strings are UTF-8 without NUL or newline, and a value
- * that does not fit its key's form is left out as if it had not been sent.
+ * Every byte of it may be hostile until it is checked here.  What this module
+ * returns is bounded and valid: strings are UTF-8 without NUL or newline, and a
+ * value that is not valid for its key is left out, as if it had not been sent.
  * Agent names and free texts may still hold other control characters: escape
  * them with text_add_printable before a terminal sees them.
  *
@@ -61,33 +61,33 @@ struct advert {
     enum advert_state state;
     char *pydcop;
     char *error;  /* what is wrong with the machine's own settings */
-    uint64_t seq; /* which of its records this is, grows only; 0: not said */
+    uint64_t seq; /* number of the record, which only grows; 0: not given */
 };
 
 #define ADVERT_INIT ((struct advert){0})
 
 void advert_clear(struct advert *a);
-/* Do they say the same?  `seq` does not count: it says when. */
+/* Do they have the same content? `seq` is not compared. */
 bool advert_equal(const struct advert *a, const struct advert *b);
 
 /* Parses a TXT record in wire form: strings with a length byte each (RFC 6763
  * §6.1).  Keys are compared without case and the first of two counts (§6.4);
- * unknown keys are ignored.  `ret` is written on success only.
- * -EBADMSG: no version 1 record of a machine (broken lengths, too large,
- * txtvers missing or another, no valid id). */
+ * unknown keys are ignored.  `ret` is written on success only.  -EBADMSG: not a
+ * version 1 record of a machine (wrong lengths, too large, txtvers missing or
+ * not 1, no valid id). */
 int advert_parse(const uint8_t *txt, size_t size, struct advert *ret, struct error *err);
 
 /* Encodes in wire form.  `txtvers` comes first.  Agent names that do not fit
  * are left out from the end, and `err` then says how many: so does the return
- * value, 0 when all of them fit.  Whatever does not fit its key's form is left
- * out too.  -ENOMEM only. */
+ * value, 0 when all of them fit.  Values that are not valid for their key are
+ * left out too.  -ENOMEM only. */
 int advert_encode(const struct advert *a, uint8_t ret[static ADVERT_TXT_MAX], size_t *ret_size);
 
 /* The same in at most `max` bytes: ADVERT_SIGNED_MAX leaves room to sign it. */
 int advert_encode_within(const struct advert *a, size_t max, uint8_t ret[static ADVERT_TXT_MAX],
                          size_t *ret_size);
 
-/* Forms, for settings and for what a person typed. */
+/* Checks of values, for settings and for a person's input. */
 bool advert_id_valid(const char *id);
 bool advert_agent_valid(const char *name,
                         size_t size); /* fits one TXT pair, UTF-8, no NUL/newline */

@@ -6,7 +6,7 @@
 
 #include "discovery/base/digest.h"
 
-/* Two bytes are the shortest string with its length. */
+/* The shortest string with its length byte has two bytes. */
 enum { PAIRS_MAX = ADVERT_TXT_MAX / 2, MESSAGE_MAX = 16 + 2 * ADVERT_TXT_MAX };
 
 static const char signature_key[] = "sig=";
@@ -54,7 +54,8 @@ static int compare_bytes(const void *a, const void *b)
     return order ? order : (x->size > y->size) - (x->size < y->size);
 }
 
-/* All pairs but the signature, sorted.  False: broken lengths, or a key twice. */
+/* Splits off the signature and sorts the other pairs.  False: wrong lengths, or
+ * a key given twice. */
 static bool split_pairs(const uint8_t *txt, size_t size, struct pairs *ret)
 {
     ret->count = 0;

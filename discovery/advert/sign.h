@@ -8,8 +8,8 @@
  *     pairs sorted bytewise, each behind its length, two bytes in network order.
  *
  * Empty strings are no pairs (RFC 6763 §6.1), and Avahi drops them.  The host's
- * name and addresses are not signed: whoever answers there has yet to show the
- * host key that is.
+ * name and addresses are not signed: the machine that answers there must still
+ * show the host key, which is signed.
  *
  * Pure; any thread.
  */
@@ -22,13 +22,14 @@
 #include "advert.h"
 #include "discovery/base/key.h"
 
-/* Appends the signature to a record of advert_encode_within(…, ADVERT_SIGNED_MAX).
- * -ENOSPC: no room; -EBADMSG: it could not be verified (broken lengths, a key
- * twice, signed already). */
+/* Appends the signature to a record of advert_encode_within(…,
+ * ADVERT_SIGNED_MAX).  -ENOSPC: no room; -EBADMSG: it could not be verified
+ * (wrong lengths, a key given twice, signed already). */
 int advert_sign(uint8_t txt[static ADVERT_TXT_MAX], size_t *size, uint16_t port,
                 const struct key *machine);
 
-/* Is the record signed by the machine of that id of the fleet?  No, too, when a
- * key is in it twice (case does not count): readers differ on which one holds. */
+/* Is the record signed by the machine of that id of the fleet?  The answer is
+ * no, too, when a key is given twice (case does not count): readers differ on
+ * which one counts. */
 bool advert_verify(const uint8_t *txt, size_t size, uint16_t port, const char *id,
                    const struct key *fleet);

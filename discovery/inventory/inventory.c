@@ -31,8 +31,8 @@ int inventory_format_from_name(const char *name, enum inventory_format *ret, str
                      name);
 }
 
-/* Machines whose names these are by rights, or that a reader takes for a group:
- * Ansible warns about a host that is called as a group is. */
+/* Names that belong to other machines, or to groups: Ansible warns about a host
+ * that has the name of a group. */
 static bool is_reserved(const char *name)
 {
     static const char *const reserved[] = {"all",       "ungrouped", "agents", "_meta",
@@ -51,9 +51,9 @@ static bool is_name_char(uint32_t c)
     return inventory_is_visible(c);
 }
 
-/* What Ansible takes as a host's name in every format, in a pattern (--limit)
+/* A host's name that Ansible accepts in every format, in a pattern (--limit)
  * and in a path: no range, no port, no wildcard, no option.  Letters of all
- * scripts are fine with it. */
+ * scripts are accepted. */
 static bool is_host_name(const char *name)
 {
     size_t left = strlen(name);
@@ -72,8 +72,8 @@ static bool is_host_name(const char *name)
     return true;
 }
 
-/* What ssh and /etc/hosts may know it by.  No dot: a machine must not be able
- * to say that it is github.com; and one letter, so that it is no address. */
+/* A name for ssh and /etc/hosts.  No dot: a machine must not be able to claim
+ * that it is github.com.  At least one letter, so that it is not an address. */
 static bool is_alias(const char *name)
 {
     bool letter = false;
@@ -87,7 +87,7 @@ static bool is_alias(const char *name)
            !is_reserved(name);
 }
 
-/* A host's name as it may stand on ssh's command line (RFC 952). */
+/* A host's name that is safe on ssh's command line (RFC 952). */
 static bool is_plain_host(const char *host)
 {
     if (!host || !isalnum((unsigned char)*host) || strlen(host) > 253)
@@ -125,7 +125,7 @@ static struct name *name_find(struct names *names, const char *key)
     return found;
 }
 
-/* One more has it; there is room. */
+/* Counts one more machine with the name; there is room. */
 static int name_count(struct names *names, const char *key)
 {
     struct name *name = name_find(names, key);
@@ -205,8 +205,8 @@ static int host_fill_agents(struct inventory_host *h, struct names *names)
     return h->agt_name ? 0 : -ENOMEM;
 }
 
-/* A name that several machines have is nobody's: whoever says `ssh a1` or
- * `--limit a1` then means he knows not which. */
+/* A name that several machines have becomes no host's name: it would not be
+ * clear which one `ssh a1` or `--limit a1` means. */
 static int host_fill_name(struct inventory_host *h, struct names *names, size_t number)
 {
     const struct machine *m = h->machine;
@@ -217,7 +217,7 @@ static int host_fill_name(struct inventory_host *h, struct names *names, size_t 
         r = asprintf(&h->name, "%s", first);
     else if (!*m->advert.id)
         r = asprintf(&h->name, ADVERT_INSTANCE_PREFIX "host-%zu", number);
-    else if (m->in_doubt) /* another has this id */
+    else if (m->in_doubt) /* another machine has this id */
         r = asprintf(&h->name, ADVERT_INSTANCE_PREFIX "%s-%zu", m->advert.id, number);
     else
         r = asprintf(&h->name, ADVERT_INSTANCE_PREFIX "%s", m->advert.id);

@@ -1,17 +1,18 @@
 /*
- * An inventory says who is where: the machines that have an agent, for
+ * An inventory lists the machines that have an agent and their addresses, for
  * Ansible, for ssh, for the deployer.
  *
- * Hosts are the machines that are online and have an agent name and an
- * address.  Others are left out, because pyDCOP's playbook runs on `all` and
- * would stop at a host without agt_name; comments tell where the format has
- * comments.  A host is called by the machine's first agent name where every
- * reader takes that as a host's name, else dcop-<id>.  agt_name holds the
- * names, separated by blanks as `pydcop agent -n` takes them; where that is
- * ambiguous (several, or one with a blank) agt_names is the list.
+ * Hosts are the machines that are online and have an agent name and an address.
+ * Others are left out, because pyDCOP's playbook runs on `all` and would stop at
+ * a host without agt_name; comments name them where the format has comments.  A
+ * host's name is the machine's first agent name if every reader accepts that as
+ * a host's name, else dcop-<id>.  agt_name holds the names, separated by blanks
+ * as `pydcop agent -n` takes them; where that is ambiguous (several, or one with
+ * a blank) agt_names is the list.
  *
- * No secrets, the order of the machines handed over, nothing kept.  Pure but
- * for interface names in link-local addresses; one thread at a time.
+ * It has no secrets, keeps the order of the caller's machines, and stores
+ * nothing.  Pure but for interface names in link-local addresses; one thread at
+ * a time.
  */
 #pragma once
 
@@ -31,12 +32,12 @@ enum inventory_format {
     INVENTORY_LIST,  /* what Ansible's script plugin expects of --list */
 };
 
-/* "yaml" … "hosts" ("list" has an option of its own).  -EINVAL with the names
- * that there are. */
+/* "yaml" … "hosts" ("list" has an option of its own).  -EINVAL with the valid
+ * names. */
 int inventory_format_from_name(const char *name, enum inventory_format *ret, struct error *err);
 
-/* This computer's address towards the machines, as their route has it; "": there is none.
- * Sends nothing. */
+/* This computer's address on the route to the machines; "": none.  Sends
+ * nothing. */
 void inventory_find_controller(const struct machine *const *machines, size_t n,
                                char ret[static INET_ADDRSTRLEN]);
 

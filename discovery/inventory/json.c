@@ -9,7 +9,7 @@
 DEFINE_CLEANUP(json_t *, json_decref);
 #define CLEANUP_JSON CLEANUP(json_decref_p)
 
-/* Takes `value` over; false when there is no memory. */
+/* Takes ownership of `value`; false when there is no memory. */
 static bool put_value(json_t *object, const char *key, json_t *value)
 {
     return json_object_set_new(object, key, value) == 0;
@@ -74,7 +74,7 @@ static json_t *json_vars(const struct inventory *v)
                : NULL;
 }
 
-/* {"KEY": value}, which is taken over. */
+/* {"KEY": value}; takes ownership of `value`. */
 static json_t *json_in(const char *key, json_t *value)
 {
     CLEANUP_JSON json_t *o = json_object();

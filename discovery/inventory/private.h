@@ -1,6 +1,6 @@
 /*
  * What the writers of inventory formats share: the hosts, named and checked.
- * Private to discovery/inventory*.c.
+ * Private to discovery/inventory.
  */
 #pragma once
 
@@ -18,7 +18,7 @@ struct inventory_host {
     char *name;             /* unique; safe in every format, in patterns and on command lines */
     char *address;          /* or a plain host name where no address is known */
     char *agt_name;         /* the agents' names with blanks between them */
-    bool ambiguous;         /* agt_name does not say where a name ends */
+    bool ambiguous;         /* agt_name does not show where a name ends */
     bool shared;            /* another host has one of its names, too */
     struct strings aliases; /* agent names that are safe as a computer's name */
 };
@@ -31,7 +31,7 @@ struct inventory {
     const char *controller; /* borrowed; may be NULL */
 };
 
-/* One a format; each appends.  -ENOMEM. */
+/* One writer for each format; each appends.  -ENOMEM. */
 int inventory_write_yaml(const struct inventory *inventory, struct text *ret);
 int inventory_write_ini(const struct inventory *inventory, struct text *ret);
 int inventory_write_ssh_config(const struct inventory *inventory, struct text *ret);
@@ -40,12 +40,12 @@ int inventory_write_json(const struct inventory *inventory, struct text *ret);
 int inventory_write_list(const struct inventory *inventory, struct text *ret);
 int inventory_write_hostvars(const struct inventory_host *host, struct text *ret);
 
-/* A line of comment for each machine that is left out: who and why. */
+/* Appends a comment line for each machine that is left out, with the reason. */
 void inventory_add_left_out(const struct inventory *inventory, struct text *ret);
 
-/* Would Jinja do something with it?  Ansible templates every value. */
+/* Would Jinja change it?  Ansible templates every value. */
 bool inventory_is_template(const char *value);
 
-/* May the character stand as it is in every format: it is seen, and is neither
- * a blank, nor a line's end to some reader, nor a control of any kind? */
+/* Is the character safe unescaped in every format: visible, not a blank, not a
+ * line end for any reader, and not a control character? */
 bool inventory_is_visible(uint32_t c);

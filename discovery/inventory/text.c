@@ -6,9 +6,9 @@
 #include "inventory.h"
 #include "private.h"
 
-/* A word that every reader takes for a string: neither a number nor a date nor
- * one of the words that YAML 1.1 (yaml.org/type/bool.html) or Python mean
- * something else by. */
+/* A word that every reader takes for a string: not a number, not a date, and
+ * not a word with another meaning in YAML 1.1 (yaml.org/type/bool.html) or
+ * Python. */
 static bool is_plain_word(const char *s)
 {
     static const char *const words[] = {"y",    "n",     "yes",  "no",  "on",   "off",
@@ -25,7 +25,8 @@ static bool is_plain_word(const char *s)
     return true;
 }
 
-/* Four numbers with dots: a string to YAML, and to Python nothing at all. */
+/* Four numbers with dots: a string in YAML, and not a valid literal in
+ * Python. */
 static bool is_ipv4(const char *s)
 {
     struct address address;
@@ -44,7 +45,7 @@ static void add_quoted(struct text *t, const char *s, const char *escape)
     for (size_t n; left > 0; s += n, left -= n) {
         n = utf8_decode(s, left, &c);
         if (n == 0) {
-            n = 1; /* agent names are UTF-8; nothing else gets here */
+            n = 1; /* not reached: agent names are UTF-8 */
             c = 0xfffd;
         }
         if (c == ' ' || (inventory_is_visible(c) &&
@@ -120,8 +121,8 @@ int inventory_write_yaml(const struct inventory *v, struct text *ret)
     return text_error(ret);
 }
 
-/* A Jinja expression that yields the string.  Ansible doubles the backslashes
- * in it, sometimes, so there are none: what would need one is said by number.
+/* A Jinja expression that yields the string.  Ansible sometimes doubles the
+ * backslashes in it, so there are none: such characters are written by number.
  * The filter keeps a result that looks like a list from becoming one. */
 static void add_expression(struct text *t, const char *s)
 {
@@ -140,9 +141,9 @@ static void add_expression(struct text *t, const char *s)
     text_adds(t, "\")|string }}");
 }
 
-/* Ansible's INI values are Python literals where they can be one, and else
- * strings.  There is no way to mark a string as unsafe, so one that Jinja
- * would touch becomes an expression. */
+/* Ansible reads INI values as Python literals if it can, else as strings.  A
+ * string cannot be marked as unsafe, so one that Jinja would change becomes an
+ * expression. */
 static void add_ini_literal(struct text *t, const char *s)
 {
     CLEANUP_TEXT struct text expression = TEXT_INIT;
@@ -157,13 +158,14 @@ static void add_ini_literal(struct text *t, const char *s)
         t->failed = true;
 }
 
-/* Also plain to Python, which in "a-3or" sees a number that it warns about. */
+/* Also plain in Python, which finds a number in "a-3or" and warns about it. */
 static bool is_plain_in_ini(const char *s)
 {
     return (is_plain_word(s) && !strpbrk(s, "-.")) || is_ipv4(s);
 }
 
-/* The line is split as a shell would: in single quotes nothing counts. */
+/* Ansible splits the line as a shell would: nothing is special in single
+ * quotes. */
 static void add_ini(struct text *t, const char *s)
 {
     if (is_plain_in_ini(s)) {
@@ -207,7 +209,8 @@ int inventory_write_ini(const struct inventory *v, struct text *ret)
     text_adds(ret, "\n[agents:vars]\n");
     if (v->controller) {
         text_adds(ret, "controller_proxy_addr=");
-        /* Not split as the hosts' lines are: a literal has no quotes around. */
+        /* These lines are not split like the hosts' lines: a literal needs no
+         * quotes. */
         if (is_plain_in_ini(v->controller))
             text_adds(ret, v->controller);
         else
@@ -219,7 +222,7 @@ int inventory_write_ini(const struct inventory *v, struct text *ret)
     return text_error(ret);
 }
 
-/* The host's own name, and the others that it may be called by. */
+/* Writes the host's own name and its aliases. */
 static void add_aliases(struct text *t, const struct inventory_host *h)
 {
     const char *id = h->machine->advert.id;
@@ -256,8 +259,8 @@ int inventory_write_ssh_config(const struct inventory *v, struct text *ret)
             text_addf(ret, "\n    Port %u", m->port);
         if (m->advert.user)
             text_addf(ret, "\n    User %s", m->advert.user);
-        /* Addresses change, and another machine gets the old one: the key in
-         * known_hosts belongs to the machine. */
+        /* Addresses change, and another machine may get an old one.  So the key
+         * in known_hosts is stored under the machine's id. */
         if (*m->advert.id)
             text_addf(ret, "\n    HostKeyAlias " ADVERT_INSTANCE_PREFIX "%s", m->advert.id);
         text_addc(ret, '\n');
@@ -272,7 +275,7 @@ int inventory_write_hosts(const struct inventory *v, struct text *ret)
         const struct inventory_host *h = &v->hosts[i];
 
         if (h->machine->n_addresses == 0)
-            continue; /* its host's name is what would have to be resolved */
+            continue; /* /etc/hosts needs an address, and there is only a host name */
         text_addf(ret, "%s\t", h->address);
         add_aliases(ret, h);
         text_addc(ret, '\n');

@@ -12,7 +12,7 @@
 
 #include "suggest.h"
 
-/* An agent that no machine has, and may be meant. */
+/* An agent that no machine has, so that it may be the one that was meant. */
 struct wanted {
     const char *agent;
     struct suggest_fold fold;
@@ -97,8 +97,8 @@ static void suggest_same_fold(struct match *m, struct wish_list *l)
     }
 }
 
-/* Names exactly so many edits away.  `left` is how many more pairs may be
- * compared. */
+/* Suggests names that are exactly so many edits away.  `left` is how many more
+ * pairs may be compared. */
 static void suggest_edits(struct match *m, struct wish_list *l, unsigned edits, size_t *left)
 {
     for (size_t i = 0; i < m->n_unexpected; i++) {
@@ -152,7 +152,7 @@ static int warn_machine(struct match *m, const struct machine *machine, struct t
     char label[MACHINE_LABEL_MAX];
     int r = 0;
 
-    if (!machine->online || machine->untrusted) /* what a claim says is nobody's word */
+    if (!machine->online || machine->untrusted) /* anybody can send an unverified claim */
         return 0;
     if (machine->in_doubt) {
         text_addf(words,

@@ -11,7 +11,7 @@
 
 #include "suggest.h"
 
-/* One agent of the problem while the machines are gone through. */
+/* One agent of the problem, while the machines are compared with it. */
 struct slot {
     const char *agent;
     const struct machine *online, *offline; /* the first of each */
@@ -33,7 +33,7 @@ static void slots_clear(struct slots *s)
     free(s->items);
 }
 
-/* An array for `count` items that are there at most; never NULL for none. */
+/* An array for at most `count` items; not NULL when there are none. */
 static void *array_new(size_t count, size_t size)
 {
     return calloc(count ? count : 1, size);
@@ -56,7 +56,7 @@ static int slots_fill(struct slots *s, const struct strings *agents)
         struct slot *slot = &s->items[s->count];
 
         if (slot_find(s, agents->items[i]))
-            continue; /* one agent, however often it is named */
+            continue; /* the agent is listed already */
         slot->agent = agents->items[i];
         HASH_ADD_KEYPTR(hh, s->by_name, slot->agent, strlen(slot->agent), slot);
         if (!slot_find(s, slot->agent))
@@ -75,7 +75,7 @@ static size_t count_names(const struct machine *const *machines, size_t n)
     return names;
 }
 
-/* Room for as much as there can be. */
+/* Allocates the arrays for the largest possible result. */
 static int match_reserve(struct match *m, const struct slots *s,
                          const struct machine *const *machines, size_t n)
 {

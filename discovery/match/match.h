@@ -1,6 +1,6 @@
 /*
  * A match is the roster compared with a problem: which of its agents have a
- * machine, and what stands in the way of the others.
+ * machine, and why the others have none.
  *
  * Everything in it is borrowed: agent names from the problem and the machines'
  * adverts, machines from the caller's array.  It is valid while neither
@@ -46,7 +46,7 @@ struct match {
     size_t n_matched;
     struct match_duplicate *duplicates; /* several that are online have it */
     size_t n_duplicates;
-    struct match_pair *offline; /* whoever has it is offline: the first of them */
+    struct match_pair *offline; /* all its machines are offline: the first of them */
     size_t n_offline;
     const char **missing; /* no machine has it */
     size_t n_missing;

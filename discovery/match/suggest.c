@@ -10,7 +10,7 @@ static bool is_digit(uint32_t c)
     return c >= '0' && c <= '9';
 }
 
-/* Blanks, and what looks like one or like nothing at all. */
+/* Blanks, and characters that look like blanks or are invisible. */
 static bool is_blank(uint32_t c)
 {
     return c <= ' ' || (c >= 0x7f && c <= 0xa0) || c == 0xad || c == 0x1680 ||
@@ -25,7 +25,8 @@ static uint32_t lower(uint32_t c)
     return c < 0x80 ? c : (uint32_t)towlower((wint_t)c);
 }
 
-/* Takes one character off the name; a byte that is no UTF-8 stands for itself. */
+/* Takes one character from the name; a byte that is not UTF-8 counts as a
+ * character. */
 static uint32_t next_char(const char **name, size_t *left)
 {
     uint32_t c;
@@ -67,7 +68,7 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
 }
 
 /* Only the diagonals within `max` of the main one can matter, so each row is
- * computed there alone; what is outside counts as too far. */
+ * computed only there; other cells count as too far. */
 unsigned suggest_distance(const struct suggest_fold *a, const struct suggest_fold *b, unsigned max)
 {
     unsigned rows[3][SUGGEST_CHARS_MAX + 2];

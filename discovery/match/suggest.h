@@ -1,6 +1,6 @@
 /*
- * Suggest says how near two names are: whether a person who wrote one may have
- * meant the other.
+ * Suggest measures how similar two names are: whether a person who wrote one may
+ * have meant the other.
  *
  * Two measures: the fold, which is the same for names that differ only in
  * case, blanks and zero padding (A1, a01, "a1 "), and the number of edits
@@ -15,7 +15,7 @@
 
 #include "discovery/base/text.h"
 
-enum { SUGGEST_CHARS_MAX = 255 /* of a name; what is behind does not count */ };
+enum { SUGGEST_CHARS_MAX = 255 /* of a name; the rest does not count */ };
 
 /* A name's fold: its characters without case, blanks and padding. */
 struct suggest_fold {

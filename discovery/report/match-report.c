@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { UNVERIFIED_SHOWN_MAX = 20 }; /* anybody can make more */
+enum { UNVERIFIED_SHOWN_MAX = 20 }; /* anybody can send more */
 
 #define SETTINGS_FILE "/etc/dcop/beacon.conf"
 
@@ -24,7 +24,8 @@ static void paragraph_start(struct paragraph *p, const char *heading)
     p->started = false;
 }
 
-/* The next item, already printable, and a comma in front of all but the first. */
+/* Adds the next item, which is printable, with a comma in front of all but the
+ * first. */
 static void paragraph_add(struct paragraph *p, const char *item)
 {
     size_t width = text_width(item);

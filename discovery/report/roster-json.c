@@ -8,7 +8,7 @@
 DEFINE_CLEANUP(json_t *, json_decref);
 #define CLEANUP_JSON CLEANUP(json_decref_p)
 
-/* What is not UTF-8 (a host's name may be anything) goes out escaped. */
+/* Text that is not UTF-8 (a host's name may be anything) is escaped. */
 static json_t *json_text(const char *string)
 {
     CLEANUP_TEXT struct text printable = TEXT_INIT;
@@ -19,13 +19,13 @@ static json_t *json_text(const char *string)
     return text_error(&printable) < 0 ? NULL : json_string(text_str(&printable));
 }
 
-/* Takes `value` over; false when there is no memory. */
+/* Takes ownership of `value`; false when there is no memory. */
 static bool put_value(json_t *object, const char *key, json_t *value)
 {
     return json_object_set_new(object, key, value) == 0;
 }
 
-/* What is unknown is left out. */
+/* Unknown values are left out. */
 static bool put_text(json_t *object, const char *key, const char *value)
 {
     return !value || !*value || put_value(object, key, json_text(value));
@@ -145,8 +145,8 @@ static json_t *json_problem(const struct problem *p)
                : NULL;
 }
 
-/* How the match's lists name a machine: its id, or for one without a beacon,
- * its host. */
+/* A machine's name in the match's lists: its id, or without a beacon its
+ * host. */
 static json_t *json_machine_name(const struct machine *m)
 {
     return json_text(*m->advert.id ? m->advert.id : m->host ? m->host : "");

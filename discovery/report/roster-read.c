@@ -1,4 +1,5 @@
-/* A roster read back from its JSON.  The file is as hostile as the network. */
+/* A roster read back from its JSON.  The file may be as hostile as the
+ * network. */
 #include "roster-text.h"
 
 #include <ctype.h>
@@ -12,11 +13,11 @@
 DEFINE_CLEANUP(json_t *, json_decref);
 #define CLEANUP_JSON CLEANUP(json_decref_p)
 
-/* Bounds of what has no form of its own: a host's name (RFC 1035 §2.3.4), and
+/* Bounds of values without a fixed form: a host's name (RFC 1035 §2.3.4), and
  * free text, which fits one string of a TXT record. */
 enum { HOST_MAX = 255, FREE_TEXT_MAX = 255 };
 
-/* Where the reader is, for what it says. */
+/* The reader's place, for messages. */
 struct place {
     const char *file;
     size_t machine;
@@ -118,7 +119,8 @@ static bool take_char(const char **at, char c)
     return true;
 }
 
-/* RFC 3339 §5.6 as it is written here: in UTC, with a fraction or without. */
+/* RFC 3339 §5.6 as roster-json.c writes it: in UTC, with a fraction or
+ * without. */
 static bool parse_time(const char *s, struct timespec *ret)
 {
     struct tm tm = {0}, check;
@@ -351,8 +353,8 @@ static int compare_identity(const void *a, const void *b)
     return r ? r : (x > y) - (x < y);
 }
 
-/* A machine is (id, host key): once each, but for what the writer did not
- * verify; two with one id are in doubt, as in a roster. */
+/* A machine is (id, host key): each may occur once, except unverified ones.
+ * Two machines with one id are in doubt, as in a roster. */
 static int check_identities(struct machine_list *l, const char *name, struct error *err)
 {
     CLEANUP_FREE struct machine **sorted = calloc(l->count + 1, sizeof(struct machine *));
@@ -391,7 +393,7 @@ static int read_machines(const json_t *array, const char *name, struct machine_l
         int r;
 
         l->pointers[place.machine] = &l->items[place.machine];
-        l->count = place.machine + 1; /* half-built ones are cleared, too */
+        l->count = place.machine + 1; /* so that half-built ones are cleared, too */
         r = read_machine(&place, json_array_get(array, place.machine), &l->items[place.machine]);
         if (r < 0)
             return r;

@@ -13,8 +13,7 @@ static int compare_strings(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The machines' labels, sorted, to see which say nothing because several have
- * them. */
+/* The machines' labels, sorted, to find labels that several machines have. */
 static int sorted_labels(const struct machine *const *machines, size_t n, struct strings *ret)
 {
     char buffer[MACHINE_LABEL_MAX];
@@ -55,7 +54,7 @@ static void add_address(struct text *t, const struct machine *m)
     text_addf(t, "%s%s%s:%u", brackets ? "[" : "", address, brackets ? "]" : "", m->port);
 }
 
-/* Appends with what keeps it apart from what is there. */
+/* Appends a part, with the separator when there is text before it. */
 static void add_part(struct text *t, const char *separator, const char *prefix, const char *part)
 {
     if (!part || !*part)
@@ -108,8 +107,8 @@ static const char *state_word(const struct machine *m, enum table_tone *ret_tone
     return advert_state_name(m->advert.state);
 }
 
-/* A line for the machine; one more for each further name, with nothing else
- * on it. */
+/* One line for the machine, and one more for each further name, with only that
+ * name. */
 static int add_machine(struct table *t, const struct machine *m, const char *label, bool fleets)
 {
     CLEANUP_TEXT struct text address = TEXT_INIT, system = TEXT_INIT, problem = TEXT_INIT;

@@ -2,10 +2,10 @@
  * Reports: roster and match as JSON for programs and as text for people, and a
  * roster read back from its JSON.
  *
- * Writers append to a text and return 0 or -ENOMEM; they keep nothing.  Text
- * for people is escaped (text_add_printable) and comes in the order of what is
- * handed over.  JSON ends with a newline, unknown values are left out, times
- * are RFC 3339 in UTC with milliseconds.
+ * Writers append to a text and return 0 or -ENOMEM; they keep nothing.  Text for
+ * people is escaped (text_add_printable) and keeps the order of the caller's
+ * array.  JSON ends with a newline, unknown values are left out, times are RFC
+ * 3339 in UTC with milliseconds.
  *
  * Pure but for interface names in link-local addresses; one thread at a time.
  */
@@ -41,8 +41,8 @@ int report_match_json(const struct match *m, bool strict, struct text *ret);
 int report_match_text(const struct match *m, bool strict, const struct terminal_style *style,
                       struct text *ret);
 
-/* For sentences of others: a machine's label; a name, in quotes where a reader
- * could not see its ends.  Both escaped. */
+/* For other modules' sentences: a machine's label; a name, in quotes where its
+ * ends could not be seen.  Both escaped. */
 void report_add_label(struct text *t, const struct machine *m);
 void report_add_name(struct text *t, const char *name);
 
@@ -60,10 +60,10 @@ void machine_list_clear(struct machine_list *l);
 
 enum { REPORT_JSON_MAX = 32 << 20 /* for file_read */ };
 
-/* Reads what report_roster_json wrote; keys that are not known are passed
- * over, everything else is held to the advert's forms and the roster's bounds.
- * `name` is what errors call the input: "roster.json:3:17: …" where it is not
- * JSON, "roster.json: machines[3].id: …" where it is no roster.  A link-local
+/* Reads what report_roster_json wrote; unknown keys are ignored, and everything
+ * else must fit the advert's forms and the roster's bounds.  `name` is what
+ * errors call the input: "roster.json:3:17: …" where it is not JSON,
+ * "roster.json: machines[3].id: …" where it is not a roster.  A link-local
  * address on an interface that is not here is left out.  `ret` is written on
  * success only.  -EBADMSG, -ENOMEM. */
 int report_roster_read(const char *json, size_t size, const char *name, struct machine_list *ret,

@@ -1,5 +1,5 @@
 /*
- * What report.h writes as JSON, as values: for who puts them into a larger
+ * The JSON of roster-text.h as values, for callers that put them into a larger
  * document.  The caller owns what is returned; NULL without memory.  Pure, one
  * thread at a time.
  */

@@ -54,8 +54,7 @@ struct machine {
     bool beacon;    /* it has one */
     bool verified;  /* its record was signed and the signature holds; advert.seq is then
                      * its newest */
-    bool untrusted; /* there is a fleet key, and it is not verified: it is ignored in matches and
-                       deploys */
+    bool untrusted; /* there is a fleet key, and not verified: matches and deploys ignore it */
     bool online;
     bool in_doubt; /* another machine has the same id (a verified one: another verified one) */
     struct timespec first_seen, last_seen; /* CLOCK_REALTIME */
@@ -98,12 +97,14 @@ enum {
 
 /* Adds a sighting; the newest record of a machine counts.  If the record's
  * tuple belonged to another machine, it moves to this one.  A machine without a
- * host key that now has one stays the same machine.  A verified record with a
- * lower `seq` than the machine's, or with the same `seq` and other content, is
- * ignored as a replay.  A current record that is replayed from elsewhere adds
- * an address, where the host key will not be found; the earlier addresses of
- * the tuple and of other tuples stay.  -ENOMEM, or -ENOSPC when a bound above
- * is reached. */
+ * host key that now has one stays the same machine.
+ *
+ * A verified record with a lower `seq` than the machine's, or with the same
+ * `seq` and other content, is ignored as a replay.  A current record that is
+ * replayed from elsewhere adds an address, where the host key will not be found;
+ * the earlier addresses of the tuple and of other tuples stay.
+ *
+ * -ENOMEM, or -ENOSPC when a bound above is reached. */
 int roster_see(struct roster *r, const struct sighting *s, struct timespec now);
 
 /* Avahi says that this tuple is gone (a goodbye, or its records ran out).  With
