@@ -119,7 +119,7 @@ static const struct option_row rows[] = {
     {0, NULL, OPTION_NONE, NULL, NULL, NULL},
 };
 
-/* What was given together must make sense together. */
+/* Refuses options that cannot be combined. */
 static int check_options(struct discover_options *o, struct error *err)
 {
     bool document = o->inventory || o->host;
@@ -156,8 +156,8 @@ static int write_output(const struct discover_options *o, const struct text *t, 
     return r < 0 ? error_sys(err, r, "cannot write to standard output") : 0;
 }
 
-/* The document asked for; the match, if there is one, is told on standard error
- * beside an inventory. */
+/* Writes the requested document.  With an inventory, the match is printed on
+ * standard error. */
 static int write_result(const struct discover_options *o, const struct machine *const *machines,
                         size_t n, const struct match *match, struct text *ret, struct error *err)
 {
@@ -201,7 +201,7 @@ static int print_error(const struct error *err, int code)
     return code;
 }
 
-/* Result and exit code from the machines that are there. */
+/* Writes the result for these machines and returns the exit code. */
 static int report_machines(const struct discover_options *o, const struct problem *problem,
                            const struct machine *const *machines, size_t n)
 {
@@ -248,8 +248,8 @@ static int from_file(const struct discover_options *o, const struct problem *pro
     if (r < 0)
         return print_error(&err, EXIT_USAGE);
     for (size_t i = 0; i < list.count; i++) {
-        /* The file is as good as whoever wrote it, who verified for us: it is
-         * local, and the SSH host key has the last word anyway. */
+        /* The file's "verified" is trusted: the file is local, and SSH checks
+         * the host key in any case. */
         list.items[i].untrusted = o->key && !list.items[i].verified;
         if (!o->fleet || string_equal(machine_fleet(list.pointers[i]), o->fleet))
             list.pointers[n++] = list.pointers[i];
@@ -274,7 +274,7 @@ static int from_network(const struct discover_options *o, const struct problem *
     size_t n;
     int r = o->watch && !watch ? -ENOMEM : look_run(&options, problem, &look, &err);
 
-    watch_free(TAKE_PTR(watch)); /* gives the terminal back before anything is said */
+    watch_free(TAKE_PTR(watch)); /* restores the terminal before anything is printed */
     if (r == -EPIPE)
         process_end_by_signal(SIGPIPE);
     if (r < 0 && !err.code)
@@ -300,7 +300,8 @@ static int from_network(const struct discover_options *o, const struct problem *
     return report_machines(o, problem, machines, n);
 }
 
-/* `key` is the caller's, because o->key may point there when this returns. */
+/* The caller owns `key`, because o->key may still point to it after the
+ * return. */
 static int run_discover(struct discover_options *o, struct key *key)
 {
     CLEANUP_PROBLEM struct problem problem = PROBLEM_INIT;
@@ -338,7 +339,7 @@ int discover_main(int argc, char **argv)
     struct error err = {0};
     int first, r;
 
-    (void)setlocale(LC_CTYPE, ""); /* how wide characters are */
+    (void)setlocale(LC_CTYPE, ""); /* for the width of characters */
     r = options_parse(rows, argc, argv, &o, &first, &err);
     if (r == SHOW_HELP) {
         r = print_help();

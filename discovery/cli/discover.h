@@ -1,7 +1,8 @@
 /*
  * The program dcop-discover: lists, watches, matches, writes inventories.
  *
- * discover_main is its main() and returns its exit code; it alone prints.
+ * discover_main is its main() and returns its exit code; only this program
+ * prints, the library does not.
  */
 #pragma once
 
@@ -35,7 +36,7 @@ struct discover_options {
     bool timeout_given;
 };
 
-/* What is said when discovery_status.too_many is. */
+/* The message when discovery_status.too_many is set. */
 #define DISCOVER_TOO_MANY "more records or machines than fit: some are ignored"
 
 int discover_main(int argc, char **argv);

@@ -13,8 +13,8 @@
 #include "discovery/report/roster-text.h"
 
 enum {
-    DRAW_USEC = 15 * 1000,   /* changes within it share one drawing: 50 ms are allowed */
-    MATCH_USEC = 100 * 1000, /* news are over: what does it say now */
+    DRAW_USEC = 15 * 1000,   /* changes within it share one drawing; the limit is 50 ms */
+    MATCH_USEC = 100 * 1000, /* without changes for so long, the match is printed */
     COLUMNS_DEFAULT = 80,
     ROWS_DEFAULT = 24,
 };
@@ -40,7 +40,7 @@ static void write_text(struct watch *w, const struct text *t)
         (void)sd_event_exit(w->loop, r);
 }
 
-/* Appends what the match says now. */
+/* Appends the present match. */
 static void add_match(const struct watch *w, const struct terminal_style *style, struct text *ret)
 {
     CLEANUP(match_clear) struct match m = MATCH_INIT;
@@ -126,7 +126,7 @@ static void schedule_output(struct watch *w)
 {
     int enabled = SD_EVENT_OFF;
 
-    /* A drawing that is due stays due; the match waits until news are over. */
+    /* A due drawing stays due; the match waits until there are no changes. */
     (void)sd_event_source_get_enabled(w->timer, &enabled);
     if (enabled != SD_EVENT_OFF && w->screen)
         return;
@@ -155,7 +155,7 @@ static void on_change(const struct machine *m, enum roster_change change, void *
 static void on_daemon(bool there, const char *reason, void *arg)
 {
     struct watch *w = arg;
-    bool news = !there || w->trouble; /* that it is there at first is none */
+    bool news = !there || w->trouble; /* a daemon that runs at the start is not news */
 
     free(w->trouble);
     w->trouble = there ? NULL : strdup(reason);
@@ -185,12 +185,12 @@ static void on_resized(void *arg)
 
     if (!w->screen)
         return;
-    text_adds(&t, "\033[2J"); /* lines were wrapped anew: nothing is where it was */
+    text_adds(&t, "\033[2J"); /* the terminal wrapped lines again, so clear it */
     write_text(w, &t);
     schedule_output(w);
 }
 
-/* A pipe's reader that has gone is noticed at once, not at the next change. */
+/* Notices a closed pipe at once, not at the next change. */
 static int on_reader_gone(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
     struct watch *w = arg;
@@ -214,7 +214,7 @@ static int on_begin(sd_event *loop, struct roster *roster, void *arg, struct err
         r = sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
     if (r < 0)
         return error_sys(err, r, "cannot watch");
-    /* Regular files cannot be polled, and need not. */
+    /* Regular files cannot be polled and need not be. */
     (void)sd_event_add_io(loop, &w->reader, STDOUT_FILENO, 0, on_reader_gone, w);
     if (w->screen) {
         w->drawn = true;

@@ -2,8 +2,8 @@
  * Watching: the roster kept on the screen, or one line per change where
  * standard output is no terminal.
  *
- * Lives on the loop of the look that it follows.  Prints; a reader that goes
- * away ends the loop with -EPIPE.
+ * Runs on the loop of the look that it follows.  It prints; a closed pipe ends
+ * the loop with -EPIPE.
  */
 #pragma once
 
@@ -13,10 +13,10 @@
 
 struct watch;
 
-/* Borrows all it is given.  `problem` may be NULL.  NULL without memory. */
+/* Borrows its arguments.  `problem` may be NULL.  NULL without memory. */
 struct watch *watch_new(const struct discover_options *options, const struct problem *problem);
 
-/* Gives the terminal back.  Before look_free. */
+/* Restores the terminal.  Call it before look_free. */
 void watch_free(struct watch *w);
 DEFINE_CLEANUP(struct watch *, watch_free);
 

@@ -7,7 +7,7 @@
 #include "discovery/base/keyset.h"
 #include "tree.h"
 
-/* A walk through a map and all that is merged into it. */
+/* A walk through a map and all maps that are merged into it. */
 struct walk {
     const struct yaml_reader *y;
     struct error *err;
@@ -78,15 +78,16 @@ static int names_add(struct walk *w, struct names *n, const struct tree_entry *e
     *slot = (void *)(uintptr_t)entry;
     if (!first)
         n->entries[count] = entry;
-    /* The same key in a merged map is what merging is for. */
+    /* A merged map may have the same key: overriding it is the purpose of
+     * merging. */
     else if (first->owner == entry->owner)
         return fail_twice(w, n, entry, first);
     return 0;
 }
 
 /* Collects in the order in which PyYAML's flatten_mapping puts the pairs: what
- * is merged, lists from behind, then the map's own.  A map that was there
- * before adds nothing, so each is visited once however often it is merged.
+ * is merged, lists from behind, then the map's own.  A map that was visited
+ * before adds nothing, so each is visited once, however often it is merged.
  * problem_tree_read bounds the recursion. */
 static int collect_keys(struct walk *w, struct names *n, struct tree_node *node)
 {
@@ -107,8 +108,8 @@ static int collect_keys(struct walk *w, struct names *n, struct tree_node *node)
     return r;
 }
 
-/* The pair that counts for a key: the last that flatten_mapping would put.  A
- * map that was searched in vain before is not searched again. */
+/* The pair that counts for a key: the last one in flatten_mapping's order.  A
+ * map that was searched without success is not searched again. */
 static const struct tree_entry *find_entry(struct walk *w, struct tree_node *node, const char *key,
                                            size_t size)
 {
@@ -257,7 +258,7 @@ static int read_root(struct walk *w, struct tree_node *root, struct problem *p)
     return r;
 }
 
-/* Everything but the list of files. */
+/* Reads everything except the list of files. */
 static int read_all(struct yaml_reader *y, struct problem *p, struct error *err)
 {
     CLEANUP(problem_tree_clear) struct problem_tree t = {0};

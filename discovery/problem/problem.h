@@ -1,13 +1,13 @@
 /*
  * A problem: one or more DCOP YAML files, joined and read as pyDCOP reads them
- * (pydcop/dcop/yamldcop.py, with PyYAML's FullLoader), reduced to what
- * discovery asks: which agents, how many variables.
+ * (pydcop/dcop/yamldcop.py, with PyYAML's FullLoader), reduced to what discovery
+ * needs: the agents, and the number of variables.
  *
- * Where pyDCOP would silently do something else than what is written, it is
+ * Input that pyDCOP would silently read in another way than it is written is
  * refused: a key given twice at the top level, among the agents or among the
  * variables; an agent's name that YAML takes for a number, a truth value, null
- * or a date; a name that no advert can carry.  `name`, `objective` and the
- * inside of constraints are pyDCOP's to check.
+ * or a date; a name that does not fit an advert. pyDCOP checks `name`,
+ * `objective` and the content of constraints.
  *
  * Not for concurrent use of one value; otherwise any thread.
  */
@@ -20,7 +20,7 @@
 
 /* A value; owns what it holds. */
 struct problem {
-    char *name;            /* NULL: the file gives none, or no scalar */
+    char *name;            /* NULL: the file has none, or it is not a scalar */
     struct strings files;  /* as given */
     struct strings agents; /* never empty; in pyDCOP's order, each once */
 
@@ -37,8 +37,8 @@ struct problem {
 void problem_clear(struct problem *p);
 
 /* Reads the files; "-" is standard input.  `ret` is written on success only.
- * -EBADMSG with "FILE:LINE:COLUMN: what is wrong" for bad content, else what
- * open(2) and read(2) say, -EFBIG or -ENOMEM. */
+ * -EBADMSG with "FILE:LINE:COLUMN: what is wrong" for bad content, else the
+ * errors of open(2) and read(2), -EFBIG or -ENOMEM. */
 int problem_read(const struct strings *files, struct problem *ret, struct error *err);
 
 /* The same from memory; `name` stands for the file. */

@@ -43,7 +43,7 @@ void problem_tree_clear(struct problem_tree *t)
     *t = (struct problem_tree){0};
 }
 
-/* Zeroed memory of the tree's. */
+/* Allocates zeroed memory that lives as long as the tree. */
 static void *tree_alloc(struct build *b, size_t size)
 {
     struct problem_tree *t = b->t;
@@ -161,7 +161,7 @@ static bool is_key(const struct frame *f)
     return f && f->kind == YAML_KIND_MAP && !f->at_value;
 }
 
-/* How much to keep of a node that begins now. */
+/* How much to keep of a node that begins here. */
 static enum level level_of(const struct frame *f, const struct yaml_item *item)
 {
     if (!f || item->anchor)

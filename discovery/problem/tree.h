@@ -1,14 +1,13 @@
 /*
- * What a problem file holds of names: its nodes as PyYAML composes them, but
- * only those from which agents and variables can come.  Constraints are
- * checked and forgotten.
+ * The names in a problem file: its nodes as PyYAML composes them, but only those
+ * that can contain agents and variables.  Constraints are checked and dropped.
  *
  * Kept are, level FULL: the top level and whatever has an anchor (it may be
  * merged into the top level, or be the agents); level NAMES: the values of
  * `agents` and `variables`.  Of a map at either level the keys are kept; the
  * values only of `<<`, and at FULL of `name`, `agents` and `variables`; of a
- * list the items.  So each key and item of the file is kept once at most, and
- * there is a bound, PROBLEM_TREE_MAX.
+ * list the items.  So each key and item of the file is kept at most once, within
+ * the bound PROBLEM_TREE_MAX.
  *
  * All nodes live as long as the tree.  Not for concurrent use.
  */
@@ -30,7 +29,7 @@ enum {
 
 /* A scalar: the bytes of yaml_add_key, and how it is written. */
 struct tree_scalar {
-    const char *key;  /* NULL: this is no scalar */
+    const char *key;  /* NULL: this is not a scalar */
     const char *text; /* NUL-terminated */
     uint32_t key_size, text_size;
     enum yaml_type type;
@@ -62,7 +61,7 @@ struct tree_node {
     bool open;                   /* its end has not been read yet */
     bool only_maps;              /* of a list: can be merged */
     bool tuple;
-    bool other; /* a set, !!omap or !!pairs: no map or list of Python's */
+    bool other; /* a set, !!omap or !!pairs: not a dict or list in Python */
 };
 
 struct tree_block;
@@ -76,6 +75,6 @@ struct problem_tree {
 
 void problem_tree_clear(struct problem_tree *t);
 
-/* Reads to the end.  What is refused here is what PyYAML refuses, and an alias
- * to what contains it where that would be merged. */
+/* Reads to the end.  Refuses what PyYAML refuses, and merging an alias to a
+ * node that contains it. */
 int problem_tree_read(struct yaml_reader *y, struct problem_tree *ret, struct error *err);

@@ -78,7 +78,7 @@ void yaml_input_close(struct yaml_input *in)
     *in = (struct yaml_input){.fd = -1};
 }
 
-/* The file that holds the place, and the place inside it, from 1. */
+/* Finds the file that holds the place, and the place in it, counted from 1. */
 static const char *locate_mark(const struct yaml_input *in, struct yaml_mark at, size_t *ret_line,
                                size_t *ret_column)
 {
@@ -105,8 +105,9 @@ void yaml_input_place(const struct yaml_input *in, struct yaml_mark at, struct t
     text_addf(ret, "%s:%zu:%zu", name, line, column);
 }
 
-/* The file whose last line goes on in the next file, at the place given: what
- * is wrong there puzzles everybody who looks at one file only. */
+/* The file whose last line continues in the next file at this place.
+ * Without this hint a person who looks at one file only would not
+ * understand the error. */
 static const char *runs_on(const struct yaml_input *in, struct yaml_mark at)
 {
     for (size_t i = 1; i < in->opened; i++)
@@ -209,7 +210,8 @@ static size_t utf8_length(unsigned char lead)
     return lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
 }
 
-/* Checks one character outside ASCII; *ret_size 0: the rest of it is missing. */
+/* Checks one character outside ASCII; *ret_size 0: its remaining bytes are
+ * missing. */
 static int check_wide(struct yaml_input *in, char *p, size_t size, size_t *ret_size)
 {
     unsigned char lead = (unsigned char)*p;
@@ -267,7 +269,8 @@ static int check_special(struct yaml_input *in, char *p, size_t size, size_t *re
     return r;
 }
 
-/* Checks what was filled, up to a character that is not complete yet. */
+/* Checks the bytes that were read, up to a character that is not
+ * complete yet. */
 static int check_filled(struct yaml_input *in)
 {
     while (in->checked < in->filled) {
@@ -340,7 +343,7 @@ static int read_some(struct yaml_input *in, size_t *ret_size)
     return 0;
 }
 
-/* Makes checked bytes available; none at the end of the last file. */
+/* Makes more checked bytes available; none at the end of the last file. */
 static int refill_buffer(struct yaml_input *in)
 {
     size_t tail = in->filled - in->checked, n = 0;

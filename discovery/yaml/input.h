@@ -1,8 +1,7 @@
 /*
  * The text under a YAML reader: one or more files joined byte by byte, the way
- * pyDCOP joins them, read as a stream and checked on the way (UTF-8, no
- * control characters), with the way back from a place in the joined text to
- * file, line and column.
+ * pyDCOP joins them, read as a stream and checked on the way (UTF-8, no control
+ * characters), and maps a place in the joined text to file, line and column.
  *
  * It also knows where tabs are.  PyYAML refuses a tab outside of quotes, block
  * scalars and comments, libyaml does not; see yaml_input_pass.
@@ -23,7 +22,7 @@ enum {
     YAML_INPUT_CHUNK = 65536
 };
 
-/* A place in the joined text, all from 0, in characters. */
+/* A place in the joined text, all counted from 0, in characters. */
 struct yaml_mark {
     uint32_t index, line, column;
 };
@@ -51,9 +50,9 @@ struct yaml_input {
     struct error err;
 };
 
-/* libyaml skips a byte order mark at the start of any line; PyYAML takes it
- * for a letter, unless it is the very first character.  So all others at the
- * start of a line travel as this noncharacter, of the same length. */
+/* libyaml skips a byte order mark at the start of any line; PyYAML reads it as
+ * a letter, unless it is the very first character.  So all others at the start
+ * of a line are replaced by this noncharacter of the same length. */
 #define YAML_BOM "\xef\xbb\xbf"
 #define YAML_BOM_STANDIN "\xef\xb7\x90"
 
@@ -64,10 +63,10 @@ int yaml_input_open_memory(struct yaml_input *in, const char *name, const void *
 void yaml_input_close(struct yaml_input *in);
 
 /* Up to `room` checked bytes; *ret_size 0 at the end.  A negative errno, and
- * in->err, when a file cannot be read or holds what YAML may not hold. */
+ * in->err, when a file cannot be read or contains bytes that YAML forbids. */
 int yaml_input_read(struct yaml_input *in, void *to, size_t room, size_t *ret_size);
 
-/* Stores "FILE:LINE:COLUMN: " and the words. */
+/* Stores "FILE:LINE:COLUMN: " and the message. */
 int yaml_input_error(const struct yaml_input *in, struct yaml_mark at, struct error *err, int code,
                      const char *format, va_list args) __attribute__((format(printf, 5, 0)));
 
@@ -75,18 +74,20 @@ int yaml_input_error(const struct yaml_input *in, struct yaml_mark at, struct er
 void yaml_input_place(const struct yaml_input *in, struct yaml_mark at, struct text *ret);
 
 /* The name of a file other than the first that begins with a byte order mark,
- * which is then a letter of its first key; NULL: none. */
+ * which YAML then reads as a letter of its first key; NULL: none. */
 const char *yaml_input_hidden_key(const struct yaml_input *in);
 
-/* The place behind the last tab of a line that has come so far, or `least`. */
+/* The place after the last tab that has been read so far in this line, or
+ * `least`. */
 uint32_t yaml_input_line_end(const struct yaml_input *in, uint32_t line, uint32_t least);
 
-/* What lies between two places. */
+/* The kind of text between two places. */
 enum yaml_between {
     YAML_BETWEEN_TOKENS, /* blanks and comments; a tab is an error, unless in a comment */
     YAML_BETWEEN_WORDS,  /* of a plain scalar; a tab is an error, "#" no comment */
     YAML_BETWEEN_QUOTES, /* a quoted or block scalar; a tab is text */
 };
 
-/* Says that the reader has come to `to`, and what it has passed. */
+/* Tells that the reader has come to `to`, and what kind of text it has
+ * passed. */
 int yaml_input_pass(struct yaml_input *in, uint32_t to, enum yaml_between what, struct error *err);

@@ -34,7 +34,7 @@ static void add_float(struct text *ret, const char *text, size_t size)
     add_double(ret, negative ? -d : d);
 }
 
-/* value = value * base + digit, false when it does not fit. */
+/* value = value * base + digit, false on overflow. */
 static bool add_digit(unsigned long long *value, unsigned base, unsigned digit)
 {
     return !__builtin_mul_overflow(*value, base, value) &&

@@ -1,5 +1,5 @@
 /*
- * What the scalars of YAML 1.1 and their keys share: the texts of numbers.
+ * Number texts, for the scalars of YAML 1.1 and their keys.
  */
 #pragma once
 
@@ -10,6 +10,6 @@
  * memory. */
 char *yaml_digits(const char *text, size_t size, bool *ret_negative);
 
-/* A decimal number as C and Python know it, whatever the locale; false when
- * that is not all of the text. */
+/* Reads a decimal number as C and Python do, in any locale; false when the text
+ * has anything else. */
 bool yaml_double(const char *digits, double *ret);

@@ -77,7 +77,7 @@ static int out_of_memory(struct error *err)
     return error_sys(err, -ENOMEM, "cannot read YAML");
 }
 
-/* Takes the input over, also on failure. */
+/* Takes ownership of the input, also on failure. */
 static int open_on(struct yaml_reader **ret, struct yaml_reader *made, struct error *err)
 {
     CLEANUP_YAML_READER struct yaml_reader *y = made;
@@ -142,7 +142,8 @@ const char *yaml_reader_hidden_key(const struct yaml_reader *y)
     return yaml_input_hidden_key(&y->input);
 }
 
-/* libyaml's words, where plainer ones help: by a part of what it says. */
+/* Plainer messages for some of libyaml's, which are found by a part of their
+ * text. */
 static const struct {
     const char *says, *means;
 } words[] = {
@@ -202,7 +203,7 @@ static int parser_error(struct yaml_reader *y, struct error *err)
     return syntax_error(y, err);
 }
 
-/* What PyYAML's scanner refuses: tabs before and inside of the event, but not
+/* Refuses tabs as PyYAML's scanner does: before and inside the event, but not
  * in quotes and not in a block scalar below its first line. */
 static int check_tabs(struct yaml_reader *y, struct error *err)
 {
@@ -275,7 +276,7 @@ static int go_up(struct yaml_reader *y, struct yaml_item *ret)
 {
     ret->kind = YAML_KIND_CLOSE;
     y->depth--;
-    /* What is inside of a flow collection is one, too. */
+    /* A collection inside a flow collection is also one. */
     if (y->flow > 0)
         y->flow--;
     return 0;
@@ -290,7 +291,7 @@ static int start_document(struct yaml_reader *y, const struct yaml_item *item, s
     return 0;
 }
 
-/* 1: an item is there, 0: the event makes none, or a negative errno. */
+/* 1: there is an item, 0: the event makes no item, or a negative errno. */
 static int take_event(struct yaml_reader *y, struct yaml_item *ret, struct error *err)
 {
     yaml_event_t *e = &y->event;

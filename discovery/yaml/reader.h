@@ -1,12 +1,13 @@
 /*
- * YAML as a bounded stream of items: what libyaml's events tell, for a reader
- * that holds none of the text, never recurses, and says FILE:LINE:COLUMN and
- * what is wrong in words.
+ * YAML as a bounded stream of items: libyaml's events for a caller that keeps
+ * none of the text and never recurses.  Errors say FILE:LINE:COLUMN and what is
+ * wrong.
  *
  * One document; at most YAML_DEPTH_MAX levels, YAML_INPUT_MAX bytes, and
- * YAML_ITEM_MAX bytes in one item.  What PyYAML's scanner refuses and libyaml
- * takes (tabs between tokens, "?" in a plain text inside brackets) is refused.
- * Anchors and tags are handed on, unresolved: see yaml-types.h for the types.
+ * YAML_ITEM_MAX bytes in one item.  Input that PyYAML's scanner refuses and
+ * libyaml accepts (tabs between tokens, "?" in a plain text inside brackets) is
+ * refused.  Anchors and tags are passed on unresolved: see types.h for the
+ * types.
  *
  * A reader is used by one thread at a time.
  */
@@ -48,23 +49,24 @@ struct yaml_item {
 
 struct yaml_reader;
 
-/* Opens no file yet: yaml_reader_next tells what cannot be read.  -ENOMEM. */
+/* Opens no file yet: yaml_reader_next reports files that cannot be read.
+ * -ENOMEM. */
 int yaml_reader_open(struct yaml_reader **ret, const struct strings *paths, struct error *err);
 /* `data` is borrowed; `name` stands for the file in messages. */
 int yaml_reader_open_memory(struct yaml_reader **ret, const char *name, const void *data,
                             size_t size, struct error *err);
-/* What is read is secret: items, buffers and what libyaml has read ahead are
- * wiped before they are freed (but for what realloc(3) may have left). */
+/* The content is secret: items, buffers and what libyaml has read ahead are
+ * wiped before they are freed (except copies that realloc(3) may leave). */
 void yaml_reader_secret(struct yaml_reader *y);
 void yaml_reader_close(struct yaml_reader *y);
 DEFINE_CLEANUP(struct yaml_reader *, yaml_reader_close);
 #define CLEANUP_YAML_READER CLEANUP(yaml_reader_close_p)
 
-/* -EBADMSG for what is no YAML or beyond a bound; what open(2) and read(2)
- * say; -EFBIG, -ENOMEM. */
+/* -EBADMSG for invalid YAML or beyond a bound; the errors of open(2) and
+ * read(2); -EFBIG, -ENOMEM. */
 int yaml_reader_next(struct yaml_reader *y, struct yaml_item *ret, struct error *err);
 
-/* "FILE:LINE:COLUMN: " and the words into `err`; returns -EBADMSG. */
+/* Stores "FILE:LINE:COLUMN: " and the message in `err`; returns -EBADMSG. */
 int yaml_reader_fail(const struct yaml_reader *y, struct yaml_mark at, struct error *err,
                      const char *format, ...) __attribute__((format(printf, 4, 5)));
 

@@ -199,7 +199,8 @@ static bool is_time(struct scan s)
     return parse_time(s, &t) && (t.has_time || !t.short_date);
 }
 
-/* datetime.date and its like raise ValueError for what does not exist. */
+/* datetime.date and similar types raise ValueError for dates that do not
+ * exist. */
 static bool time_exists(const struct timestamp *t)
 {
     static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
@@ -249,7 +250,7 @@ enum yaml_type yaml_plain_type(const char *text, size_t size)
     return size == 1 && *text == '=' ? YAML_TYPE_VALUE : YAML_TYPE_STRING;
 }
 
-/* The regular expression lets "0x_" pass, int() does not. */
+/* PyYAML's regular expression accepts "0x_", int() does not. */
 static bool int_has_digits(const char *text, size_t size)
 {
     struct scan s = {text, text + size};
@@ -273,8 +274,8 @@ static const char *check_value(enum yaml_type type, const char *text, size_t siz
     return NULL;
 }
 
-/* As lenient as Python's base64.decodebytes: other characters are skipped,
- * and what follows complete padding is not looked at. */
+/* As lenient as Python's base64.decodebytes: other characters are skipped, and
+ * text after complete padding is ignored. */
 static bool is_base64(const char *text, size_t size)
 {
     static const char other[] = DIGITS "+/";
@@ -308,7 +309,8 @@ static bool is_sixties(char *digits, bool whole)
     return true;
 }
 
-/* What the constructors for tags take, beyond what needs no tag. */
+/* Texts that the constructors for tags accept, in addition to those that need
+ * no tag. */
 static bool tagged_value_fits(enum yaml_type type, const char *text, size_t size)
 {
     static const char *const truths[] = {"yes", "no", "true", "false", "on", "off", NULL};

@@ -32,21 +32,22 @@ const char *yaml_type_words(enum yaml_type type);
 /* The type that a plain scalar has by its text. */
 enum yaml_type yaml_plain_type(const char *text, size_t size);
 
-/* The type of a scalar, tags considered.  NULL, or the words for why PyYAML
- * cannot make that value ("is not a date that exists"). */
+/* The type of a scalar, tags considered.  NULL, or the reason why PyYAML cannot
+ * make that value ("is not a valid date"). */
 const char *yaml_scalar_type(const struct yaml_item *item, enum yaml_type *ret);
 
-/* Whether a list or map may carry its tag; NULL, or words as above. */
+/* Whether a list or map may have its tag; NULL, or a reason as above. */
 const char *yaml_collection_check(const struct yaml_item *item);
 
 /* A list with this tag can be a key: a tuple. */
 bool yaml_is_tuple(const struct yaml_item *item);
 
-/* Python makes something else than a list or dict of this: !!set, !!omap, !!pairs. */
+/* Python makes another type than list or dict of this: !!set, !!omap,
+ * !!pairs. */
 bool yaml_is_other(const struct yaml_item *item);
 
 /* Appends bytes that are the same for two scalars exactly when they are the
- * same key of a Python dict (1, 0x1, 1.0 and true are).  Not told apart or
- * together as Python does: whole numbers beyond 64 bits written in different
- * bases, times with different time zones. */
+ * same key of a Python dict (1, 0x1, 1.0 and true are).  Not distinguished as
+ * Python does: whole numbers beyond 64 bits written in different bases, times
+ * with different time zones. */
 void yaml_add_key(struct text *ret, enum yaml_type type, const char *text, size_t size);
