@@ -131,8 +131,8 @@ static void test_added_pair_breaks_it(void **state)
     }
 }
 
-/* A key twice is not signed, and a signature over one does not hold, whoever
- * made it. */
+/* A record with a repeated key is not signed, and no signature over such a
+ * record is valid. */
 static void test_key_given_twice(void **state)
 {
     struct record r = unsigned_record(), bare = unsigned_record();

@@ -1,4 +1,4 @@
-/* The advert: what is written is read back, and what is broken is refused. */
+/* The advert: what is written is read back, and invalid records are refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -131,7 +131,8 @@ static void test_refused(void **state)
     refuse(record("txtvers=1", "id=0123456789abcde", NULL), "no valid id");
     refuse(record("txtvers=1", "id=0123456789ABCDEF", NULL), "no valid id");
     refuse(record("txtvers=1", "xid=" ID, NULL), "no valid id");
-    /* Every cut: within a string it is broken, between two it lacks one. */
+    /* Every cut: inside a string the length is wrong, between two strings one
+     * is missing. */
     for (size_t size = 0; size < sizeof(runs_over) - 1; size++)
         assert_refused(runs_over, size, size == 10 ? "no valid id" : size ? "a length" : "txtvers");
     assert_refused((const uint8_t *)"\xff", 1, "a length");
@@ -185,7 +186,8 @@ static void test_agents(void **state)
     CLEANUP(advert_clear) struct advert gap = parse(&none);
     assert_int_equal(gap.agents.count, 0);
 
-    /* Names that are none do not hide what follows; a double counts once. */
+    /* Invalid names do not hide the names after them; a repeated name counts
+     * once. */
     struct record odd = record("txtvers=1", "id=" ID, "agent=", "agent2=a\nb", "agent3=\xff",
                                "agent4=a=b", "agent5=a=b", "agent6=\x1b[0m", NULL);
     CLEANUP(advert_clear) struct advert b = parse(&odd);

@@ -1,4 +1,4 @@
-/* The machine's settings: what a file says, what is wrong, what holds. */
+/* The machine's settings: parsing a file, its errors, and which source wins. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -233,7 +233,7 @@ static void test_order_of_sources(void **state)
     struct settings all;
 
     (void)state;
-    files[0].last = parse("user admin\nbad\n"); /* there, but names nobody */
+    files[0].last = parse("user admin\nbad\n"); /* it exists, but names no agent */
     files[1].last = parse("agent card\nfleet lab\nuser pi\n");
     assert_int_equal(settings_merge(&options, files, 2, &all), 0);
     assert_int_equal(all.agents.count, 0);

@@ -153,7 +153,7 @@ static void test_watch_hangup(void **state)
     f->api->watch_free(w);
 }
 
-/* A loop that reads a busy descriptor must still come round to the other. */
+/* A loop that reads a busy descriptor must still serve the other. */
 static void test_no_watch_starves(void **state)
 {
     struct fixture *f = *state;

@@ -60,7 +60,7 @@ static void test_made_and_read_back(void **state)
     assert_int_equal(st.st_mode & 07777, 0700);
     assert_int_equal(key_read(path_of("a/b/fleet.key"), &read, NULL), 0);
     assert_memory_equal(made.bytes, read.bytes, KEY_SIZE);
-    /* Not made anew over the one that is there. */
+    /* A second call does not replace the existing key. */
     assert_int_equal(key_make(path_of("a/b/fleet.key"), &again, NULL), -EEXIST);
     assert_int_equal(key_read_fleet(path_of("a/b"), &again, NULL), 1);
     assert_memory_equal(made.bytes, again.bytes, KEY_SIZE);

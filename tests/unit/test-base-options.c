@@ -1,4 +1,4 @@
-/* The command line's table: what is taken, what is refused, and its help. */
+/* The options table: what is accepted, what is refused, and its help. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* Text from strangers, on its way to a terminal, a line protocol and back. */
+/* Hostile text, written to a terminal and to a line protocol and back. */
 #include <errno.h>
 #include <locale.h>
 #include <setjmp.h>
@@ -112,7 +112,7 @@ static void test_utf8(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        /* In memory of its own, so that a sanitizer sees a byte too far. */
+        /* In its own memory, so that a sanitizer sees a read past the end. */
         CLEANUP_FREE char *bytes = malloc(rows[i].size);
         uint32_t c = 0;
 
@@ -143,7 +143,7 @@ static void test_growing(void **state)
     taken = text_take(&t);
     assert_memory_equal(taken + strlen(taken), "\0x", 3);
     assert_string_equal(text_str(&t), "");
-    /* What cannot be had is told at the end, and nothing is half there. */
+    /* Missing memory is reported at the end, and nothing is half written. */
     text_adds(&t, "kept");
     text_add(&t, "", SIZE_MAX - 2);
     text_adds(&t, "not");

@@ -1,4 +1,4 @@
-/* SHA-256 as hex, at once and in parts. */
+/* SHA-256 as hex, in one call and in parts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* Words about failures, which are cut where a character ends. */
+/* Error messages, which are cut where a character ends. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +25,7 @@ static void test_words(void **state)
     assert_string_equal(err.text, "line 3: x is no y");
     assert_int_equal(error_sys(&err, -ENOENT, "cannot open %s", "f"), -ENOENT);
     assert_string_equal(err.text, "cannot open f: No such file or directory");
-    /* Nobody has to want the words. */
+    /* The error argument may be NULL. */
     assert_int_equal(error_set(NULL, -EIO, "x"), -EIO);
     assert_int_equal(error_sys(NULL, -EIO, "x"), -EIO);
     (void)error_prefix(NULL, "x");
@@ -68,7 +68,7 @@ static void test_cut(void **state)
     }
 }
 
-/* One byte less than too much is not cut. */
+/* The longest text that fits is not cut. */
 static void test_just_fits(void **state)
 {
     char words[ERROR_TEXT_MAX + 1];

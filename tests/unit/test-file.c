@@ -1,4 +1,4 @@
-/* Files are read within a bound, and written whole or not at all. */
+/* Files are read within a bound, and written completely or not at all. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -93,7 +93,7 @@ static void test_write_whole(void **state)
     assert_int_equal(write_file("none/f", "x", &err), -ENOENT);
 }
 
-/* As somebody who may not write there: root may, so not as root. */
+/* Runs as a user who may not write there, because root may. */
 static void test_folder_not_writable(void **state)
 {
     struct error err;
@@ -117,7 +117,7 @@ static void test_folder_not_writable(void **state)
     assert_holds("f", "old");
 }
 
-/* What cannot be written to its end leaves the old file, and nothing beside it. */
+/* A failed write leaves the old file, and no other file beside it. */
 static void test_no_room(void **state)
 {
     struct error err;
@@ -132,7 +132,7 @@ static void test_no_room(void **state)
         const struct rlimit small = {.rlim_cur = 1000, .rlim_max = 1000};
         static char much[5000];
 
-        /* The limit on a file's size, which ends in a signal otherwise. */
+        /* Writing past the size limit would otherwise end the process (SIGXFSZ). */
         if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &small) < 0)
             _exit(1);
         _exit(file_write(at("f"), much, sizeof(much), 0644, &err) == -EFBIG ? 0 : 2);

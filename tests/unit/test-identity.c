@@ -1,5 +1,5 @@
-/* Who this machine is: sources, what is kept, what a moved card does; and the
- * facts that are told of it. */
+/* The machine's identity: its sources, what is saved, the effect of a moved
+ * card; and the machine's facts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -146,7 +146,8 @@ static void test_hash(void **state)
     assert_int_equal(base64_decode((char[]){"a*b="}, &size), -EBADMSG);
     assert_int_equal(base64_decode((char[]){"aaaaa"}, &size), -EBADMSG);
 
-    /* For good: machines keep what an older beacon has computed. */
+    /* These values must never change: machines keep what an older beacon
+     * computed. */
     identity_hash(IDENTITY_SERIAL, "10000000abcdef01", id);
     assert_string_equal(id, "3144d5fa50ea2852");
 }
@@ -200,10 +201,12 @@ static void test_lowest_onboard_card(void **state)
     identity_hash(IDENTITY_MAC, "b8:27:eb:00:00:01", id);
     assert_string_equal(i.id, id);
 
-    /* A card is added that would have been the lowest: nothing changes. */
+    /* A card is added whose address would have been the lowest: nothing
+     * changes. */
     put_card(f, "eth2", "00:27:eb:00:00:00\n", "0\n", "pci");
     assert_string_equal(read_identity(f, NULL).id, id);
-    /* The one that it came from is replaced: another machine, it seems. */
+    /* The card that the id came from is replaced: this counts as another
+     * machine. */
     put_card(f, "eth3", "b8:27:eb:00:00:09\n", "0\n", "pci");
     drop(f, "/sys/class/net/eth1/device");
     assert_string_not_equal(read_identity(f, NULL).id, id);

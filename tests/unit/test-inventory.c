@@ -1,4 +1,5 @@
-/* The shapes; that Ansible and ssh read them is tests/compare/inventories. */
+/* The formats. tests/compare/inventories tests that Ansible and ssh read
+ * them. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -131,8 +132,8 @@ static void test_hosts(void **state)
                left_out);
 }
 
-/* Nobody gets a name that several machines say they have; two of one id have
- * names that differ. */
+/* No host gets a name that several machines claim; two machines with one id get
+ * different names. */
 static void test_shared(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* A responder on loopback stands in for a machine. */
+/* A responder on loopback takes the place of a machine. */
 #include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -63,7 +63,7 @@ static void listen_once(const char *id, const char *hostkey, bool online, void *
     assert_true(sd_event_exit(result->loop, 0) >= 0);
 }
 
-/* Nobody answers queries on 127.0.0.77; what answers TCP decides. */
+/* Nobody answers queries on 127.0.0.77; TCP decides. */
 static bool probe(bool listening)
 {
     struct address loopback = {.family = AF_INET, .bytes = {127, 0, 0, 77}};
@@ -169,7 +169,7 @@ static void test_address_given_away(void **state)
     a.sin_port = htons(MDNS_PORT);
     assert_int_equal(setsockopt(mdns, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
     if (bind(mdns, (struct sockaddr *)&a, sizeof(a)) < 0)
-        skip(); /* a daemon of this machine has the port to itself */
+        skip(); /* a daemon of this machine uses the port exclusively */
     assert_true(sd_event_new(&h.loop) >= 0);
     assert_true(sd_event_add_io(h.loop, NULL, mdns, EPOLLIN, on_query, NULL) >= 0);
     assert_int_equal(liveness_new(h.loop, false, listen_both, &h, &l, NULL), 0);

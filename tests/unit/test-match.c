@@ -186,7 +186,7 @@ static void test_suggestions(void **state)
     want(&r, "a3");
     want(&r, "worker");
     want(&r, "planner");
-    name(&r, 0, "a1");     /* is there, so that nobody else is meant by it */
+    name(&r, 0, "a1");     /* it is there, so it is not suggested for others */
     name(&r, 1, "A01");    /* … so none */
     name(&r, 2, "wrokre"); /* two swaps */
     name(&r, 3, "wroker"); /* one: nearer, though later */
@@ -243,7 +243,7 @@ static void test_warnings(void **state)
     assert_int_equal(match(&r, 1)->warnings.count, 0);
 }
 
-/* Hostile: thousands of names, none of them right, must not cost seconds. */
+/* Hostile: thousands of names that do not match must not take seconds. */
 static void test_bounded(void **state)
 {
     enum { NAMES = 20000 };

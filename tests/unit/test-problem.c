@@ -1,4 +1,4 @@
-/* The reader of problem files: what it finds, and what it says. */
+/* The reader of problem files: its results and its errors. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -174,7 +174,7 @@ static void several_files_are_joined(void **state)
     assert_int_equal(read_two("agents: [a]\n", "---\nx: 1\n", &err), -EBADMSG);
     assert_string_equal(err.text,
                         "two.yaml:1:1: a second document begins here; only one is allowed");
-    /* pyDCOP takes the mark for a letter of the key. */
+    /* pyDCOP reads the mark as a letter of the key. */
     assert_int_equal(read_two("x: 1\n",
                               "\xef\xbb\xbf"
                               "agents: [a]\n",

@@ -81,7 +81,7 @@ static void test_timeout_kills_the_group(void **state)
         char path[64], stat[64] = "";
         int fd;
 
-        /* A zombie is as good as gone: whether init reaps it is not our matter. */
+        /* A zombie counts as ended: init has to reap it, not we. */
         (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)child);
         fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)

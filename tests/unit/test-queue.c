@@ -108,7 +108,7 @@ static void *produce_patiently(void *arg)
 
 static void test_wait(void **state)
 {
-    /* Its own bound is what a producer that does not wait would meet. */
+    /* The queue's own bound stops a producer that does not wait. */
     CLEANUP(queue_free_p) struct queue *q = queue_new(4, NULL);
     pthread_t threads[PRODUCERS];
     size_t count = 0;
@@ -140,7 +140,7 @@ static void test_hurry(void **state)
 
     (void)state;
     assert_int_equal(pthread_create(&thread, NULL, produce_patiently, q), 0);
-    queue_hurry(q); /* nobody pops: without it the producer waits for ever */
+    queue_hurry(q); /* without this call the producer would wait for ever, because nobody pops */
     assert_int_equal(pthread_join(thread, &failed), 0);
     assert_null(failed);
 }

@@ -84,7 +84,7 @@ static void refused(const char *json, const char *wanted)
     assert_string_equal(err.text, wanted);
 }
 
-/* A machine with one key more, or another value of it. */
+/* A machine with one more key, or with another value for it. */
 static void refused_key(const char *key, const char *value, const char *wanted)
 {
     CLEANUP_TEXT struct text json = TEXT_INIT, words = TEXT_INIT;
@@ -137,7 +137,7 @@ static void test_refused(void **state)
                 ".last_seen: not a time like 2026-01-31T12:00:00Z");
 }
 
-/* Saved where there was a fleet key: a claim beside the machine itself. */
+/* Saved with a fleet key: an unverified claim beside the machine itself. */
 static void test_claim_beside_verified(void **state)
 {
     CLEANUP(machine_list_clear) struct machine_list l = MACHINE_LIST_INIT;

@@ -14,7 +14,7 @@
 #define KEY1 "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 #define KEY2 "SHA256:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"
 
-/* What the listener was told, one letter a change, and of whom last. */
+/* The listener's calls, one letter for each change, and the last machine. */
 struct log {
     char changes[64];
     size_t count;
@@ -158,7 +158,7 @@ static void test_another_host_key_is_another_machine(void **state)
     assert_int_equal(roster_find(r, ID, KEY1)->addresses[0].bytes[3], 1);
 }
 
-/* The same tuple with another key: the first machine has lost it. */
+/* The same tuple with another key: the first machine loses it. */
 static void test_tuple_changes_hands(void **state)
 {
     struct log log = {0};
@@ -220,7 +220,7 @@ static void test_daemon_restart(void **state)
     roster_forget_sightings(r);
     assert_true(roster_find(r, ID, KEY1)->online);
     see_at(r, &v4, 2);
-    expect(&log, "ac"); /* what is seen again is no news */
+    expect(&log, "ac"); /* seeing it again is not a change */
     assert_int_equal(roster_find(r, ID, KEY1)->n_addresses, 2);
     lose(r, 0); /* the other one was never confirmed */
     expect(&log, "o");
@@ -303,7 +303,7 @@ static bool has_address(const struct machine *m, const char *text)
     return false;
 }
 
-/* The machine of KEY1 as it was first seen, whatever came meanwhile. */
+/* Checks that the machine of KEY1 is as it was first seen. */
 static void expect_untouched(const struct roster *r)
 {
     const struct machine *m = roster_find(r, ID, KEY1);
@@ -344,7 +344,7 @@ static void try_claim(const struct see *claim, bool first)
     expect_untouched(r);
     (void)roster_machines(r, &n);
     assert_int_equal(n, 1); /* a claim is forgotten with its record */
-    /* A goodbye under its name: another tuple is still there. */
+    /* A goodbye with its name: another tuple is still known. */
     roster_lose(r, &key, (struct timespec){5, 0});
     assert_true(roster_find(r, ID, KEY1)->online);
 }
@@ -405,7 +405,7 @@ static void test_replay(void **state)
     assert_true(roster_find(r, ID, KEY1)->advert.seq == 6);
 }
 
-/* The newest record itself, from wherever and however often. */
+/* The newest record itself, from any address and any number of times. */
 static void try_replay_elsewhere(bool first)
 {
     struct log log = {0};
@@ -442,7 +442,7 @@ static void test_replay_elsewhere_keeps_the_address(void **state)
     try_replay_elsewhere(true);
 }
 
-/* What others said, until the machine itself says more. */
+/* Replays by others, until the machine itself sends a newer record. */
 static void test_replay_elsewhere_ends_with_news(void **state)
 {
     struct log log = {0};
@@ -520,7 +520,7 @@ static void test_claims_are_bounded(void **state)
     assert_int_equal(n, 1);
 }
 
-/* Other host keys that claim the machine's id leave it its place. */
+/* Other host keys that claim the machine's id do not displace it. */
 static void test_claimed_keys_are_bounded(void **state)
 {
     struct log log = {0};

@@ -36,7 +36,8 @@ static void put(const char *name, const char *text)
     assert_int_equal(file_write(path_of(name), text, strlen(text), 0644, NULL), 0);
 }
 
-/* A life of the beacon: `n` records, then killed.  Returns the last number. */
+/* Simulates a beacon that sends `n` records and is killed.  Returns the last
+ * number. */
 static uint64_t live(const char *state, int n)
 {
     CLEANUP(sequence_clear) struct sequence s;
@@ -142,7 +143,7 @@ static void test_key_is_taken(void **state)
     assert_memory_equal(machine.bytes, expected.bytes, KEY_SIZE);
 }
 
-/* Nothing is erased that was not taken. */
+/* A fleet key that was not taken is not erased. */
 static void test_key_that_is_none_stays(void **state)
 {
     struct error err = {0};
