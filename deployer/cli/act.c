@@ -32,6 +32,7 @@ struct acting {
     size_t count;
     struct strings keys; /* likewise: their keys in the record */
     bool looks_only;     /* only checks run, so what they find is the result */
+    bool begun;          /* its caches are found, and it is in the record */
     int signal;
     bool cancelled;
     struct error *err; /* why the run could not begin */
@@ -187,11 +188,14 @@ static void on_run_event(const struct run_event *event, void *arg)
 {
     struct acting *a = arg;
 
-    if (event->kind == RUN_NOT_BEGUN) {
+    if (event->kind == RUN_BEGAN) {
+        a->begun = true;
+        (void)sd_event_source_set_enabled(a->tick, SD_EVENT_ONESHOT);
+    } else if (event->kind == RUN_NOT_BEGUN)
         (void)error_set(a->err, event->code, "%s", event->text);
-    } else if (event->kind == RUN_ENDED)
+    else if (event->kind == RUN_ENDED)
         (void)sd_event_exit(a->loop, a->err->code);
-    else if (event->key && a->err->code == 0)
+    else if (event->key && a->begun)
         on_machine_event(a, (size_t)((const struct shown *)event->key - a->machines), event);
 }
 
@@ -215,6 +219,10 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 
     (void)source;
     a->signal = (int)info->ssi_signo;
+    if (!a->begun) { /* a look-up of the caches is not waited for */
+        fprintf(stderr, "Interrupted before any machine was contacted; nothing was done.\n");
+        process_end_by_signal(a->signal);
+    }
     if (first && a->signal == SIGINT) {
         show_steps_at_work(a, STOPPING);
         runner_stop(a->runner);
@@ -256,6 +264,8 @@ static int add_sources(struct acting *a)
     if (q >= 0 && draws)
         q = sd_event_add_time(a->loop, &a->tick, CLOCK_MONOTONIC,
                               (uint64_t)clock_ms(CLOCK_MONOTONIC) * 1000, 0, on_tick, a);
+    if (q >= 0 && draws)
+        q = sd_event_source_set_enabled(a->tick, SD_EVENT_OFF); /* until it has begun */
     return q;
 }
 
@@ -351,13 +361,14 @@ static int begin_run(struct acting *a, struct run_target *run_targets, struct ta
     for (; plan.count < targets->count; plan.count++) {
         struct run_target *t = &run_targets[plan.count];
 
-        if (show_target(a, &targets->items[plan.count]) < 0)
-            return error_sys(err, -ENOMEM, "cannot plan");
+        q = show_target(a, &targets->items[plan.count]);
+        if (q < 0)
+            break;
         t->key = &a->machines[plan.count];
         t->target = targets->items[plan.count];
         targets->items[plan.count] = (struct target){0};
     }
-    q = runner_begin(a->runner, &plan, err);
+    q = q < 0 ? error_sys(err, q, "cannot plan the run") : runner_begin(a->runner, &plan, err);
     text_wipe(&plan.settings);
     return q;
 }
@@ -382,7 +393,7 @@ static int run_action(struct acting *a, struct targets *targets, struct error *e
     a->machines = calloc(targets->count + 1, sizeof(*a->machines));
     a->count = targets->count;
     if (!run_targets || !a->machines)
-        return error_sys(err, -ENOMEM, "cannot plan");
+        return error_sys(err, -ENOMEM, "cannot plan the run");
     if (sd_event_new(&a->loop) < 0)
         return error_sys(err, -ENOMEM, "cannot wait for events");
     q = start_progress(a, err);
@@ -399,8 +410,10 @@ static int run_action(struct acting *a, struct targets *targets, struct error *e
         q = sd_event_loop(a->loop);
     if (q < 0 && err->code == 0)
         q = error_set(err, -EIO, "cannot wait for events");
-    progress_finish(a->progress, (uint64_t)clock_ms(CLOCK_MONOTONIC));
-    return q;
+    if (a->begun)
+        progress_finish(a->progress, (uint64_t)clock_ms(CLOCK_MONOTONIC));
+    /* A disk that was full may have room now; else the record lacks the end, which is told. */
+    return q == 0 ? runner_catch_up(a->runner, err) : q;
 }
 
 static void acting_clear(struct acting *a)

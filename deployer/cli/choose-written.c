@@ -30,7 +30,7 @@ int choose_address(struct program *p, const char *text, struct error *err)
     if (grown)
         p->targets.items = grown;
     if (!grown || !t.host || (*to.user && !t.user))
-        return error_sys(err, -ENOMEM, "cannot plan");
+        return error_sys(err, -ENOMEM, "cannot add the host");
     grown[p->targets.count++] = t;
     t = (struct target){0};
     return 0;
@@ -54,7 +54,7 @@ static int take_password(struct program *p, const char *password, bool given,
         }
     grown = reallocarray(p->secrets, p->n_secrets + 1, sizeof(*grown));
     if (!grown)
-        return error_sys(err, -ENOMEM, "cannot plan");
+        return error_sys(err, -ENOMEM, "cannot add the host");
     p->secrets = grown;
     if (secret_new(password, strlen(password), &grown[p->n_secrets], err) < 0)
         return err->code;
@@ -97,7 +97,7 @@ static int add_host(struct program *p, const struct host *h, struct resolved *fo
     t.user = h->user ? strdup(h->user) : NULL;
     if (!grown || !t.host || (h->user && !t.user) || strings_copy(&t.agents, &h->agents) < 0 ||
         strings_copy(&t.names, &h->agents) < 0)
-        return error_sys(err, -ENOMEM, "cannot plan");
+        return error_sys(err, -ENOMEM, "cannot add the host");
     grown[p->targets.count++] = t;
     t = (struct target){0};
     return 0;
@@ -110,7 +110,7 @@ static int add_hosts(struct program *p, const struct hosts *hosts, struct error 
     int r = 0;
 
     if (!found || !addresses)
-        return error_sys(err, -ENOMEM, "cannot plan");
+        return error_sys(err, -ENOMEM, "cannot add the host");
     for (size_t i = 0; i < hosts->count; i++)
         addresses[i] = hosts->items[i].address;
     resolve_hosts(addresses, hosts->count, p->options.timeout_ms, found);
@@ -136,7 +136,7 @@ static int take_key_files(struct program *p, const struct hosts *hosts, struct e
             path = NULL;
         if (!path ||
             (!strings_has(&p->options.keys, path) && strings_add(&p->options.keys, path) < 0))
-            return error_sys(err, -ENOMEM, "cannot plan");
+            return error_sys(err, -ENOMEM, "cannot add the host");
     }
     return 0;
 }

@@ -43,7 +43,7 @@ static int ask_machines(struct program *p, const struct action *action,
     if (r == 0)
         r = facts_init(&facts, &some);
     if (r < 0)
-        return error_sys(err, r, "cannot plan");
+        return error_sys(err, r, "cannot identify the machines");
     if (some.count == 0)
         return 0;
     with_facts.listener = facts_hear;
@@ -61,7 +61,7 @@ static int replace_string(const char *value, char **to, struct error *err)
 {
     free(*to);
     *to = strdup(value);
-    return *to ? 0 : error_sys(err, -ENOMEM, "cannot plan");
+    return *to ? 0 : error_sys(err, -ENOMEM, "cannot identify the machines");
 }
 
 /* --- the scan ---------------------------------------------------------------------- */

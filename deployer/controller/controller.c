@@ -99,7 +99,7 @@ static int on_poll(sd_event_source *source, uint64_t usec, void *arg)
     try_to_record(c);
     inputs_addresses(c);
     update_hosts(c);
-    inputs_watch_again(c);
+    inputs_check_files(c);
     if (c->settings.automatic && needs_repack(c))
         packing_start(c);
     model_clear(c);
@@ -309,11 +309,11 @@ static int run_service(struct controller *c, struct error *err)
     describe_self(c);
     r = open_state(c, err);
     if (r == 0)
-        r = inputs_read(c, err);
-    if (r == 0)
         r = add_sources(c, err);
     if (r == 0)
-        r = inputs_watch(c, err);
+        r = inputs_watch(c, err); /* first: what is written after it was read is read again */
+    if (r == 0)
+        r = inputs_read(c, err);
     if (r == 0)
         r = open_http(c, err);
     if (r == 0)

@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "private.h"
@@ -71,10 +72,11 @@ void inputs_reread(struct controller *c)
     char *before = c->troubles.problem ? strdup(c->troubles.problem) : NULL;
 
     read_settings(c);
+    /* First watched, then read: what is written in between is read again. */
+    (void)inputs_watch(c, NULL);
     if (inputs_read(c, &err) < 0 && !string_equal(before, c->troubles.problem))
         controller_log(c, "%s", err.text);
     free(before);
-    (void)inputs_watch(c, NULL);
     model_clear(c);
     controller_evaluate_soon(c);
 }
@@ -90,18 +92,49 @@ static void on_file_changed(void *arg)
     controller_evaluate_soon(c);
 }
 
+/* A path, and which file it led to when the watch was made. */
+struct watched_file {
+    struct file_watch *watch;
+    char *path;
+    dev_t device; /* both 0: there was none */
+    ino_t inode;
+};
+
+static bool is_same_file(const struct watched_file *f)
+{
+    struct stat st;
+
+    if (stat(f->path, &st) < 0)
+        return f->inode == 0;
+    return st.st_dev == f->device && st.st_ino == f->inode;
+}
+
 static int add_watch(struct controller *c, const char *path, struct error *err)
 {
-    struct file_watch **grown =
-        reallocarray(c->inputs.watches, c->inputs.n_watches + 1, sizeof(struct file_watch *));
+    struct watched_file *grown =
+        reallocarray(c->inputs.files, c->inputs.n_files + 1, sizeof(*grown));
+    struct watched_file *f;
+    struct stat st;
     int r;
 
     if (!grown)
         return error_sys(err, -ENOMEM, "cannot watch %s", path);
-    c->inputs.watches = grown;
-    r = file_watch_new(c->loop, path, on_file_changed, c, &grown[c->inputs.n_watches], err);
-    c->inputs.n_watches += r == 0;
-    return r;
+    c->inputs.files = grown;
+    f = &grown[c->inputs.n_files];
+    *f = (struct watched_file){.path = strdup(path)};
+    if (!f->path)
+        return error_sys(err, -ENOMEM, "cannot watch %s", path);
+    r = file_watch_new(c->loop, path, on_file_changed, c, &f->watch, err);
+    if (r < 0) {
+        free(f->path);
+        return r;
+    }
+    if (stat(path, &st) == 0) {
+        f->device = st.st_dev;
+        f->inode = st.st_ino;
+    }
+    c->inputs.n_files++;
+    return 0;
 }
 
 /* The path as given and, if it contains a symbolic link, also its present target. */
@@ -135,15 +168,21 @@ int inputs_watch(struct controller *c, struct error *err)
 
 void inputs_unwatch(struct controller *c)
 {
-    while (c->inputs.n_watches > 0)
-        file_watch_free(c->inputs.watches[--c->inputs.n_watches]);
-    free(TAKE_PTR(c->inputs.watches));
+    for (size_t i = 0; i < c->inputs.n_files; i++) {
+        file_watch_free(c->inputs.files[i].watch);
+        free(c->inputs.files[i].path);
+    }
+    free(TAKE_PTR(c->inputs.files));
+    c->inputs.n_files = 0;
 }
 
-void inputs_watch_again(struct controller *c)
+void inputs_check_files(struct controller *c)
 {
-    for (size_t i = 0; i < c->inputs.n_watches; i++)
-        file_watch_again(c->inputs.watches[i]);
+    for (size_t i = 0; i < c->inputs.n_files; i++)
+        if (!is_same_file(&c->inputs.files[i]))
+            c->inputs.changed = true;
+    if (c->inputs.changed)
+        controller_evaluate_soon(c);
 }
 
 /* --- this computer's addresses ---------------------------------------------------------------- */

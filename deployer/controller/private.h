@@ -66,8 +66,8 @@ struct packs {
 
 /* The inputs that change while the service runs. */
 struct inputs {
-    struct file_watch **watches; /* of the files that were read */
-    size_t n_watches;
+    struct watched_file *files; /* those that were read */
+    size_t n_files;
     bool changed;
     char *addresses; /* of this computer: machines get one of them */
 };
@@ -163,8 +163,9 @@ void inputs_reread(struct controller *c);
 int inputs_watch(struct controller *c, struct error *err);
 void inputs_unwatch(struct controller *c);
 
-/* For changes without an event: a path through a symbolic link, a mount over a folder. */
-void inputs_watch_again(struct controller *c);
+/* For changes that inotify does not show: a symbolic link or a folder above that is
+ * another one now, a mount over a folder.  Marks the inputs as changed. */
+void inputs_check_files(struct controller *c);
 void inputs_addresses(struct controller *c);
 
 /* inventory-file.c, hook.c: the inventory file and the hook. */

@@ -53,7 +53,7 @@ static int set_url(const char *value, char **ret, struct error *err)
                          value);
     free(*ret);
     *ret = strdup(value);
-    return *ret ? 0 : error_sys(err, -ENOMEM, "cannot take it");
+    return *ret ? 0 : error_sys(err, -ENOMEM, "cannot store %s", value);
 }
 
 static int set_apt_proxy(void *into, const char *value, struct error *err)

@@ -97,7 +97,7 @@ static int prepare_run(struct run *r, struct run_plan *plan, struct error *err)
     if ((plan->user && !r->user) || (plan->orchestrator && !r->orchestrator) ||
         (plan->choice && cache_choice_copy(plan->choice, &r->choice) < 0) ||
         (plan->caches && caches_copy(plan->caches, &r->caches) < 0) || plan_record(r, plan) < 0)
-        return error_sys(err, -ENOMEM, "cannot plan");
+        return error_sys(err, -ENOMEM, "cannot plan the run");
     r->caches_found = plan->caches != NULL;
     r->push = (struct apt_push){
         .choice = &r->choice, .caches = &r->caches, .paths = o->paths, .list = plan->packages};
@@ -152,7 +152,7 @@ static int make_member(struct run *r, const struct run_target *target, struct me
     }
     if (q < 0) {
         run_member_free(m);
-        return q == -ENOMEM ? error_sys(err, q, "cannot plan") : q;
+        return q == -ENOMEM ? error_sys(err, q, "cannot plan the run") : q;
     }
     *ret = m;
     return 0;
@@ -168,7 +168,7 @@ static int add_job(struct run *r, struct run_target *target, struct error *err)
     int q;
 
     if (!grown)
-        return error_sys(err, -ENOMEM, "cannot plan");
+        return error_sys(err, -ENOMEM, "cannot plan the run");
     all->members = grown;
     q = make_member(r, target, &m, &job, err);
     if (q < 0)
@@ -181,7 +181,7 @@ static int add_job(struct run *r, struct run_target *target, struct error *err)
     if (q < 0) {
         all->n_members--;
         run_member_free(m);
-        return error_sys(err, q, "cannot plan");
+        return error_sys(err, q, "cannot plan the run");
     }
     r->left++;
     all->at_work++;
@@ -269,7 +269,7 @@ int runner_begin(struct runner *all, struct run_plan *plan, struct error *err)
         return q;
     r = calloc(1, sizeof(*r));
     if (!r)
-        return error_sys(err, -ENOMEM, "cannot plan");
+        return error_sys(err, -ENOMEM, "cannot plan the run");
     r->runner = all;
     r->next = all->runs;
     r->at = &all->runs;

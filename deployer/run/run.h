@@ -103,7 +103,7 @@ DEFINE_CLEANUP(struct runner *, runner_free);
 
 /* Begins a run, at once or when its caches are found; each of its machines is told
  * RUN_MACHINE_ENDED later, also when it could not be tried.  On failure nothing has
- * begun and nobody is told. */
+ * begun and nobody is told, but RUN_UNRECORDED. */
 int runner_begin(struct runner *r, struct run_plan *plan, struct error *err);
 
 /* Lets machines end after the running step, and the waiting ones at once. */

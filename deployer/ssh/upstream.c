@@ -59,7 +59,8 @@ static int find_one(const char *url, struct upstream *u, struct error *err)
         r = u->host && u->path ? 0 : -ENOMEM;
     }
     if (r < 0)
-        return error_set(err, r, "the cache %s is not http://HOST:PORT, the form that machines can be led to",
+        return error_set(err, r,
+                         "the cache %s has no address that machines can use; give http://HOST:PORT",
                          url);
     (void)snprintf(port, sizeof(port), "%u", u->port);
     r = getaddrinfo(u->host, port, &hints, &list);

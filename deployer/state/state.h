@@ -194,8 +194,10 @@ int state_name_list(struct state *s, const char *fleet, struct state_names *ret,
 /* What a run was asked for, so that it can be resumed: "key=value" each, a key
  * as often as it has values.  No secrets. */
 int state_wish_add(struct strings *wish, const char *key, const char *value); /* -ENOMEM */
-/* The key of the run's id, which a run that resumes it has too. */
-#define STATE_WISH_RUN_ID "run_id"
+
+/* The key of the run's id, which a run that resumes it has too; the word is that of
+ * databases which exist. */
+#define STATE_WISH_RUN_ID "errand"
 
 /* The value number `nth` (from 0) of a key; NULL: there is none. */
 const char *state_wish_get(const struct strings *wish, const char *key, size_t nth);

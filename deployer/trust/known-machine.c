@@ -39,7 +39,7 @@ static int find_held(struct state *s, const struct target *t, struct known_machi
             return r;
         k->agent = strdup(t->names.items[i]);
         if (!k->agent)
-            return error_sys(err, -ENOMEM, "cannot plan");
+            return error_sys(err, -ENOMEM, "cannot read what is known of the machine");
         k->held_by = TAKE_PTR(holder);
     }
     return 0;

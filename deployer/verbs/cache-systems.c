@@ -83,7 +83,7 @@ static int take_answer(struct apt_systems *to, const struct target *t, struct an
     return r < 0 ? add_unread(to, t, why.text) : apt_systems_add(to, &s, NULL);
 }
 
-/* Who they are, in case that the targets have moved into the jobs. */
+/* Who they are: the targets themselves move into the jobs. */
 static int copy_names(const struct targets *from, struct targets *ret)
 {
     ret->items = calloc(from->count + 1, sizeof(*ret->items));
