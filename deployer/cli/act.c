@@ -16,19 +16,19 @@
 #include "program.h"
 
 /* One machine as shown on the screen; its address is its key in the run. */
-struct shown {
+struct machine_display {
     bool stopped;                     /* between two steps, on request */
     bool step_failed;                 /* the progress knows why it failed */
     char step[STEPWIRE_NAME_MAX + 1]; /* that is running there */
 };
 
-struct acting {
+struct run_display {
     struct program *p;
     const struct action *action;
     sd_event *loop;
     struct runner *runner;
     struct progress *progress;
-    struct shown *machines; /* in the order of the targets */
+    struct machine_display *machines; /* in the order of the targets */
     size_t count;
     struct strings keys; /* likewise: their keys in the record */
     bool looks_only;     /* only checks run, so what they find is the result */
@@ -41,7 +41,8 @@ struct acting {
 
 /* --- what is shown ------------------------------------------------------------------ */
 
-static void show_event(struct acting *a, size_t index, enum progress_kind kind, const char *detail)
+static void show_event(struct run_display *a, size_t index, enum progress_kind kind,
+                       const char *detail)
 {
     progress_event(a->progress,
                    &(struct progress_event){.machine = index, .kind = kind, .detail = detail},
@@ -50,7 +51,7 @@ static void show_event(struct acting *a, size_t index, enum progress_kind kind, 
 
 #define STOPPING "stopping after the step %s, which is running; Ctrl-C again quits at once"
 
-static void show_step_at_work(struct acting *a, size_t index, const char *format)
+static void show_step_at_work(struct run_display *a, size_t index, const char *format)
 {
     char words[STEPWIRE_NAME_MAX + 100];
 
@@ -59,7 +60,7 @@ static void show_step_at_work(struct acting *a, size_t index, const char *format
 }
 
 /* Shows what happens to the machines on which a step is running. */
-static void show_steps_at_work(struct acting *a, const char *format)
+static void show_steps_at_work(struct run_display *a, const char *format)
 {
     for (size_t i = 0; i < a->count; i++)
         if (*a->machines[i].step)
@@ -83,9 +84,9 @@ static enum progress_result result_of(enum step_status status)
     return PROGRESS_SKIPPED;
 }
 
-static void on_step(struct acting *a, size_t index, const struct stepwire_event *step)
+static void on_step(struct run_display *a, size_t index, const struct stepwire_event *step)
 {
-    struct shown *m = &a->machines[index];
+    struct machine_display *m = &a->machines[index];
     struct progress_event event = {
         .machine = index,
         .number = step->number,
@@ -134,7 +135,7 @@ static void on_step(struct acting *a, size_t index, const struct stepwire_event 
         show_step_at_work(a, index, STOPPING);
 }
 
-static void on_machine_ended(struct acting *a, size_t index, const struct run_event *event)
+static void on_machine_ended(struct run_display *a, size_t index, const struct run_event *event)
 {
     static const enum progress_kind ends[] = {
         [JOB_OK] = PROGRESS_DONE,           [JOB_CHANGED] = PROGRESS_DONE,
@@ -142,7 +143,7 @@ static void on_machine_ended(struct acting *a, size_t index, const struct run_ev
         [JOB_REFUSED] = PROGRESS_BROKEN,    [JOB_UNREACHABLE] = PROGRESS_UNREACHABLE,
         [JOB_CANCELLED] = PROGRESS_NOTE,
     };
-    struct shown *m = &a->machines[index];
+    struct machine_display *m = &a->machines[index];
 
     *m->step = '\0';
     /* A cancelled machine is "interrupted": progress_finish marks machines that
@@ -153,7 +154,7 @@ static void on_machine_ended(struct acting *a, size_t index, const struct run_ev
         show_event(a, index, ends[event->outcome], event->text);
 }
 
-static void on_machine_event(struct acting *a, size_t index, const struct run_event *event)
+static void on_machine_event(struct run_display *a, size_t index, const struct run_event *event)
 {
     switch (event->kind) {
     case RUN_CONNECTING:
@@ -186,7 +187,7 @@ static void on_machine_event(struct acting *a, size_t index, const struct run_ev
 
 static void on_run_event(const struct run_event *event, void *arg)
 {
-    struct acting *a = arg;
+    struct run_display *a = arg;
 
     if (event->kind == RUN_BEGAN) {
         a->begun = true;
@@ -196,14 +197,15 @@ static void on_run_event(const struct run_event *event, void *arg)
     else if (event->kind == RUN_ENDED)
         (void)sd_event_exit(a->loop, a->err->code);
     else if (event->key && a->begun)
-        on_machine_event(a, (size_t)((const struct shown *)event->key - a->machines), event);
+        on_machine_event(a, (size_t)((const struct machine_display *)event->key - a->machines),
+                         event);
 }
 
 /* --- signals and the clock ------------------------------------------------------------- */
 
 static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 {
-    struct acting *a = arg;
+    struct run_display *a = arg;
 
     progress_tick(a->progress, (uint64_t)clock_ms(CLOCK_MONOTONIC));
     (void)sd_event_source_set_time(source, usec + PROGRESS_REDRAW_MS * UINT64_C(1000));
@@ -214,7 +216,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
  * that ends programs (its sender does not wait), stops at once. */
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
 {
-    struct acting *a = arg;
+    struct run_display *a = arg;
     bool first = a->signal == 0;
 
     (void)source;
@@ -238,7 +240,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 
 static int on_resize(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
 {
-    struct acting *a = arg;
+    struct run_display *a = arg;
     struct winsize size;
 
     (void)source;
@@ -248,7 +250,7 @@ static int on_resize(sd_event_source *source, const struct signalfd_siginfo *inf
     return 0;
 }
 
-static int add_sources(struct acting *a)
+static int add_sources(struct run_display *a)
 {
     const struct deploy_options *o = &a->p->options;
     bool draws = !o->json && !o->quiet && !a->action->no_recap && isatty(STDERR_FILENO);
@@ -284,7 +286,7 @@ static void write_nothing(const char *bytes, size_t size, void *arg)
     (void)bytes, (void)size, (void)arg;
 }
 
-static int start_progress(struct acting *a, struct error *err)
+static int start_progress(struct run_display *a, struct error *err)
 {
     const struct deploy_options *o = &a->p->options;
     struct winsize size = {0};
@@ -309,7 +311,7 @@ static int start_progress(struct acting *a, struct error *err)
     return a->progress ? 0 : error_sys(err, -ENOMEM, "cannot show progress");
 }
 
-static int show_target(struct acting *a, const struct target *t)
+static int show_target(struct run_display *a, const struct target *t)
 {
     CLEANUP_FREE char *agents = strings_join(&t->agents, " ");
     char key[TARGET_KEY_MAX];
@@ -327,7 +329,7 @@ static int show_target(struct acting *a, const struct target *t)
 
 /* --- the run ---------------------------------------------------------------------------------- */
 
-static int begin_run(struct acting *a, struct run_target *run_targets, struct targets *targets,
+static int begin_run(struct run_display *a, struct run_target *run_targets, struct targets *targets,
                      struct error *err)
 {
     struct program *p = a->p;
@@ -373,7 +375,7 @@ static int begin_run(struct acting *a, struct run_target *run_targets, struct ta
     return q;
 }
 
-static int run_action(struct acting *a, struct targets *targets, struct error *err)
+static int run_action(struct run_display *a, struct targets *targets, struct error *err)
 {
     CLEANUP_FREE struct run_target *run_targets = calloc(targets->count + 1, sizeof(*run_targets));
     struct program *p = a->p;
@@ -416,7 +418,7 @@ static int run_action(struct acting *a, struct targets *targets, struct error *e
     return q == 0 ? runner_catch_up(a->runner, err) : q;
 }
 
-static void acting_clear(struct acting *a)
+static void acting_clear(struct run_display *a)
 {
     runner_free(a->runner);
     progress_free(a->progress);
@@ -433,7 +435,7 @@ static void acting_clear(struct acting *a)
 
 /* Warns of cards that were cloned with their host key; they work.  When the keys
  * cannot be compared, the run has still succeeded. */
-static void warn_of_clones(const struct acting *a)
+static void warn_of_clones(const struct run_display *a)
 {
     const struct program *p = a->p;
     CLEANUP_TEXT struct text words = TEXT_INIT;
@@ -443,7 +445,7 @@ static void warn_of_clones(const struct acting *a)
         fprintf(stderr, "Warning: %s", text_str(&words));
 }
 
-static int print_recap(const struct acting *a, struct text *recap)
+static int print_recap(const struct run_display *a, struct text *recap)
 {
     struct progress_counts counts;
     bool bad;
@@ -468,7 +470,7 @@ static int print_recap(const struct acting *a, struct text *recap)
 int program_act(struct program *p, struct targets *targets, const struct action *action,
                 struct error *err)
 {
-    struct acting a = {
+    struct run_display a = {
         .p = p,
         .action = action,
         .err = err,

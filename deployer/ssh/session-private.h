@@ -41,7 +41,7 @@ struct session {
     int forward_port;
     bool sign_asked; /* libssh may hold the answer to a keepalive */
     bool begun, beats, streams, closed;
-    struct keepalive machine, heart; /* of the connection; of the command, but when it streams */
+    struct keepalive connection_alive, command_alive; /* the second not while it streams */
     uint64_t acked;
     int64_t deadline; /* until begun */
     int status;       /* -1 until known */

@@ -33,12 +33,12 @@ static void read_socket_info(struct session *s, int64_t now)
 
     if (getsockopt(ssh_get_fd(s->ssh), IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
         return;
-    keepalive_heard(&s->machine, now - info.tcpi_last_data_recv);
+    keepalive_heard(&s->connection_alive, now - info.tcpi_last_data_recv);
     if (info.tcpi_bytes_acked > s->acked + ACKED_MIN) {
         s->acked = info.tcpi_bytes_acked;
-        keepalive_heard(&s->machine, now);
+        keepalive_heard(&s->connection_alive, now);
         if (s->n_parts > 0)
-            keepalive_heard(&s->heart, now); /* it reads */
+            keepalive_heard(&s->command_alive, now); /* it reads */
     }
 }
 
@@ -60,13 +60,13 @@ static int check_keepalive(struct session *s, struct error *err)
 {
     int64_t now = session_now_ms();
 
-    if (now >= keepalive_next(&s->machine))
+    if (now >= keepalive_next(&s->connection_alive))
         read_socket_info(s, now);
-    if (keepalive_is_dead(&s->machine, now))
-        return fail_silent("it", &s->machine, err);
-    if (!s->streams && keepalive_is_dead(&s->heart, now))
-        return fail_silent("the step that is running there", &s->heart, err);
-    if (keepalive_is_to_ask(&s->machine, now) && !is_asking_for_forward(s)) {
+    if (keepalive_is_dead(&s->connection_alive, now))
+        return fail_silent("it", &s->connection_alive, err);
+    if (!s->streams && keepalive_is_dead(&s->command_alive, now))
+        return fail_silent("the step that is running there", &s->command_alive, err);
+    if (keepalive_is_to_ask(&s->connection_alive, now) && !is_asking_for_forward(s)) {
         s->sign_asked = true;
         /* Called once it takes the answer to the last question, if there is
          * one; then it asks.  libssh's own state keeps it to one at a time. */
@@ -78,7 +78,8 @@ static int check_keepalive(struct session *s, struct error *err)
 
 static int turn_running(struct session *s, struct error *err)
 {
-    int64_t next = keepalive_next(&s->machine), beat = s->heart.heard_ms + s->heart.limit_ms;
+    int64_t next = keepalive_next(&s->connection_alive),
+            beat = s->command_alive.heard_ms + s->command_alive.limit_ms;
     int r;
 
     if (!s->begun)
@@ -98,7 +99,7 @@ static int on_data(ssh_session ssh, ssh_channel channel, void *data, uint32_t si
 
     (void)ssh;
     (void)channel;
-    keepalive_heard(&s->heart, session_now_ms());
+    keepalive_heard(&s->command_alive, session_now_ms());
     if (s->failure == 0) {
         s->failure = is_stderr ? s->handler->errors(data, size, s->handler->arg, s->err)
                                : s->handler->output(data, size, s->handler->arg, s->err);
@@ -197,14 +198,14 @@ int session_send(struct session *s, const void *bytes, size_t size)
 void session_begun(struct session *s)
 {
     s->begun = true;
-    keepalive_start(&s->machine, s->timeout_ms, session_now_ms());
-    keepalive_start(&s->heart, LOOKS * keepalive_limit_ms(s->timeout_ms), session_now_ms());
+    keepalive_start(&s->connection_alive, s->timeout_ms, session_now_ms());
+    keepalive_start(&s->command_alive, LOOKS * keepalive_limit_ms(s->timeout_ms), session_now_ms());
 }
 
 void session_beats(struct session *s)
 {
     if (!s->beats)
-        keepalive_start(&s->heart, s->timeout_ms, session_now_ms());
+        keepalive_start(&s->command_alive, s->timeout_ms, session_now_ms());
     s->beats = true;
 }
 

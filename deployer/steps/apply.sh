@@ -6,14 +6,15 @@ run_apply() {
 	RUN=$1
 	exec 3>>"$RUN/events"
 	read_vars "$RUN/vars"
+	umask 077 # nobody else may open it, and so hold it
 	exec 9<>"$LOCK"
+	umask 022
 	if ! flock -w 5 9; then
 		event busy somebody
 		event end failed
 		exit 1
 	fi
 	printf '%s, since %s\n' "${want_who:-dcop-deploy}" "$(date '+%F %T %Z')" >"$LOCK"
-	chmod 0600 "$LOCK"
 	ln -sfn "$RUN" "$RUNTIME/run.new"
 	mv -fT "$RUNTIME/run.new" "$RUNTIME/run"
 	for _old in "$RUNS"/*; do

@@ -69,7 +69,7 @@ static int find_all(const struct remembered *v, struct strings *ret, struct erro
     return r;
 }
 
-int forget_say(const struct remembered *v, struct text *ret, struct error *err)
+int forget_report(const struct remembered *v, struct text *ret, struct error *err)
 {
     CLEANUP_STRINGS struct strings ids = {0};
     CLEANUP_TEXT struct text words = TEXT_INIT;
@@ -99,7 +99,7 @@ int forget_say(const struct remembered *v, struct text *ret, struct error *err)
 
 static int run_forget(struct program *p, struct error *err)
 {
-    return remembered_run(p, forget_say, err);
+    return remembered_run(p, forget_report, err);
 }
 
 const struct verb verb_forget = {

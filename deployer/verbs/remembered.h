@@ -20,7 +20,7 @@ struct remembered {
  * usage, -ENOENT for what is not there. */
 typedef int remembered_verb(const struct remembered *v, struct text *ret, struct error *err);
 
-remembered_verb trust_say, forget_say, runs_say;
+remembered_verb trust_report, forget_report, runs_report;
 
 /* Runs it and prints what it says. */
 int remembered_run(struct program *p, remembered_verb *verb, struct error *err);

@@ -5,7 +5,7 @@
 #include "remembered.h"
 #include "verbs.h"
 
-int runs_say(const struct remembered *v, struct text *ret, struct error *err)
+int runs_report(const struct remembered *v, struct text *ret, struct error *err)
 {
     const struct deploy_options *o = v->options;
     long number;
@@ -26,7 +26,7 @@ int runs_say(const struct remembered *v, struct text *ret, struct error *err)
 
 static int run_runs(struct program *p, struct error *err)
 {
-    return remembered_run(p, runs_say, err);
+    return remembered_run(p, runs_report, err);
 }
 
 const struct verb verb_runs = {

@@ -142,7 +142,7 @@ static int make_fleet_key(const struct remembered *v, struct text *ret, struct e
     return text_error(ret) < 0 ? error_sys(err, -ENOMEM, "cannot show the fleet key's path") : 0;
 }
 
-int trust_say(const struct remembered *v, struct text *ret, struct error *err)
+int trust_report(const struct remembered *v, struct text *ret, struct error *err)
 {
     CLEANUP_FREE char *id = NULL;
     char **arguments = v->options->arguments;
@@ -171,7 +171,7 @@ int trust_say(const struct remembered *v, struct text *ret, struct error *err)
 
 static int run_trust(struct program *p, struct error *err)
 {
-    return remembered_run(p, trust_say, err);
+    return remembered_run(p, trust_report, err);
 }
 
 const struct verb verb_trust = {

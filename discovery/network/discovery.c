@@ -27,8 +27,7 @@ struct discovery {
     struct scout *scout; /* NULL: there is no key, or it could not be created */
     sd_event_source *events, *stuck_timer;
     struct discovery_status status; /* but `unprobed` */
-    bool stuck;
-    bool from_liveness; /* a change that liveness brought about */
+    bool from_liveness;             /* a change that liveness brought about */
 };
 
 static uint64_t now_ms(const struct discovery *d)
@@ -209,13 +208,14 @@ static int on_stuck_timer(sd_event_source *source, uint64_t usec, void *arg)
 {
     struct discovery *d = arg;
     bool stuck = browser_stuck_ms(d->browser) >= STUCK_MS;
+    bool was_stuck = d->status.silent;
 
     (void)usec;
-    if (stuck && !d->stuck)
+    d->status.silent = stuck;
+    if (stuck && !was_stuck)
         report_daemon(d, false, "the Avahi daemon does not answer");
-    else if (!stuck && d->stuck)
+    else if (!stuck && was_stuck)
         report_daemon(d, true, NULL); /* unless its next event says otherwise */
-    d->stuck = stuck;
     report_progress(d);
     (void)sd_event_source_set_time_relative(source, STUCK_LOOK_USEC);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);

@@ -30,8 +30,9 @@ struct discovery_options {
 
 /* How far discovery has come. */
 struct discovery_status {
-    bool told;         /* whether the daemon runs is known */
-    bool there;        /* there is */
+    bool told;         /* it is known whether the daemon runs */
+    bool there;        /* it does */
+    bool silent;       /* it runs, but does not answer */
     bool all_for_now;  /* Avahi's first second is over */
     size_t pending;    /* records seen and not resolved yet */
     size_t unprobed;   /* machines whose first probe has no result yet */

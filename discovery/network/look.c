@@ -169,14 +169,15 @@ static void on_change(const struct machine *m, enum roster_change change, void *
 static void on_daemon(bool there, const char *reason, void *arg)
 {
     struct look *l = arg;
+    struct discovery_status s;
     bool first = !l->was_there;
 
+    discovery_status(l->discovery, &s);
     l->was_there = l->was_there || there;
     if (!there && first && l->options->key && !l->options->listener)
         return; /* signed records come without the daemon: wait until time is up */
     if (!there && first)
-        (void)sd_event_exit(l->loop, strstr(reason, "not answer") ? silent_daemon(l->err)
-                                                                  : no_daemon(l->err, reason));
+        (void)sd_event_exit(l->loop, s.silent ? silent_daemon(l->err) : no_daemon(l->err, reason));
     else if (l->options->listener)
         l->options->listener->daemon(there, reason, l->options->arg);
 }

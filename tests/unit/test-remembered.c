@@ -197,7 +197,7 @@ static void assert_says(struct state *s, struct call call, int code, const char 
 }
 
 #define CALL(verb, ...)                                                                            \
-    ((struct call){verb##_say, #verb, {__VA_ARGS__}, false, false, false, 0, NULL})
+    ((struct call){verb##_report, #verb, {__VA_ARGS__}, false, false, false, 0, NULL})
 
 #define CLONES                                                                                     \
     "Machines " ONE " and " TWO " have the same host key " KEY_B                                   \
