@@ -1,4 +1,4 @@
-/* From an inventory's hosts and variables to machines. */
+/* Makes machines from an inventory's hosts and variables. */
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 
 enum { KEY_FILE_MAX = 4096 };
 
-/* One host on its way to be a machine. */
+/* The state while one host becomes a machine. */
 struct build {
     struct hosts_inventory *v;
     struct hosts_vars vars;
@@ -26,7 +26,7 @@ static int no_memory(struct build *b)
     return -ENOMEM;
 }
 
-/* A macro, so that also the analyzer sees that this is never a success. */
+/* A macro, so that the static analyzer also sees that it never returns 0. */
 #define fail_at(b, at, ...)                                                                        \
     ((void)yaml_reader_fail((b)->v->y, at, (b)->v->err, __VA_ARGS__), -EBADMSG)
 
@@ -40,7 +40,8 @@ static bool is_port(enum hosts_field field)
     return field == HOSTS_PORT || field == HOSTS_APT_PORT || field == HOSTS_PIP_PORT;
 }
 
-/* The JSON that dcop-discover writes for what Ansible must not template. */
+/* The value in {"__ansible_unsafe": VALUE}, the JSON that dcop-discover writes for what Ansible
+ * must not evaluate as a template. */
 static const struct hosts_node *unwrap(const struct hosts_node *n, bool *unsafe)
 {
     *unsafe = n->unsafe;
@@ -65,15 +66,15 @@ static int fail_vault(struct build *b, const struct hosts_node *n, enum hosts_fi
                    instead);
 }
 
-/* A whole number in the one way that YAML and people read alike. */
+/* A whole number in decimal, without leading zeros, which YAML and people read alike. */
 static bool is_plain_number(const struct hosts_node *n)
 {
     return n->type == YAML_TYPE_INT && string_is_one_of(n->text, "0123456789", 1, 18) &&
            (n->text[0] != '0' || n->size == 1);
 }
 
-/* The text of a value.  A number's is what Ansible makes of it where that is
- * allowed; it never shows what may be a password. */
+/* The text of a value.  Ports and passwords may be numbers, if their text is the
+ * one that Ansible uses.  Messages never show a password. */
 static int read_text(struct build *b, const struct hosts_node *value, enum hosts_field field,
                      const char *name, const char **ret)
 {
@@ -106,7 +107,7 @@ static int read_text(struct build *b, const struct hosts_node *value, enum hosts
     return 0;
 }
 
-/* The text of a field, NULL when it is not given. */
+/* The text of a field; NULL when it is not given. */
 static int get_text(struct build *b, enum hosts_field field, const char **ret_name,
                     const char **ret, struct yaml_mark *ret_mark)
 {
@@ -253,7 +254,7 @@ static int add_agent_list(struct build *b, const struct hosts_node *list, const 
     return r;
 }
 
-/* agt_name as `pydcop agent -n` takes it: names with blanks between them. */
+/* agt_name as `pydcop agent -n` takes it: names separated by blanks. */
 static int add_agent_words(struct build *b, struct yaml_mark at, const char *words)
 {
     static const char blanks[] = " \t\r\n";
@@ -286,7 +287,7 @@ static int read_agents(struct build *b)
     return r < 0 ? r : add_agent_words(b, n->mark, words);
 }
 
-/* "http://ADDRESS:PORT" and what follows; nothing without a port. */
+/* Sets "http://ADDRESS:PORT" and the path, unless there is no port or *to is set already. */
 static int read_cache(struct build *b, const char *address, enum hosts_field field,
                       const char *path, char **to)
 {
@@ -308,7 +309,7 @@ static int read_cache(struct build *b, const char *address, enum hosts_field fie
     return no_memory(b);
 }
 
-/* As pyDCOP's playbook takes them; the first host that names some counts. */
+/* The caches, from the variables of pyDCOP's playbook; those of the first host that has them. */
 static int read_caches(struct build *b, struct hosts *ret)
 {
     CLEANUP_TEXT struct text shown = TEXT_INIT;
@@ -357,7 +358,7 @@ static int read_host(struct build *b)
     return 0;
 }
 
-/* What a machine is known by; its place in `hosts` is the same. */
+/* What a machine is compared by; it has the same index as the machine in `hosts`. */
 struct known_machine {
     struct address address; /* family 0: a name */
 };
@@ -369,11 +370,11 @@ static bool is_same_machine(const struct host *a, const struct known_machine *kn
         return false;
     if (known_a->address.family && known_b->address.family)
         return address_equal(&known_a->address, &known_b->address);
-    assert(a->address && b->address); /* read_host gives each one */
+    assert(a->address && b->address); /* read_host has set both */
     return strcasecmp(a->address, b->address) == 0;
 }
 
-/* Adds a host's name and agents to the machine that it is. */
+/* Adds a host's name and agents to the machine that an earlier host has described. */
 static int join_machine(struct build *b, struct host *machine)
 {
     const struct host *h = &b->host;
@@ -442,7 +443,7 @@ static int add_host(struct build *b, struct hosts *to, struct known_machine *kno
     return 0;
 }
 
-/* pyDCOP would start such an agent twice, and its orchestrator take the last. */
+/* pyDCOP would start such an agent on each of the machines; its orchestrator would use the last. */
 static int note_shared(struct hosts_inventory *v, struct hosts *h)
 {
     CLEANUP_KEYSET struct keyset seen = {0};

@@ -1,4 +1,4 @@
-/* An inventory's groups and hosts, as Ansible understands them
+/* An inventory's groups and hosts, as Ansible reads them
  * (plugins/inventory/yaml.py, inventory/group.py, inventory/helpers.py). */
 #include <errno.h>
 #include <stdarg.h>
@@ -41,7 +41,7 @@ static int fail_at_node(struct hosts_inventory *v, const struct hosts_node *at, 
     return yaml_reader_fail(v->y, at->mark, v->err, "%s", words);
 }
 
-/* A key as it may be shown; the caller frees. */
+/* A copy that is safe to print; the caller frees it. */
 static char *printable_copy(const char *text)
 {
     CLEANUP_TEXT struct text t = TEXT_INIT;
@@ -77,7 +77,7 @@ int hosts_warn(struct hosts_inventory *v, struct yaml_mark at, const char *forma
     return 0;
 }
 
-/* A group's or host's name: a string, and one that can be shown. */
+/* A group's or host's name must be a string without control characters or templates. */
 static int check_name(struct hosts_inventory *v, const struct hosts_node *n, const char *what)
 {
     CLEANUP_FREE char *name = printable_copy(n->text);
@@ -118,7 +118,7 @@ static int add_group(struct hosts_inventory *v, const struct hosts_node *name, i
     return 0;
 }
 
-/* Each key that is not used is told once. */
+/* Warns once for each key that is not used. */
 static int note_unused(struct hosts_inventory *v, const struct hosts_node *key,
                        const struct hosts_node *value)
 {
@@ -177,7 +177,7 @@ static int read_group_vars(struct hosts_inventory *v, const struct hosts_node *v
     return r;
 }
 
-/* The host, made when the file has not named it before. */
+/* Finds the host of that name, or adds it. */
 static int add_line(struct hosts_inventory *v, const struct hosts_node *at, const char *name,
                     uint16_t port, struct hosts_line **ret)
 {
@@ -287,7 +287,7 @@ static int read_section(struct hosts_inventory *v, const struct hosts_node *key,
                       name);
 }
 
-/* Recursion ends at GROUPS_DEPTH_MAX; what aliases repeat, at VISITS_MAX. */
+/* GROUPS_DEPTH_MAX bounds the recursion, VISITS_MAX the groups that aliases repeat. */
 static int read_group(struct hosts_inventory *v, const struct hosts_node *name,
                       const struct hosts_node *data, int parent, unsigned depth)
 {
@@ -316,8 +316,9 @@ static int read_group(struct hosts_inventory *v, const struct hosts_node *name,
     return r;
 }
 
-/* Depths, and of each group all that are above it: longest ways, so at most as
- * many rounds as there are groups, unless one is above itself. */
+/* Computes each group's depth, the length of the longest path from `all`: this
+ * takes at most as many rounds as there are groups, unless a group is its own
+ * ancestor. */
 static int compute_depths(struct hosts_inventory *v)
 {
     bool changed = true;
@@ -345,7 +346,8 @@ static int compute_depths(struct hosts_inventory *v)
     return 0;
 }
 
-/* What is above what is above; parents first, by their depth. */
+/* Adds to each group's parents all its other ancestors.  In the order of depth, so that the
+ * parents have theirs already. */
 static void spread_ancestors(struct hosts_inventory *v)
 {
     for (unsigned depth = 1; depth <= v->n_groups; depth++)
@@ -374,7 +376,7 @@ int hosts_inventory_fill(struct hosts_inventory *v, const struct hosts_node *roo
     return r;
 }
 
-/* Whether a's variables count less than b's (Ansible's sort_groups). */
+/* Do b's variables override a's?  (Ansible's sort_groups.) */
 static bool is_before(const struct hosts_group *a, const struct hosts_group *b)
 {
     if (a->depth != b->depth)
@@ -387,7 +389,7 @@ static bool is_before(const struct hosts_group *a, const struct hosts_group *b)
 void hosts_inventory_vars(const struct hosts_inventory *v, const struct hosts_line *line,
                           struct hosts_vars *ret)
 {
-    bool in[HOSTS_GROUPS_MAX] = {true}; /* everything is in `all` */
+    bool in[HOSTS_GROUPS_MAX] = {true}; /* each host is in `all` */
 
     for (size_t g = 0; g < v->n_groups; g++)
         for (size_t p = 0; line->groups[g] && p < v->n_groups; p++)

@@ -8,8 +8,8 @@
 
 #include "private.h"
 
-/* The whole file in one piece of memory that never moves, so that all of it
- * can be wiped. */
+/* The whole file in one buffer that is never reallocated, so that all of it can
+ * be wiped. */
 struct content {
     char *data;
     size_t size;
@@ -72,7 +72,7 @@ static size_t first_line(const char *data, size_t size, const char **ret)
     return 0;
 }
 
-/* [group], or NAME KEY=VALUE. */
+/* Is its first line "[group]" or "NAME KEY=VALUE"? */
 static bool looks_like_ini(const char *data, size_t size)
 {
     const char *line;
@@ -88,8 +88,8 @@ static bool starts_with(const char *data, size_t size, const char *what)
     return size >= strlen(what) && memcmp(data, what, strlen(what)) == 0;
 }
 
-/* Characters that JSON takes for letters, and YAML for the end of a line: it
- * would make blanks of them. */
+/* U+0085, U+2028 and U+2029: JSON allows them in strings, but YAML 1.1 takes them
+ * for line ends and would turn them into blanks. */
 static bool has_odd_line_ends(const char *data, size_t size)
 {
     static const char *const ends[] = {"\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9"};
@@ -100,7 +100,7 @@ static bool has_odd_line_ends(const char *data, size_t size)
     return false;
 }
 
-/* What people give by mistake, told before YAML's words would puzzle them. */
+/* Other formats that people give by mistake, with clearer messages than the YAML parser's. */
 static int check_format(const char *name, const char *data, size_t size, struct error *err)
 {
     if (starts_with(data, size, "#!"))
@@ -187,6 +187,6 @@ int hosts_read(const char *path, struct hosts *ret, struct error *err)
 
     if (r < 0)
         return r;
-    assert(c.data); /* of an empty file, too */
+    assert(c.data); /* also for an empty file */
     return hosts_parse(strcmp(path, "-") == 0 ? "standard input" : path, c.data, c.size, ret, err);
 }

@@ -16,7 +16,7 @@ static const char no_memory[] = "cannot be kept: out of memory";
 
 struct range {
     long first, last, step;
-    int width;   /* digits to fill up to with zeros */
+    int width;   /* digits; shorter numbers get leading zeros */
     bool letter; /* first and last are indices into `letters` */
 };
 
@@ -40,7 +40,7 @@ static bool read_letter(const char *text, size_t size, long *ret)
     return at != NULL;
 }
 
-/* BEGIN:END[:STEP], the way of Ansible's expand_hostname_range. */
+/* BEGIN:END[:STEP], as in Ansible's expand_hostname_range. */
 static const char *read_range(const char *text, size_t size, struct range *r)
 {
     const char *colon = memchr(text, ':', size), *second, *end = text + size;
@@ -80,7 +80,7 @@ static bool add_one(struct text *to, const struct range *r, long value)
 
 static const char *expand_ranges(const char *pattern, struct strings *ret, size_t *budget);
 
-/* All that a range stands for, and what the ranges behind it do with each. */
+/* Expands the first range, and for each of its values the ranges after it. */
 static const char *expand_range(const char *pattern, const char *open, const char *close,
                                 struct strings *ret, size_t *budget)
 {
@@ -99,7 +99,7 @@ static const char *expand_range(const char *pattern, const char *open, const cha
     return what;
 }
 
-/* Each level takes one range away, and a name's length bounds them. */
+/* Recursive: each level removes one range, and the name's length bounds their number. */
 static const char *expand_ranges(const char *pattern, struct strings *ret, size_t *budget)
 {
     const char *open = strchr(pattern, '['), *close = open ? strchr(open, ']') : NULL;
@@ -113,8 +113,8 @@ static const char *expand_ranges(const char *pattern, struct strings *ret, size_
     return strings_add(ret, pattern) < 0 ? no_memory : NULL;
 }
 
-/* What Ansible takes for a host's name or number, ranges included: only then
- * is a ":22" at the end a port. */
+/* Does Ansible take this for a host name or an IPv4 address, possibly with
+ * ranges?  Only then is a ":22" after it a port. */
 static bool is_host(const char *s, size_t size)
 {
     bool in_range = false;
@@ -134,7 +134,7 @@ static bool is_host(const char *s, size_t size)
     return !in_range;
 }
 
-/* The port behind a name, or behind an address in brackets. */
+/* Splits "NAME:PORT", or "[IPV6]:PORT" without its brackets; port 0: there is none. */
 static const char *cut_port(char *pattern, char **ret_name, uint16_t *ret_port)
 {
     size_t size = strlen(pattern), digits = 0;

@@ -12,7 +12,7 @@ struct build {
     struct yaml_reader *y;
     struct hosts_tree *t;
     struct error *err;
-    struct hosts_node *open; /* the innermost list or map without an end yet; NULL: none */
+    struct hosts_node *open; /* the innermost list or map whose end has not been read; NULL: none */
 };
 
 static void node_free(struct hosts_node *n)
@@ -41,7 +41,7 @@ static int no_memory(struct build *b)
     return -ENOMEM;
 }
 
-/* A macro, so that also the analyzer sees that this is never a success. */
+/* A macro, so that the static analyzer also sees that it never returns 0. */
 #define fail_at(b, at, ...) ((void)yaml_reader_fail((b)->y, at, (b)->err, __VA_ARGS__), -EBADMSG)
 
 bool hosts_node_is_null(const struct hosts_node *n)
@@ -149,14 +149,15 @@ static int resolve_alias(struct build *b, const struct yaml_item *item, struct h
     return 0;
 }
 
-/* A key's bytes, the same for the same key. */
+/* The bytes by which keys are compared. */
 static const char *key_text(const struct hosts_node *key)
 {
     return key->text;
 }
 
-/* What flatten_mapping makes of a map: `pairs` without those in `seen`, last
- * wins, first place counts. */
+/* Adds a pair to a merged map, as PyYAML (flatten_mapping) does: it replaces an
+ * earlier pair with the same key, at the earlier pair's place.  `seen` has the
+ * place of each key. */
 static int put_pair(struct build *b, struct keyset *seen, struct hosts_node *to,
                     struct hosts_node *key, struct hosts_node *value)
 {
@@ -165,7 +166,7 @@ static int put_pair(struct build *b, struct keyset *seen, struct hosts_node *to,
 
     if (!slot)
         return no_memory(b);
-    if (*slot) { /* an index, from 1 */
+    if (*slot) { /* its index in `items`, plus 1 */
         size_t at = (size_t)(uintptr_t)*slot - 1;
 
         assert(to->items && at + 1 < to->count);
@@ -220,7 +221,8 @@ static int check_doubles(struct build *b, const struct hosts_node *map)
     return 0;
 }
 
-/* At a map's end: what it merges, lists from behind, then its own pairs. */
+/* At a map's end: replaces its pairs by those of the maps that it merges (a list of them from the
+ * last to the first), then its own. */
 static int flatten(struct build *b, struct hosts_node *map)
 {
     CLEANUP_KEYSET struct keyset seen = {0};

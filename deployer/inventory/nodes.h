@@ -1,8 +1,8 @@
 /*
- * An inventory file as a tree of YAML nodes, bounded: anchors resolved, `<<`
- * merged as PyYAML does, doubled keys refused.  Nodes, also those that an
- * alias names twice, live as long as the tree; their texts are wiped with it,
- * because some are passwords.
+ * An inventory file as a bounded tree of YAML nodes.  Aliases are resolved, `<<`
+ * is merged as PyYAML does, duplicate keys are errors.  All nodes live as long as
+ * the tree; with aliases, a node may be in several places of it.  The nodes'
+ * texts are wiped with the tree, because some are passwords.
  *
  * One thread at a time.
  */
@@ -17,7 +17,7 @@
 #include "discovery/yaml/types.h"
 
 enum {
-    HOSTS_NODES_MAX = 200000, /* with those that are merged, each time */
+    HOSTS_NODES_MAX = 200000, /* including merged ones, each time they are merged */
     HOSTS_ANCHORS_MAX = 1000,
 };
 
@@ -25,7 +25,7 @@ struct hosts_node {
     enum yaml_kind kind; /* SCALAR, LIST or MAP */
     struct yaml_mark mark;
     enum yaml_type type; /* of a scalar */
-    bool unsafe;         /* !unsafe: Ansible takes it literally, templates and all */
+    bool unsafe;         /* !unsafe: Ansible evaluates no templates in it */
     bool vault;          /* !vault: encrypted */
     bool open;           /* its end has not been read */
     char *text;          /* of a scalar, NUL-terminated, may hold NULs */
@@ -33,7 +33,7 @@ struct hosts_node {
     struct hosts_node **items; /* of a list; of a map: key, value, key, value … */
     size_t count;
     struct hosts_node *up;   /* while it is open: the list or map that it is in */
-    struct hosts_node *next; /* all nodes, for the tree */
+    struct hosts_node *next; /* in the list of all nodes */
 };
 
 struct hosts_tree {
@@ -45,7 +45,7 @@ struct hosts_tree {
 
 void hosts_tree_clear(struct hosts_tree *t);
 
-/* Reads to the end.  -EBADMSG with place and words, -ENOMEM. */
+/* Reads the whole file.  -EBADMSG with "FILE:LINE:COLUMN: " and the reason, -ENOMEM. */
 int hosts_tree_read(struct yaml_reader *y, struct hosts_tree *ret, struct error *err);
 
 /* The value of a string key of a map; NULL: there is none. */

@@ -1,10 +1,10 @@
-/* The variables of an inventory: which count, and what is said of the rest. */
+/* The variables of an inventory: those that are used, and the warnings for others. */
 #include <string.h>
 
 #include "private.h"
 
-/* Of several for a field the last counts: the order of `vars` in Ansible's
- * connection plugin ssh and become plugin sudo. */
+/* Of several variables for a field, the last in this table is used.  The order is
+ * that of `vars` in Ansible's connection plugin ssh and become plugin sudo. */
 static const struct {
     const char *key;
     enum hosts_field field;
@@ -76,7 +76,7 @@ static const struct {
     {"pydcop_ui_local_src", " (use --ui DIR)"},
 };
 
-/* What need not be told: it is so anyway. */
+/* A value that is used anyway needs no warning. */
 static bool is_default(const char *key, const struct hosts_node *value)
 {
     static const char *const defaults[][2] = {{"ansible_become_method", "sudo"}};
