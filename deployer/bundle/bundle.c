@@ -14,7 +14,7 @@
 #include "discovery/base/text.h"
 #include "lay-out-wheel.h"
 
-/* Goes into the key: what is laid out differently is another bundle. */
+/* Part of the cache's keys; to be changed when bundles are laid out differently. */
 #define BUNDLE_FORMAT "dcop-bundle-1"
 
 enum { ENTRY_MAX = 512, SIZE_MAX_ON_DISK = 160 * 1024 * 1024 };
@@ -29,7 +29,7 @@ void bundle_clear(struct bundle *bundle)
     *bundle = (struct bundle){0};
 }
 
-/* --- what is in it ----------------------------------------------------------- */
+/* --- the content ----------------------------------------------------------- */
 
 static int add_line(struct content *c, const char *path, const char *line, struct error *err)
 {
@@ -41,8 +41,8 @@ static int add_line(struct content *c, const char *path, const char *line, struc
     return content_add(c, path, 0644, text.data, text.size, err);
 }
 
-/* After all else is there and sorted; goes last, so that the receiver knows
- * that a bundle that has it came whole. */
+/* After all other files are added and sorted.  SHA256SUMS is the last file: a
+ * machine that has it has received the whole bundle. */
 static int add_sums(struct content *c, struct error *err)
 {
     CLEANUP_TEXT struct text sums = TEXT_INIT;
@@ -62,7 +62,8 @@ static int add_sums(struct content *c, struct error *err)
  * CACHE/bundles/DIGEST.tar.gz
  * CACHE/bundles/by-input/KEY    "BUNDLE-DIGEST DIGEST"
  *
- * The time of a bundle is when it was last used; those not used for long go.
+ * The mtime of a bundle is when it was last used; the least recently used are
+ * removed (deployer/base/prune.h).
  */
 
 static int cache_path(const char *cache, const char *folder, const char *name, const char *end,
@@ -76,7 +77,7 @@ static int cache_path(const char *cache, const char *folder, const char *name, c
     return 0;
 }
 
-/* Fills in what the cache knows; -ENOENT when it has no such bundle, or one
+/* Fills in the bundle from the cache; -ENOENT when it has no such bundle, or one
  * that is damaged. */
 static int cache_find(const char *cache, const char *key, struct bundle *b)
 {
@@ -141,7 +142,7 @@ static int cache_store(const char *cache, const char *key, const struct text *by
     return r;
 }
 
-/* --- both ------------------------------------------------------------------ */
+/* --- making it ------------------------------------------------------------- */
 
 struct wheels {
     struct text *bytes;
@@ -155,7 +156,7 @@ static void wheels_clear(struct wheels *w)
     free(w->bytes);
 }
 
-/* Reads the wheels, and makes the key of them and the steps. */
+/* Reads the wheels, and computes the cache's key from them and the steps. */
 static int read_input(const struct wheel_set *set, const struct content *steps,
                       struct wheels *wheels, char key[static DIGEST_LENGTH + 1], struct error *err)
 {

@@ -57,7 +57,8 @@ static bool files_equal(const struct content_file *a, const struct content_file 
            (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
 }
 
-/* One is a folder where the other is a file: tar would not put it there. */
+/* Is one path a folder in the other one?  tar does not replace a file by a folder
+ * or a folder by a file. */
 static bool is_in_the_way(const char *gone, const char *new)
 {
     size_t m = strlen(gone), n = strlen(new);
@@ -66,7 +67,8 @@ static bool is_in_the_way(const char *gone, const char *new)
                  : strncmp(gone, new, n) == 0 && gone[n] == '/';
 }
 
-/* Both are sorted.  -ENOTSUP when there can be no delta. */
+/* The files of `new` that `old` does not have, or has with another mode or content.
+ * Both are sorted.  -ENOTSUP when no delta is possible. */
 static int subtract_content(const struct content *new, const struct content *old,
                             struct content *ret)
 {
@@ -93,7 +95,7 @@ static int subtract_content(const struct content *new, const struct content *old
             if (is_in_the_way(old->files[i].path, ret->files[n].path))
                 return -ENOTSUP;
     }
-    /* Without it nobody could tell that it came whole. */
+    /* Without it a machine could not check that the delta is complete. */
     return r == 0 && !content_find(ret, "SHA256SUMS") ? -ENOTSUP : r;
 }
 
@@ -129,7 +131,7 @@ static bool is_newer(const struct base *a, const struct base *b)
                                             : a->used.tv_nsec > b->used.tv_nsec;
 }
 
-/* The bundles that were used last, newest first, but for this one. */
+/* The bundles that were used last, most recent first, without the bundle `but`. */
 static size_t list_bases(const char *cache, const char *but,
                          struct base ret[static BUNDLE_DELTA_BASES_MAX])
 {

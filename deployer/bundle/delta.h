@@ -1,15 +1,16 @@
 /*
- * A delta is what makes one bundle out of another that a machine has: a tar.gz
- * with the files that are new or differ, in content or mode.  SHA256SUMS is one
- * of them, and tells by what it does not list which files go.
+ * A delta turns a bundle that a machine has, the base, into another one: a tar.gz
+ * with the files that are new, or differ in content or mode.  SHA256SUMS is
+ * always among them; files that it does not list are removed.
  *
- * Deltas are made before machines are spoken to, against the bundles that this
- * controller sent last, and kept beside them:
+ * Deltas are made before any machine is connected to, against the bundles that
+ * this controller used last, and kept beside them:
  *
- *     CACHE/bundles/deltas/BUNDLE-BASE   both digests; empty: not worth it
+ *     CACHE/bundles/deltas/BUNDLE-BASE   both digests; an empty file: no delta is
+ *                                        possible, or it is too large
  *
- * All of this saves time and nothing else, so no failure is told: without a
- * delta the whole bundle goes.
+ * Deltas only save time, so failures are not reported: without a delta the whole
+ * bundle is sent.
  */
 #pragma once
 
@@ -20,16 +21,16 @@
 
 enum {
     BUNDLE_DELTAS_MAX = 3,
-    BUNDLE_DELTA_BASES_MAX = 8, /* bundles that are looked at for these */
-    BUNDLE_DELTA_PERCENT = 70,  /* of the whole: what is larger is not worth it */
+    BUNDLE_DELTA_BASES_MAX = 8, /* bundles that are tried as bases */
+    BUNDLE_DELTA_PERCENT = 70,  /* of the bundle's size; a larger delta is not used */
 };
 
 struct bundle_delta {
-    char base[BUNDLE_DIGEST_LENGTH + 1]; /* the bundle digest of what it adds to */
+    char base[BUNDLE_DIGEST_LENGTH + 1]; /* the base's bundle digest */
     struct text bytes;
 };
 
-/* A value: start with {0}, bundle_deltas_clear.  Once made it is only read. */
+/* A value: start with {0}, bundle_deltas_clear.  Not changed once it is made. */
 struct bundle_deltas {
     struct bundle_delta items[BUNDLE_DELTAS_MAX];
     size_t count;
@@ -41,10 +42,10 @@ void bundle_deltas_clear(struct bundle_deltas *deltas);
 void bundle_deltas_make(const struct bundle *bundle, const char *cache_dir,
                         struct bundle_deltas *ret);
 
-/* The smallest one for a machine that has these bundles, digests between tabs;
- * NULL for none. */
+/* The smallest delta for a machine that has the bundles `bases`, digests
+ * separated by tabs; NULL: none. */
 const struct bundle_delta *bundle_deltas_find(const struct bundle_deltas *deltas,
                                               const char *bases);
 
-/* Removes deltas one of whose bundles is no longer there. */
+/* Removes deltas whose bundle or base is no longer in the cache. */
 void bundle_deltas_prune(const char *cache_dir);

@@ -1,6 +1,6 @@
 /*
- * A wheel's files to where they belong (the binary distribution format,
- * "Installing a wheel"), read from memory.
+ * Reads a wheel from memory and adds its files at the places where they are
+ * installed (the binary distribution format, "Installing a wheel").
  */
 #include "lay-out-wheel.h"
 
@@ -12,7 +12,7 @@
 #include "discovery/base/cleanup.h"
 #include "discovery/base/text.h"
 
-/* What an installer writes, or a build tool signs itself with. */
+/* Files of .dist-info that an installer writes or that identify the build tool. */
 static const char *const left_out[] = {
     "RECORD", "RECORD.jws", "RECORD.p7s", "WHEEL", "INSTALLER", "REQUESTED", "direct_url.json",
 };
@@ -20,7 +20,7 @@ static const char *const left_out[] = {
 struct wheel {
     struct content *to;
     const char *name;
-    bool has_metadata; /* WHEEL was there, and says: pure */
+    bool has_metadata; /* WHEEL has been read, and says that the wheel is pure */
     size_t entries;
     struct text data;
     struct error *err;
@@ -81,7 +81,7 @@ static bool is_identifier(const char *s, const char *more)
     return true;
 }
 
-/* "name = module:attribute [extras]" to the script that pip would write. */
+/* Adds the script that pip would write for "name = module:attribute [extras]". */
 static int add_entry_point(struct wheel *w, char *line)
 {
     char *equals = strchr(line, '='), *name = line, *module, *function, *end;
@@ -133,7 +133,7 @@ static int add_info(struct wheel *w, const char *path, const char *file)
     char *text = w->data.data;
     int r = 0;
 
-    /* Both are parsed in a copy that parsing may take apart. */
+    /* Parsing changes the text, so these two are parsed in a copy. */
     if (text && (strcmp(file, "WHEEL") == 0 || strcmp(file, "entry_points.txt") == 0)) {
         CLEANUP_FREE char *copy = strdup(text);
 
@@ -214,7 +214,7 @@ static int read_entry(struct wheel *w, struct archive_reader *a)
     size_t size;
     int r;
 
-    if (!path) /* no UTF-8, or a locale that has none: the bytes as they are */
+    if (!path) /* not UTF-8, or the locale has none: the bytes as they are */
         path = archive_reader_path(a);
     if (!path)
         return error_set(w->err, -EBADMSG, "%s has a file whose name cannot be read", w->name);
@@ -222,7 +222,7 @@ static int read_entry(struct wheel *w, struct archive_reader *a)
         return error_set(w->err, -EFBIG, "%s has more than %d files", w->name, CONTENT_FILES_MAX);
     size = strlen(path);
     if (archive_reader_is_folder(a) || (size && path[size - 1] == '/'))
-        return 0; /* folders are made by what is in them */
+        return 0; /* folders follow from the paths of files */
     if (!archive_reader_is_file(a) || archive_reader_is_link(a))
         return error_set(w->err, -EBADMSG, "%s holds a link or a device", w->name);
     r = read_data(w, a);

@@ -2,8 +2,8 @@
  * A pack is what a run sends to the machines: pyDCOP and the steps, or the
  * steps alone; made once, read by many workers.
  *
- * pack_make may take minutes (it builds) and be called by any thread; the rest
- * is for one thread.
+ * pack_make may take minutes (it builds) and may be called by any thread; the
+ * other functions by one thread only.
  */
 #pragma once
 
@@ -21,9 +21,9 @@ struct pack {
     struct bundle_deltas deltas;
 };
 
-/* `spec` NULL: the steps alone.  `index`: the one that pip asks, see caches_index.  What
- * wheel_prepare_from and bundle_make say. */
+/* `spec` NULL: the steps alone.  `index`: the one that pip uses, see caches_index.  Errors: those
+ * of wheel_prepare_from and bundle_make. */
 int pack_make(const char *spec, const char *index, const struct bundle_extra *extras,
               const struct paths *paths, int cancel_fd, struct pack **ret, struct error *err);
 struct pack *pack_ref(struct pack *p);
-struct pack *pack_unref(struct pack *p); /* NULL */
+struct pack *pack_unref(struct pack *p); /* returns NULL */

@@ -22,18 +22,18 @@ const struct tree_limits wheel_tree_limits = {
 };
 
 enum {
-    INDEX_WAIT_S = 15, /* per answer of the index, twice */
-    INDEX_HURRY_S = 5, /* once */
+    INDEX_WAIT_S = 15, /* for each answer of the index; pip tries twice (PIP_RETRIES) */
+    INDEX_HURRY_S = 5, /* the same for wheel_build.hurry */
     HURRY_MS = 30 * 1000,
     PROBE_MS = 20 * 1000,
 };
 
-/* What one build works with. */
+/* The state of one build. */
 struct job {
     const struct wheel_build *build;
     const char *python;
-    char *folder; /* the temporary one: home, source, wheels are in it */
-    char *source; /* what pip is given */
+    char *folder; /* temporary: has source and wheels; HOME of a build as another user */
+    char *source; /* what pip builds: a path in `folder`, or a requirement */
     bool drop;
     uid_t uid;
     gid_t gid;
@@ -52,8 +52,8 @@ static void job_clear(struct job *job)
 
 extern char **environ;
 
-/* Of our environment a build gets what it needs to reach the index; a password
- * that the user gave us in it stays here. */
+/* A build gets only those variables of our environment that it needs to reach the
+ * index: never a password that the user gave us in a variable. */
 static bool env_is_passed_on(const char *variable)
 {
     static const char *const names[] = {
@@ -97,8 +97,8 @@ static int env_add(struct strings *env, const char *name, const char *value)
     return strings_add(env, pair);
 }
 
-/* The build of another user finds no configuration in its home; the one of the
- * person behind sudo may name the index to use. */
+/* A build as another user has an empty HOME without pip's configuration; that of
+ * the user who called sudo may name the index to use. */
 static int env_add_pip_config(struct job *job)
 {
     static const char *const places[] = {".config/pip/pip.conf", ".pip/pip.conf"};
@@ -115,9 +115,8 @@ static int env_add_pip_config(struct job *job)
     return 0;
 }
 
-/* The index of a cache, and no other: what pip's configuration names beside it
- * may not be reachable.  What is on this controller is not asked for through a
- * proxy. */
+/* Only the index of a cache: others that pip's configuration names may not be
+ * reachable.  The cache's host is reached without a proxy. */
 static int env_add_index(struct job *job)
 {
     static const char *const no_proxy[] = {"no_proxy", "NO_PROXY"};
@@ -128,12 +127,12 @@ static int env_add_index(struct job *job)
     if (!*index)
         return env_add(&job->env, "PIP_NO_INDEX", "1");
     r = env_add(&job->env, "PIP_INDEX_URL", index);
-    /* An empty one would not count. */
+    /* pip ignores an empty variable and would read its configuration. */
     if (r == 0)
         r = env_add(&job->env, "PIP_EXTRA_INDEX_URL", index);
     if (r == 0)
         r = url_parse(index, &url);
-    if (r == -EINVAL) /* pip says what is wrong with it */
+    if (r == -EINVAL) /* pip reports what is wrong with it */
         return 0;
     if (r == 0)
         r = env_add(&job->env, "PIP_TRUSTED_HOST", url.spelled);
@@ -156,10 +155,10 @@ static int make_env(struct job *job)
         "PYTHONDONTWRITEBYTECODE=1",
         "PYTHONNOUSERSITE=1",
         "PYTHONHASHSEED=0",
-        "SOURCE_DATE_EPOCH=315532800", /* 1980: zip's first */
+        "SOURCE_DATE_EPOCH=315532800", /* 1980-01-01, the earliest time that zip has */
         "PIP_NO_INPUT=1",
         "PIP_DISABLE_PIP_VERSION_CHECK=1",
-        "PIP_RETRIES=1", /* pip tells of a broken connection only when it tries again */
+        "PIP_RETRIES=1", /* pip reports a broken connection only when it retries */
         "PIP_NO_COLOR=1",
         "PIP_PROGRESS_BAR=off",
     };
@@ -169,12 +168,12 @@ static int make_env(struct job *job)
     for (size_t i = 0; environ && environ[i] && r == 0; i++)
         if (!env_is_passed_on(environ[i]))
             r = strings_addn(&job->env, environ[i], strcspn(environ[i], "="));
-    /* A --user pip is fine where it is the user who builds. */
+    /* A build as the calling user may use a pip installed with --user. */
     for (size_t i = 0; i < ARRAY_SIZE(fixed) && r == 0; i++)
         if (job->drop || strncmp(fixed[i], "PYTHONNOUSERSITE", 16) != 0)
             r = strings_add(&job->env, fixed[i]);
-    /* Not as options: the pip that pip starts for the build's needs would not
-     * know of them. */
+    /* Not as options: pip does not pass them to the pip that it starts to install
+     * the build requirements. */
     (void)snprintf(seconds, sizeof(seconds), "%d",
                    job->build->hurry ? INDEX_HURRY_S : INDEX_WAIT_S);
     if (r == 0)
@@ -192,8 +191,8 @@ static int make_env(struct job *job)
     return r;
 }
 
-/* Root builds as the person behind sudo, else as nobody: a setup.py is code of
- * whoever wrote it. */
+/* Root builds as the user who called sudo, else as nobody: a setup.py is untrusted
+ * code. */
 static void choose_user(struct job *job)
 {
     const char *sudo = getenv("SUDO_UID");
@@ -219,7 +218,7 @@ static int make_folder(struct job *job, struct error *err)
 {
     const char *tmp = getenv("TMPDIR");
 
-    /* Root's own TMPDIR may be closed to the user who builds. */
+    /* Root's own TMPDIR may not be accessible to the user who builds. */
     if (job->drop || !tmp || *tmp != '/')
         tmp = "/tmp";
     if (asprintf(&job->folder, "%s/dcop-build.XXXXXX", tmp) < 0) {
@@ -259,8 +258,8 @@ static int run_command(const struct job *job, const char *const *argv, unsigned 
     return process_run(&o, ret, err);
 }
 
-/* The system's Python comes first: whoever builds can reach it, and what apt
- * installed next to it is what an offline build lives on. */
+/* The system's Python comes first: every user can run it, and an offline build
+ * needs what apt has installed for it. */
 static int choose_python(struct job *job, struct error *err)
 {
     static const char *const pythons[] = {"/usr/bin/python3", "python3"};
@@ -287,7 +286,7 @@ static int choose_python(struct job *job, struct error *err)
                            "apt install python3-pip python3-setuptools python3-wheel");
 }
 
-/* Copies what is to be built into the folder, readable for whoever builds. */
+/* Copies the source into the folder, readable for the user who builds. */
 static int make_source(struct job *job, struct text *ret_list, struct error *err)
 {
     const struct wheel_build *b = job->build;
@@ -328,7 +327,8 @@ static int make_source(struct job *job, struct text *ret_list, struct error *err
 
 /* --- building -------------------------------------------------------------- */
 
-/* A cache that asks nobody knows only what went through it. */
+/* As pip_explain; for a cache, says also that without internet it has only what was fetched
+ * through it before. */
 static int explain_build(const struct wheel_build *b, const struct process_result *result,
                          struct error *err)
 {
@@ -363,7 +363,7 @@ static int try_build(const struct job *job, const char *wheels, bool isolated, s
     argv[n++] = "wheel";
     argv[n++] = "--no-deps";
     argv[n++] = "--no-cache-dir";
-    /* Not `setup.py bdist_wheel`, which pip stops doing. */
+    /* Not `setup.py bdist_wheel`, which later versions of pip no longer run. */
     argv[n++] = "--use-pep517";
     if (!isolated)
         argv[n++] = "--no-build-isolation";
@@ -383,9 +383,10 @@ static int try_build(const struct job *job, const char *wheels, bool isolated, s
 }
 
 /*
- * With the system's setuptools, a build needs no index; pyDCOP's setup.py is
- * happy with any.  In isolation pip fetches what the project asks for: right
- * where a pyproject.toml asks, and the way out where the system has nothing.
+ * Without isolation, a build uses the system's setuptools and needs no index;
+ * pyDCOP's setup.py works with any version of it.  In isolation, pip fetches the
+ * build requirements of the project: this is tried first when there is a
+ * pyproject.toml, else second, for a system without setuptools.
  */
 static int build_in(const struct job *job, const char *wheels, struct error *err)
 {
@@ -400,7 +401,7 @@ static int build_in(const struct job *job, const char *wheels, struct error *err
     r2 = try_build(job, wheels, !isolated, &second);
     if (r2 == 0)
         return 0;
-    /* A build that failed says more than a tool that was not to be had. */
+    /* The error of a failed build is more useful than that of a missing tool. */
     if (r2 != -ECANCELED && r2 != -ETIMEDOUT &&
         (r == -EBADMSG || (r == -ENOPKG && r2 == -ENETUNREACH)))
         return error_set(err, r, "%s", first.text);
@@ -428,8 +429,8 @@ static int find_wheel(DIR *dir, char **ret_name, struct error *err)
     return 0;
 }
 
-/* Reads the wheel that was made.  The folder is another user's: no link is
- * followed, and nothing but a plain file is read. */
+/* Reads the wheel that was made.  The folder may be another user's: no link is
+ * followed, and only a regular file is read. */
 static int take_wheel(const char *folder, char **ret_name, struct text *ret_bytes,
                       struct error *err)
 {
@@ -447,7 +448,7 @@ static int take_wheel(const char *folder, char **ret_name, struct text *ret_byte
     fd = -1;
     r = find_wheel(dir, &name, err);
     if (r == 0) {
-        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): 0 means that it has one */
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): r is 0: name is set */
         fd = openat(dirfd(dir), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
             r = error_set(err, -EBADMSG, "the build left something that is not a file");

@@ -1,6 +1,6 @@
 /*
- * One wheel by pip, in a folder of its own that is gone afterwards.  Used by
- * wheel.c only; see there for who builds and what is cached.
+ * Builds one wheel with pip, in a temporary folder that is removed afterwards.
+ * Used by wheel.c only; wheel.h says as which user, and what is cached.
  */
 #pragma once
 
@@ -15,16 +15,16 @@
 struct wheel_build {
     enum wheel_spec kind;
     const char *spec;  /* DIRECTORY and FILE (a source archive): its path */
-    const char *index; /* to ask instead of what pip is told; "": none; NULL: as pip is told */
+    const char *index; /* the only index that pip uses; "": none; NULL: as pip is configured */
     int cancel_fd;     /* -1: none */
-    bool hurry;        /* an older answer is at hand: do not wait long for the index */
+    bool hurry;        /* an older wheel is cached: do not wait long for the index */
 };
 
 /* `ret_name`: the wheel's file name (caller frees).  `ret_bytes`: its content.
- * `ret_list` (may be NULL): for a directory, what was built, as tree.h lists it.
+ * `ret_list` (may be NULL): for a directory, what was built, as folder_read lists it.
  * Errors: those of wheel_prepare. */
 int wheel_build(const struct wheel_build *build, char **ret_name, struct text *ret_bytes,
                 struct text *ret_list, struct error *err);
 
-/* The bounds of a source directory, for its digest too. */
+/* The limits of a source directory, also for its digest. */
 extern const struct tree_limits wheel_tree_limits;

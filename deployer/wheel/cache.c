@@ -14,7 +14,7 @@
 #include "wheel.h"
 
 enum {
-    AGAIN_S = 60 * 60, /* after the index did not answer */
+    AGAIN_S = 60 * 60, /* until the index is asked again after it did not answer */
     ENTRY_MAX = 1024,  /* bytes of a cache entry */
     FOLDER_ENTRY_MAX = 8 * 1024 * 1024,
 };
@@ -29,8 +29,8 @@ static int cache_path(const char *cache, const char *folder, const char *name, c
     return 0;
 }
 
-/* "DIGEST NAME", up to the end of the line, to the path of a wheel that is
- * there; it counts as used from now on. */
+/* The path of the wheel that a line "DIGEST NAME" names; -ENOENT when it does not
+ * exist.  Marks it as used, and changes the line. */
 static int find_wheel(const char *cache, char *line, char **ret_path)
 {
     CLEANUP_FREE char *path = NULL, *folder = NULL;
@@ -84,7 +84,7 @@ static void prune_wheels(const char *cache)
     prune_answers(trees, all, "");
 }
 
-/* Writes the line that names a wheel, and what is to follow it. */
+/* Writes the line that names a wheel, then `more`, which may be NULL. */
 static int write_answer(const char *cache, const char *folder, const char *key, const char *digest,
                         const char *name, const struct text *more, struct error *err)
 {
@@ -138,7 +138,7 @@ void wheel_cache_ask_later(const char *cache, const char *key)
         (void)utimensat(AT_FDCWD, entry, times, 0);
 }
 
-/* --- what a directory's wheel was made of ---------------------------------- */
+/* --- what a directory's wheel was built from ------------------------------- */
 
 static int tree_key(const char *source, char ret[static DIGEST_LENGTH + 1])
 {

@@ -4,11 +4,11 @@
  *     wheels/DIGEST/NAME.whl   by content; its time is when it was last used
  *     wheels/by-spec/KEY       "DIGEST NAME.whl"; its time is when the index was asked
  *     wheels/by-tree/KEY       of a source directory's path: the same line, then the
- *                              list of what the wheel was built from (tree.h)
+ *                              list of what the wheel was built from (folder.h)
  *
- * The WHEELS_KEPT that were used last stay, and what was used in the last hour;
- * what lies by itself in the cache and makes no sense counts as not there.
- * Used by wheel.c only.  Safe between processes: each file is written whole or
+ * The WHEELS_KEPT wheels that were used last are kept, and all that were used in
+ * the last hour.  An entry that is invalid counts as missing.  Used by wheel.c
+ * only.  Several processes may use a cache: each file is written completely or
  * not at all.
  */
 #pragma once
@@ -20,21 +20,25 @@
 
 enum { WHEELS_KEPT = 20 };
 
-/* The cached wheel for a key, and how old the answer is; -ENOENT for none. */
+/* The cached wheel for a key, and the age of the answer in seconds; -ENOENT: none;
+ * -ENOMEM. */
 int wheel_cache_find(const char *cache, const char *key, char **ret_path, time_t *ret_age);
 
-/* Keeps a wheel by its content and, with a key, as the answer to that. */
+/* Stores a wheel under its content's digest and, if `key` is not NULL, as the
+ * answer for the key. */
 int wheel_cache_store(const char *cache, const char *key, const char *name,
                       const struct text *bytes, char **ret_path, struct error *err);
 
-/* The index did not answer: ask again in an hour, not at each run. */
+/* For when the index did not answer: sets the age of the answer so that the index
+ * is asked again in an hour, not at each run. */
 void wheel_cache_ask_later(const char *cache, const char *key);
 
-/* What `wheel`, a file of the cache, was made of.  A failure costs time later,
- * and nothing else. */
+/* Records the list of files that `wheel`, a file of the cache, was built from.
+ * Failures are ignored: they only cost time later. */
 void wheel_cache_put_tree(const char *cache, const char *source, const char *wheel,
                           const struct text *list);
 
-/* The wheel that was made of this directory last, and of what; -ENOENT. */
+/* The wheel that was last built from this directory, and its list of files;
+ * -ENOENT: none; -ENOMEM. */
 int wheel_cache_get_tree(const char *cache, const char *source, char **ret_wheel,
                          struct text *ret_list);

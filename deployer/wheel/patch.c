@@ -18,7 +18,7 @@ static const char *const scripts[] = {"setup.py", "setup.cfg", "pyproject.toml"}
 
 /* --- what differs ------------------------------------------------------------ */
 
-/* One line of a list of tree.h. */
+/* One line of a list by folder_read. */
 struct line {
     char kind;
     char digest[DIGEST_LENGTH + 1];
@@ -51,12 +51,12 @@ static int next_line(const char **at, struct line *ret)
     return percent_decode(ret->path) < 0 ? -EINVAL : 1;
 }
 
-/* A file that differs, and what becomes of it. */
+/* A file that differs. */
 struct change {
     char *path;
-    char before[DIGEST_LENGTH + 1];
-    struct text bytes; /* the new content */
-    bool placed;
+    char before[DIGEST_LENGTH + 1]; /* the digest of its old content */
+    struct text bytes;              /* the new content */
+    bool placed;                    /* its member in the wheel has been found */
 };
 
 struct changes {
@@ -73,9 +73,9 @@ static void changes_clear(struct changes *c)
     c->count = 0;
 }
 
-/* The listed file, which must still be as it was listed.  The folder is another
- * user's: no link is followed at its end, and a link elsewhere leads to bytes
- * that are not the listed ones. */
+/* Reads a listed file, which must still have the listed digest.  The folder may be
+ * another user's: a symbolic link as the last part of the path is not followed,
+ * and what is read through one in another part must have the listed digest, too. */
 static int read_listed(const char *source, const char *path, const char *digest, struct text *ret)
 {
     CLEANUP_FREE char *full = NULL;
@@ -116,7 +116,8 @@ static int add_change(struct changes *c, const char *source, const struct line *
     return read_listed(source, new->path, new->digest, &change->bytes);
 }
 
-/* A module at the top that setup.py could mean when it says "import re". */
+/* Does this file belong to a top-level module that setup.py would import in place
+ * of a harmless one ("import re")? */
 static bool hides_a_module(const char *path)
 {
     CLEANUP_TEXT struct text statement = TEXT_INIT;
@@ -127,7 +128,8 @@ static bool hides_a_module(const char *path)
            wheel_script_is_plain("setup.py", text_str(&statement));
 }
 
-/* Looks at both lists side by side: they differ in digests of files alone. */
+/* Compares both lists, which may differ only in the digests of files (else
+ * -ENOTSUP), and reads the changed files. */
 static int compare_lists(const char *source, const char *before, const char *after,
                          struct changes *ret)
 {
@@ -162,15 +164,16 @@ static int compare_lists(const char *source, const char *before, const char *aft
     }
 }
 
-/* --- what no build looks at -------------------------------------------------- */
+/* --- what a build does not read ---------------------------------------------- */
 
-/* Or is no text, and may say anything. */
+/* Also true for content with a NUL, which is not searched. */
 static bool says_version(const struct text *t)
 {
     return strlen(text_str(t)) != t->size || strcasestr(text_str(t), "version");
 }
 
-/* By its name: a module, but none in which packages tell of themselves. */
+/* By its name: a module, but not one where packages keep their version or other
+ * metadata. */
 static bool may_change(const char *path)
 {
     const char *base = strrchr(path, '/');
@@ -183,7 +186,7 @@ static bool may_change(const char *path)
            strcmp(base, "setup.py") != 0 && !strstr(path, "-info/") && !strstr(path, ".data/");
 }
 
-/* Whether a script of the build speaks of one of them. */
+/* -ENOTSUP when a script of the build names one of the changed modules. */
 static int check_scripts(const char *source, const struct changes *c)
 {
     for (size_t i = 0; i < ARRAY_SIZE(scripts); i++) {
@@ -218,12 +221,13 @@ struct patch {
     struct changes *changes;
     struct archive_reader *from;
     struct archive_writer *to;
-    struct text record; /* RECORD's lines for what is new */
-    long shift;         /* bytes that a source path has before a member's; -1: not known */
+    struct text record; /* RECORD's lines for the changed members */
+    long shift; /* bytes of a source path that its member lacks ("src/"); -1: not known yet */
 };
 
-/* The change that this member is to get, or NULL.  `path` is the source's, less
- * one folder at most ("src/"), and the same one for all. */
+/* The change for this member, by the digest of its old content; NULL: none.  The
+ * member's path must be the source's, without at most one folder in front ("src/"),
+ * whose length is the same for all; else -ENOTSUP. */
 static int find_change(struct patch *p, const char *member, const struct text *bytes,
                        struct change **ret)
 {
@@ -238,7 +242,7 @@ static int find_change(struct patch *p, const char *member, const struct text *b
 
         if (strcmp(hex, c->before) != 0)
             continue;
-        /* The same bytes twice: whose would they be? */
+        /* The same content twice, or under another path: not certain which. */
         if (c->placed || *ret || n > size || strcmp(c->path + size - n, member) != 0)
             return -ENOTSUP;
         if (n != size && (size_t)(slash - c->path) + 1 != size - n)
@@ -254,7 +258,7 @@ static int find_change(struct patch *p, const char *member, const struct text *b
     return 0;
 }
 
-/* "path,sha256=BASE64,SIZE", as the wheel format has it. */
+/* A line of RECORD: "path,sha256=BASE64,SIZE" (the binary distribution format). */
 static void add_record(struct text *to, const char *member, const struct text *bytes)
 {
     uint8_t hash[DIGEST_SIZE];
@@ -265,8 +269,8 @@ static void add_record(struct text *to, const char *member, const struct text *b
     text_addf(to, "%s,sha256=%s,%zu", member, words, bytes->size);
 }
 
-/* RECORD with the new lines in place of the old; -ENOTSUP when they were not
- * all in it, once. */
+/* Copies RECORD, with the lines of changed members replaced; -ENOTSUP unless it
+ * has each of them once. */
 static int patch_record(const struct patch *p, const struct text *old, struct text *ret)
 {
     size_t replaced = 0, wanted = 0;
@@ -322,7 +326,7 @@ static int copy_member(struct patch *p)
     }
     if (!string_ends_with(member, ".dist-info/RECORD"))
         return write_member(p, &bytes);
-    /* It is the last one, so all that changed was seen; else lines lack. */
+    /* RECORD is the last member (see copy_members): each change must have been placed. */
     r = patch_record(p, &bytes, &record);
     for (size_t i = 0; i < p->changes->count; i++)
         if (!p->changes->items[i].placed)

@@ -1,13 +1,13 @@
 /*
- * A new wheel out of the one that the same source directory gave before, where
- * that is exact: the very wheel that a build would make, in a hundredth of the
- * time.  Used by wheel.c only.
+ * Makes a wheel from the last wheel of the same source directory, if the result is
+ * exactly the wheel that a build would make.  It takes a hundredth of the time of
+ * a build.  Used by wheel.c only.
  *
- * It is exact when the directory has the same paths as before, and each file
- * that differs is a module, plain in the wheel, whose content no build looks
- * at: setup.py and its like neither changed nor name it, import nothing of the
- * directory and search for no files, and it says nothing about a version.
- * Where that is in doubt it is not done: a build by pip is the answer then.
+ * It is exact when the directory has the same paths as before, and each file that
+ * differs is a module that the wheel contains unchanged and whose content the
+ * build does not read: setup.py, setup.cfg and pyproject.toml have not changed, do
+ * not name the module, import nothing from the directory and search for no files,
+ * and the module does not mention a version.  In doubt, pip builds.
  */
 #pragma once
 
@@ -18,14 +18,14 @@
 enum { WHEEL_PATCH_FILES_MAX = 64 };
 
 /* `before` and `after` list the directory as folder_read does; `old` is the wheel
- * of `before`.  -ENOTSUP: not exact, or not certain to be; -ENOMEM; what the
- * file system says. */
+ * of `before`.  -ENOTSUP: not certain to be exact; -ENOMEM; else an error of the
+ * file system. */
 int wheel_patch(const char *source, const char *before, const char *after, const struct text *old,
                 struct text *ret);
 
-/* Whether these words of setup.py, setup.cfg or pyproject.toml leave it to no
- * module's content what the wheel will be.  For wheel_patch, and its test. */
+/* Whether it is certain that a build with this text of setup.py, setup.cfg or
+ * pyproject.toml (`name`) reads no module.  For wheel_patch and its test. */
 bool wheel_script_is_plain(const char *name, const char *words);
 
-/* Whether the name stands in these words by itself. */
+/* Whether the text contains the name as a whole word. */
 bool wheel_script_says(const char *words, const char *name);

@@ -8,7 +8,7 @@
 
 enum { WORDS_LINES = 3 };
 
-/* What pip draws around a build's own words. */
+/* Lines that pip prints around the output of a build. */
 static bool is_frame(const char *line, size_t size)
 {
     static const char *const frames[] = {
@@ -41,8 +41,8 @@ static bool is_exception(const char *line, size_t size)
             (n > 9 && strncmp(line + n - 9, "Exception", 9) == 0));
 }
 
-/* The last lines that say something: of what Python raised the last one, else
- * pip's own errors, else whatever was said. */
+/* Adds the most useful lines: the last exception of Python, else pip's last own
+ * errors, else the last lines of all. */
 static void add_words(struct text *to, const char *said)
 {
     const char *lines[WORDS_LINES] = {0};

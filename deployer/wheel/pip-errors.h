@@ -1,6 +1,6 @@
 /*
- * What pip says when it fails, sorted: its exit status is 1 for all failures.
- * Pure; used by wheel/build.c only.
+ * Finds the kind of a failure in pip's output: its exit status is 1 for all of
+ * them.  Pure; used by wheel/build.c only.
  */
 #pragma once
 
@@ -8,11 +8,11 @@
 #include "discovery/base/process.h"
 #include "wheel.h"
 
-/* From what a failed pip printed, the words for a person and one of
- *   -ENETUNREACH  the index, or something to build with, is not to be had
+/* Sets `err` from the output of a failed pip, and returns one of
+ *   -ENETUNREACH  the index is not reachable, or lacks a build requirement
  *   -ENOENT       the index does not have it
- *   -EINVAL       `spec` is no requirement
- *   -ENOPKG       there is no setuptools
+ *   -EINVAL       `spec` is not a valid requirement
+ *   -ENOPKG       setuptools or wheel is not installed
  *   -EBADMSG      the build itself failed */
 int pip_explain(enum wheel_spec kind, const char *spec, const struct process_result *result,
                 struct error *err);

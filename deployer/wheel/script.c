@@ -1,18 +1,18 @@
 /*
- * What can be said of a build without running it.  All of this errs on one
- * side: a script that is not understood may do anything.
+ * Judges a build by the text of its scripts, without running them.  In doubt, it
+ * assumes that a script may do anything.
  */
 #include <string.h>
 
 #include "discovery/base/text.h"
 #include "patch.h"
 
-/* What setup.py may import: nothing that looks into the directory by itself. */
+/* What setup.py may import: modules that do not read the directory by themselves. */
 static const char *const harmless[] = {
     "setuptools", "distutils", "os", "sys", "io", "re", "pathlib", "codecs", "platform",
 };
 
-/* What makes a wheel depend on more than is written in the script. */
+/* Names that may make a wheel depend on more than the text of the script. */
 static const char *const doubtful[] = {
     "exec",
     "eval",
@@ -80,7 +80,7 @@ static bool is_harmless(const char *module)
     return false;
 }
 
-/* A line that says "import": "import A.B as C, D" or "from A.B import C". */
+/* A line that contains "import": "import A.B as C, D" or "from A.B import C". */
 static bool import_is_harmless(const char *line)
 {
     line += strspn(line, " \t");
@@ -122,7 +122,7 @@ bool wheel_script_is_plain(const char *name, const char *words)
     bool python = strcmp(name, "setup.py") == 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(doubtful); i++) {
-        /* "build-backend" of the one backend that is known here */
+        /* "build-backend" may name setuptools', the only backend that is known here */
         if (strcmp(doubtful[i], "backend") == 0 && strstr(words, "\"setuptools.build_meta\"") &&
             !strstr(words, "backend-path"))
             continue;

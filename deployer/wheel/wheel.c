@@ -16,13 +16,13 @@
 #include "discovery/base/file.h"
 #include "patch.h"
 
-/* What pyDCOP imports and Debian does not package.  websocket-server: 0.6
- * changed the order of a constructor's arguments, which pyDCOP goes by. */
+/* What pyDCOP imports and Debian does not package.  websocket-server: 0.6 changed
+ * the order of a constructor's arguments, which pyDCOP passes by position. */
 static const char *const extra_requirements[] = {
     "websocket-server==0.5.6",
 };
 
-/* Goes into each key: what is built differently is another thing. */
+/* Part of each key; to be changed when wheels are built differently. */
 #define CACHE_FORMAT "dcop-wheel-2"
 
 void wheel_set_clear(struct wheel_set *set)
@@ -93,7 +93,7 @@ bool wheel_name_equal(const char *a, const char *b)
 static const char word_chars[] =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 
-/* Enough that pip takes it for a requirement, and for nothing else. */
+/* Checks only enough that pip takes it for a requirement, and for nothing else. */
 static int check_requirement(const char *spec, struct error *err)
 {
     size_t n = strspn(spec, word_chars), rest = strlen(spec + n);
@@ -112,7 +112,7 @@ static int check_requirement(const char *spec, struct error *err)
     return 0;
 }
 
-/* name==1.2: the index will never say anything else. */
+/* name==1.2: the index always gives the same answer. */
 static bool is_pinned(const char *spec)
 {
     size_t n = strspn(spec, word_chars);
@@ -199,7 +199,7 @@ static int build_wheel(const struct request *q, enum wheel_spec kind, const char
     if (r < 0)
         return r;
     if (kind == WHEEL_SPEC_DIRECTORY) {
-        /* A file saved meanwhile: what counts is what was built. */
+        /* A file may have been saved meanwhile: the key is that of what was built. */
         make_tree_key(&list, again);
         key = again;
     }
@@ -210,8 +210,8 @@ static int build_wheel(const struct request *q, enum wheel_spec kind, const char
     return r;
 }
 
-/* A changed line without pip: from the wheel that was made of this directory
- * before, where that is exact.  Any error means that it is not. */
+/* Makes the wheel from the last one of this directory, without pip, when that is
+ * exact (patch.h).  On any error, pip has to build. */
 static int patch_wheel(const struct request *q, const char *key, const struct text *list,
                        struct answer *ret)
 {
@@ -309,7 +309,7 @@ static int prepare_requirement(const struct request *q, struct answer *ret, stru
     if (r == -ECANCELED)
         return r;
     if (r < 0) {
-        /* A classroom without internet goes on with what it has. */
+        /* A classroom without internet continues with the cached wheel. */
         wheel_cache_ask_later(q->cache, key);
         ret->unrefreshed = true;
         if (err)
