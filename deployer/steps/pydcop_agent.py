@@ -1,6 +1,6 @@
-"""Start pyDCOP, whatever its version calls itself, and this machine's agents.
+"""Start the command line of any pyDCOP version, and this machine's agents.
 
-The console scripts `pydcop` and `dcop-agent` of a version are main() and agent().
+The console scripts `pydcop` and `dcop-agent` of a version call main() and agent().
 """
 
 import importlib.util
@@ -10,13 +10,13 @@ import sys
 import threading
 import time
 
-AGENTS = "/etc/dcop/agents"  # one name a line, any bytes
+AGENTS = "/etc/dcop/agents"  # one name per line, any bytes
 SETTINGS = "/etc/dcop/agent.conf"  # `key value` lines: orchestrator, address, port, uiport
 DEFAULT_PORT = 9001
 
 
 def _command_line():
-    """pyDCOP's module with main(): dcop_cli, or in 0.1.1 dcop.py beside dcop/."""
+    """pyDCOP's module with main(): dcop_cli.py, or in 0.1.1 dcop.py beside dcop/."""
     import pydcop
 
     folder = os.path.dirname(pydcop.__file__)
@@ -60,7 +60,7 @@ def agent():
 
     parser = argparse.ArgumentParser()
     command.set_parser(parser.add_subparsers())
-    # Names are handed over past the parser, which would take "-a" for an option.
+    # The names bypass the parser, which would take "-a" for an option.
     arguments = parser.parse_args(
         ["agent", "--names", "-", "--orchestrator", "%s:%d" % (host, port)]
         + ["--address", _own_address(settings.get("address"), host)]
@@ -75,7 +75,7 @@ def agent():
 
 
 def _tell_the_journal():
-    """A line for each computation that an agent is given, and for its first value.
+    """Print a line for each computation that an agent is given, and for its first value.
 
     Not for later values: some algorithms change them many times a second.
     """
@@ -84,7 +84,7 @@ def _tell_the_journal():
 
         add, changed = OrchestratedAgent.add_computation, OrchestratedAgent._on_computation_value_changed
     except (ImportError, AttributeError):
-        return  # a pyDCOP that is built otherwise
+        return  # a pyDCOP with other internals
     valued = set()
 
     def add_computation(self, computation, *rest, **options):
@@ -113,10 +113,10 @@ def _settings():
 
 
 def _own_address(given, orchestrator):
-    """The address others reach this machine at.
+    """The address at which others reach this machine.
 
-    The one that was given at deployment, or, when DHCP has moved on since, the one
-    this machine has towards the orchestrator.
+    It is the address given at deployment.  If this machine no longer has it (DHCP),
+    it is the source address of packets to the orchestrator.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
@@ -126,18 +126,18 @@ def _own_address(given, orchestrator):
             pass
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect((orchestrator, 9))  # sends nothing
+            probe.connect((orchestrator, 9))  # UDP: sends nothing
             return probe.getsockname()[0]
         except OSError:
             return given or "127.0.0.1"
 
 
 def _leave_with_orchestrator(host, port, interval=3, patience=2):
-    """End this process when the orchestrator has been there and is gone.
+    """End this process when the orchestrator has been reachable and then is gone.
 
-    pyDCOP's agents register once, when they start: after an orchestrator that was
-    killed they would wait for ever, and the next one for them.  systemd starts
-    them again.
+    pyDCOP's agents register once, when they start.  If their orchestrator is killed,
+    they would wait for ever, and the next orchestrator would wait for them.  systemd
+    starts them again.
     """
 
     def watch():

@@ -1,16 +1,16 @@
 """Let pyDCOP 0.1.1 (2018) and 0.1.2a1 (2020) run on today's Python and libraries.
 
 `dcop_shim.pth` imports this module whenever the version's Python starts, so it
-only leaves a hook here; the patches are made when pydcop is imported.  Each one
-puts back what a library has dropped, and nothing that is still there is touched:
-a pyDCOP or a Python that needs none of this does not notice.
+only installs an import hook; the patches are made when pydcop is imported.  A patch
+restores what a library has removed, and changes nothing that still exists: a pyDCOP
+or a Python that needs no patch is not affected.
 """
 
 import sys
 
 
 class _Hook:
-    """A finder that waits for pydcop and finds nothing itself."""
+    """A meta path finder that makes the patches when pydcop is imported."""
 
     def find_spec(self, name, path=None, target=None):
         if name == "pydcop":
@@ -21,9 +21,9 @@ class _Hook:
 
 
 class _LastResort:
-    """A finder for pulp.solvers, which is pulp.apis since PuLP 2.
+    """A meta path finder for pulp.solvers, which is pulp.apis since PuLP 2.
 
-    It stands last: a PuLP that has the module is found before it.
+    It is the last finder, so that a PuLP that has the module is found first.
     """
 
     def find_spec(self, name, path=None, target=None):
@@ -35,7 +35,7 @@ class _LastResort:
 
 
 def _patch_libraries():
-    # collections.Iterable, .Mapping and so on: gone in Python 3.10.
+    # collections.Iterable, .Mapping and so on: removed in Python 3.10.
     import collections
     import collections.abc
 
@@ -43,8 +43,8 @@ def _patch_libraries():
         if not hasattr(collections, name):
             setattr(collections, name, getattr(collections.abc, name))
 
-    # 0.1.1 calls yaml.load(text); PyYAML 6 wants the loader named.  FullLoader is
-    # what PyYAML 5 took, and what 0.1.2a1 names.
+    # 0.1.1 calls yaml.load(text); PyYAML 6 requires a loader.  FullLoader was the
+    # default of PyYAML 5, and is what 0.1.2a1 names.
     try:
         import yaml
     except ImportError:
@@ -52,7 +52,7 @@ def _patch_libraries():
     else:
         _default_loader(yaml)
 
-    # DPOP of 0.1.1 calls numpy.asscalar: gone in numpy 1.23.
+    # DPOP of 0.1.1 calls numpy.asscalar: removed in numpy 1.23.
     try:
         import numpy
     except ImportError:
@@ -61,8 +61,8 @@ def _patch_libraries():
         if not hasattr(numpy, "asscalar"):
             numpy.asscalar = lambda array: array.item()
 
-    # `pydcop generate` logs networkx.info (gone in 3.0), `pydcop graph` of 0.1.1
-    # takes apart a graph by connected_component_subgraphs (gone in 2.4).
+    # `pydcop generate` logs networkx.info (removed in 3.0), `pydcop graph` of 0.1.1
+    # splits a graph with connected_component_subgraphs (removed in 2.4).
     try:
         import networkx
     except ImportError:
@@ -107,7 +107,7 @@ class _PulpSolvers:
 
 
 def _spec_with_patch(name, path, patch):
-    """The spec of pydcop's own module, with `patch(module)` after its code."""
+    """The spec of a module of pydcop; `patch(module)` is called after the module's code."""
     from importlib.machinery import PathFinder
 
     spec = PathFinder.find_spec(name, path)
@@ -120,18 +120,18 @@ def _spec_with_patch(name, path, patch):
         try:
             patch(module)
         except AttributeError:
-            pass  # a pyDCOP that is built otherwise: it has to do without
+            pass  # a pyDCOP with other internals is not patched
 
     spec.loader.exec_module = exec_module
     return spec
 
 
 def _set_one_value(relations):
-    # ndarray.itemset is gone in numpy 2, so DPOP and MGM2 fail.  The branch for a
-    # list of values does without it.
+    # numpy 2 has no ndarray.itemset, so DPOP and MGM2 fail.  The branch for a list of
+    # values does not use it.
     import numpy
 
-    if hasattr(numpy.zeros(1), "itemset"):  # the class has a stub that raises
+    if hasattr(numpy.zeros(1), "itemset"):  # an instance: the class has a stub that raises
         return
     relation = relations.NAryMatrixRelation
     original = relation.set_value_for_assignment
@@ -146,7 +146,7 @@ def _set_one_value(relations):
 
 def _later_format(yamldcop):
     # In files for 0.1.2 a domain's type may be left out and agents may be a list;
-    # 0.1.1 looks both up by name.
+    # 0.1.1 looks up the type, and the agents by name.
     build_domains, build_agents = yamldcop._build_domains, yamldcop._build_agents
 
     def typed_domains(loaded):
@@ -164,7 +164,7 @@ def _later_format(yamldcop):
 
 
 def _sample_of_set(scenario):
-    # random.sample takes no set since Python 3.11.
+    # random.sample does not accept a set since Python 3.11.
     random = scenario.random
 
     class Random:
@@ -181,10 +181,11 @@ def _sample_of_set(scenario):
 
 
 def _name_in_header(communication):
-    """Names of agents and computations travel in HTTP headers, which hold Latin-1.
+    """Encode names of agents and computations, sent in HTTP headers, which are Latin-1.
 
-    Others (and blanks at the ends) are sent in RFC 8187's form; what pyDCOP can
-    send by itself stays as it is, so both sides need not be patched for that.
+    Names with other characters, or with blanks at the ends, are sent in the form of
+    RFC 8187.  Names that pyDCOP can send by itself stay unchanged, so that for them
+    only one side needs the patch, or none.
     """
     from urllib.parse import quote, unquote
 
@@ -207,8 +208,8 @@ def _name_in_header(communication):
 
         @staticmethod
         def post(url, headers=None, **options):
-            # After pyDCOP's 0.5 s one lost packet or a busy orchestrator is the end
-            # of an agent: TCP itself tries again after 1 s and 3 s.
+            # With pyDCOP's timeout of 0.5 s, one lost packet or a busy orchestrator
+            # ends an agent: TCP retries a connection after 1 s and 3 s.
             options["timeout"] = (3.5, 30)
             headers = {key: encoded(value) for key, value in (headers or {}).items()}
             return requests.post(url, headers=headers, **options)
@@ -231,8 +232,8 @@ def _name_in_header(communication):
 
 
 def _agents_wait(orchestratedagents):
-    # Agents of 0.1.1 announce themselves once, when they start; before the
-    # orchestrator is there nobody hears it.  Those of 0.1.2 wait, in _on_start.
+    # Agents of 0.1.1 register once, when they start, and this is lost while the
+    # orchestrator does not run yet.  Those of 0.1.2 wait for it, in _on_start.
     import inspect
     import socket
     import threading
@@ -252,7 +253,7 @@ def _agents_wait(orchestratedagents):
                     break
                 except OSError:
                     time.sleep(1)
-            # The port is open a moment before what answers on it is there.
+            # The port is open a moment before the orchestrator answers requests.
             time.sleep(0.5)
             original(self)
 
@@ -262,8 +263,8 @@ def _agents_wait(orchestratedagents):
 
 
 def _room_for_a_class(communication):
-    # http.server lets 5 connections wait and drops the sixth, when a whole class
-    # of agents registers at once.
+    # http.server has a listen backlog of 5; further connections are dropped when a
+    # whole class of agents registers at once.
     class Server(communication.HTTPServer):
         request_queue_size = 1024
 
@@ -271,7 +272,7 @@ def _room_for_a_class(communication):
 
 
 def _websocket_order(ui):
-    # websocket-server 0.6 takes the host first; pyDCOP gives the port first.
+    # websocket-server 0.6 takes the host first; pyDCOP passes the port first.
     import inspect
 
     server = ui.WebsocketServer
@@ -290,7 +291,8 @@ def _communication(communication):
 
 
 def _stop_in_time(orchestrator):
-    # The orchestrator command of 0.1.1 leaves out the timeout when its own ends.
+    # The orchestrator command of 0.1.1, when its own timeout ends, calls stop_agents
+    # without one.
     import inspect
 
     stop_agents = orchestrator.Orchestrator.stop_agents
@@ -300,9 +302,9 @@ def _stop_in_time(orchestrator):
 
 
 def _address_option(default_port):
-    """0.1.1 says 127.0.0.1 to everybody, so its agents cannot leave one machine.
+    """Give `agent` and `orchestrator` the --address (and --port) of 0.1.2.
 
-    Give `agent` and `orchestrator` the --address (and --port) of 0.1.2.
+    0.1.1 announces 127.0.0.1 to all others, so its agents must be on one machine.
     """
 
     def patch(command):
@@ -342,7 +344,7 @@ def _address_option(default_port):
     return patch
 
 
-# Patches of pydcop's own modules, made when they have been executed.
+# Patches of pydcop's own modules, made after a module's code has run.
 _AFTER = {
     "pydcop.commands.agent": _address_option(9001),
     "pydcop.commands.orchestrator": _address_option(9000),
