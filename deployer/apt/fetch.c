@@ -38,7 +38,7 @@ bool apt_file_is_whole(const char *path, const struct apt_file *file)
  * files only. */
 struct work {
     const struct apt_fetch *fetch;
-    bool *whole; /* one a file */
+    bool *whole; /* one for each file */
     atomic_size_t next, done;
     atomic_ullong bytes;
     atomic_bool given_up;
@@ -48,7 +48,7 @@ struct worker {
     struct work *work;
     pthread_t thread;
     bool running;
-    int failure; /* the first of its own */
+    int failure; /* 0, or the negative errno that ended this worker */
     struct error error;
     struct text why;
 };
@@ -72,8 +72,8 @@ static char *file_path(const struct apt_fetch *fetch, const struct apt_file *fil
     return path_join(fetch->folder, file->name);
 }
 
-/* apt-helper(1) download-file: URI, file and hash of each.  `anew`: a cache on the way asks
- * for them anew (RFC 9111 §5.2.1.4). */
+/* Runs download-file of apt-helper(1) with the URI, path and hash of each file.  `anew`: a
+ * cache on the way must ask its origin again (no-cache, RFC 9111 §5.2.1.4). */
 static int run_helper(struct worker *w, size_t first, size_t last, bool anew,
                       struct process_result *result, struct error *err)
 {
@@ -107,7 +107,7 @@ static int run_helper(struct worker *w, size_t first, size_t last, bool anew,
     return r;
 }
 
-/* Runs apt's downloader once for some files and marks those that came complete. */
+/* Runs apt's downloader once for some files and marks the complete ones. */
 static int download_files(struct worker *w, size_t first, size_t last, bool anew, bool *ret_any,
                           struct error *err)
 {
@@ -138,8 +138,9 @@ static int download_files(struct worker *w, size_t first, size_t last, bool anew
     return 0;
 }
 
-/* Afterwards tries the missing ones one by one: one missing file may have ended the
- * download of the others, and a newer apt may read its command line in another way. */
+/* Downloads a chunk, then tries the missing files one by one: one missing file may have
+ * ended the download of the others, and a newer apt may read its command line in another
+ * way. */
 static int download_chunk(struct worker *w, size_t first, size_t last)
 {
     bool any = false;

@@ -97,7 +97,7 @@ int apt_files_copy(const struct apt_files *from, struct apt_files *ret)
 
 /* --- print-uris ------------------------------------------------------------------- */
 
-/* PACKAGE_VERSION_ARCH.deb, a colon in the version as %3a. */
+/* Splits PACKAGE_VERSION_ARCH.deb, where a colon in the version is written as %3a. */
 static int split_name(struct apt_file *f)
 {
     static const char fit[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

@@ -34,18 +34,19 @@ void apt_files_clear(struct apt_files *files);
 /* NULL when there is none of that package. */
 const struct apt_file *apt_files_find(const struct apt_files *files, const char *package);
 
-/* What `apt-get --print-uris` says: one quoted URI a line, name, size, hash.  Hostile:
- * names become files.  -EBADMSG with the line. */
+/* Parses the output of `apt-get --print-uris`: on each line a quoted URI, the name, the
+ * size and the hash.  The text is not trusted, because the names become file names.
+ * -EBADMSG, and `err` quotes the line. */
 int apt_files_parse(const char *text, struct apt_files *ret, struct error *err);
 
 bool apt_files_has(const struct apt_files *files, const struct apt_file *file);
 int apt_files_copy(const struct apt_files *from, struct apt_files *ret); /* -ENOMEM */
 
-/* Moves what `from` has and `to` has not, by URI. */
+/* Moves the files whose URI `to` does not have yet from `from` to `to`. */
 int apt_files_merge(struct apt_files *to, struct apt_files *from);
 
-/* What installing `packages` takes, beside what the root says is installed: none when all of
- * it is.  -ENOENT: no source has a package, -ENOPKG: they do not fit together; with
- * apt's words. */
+/* The files that apt would install for `packages`, beside the packages that the root's
+ * status lists as installed; none when everything is installed.  -ENOENT: no source has a
+ * package; -ENOPKG: the dependencies cannot be met; both with apt's message. */
 int apt_resolve(const struct apt_root *root, const struct strings *packages, struct apt_files *ret,
                 struct error *err);

@@ -24,7 +24,7 @@ void apt_root_clear(struct apt_root *root)
 
 /* --- keys ------------------------------------------------------------------------- */
 
-/* Fingerprints choose among the trusted keys; they are no files. */
+/* In Signed-By, a fingerprint selects one of the trusted keys; it is not a file. */
 static bool is_fingerprint(const char *word)
 {
     size_t n = strspn(word, "0123456789abcdefABCDEF");
@@ -37,8 +37,8 @@ static bool is_armoured(const void *data, size_t size)
     return size > 15 && memcmp(data, "-----BEGIN PGP ", 15) == 0;
 }
 
-/* One key of the machine's as a file in the root, named after its content; apt reads what
- * ends in .asc as text. */
+/* Writes a key of the machine to a file in the root that is named after its content; apt
+ * reads a file that ends in .asc as text. */
 static int put_key(const struct apt_root *root, const char *where, const void *data, size_t size,
                    char **ret_path, struct error *err)
 {
@@ -53,7 +53,8 @@ static int put_key(const struct apt_root *root, const char *where, const void *d
     return file_write(*ret_path, data, size, 0644, err);
 }
 
-/* The keyrings that a machine's source names, as files here; 1: one is not there. */
+/* Writes the keyrings that a source names (Signed-By) to files in the root, and their paths
+ * to `ret`; a system that was named uses this controller's files.  1: one is missing. */
 static int put_named_keys(const struct apt_root *root, const struct apt_system *s,
                           const char *signed_by, struct text *ret, struct error *err)
 {
@@ -147,7 +148,8 @@ static int add_source(struct apt_root *root, const struct apt_system *s,
 
 /* --- configuration ------------------------------------------------------------------- */
 
-/* What of this controller's own settings is about its way to the network. */
+/* Adds this controller's own apt settings for validity dates and, without a proxy of ours,
+ * for the network. */
 static int add_own_settings(const struct apt_way *way, struct text *conf, struct error *err)
 {
     static const char *const always[] = {"Acquire::Check-Valid-Until ", "Acquire::Check-Date ",
@@ -192,7 +194,7 @@ static int make_config(const struct apt_root *root, const struct apt_system *s, 
     text_addf(conf, "Dir::State \"%s/state\";\nDir::State::status \"%s/status\";\n", f, f);
     text_addf(conf, "Dir::State::extended_states \"%s/extended\";\nDir::Cache \"%s/cache\";\n", f,
               f);
-    /* With what is installed in it: that changes from machine to machine. */
+    /* This cache would contain the installed packages, which differ between machines. */
     text_adds(conf, "Dir::Cache::pkgcache \"\";\n");
     text_addf(conf, "Dir::Etc \"%s/etc\";\nDir::Log \"%s/log\";\n", f, f);
     text_adds(conf, "Dir::Etc::parts \"/dev/null\";\nDir::Etc::main \"/dev/null\";\n"
@@ -213,10 +215,10 @@ static int make_config(const struct apt_root *root, const struct apt_system *s, 
                     "Acquire::Languages \"none\";\n"
                     "Acquire::http::Timeout \"30\";\nAcquire::https::Timeout \"30\";\n"
                     "Acquire::ForceHash \"sha256\";\nAcquire::PDiffs \"false\";\n");
-    /* Another user cannot reach the folder; and a root that changes its user would outlive us
-     * (PR_SET_PDEATHSIG, prctl(2)). */
+    /* Another user cannot reach the folder; and changing the user would clear the signal that
+     * ends apt with us (PR_SET_PDEATHSIG, prctl(2)). */
     text_adds(conf, "APT::Sandbox::User \"root\";\n");
-    /* With a pause before it tries again, apt 2.6 waits for ever where a cache says 503. */
+    /* With a delay before a retry, apt 2.6 waits for ever when a cache answers 503. */
     text_addf(conf, "Acquire::Retries \"%d\";\nAcquire::Retries::Delay \"false\";\n",
               way->stale ? 0 : 1);
     if (way->stale)
@@ -287,7 +289,7 @@ static int lock_folder(struct apt_root *root, struct error *err)
     return 0;
 }
 
-/* Without what an earlier run has left. */
+/* Removes the lists and the cache of an earlier run. */
 static void forget_lists(const struct apt_root *root)
 {
     static const char *const names[] = {"state", "cache"};
@@ -377,7 +379,7 @@ int apt_root_run(const struct apt_root *root, const char *const *argv, unsigned 
     int r;
 
     if (!root->way.proxy)
-        env[5] = NULL; /* the ways of this controller's own apt */
+        env[5] = NULL; /* keep http_proxy and the others, as this controller's own apt */
     if (asprintf(&config, "APT_CONFIG=%s", root->config) < 0) {
         config = NULL;
         return error_sys(err, -ENOMEM, "cannot run %s", argv[0]);

@@ -30,9 +30,9 @@ void apt_sources_clear(struct apt_sources *s)
     *s = (struct apt_sources){0};
 }
 
-/* --- what is fit to be asked for ------------------------------------------------ */
+/* --- valid URIs and names ------------------------------------------------------- */
 
-/* `more` beside letters and digits. */
+/* Does it consist of letters, digits and the characters of `more`? */
 static bool made_of(const char *s, size_t size, const char *more)
 {
     for (size_t i = 0; i < size; i++)
@@ -41,8 +41,8 @@ static bool made_of(const char *s, size_t size, const char *more)
     return true;
 }
 
-/* The controller's own loopback is no package source, whoever says so.  What a
- * name leads to is not known here; the cache has rules of its own. */
+/* A source must not name the controller's own loopback.  Host names are not resolved
+ * here; the cache has rules of its own. */
 static bool is_loopback(const char *host)
 {
     struct in_addr address;
@@ -55,14 +55,14 @@ static bool is_loopback(const char *host)
         return inet_pton(AF_INET6, host, &six) != 1 || IN6_IS_ADDR_LOOPBACK(&six) ||
                IN6_IS_ADDR_UNSPECIFIED(&six) || IN6_IS_ADDR_LINKLOCAL(&six) ||
                IN6_IS_ADDR_V4MAPPED(&six) || IN6_IS_ADDR_V4COMPAT(&six);
-    /* In all the forms that a resolver takes, 127.1 and 0x7f000001 among them. */
+    /* Accepts all forms that a resolver accepts, such as 127.1 and 0x7f000001. */
     if (!inet_aton(host, &address))
         return false;
     a = ntohl(address.s_addr);
     return a >> 24 == 127 || a >> 24 == 0 || a >> 16 == 0xa9fe;
 }
 
-/* The host in front of a port; 0 when it is none. */
+/* The length of the host, without the port; 0 when it is not valid. */
 static size_t host_length(const char *s)
 {
     size_t n;
@@ -114,7 +114,7 @@ static bool component_valid(const char *component)
 
 /* --- one entry ----------------------------------------------------------------- */
 
-/* What one line, or one paragraph, says, before it is taken. */
+/* The fields of one line or of one paragraph, not checked yet. */
 struct entry {
     struct strings types, uris, suites, components, arches;
     struct text key;
@@ -246,14 +246,15 @@ static int take_entry(struct apt_sources *s, const char *name, const char *arch,
     return r < 0 ? error_sys(err, r, "cannot read %s", name) : 0;
 }
 
-/* --- one line each -------------------------------------------------------------- */
+/* --- one-line style ------------------------------------------------------------- */
 
 static const char *skip_blanks(const char *s)
 {
     return s + strspn(s, " \t");
 }
 
-/* [arch=amd64,arm64 signed-by=/a/file]; what else there is changes no fetching. */
+/* Reads [arch=amd64,arm64 signed-by=/a/file]; other options do not affect what is
+ * fetched. */
 static int read_bracket(const char *from, size_t size, struct entry *e)
 {
     CLEANUP_STRINGS struct strings words = {0};
@@ -334,7 +335,7 @@ static int parse_lines(struct apt_sources *s, const char *name, char *text, cons
     return 0;
 }
 
-/* --- deb822 ---------------------------------------------------------------------- */
+/* --- deb822 style ---------------------------------------------------------------- */
 
 static bool is_no(const char *value)
 {
@@ -346,7 +347,8 @@ static bool is_no(const char *value)
     return false;
 }
 
-/* The lines of a key inside of a field: a blank in front, "." for an empty one. */
+/* Adds a line of an embedded key: a continuation line begins with a blank, and "." stands
+ * for an empty line. */
 static void add_key_line(struct text *key, const char *line)
 {
     line = skip_blanks(line);
@@ -388,7 +390,7 @@ static bool is_field(const char *field, const char *name)
     return field && strcasecmp(field, name) == 0;
 }
 
-/* One paragraph after the other; a line that begins with a blank goes on with the
+/* Parses one paragraph after the other; a line that begins with a blank continues the
  * field before it. */
 static int parse_paragraphs(struct apt_sources *s, const char *name, char *text, const char *arch,
                             struct error *err)
@@ -490,7 +492,7 @@ int apt_sources_read(struct apt_sources *s, const char *folder, const char *arch
 
 /* --- another suite ------------------------------------------------------------------ */
 
-/* What follows the release's own name, "-security"; NULL: not of this release. */
+/* The part after the release's name, such as "-security"; NULL: another release. */
 static const char *suffix_of(const char *suite, const char *codename)
 {
     static const char *const suffixes[] = {"", "-updates", "-security", "-backports"};
@@ -508,8 +510,8 @@ static const char *suffix_of(const char *suite, const char *codename)
     return NULL;
 }
 
-/* Of a distribution itself, by its path: others use its releases' names for what
- * they add to it. */
+/* Is it a source of a distribution itself, judged by its path?  Third-party repositories
+ * use the same suite names. */
 static bool is_distribution(const struct apt_source *s)
 {
     static const char *const words[] = {"/debian", "/ubuntu", "/raspbian"};

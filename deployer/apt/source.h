@@ -1,9 +1,10 @@
 /*
- * Package sources as apt's files name them, both forms of sources.list(5): one
- * line each, and deb822.  A machine's own are hostile until they got in here:
- * http and https only, no user or password, no loopback address, no blanks;
- * what is not like that, and what the controller could not check (an unsigned
- * source, a cdrom), is passed over and named.
+ * Package sources from apt's files, in both formats of sources.list(5): one-line
+ * style and deb822 style.  A machine's sources are not trusted, so they are checked
+ * here: http and https only, no user or password, no loopback address, no blanks.
+ * A source that fails these checks, such as a cdrom, is skipped and listed in
+ * `passed_over`.  The option trusted=yes is not taken over: apt rejects an unsigned
+ * source here.
  *
  * Values; any thread.
  */
@@ -24,40 +25,41 @@ struct apt_source {
     char *uri;   /* without a slash at its end */
     char *suite; /* "bookworm-security"; ends in a slash: no components */
     struct strings components;
-    char *signed_by; /* a path on the system that it is from, or fingerprints; NULL: any
-                        key that is trusted there */
-    char *key;       /* the key itself, armoured, when the source has it; else NULL */
+    char *signed_by; /* a path on the system that the source is from, or fingerprints; NULL:
+                        any key that is trusted there */
+    char *key;       /* the armoured key, if the source embeds it; else NULL */
 };
 
 struct apt_sources {
     struct apt_source *items;
     size_t count;
-    struct strings passed_over; /* in words */
+    struct strings passed_over; /* messages: the skipped sources, and why */
 };
 
 void apt_sources_clear(struct apt_sources *s);
 
-/* A URI that may be asked for through a cache. */
+/* Is this a URI that may be requested through a cache? */
 bool apt_uri_valid(const char *uri);
-/* The name of a suite: letters, digits, "-", "_", ".", "/", "~", "+". */
+/* Is it the name of a suite: letters, digits, "-", "_", ".", "/", "~", "+"? */
 bool apt_suite_valid(const char *suite);
-/* "amd64", as dpkg says it. */
+/* Is it the name of an architecture in dpkg's form, such as "amd64"? */
 bool apt_arch_valid(const char *arch);
 
-/* Adds the sources of one file's text, those for `arch`; `name` ends in
- * ".sources" for deb822 and is told of what is passed over.  A source that is
- * there already is not added again.  -EFBIG over a bound, -ENOMEM. */
+/* Adds the sources for `arch` from the text of one file.  A `name` that ends in
+ * ".sources" means deb822 style; the name also appears in the messages about skipped
+ * sources.  A URI and suite that the list has already get the further components only.
+ * -EFBIG over a bound, -ENOMEM. */
 int apt_sources_parse(struct apt_sources *s, const char *name, const char *text, const char *arch,
                       struct error *err);
 
-/* Those of a folder like /etc/apt: sources.list, and sources.list.d below it.
- * Files that cannot be read are passed over. */
+/* Adds the sources of a folder like /etc/apt: sources.list, and sources.list.d below
+ * it.  Files that cannot be read are skipped. */
 int apt_sources_read(struct apt_sources *s, const char *folder, const char *arch,
                      struct error *err);
 
-/* Another suite of the same distribution: of `from`, the sources whose suite is
- * `codename` or begins with "codename-", with that replaced by `suite`; a suite
- * that is only named by its age ("stable") counts as `codename`.  -ENOENT:
- * there is none. */
+/* Derives the sources of another suite of the same distribution: takes the sources of
+ * `from` whose suite is `codename`, alone or with "-updates", "-security" or
+ * "-backports", and replaces `codename` by `suite`.  The names "stable" and
+ * "oldstable" are treated as `codename`.  -ENOENT: there is none. */
 int apt_sources_of_suite(const struct apt_sources *from, const char *codename, const char *suite,
                          struct apt_sources *ret, struct error *err);

@@ -72,8 +72,7 @@ int apt_system_named(const char *etc, const char *codename, const char *suite, c
         return error_set(err, -EINVAL, "'%s' is not the name of a suite (such as bookworm)", suite);
     if (!apt_arch_valid(arch))
         return error_set(err, -EINVAL, "'%s' is not an architecture (such as arm64)", arch);
-    /* A source for this controller's architecture only is used for others too: the
-     * suite's name says which release, not which machine. */
+    /* Only the sources that apply to `arch`: those that name no architecture apply to all. */
     r = apt_sources_read(&own, etc, arch, err);
     if (r == 0)
         r = apt_sources_of_suite(&own, codename, suite, &s.sources, err);
@@ -116,7 +115,7 @@ static int take_architectures(struct apt_system *s, const char *lines)
     return s->arch ? 0 : -EBADMSG;
 }
 
-/* The text of one of its files, "" when there is none. */
+/* Adds the text of one of its files to `ret`; nothing when there is no such file. */
 static int take_text(const struct apt_system *s, const char *path, size_t max, struct text *ret)
 {
     const struct content_file *f = content_find(&s->files, path);

@@ -1,7 +1,8 @@
 /*
- * The systems to prepare for: those of machines, read over SSH once (mode
- * `sources` of the machine's side, with the trust of every other action), and
- * those that are named by suite and architecture, read nowhere.
+ * A list of systems whose packages are fetched ahead: systems of machines, each read
+ * over SSH once (steps/verbs/sources, after the same host key check as for every other
+ * verb), and systems that are named by suite and architecture, for which no machine is
+ * asked.
  */
 #pragma once
 
@@ -15,10 +16,10 @@ struct apt_systems {
 
 void apt_systems_clear(struct apt_systems *s);
 
-/* Takes the system over (it is emptied). */
+/* Moves the system into the list. */
 int apt_systems_add(struct apt_systems *to, struct apt_system *s, struct error *err);
 
-/* Every suite with every architecture; without a suite the controller's own, without an
- * architecture its own. */
+/* Adds each suite with each architecture; an empty list stands for the controller's own
+ * suite or architecture. */
 int apt_systems_name(const struct strings *suites, const struct strings *arches,
                      struct apt_systems *ret, struct error *err);
