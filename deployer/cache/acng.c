@@ -40,7 +40,7 @@ char *acng_folder_of(const char *uri)
     if (!key)
         return NULL;
     digest_bytes(key, strlen(key), digest);
-    /* Two keys must not share a folder, and a person should recognise it. */
+    /* The digest keeps the folders of two repositories apart, the name is for people. */
     for (char *c = key; *c; c++)
         if (!((*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9') || *c == '.'))
             *c = '_';
@@ -134,7 +134,7 @@ int acng_repositories_write(const struct paths *p, const struct strings *list, s
     return file_write(path, text_str(&bytes), bytes.size, 0600, err);
 }
 
-/* --- what this controller's own apt does --------------------------------------- */
+/* --- the settings of this controller's own apt --------------------------------- */
 
 static char *run_for_line(const char *const *argv)
 {
@@ -157,7 +157,7 @@ int acng_own_repositories(struct strings *ret, struct error *err)
     CLEANUP(apt_sources_clear) struct apt_sources sources = {0};
     int r = 0;
 
-    if (!arch || !apt_arch_valid(arch)) /* no Debian: there is nothing of its own */
+    if (!arch || !apt_arch_valid(arch)) /* not a Debian system: it has no sources of its own */
         return 0;
     r = apt_sources_read(&sources, "/etc/apt", arch, err);
     for (size_t i = 0; i < sources.count && r >= 0; i++)
@@ -177,16 +177,16 @@ char *acng_own_proxy(uint16_t not_port)
 
     if (!proxy || strncmp(proxy, "http://", 7) != 0 || strpbrk(proxy, " \t\"'\\#"))
         return NULL;
-    /* This controller's apt may go through this very cache. */
+    /* This controller's own apt may use our cache as its proxy. */
     if (url_parse(proxy, &url) == 0 && url.port == not_port &&
         (strncmp(url.host, "127.", 4) == 0 || strncmp(url.host, "localhost", 9) == 0))
         return NULL;
     return TAKE_PTR(proxy);
 }
 
-/* --- its settings -------------------------------------------------------------- */
+/* --- the settings of apt-cacher-ng --------------------------------------------- */
 
-/* It only connects to port 80 unless other ports are listed: those of the repositories. */
+/* apt-cacher-ng connects only to port 80 and to listed ports: list the repositories' ports. */
 static void add_ports(const struct strings *repositories, struct text *to)
 {
     text_adds(to, "AllowUserPorts: 80");
@@ -210,7 +210,7 @@ int acng_settings_text(const struct acng_settings *s, struct text *ret)
               "ForeGround: 1\n"
               "BindAddress: 127.0.0.1\n"
               "Port: %u\n"
-              /* The repositories below, and no other host. */
+              /* Only the repositories below, no other host. */
               "ForceManaged: 1\n"
               "PassThroughPattern: ^$\n"
               "ReportPage:\n"
@@ -246,7 +246,7 @@ int acng_configure(const struct paths *p, uint16_t port, bool offline, const str
 
     if (!folder || !path || acng_settings_text(&s, &bytes) < 0)
         return error_sys(err, -ENOMEM, "cannot write apt-cacher-ng's settings");
-    /* It cuts lines at these. */
+    /* apt-cacher-ng ends a value at these characters. */
     if (strpbrk(folder, " \t\n#;"))
         return error_set(err, -EINVAL,
                          "apt-cacher-ng cannot work in %s: its name contains a blank, '#' or ';'; "
@@ -260,7 +260,7 @@ bool acng_answers(uint16_t port, unsigned timeout_ms)
     struct cache_request ask = {.port = port, .path = "/", .timeout_ms = timeout_ms};
     CLEANUP_TEXT struct text body = TEXT_INIT;
 
-    /* Its answer to a request for no known file. */
+    /* The answer of apt-cacher-ng to a request that names no file that it knows. */
     return cache_http(&ask, &body) == 406 && strcasestr(text_str(&body), "apt-cacher");
 }
 

@@ -62,8 +62,8 @@ static bool is_here(const char *url, uint16_t *ret)
     return fd >= 0 && bind(fd, (struct sockaddr *)&here, sizeof(here)) == 0;
 }
 
-/* dcop-discover writes every inventory with this controller's address and the
- * usual ports, whether there are caches or not: there it has to answer. */
+/* dcop-discover writes this controller's address and the default ports into every
+ * inventory, even when there are no caches: so a cache on this controller must answer. */
 static int take_from_inventory(const char *url, bool (*answers)(uint16_t port, unsigned timeout_ms),
                                char **to)
 {
@@ -76,7 +76,8 @@ static int take_from_inventory(const char *url, bool (*answers)(uint16_t port, u
     return copy_unless_set(url, to);
 }
 
-/* A damaged list is reported where it is repaired. */
+/* Adds the ports of the repositories.  A damaged list is ignored here, and reported when it
+ * is changed. */
 static int take_ports(const struct paths *p, struct strings *ret)
 {
     CLEANUP_STRINGS struct strings list = {0};
@@ -99,7 +100,7 @@ static int take_ports(const struct paths *p, struct strings *ret)
     return 0;
 }
 
-/* Our own, as far as they answer. */
+/* Our own caches, if they answer. */
 static int take_from_own(const struct paths *p, struct caches *c)
 {
     struct cache_running now = {0};
@@ -114,7 +115,7 @@ static int take_from_own(const struct paths *p, struct caches *c)
     return 0;
 }
 
-/* A service of the system's, where its settings say that it listens. */
+/* A service of the system, on the port of its settings. */
 static int take_from_system(struct caches *c)
 {
     uint16_t port;
@@ -168,7 +169,7 @@ int caches_add_repositories(const struct paths *p, const struct strings *uris, s
     r = acng_repositories_write(p, &list, err);
     if (r == 0)
         r = cache_look(p, &now, err);
-    if (r < 0 || !now.running) /* `cache up` takes them from the list */
+    if (r < 0 || !now.running) /* `cache up` will read the list */
         return r;
     r = acng_configure(p, now.settings.apt_port, now.settings.offline, &list, err);
     return r == 0 ? cache_reread(p, &now.settings, err) : r;

@@ -2,10 +2,10 @@
  * The caches that packages come through: where an apt proxy and a Python index
  * are reached from this controller.
  *
- * Looked for in this order, each of the two by itself: what --apt-proxy and
- * --pip-index say; what the inventory says (controller_proxy_addr with
- * apt_cache_port and pip_cache_port); our own, which `dcop-deploy cache up`
- * started; a service of the system that listens where its own settings say.
+ * Each of the two is looked for in this order: --apt-proxy or --pip-index; the
+ * inventory (controller_proxy_addr with apt_cache_port or pip_cache_port); our own
+ * cache, which `dcop-deploy cache up` started; a service of the system, on the port
+ * of its own settings.
  *
  * Values; any thread.
  */
@@ -21,7 +21,7 @@
 struct caches {
     char *apt_proxy;      /* "http://host:port", NULL: none */
     char *pip_index;      /* "http://host:port/root/pypi/+simple/", NULL: none */
-    struct strings ports; /* "host:port" of our own's repositories that are not on port 80 */
+    struct strings ports; /* "host:port" of our own cache's repositories that are not on port 80 */
 };
 
 void caches_clear(struct caches *c);
@@ -32,14 +32,14 @@ int caches_copy(const struct caches *from, struct caches *ret); /* -ENOMEM */
 int caches_find(const struct cache_choice *choice, const struct paths *p, struct caches *ret,
                 struct error *err);
 
-/* The index that pip asks on this controller: the cache's; "": none; NULL: that of
- * pip's own settings. */
+/* The index that pip on this controller uses: the cache's; "": none; NULL: that of pip's own
+ * configuration.  Borrowed from `c`. */
 const char *caches_index(const struct caches *c, const struct cache_choice *choice);
 
-/* A repository that our own apt cache is to serve, beside those it has: its
- * settings are written anew and it reads them, if it runs, and answers again
- * when this returns.  "http://host/path" or https; what is known already is no
- * error and costs nothing.  -EINVAL for any other URI. */
+/* Adds a repository to those that our own apt cache serves.  If the cache runs, it is
+ * restarted with its new settings, and answers again when this returns; a repository that
+ * it serves already costs nothing and is no error.  "http://host/path" or https; -EINVAL
+ * for any other URI. */
 int caches_add_repository(const struct paths *p, const char *uri, struct error *err);
 
 /* The same for several at once, with one restart. */

@@ -1,6 +1,6 @@
 /*
- * The choice of caches: what a person and the inventory say of where packages
- * come from.  caches.h finds what follows from it.
+ * The choice of caches: what the options and the inventory say about where packages
+ * come from.  caches_find looks for the caches accordingly.
  *
  * A value that owns its strings; start with {0}, cache_choice_clear.
  */
@@ -17,7 +17,7 @@ struct cache_choice {
     bool keep_proxy; /* the caches stay in the machines' settings of apt and pip */
 };
 
-/* Here, so that options need no object of this room. */
+/* Inline, so that deployer/options/ needs no object of this folder. */
 static inline void cache_choice_clear(struct cache_choice *c)
 {
     free(c->apt_proxy);
@@ -30,7 +30,7 @@ static inline void cache_choice_clear(struct cache_choice *c)
 /* -ENOMEM. */
 int cache_choice_copy(const struct cache_choice *from, struct cache_choice *ret);
 
-/* Does it name an apt proxy?  Then that is not one that we manage. */
+/* Does it name an apt proxy?  Such a proxy is not managed by us. */
 static inline bool cache_choice_names_apt(const struct cache_choice *c)
 {
     return c->apt_proxy || c->inventory_apt_proxy;

@@ -21,7 +21,7 @@ static int enter_namespace(const char *folder)
         return -errno;
     if (unshare(CLONE_NEWNS) < 0)
         return -errno;
-    /* Mounts made outside appear here, but not the other way round. */
+    /* Mounts made outside appear inside, but not the other way round. */
     if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
         mount(folder, CACHE_CONFINED, NULL, MS_BIND, NULL) < 0)
         return -errno;
@@ -45,7 +45,8 @@ static int open_folders(void)
     return 0;
 }
 
-/* It cannot if Python is below a home folder, or after a strict umask. */
+/* Can the user run devpi-server?  Not if Python is below a home folder, or if the virtual
+ * environment was made with a strict umask. */
 static bool can_run(const struct cache_user *user)
 {
     bool can;

@@ -1,11 +1,11 @@
 /*
- * Caches that root started need not be root: they get the user that Debian's
- * apt-cacher-ng comes with.
+ * Caches that root started run as the user that Debian's package of apt-cacher-ng
+ * creates.
  *
- * That user could not reach root's state folder, and is not to: the supervisor
- * enters a mount namespace of its own, in which the caches' folder is at
- * CACHE_CONFINED, too.  Where that cannot be (a container, another Debian
- * user), the caches stay root's.
+ * That user must not have access to root's state folder: so the supervisor enters a
+ * mount namespace of its own, in which the caches' folder is also mounted at
+ * CACHE_CONFINED.  Where that is not possible (in a container, without that user, or
+ * when it cannot run devpi's Python), the caches run as root.
  */
 #pragma once
 
@@ -17,16 +17,17 @@
 #define CACHE_CONFINED "/run/dcop-caches"
 
 struct cache_user {
-    bool drop; /* false: as we are */
+    bool drop; /* false: the caches keep our user */
     uid_t uid;
     gid_t gid;
 };
 
-/* For the rest of this process's life, which is the supervisor's. */
+/* Enters the namespace, for the rest of this process's life: for the supervisor only. */
 struct cache_user cache_confine(const struct paths *p);
 
-/* Gives that user what it reads and writes, also what was written anew. */
+/* Gives the files that the caches read and write to that user.  Called before each start,
+ * as files may have been written since. */
 void cache_confine_files(const struct cache_user *user);
 
-/* In the child, before exec: 0 or a negative errno. */
+/* Becomes that user; in the child, before exec.  0 or a negative errno. */
 int cache_confine_become(const struct cache_user *user);

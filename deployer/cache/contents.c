@@ -14,7 +14,7 @@
 
 enum { BLOCK = 65536, LINE_MAX_BYTES = 4096 };
 
-/* A .deb below one repository's folder. */
+/* A .deb file in one repository's folder. */
 struct package {
     char *path; /* below the folder */
     uint64_t size;
@@ -69,7 +69,7 @@ static bool ends_in(const char *name, const char *end)
     return a >= b && strcmp(name + a - b, end) == 0;
 }
 
-/* --- what is there --------------------------------------------------------------- */
+/* --- files in the folders --------------------------------------------------------- */
 
 static int add_package(struct repository *r, const char *path, const struct stat *st)
 {
@@ -87,7 +87,8 @@ static int add_package(struct repository *r, const char *path, const struct stat
     return r->packages[r->n_packages++].path ? 0 : -ENOMEM;
 }
 
-/* dists/SUITE/COMPONENT/binary-ARCH/Packages.xz, or its by-hash/SHA256/DIGEST. */
+/* Adds dists/SUITE/COMPONENT/binary-ARCH/Packages.xz, or its by-hash/SHA256/DIGEST, unless a
+ * newer one of that folder is there. */
 static int add_index(struct repository *r, const char *whole, const char *path,
                      const struct stat *st)
 {
@@ -123,7 +124,8 @@ static int add_index(struct repository *r, const char *whole, const char *path,
     return r->indexes[r->n_indexes++].path ? 0 : -ENOMEM;
 }
 
-/* The files below a folder, each to `take` with its path below it. */
+/* Calls `take` for each file below a folder, with the whole path and the path below it; at
+ * most *left times. */
 static int walk_files(const char *folder, size_t *left,
                       int (*take)(const char *whole, const char *path, const struct stat *st,
                                   void *arg),
@@ -148,7 +150,7 @@ static int walk_files(const char *folder, size_t *left,
     return r;
 }
 
-/* --- what indexes have of it ----------------------------------------------------------- */
+/* --- packages of the indexes ------------------------------------------------------------ */
 
 struct tally {
     struct cache_content *content;
@@ -208,7 +210,7 @@ static struct cache_count *system_of(struct cache_content *c, const char *folder
     return &more[c->n_systems++].count;
 }
 
-/* One stanza of the index ends: is its file there, whole? */
+/* At the end of a stanza of the index: counts its file, if the cache has it complete. */
 static void take_stanza(struct tally *t, struct cache_count *to, char *file, uint64_t size)
 {
     const struct package *p = *file ? keyset_find(&t->by_path, file, strlen(file)) : NULL;
@@ -240,7 +242,7 @@ static void take_line(struct tally *t, struct cache_count *to, struct stanza *s)
     }
 }
 
-/* Of a damaged index, the part that can be read is counted. */
+/* Counts the packages of an index; of a damaged one, the part that can be read. */
 static int read_index(struct tally *t, const struct packages_index *x)
 {
     CLEANUP_ARCHIVE_READER struct archive_reader *a = NULL;
@@ -291,7 +293,7 @@ static int read_repository(const char *folder, size_t *left, struct cache_conten
     return result;
 }
 
-/* --- all of it ------------------------------------------------------------------------ */
+/* --- all caches ------------------------------------------------------------------------- */
 
 static int take_pip_file(const char *whole, const char *path, const struct stat *st, void *arg)
 {
@@ -313,7 +315,8 @@ static int compare_systems(const void *a, const void *b)
     return order ? order : strcmp(x->arch, y->arch);
 }
 
-/* Each folder of apt's cache but its own (_xstore, which has copies of indexes). */
+/* Reads each repository's folder, but not apt-cacher-ng's own (_xstore has copies of
+ * indexes). */
 static int read_apt(const char *cache, size_t *left, struct cache_content *c)
 {
     char *const roots[] = {(char *)(uintptr_t)cache, NULL};

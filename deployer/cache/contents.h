@@ -1,9 +1,9 @@
 /*
- * What is in our caches: counted from their folders, whether they run or not.
+ * The contents of our caches, counted from their folders, whether they run or not.
  *
- * A package counts for each suite whose cached index has it, and only when it
- * is there whole.  What is cached comes from the network: every name is
- * hostile, and bounded.
+ * A package is counted for each suite whose cached index has it, and only when the
+ * cached file is complete.  The files come from the network: no name is trusted, and
+ * each is bounded.
  *
  * Values; any thread.
  */
@@ -20,7 +20,7 @@
 enum {
     CACHE_NAME_MAX = 64,              /* of a suite or an architecture */
     CACHE_SYSTEMS_MAX = 256,          /* suites times architectures */
-    CACHE_FILES_MAX = 500 * 1000,     /* looked at */
+    CACHE_FILES_MAX = 500 * 1000,     /* of all caches together */
     CACHE_INDEX_BYTES_MAX = 1u << 30, /* of one Packages file, unpacked */
 };
 
@@ -37,7 +37,7 @@ struct cache_system_count {
 };
 
 struct cache_content {
-    struct cache_count packages, indexes; /* .deb files; all else that apt asks for */
+    struct cache_count packages, indexes; /* .deb files; all other files for apt */
     struct cache_count wheels, sources;   /* of the Python index */
     struct cache_system_count *systems;   /* by suite, then architecture */
     size_t n_systems;
@@ -45,5 +45,5 @@ struct cache_content {
 
 void cache_content_clear(struct cache_content *c);
 
-/* -ENOMEM, -EFBIG; an empty cache is no error. */
+/* An empty cache is no error.  -EFBIG: more than CACHE_FILES_MAX files; -ENOMEM. */
 int cache_content_read(const struct paths *p, struct cache_content *ret, struct error *err);

@@ -84,7 +84,7 @@ static bool devpi_starts(const char *python)
            result.status == 0;
 }
 
-/* The system's Python first: one in root's home cannot be run by another user. */
+/* Prefers the system's Python: another user cannot run one in root's home. */
 static int make_venv(const char *venv, struct error *err)
 {
     static const char *const pythons[] = {"/usr/bin/python3", "python3"};
@@ -134,8 +134,8 @@ static int install_devpi(const char *venv, const char *python, struct error *err
                            venv);
 }
 
-/* A password for devpi's root: in a file that only its owner reads, because every user
- * can see command-line options. */
+/* Writes a random password for devpi's root to a file that only its owner can read, because
+ * every user can see command-line options. */
 static int make_password(const char *path, struct error *err)
 {
     CLEANUP_TEXT struct text config = TEXT_INIT;
@@ -155,8 +155,8 @@ static int make_password(const char *path, struct error *err)
     return r;
 }
 
-/* Created under another name and then renamed, so that it is complete or absent.
- * Without root/pypi, which would first load all names of the whole index. */
+/* Creates devpi's folder under another name and renames it, so that it is complete or
+ * absent.  Without root/pypi, which would first load the names of all projects. */
 static int make_server(const char *python, const char *venv, const char *server, const char *root,
                        struct error *err)
 {
@@ -194,7 +194,7 @@ int devpi_install(const struct paths *p, void (*say)(const char *words, void *ar
     if (!venv || !python || !server || !database || !root)
         return error_sys(err, -ENOMEM, "cannot install devpi-server");
     if (!devpi_starts(python)) {
-        mode_t mask = umask(022); /* root's is run by another user */
+        mode_t mask = umask(022); /* another user runs the one that root installs */
 
         say("Installing devpi-server with pip; this takes a minute.", arg);
         r = install_devpi(venv, python, err);
@@ -224,7 +224,7 @@ int devpi_write_logger(const struct paths *p, struct error *err)
                 : error_sys(err, -ENOMEM, "cannot set devpi's log");
 }
 
-/* --- what it mirrors -------------------------------------------------------------- */
+/* --- its indexes ------------------------------------------------------------------ */
 
 int devpi_upstream(const struct paths *p, struct pip_config *ret, struct error *err)
 {
@@ -259,7 +259,7 @@ int devpi_upstream(const struct paths *p, struct pip_config *ret, struct error *
 
 struct devpi {
     uint16_t port;
-    char *header; /* with who we are */
+    char *header; /* X-Devpi-Auth, with the token of the login; NULL: not logged in */
 };
 
 static void devpi_clear(struct devpi *d)
@@ -269,7 +269,8 @@ static void devpi_clear(struct devpi *d)
     free(d->header);
 }
 
-/* Moves `body`.  The status, and the answer's "result" in `ret` (may be NULL). */
+/* Sends a request; takes over `body`.  Returns the HTTP status, or a negative errno.  `ret`
+ * (may be NULL) gets the answer's "result", or NULL; the caller releases it. */
 static int ask_devpi(const struct devpi *d, const char *method, const char *path, json_t *body,
                      json_t **ret, struct error *err)
 {
@@ -355,7 +356,7 @@ static int put_index(const struct devpi *d, const char *name, json_t *config, st
 
     (void)snprintf(path, sizeof(path), "/%s", name);
     status = ask_devpi(d, "PUT", path, json_incref(config), NULL, err);
-    if (status == 409) { /* it is there; its type stays */
+    if (status == 409) { /* it exists, and its type cannot be changed */
         (void)json_object_del(config, "type");
         status = ask_devpi(d, "PATCH", path, json_incref(config), NULL, err);
     }
@@ -370,13 +371,13 @@ static int put_index(const struct devpi *d, const char *name, json_t *config, st
 
 static int put_mirror(const struct devpi *d, const char *name, const char *url, struct error *err)
 {
-    /* devpi gives the address to every client that asks for the index's settings. */
+    /* devpi shows the URL to every client that asks for the index's settings. */
     if (!url_valid(url))
         return error_set(
             err, -EINVAL,
             "pip's configuration has an index that cannot be mirrored: its URL is not a plain one, "
             "or contains a user or a password, which every client of the cache could read");
-    /* Without the list of all projects, which has some hundred thousand names. */
+    /* Without the list of all projects, which has several hundred thousand names. */
     return put_index(d, name,
                      json_pack("{s:s,s:s,s:b,s:b}", "type", "mirror", "mirror_url", url,
                                "mirror_no_project_list", 1, "volatile", 0),
@@ -400,7 +401,7 @@ int devpi_set_upstream(const struct paths *p, struct cache_settings *s, const st
         (void)json_array_append_new(bases, json_string(name));
     }
     (void)snprintf(s->index, sizeof(s->index), "%s", c->extras.count ? "root/all" : "root/pypi");
-    /* All of them as one, so that a client needs no extra index. */
+    /* One index over all mirrors, so that a client needs no extra index. */
     if (r == 0 && c->extras.count)
         r = put_index(&d, "root/all",
                       json_pack("{s:s,s:O,s:b,s:[],s:[s]}", "type", "stage", "bases", bases,

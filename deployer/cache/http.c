@@ -120,8 +120,8 @@ static int make_headers(const struct cache_request *request, struct curl_slist *
     return r;
 }
 
-/* libcurl reads neither cookies nor .netrc and follows no redirect unless it is told to;
- * the proxy of the environment it would ask. */
+/* By default, libcurl uses no cookies and no .netrc and follows no redirect, but it uses the
+ * proxy of the environment, so that is switched off. */
 static int set_up(CURL *curl, const struct cache_request *request, const char *url,
                   const struct curl_slist *headers, struct exchange *x)
 {
@@ -133,7 +133,7 @@ static int set_up(CURL *curl, const struct cache_request *request, const char *u
     failed |= (int)curl_easy_setopt(curl, CURLOPT_PROXY, "");
     failed |= (int)curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
     failed |= (int)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    /* 0 would be for ever. */
+    /* For libcurl, 0 means no timeout. */
     failed |= (int)curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
                                     request->timeout_ms > 0 ? (long)request->timeout_ms : 1L);
     failed |= (int)curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_0);
@@ -151,7 +151,7 @@ static int set_up(CURL *curl, const struct cache_request *request, const char *u
     return failed ? -ENOMEM : 0;
 }
 
-/* The status, or what went wrong. */
+/* The HTTP status, or a negative errno. */
 static int read_result(CURL *curl, CURLcode code, const struct exchange *x)
 {
     long status = 0, error = 0;
@@ -171,7 +171,7 @@ static int read_result(CURL *curl, CURLcode code, const struct exchange *x)
         (void)curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &error);
         if (error > 0)
             return -(int)error;
-        if (code != CURLE_RECV_ERROR) /* that without an error of the socket: too many headers */
+        if (code != CURLE_RECV_ERROR) /* without an error of the socket: too many headers */
             return code == CURLE_COULDNT_CONNECT ? -ECONNREFUSED : -ECONNRESET;
     }
     return code == CURLE_PARTIAL_FILE ? -ECONNRESET : -EBADMSG;
@@ -211,7 +211,7 @@ bool cache_port_is_free(uint16_t port)
     CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int on = 1;
 
-    /* As the services do: what is only waiting out its last connections is free. */
+    /* As the services do: old connections in TIME_WAIT do not block the port. */
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     return fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
            listen(fd, 1) == 0;

@@ -1,9 +1,9 @@
 /*
- * One HTTP request to a service on this controller's loopback: is it there,
- * what does it say, and the few words that devpi wants to be set up.
+ * One HTTP request to a service on this controller's loopback: to find out whether a
+ * cache answers, and to configure devpi.
  *
- * By libcurl.  HTTP/1.0, one connection per request to 127.0.0.1, no proxy, no redirect;
- * everything bounded by size and time.  Blocks; any thread.
+ * Uses libcurl.  HTTP/1.0, one connection per request to 127.0.0.1, no proxy, no redirect;
+ * everything is bounded by size and time.  Blocks; any thread.
  */
 #pragma once
 
@@ -25,15 +25,15 @@ struct cache_request {
     unsigned timeout_ms;
 };
 
-/* The body, and the status (200) as the result; -ECONNREFUSED and the like when
- * nobody answers, -ECONNRESET for a body that is cut short, -ETIMEDOUT, -EBADMSG for what
- * is not HTTP, -EFBIG. */
+/* Adds the body to `ret_body` and returns the HTTP status, such as 200; -ECONNREFUSED and
+ * the like when nothing answers, -ECONNRESET for a body that is cut short, -ETIMEDOUT,
+ * -EBADMSG when the answer is not HTTP, -EFBIG over CACHE_HTTP_MAX, -ENOMEM. */
 int cache_http(const struct cache_request *request, struct text *ret_body);
 
-/* Can something listen on this port of 127.0.0.1? */
+/* Can a service listen on this port of 127.0.0.1? */
 bool cache_port_is_free(uint16_t port);
 
-/* Is who listens there a service of the system (root, or another user below
- * 1000) or a process of ours?  What another person of this controller has
- * there is not to be given packages to. */
+/* Does a service of the system (root, or another user id below 1000) or a process of our own
+ * user listen on this port?  Packages must not come from a service of another person of this
+ * controller. */
 bool cache_port_is_trusted(uint16_t port);

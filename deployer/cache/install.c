@@ -16,7 +16,7 @@ enum { LOOK_MS = 20 * 1000, INSTALL_MS = 600 * 1000, WORDS_MAX = 12 };
     "apt-cacher-ng is not installed; install it, without the service that it would start on all "  \
     "addresses: sudo systemctl mask apt-cacher-ng; sudo apt-get install apt-cacher-ng"
 
-/* With sudo in front, unless we are root. */
+/* Runs the command, through sudo unless we are root. */
 static int run_as_root(const char *const *argv, unsigned timeout_ms, struct process_result *ret)
 {
     static const char *const env[] = {"DEBIAN_FRONTEND=noninteractive", "LC_ALL=C", "DCOP_PASSWORD",
@@ -51,7 +51,7 @@ static bool path_exists(const char *path)
     return lstat(path, &st) == 0;
 }
 
-/* The last line that begins with "E:", apt's own words. */
+/* Adds apt's last error, the last line that begins with "E:". */
 static void add_words(struct text *to, const struct process_result *result)
 {
     const char *said = text_str(&result->errors), *line = NULL;
@@ -78,15 +78,16 @@ static int install_package(struct error *err)
 
     if (succeeds_as_root(get, INSTALL_MS))
         return 0;
-    (void)succeeds_as_root(update, INSTALL_MS); /* its lists may be old, or not there */
+    (void)succeeds_as_root(update, INSTALL_MS); /* apt's lists may be old or missing */
     if (run_as_root(get, INSTALL_MS, &result) == 0 && result.status == 0)
         return 0;
     add_words(&words, &result);
     return error_set(err, -ENOPKG, BY_HAND "%s", text_str(&words));
 }
 
-/* Masked while it is installed, so that it never listens; then disabled, which
- * a person can see and undo.  Without systemd, the package's script started it. */
+/* Masks the service during the installation, so that it never listens, then disables it,
+ * which a person can see and undo.  Without systemd, the package's script has started it:
+ * then it is stopped. */
 static int install_switched_off(struct error *err)
 {
     static const char *const mask[] = {"systemctl", "mask", "apt-cacher-ng.service", NULL};

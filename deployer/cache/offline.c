@@ -23,7 +23,7 @@ enum {
     LOOK_MS = 20,
 };
 
-/* It runs in a thread, as process_run returns at its end. */
+/* apt-cacher-ng runs in a thread, because process_run only returns when it has ended. */
 struct cache_offline {
     char *conf, *work, *url;
     uint16_t port;
@@ -60,8 +60,8 @@ static uint16_t choose_port(void)
 {
     unsigned start = 0;
 
-    /* Any port will do: of two programs that start at one port, one finds it taken and tries
-     * another. */
+    /* A random start makes it unlikely that two programs choose the same port; if they do, one
+     * of the two servers ends, and its program tries another port. */
     if (getrandom(&start, sizeof(start), 0) != sizeof(start))
         start = (unsigned)getpid();
     for (unsigned i = 0; i < PORTS; i++) {
@@ -73,7 +73,7 @@ static uint16_t choose_port(void)
     return 0;
 }
 
-/* Where it is, for users whose PATH has no sbin. */
+/* The full path, for users whose PATH has no sbin. */
 static const char program[] = "/usr/sbin/apt-cacher-ng";
 
 static void *run_cacher(void *arg)
@@ -91,7 +91,7 @@ static void *run_cacher(void *arg)
         const char *argv[] = {access(program, X_OK) == 0 ? program : "apt-cacher-ng", "-c", o->conf,
                               "ForeGround=1", "BindAddress=127.0.0.1", port, log, socket,
                               "Offlinemode=1",
-                              /* No page of it, and nothing is tidied away. */
+                              /* No report page, and no file expires. */
                               "ReportPage=", "ExThreshold=100000", NULL};
         const struct process_options options = {.argv = argv, .cancel_fd = o->cancel};
         int r = process_run(&options, &o->result, &o->error);
@@ -110,7 +110,7 @@ static void end_cacher(struct cache_offline *o)
     (void)pthread_join(o->thread, NULL);
 }
 
-/* 0: it answers; -EAGAIN: it has ended, another port may do. */
+/* 0: it answers; -EAGAIN: it has ended, and another port may work. */
 static int start_once(struct cache_offline *o, struct error *err)
 {
     int r;

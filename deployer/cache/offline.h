@@ -1,7 +1,7 @@
 /*
- * Our own apt cache with its network cut: a second apt-cacher-ng on the same
- * files, which gives what is there and asks nobody, for as long as a check
- * takes.  The one that serves the machines goes on meanwhile.
+ * Our own apt cache without network access: a second apt-cacher-ng on the same files,
+ * which serves only what is cached (Offlinemode).  The one that serves the machines
+ * keeps running meanwhile.
  */
 #pragma once
 
@@ -10,9 +10,10 @@
 
 struct cache_offline;
 
-/* `conf`: the folder with the settings of the one that serves; `work`: a folder for logs and
- * a socket, made and removed again.  Returns once it answers.
- * -ENOPKG: there is no apt-cacher-ng; -ETIMEDOUT: it did not answer, with its words. */
+/* `conf`: the folder with the settings of our own cache; `work`: a folder for logs and a
+ * socket, created and removed again.  Returns when it answers.
+ * -ENOPKG: there is no apt-cacher-ng; -EAGAIN: it ended, each time; -ETIMEDOUT: it did not
+ * answer; the last two with its output. */
 int cache_offline_start(const char *conf, const char *work, struct cache_offline **ret,
                         struct error *err);
 void cache_offline_free(struct cache_offline *o);

@@ -44,7 +44,7 @@ static bool is_kept(const struct cache_pass *pass, const struct apt_file *f)
     return path && apt_file_is_whole(path, f);
 }
 
-/* What this pass has not seen whole yet; the strings stay those of `files`. */
+/* The files that this pass has not seen complete yet; the strings are borrowed from `files`. */
 static int list_unseen(const struct cache_pass *pass, const struct apt_files *files,
                        struct apt_files *ret)
 {
@@ -88,7 +88,7 @@ static int fetch_unseen(struct cache_pass *pass, const struct apt_system *s,
         return 0;
     }
     progress.of = unseen.count;
-    /* Files that a killed run has left. */
+    /* A killed run may have left files. */
     folder_remove(folder);
     fetch.folder = folder;
     r = apt_fetch(&fetch, &ret->missing, &ret->why, err);
@@ -99,7 +99,7 @@ static int fetch_unseen(struct cache_pass *pass, const struct apt_system *s,
     return r;
 }
 
-/* The lists, once a pass for all that share them. */
+/* Downloads the lists, once a pass for all systems that share them. */
 static int update_lists(struct cache_pass *pass, const struct apt_root *root,
                         struct cache_result *ret, struct error *err)
 {
@@ -130,7 +130,8 @@ static int open_root(const struct cache_pass *pass, const struct apt_system *s,
                          pass->fresh && !strings_has(&pass->updated, folder), ret, err);
 }
 
-/* An obstacle for one system is that system's result, not a failure of all. */
+/* Is it a result for this system, such as a package that no source has, and not a failure of
+ * the whole pass? */
 static int is_answer(int r)
 {
     return r == -ENETUNREACH || r == -ENOENT || r == -ENOPKG || r == -EBADMSG;

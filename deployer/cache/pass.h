@@ -1,31 +1,32 @@
 /*
- * One system and one cache: its lists got through it, what a deploy needs
- * resolved, every file of that got through it and compared.  With a cache that
- * may ask its mirrors this fills it; with one that may not it proves that
- * nothing is missing.  Both are the same requests that the machine will make.
+ * A pass primes or checks a cache.  For each system, it downloads the package lists
+ * through the cache, resolves which files a deploy needs, downloads these through the
+ * cache, and compares each with its hash.  This fills a cache that may ask its mirrors;
+ * for an offline one, it proves that nothing is missing.  The requests are the same that
+ * the machine will make.
  */
 #pragma once
 
 #include "deployer/apt/fetch.h"
 #include "result.h"
 
-/* A value: cache_pass_clear.  One pass looks at any number of systems; what it has seen whole
- * for one is not asked for again for the next. */
+/* A value: cache_pass_clear.  One pass handles any number of systems; a file that was complete
+ * for one is not requested again for the next. */
 struct cache_pass {
     const char *base;               /* the folder of the roots */
     struct apt_way way;             /* through the cache */
-    bool repair;                    /* damaged files are fetched anew */
-    bool fresh;                     /* without lists that an earlier pass has left */
+    bool repair;                    /* damaged files are fetched again */
+    bool fresh;                     /* the lists of an earlier pass are removed */
     const struct strings *packages; /* what a deploy installs */
-    /* Files that are whole there are not asked for: our own cache's folder, and what it serves;
-     * NULL: all are. */
+    /* Our own cache's folder and the repositories that it serves: a file that is complete there
+     * is not requested; `kept` NULL: all files are. */
     const char *kept;
     const struct strings *repositories;
     void (*progress)(const char *system, size_t files, size_t of, uint64_t bytes, void *arg);
     void *arg;
-    /* Its own: */
-    struct strings updated; /* roots that have their lists */
-    struct apt_files whole;
+    /* Private: */
+    struct strings updated; /* roots whose lists are downloaded */
+    struct apt_files whole; /* files that were complete */
 };
 
 void cache_pass_clear(struct cache_pass *pass);

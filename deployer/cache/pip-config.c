@@ -1,4 +1,4 @@
-/* What `pip config list` says: KEY='VALUE', in Python's quotes. */
+/* Parses the output of `pip config list`: SECTION.KEY='VALUE', quoted as in Python. */
 #include <errno.h>
 #include <string.h>
 
@@ -16,8 +16,8 @@ void pip_config_clear(struct pip_config *c)
     *c = (struct pip_config){0};
 }
 
-/* What counts for `pip install`: the environment over its own section over the
- * common one.  0: nothing of ours. */
+/* The precedence of a section for `pip install`: the environment overrides [install], which
+ * overrides [global].  0: the section does not apply. */
 static int rank_of(const char *section, size_t size)
 {
     static const char *const sections[] = {"global", "install", ":env:"};
@@ -28,7 +28,7 @@ static int rank_of(const char *section, size_t size)
     return 0;
 }
 
-/* Python's repr of a string, without the quotes. */
+/* The string that Python's repr() shows; NULL without memory. */
 static char *unquote(const char *value, size_t size)
 {
     CLEANUP_TEXT struct text t = TEXT_INIT;

@@ -40,8 +40,8 @@ static bool is_fresh(const char *stamp)
            st.st_mtime <= time(NULL);
 }
 
-/* If new lists cannot be downloaded, old ones are used: the files that they name may be
- * here. */
+/* Downloads the lists unless they are fresh.  If that fails, old ones are used: the files that
+ * they name may be here already. */
 static int update_lists(const struct apt_root *root, struct error *err)
 {
     CLEANUP_STRINGS struct strings warnings = {0};
@@ -100,7 +100,8 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct apt_file *)a)->name, ((const struct apt_file *)b)->name);
 }
 
-/* As sha256sum -c reads it, and the tar's name. */
+/* The text of SHA256SUMS, as sha256sum -c reads it, and its digest, the tar's name.  Sorts the
+ * files. */
 static int make_sums(struct apt_files *files, struct text *ret, char digest[static 65])
 {
     qsort(files->items, files->count, sizeof(*files->items), by_name);
@@ -121,7 +122,7 @@ static int add_file(struct archive_writer *w, const char *folder, const struct a
     return r < 0 ? r : archive_writer_add(w, f->name, 0644, text_str(&bytes), bytes.size);
 }
 
-/* A .deb is compressed: the tar is not. */
+/* The tar is not compressed, because a .deb is. */
 static int write_tar(const char *path, const char *folder, const struct apt_files *files,
                      const struct text *sums, struct error *err)
 {
@@ -162,8 +163,8 @@ static int map_tar(const char *path, struct apt_pushed *ret, struct error *err)
     return 0;
 }
 
-/* Written beside its name and moved there, so that it is whole wherever it is found.  The
- * root's lock is held: nobody writes the same one. */
+/* Writes the tar under a temporary name and renames it, so that it is complete or absent.
+ * The root's lock is held, so nobody else writes the same tar. */
 static int pack_files(const char *base, struct apt_files *files, const char *folder,
                       struct apt_pushed *ret, struct error *err)
 {
@@ -195,10 +196,10 @@ static int pack_files(const char *base, struct apt_files *files, const char *fol
     return r;
 }
 
-/* --- the whole of it ------------------------------------------------------------------------ */
+/* --- the tar for a machine -------------------------------------------------------------------- */
 
-/* A cache, if there is one; our own may not know this machine's repositories yet.  Where
- * that cannot be told to it, what it then refuses says more. */
+/* Uses the cache, if there is one.  Our own cache may not serve this machine's repositories
+ * yet, so they are added; a failure is ignored, because apt's later message says more. */
 static int find_way(const struct apt_push *push, const struct apt_system *s, struct apt_way *ret,
                     struct error *err)
 {
@@ -217,7 +218,8 @@ static int find_way(const struct apt_push *push, const struct apt_system *s, str
     return 0;
 }
 
-/* apt gives a file its source's date. */
+/* Marks the files as used now, because apt gives a file the date of its source, and removes
+ * files that were not used for long. */
 static void keep_used(const struct apt_files *files, const char *folder)
 {
     for (size_t i = 0; i < files->count; i++) {
@@ -259,8 +261,9 @@ static int make_tar(const struct apt_push *push, const struct apt_system *s,
     return r;
 }
 
-/* Our own cache with its network cut has what it was primed with, also when it is not up, or
- * up and its mirrors do not answer: then it gives no list, old as they may be. */
+/* Fetches through our own cache without network access, which serves what was primed, also
+ * when our cache does not run.  One that runs but whose mirrors do not answer does not even
+ * serve its old lists. */
 static int make_tar_offline(const struct apt_push *push, const struct apt_system *s, int cancel_fd,
                             struct apt_pushed *ret, struct error *err)
 {

@@ -1,5 +1,5 @@
 /*
- * Our own caches as they run now, and where they are reached.
+ * The state of our own caches now, and their URLs.
  */
 #pragma once
 
@@ -7,16 +7,16 @@
 
 #include "store.h"
 
-/* What runs now. */
 struct cache_running {
     struct cache_settings settings;
-    bool running;  /* the supervisor is there */
-    bool apt, pip; /* and this one answers */
+    bool running;  /* the supervisor runs */
+    bool apt, pip; /* and this cache answers */
 };
 
-/* -EBADMSG: what is remembered is damaged; `ret` then says what there is. */
+/* -EBADMSG: the stored settings are damaged; `ret` then has the default ones, and whether the
+ * supervisor runs.  0 also when nothing is stored yet. */
 int cache_look(const struct paths *p, struct cache_running *ret, struct error *err);
 
-/* The addresses, as in struct caches; NULL without memory. */
+/* The URLs, as in struct caches.  The caller frees them.  NULL without memory. */
 char *cache_apt_url(const struct cache_settings *s);
 char *cache_pip_url(const struct cache_settings *s);

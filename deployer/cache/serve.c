@@ -21,8 +21,8 @@
 enum {
     RESTART_FIRST_MS = 100, /* doubled each time */
     RESTART_MAX_MS = 30 * 1000,
-    STEADY_MS = 60 * 1000, /* after that long it counts as well again */
-    END_MS = 10 * 1000,    /* to end by itself */
+    STEADY_MS = 60 * 1000, /* a child that ran this long is restarted at once */
+    END_MS = 10 * 1000,    /* for a child to end after SIGTERM */
     LOG_MAX = 4 * 1024 * 1024,
     ARGUMENTS = 24,
     CHILDREN = 2,
@@ -32,9 +32,9 @@ struct child {
     const char *name;
     const char *argv[ARGUMENTS];
     pid_t pid;              /* 0: does not run */
-    int64_t started, again; /* when it is to be started */
+    int64_t started, again; /* its last start, and its next one (CLOCK_MONOTONIC, ms) */
     unsigned wait_ms;       /* before the next start */
-    bool reread;            /* it is to end, and to be started at once */
+    bool reread;            /* it must end and be started again at once */
 };
 
 struct server {
@@ -81,9 +81,9 @@ static int plan_apt(struct server *s, struct error *err)
 static void plan_pip(struct server *s)
 {
     (void)snprintf(s->port, sizeof(s->port), "%u", s->settings.pip_port);
-    /* Nobody makes users or indexes but root, whose password is random.  The
-     * secret of its tokens is as random, and needs no stretching, which takes
-     * half a minute where there is little memory or much to do. */
+    /* Only root, whose password is random, can create users and indexes.  The secret of its
+     * tokens is random too, so it needs no key stretching (Argon2), which takes half a minute
+     * on a machine with little memory or under load. */
     s->children[PIP] = (struct child){
         .name = "devpi-server",
         .argv = {s->python,
@@ -116,7 +116,7 @@ static void set_variable(const char *name, const char *value)
         (void)setenv(name, value, 1);
 }
 
-/* Where pip is told of a proxy or a certificate, devpi goes the same way. */
+/* devpi uses the proxy and the certificate of pip's configuration. */
 static void set_environment(const struct server *s)
 {
     set_variable("PYTHONNOUSERSITE", "1");
@@ -136,7 +136,7 @@ run_child(const struct server *s, const struct child *c, pid_t parent)
     for (int i = 1; i < NSIG; i++)
         (void)sigaction(i, &action, NULL);
     (void)sigprocmask(SIG_SETMASK, &s->before, NULL);
-    /* With the lock in its hands: as long as it lives, the caches run. */
+    /* The child inherits the lock: as long as it lives, the caches count as running. */
     if (cache_confine_become(&s->user) == 0 && prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) == 0 &&
         getppid() == parent && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
         fcntl(s->lock, F_SETFD, 0) == 0) {
@@ -148,7 +148,7 @@ run_child(const struct server *s, const struct child *c, pid_t parent)
     _exit(127);
 }
 
-/* What they say is appended to standard error, which is the log. */
+/* Truncates the log, which is standard error.  The children append to it, too. */
 static void keep_log_short(void)
 {
     struct stat st;
@@ -242,7 +242,7 @@ static void reread_settings(struct server *s)
         (void)kill(c->pid, SIGTERM);
 }
 
-/* Starts what is due, and says how long there is nothing to do. */
+/* Starts the children that are due; returns the milliseconds until the next start. */
 static int64_t start_due(struct server *s)
 {
     int64_t least = STEADY_MS;
@@ -276,7 +276,7 @@ static void serve_until_signal(struct server *s)
     }
 }
 
-/* Where the children find something. */
+/* The path at which the children find that file, with `option` before it. */
 static char *confined_path(const struct server *s, const char *option, const char *name)
 {
     CLEANUP_FREE char *folder = s->user.drop ? strdup(CACHE_CONFINED) : cache_path(s->paths, "");

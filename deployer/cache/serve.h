@@ -1,19 +1,18 @@
 /*
- * The supervisor of our caches: `dcop-deploy cache serve`, which `cache up`
- * leaves behind.
+ * The supervisor of our caches: `dcop-deploy cache serve`, which `cache up` starts in
+ * the background.
  *
- * It runs apt-cacher-ng and devpi-server as its children, starts what ended
- * again (at once, then ever less often), and ends with them on SIGTERM.  They
- * end when it does, however it ends.  A supervisor of our own, and no unit of
- * systemd: it is the same for root, for a person and in a container, and a
- * user's own manager ends when the user logs out.  On SIGHUP apt-cacher-ng is
- * started anew, with what its settings say by then, and the file `apt/reread`
- * is removed.
+ * It runs apt-cacher-ng and devpi-server as its children and restarts them when they end
+ * (at once, then with growing pauses).  On SIGTERM it ends them and itself; they also
+ * end when the supervisor is killed.  It is not a systemd unit, so that it works the same
+ * for root, for a person and in a container; and a systemd user manager ends when the
+ * user logs out.  On SIGHUP it restarts apt-cacher-ng, which then reads its new settings,
+ * and removes the file `apt/reread`.
  */
 #pragma once
 
 #include "deployer/base/paths.h"
 #include "discovery/base/error.h"
 
-/* Until a signal ends it.  -EALREADY: another one serves here. */
+/* Returns 0 when a signal has ended it.  -EALREADY: the caches run already. */
 int cache_serve(const struct paths *p, struct error *err);

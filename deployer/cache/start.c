@@ -37,7 +37,7 @@ static void pause_ms(void)
 
 /* --- starting ---------------------------------------------------------------- */
 
-/* In the child: nothing of ours but the log. */
+/* In the child: keeps no descriptor but /dev/null and the log. */
 static void __attribute__((noreturn)) become_supervisor(const char *state, int null, int log)
 {
     const char *argv[] = {"dcop-deploy", "--state-dir", state, "cache", "serve", NULL};
@@ -78,7 +78,7 @@ static int spawn_supervisor(const struct paths *p, const char *path, pid_t *ret,
     return 0;
 }
 
-/* The last lines of the log in words, those of the supervisor aside. */
+/* The last lines of the log, without the supervisor's messages about starts. */
 static int explain_failure(const char *path, const char *what, struct error *err)
 {
     CLEANUP_TEXT struct text said = TEXT_INIT, words = TEXT_INIT;
@@ -158,7 +158,7 @@ int cache_start(const struct paths *p, const struct cache_settings *s, struct er
 
 /* --- ending ------------------------------------------------------------------------ */
 
-/* Does this descriptor hold the lock, and not only look at it? */
+/* Does this descriptor hold the lock?  It may only have the file open. */
 static bool fd_locks(const char *pid, const char *fd)
 {
     CLEANUP_TEXT struct text info = TEXT_INIT;
@@ -186,7 +186,7 @@ static bool process_holds(const char *pid, const struct stat *file)
     return found;
 }
 
-/* Who still has the lock without its supervisor has it from one that was
+/* A process that still holds the lock without a supervisor has inherited it from one that was
  * killed: it is ours, whatever its name. */
 static void kill_leftovers(const struct paths *p)
 {
@@ -205,7 +205,8 @@ static void kill_leftovers(const struct paths *p)
 
         if (pid <= 1 || pid == getpid())
             continue;
-        /* The descriptor first: what is looked at then is what is killed. */
+        /* The pidfd is opened first, so that the process that is checked is the one that is
+         * killed. */
         pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
         if (pidfd >= 0 && process_holds(e->d_name, &file))
             (void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
@@ -240,7 +241,7 @@ int cache_stop(const struct paths *p, struct error *err)
                            p->state);
 }
 
-/* --- again --------------------------------------------------------------------------- */
+/* --- new settings -------------------------------------------------------------------- */
 
 int cache_reread(const struct paths *p, const struct cache_settings *s, struct error *err)
 {

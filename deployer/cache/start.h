@@ -1,6 +1,6 @@
 /*
- * Our caches' processes: started, ended, told to read their settings again.
- * The caller holds cache_busy.
+ * Starts and ends the processes of our caches, and makes them read their settings again.
+ * The caller holds the lock of cache_busy.
  */
 #pragma once
 
@@ -8,12 +8,14 @@
 #include "discovery/base/error.h"
 #include "store.h"
 
-/* Leaves the supervisor behind and waits until both caches answer.  -EIO with
- * what they said when they do not: nothing is left behind then. */
+/* Starts the supervisor in the background and waits until both caches answer.  If they do
+ * not, it is ended again: -EIO, with the last lines of the log. */
 int cache_start(const struct paths *p, const struct cache_settings *s, struct error *err);
 
-/* Ends what runs, and awaits its end.  0 too when nothing ran. */
+/* Ends the caches and waits for their end.  0 also when none ran; -EBUSY: they do not
+ * end. */
 int cache_stop(const struct paths *p, struct error *err);
 
-/* apt-cacher-ng reads its settings again, and answers when this returns. */
+/* Makes apt-cacher-ng read its settings again; it answers when this returns.  -ESRCH: the
+ * caches have ended; -ETIMEDOUT. */
 int cache_reread(const struct paths *p, const struct cache_settings *s, struct error *err);

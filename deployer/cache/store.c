@@ -44,7 +44,7 @@ int cache_folders(const struct paths *p, struct error *err)
     return r;
 }
 
-/* --- what is remembered ------------------------------------------------------ */
+/* --- settings ---------------------------------------------------------------- */
 
 static int take_setting(struct cache_settings *s, const char *key, const char *value)
 {
@@ -206,7 +206,7 @@ int cache_lock(const struct paths *p, int *ret_fd, struct error *err)
 
     if (r < 0)
         return r;
-    /* A `cache status` that only looks has it for a moment. */
+    /* A `cache status` holds it for a moment. */
     for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
         if (errno != EWOULDBLOCK && errno != EINTR)
             return error_sys(err, -errno, "cannot lock the caches");
@@ -233,7 +233,8 @@ int cache_serving_take(const struct paths *p, struct error *err)
 
     if (r < 0)
         return r;
-    /* The descriptor stays open: closing any of this file would drop the lock. */
+    /* The descriptor stays open: closing any descriptor of this file would release the lock
+     * (fcntl(2)). */
     if (fcntl(fd, F_SETLK, &whole) < 0) {
         r = errno == EAGAIN ? -EALREADY : -errno;
         close(fd);
@@ -260,8 +261,8 @@ int cache_serving_signal(const struct paths *p, int signal_number)
 
     if (pidfd < 0)
         return -ESRCH;
-    /* The number may have got another owner between the two: it still holds the lock, so
-     * it is the one that the descriptor is of. */
+    /* The process id may have been reused before pidfd_open.  If that process still holds the
+     * lock now, the pidfd refers to the supervisor. */
     if (cache_serving_pid(p) != pid)
         return -ESRCH;
     return syscall(SYS_pidfd_send_signal, pidfd, signal_number, NULL, 0) < 0 ? -errno : 0;

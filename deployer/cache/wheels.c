@@ -45,7 +45,7 @@ int cache_wheels_pydcop(const struct paths *paths, const char *spec, const char 
     return 0;
 }
 
-/* --- which wheels a system takes ----------------------------------------------------- */
+/* --- the platform of a system --------------------------------------------------------- */
 
 /* The version of an installed package, from dpkg's status. */
 static char *installed_version(const char *status, const char *package)
@@ -107,7 +107,8 @@ int cache_wheels_platforms(const char *arch, unsigned glibc, struct strings *ret
             name = names[i].python;
     if (!name || glibc > GLIBC_MAX)
         return -EINVAL;
-    /* pip goes by the list alone: an older one is not implied by a newer (PEP 600). */
+    /* With --platform, pip accepts only the listed tags: a newer one does not include the older
+     * ones (PEP 600). */
     for (unsigned minor = glibc; minor >= GLIBC_MIN; minor--) {
         char platform[64];
 
@@ -148,7 +149,7 @@ static int count_files(const char *folder, struct cache_result *ret)
     return 0;
 }
 
-/* The last line that begins with ERROR, for a person. */
+/* pip's last error, the last line that begins with "ERROR: ". */
 static void explain_failure(const struct process_result *result, struct text *ret)
 {
     const char *said = text_str(&result->errors), *line = NULL;
@@ -191,7 +192,7 @@ static int make_argv(const struct strings *wanted, const struct strings *platfor
                                 "--dest",
                                 folder,
                                 NULL};
-    /* Through the cache or not at all: pip's further indexes are not asked. */
+    /* Only through the cache: pip's configuration and extra indexes are not used. */
     const char *const through[] = {"--isolated", "--index-url", index, NULL};
     int r = add_words(argv, head);
 
@@ -219,7 +220,7 @@ static int download_wheels(const struct strings *argv, const char *folder, struc
         .argv = words, .env = env, .timeout_ms = DOWNLOAD_MS, .cancel_fd = -1};
     int r;
 
-    /* A proxy does not reach a cache on this controller's loopback. */
+    /* A proxy cannot reach a cache on this controller's loopback. */
     if (asprintf(&no_proxy, "no_proxy=127.0.0.1%s%s", before ? "," : "", before ? before : "") < 0)
         no_proxy = NULL;
     env[0] = no_proxy;
@@ -266,7 +267,8 @@ int cache_wheels_deps(const struct paths *paths, const char *index, const char *
     return r;
 }
 
-/* As pip asks for them where a source names no others (pip, pyproject.toml). */
+/* What pip requires when a source distribution has no [build-system] in pyproject.toml
+ * (PEP 518). */
 int cache_wheels_tools(const struct paths *paths, const char *index, struct cache_result *ret,
                        struct error *err)
 {

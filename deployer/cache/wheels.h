@@ -1,7 +1,7 @@
 /*
- * What a deploy takes from Python's index: pyDCOP's own wheels, made once on
- * this controller, and with --deps pip what pip installs beside them, for the
- * Python and the platform of each system.
+ * The packages that a deploy takes from the Python index: pyDCOP's own wheels, built once
+ * on this controller, and with --deps pip its dependencies, for the Python and the
+ * platform of each system.
  */
 #pragma once
 
@@ -9,31 +9,35 @@
 #include "deployer/base/paths.h"
 #include "result.h"
 
-/* pyDCOP, as `spec` names it.  `index`: the cache's; "": none is asked;
- * NULL: that of pip's own configuration. */
+/* Builds or downloads the wheels of pyDCOP, as `spec` names it.  `index`: the cache's; "":
+ * no index is asked; NULL: that of pip's own configuration.  A failure of pip is a result
+ * in `ret`, not an error. */
 int cache_wheels_pydcop(const struct paths *paths, const char *spec, const char *index,
                         struct cache_result *ret, struct error *err);
 
-/* What pip builds a source with, into the cache of that index. */
+/* Downloads what pip needs to build a source distribution, so that the index's cache has
+ * it. */
 int cache_wheels_tools(const struct paths *paths, const char *index, struct cache_result *ret,
                        struct error *err);
 
-/* Python and C library of a system, from the files that are to be installed there, else from
- * what is; "3.13" and 41 (of 2.41).  -ENOENT when it does not say. */
+/* The versions of Python and of the C library on a system, from the files that will be
+ * installed there, else from its dpkg status: "3.13", and 41 for glibc 2.41.  -ENOENT: not
+ * known. */
 int cache_wheels_python(const struct apt_files *files, const struct text *status,
                         char ret_python[static 8], unsigned *ret_glibc);
 
-/* The platforms that pip takes wheels of, newest first: manylinux_2_41_x86_64 … and so on.
- * -EINVAL: none is known for that architecture. */
+/* The platform tags of the wheels that pip accepts there, newest first:
+ * manylinux_2_41_x86_64 and so on.  -EINVAL: none is known for that architecture. */
 int cache_wheels_platforms(const char *arch, unsigned glibc, struct strings *ret);
 
-/* The same for one system, as a result of its own; nothing where its Python is not known. */
+/* Downloads the dependencies for one system (cache_wheels_deps) and appends the result;
+ * appends nothing if the versions of its Python and C library are not known. */
 int cache_wheels_system(const struct paths *paths, const char *index, const struct apt_system *s,
                         const struct apt_files *files, struct cache_results *results,
                         struct error *err);
 
-/* Has pip get everything of --deps pip through `index` (NULL: its own configuration), for one
- * system.  What is missing is in `ret`. */
+/* Makes pip download all dependencies of --deps pip through `index` (NULL: pip's own
+ * configuration), for one system.  Missing ones are listed in `ret`. */
 int cache_wheels_deps(const struct paths *paths, const char *index, const char *arch,
                       const char *python, unsigned glibc, struct cache_result *ret,
                       struct error *err);
