@@ -15,7 +15,7 @@ enum { REQUEST_IDENTITIES = 11, IDENTITIES_ANSWER = 12 };
 struct agent_filter {
     const struct strings *chosen;
     size_t most;
-    int client, agent; /* our ends */
+    int client, agent; /* our ends of the connections to libssh and to the agent */
     bool cut;
     pthread_t thread;
 };
@@ -92,7 +92,7 @@ static int take_string(const char **at, const char *end, const char **ret, uint3
     return 0;
 }
 
-/* Calls `each` with every key of an answer, as it stands there and in base64. */
+/* Calls `each` for every key of an answer, with its bytes in the answer and in base64. */
 static int walk_identities(const struct text *answer,
                            int (*each)(const char *raw, size_t raw_size, const char *base64,
                                        void *arg),

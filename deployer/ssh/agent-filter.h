@@ -16,15 +16,16 @@
 
 enum { AGENT_MESSAGE_MAX = 256 * 1024 }; /* as in OpenSSH */
 
-/* The public keys that the agent of SSH_AUTH_SOCK holds, in base64, as in a
- * .pub file.  -ENOENT, without words: there is no agent. */
+/* The public keys that the agent of SSH_AUTH_SOCK holds, in base64, as in a .pub file.
+ * -ENOENT, without a message: there is no agent. */
 int agent_list(struct strings *ret, struct error *err);
 
 struct agent_filter;
 
-/* `chosen` (base64, borrowed; none: all) and of them `most`.  libssh is to
- * use `ret_fd` as its agent and takes it over. */
+/* The filter shows the keys of `chosen` (base64, borrowed; none: all), at most `most` of
+ * them.  libssh uses `ret_fd` as its agent, and takes it over.  -ENOENT, without a
+ * message: there is no agent. */
 int agent_filter_start(const struct strings *chosen, size_t most, struct agent_filter **ret,
                        int *ret_fd, struct error *err);
-/* The agent held more keys than were shown. */
+/* Ends and frees the filter.  True if the agent had more of these keys than `most`. */
 bool agent_filter_end(struct agent_filter *f);

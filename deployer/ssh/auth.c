@@ -12,11 +12,11 @@ enum { KEYS_MAX = 16, PASSPHRASE_TRIES = 3 };
 struct auth {
     ssh_key keys[KEYS_MAX];
     size_t n_keys;
-    size_t locked; /* keys with a passphrase that nobody gave */
+    size_t locked; /* keys that were skipped, as their passphrase is not available */
     bool agent;
     struct strings chosen; /* of the agent's keys; none: all */
     const struct secret *password;
-    atomic_size_t first; /* the key that worked */
+    atomic_size_t first; /* the key that worked last */
 };
 
 static void free_base64(char **base64)
@@ -28,7 +28,7 @@ static void free_base64(char **base64)
 
 struct passphrase {
     const char *file;
-    bool wanted;           /* the file asks for one */
+    bool wanted;           /* the file is encrypted */
     bool may_ask, refused; /* refused: the person gave none, or cannot be asked */
     struct error why;
 };
@@ -71,7 +71,8 @@ static int load_key(struct passphrase *p, ssh_key *ret)
     return p->why.code == -ECANCELED ? -ECANCELED : -EKEYREJECTED;
 }
 
-/* The agent has the key of that file, or the one whose public half the file is. */
+/* Does the agent have the key of that file, which may be the private or the public key?  If so,
+ * adds it to the chosen ones. */
 static bool agent_has(struct auth *a, const struct strings *held, const char *file)
 {
     CLEANUP_TEXT struct text beside = TEXT_INIT;
@@ -92,7 +93,8 @@ static bool agent_has(struct auth *a, const struct strings *held, const char *fi
 
 static int add_key(struct auth *a, const char *file, bool named, struct error *err)
 {
-    /* Nobody is asked for the passphrase of a key that they did not name. */
+    /* For a default key, the passphrase is only asked for if there is nothing else to log in
+     * with. */
     bool unneeded = a->password || a->agent;
     struct passphrase p = {.file = file, .may_ask = named || !unneeded};
     int r;
@@ -158,12 +160,13 @@ struct attempt {
     const struct auth_login *login;
     const struct secret *password; /* NULL: none */
     ssh_key key;                   /* a copy, while it is offered */
-    size_t offered;                /* keys */
-    bool asked_agent, agent_cut;   /* cut: it held more than were offered */
+    size_t offered;                /* keys, without the agent's */
+    bool asked_agent, agent_cut;   /* cut: it had more keys than were offered */
     bool gave_password;
 };
 
-/* libssh has two values for "again". */
+/* libssh has two values for "again".  SSH_AGAIN itself is not a result of an
+ * authentication. */
 static int as_again(int r)
 {
     return r == SSH_AUTH_AGAIN ? SSH_AGAIN : r == SSH_AGAIN ? SSH_AUTH_ERROR : r;
@@ -198,7 +201,8 @@ static int call_interactive(void *arg)
     return as_again(ssh_userauth_kbdint(((struct attempt *)arg)->login->ssh, NULL, NULL));
 }
 
-/* The server has closed the connection during the login, with or without a reason. */
+/* Explains that the server has closed the connection during the login, with or without a
+ * reason. */
 static int explain_loss(const struct attempt *t, int code, struct error *err)
 {
     const char *said = ssh_get_error(t->login->ssh);
@@ -214,7 +218,7 @@ static int explain_loss(const struct attempt *t, int code, struct error *err)
                      t->login->user, *said ? ": " : "", said);
 }
 
-/* 0: logged in; -EACCES without words: refused, try the next one. */
+/* 0: logged in; -EACCES without a message: refused, try the next method. */
 static int try_method(struct attempt *t, int (*call)(void *), int *ret_result, struct error *err)
 {
     int r = t->login->repeat(t->login->waiter, call, t, ret_result, err);
@@ -247,7 +251,7 @@ static int offer_agent(struct attempt *t, struct error *err)
     int fd, result;
     int r = agent_filter_start(&t->auth->chosen, AUTH_KEYS_MAX - t->offered, &filter, &fd, err);
 
-    if (r == -ENOENT) /* gone since */
+    if (r == -ENOENT) /* the agent has ended since auth_new */
         return -EACCES;
     if (r < 0)
         return r;
@@ -274,8 +278,8 @@ static int offer_keys(struct attempt *t, struct error *err)
     return r;
 }
 
-/* PAM may ask anything: only a single question whose answer is hidden is taken for
- * the password prompt, and it is answered once. */
+/* Logs in by keyboard-interactive.  PAM may ask any question: only a single one whose answer
+ * is hidden is treated as the password prompt, and it is answered once. */
 static int answer_questions(struct attempt *t, struct error *err)
 {
     ssh_session ssh = t->login->ssh;
@@ -303,8 +307,8 @@ static int answer_questions(struct attempt *t, struct error *err)
     return r;
 }
 
-/* Only one of the two methods, once: the second would send the same password again,
- * and a machine that counts failures might lock the account. */
+/* Uses only one of the two password methods, once: the other one would send the same
+ * password again, and a machine that counts failures might lock the account. */
 static int give_password(struct attempt *t, unsigned methods, struct error *err)
 {
     int result;
@@ -315,7 +319,7 @@ static int give_password(struct attempt *t, unsigned methods, struct error *err)
     return try_method(t, call_password, &result, err);
 }
 
-/* --- why not ------------------------------------------------------------------------ */
+/* --- messages after a refusal ------------------------------------------------------- */
 
 static int refuse_password(const struct attempt *t, struct error *err)
 {
@@ -377,7 +381,8 @@ int auth_log_in(struct auth *a, const struct auth_login *login, struct error *er
     int result;
     int r = offer_keys(&t, err);
 
-    /* Only to learn which methods the server accepts: a refused key tells it, too. */
+    /* The method "none" returns the methods that the server accepts (RFC 4252 §5.2), as a
+     * refused key does. */
     if (r == -EACCES && t.offered == 0 && !t.asked_agent)
         r = try_method(&t, call_none, &result, err);
     if (r != -EACCES || (err && err->code < 0))

@@ -1,10 +1,10 @@
 /*
- * What this process can log in with: private keys, ssh-agent, a password.
+ * The credentials of this process for logins: private keys, ssh-agent, a password.
  *
  * Keys are read, and passphrases asked for, once, before there are workers; a
  * struct auth is then read by all of them, and each uses a copy of a key.  The
- * only thing that changes is which key worked first: it is offered first from
- * then on, as servers count refused ones (MaxAuthTries, PerSourcePenalties).
+ * only thing that changes is which key worked last: it is offered first from then
+ * on, because servers count refused keys (MaxAuthTries, PerSourcePenalties).
  */
 #pragma once
 
@@ -21,9 +21,9 @@ enum { AUTH_KEYS_MAX = 5 };
 
 struct auth;
 
-/* `named`: a person chose these files, so one that cannot be used is an error,
- * and of ssh-agent's keys only those count (a .pub file names one, too).  The password (NULL: none)
- * is borrowed. -EINVAL, -EACCES, -ECANCELED with words. */
+/* `named`: a person named these files: one that cannot be used is an error, and of
+ * ssh-agent's keys only these are offered (a .pub file names one, too).  The password
+ * (NULL: none) is borrowed.  -EINVAL; -ECANCELED: interrupted at a question; -ENOMEM. */
 int auth_new(const struct strings *files, bool named, const struct secret *password,
              struct auth **ret, struct error *err);
 void auth_free(struct auth *a);
@@ -34,7 +34,7 @@ struct auth_login {
     ssh_session ssh;
     const char *user;
     const struct secret *password; /* this machine's own; NULL: that of auth_new */
-    bool may_have_password;        /* its pin is one that passwords go by */
+    bool may_have_password;        /* its host key is trusted enough (trust_gets_passwords) */
     /* Calls `call` until it returns something other than SSH_AGAIN, and stores that
      * in `ret_result`; 0, or the error of the wait. */
     int (*repeat)(void *waiter, int (*call)(void *arg), void *arg, int *ret_result,
@@ -42,11 +42,11 @@ struct auth_login {
     void *waiter;
 };
 
-/* Keys first; the password once, and only if the server asks for one.  -EACCES
- * with words that say what to do, or the error of a wait. */
+/* Offers the keys first; sends the password once, and only if the server accepts one.
+ * -EACCES with a message that says what to do, or the error of a wait. */
 int auth_log_in(struct auth *a, const struct auth_login *login, struct error *err);
 
-/* Why a machine got no password although there is one. */
+/* The reason why a machine is not given the password. */
 #define AUTH_UNSEEN                                                                                \
     "its host key was accepted unseen; confirm it with dcop-deploy trust ID FINGERPRINT, then "    \
     "the password can be given"

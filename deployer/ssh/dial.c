@@ -33,8 +33,8 @@ static socklen_t to_sockaddr(const struct address *a, uint16_t port, struct sock
 }
 
 /* A machine that was unplugged must not occupy a worker for the kernel's fifteen
- * minutes (tcp(7)): it counts as gone when it has acknowledged nothing for as long
- * as it may be silent. */
+ * minutes (tcp(7)): the connection ends when nothing was acknowledged for as long as
+ * the machine may be silent (keepalive_limit_ms). */
 static void tune_socket(int fd, unsigned timeout_ms)
 {
     int on = 1, dead = (int)keepalive_limit_ms(timeout_ms), idle = KEEPALIVE_BEAT_MS / 1000;
@@ -95,11 +95,11 @@ static int connect_one(const struct address *a, uint16_t port, unsigned timeout_
 int dial(const struct address *addresses, size_t n, uint16_t port, unsigned timeout_ms,
          int cancel_fd, struct address *ret_peer, int *ret_fd, struct error *err)
 {
-    int r, first = -EDESTADDRREQ; /* a person is told the error of the best address */
+    int r, first = -EDESTADDRREQ; /* the error of the best address, which is reported */
     char text[ADDRESS_TEXT_MAX];
 
     for (size_t i = 0; i < n; i++) {
-        /* A machine has few that matter: best first. */
+        /* The best addresses come first: three share the time, further ones get as much. */
         unsigned share = timeout_ms / (unsigned)(n > 3 ? 3 : n);
 
         r = connect_one(&addresses[i], port, share, timeout_ms, cancel_fd, ret_fd);

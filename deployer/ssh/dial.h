@@ -1,6 +1,6 @@
 /*
- * Dialling: a TCP connection to whichever of a machine's addresses answers,
- * with a deadline, on a socket that notices when the machine is gone.
+ * Dialling: a TCP connection to the first of a machine's addresses that answers, with
+ * a timeout, on a socket that notices when the machine has disappeared.
  */
 #pragma once
 

@@ -11,8 +11,8 @@
 /* The parts of a request that are checked; they point into the head. */
 struct request {
     char *target, *version;
-    char *host;      /* the header's; NULL: none */
-    char *authority; /* of an absolute target */
+    char *host;      /* of the Host header; NULL: none */
+    char *authority; /* of a target in absolute form; NULL: a path alone */
     const char *path;
     const char *credential; /* base64; NULL: none */
     size_t n_headers;
@@ -42,7 +42,7 @@ static int refuse_request(struct forward_filter *g, unsigned status, const char 
     return -EACCES;
 }
 
-/* --- whom a request may ask for --------------------------------------------------- */
+/* --- hosts and paths that a request may name -------------------------------------- */
 
 static bool is_near_ipv4(uint32_t a)
 {
@@ -60,7 +60,8 @@ static bool is_near_ipv6(const struct in6_addr *a)
            IN6_IS_ADDR_MULTICAST(a);
 }
 
-/* Is it an address, in any way that a resolver takes one ("127.1", "0x7f000001")? */
+/* Is it this controller or a local address, in any form that a resolver accepts ("127.1",
+ * "0x7f000001")? */
 static bool is_own(const struct forward_filter_rules *rules, const char *host)
 {
     struct in_addr four, own_four;
@@ -122,7 +123,7 @@ static int check_authority(struct forward_filter *g, const char *authority)
         return refuse_request(g, 400, "the host name is not valid");
     while (end > authority && host[end - authority - 1] == '.') {
         end--;
-        host[end - authority] = '\0'; /* "localhost." is localhost */
+        host[end - authority] = '\0'; /* "localhost." is the same host as "localhost" */
     }
     if (!*host)
         return refuse_request(g, 400, "the host name is not valid");
@@ -145,7 +146,7 @@ static int hex_value(char c)
 /* A segment of a path, decoded once. */
 static int check_segment(struct forward_filter *g, const char *segment, bool pip)
 {
-    static const char *const pages[] = {"+simple", "+f", "+e"}; /* of devpi's, what pip asks for */
+    static const char *const pages[] = {"+simple", "+f", "+e"}; /* devpi's, for pip */
 
     if (strcmp(segment, ".") == 0 || strcmp(segment, "..") == 0)
         return refuse_request(g, 403, "the path is not allowed");
@@ -255,7 +256,8 @@ static int read_header(struct forward_filter *g, const char *name, char *value, 
     if (strcasecmp(name, "transfer-encoding") == 0 || strcasecmp(name, "expect") == 0 ||
         strcasecmp(name, "upgrade") == 0 || strcasecmp(name, "trailer") == 0)
         return refuse_request(g, 400, "requests with a body and upgrades are not supported");
-    /* Hop-by-hop: only whether the connection stays open (RFC 9110 §7.6.1). */
+    /* Hop-by-hop headers: passed on only if they just say whether the connection stays open
+     * (RFC 9110 §7.6.1). */
     if (strcasecmp(name, "connection") == 0 || strcasecmp(name, "proxy-connection") == 0)
         return strcasecmp(value, "close") != 0 && strcasecmp(value, "keep-alive") != 0;
     return strncasecmp(name, "proxy-", 6) == 0 || strcasecmp(name, "te") == 0 ||
@@ -331,7 +333,7 @@ static int next_line(struct forward_filter *g, char **at, char **ret)
     return strpbrk(*ret, "\r\n") ? refuse_request(g, 400, "a line contains a bare CR or LF") : 0;
 }
 
-/* One whole head, ended by an empty line. */
+/* Checks one complete head, which ends with an empty line, and appends the rewritten head. */
 static int pass_request(struct forward_filter *g, char *head, struct text *ret)
 {
     CLEANUP_TEXT struct text headers = TEXT_INIT;
@@ -360,7 +362,7 @@ static int pass_request(struct forward_filter *g, char *head, struct text *ret)
     if (r == 0)
         r = check_request(g, &q);
     if (r == 0 && q.authority) {
-        /* Between the scheme and the path. */
+        /* The part between the scheme and the path. */
         CLEANUP_FREE char *authority = strndup(q.authority, (size_t)(q.path - q.authority));
 
         if (!authority)
@@ -398,7 +400,7 @@ int forward_filter_feed(struct forward_filter *g, const void *bytes, size_t size
             continue;
         g->head[g->size] = '\0';
         r = pass_request(g, g->head, ret);
-        sodium_memzero(g->head, g->size); /* the credential */
+        sodium_memzero(g->head, g->size); /* it has the credential */
         g->size = 0;
     }
     return r;

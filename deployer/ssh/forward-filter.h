@@ -30,7 +30,7 @@ enum {
 /* What may pass, for all connections of one run; outlives their filters. */
 struct forward_filter_rules {
     bool apt, pip;        /* is there such a cache? */
-    const char *pip_host; /* instead of the request's; NULL: as it came */
+    const char *pip_host; /* replaces the Host of requests to the index; NULL: it is kept */
     char credential[FORWARD_FILTER_CREDENTIAL_LENGTH +
                     1];          /* as forward_filter_credential makes it */
     const struct strings *own;   /* this controller's names and addresses */
@@ -41,14 +41,14 @@ enum forward_filter_to { FORWARD_FILTER_UNKNOWN, FORWARD_FILTER_APT, FORWARD_FIL
 
 struct forward_filter {
     const struct forward_filter_rules *rules;
-    enum forward_filter_to to; /* known once a request was let on */
-    unsigned status;           /* HTTP's, of the refusal; 0: none */
-    const char *why;           /* a few words, as its reason */
+    enum forward_filter_to to; /* known once a request was accepted */
+    unsigned status;           /* the HTTP status of the refusal; 0: none */
+    const char *why;           /* its reason phrase */
     size_t size;
     char head[FORWARD_FILTER_HEAD_MAX + 1];
 };
 
-/* Base64 of user and token, as it stands in a request. */
+/* Base64 of "user:token", as in a request (RFC 7617). */
 void forward_filter_credential(const char token[static FORWARD_FILTER_TOKEN_LENGTH + 1],
                                char ret[static FORWARD_FILTER_CREDENTIAL_LENGTH + 1]);
 

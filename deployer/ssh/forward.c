@@ -2,7 +2,7 @@
 
 #include <errno.h>
 #include <libssh/callbacks.h>
-#include <libssh/server.h> /* of a message, what channel it wants */
+#include <libssh/server.h> /* ssh_message_channel_request_open_reply_accept */
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 enum {
-    UP_MAX = 64 * 1024, /* of requests that the cache has not taken yet */
+    UP_MAX = 64 * 1024, /* bytes of requests that are not sent to the cache yet */
     DOWN_MAX = 16 * 1024,
-    ROUNDS = 8,         /* of one connection in a turn, so that others have theirs */
-    PATIENCE_MS = 10000 /* for a first request, for a connect, for a cache that is to end */
+    ROUNDS = 8,         /* of one connection in a turn, so that others are not delayed */
+    PATIENCE_MS = 10000 /* for the first request, for a connect, for the cache to end */
 };
 
 struct connection {
@@ -22,19 +22,19 @@ struct connection {
     struct ssh_channel_callbacks_struct callbacks;
     struct forward_filter filter;
     int fd;        /* to the cache; -1: none */
-    short watched; /* for what the loop looks at it */
-    short ready;   /* what the loop saw */
+    short watched; /* the poll(2) events that the loop waits for */
+    short ready;   /* the events that it reported */
     bool connecting, half_closed;
     bool machine_ended; /* it sends no more */
     bool cache_ended;   /* likewise */
     bool answered;      /* by us, instead of the cache */
-    bool gone;
-    int64_t deadline; /* INT64_MAX: none */
-    unsigned status;  /* what to answer; 0: nothing */
+    bool gone;          /* to be freed */
+    int64_t deadline;   /* INT64_MAX: none */
+    unsigned status;    /* the HTTP status of our answer; 0: none */
     const char *why;
-    struct text up; /* requests; those before up_at were sent */
+    struct text up; /* requests; the bytes before up_at were sent */
     size_t up_at;
-    struct text down; /* answers; those before down_at were sent */
+    struct text down; /* answers; the bytes before down_at were sent */
     size_t down_at;
 };
 
@@ -93,7 +93,7 @@ static void connection_free(struct connection *c)
     if (!c)
         return;
     close_cache(c);
-    /* libssh keeps a channel until the other side has closed it, too. */
+    /* libssh keeps the channel until the other side has closed it, too. */
     (void)ssh_remove_channel_callbacks(c->channel, &c->callbacks);
     ssh_channel_free(c->channel);
     text_wipe(&c->up);
@@ -110,9 +110,9 @@ void forward_free(struct forward *f)
     free(f);
 }
 
-/* --- what libssh tells, from within its own work ------------------------------------- */
+/* --- libssh's callbacks --------------------------------------------------------------- */
 
-/* Will be answered once the cache has answered what came before. */
+/* Plans an error answer; it is sent when the cache has answered the earlier requests. */
 static void fail_connection(struct connection *c, unsigned status, const char *why)
 {
     if (c->status)
@@ -130,7 +130,7 @@ static int on_data(ssh_session ssh, ssh_channel channel, void *data, uint32_t si
 
     (void)ssh, (void)channel;
     if (is_stderr || c->status || c->gone)
-        return (int)size; /* passed over */
+        return (int)size; /* ignored */
     r = forward_filter_feed(&c->filter, data, size, &c->up);
     if (r == -EACCES)
         fail_connection(c, c->filter.status, c->filter.why);
@@ -166,7 +166,7 @@ bool forward_accept(struct forward *f, ssh_message message, int64_t now_ms)
     c->channel = ssh_message_channel_request_open_reply_accept(message);
     if (!c->channel) {
         free(c);
-        return true; /* it was answered as far as it can be */
+        return true; /* libssh could not accept it; refusing it as well is not possible */
     }
     c->forward = f;
     c->fd = -1;
@@ -234,7 +234,7 @@ static void send_up(struct connection *c)
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (n < 0) {
-            c->up_at = c->up.size; /* what it has answered is still to be read */
+            c->up_at = c->up.size; /* drop the rest; the cache's answers must still be read */
             return;
         }
         c->up_at += (size_t)n;
@@ -247,7 +247,7 @@ static void send_up(struct connection *c)
     }
 }
 
-/* Answers from it, when those before are gone; true when there are more. */
+/* Reads answers from the cache, when the earlier ones are sent; true if there may be more. */
 static bool read_down(struct connection *c)
 {
     char bytes[DOWN_MAX];
@@ -269,8 +269,8 @@ static bool read_down(struct connection *c)
     return true;
 }
 
-/* Answers to the machine, as its window and the session's socket take them;
- * true when all are gone. */
+/* Sends answers to the machine, as far as its window and the session's socket accept them;
+ * true when all are sent. */
 static bool send_down(struct connection *c)
 {
     while (c->down_at < c->down.size) {
@@ -291,7 +291,7 @@ static bool send_down(struct connection *c)
     return true;
 }
 
-/* The cache has sent everything; a refusal of ours is sent last. */
+/* Ends the connection when the cache's answers are sent; our own error answer is sent last. */
 static void finish_connection(struct connection *c)
 {
     if (c->status && !c->answered) {
@@ -314,9 +314,9 @@ static void pass_deadline(struct connection *c)
         close_cache(c);
         fail_connection(c, 504, "the package cache on the controller does not answer");
     } else if (c->status && !c->answered)
-        close_cache(c); /* it does not end by itself */
+        close_cache(c); /* the cache did not end the connection in time */
     else if (c->answered || c->filter.to == FORWARD_FILTER_UNKNOWN)
-        c->gone = true; /* the peer holds a connection open and sends nothing */
+        c->gone = true; /* the machine sends no request, or does not read our answer */
 }
 
 static void work_connection(struct connection *c)

@@ -3,7 +3,7 @@
  * each through a filter (forward-filter.h) to a cache: `tcpip-forward` of RFC
  * 4254 §7, on a port of the machine's loopback that the machine chooses.
  *
- * It lives in a session's loop and thread.  Nothing blocks; each connection has
+ * It runs in a session's loop and thread.  Nothing blocks; each connection has
  * bounded buffers, and a connection whose reader stalls does not delay others.
  */
 #pragma once
@@ -27,12 +27,11 @@ struct forward;
 struct forward *forward_new(ssh_session ssh, ssh_event event, const struct forward_options *o);
 void forward_free(struct forward *f);
 
-/* A channel that the machine opens: true when it was taken, else the caller
- * refuses it. */
+/* Takes a channel that the machine opens; false: the caller must refuse it. */
 bool forward_accept(struct forward *f, ssh_message message, int64_t now_ms);
 
-/* Moves what can be moved, outside of libssh's callbacks. */
+/* Moves as many bytes as possible; called outside of libssh's callbacks. */
 void forward_turn(struct forward *f, int64_t now_ms);
 
-/* When it needs a turn even if nothing happens; INT64_MAX: never. */
+/* The time at which it needs a turn even if nothing happens; INT64_MAX: never. */
 int64_t forward_next(const struct forward *f);

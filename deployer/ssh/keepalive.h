@@ -1,7 +1,7 @@
 /*
- * A keepalive: is the other side still there?  It counts as dead when nothing was
- * received from it for longer than its limit; after a while of silence it is
- * asked for an answer.
+ * A keepalive finds out whether the other side still answers.  It counts as dead when
+ * nothing was received from it for longer than its limit; after one beat of silence it
+ * is asked for an answer.
  *
  * Silence does not mean that nothing happens: apt may print nothing for minutes.
  * So a running step sends a heartbeat each KEEPALIVE_BEAT_MS (steps/channel.sh),
@@ -22,8 +22,8 @@ struct keepalive {
     int64_t heard_ms, asked_ms;
 };
 
-/* For a peer that has to answer within `timeout_ms`: that long, or three beats
- * if that is longer. */
+/* The limit for a peer that must answer within `timeout_ms`: that time, or
+ * KEEPALIVE_BEATS_MISSED beats if that is longer. */
 unsigned keepalive_limit_ms(unsigned timeout_ms);
 
 void keepalive_start(struct keepalive *p, unsigned timeout_ms, int64_t now_ms);
@@ -37,5 +37,5 @@ bool keepalive_is_dead(const struct keepalive *p, int64_t now_ms);
  * it counts as asked. */
 bool keepalive_is_to_ask(struct keepalive *p, int64_t now_ms);
 
-/* When there is next something to do. */
+/* The time of the next question, or of the limit. */
 int64_t keepalive_next(const struct keepalive *p);

@@ -1,6 +1,6 @@
 /*
- * What the two parts of a session share: opening and closing it (session.c), and
- * running a command in it (session-run.c).
+ * Shared by the two parts of a session: opening and closing it (session.c), and running
+ * a command in it (session-run.c).
  */
 #pragma once
 
@@ -23,7 +23,7 @@ struct session {
     ssh_event event;
     ssh_channel channel;
     struct stop_fds stop;
-    int watched; /* the one of them that is looked at; -1: none */
+    int watched; /* the one of the two that the loop waits for; -1: none */
     bool asked;  /* it became readable */
     unsigned timeout_ms;
     bool trusted; /* its host key was accepted */
@@ -39,9 +39,9 @@ struct session {
     struct forward *forward; /* NULL: none */
     enum forwarding forwarding;
     int forward_port;
-    bool sign_asked; /* libssh may hold the answer to a keepalive */
+    bool sign_asked; /* libssh may have an unread answer to a keepalive */
     bool begun, beats, streams, closed;
-    struct keepalive connection_alive, command_alive; /* the second not while it streams */
+    struct keepalive connection_alive, command_alive; /* command_alive: unused if it streams */
     uint64_t acked;
     int64_t deadline; /* until begun */
     int status;       /* -1 until known */
@@ -50,10 +50,10 @@ struct session {
 
 int64_t session_now_ms(void);
 
-/* Lets libssh work until something happened or that time has come. */
+/* Lets libssh work until something happens or until that time. */
 int session_wait_until(struct session *s, int64_t until, struct error *err);
 
-/* The same, and -ETIMEDOUT with words at the deadline. */
+/* The same, and -ETIMEDOUT with a message at the deadline. */
 int session_turn(struct session *s, int64_t deadline, struct error *err);
 
 /* Repeats a libssh call while it returns "again".  Its final result goes to

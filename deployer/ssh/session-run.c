@@ -1,7 +1,7 @@
-/* A command in a session: its output, its input, and whether it still runs. */
+/* Runs a command in a session: its output, its input and its keepalive. */
 #include <errno.h>
 #include <libssh/server.h> /* ssh_send_keepalive */
-#include <linux/tcp.h>     /* tcp_info as the kernel has it */
+#include <linux/tcp.h>     /* the kernel's struct tcp_info, which has more fields than libc's */
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,12 +10,12 @@
 
 enum { SEND_AT_ONCE = 32 * 1024 };
 
-/* A check that changes nothing may be silent for this many heartbeat limits: apt
- * needs half a minute on a small board to say what it would do. */
+/* While the steps are checked, the command may be silent for this many keepalive limits:
+ * apt's simulation takes half a minute on a small board. */
 enum { LOOKS = 4 };
 
 /* When sudo cannot resolve the machine's own name, it asks a name server.  A classroom
- * may have none: sudo then waits 10 to 20 s, longer than a host may be silent. */
+ * may have none: sudo then waits 10 to 20 s, longer than a machine may be silent. */
 static int64_t start_limit_ms(const struct session *s)
 {
     return 3 * (int64_t)s->timeout_ms;
@@ -24,8 +24,8 @@ static int64_t start_limit_ms(const struct session *s)
 /* More bytes than a keepalive request has. */
 enum { ACKED_MIN = 1024 };
 
-/* What the kernel has seen of the machine: bytes that came, or a good part of
- * ours acknowledged, as while a bundle crosses a slow network. */
+/* Notes what the kernel has received from the machine: data, or acknowledgements of more
+ * than ACKED_MIN bytes, as when a bundle is sent over a slow network. */
 static void read_socket_info(struct session *s, int64_t now)
 {
     struct tcp_info info = {0};
@@ -38,7 +38,7 @@ static void read_socket_info(struct session *s, int64_t now)
         s->acked = info.tcpi_bytes_acked;
         keepalive_heard(&s->connection_alive, now);
         if (s->n_parts > 0)
-            keepalive_heard(&s->command_alive, now); /* it reads */
+            keepalive_heard(&s->command_alive, now); /* the command reads its input */
     }
 }
 
@@ -68,8 +68,8 @@ static int check_keepalive(struct session *s, struct error *err)
         return fail_silent("the step that is running there", &s->command_alive, err);
     if (keepalive_is_to_ask(&s->connection_alive, now) && !is_asking_for_forward(s)) {
         s->sign_asked = true;
-        /* Called once it takes the answer to the last question, if there is
-         * one; then it asks.  libssh's own state keeps it to one at a time. */
+        /* If an answer to the last keepalive is pending, the first call only takes it, and
+         * the second call asks.  libssh allows one pending request at a time. */
         (void)ssh_send_keepalive(s->ssh);
         (void)ssh_send_keepalive(s->ssh);
     }
@@ -104,7 +104,7 @@ static int on_data(ssh_session ssh, ssh_channel channel, void *data, uint32_t si
         s->failure = is_stderr ? s->handler->errors(data, size, s->handler->arg, s->err)
                                : s->handler->output(data, size, s->handler->arg, s->err);
     }
-    return (int)size; /* read even when nobody needs it any more: the window must not fill up */
+    return (int)size; /* always consumed, also after a failure: the window must not fill up */
 }
 
 static void on_exit_status(ssh_session ssh, ssh_channel channel, int status, void *arg)
@@ -133,8 +133,8 @@ static void on_close(ssh_session ssh, ssh_channel channel, void *arg)
     ((struct session *)arg)->closed = true;
 }
 
-/* The machine's requests: a connection to its forwarded port is accepted, 1 refuses
- * all else.  libssh would queue unhandled requests without a bound. */
+/* Handles the machine's requests: accepts a connection to its forwarded port, and refuses (1)
+ * all others.  libssh would queue unhandled requests without a bound. */
 static int on_message(ssh_session ssh, ssh_message message, void *arg)
 {
     struct session *s = arg;
@@ -223,9 +223,9 @@ int session_forward(struct session *s, const struct forward_options *options)
     return 0;
 }
 
-/* Asks for the port.  libssh reads its number from the last packet that came
- * (channels.c, ssh_channel_listen_forward): the command says nothing meanwhile, and
- * the answer to a keepalive is taken before. */
+/* Asks for the port.  libssh reads the port's number from the last packet that it received
+ * (ssh_channel_listen_forward in its channels.c).  So the command writes nothing meanwhile,
+ * and a pending answer to a keepalive is taken first. */
 static void ask_for_forward(struct session *s)
 {
     int r;
@@ -247,8 +247,8 @@ static void ask_for_forward(struct session *s)
     s->handler->forwarded((unsigned)s->forward_port, s->handler->arg);
 }
 
-/* Sends what the window and the socket take.  No more is handed to libssh
- * while it still holds unsent bytes: its own buffer has no bound. */
+/* Sends as much as the window and the socket accept.  libssh gets no more bytes while it
+ * still has unsent ones, because its own buffer has no bound. */
 static int send_parts(struct session *s, struct error *err)
 {
     while (s->n_parts > 0 && !(ssh_get_poll_flags(s->ssh) & SSH_WRITE_PENDING)) {
@@ -276,7 +276,7 @@ static int send_parts(struct session *s, struct error *err)
     return 0;
 }
 
-/* The machine went away, or its shell does not reach our command. */
+/* Explains a lost connection, or a login shell that does not start our command. */
 static int explain_lost(const struct session *s, int r, struct error *err)
 {
     if (r == -ETIMEDOUT && !s->begun)

@@ -39,7 +39,7 @@ static int watch_stop_fd(struct session *s, int fd, struct error *err)
     return 0;
 }
 
-/* At the first stop, the command may end by itself. */
+/* After the first stop, the command may end by itself. */
 static int heed_stop(struct session *s, struct error *err)
 {
     if (s->watched == s->stop.stop && s->begun && s->handler->stop &&
@@ -52,8 +52,8 @@ int session_wait_until(struct session *s, int64_t until, struct error *err)
 {
     int64_t left = until - session_now_ms();
 
-    /* Its return value is not enough: to it, a disconnect by the other side is not
-     * an error. */
+    /* The return value is not sufficient: a disconnect by the other side is no error for
+     * ssh_event_dopoll. */
     (void)ssh_event_dopoll(s->event, left < 0 ? 0 : (int)left);
     if (s->asked)
         return heed_stop(s, err);
@@ -103,7 +103,7 @@ int session_libssh_error(struct session *s, int code, const char *doing, struct 
 static int set_ssh_options(struct session *s, const struct session_options *o, int fd,
                            struct error *err)
 {
-    /* The advert names the ed25519 key where there is one: ask for that first. */
+    /* The advert names the ed25519 key if the machine has one: prefer that one. */
     static const char hostkeys[] = "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,"
                                    "ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256";
     int no = 0;
@@ -150,7 +150,7 @@ static int check_hostkey(struct session *s, const struct session_options *o, boo
     return r;
 }
 
-/* The login waits with this. */
+/* A call that the login repeats while it waits (auth_login.repeat). */
 struct waiter {
     int (*call)(void *arg);
     void *arg;
@@ -174,7 +174,7 @@ static int repeat_for_login(void *arg, int (*call)(void *), void *call_arg, int 
     return r;
 }
 
-/* The key exchange failed: explains the likely cause. */
+/* Explains the likely cause when the key exchange failed. */
 static int explain_no_ssh(struct session *s, const struct session_options *o, int r,
                           struct error *err)
 {
@@ -219,10 +219,11 @@ static int open_ssh(struct session *s, const struct session_options *o, struct e
     return auth_log_in(o->auth, &login, err);
 }
 
-/* How far a connection came, before it failed. */
+/* How far a connection got before it failed. */
 enum reached { NOWHERE, CONNECTED, REFUSED, TRUSTED };
 
-/* One connection to one of `n` addresses, of which `o` names the rest. */
+/* Opens one connection to the first of `n` addresses that answers; `o` has the other
+ * options. */
 static int open_one(const struct session_options *o, const struct address *addresses, size_t n,
                     unsigned timeout_ms, enum reached *ret_reached, struct session **ret,
                     struct error *err)
@@ -259,7 +260,7 @@ int session_open(const struct session_options *o, struct session **ret, struct e
     int64_t deadline = session_now_ms() + 2 * (int64_t)o->timeout_ms;
     unsigned share =
         o->timeout_ms / (unsigned)(o->n_addresses > 3 ? 3 : o->n_addresses + !o->n_addresses);
-    struct error best = {0}; /* of the address that came farthest, the first of them */
+    struct error best = {0}; /* of the connection that got farthest, the first of these */
     enum reached reached, farthest = NOWHERE;
     int r = 0;
 

@@ -1,17 +1,16 @@
 /*
  * A session is one SSH connection, made and used by one thread.
  *
- * It never blocks longer than its timeout: the socket is our own, connected
- * with a deadline; libssh works on it without blocking.  Two descriptors end
- * it early by becoming readable: `stop` asks the running command to come to an
- * end, and is -ECANCELED before there is one; `cancel` ends every wait.
+ * It never blocks longer than its timeout: the socket is our own, connected with a
+ * deadline, and libssh works on it without blocking.  Two descriptors end it early by
+ * becoming readable: `stop` asks the running command to end, and means -ECANCELED if no
+ * command runs; `cancel` ends every wait.
  *
- * A machine that hangs is noticed: a silent sshd is asked for an answer
- * (keepalive.h), and a session ends with -ETIMEDOUT when nothing was received for
- * too long.
+ * A machine that hangs is noticed: a silent sshd is asked for an answer (keepalive.h),
+ * and a session ends with -ETIMEDOUT when nothing was received for too long.
  *
- * The host key is shown to the caller before anything is sent that only the
- * right machine may see; the caller decides.
+ * The caller accepts or refuses the host key before anything is sent that only the
+ * right machine may see.
  */
 #pragma once
 
@@ -25,16 +24,15 @@
 
 struct session;
 
-/* Called once a connection, after the key exchange has proved that the peer
- * holds the key.  `fingerprint` is "SHA256:…".  0 accepts, and `ret_password`
- * (false) says whether the machine may be given passwords; a negative errno
- * with words ends the connection before authentication, and the next address is
- * tried. */
+/* Called once for each connection, after the key exchange has proved that the peer has
+ * the key.  `fingerprint` is "SHA256:…".  0 accepts it, and `ret_password` (initially
+ * false) says whether the machine may be given passwords; a negative errno with a
+ * message ends the connection before authentication, and the next address is tried. */
 typedef int session_hostkey_check(const char *fingerprint, const struct address *peer,
                                   bool *ret_password, void *arg, struct error *err);
 
-/* Level-triggered, -1: none.  Whoever makes `cancel` readable makes `stop` readable,
- * too: until a command runs, only `stop` is watched. */
+/* Level-triggered; -1: none.  If `cancel` is made readable, `stop` must be readable, too:
+ * until a command runs, only `stop` is watched. */
 struct stop_fds {
     int stop, cancel;
 };
@@ -52,11 +50,11 @@ struct session_options {
     void *arg;
 };
 
-/* Takes the first address at which a host key is accepted: another host that answers
- * there, or that accepts the connection and stays silent, cannot hide the machine.
- * -EHOSTUNREACH and its like when no address answers, -EKEYREJECTED from the
- * check (also when another address failed otherwise), -EACCES when no key is
- * accepted, -ETIMEDOUT, -ECANCELED. */
+/* Uses the first address at which a host key is accepted: another host that answers at an
+ * address, or that accepts the connection and sends nothing, cannot hide the machine.
+ * -EHOSTUNREACH and the like when no address answers, -EKEYREJECTED from the check (also
+ * when another address failed for another reason), -EACCES when the login is refused,
+ * -ETIMEDOUT, -ECANCELED. */
 int session_open(const struct session_options *options, struct session **ret, struct error *err);
 void session_free(struct session *s);
 DEFINE_CLEANUP(struct session *, session_free);
@@ -65,41 +63,44 @@ DEFINE_CLEANUP(struct session *, session_free);
 const struct address *session_peer(const struct session *s);
 int session_local(const struct session *s, struct address *ret);
 
-/* The output of a running command.  Each handler returns 0 or a negative errno with
- * words, which ends the command's channel. */
+/* Handlers for a running command.  `output` and `errors` get what it writes, and return 0,
+ * or a negative errno with a message, which ends the command's channel. */
 struct session_handler {
     int (*output)(const void *bytes, size_t size, void *arg, struct error *err);
     int (*errors)(const void *bytes, size_t size, void *arg, struct error *err);
-    /* Tells it to stop: true when it was told and will end by itself; may be NULL. */
+    /* Asks the command to stop; true: the request is sent, and it will end by itself.  May be
+     * NULL. */
     bool (*stop)(void *arg);
-    /* After session_forward: the machine's port that leads here; 0: its sshd refuses. */
+    /* After session_forward: the machine's port that is forwarded to us; 0: its sshd refuses. */
     void (*forwarded)(unsigned port, void *arg);
     void *arg;
 };
 
 enum { SESSION_SIGNALLED = 256 }; /* exit status when a signal ended it */
 
-/* Runs a command to its end.  Until session_begun, the timeout counts, from the
- * start and from the last session_send; after that it may take as long as it and
- * the machine are heard of. */
+/* Runs a command to its end.  Until session_begun, the time since the start or the last
+ * session_send is limited; after that it may take any time, as long as the keepalives of
+ * the connection and of the command are not dead. */
 int session_run(struct session *s, const char *command, const struct session_handler *handler,
                 int *ret_status, struct error *err);
 
-/* From within a handler: bytes for the command's standard input, sent in this
- * order as its window allows.  The bytes stay the caller's until session_run
- * returns. */
+/* Called in a handler: queues bytes for the command's standard input, which are sent in
+ * order as the window allows.  They are borrowed until session_run returns.  -ENOBUFS:
+ * SESSION_PARTS_MAX parts are queued already. */
 enum { SESSION_PARTS_MAX = 6 };
 int session_send(struct session *s, const void *bytes, size_t size);
 struct forward_options;
-/* From within a handler, once a run, while the command waits silently for the answer:
- * asks for a port on the machine's loopback that leads to the caches (forward.h) until
- * the command has ended.  -ENOMEM. */
+/* Called in a handler, once a run, while the command waits for the answer and writes
+ * nothing: asks for a port on the machine's loopback that is forwarded to the caches
+ * (forward.h) until the command ends.  -ENOMEM. */
 int session_forward(struct session *s, const struct forward_options *options);
-/* From within a handler, what silence means from here on.  The intended command has
- * begun and checks the machine: it reports something now and then. */
+
+/* These three are called in a handler; they say how long the command may write nothing from
+ * now on.  session_begun: our command has begun and checks the machine, with output now and
+ * then. */
 void session_begun(struct session *s);
-/* It sends something at least each KEEPALIVE_BEAT_MS: its silence ends the session
- * as the machine's silence does. */
+/* It writes something at least each KEEPALIVE_BEAT_MS: silence ends the session, as that of
+ * the machine does. */
 void session_beats(struct session *s);
-/* It may be silent for as long as it likes. */
+/* It may be silent for any time. */
 void session_streams(struct session *s);

@@ -1,6 +1,6 @@
 /*
- * An upstream is a cache as the forward reaches it: a URL, and the address that
- * its host has.  Looked up once, before there are workers; read by all of them.
+ * An upstream is a cache to which the forward connects: its URL, and the address of its
+ * host.  It is looked up once, before there are workers, which then all read it.
  */
 #pragma once
 
@@ -11,10 +11,10 @@
 #include "discovery/base/error.h"
 #include "discovery/base/text.h"
 
-/* One by https is not led through the forward, which reads what is asked: machines are
- * told of it as it is, and ask it over the network. */
+/* A cache with an https URL is not forwarded, because the filter must read the requests:
+ * machines get its URL unchanged, and reach it over the network. */
 struct upstream {
-    char *https;       /* its URL; NULL: it is one of http, as what follows says */
+    char *https;       /* the URL of an https cache; NULL: http, see the other fields */
     char *host, *path; /* path: "" or "/…" */
     unsigned port;
     struct sockaddr_storage address;
@@ -24,23 +24,24 @@ struct upstream {
 
 struct upstreams {
     struct upstream apt, pip;
-    char *pip_host;       /* for requests, when it is not this computer's; else NULL */
+    char *pip_host;       /* Host for the index's requests if it is on another computer, or NULL */
     struct strings own;   /* this controller's names and addresses */
-    struct strings ports; /* of repositories: "host:port" where that is not 80 */
-    bool direct;          /* machines may ask over the network */
+    struct strings ports; /* "host:port" of repositories that are not on port 80 */
+    bool direct;          /* machines may reach the caches over the network */
 };
 
 /* `apt_proxy`, `pip_index`: URLs; NULL: there is none.  `ports`: "host:port" of the proxy's
- * repositories that are not on port 80.  -EINVAL with words for a URL that is none of
- * http, -EHOSTUNREACH when its host has no address. */
+ * repositories that are not on port 80.  -EINVAL, with a message, for an invalid URL;
+ * -EHOSTUNREACH when its host has no address; -ENOMEM. */
 int upstreams_find(const char *apt_proxy, const char *pip_index, const struct strings *ports,
                    bool direct, struct upstreams *ret, struct error *err);
 void upstreams_clear(struct upstreams *u);
 
-/* Is one of them led to through the SSH connection? */
+/* Is one of them reached through the SSH connection? */
 bool upstreams_forwarded(const struct upstreams *u);
 
-/* The URL at which a machine finds it: through a forward with that credential
- * (`local` NULL), or over the network, where the controller is `local`. */
+/* Appends the URL at which a machine reaches it: through the forward at `port` of the
+ * machine's loopback (`local` NULL), or over the network, where `local` is the controller's
+ * address.  `userinfo` (NULL: none) is the credential in the URL. */
 void upstream_add_url(const struct upstream *u, const char *userinfo, unsigned port,
                       const struct address *local, struct text *ret);
