@@ -6,7 +6,7 @@ run_apply() {
 	RUN=$1
 	exec 3>>"$RUN/events"
 	read_vars "$RUN/vars"
-	umask 077 # nobody else may open it, and so hold it
+	umask 077 # nobody else may open it, and so lock it
 	exec 9<>"$LOCK"
 	umask 022
 	if ! flock -w 5 9; then

@@ -27,8 +27,8 @@ send_facts() {
 	[ -z "$machine_id" ] || event fact id "$machine_id"
 }
 
-# is_meant: does this machine have the id and the names that were meant?  The record
-# that led here is only a hint from the network.
+# is_meant: does this machine have the id and the names of the intended one?  The record
+# with its address came from the network and proves nothing.
 is_meant() {
 	[ -n "$want_id" ] || return 0
 	if [ "$machine_id" != "$want_id" ]; then
@@ -37,7 +37,7 @@ is_meant() {
 	fi
 	case $want_mode in
 	deploy | check | diff) ;;
-	assign) return 0 ;; # what names it has is about to change
+	assign) return 0 ;; # its names are about to change
 	*) [ -n "$want_names" ] || return 0 ;;
 	esac
 	[ "$machine_names" != "$want_names" ] || return 0
@@ -167,7 +167,7 @@ ask_for_caches() {
 		no_cache) no_cache=$decoded ;;
 		esac
 	done
-	exit 1 # the deployer has gone
+	exit 1 # the deployer has disconnected
 }
 
 # write_caches FOLDER: settings for apt and pip, readable by root only: they hold the run's
@@ -203,7 +203,8 @@ show_step() {
 	fi
 }
 
-# diff_events STEP: turns text into events of whole lines, within the wire's bounds.
+# diff_events STEP: turns text into events of whole lines, within the bounds of
+# deployer/job/stepwire.h.
 diff_events() {
 	head -c $((DIFF_MAX + 1)) | encode_stream | sed 's/%0A/&\
 /g' | awk -v step="$1" -v room=3900 -v most=$((DIFF_MAX)) '
@@ -364,7 +365,7 @@ follow() {
 	_heartbeats=$!
 	await_stop "$1" >/dev/null 2>&1 3>&- 5>&- &
 	_listener=$!
-	# shellcheck disable=SC2064 # now, not then
+	# shellcheck disable=SC2064 # expanded now, not when the trap runs
 	trap "kill $_tail $_heartbeats $_listener 2>/dev/null" EXIT
 	_end=failed _left='' _over=
 	while [ -z "$_over" ] && IFS= read -r _line <&5; do

@@ -248,7 +248,7 @@ read_uptime() {
 	uptime=${uptime%%.*}
 }
 
-# read_python: the minor version of /usr/bin/python3 ("3.13") in $python; no process.
+# read_python: the minor version of /usr/bin/python3 ("3.13") in $python.  Forks no process.
 read_python() {
 	python=
 	for _file in "$ROOT"/usr/bin/python3.[0-9] "$ROOT"/usr/bin/python3.[0-9][0-9]; do
@@ -467,7 +467,7 @@ lock_holder() {
 # write_file FILE MODE: stdin becomes FILE, whole or not at all, also after a power cut.
 write_file() {
 	_temp=$1.dcop-new
-	# Not by set -e, which is off where a caller tests the status.
+	# Does not rely on set -e, which is off where a caller tests the status.
 	if rm -f "$_temp" && (umask 077 && cat >"$_temp") && chmod "$2" "$_temp" &&
 		sync "$_temp" && mv -f "$_temp" "$1"; then return 0; fi
 	rm -f "$_temp"

@@ -25,8 +25,8 @@ void assignments_clear(struct assignments *a)
     *a = (struct assignments){0};
 }
 
-/* Names that are still to be assigned, and machines without one; an assigned entry
- * becomes NULL. */
+/* The names that are still missing, and the machines without a name; an entry that was
+ * assigned becomes NULL. */
 struct plan {
     const struct machine **machines; /* by host name */
     size_t n_machines;

@@ -1,14 +1,14 @@
 /*
- * Assignment: which machine without a name gets which of the problem's names
- * that no machine has.
+ * Assignment: gives the missing names, which are names of the problem that no machine
+ * has, to machines without a name.
  *
- * First a machine gets back the name that it held; then one whose host name is
- * a missing name gets that name; the rest go in order, the names as in the problem,
- * the machines by host name (rpi-2 before rpi-10).  A name that a machine still
- * holds by the controller's record, though it is not there now, is reserved
- * for it: it may be switched off only.
+ * First a machine gets back the name that it had before.  Then a machine whose host
+ * name equals a missing name gets that name.  The rest is assigned in order: the names
+ * as in the problem, the machines by host name (rpi-2 before rpi-10).  If, by the
+ * controller's record, an absent machine still has a name, the name is reserved for it,
+ * because it may only be switched off.
  *
- * Pure; any thread.  Everything in the result is borrowed from what was given.
+ * Pure; any thread.  Everything in the result is borrowed from the arguments.
  */
 #pragma once
 
@@ -42,6 +42,6 @@ struct assignments {
 
 void assignments_clear(struct assignments *a);
 
-/* `names`: what the record says of the fleet.  -ENOMEM. */
+/* `names`: the controller's record of the fleet's names.  -ENOMEM. */
 int assignments_plan(const struct match *match, const struct state_names *names,
                      struct assignments *ret);

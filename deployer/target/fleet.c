@@ -7,10 +7,10 @@
 #include "discovery/report/roster-text.h"
 
 struct fleet {
-    struct look_options asked; /* borrowed by the look */
-    struct key key;            /* the fleet's, if there is one; borrowed by the look, too */
+    struct look_options asked; /* borrowed by `look` */
+    struct key key;            /* the fleet key, if there is one; borrowed by `look`, too */
     struct machine_list saved;
-    struct look *look; /* NULL: the saved ones */
+    struct look *look; /* NULL: the machines are those of `saved` */
 };
 
 void fleet_free(struct fleet *f)

@@ -1,6 +1,6 @@
 /*
- * The fleet: the machines that could be deployed to, from the network (until all
- * of the problem's agents are found) or from a saved roster.
+ * The fleet: the machines that can be deployed to, from the network or from a saved
+ * roster.
  */
 #pragma once
 
@@ -9,18 +9,18 @@
 
 struct fleet;
 
-/* Where the machines are; borrowed while the fleet is. */
+/* Where to look for machines; borrowed as long as the fleet exists. */
 struct fleet_options {
     const char *from;       /* a saved roster, "-" is standard input; NULL: the network */
-    const char *fleet;      /* this fleet alone; NULL: all */
+    const char *fleet;      /* only this fleet; NULL: all */
     const char *config_dir; /* the fleet key's folder; NULL: the user's */
     unsigned timeout_ms;
 };
 
-/* Looks for machines until all of the problem's agents are there (`problem`
- * NULL: until no more turn up), or for options->timeout_ms.
- * Errors of look_run and report_roster_read: -EBADMSG for a bad roster,
- * -ENOTCONN without an Avahi daemon. */
+/* Looks for machines until all of the problem's agents are found (`problem` NULL: until
+ * no more machines appear), or for options->timeout_ms.  Errors of look_run and
+ * report_roster_read, such as -EBADMSG for an invalid roster, -ENOTCONN without an Avahi
+ * daemon. */
 int fleet_find(const struct fleet_options *options, const struct problem *problem,
                struct fleet **ret, struct error *err);
 void fleet_free(struct fleet *f);

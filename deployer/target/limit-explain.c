@@ -25,8 +25,8 @@ void limit_add_shown(struct text *to, const char *name)
         text_adds(to, "…");
 }
 
-/* The names that can be meant, in order: each agent, and what a machine
- * without agents is called. */
+/* The names that a pattern can match, in order: of each machine the agents, or, without
+ * agents, its host name or id; NULL after the last one. */
 static const char *nth_name(const struct limit_item *items, size_t n, size_t wanted)
 {
     for (size_t i = 0; i < n; i++) {

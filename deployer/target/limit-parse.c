@@ -11,11 +11,11 @@ static int no_memory(struct error *err)
     return error_sys(err, -ENOMEM, "cannot read --limit");
 }
 
-/* What is being read: the patterns of one value or line. */
+/* The state while one value of --limit or one line of a file is parsed. */
 struct reading {
     struct limit *s;
     const char *place; /* NULL: the command line */
-    bool negated;      /* by the "!" before "@FILE" */
+    bool negated;      /* there is a "!" before "@FILE" */
     struct error *err;
 };
 
@@ -33,7 +33,7 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* Is there a backslash that makes the character at `at` ordinary? */
+/* Is the character at `at` escaped by a backslash? */
 static bool is_escaped(const char *start, const char *at)
 {
     size_t n = 0;
@@ -53,7 +53,7 @@ static char *copy_trimmed(const char *from, const char *end)
     return strndup(from, (size_t)(end - from));
 }
 
-/* Takes the glob over, also on failure. */
+/* Takes over `taken`, the glob, also on failure. */
 static int append_pattern(const struct reading *rd, char *taken, bool negated)
 {
     CLEANUP_FREE char *glob = taken;
@@ -79,7 +79,7 @@ static int append_pattern(const struct reading *rd, char *taken, bool negated)
     return 0;
 }
 
-/* One pattern, trimmed, its "!" read. */
+/* Adds one pattern, without blanks around it and without its "!". */
 static int add_pattern(const struct reading *rd, const char *pattern, bool negated)
 {
     size_t size = strlen(pattern);
@@ -212,7 +212,7 @@ int limit_parse(const struct strings *limits, struct limit *ret, struct error *e
         if (r < 0)
             return r;
     }
-    /* A file with nothing in it must not mean everything. */
+    /* An empty file must not select everything. */
     if (limits->count > 0 && s.count == 0)
         return error_set(err, -EINVAL, "--limit: there is no pattern in %s", limits->items[0]);
     *ret = s;

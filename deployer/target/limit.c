@@ -1,4 +1,4 @@
-/* Which machines the patterns match. */
+/* Applies the patterns to machines. */
 #include <errno.h>
 #include <fnmatch.h>
 #include <string.h>
@@ -39,7 +39,7 @@ static bool matches_machine(const struct limit_pattern *p, const struct limit_it
     return false;
 }
 
-/* Sets the machine's marks to `in` where the pattern matches; true when it matches. */
+/* Sets the marks of what the pattern matches to `in`; true if it matches anything. */
 static bool mark_matching(const struct limit_pattern *p, struct limit_item *m, bool in)
 {
     bool whole = matches_machine(p, m), any = whole;
@@ -86,7 +86,7 @@ static int apply_signed(const struct limit *s, bool negated, struct limit_item *
     return 0;
 }
 
-/* A machine with agents is in when one of them is. */
+/* Selects the machines that have a selected agent; returns how many machines are selected. */
 static size_t select_machines(struct limit_item *items, size_t n)
 {
     size_t selected = 0;

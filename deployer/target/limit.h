@@ -1,27 +1,26 @@
 /*
- * What --limit selects: which agents of which machines.
+ * --limit selects agents of machines.
  *
- * An option's value is patterns with commas between them; the option may be
- * repeated.  The order does not matter: selected is what any of the patterns
- * without "!" matches (without such a pattern: everything), except what a
- * pattern after "!" matches.
+ * The value is a list of patterns, separated by commas; the option may be repeated.
+ * The order does not matter.  An agent is selected if one of the patterns without "!"
+ * matches it (or if there is no such pattern) and no pattern after "!" matches it.
  *
- *   a1           an agent: that one of its machine's agents; or a machine, by
- *                host name (with or without domain), id, address or label: all
- *                of its agents
- *   a*, a?, a[1-3]   a glob (glob(7)) on any of these; case counts, "/" and a
- *                leading "." are ordinary, "?" is one character of LC_CTYPE
+ *   a1           the agent of this name; or all agents of a machine with this host
+ *                name (with or without domain), id, address or label
+ *   a*, a?, a[1-3]   a glob (glob(7)) for any of these; it is case-sensitive, "/" and
+ *                a leading "." are ordinary characters, "?" is one character of
+ *                LC_CTYPE
  *   all, *       everything
- *   !PATTERN     not these
- *   @FILE        one pattern a line; "#" at the start of a line or after a
- *                blank begins a comment; commas are part of the pattern
- *   !@FILE       none of those
+ *   !PATTERN     not what PATTERN matches
+ *   @FILE        the patterns of a file, one a line; "#" at the start of a line or
+ *                after a blank begins a comment; commas are part of a pattern
+ *   !@FILE       not what these patterns match
  *
  * A backslash makes the character after it ordinary: `\!a`, `x\,y`, `\@a`,
- * `a\*`, `\all` are names.  Blanks around a pattern are dropped.
+ * `a\*`, `\all` are names.  Blanks around a pattern are removed.
  *
- * A machine is selected when one of its agents is, or, when it has none, when
- * it is matched itself.  Pure but for reading @FILE; any thread.
+ * A machine is selected if one of its agents is; a machine without agents, if a
+ * pattern matches the machine itself.  Pure, except for reading @FILE; any thread.
  */
 #pragma once
 
@@ -46,26 +45,26 @@ struct limit {
 
 #define LIMIT_INIT ((struct limit){0})
 
-/* A machine to select from; all but the result is borrowed. */
+/* A machine to select from; everything but the result is borrowed. */
 struct limit_item {
     const char *id, *host; /* NULL: not known */
     const struct strings *agents;
-    const struct strings *labels; /* addresses and what else it is called; NULL: none */
+    const struct strings *labels; /* addresses and other names; NULL: none */
 
-    /* The result, of limit_apply. */
+    /* The result of limit_apply. */
     bool selected;
     bool *agents_in; /* one for each agent; see limit_items_clear */
 };
 
-/* `limits` are the values of --limit; none selects everything.  -EINVAL with
- * the pattern and what is wrong with it, "FILE:LINE: " before it when it stands
- * in a file; what file_read says; -ENOMEM.  `ret` is written on success only. */
+/* `limits` are the values of --limit; none selects everything.  -EINVAL, with a message
+ * that names the pattern, what is wrong with it and, for a pattern of a file,
+ * "FILE:LINE: "; the errors of file_read; -ENOMEM.  `ret` is written on success only. */
 int limit_parse(const struct strings *limits, struct limit *ret, struct error *err);
 void limit_clear(struct limit *s);
 
-/* Marks what is selected.  -EINVAL when a pattern, with or without "!", matches
- * nothing (`err` names what there is and the nearest name), or when nothing is
- * left; -ENOMEM.  On failure nothing is selected. */
+/* Marks what is selected.  -EINVAL when a pattern, with or without "!", matches nothing
+ * (`err` lists the existing names and the most similar one), or when nothing is
+ * selected; -ENOMEM.  On failure nothing is selected. */
 int limit_apply(const struct limit *s, struct limit_item *items, size_t n, struct error *err);
 
 /* Frees the results. */

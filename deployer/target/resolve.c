@@ -11,12 +11,12 @@
 #include "discovery/base/cleanup.h"
 #include "discovery/base/text.h"
 
-/* Shared by the caller and the thread; the last one frees it. */
+/* Shared by the caller and the thread; the one that is done last frees it. */
 struct lookup {
     pthread_mutex_t lock;
     pthread_cond_t done_changed;
     bool done, abandoned;
-    struct timespec end; /* of the time that it has, by CLOCK_MONOTONIC */
+    struct timespec end; /* the deadline, by CLOCK_MONOTONIC */
     int status;          /* EAI_… */
     int code;            /* errno for EAI_SYSTEM */
     struct addrinfo *found;
@@ -83,7 +83,7 @@ static int start_thread(struct lookup *l)
     return -r;
 }
 
-/* True when it is done; else the thread frees it. */
+/* True when the look-up is done; otherwise the thread will free it. */
 static bool wait_for_lookup(struct lookup *l)
 {
     bool done;
@@ -150,7 +150,7 @@ static bool is_link_local(const struct address *a)
     return a->family == AF_INET6 && a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
 }
 
-/* 1: it is numeric and done. */
+/* 1: the host is an address, which is stored in `ret`; 0: it needs a look-up. */
 static int take_numeric(const char *host, struct address **ret, size_t *ret_count,
                         struct error *err)
 {

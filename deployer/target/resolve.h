@@ -1,9 +1,9 @@
 /*
- * Looks host names up within a timeout: getaddrinfo(3) has none of its own, and
- * a dead name service delays it by half a minute.
+ * Looks up host names with a timeout: getaddrinfo(3) has none of its own, and a name
+ * server that does not answer delays it by half a minute.
  *
- * The look-up runs in a thread of its own.  After the timeout, the thread is left
- * to end by itself, and frees its memory.  Blocks; any thread.
+ * Each look-up runs in a thread of its own.  After the timeout the thread continues
+ * until getaddrinfo returns, and frees its memory.  Blocks; any thread.
  */
 #pragma once
 
@@ -14,22 +14,22 @@
 
 enum { RESOLVE_ADDRESSES_MAX = 16, RESOLVE_AT_ONCE = 64 };
 
-/* The addresses of a host as destination.h takes it, in the system's order, each
- * once; a numeric one needs no look-up.  The caller frees *ret.
- * -EINVAL: no valid host, or a link-local address without its interface;
+/* The addresses of a host (see destination_host_valid), in the system's order, each once;
+ * an address needs no look-up.  The caller frees *ret.
+ * -EINVAL: not a valid host, or a link-local address without its interface;
  * -ENOENT: there is no such host; -ETIMEDOUT; -EIO: the name service failed;
  * -ENOMEM, -EAGAIN.  `err` says which host, why, and what to do. */
 int resolve_host(const char *host, unsigned timeout_ms, struct address **ret, size_t *ret_count,
                  struct error *err);
 
-/* The same for many hosts, RESOLVE_AT_ONCE of them at a time, each within
- * `timeout_ms` of its own start: a dead name service delays a class no longer than
- * one machine.  found[i] is the result of resolve_host for hosts[i]; the caller
- * frees each of `addresses`. */
+/* The same for many hosts, RESOLVE_AT_ONCE of them at a time, each within `timeout_ms` of
+ * its own start: a name server that does not answer delays a class no longer than one
+ * machine.  found[i] is the result of resolve_host for hosts[i]; the caller frees each of
+ * `addresses`. */
 struct resolved {
     struct address *addresses;
     size_t count;
-    int code; /* 0, or negative with words in err */
+    int code; /* 0, or a negative errno with a message in `err` */
     struct error err;
 };
 void resolve_hosts(const char *const *hosts, size_t count, unsigned timeout_ms,

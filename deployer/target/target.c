@@ -115,8 +115,8 @@ void targets_clear(struct targets *t)
     *t = (struct targets){0};
 }
 
-/* Those of the machine's names that the match gives to it, in its own order:
- * the first one listens on the first port. */
+/* Adds the names that the match assigns to the machine, in the machine's order: the first
+ * agent listens on the first port. */
 static int add_agents(const struct match *match, const struct machine *m, struct target *t)
 {
     for (size_t a = 0; a < m->advert.agents.count; a++) {

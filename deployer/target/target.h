@@ -1,7 +1,7 @@
 /*
- * A target is a machine that is to be deployed to, with all that a worker
- * needs to know of it.  A value that owns what it points to; made by the
- * program's thread, moved into a worker, never shared.
+ * A target is a machine that is deployed to, with all that a worker needs to know about
+ * it.  A value that owns what it points to; made by the program's thread, moved into a
+ * worker, never shared.
  */
 #pragma once
 
@@ -12,39 +12,38 @@
 
 struct target {
     char *id;                  /* 16 hex digits; NULL: not known yet */
-    char *host;                /* what people call it */
-    char *user;                /* NULL: the controller's choice */
+    char *host;                /* its name for people */
+    char *user;                /* to log in as; NULL: the controller's choice */
     char *fleet;               /* NULL: the default one */
-    char *hostkey;             /* as advertised, "SHA256:…"; NULL: not said */
+    char *hostkey;             /* as advertised, "SHA256:…"; NULL: not advertised */
     struct strings agents;     /* to run there */
-    struct strings names;      /* as advertised: those, and maybe others */
-    struct address *addresses; /* in the order to try them */
+    struct strings names;      /* as advertised: the agents, and maybe others */
+    struct address *addresses; /* in the order in which they are tried */
     size_t n_addresses;
     uint16_t port;
-    bool named;           /* `agents` are a person's word: they are written there, whatever its
-                             beacon says */
-    struct text settings; /* more lines for this machine alone, see job.h; may hold a secret */
-    const struct secret *password, *become_password; /* its own, to log in and for sudo: borrowed,
+    bool named;           /* a person has set `agents`: they replace the names of its beacon */
+    struct text settings; /* more lines for this machine alone, see job.h; may contain a secret */
+    const struct secret *password, *become_password; /* its own, to log in and for sudo: borrowed
                              from the program; NULL: the run's */
-    bool in_doubt; /* another machine has its id, and another host key */
-    bool verified; /* its record is signed with its machine key, and is this one: */
-    uint64_t seq;
+    bool in_doubt; /* another machine has the same id, with another host key */
+    bool verified; /* its record is signed with its machine key */
+    uint64_t seq;  /* the sequence number of that record */
 };
 
 void target_clear(struct target *t);
 
-/* A copy that owns its own.  -ENOMEM. */
+/* A deep copy, except for the passwords, which stay borrowed.  -ENOMEM. */
 int target_copy(const struct target *t, struct target *ret);
 
-/* Copies from a machine what a target needs.  -ENOMEM. */
+/* Makes a target from a machine, without `agents`.  -ENOMEM. */
 int target_from_machine(const struct machine *m, struct target *ret);
 
-/* Its key in the history: its id; without one its host, with the port when it is not
- * SSH's default ("[host]:port", as in OpenSSH's known_hosts). */
+/* Its key in the history: its id; without an id, its host, with the port if it is not SSH's
+ * default ("[host]:port", as in OpenSSH's known_hosts). */
 enum { TARGET_KEY_MAX = DESTINATION_HOST_MAX + sizeof("[]:65535") };
 const char *target_key(const struct target *t, char ret[static TARGET_KEY_MAX]);
 
-/* Does this key of the history belong to it?  Also true for a key from before its id
+/* Does this key of the history belong to it?  Also true for its host, the key before its id
  * was known. */
 bool target_has_key(const struct target *t, const char *key);
 
@@ -56,8 +55,8 @@ struct targets {
 
 void targets_clear(struct targets *t);
 
-/* The machines that hold the problem's agents, each once, with those of its
- * names that the problem has, in the order of the match.  -ENOMEM. */
+/* The machines that have the problem's agents, each once, in the order of the match, with
+ * the names that the match assigns to them.  -ENOMEM. */
 int targets_from_match(const struct match *match, struct targets *ret);
 
 /* All machines that are online (with a fleet key: and verified), with all their names.

@@ -17,13 +17,13 @@ static const char *fleet_of(const struct target *t)
     return t->fleet ? t->fleet : ADVERT_FLEET_DEFAULT;
 }
 
-/* By its id, or by the host key that stood for it before it had one. */
+/* Is `id` its id, or the host key that identified it before it had an id? */
 static bool is_self(const struct target *t, const char *id)
 {
     return string_equal(t->id, id) || string_equal(t->hostkey, id);
 }
 
-/* The first of its names that is another machine's. */
+/* Finds the first of its names that belongs to another machine. */
 static int find_held(struct state *s, const struct target *t, struct known_machine *k,
                      struct error *err)
 {
@@ -32,7 +32,7 @@ static int find_held(struct state *s, const struct target *t, struct known_machi
         bool now = false;
         int r = state_name_holder(s, fleet_of(t), t->names.items[i], &holder, &now, err);
 
-        /* A name that was given up is free: a person has said so. */
+        /* A name that a person has released is free. */
         if (r == -ENOENT || (r == 0 && (!now || is_self(t, holder))))
             continue;
         if (r < 0)
@@ -45,8 +45,8 @@ static int find_held(struct state *s, const struct target *t, struct known_machi
     return 0;
 }
 
-/* A target without an id is known by its host key: its pins are those of any machine
- * with that key, even of a clone. */
+/* A target without an id is identified by its host key: its pins are those of a machine with
+ * that key, even of a clone. */
 static int find_by_key(struct state *s, const char *hostkey, struct known_machine *k,
                        struct error *err)
 {
@@ -67,12 +67,12 @@ int known_machine_get(struct state *s, const struct target *t, struct consent co
 
     if (t->id) {
         r = state_pin_list(s, t->id, &k.pins, err);
-        /* It may have got its beacon since a person trusted its key. */
+        /* Its key may have been trusted before it had a beacon, and so an id. */
         if (r == 0 && k.pins.count == 0 && t->hostkey)
             r = state_pin_list(s, t->hostkey, &k.pins, err);
         if (r == 0)
             r = find_held(s, t, &k, err);
-        /* An old record, shown again: it proves nothing. */
+        /* A replay of an old record proves nothing. */
         if (r == 0 && t->verified && t->hostkey) {
             r = state_seq_check(s, t->id, t->hostkey, t->seq, err);
             if (r == -ESTALE) {
@@ -123,7 +123,7 @@ int known_machine_shared_keys(struct state *s, const struct strings *machines, s
 
 struct trust known_machine_trust(const struct known_machine *k, const struct target *t)
 {
-    /* A person has looked at the key only where the record names one. */
+    /* The question showed the key only if the record names one. */
     bool asked = k->consent.asked && t->hostkey;
 
     return (struct trust){
@@ -144,8 +144,9 @@ struct trust known_machine_trust(const struct known_machine *k, const struct tar
     };
 }
 
-/* The machine was known by its host key alone and has an id now: the pin of the
- * key, with its source, moves to the id. */
+/* If the machine was known by its host key alone and has an id now, removes the entry that
+ * has the key as its id; `pin`, which is for the id, gets that entry's source, unless it has
+ * a better one. */
 static int move_pin_to_id(struct state *s, struct state_pin *pin, struct error *err)
 {
     CLEANUP(state_forgotten_clear) struct state_forgotten forgotten = {0};
@@ -165,7 +166,7 @@ int known_machine_learn(struct state *s, const struct target *t, const struct kn
                         const char *fingerprint, struct error *err)
 {
     char address[ADDRESS_TEXT_MAX] = "";
-    const char *id = t->id ? t->id : fingerprint; /* what stands for an id */
+    const char *id = t->id ? t->id : fingerprint; /* the key takes the place of an id */
     struct state_machine machine = {
         .id = (char *)id,
         .fingerprint = (char *)fingerprint,

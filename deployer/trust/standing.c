@@ -21,7 +21,7 @@ void standing_clear(struct standing *s)
     *s = (struct standing){0};
 }
 
-/* Was this key retired?  Then it is not new, whatever else. */
+/* Was this key retired?  Then the machine is not new. */
 static bool was_retired(const struct known_machine *k, const char *hostkey)
 {
     for (size_t i = 0; hostkey && i < k->pins.count; i++)
@@ -47,7 +47,7 @@ static enum standing_state find_standing_state(const struct machine *m,
     if (target_from_machine(m, &t) < 0)
         return STANDING_NEW;
     trust = known_machine_trust(k, &t);
-    /* Its record names no key: the key is compared when the machine is contacted. */
+    /* The record names no key: the pin is compared when the machine is contacted. */
     if (!hostkey && pin)
         return STANDING_ACCEPTED;
     if (!hostkey) {

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-/* NULL: this key was not retired. */
+/* The retired pin of this key; NULL: it was not retired. */
 static const struct state_pin *find_retired(const struct trust *t, const char *fingerprint)
 {
     for (size_t i = 0; t->pins && i < t->pins->count; i++) {
@@ -41,7 +41,7 @@ static int refuse_held(const struct trust *t, const char *fingerprint, struct er
         t->agent ? t->agent : "", t->held_by, fingerprint, t->id ? t->id : "ID", fingerprint);
 }
 
-/* --accept-new cannot tell which of them is the machine. */
+/* --accept-new does not suffice: it cannot say which of the machines is the right one. */
 static int refuse_doubtful(const struct trust *t, const char *fingerprint, struct error *err)
 {
     return error_set(err, -EKEYREJECTED,
@@ -51,7 +51,7 @@ static int refuse_doubtful(const struct trust *t, const char *fingerprint, struc
                      fingerprint, t->id ? t->id : "ID", fingerprint);
 }
 
-/* The signature covers the fingerprint that the advert names, and no other. */
+/* The signature only covers the fingerprint that the advert names. */
 static bool is_signed(const struct trust *t)
 {
     return t->verified && t->expected;

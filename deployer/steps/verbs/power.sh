@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2034,SC2154
-# The end of a lesson; sourced by the steps of poweroff and reboot.
+# Powers off or reboots the machine after the end event; sourced by the steps of poweroff and
+# reboot.
 # shellcheck source=service.sh
 . "$B/verbs/service.sh"
 

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2034,SC2154 # variables of the driver and lib.sh
-# What the verbs about the agents' unit share; sourced by their steps.
+# Shared by the verbs for the agents' unit; sourced by their steps.
 
 # A rollback that is not complete: "FROM TO RUN_ID", written before the switch and kept
 # until the agents run with TO.  It is on the disk, so that after a power cut the repeat
@@ -62,6 +62,6 @@ run_systemctl() {
 	return 1
 }
 
-# is_done WORD: has this run done it?  `mark_done WORD` notes that it has.
+# is_done WORD: has this run done that action?  `mark_done WORD` notes that it has.
 is_done() { [ -n "${RUN:-}" ] && [ -e "$RUN/done-$1" ]; }
 mark_done() { : >"$RUN/done-$1"; }
