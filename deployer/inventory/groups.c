@@ -86,7 +86,7 @@ static int check_name(struct hosts_inventory *v, const struct hosts_node *n, con
         return fail_at_node(v, n, "the %s's name %s is %s in YAML; quote it: \"%s\"", what, name,
                             yaml_type_words(n->type), name);
     if (n->size == 0)
-        return fail_at_node(v, n, "a %s without a name", what);
+        return fail_at_node(v, n, "the %s's name is empty", what);
     for (size_t i = 0; i < n->size; i++)
         if ((unsigned char)n->text[i] < ' ' || n->text[i] == 0x7f)
             return fail_at_node(v, n, "the %s's name \"%s\" holds a control character", what, name);
@@ -255,9 +255,8 @@ static int read_members(struct hosts_inventory *v, const char *section,
         return hosts ? read_host(v, data, NULL, group)
                      : read_group(v, data, NULL, (int)group, depth + 1);
     if (data->kind != YAML_KIND_MAP)
-        return fail_at_node(v, data, "`%s` must be a map: each name with a \":\" after it%s",
-                            section,
-                            data->kind == YAML_KIND_LIST ? ", and no \"- \" before it" : "");
+        return fail_at_node(v, data, "`%s` must be a map: write \"NAME:\"%s", section,
+                            data->kind == YAML_KIND_LIST ? ", not \"- NAME\"" : "");
     for (size_t i = 0; r == 0 && i < data->count; i += 2)
         r = hosts ? read_host(v, data->items[i], data->items[i + 1], group)
                   : read_group(v, data->items[i], data->items[i + 1], (int)group, depth + 1);
@@ -372,7 +371,7 @@ int hosts_inventory_fill(struct hosts_inventory *v, const struct hosts_node *roo
     if (r == 0)
         spread_ancestors(v);
     if (r == 0 && v->n_lines == 0)
-        r = fail_at_node(v, root, "it contains no host");
+        r = fail_at_node(v, root, "the inventory contains no host");
     return r;
 }
 

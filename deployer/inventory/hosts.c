@@ -105,8 +105,9 @@ static int check_format(const char *name, const char *data, size_t size, struct 
 {
     if (starts_with(data, size, "#!"))
         return error_set(err, -EBADMSG,
-                         "%s:1:1: this is a program (a dynamic inventory), not an inventory file: "
-                         "save what `ansible-inventory -i %s --list --yaml` writes, and give that",
+                         "%s:1:1: this is a program (a dynamic inventory), not an inventory file; "
+                         "save the output of `ansible-inventory -i %s --list --yaml` and use that "
+                         "file",
                          name, name);
     if (starts_with(data, size, "$ANSIBLE_VAULT"))
         return error_set(err, -EBADMSG,
@@ -116,9 +117,8 @@ static int check_format(const char *name, const char *data, size_t size, struct 
     if (starts_with(data, size, "{") && has_odd_line_ends(data, size))
         return error_set(
             err, -EBADMSG,
-            "%s:1:1: there is a character in this JSON (U+0085, U+2028 or U+2029) that "
-            "YAML takes for the end of a line; `dcop-discover --inventory=yaml` writes "
-            "a file without",
+            "%s:1:1: this JSON contains a character (U+0085, U+2028 or U+2029) that YAML reads as "
+            "a line end; `dcop-discover --inventory=yaml` writes a file without such characters",
             name);
     if (looks_like_ini(data, size))
         return error_set(err, -EBADMSG,
@@ -133,7 +133,7 @@ static int check_root(struct yaml_reader *y, const struct hosts_node *root, stru
     const struct hosts_node *plugin;
 
     if (!root || hosts_node_is_null(root))
-        return yaml_reader_fail(y, (struct yaml_mark){0}, err, "it is empty");
+        return yaml_reader_fail(y, (struct yaml_mark){0}, err, "the inventory is empty");
     if (root->kind != YAML_KIND_MAP)
         return yaml_reader_fail(y, root->mark, err,
                                 "an inventory must be a map of groups, with `all:` or a group's "
@@ -141,12 +141,13 @@ static int check_root(struct yaml_reader *y, const struct hosts_node *root, stru
     plugin = hosts_node_get(root, "plugin");
     if (plugin && !hosts_node_is_null(plugin))
         return yaml_reader_fail(y, plugin->mark, err,
-                                "this configures an Ansible plugin and is not an inventory: save "
-                                "what `ansible-inventory --list --yaml` writes, and give that");
+                                "this configures an Ansible plugin and is not an inventory; save "
+                                "the output of `ansible-inventory --list --yaml` and use that "
+                                "file");
     if (hosts_node_get(root, "_meta"))
         return yaml_reader_fail(y, root->mark, err,
-                                "this is what a dynamic inventory writes: save what "
-                                "`ansible-inventory --list --yaml` writes, and give that");
+                                "this is the output of a dynamic inventory; save the output of "
+                                "`ansible-inventory --list --yaml` and use that file");
     return 0;
 }
 

@@ -12,7 +12,7 @@
 
 enum { NUMBER_DIGITS_MAX = 9 };
 
-static const char no_memory[] = "cannot be kept: out of memory";
+static const char no_memory[] = "cannot be stored: out of memory";
 
 struct range {
     long first, last, step;
@@ -60,10 +60,10 @@ static const char *read_range(const char *text, size_t size, struct range *r)
         read_letter(text, first_size, &r->first) && read_letter(colon + 1, last_size, &r->last);
     if (!r->letter && ((first_size > 0 && !read_number(text, first_size, &r->first)) ||
                        !read_number(colon + 1, last_size, &r->last)))
-        return "has a range that is neither of numbers nor of letters";
+        return "has a range whose ends are neither two numbers nor two letters";
     if (first_size > 1 && *text == '0') {
         if (first_size != last_size)
-            return "has a range that begins with 0 and whose ends are not of the same length";
+            return "has a range with a leading 0 whose ends differ in length (write [01:12])";
         r->width = (int)first_size;
     }
     return r->first > r->last ? "has a range that ends before it begins" : NULL;

@@ -120,7 +120,7 @@ static int make_node(struct build *b, const struct yaml_item *item, struct hosts
         return fill_scalar(b, n, item);
     n->open = true;
     if (yaml_is_other(item) || yaml_is_tuple(item))
-        return fail_at(b, item->mark, "an inventory holds plain lists and maps");
+        return fail_at(b, item->mark, "only plain lists and maps are allowed in an inventory");
     words = take_tag(n, item->tag) ? NULL : yaml_collection_check(item);
     return words ? fail_at(b, item->mark, "this value %s", words) : 0;
 }
@@ -214,8 +214,7 @@ static int check_doubles(struct build *b, const struct hosts_node *map)
         text_add_printable(&shown, key->text);
         yaml_reader_place(b->y, first->mark, &place);
         return fail_at(b, key->mark,
-                       "\"%.80s\" is given twice, first at %s; Ansible would drop the "
-                       "first",
+                       "duplicate key \"%.80s\", first at %s; Ansible would ignore the first",
                        text_str(&shown), text_str(&place));
     }
     return 0;

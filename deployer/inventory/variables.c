@@ -94,7 +94,7 @@ const char *hosts_unused_why(const char *key, const struct hosts_node *value)
         return NULL;
     if (strncmp(key, "ansible_ssh_", 12) == 0 && value->kind == YAML_KIND_SCALAR &&
         strcasestr(value->text, "StrictHostKeyChecking"))
-        return " (host keys are pinned; StrictHostKeyChecking=no would switch that off)";
+        return " (host keys are always checked, so StrictHostKeyChecking has no effect here)";
     for (size_t i = 0; i < ARRAY_SIZE(unused); i++)
         if (strcmp(key, unused[i].key) == 0)
             return unused[i].why;

@@ -96,7 +96,8 @@ static void pydcops_file_is_read(void **state)
     assert_string_equal(hosts.apt_proxy, "http://192.0.2.63:3142");
     assert_string_equal(hosts.warnings.items[0],
                         "tests/data/inventories/pydcop.yaml:15: ansible_ssh_extra_args is not used "
-                        "(host keys are pinned; StrictHostKeyChecking=no would switch that off)");
+                        "(host keys are always checked, so StrictHostKeyChecking has no effect "
+                        "here)");
 }
 
 static void variables_are_ansibles(void **state)
@@ -184,10 +185,11 @@ static void names_have_ranges_and_ports(void **state)
     check_error("all: {hosts: {'n[1]': }}", "f:1:15: the host's name \"n[1]\" has a range that is "
                                             "not [BEGIN:END] or [BEGIN:END:STEP]");
     check_error("all: {hosts: {'n[01:100]': }}",
-                "f:1:15: the host's name \"n[01:100]\" has a range that begins with 0 and whose "
-                "ends are not of the same length");
-    check_error("all: {hosts: {'n[1:x]': }}", "f:1:15: the host's name \"n[1:x]\" has a range that "
-                                              "is neither of numbers nor of letters");
+                "f:1:15: the host's name \"n[01:100]\" has a range with a leading 0 whose ends "
+                "differ in length (write [01:12])");
+    check_error("all: {hosts: {'n[1:x]': }}",
+                "f:1:15: the host's name \"n[1:x]\" has a range whose "
+                "ends are neither two numbers nor two letters");
     check_error(
         "all: {hosts: {'n[1:9:0]': }}",
         "f:1:15: the host's name \"n[1:9:0]\" has a range whose step is not a number above 0");
@@ -289,44 +291,43 @@ static void bad_structure_is_named(void **state)
     static const struct {
         const char *yaml, *expected;
     } table[] = {
-        {"", "f:1:1: it is empty"},
-        {"~", "f:1:1: it is empty"},
+        {"", "f:1:1: the inventory is empty"},
+        {"~", "f:1:1: the inventory is empty"},
         {"- a\n", "f:1:1: an inventory must be a map of groups, with `all:` or a group's name as a "
                   "key"},
-        {"all:\n", "f:1:1: it contains no host"},
+        {"all:\n", "f:1:1: the inventory contains no host"},
         {"all: 5\n", "f:1:6: the group \"all\" must be a map, with `hosts`, `children` or `vars`"},
-        {"all: {hosts: [a]}",
-         "f:1:14: `hosts` must be a map: each name with a \":\" after it, and no \"- \" before it"},
+        {"all: {hosts: [a]}", "f:1:14: `hosts` must be a map: write \"NAME:\", not \"- NAME\""},
         {"all: {hosts: {a: b}}", "f:1:18: the value of the host \"a\" must be a map: NAME: VALUE"},
         {"all: {vars: [a]}", "f:1:13: `vars` must be a map: NAME: VALUE"},
         {"all: {hosts: {1: }}", "f:1:15: the host's name 1 is a number in YAML; quote it: \"1\""},
-        {"all: {hosts: {'': }}", "f:1:15: a host without a name"},
+        {"all: {hosts: {'': }}", "f:1:15: the host's name is empty"},
         {"all: {hosts: {'{{a}}': }}", "f:1:15: the host's name \"{{a}}\" is a template, which is "
                                       "not evaluated here"},
         {"on: {}", "f:1:1: the group's name on is a truth value in YAML; quote it: \"on\""},
         {"all: {hosts: {a: ,\n a: }}",
-         "f:2:2: \"a\" is given twice, first at f:1:15; Ansible would "
-         "drop the first"},
+         "f:2:2: duplicate key \"a\", first at f:1:15; Ansible would ignore the first"},
         {"all: {hosts: {a: {ansible_user: u, ansible_user: v}}}",
-         "f:1:36: \"ansible_user\" is given twice, first at f:1:19; Ansible would drop the first"},
+         "f:1:36: duplicate key \"ansible_user\", first at f:1:19; Ansible would ignore the first"},
         {"g: {children: {all: }}", "f:1:16: `all` cannot be inside another group"},
         {"g: {children: {h: {children: {g: }}}}", "f:1:1: the group \"g\" is inside itself"},
         {"all: {hosts: *x}", "f:1:14: no anchor &x is defined before this *x"},
         {"all: &x {hosts: *x}", "f:1:17: the alias *x is part of the value that it refers to"},
         {"[a]: 1", "f:1:1: a list or map cannot be a key"},
-        {"all: !!set {a}", "f:1:6: an inventory holds plain lists and maps"},
-        {"plugin: x\n", "f:1:9: this configures an Ansible plugin and is not an inventory: save "
-                        "what `ansible-inventory --list --yaml` writes, and give that"},
-        {"{_meta: {}}", "f:1:1: this is what a dynamic inventory writes: save what "
-                        "`ansible-inventory --list --yaml` writes, and give that"},
+        {"all: !!set {a}", "f:1:6: only plain lists and maps are allowed in an inventory"},
+        {"plugin: x\n", "f:1:9: this configures an Ansible plugin and is not an inventory; save "
+                        "the output of `ansible-inventory --list --yaml` and use that file"},
+        {"{_meta: {}}", "f:1:1: this is the output of a dynamic inventory; save the output of "
+                        "`ansible-inventory --list --yaml` and use that file"},
         {"# c\n[agents]\na1 ansible_host=h\n",
          "f:1:1: this is an inventory in INI, and only YAML is read here; `ansible-inventory -i f "
          "--list --yaml` writes it as YAML"},
         {"a1 ansible_host=h\n",
          "f:1:1: this is an inventory in INI, and only YAML is read here; `ansible-inventory -i f "
          "--list --yaml` writes it as YAML"},
-        {"#!/bin/sh\n", "f:1:1: this is a program (a dynamic inventory), not an inventory file: "
-                        "save what `ansible-inventory -i f --list --yaml` writes, and give that"},
+        {"#!/bin/sh\n", "f:1:1: this is a program (a dynamic inventory), not an inventory file; "
+                        "save the output of `ansible-inventory -i f --list --yaml` and use that "
+                        "file"},
         {"$ANSIBLE_VAULT;1.1;AES256\n",
          "f:1:1: the whole file is encrypted with Ansible's vault, which is not supported here: "
          "`ansible-vault view f | dcop-deploy -i - …`"},
@@ -345,8 +346,8 @@ static void what_is_not_used_is_told_once(void **state)
     check_warnings("all:\n hosts:\n  a: {x: 1, agt_name: a1}\n  b: {x: 2, y: 3}\n",
                    "f:3: x is not used\nf:4: y is not used\n");
     check_warnings(HOST("    ansible_ssh_common_args: -o stricthostkeychecking=no\n"),
-                   "f:4: ansible_ssh_common_args is not used (host keys are pinned; "
-                   "StrictHostKeyChecking=no would switch that off)\n");
+                   "f:4: ansible_ssh_common_args is not used (host keys are always checked, so "
+                   "StrictHostKeyChecking has no effect here)\n");
     check_warnings(HOST("    ansible_ssh_common_args: -C\n"),
                    "f:4: ansible_ssh_common_args is not used (they are options of the ssh program, "
                    "which is not used)\n");
@@ -470,7 +471,7 @@ static void our_own_files_come_back(void **state)
             if (i % 2 && (strstr(name, "\xc2\x85") || strstr(name, "\xe2\x80\xa8"))) {
                 assert_int_equal(hosts_parse("f", text_str(&out), out.size, &hosts, &err),
                                  -EBADMSG);
-                assert_non_null(strstr(err.text, "YAML takes for the end of a line"));
+                assert_non_null(strstr(err.text, "YAML reads as a line end"));
                 continue;
             }
             if (hosts_parse("f", text_str(&out), out.size, &hosts, &err) < 0)
