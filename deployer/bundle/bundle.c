@@ -131,7 +131,7 @@ static int cache_store(const char *cache, const char *key, const struct text *by
     if (text_error(&line) < 0 || cache_path(cache, "/by-input", "", "", &folder) < 0 ||
         cache_path(cache, "/by-input/", key, "", &entry) < 0 ||
         cache_path(cache, "/", b->bundle_digest, ".tar.gz", &b->path) < 0)
-        return error_sys(err, -ENOMEM, "cannot keep the bundle");
+        return error_sys(err, -ENOMEM, "cannot store the bundle in the cache");
     r = make_folders(folder, 0755, err);
     if (r == 0)
         r = file_write(b->path, bytes->data, bytes->size, 0644, err);

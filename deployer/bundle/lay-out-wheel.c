@@ -59,10 +59,10 @@ static int check_metadata(struct wheel *w, char *text)
         foreign = foreign || (tag && !ends_with(tag, "-none-any"));
     }
     if (!pure || foreign)
-        return error_set(w->err, -EBADMSG,
-                         "%s holds compiled code for one kind of machine; only pure Python wheels "
-                         "can be deployed",
-                         w->name);
+        return error_set(
+            w->err, -EBADMSG,
+            "%s contains code compiled for one platform; only pure Python wheels can be deployed",
+            w->name);
     if (w->has_metadata)
         return error_set(w->err, -EBADMSG, "%s has two WHEEL files", w->name);
     w->has_metadata = true;

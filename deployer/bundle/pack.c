@@ -34,12 +34,12 @@ int pack_make(const char *spec, const char *index, const struct bundle_extra *ex
     int r = 0;
 
     if (!p)
-        return error_sys(err, -ENOMEM, "cannot pack what is sent");
+        return error_sys(err, -ENOMEM, "cannot prepare the bundle");
     p->refs = 1;
     if (spec) {
         p->spec = strdup(spec);
         r = p->spec ? wheel_prepare_from(spec, index, paths->cache, cancel_fd, &p->wheels, err)
-                    : error_sys(err, -ENOMEM, "cannot pack what is sent");
+                    : error_sys(err, -ENOMEM, "cannot prepare the bundle");
     } else {
         p->wheels.version = strdup("none");
         if (!p->wheels.version)

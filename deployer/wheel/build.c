@@ -223,16 +223,17 @@ static int make_folder(struct job *job, struct error *err)
         tmp = "/tmp";
     if (asprintf(&job->folder, "%s/dcop-build.XXXXXX", tmp) < 0) {
         job->folder = NULL;
-        return error_sys(err, -ENOMEM, "cannot build");
+        return error_sys(err, -ENOMEM, "cannot build the wheel");
     }
     if (!mkdtemp(job->folder)) {
         int r = -errno;
 
         free(TAKE_PTR(job->folder));
-        return error_sys(err, r, "cannot make a folder to build in, in %s", tmp);
+        return error_sys(err, r, "cannot create a build folder in %s", tmp);
     }
     if (job->drop && lchown(job->folder, job->uid, job->gid) < 0)
-        return error_sys(err, -errno, "cannot give %s to the user who builds", job->folder);
+        return error_sys(err, -errno, "cannot change the owner of %s to the build user",
+                         job->folder);
     return 0;
 }
 
@@ -339,14 +340,14 @@ static int explain_build(const struct wheel_build *b, const struct process_resul
     if (!*b->index)
         return error_set(
             err, -ENETUNREACH,
-            "cannot get %s, or what it is built with: --offline forbids access to the index, and "
+            "cannot get %s or its build requirements: --offline forbids access to the index, and "
             "no cache runs; `dcop-deploy cache up --offline` starts the cache that was primed",
             b->spec);
-    return error_set(
-        err, r,
-        "cannot get %s, or what it is built with, from the cache %s: without the internet it only "
-        "has what was fetched before; `dcop-deploy cache prime` fetches it, with internet",
-        b->spec, b->index);
+    return error_set(err, r,
+                     "cannot get %s or its build requirements from the cache %s: without the "
+                     "internet it only has what was fetched before; `dcop-deploy cache prime` "
+                     "fetches it, with internet",
+                     b->spec, b->index);
 }
 
 static int try_build(const struct job *job, const char *wheels, bool isolated, struct error *err)
@@ -421,10 +422,10 @@ static int find_wheel(DIR *dir, char **ret_name, struct error *err)
             continue;
         name = strdup(e->d_name);
         if (!name)
-            return error_sys(err, -ENOMEM, "cannot keep the wheel");
+            return error_sys(err, -ENOMEM, "cannot read the wheel");
     }
     if (found != 1)
-        return error_set(err, -EBADMSG, "pip left %u wheels where one was expected", found);
+        return error_set(err, -EBADMSG, "pip made %u wheels; one was expected", found);
     *ret_name = TAKE_PTR(name);
     return 0;
 }
@@ -451,7 +452,7 @@ static int take_wheel(const char *folder, char **ret_name, struct text *ret_byte
         /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): r is 0: name is set */
         fd = openat(dirfd(dir), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-            r = error_set(err, -EBADMSG, "the build left something that is not a file");
+            r = error_set(err, -EBADMSG, "the wheel that the build made is not a regular file");
     }
     (void)closedir(dir);
     if (r < 0)

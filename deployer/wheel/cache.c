@@ -97,7 +97,7 @@ static int write_answer(const char *cache, const char *folder, const char *key, 
         text_add(&text, text_str(more), more->size);
     if (text_error(&text) < 0 || cache_path(cache, folder, NULL, &parent) < 0 ||
         cache_path(cache, folder, key, &entry) < 0)
-        return error_sys(err, -ENOMEM, "cannot keep %s", name);
+        return error_sys(err, -ENOMEM, "cannot store %s in the cache", name);
     r = make_folders(parent, 0755, err);
     return r < 0 ? r : file_write(entry, text.data, text.size, 0644, err);
 }
@@ -112,7 +112,7 @@ int wheel_cache_store(const char *cache, const char *key, const char *name,
 
     digest_bytes(bytes->data, bytes->size, digest);
     if (cache_path(cache, digest, NULL, &folder) < 0 || cache_path(cache, digest, name, &path) < 0)
-        return error_sys(err, -ENOMEM, "cannot keep %s", name);
+        return error_sys(err, -ENOMEM, "cannot store %s in the cache", name);
     prune_used(folder);
     if (stat(path, &st) < 0 || (size_t)st.st_size != bytes->size) {
         r = make_folders(folder, 0755, err);

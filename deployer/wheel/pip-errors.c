@@ -93,16 +93,17 @@ int pip_explain(enum wheel_spec kind, const char *spec, const struct process_res
     add_words(&words, result->errors.size ? text_str(&result->errors) : text_str(&result->output));
     if (kind != WHEEL_SPEC_REQUIREMENT &&
         output_contains(result, "No matching distribution found for"))
-        return error_set(err, -ENETUNREACH,
-                         "cannot build %s: what it is built with is not installed, and the Python "
-                         "index does not provide it (%s)",
-                         spec, text_str(&words));
+        return error_set(
+            err, -ENETUNREACH,
+            "cannot build %s: its build requirements are not installed, and the Python index does "
+            "not have them (%s)",
+            spec, text_str(&words));
     if (output_contains(result, "connection broken by") ||
         output_contains(result, "Could not fetch URL"))
         return error_set(err, -ENETUNREACH,
-                         "cannot get %s: the Python index is not reachable from here, and nothing "
-                         "fit for it is cached; connect once, or give a source directory or a "
-                         "wheel with --pydcop (pip: %s)",
+                         "cannot get %s: the Python index is not reachable from here, and no "
+                         "suitable version is cached; connect to the internet once, or give a "
+                         "source directory or a wheel with --pydcop (pip: %s)",
                          spec, text_str(&words));
     if (output_contains(result, "Invalid requirement") ||
         output_contains(result, "Invalid version"))

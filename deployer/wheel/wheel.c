@@ -100,7 +100,8 @@ static int check_requirement(const char *spec, struct error *err)
 
     if (strstr(spec, "://"))
         return error_set(err, -ENOTSUP,
-                         "%s: URLs are not supported; clone it, and give the directory", spec);
+                         "%s: URLs are not supported; clone the repository and give its directory",
+                         spec);
     if (n == 0 || !isalnum((unsigned char)spec[0]) || strlen(spec) > 256 ||
         (rest && !strchr("[=<>!~ ", spec[n])) ||
         strspn(spec + n, "[]=<>!~, *+abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

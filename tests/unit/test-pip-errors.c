@@ -27,7 +27,7 @@ static const struct {
     {WHEEL_SPEC_REQUIREMENT, "ERROR: Invalid requirement: 'x='\n", -EINVAL,
      "\"x\" is not a requirement: Invalid requirement: 'x='"},
     {WHEEL_SPEC_DIRECTORY, "ERROR: No matching distribution found for setuptools>=40.8.0\n",
-     -ENETUNREACH, "what it is built with is not installed"},
+     -ENETUNREACH, "its build requirements are not installed"},
     {WHEEL_SPEC_DIRECTORY, "ModuleNotFoundError: No module named 'setuptools'\n", -ENOPKG,
      "apt install python3-setuptools"},
     {WHEEL_SPEC_DIRECTORY,
