@@ -137,8 +137,8 @@ static int start_once(struct cache_offline *o, struct error *err)
         CLEANUP_TEXT struct text words = TEXT_INIT;
 
         text_add_printable(&words, text_str(&o->result.errors));
-        return error_set(err, r, "apt-cacher-ng does not start without a network: %.300s",
-                         words.size ? text_str(&words) : "it said nothing");
+        return error_set(err, r, "apt-cacher-ng does not start in offline mode: %.300s",
+                         words.size ? text_str(&words) : "it printed nothing");
     }
 }
 

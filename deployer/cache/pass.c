@@ -124,7 +124,7 @@ static int open_root(const struct cache_pass *pass, const struct apt_system *s,
 
     if (apt_root_name(s, &name) < 0 || asprintf(&folder, "%s/%s", pass->base, name) < 0) {
         folder = NULL;
-        return error_sys(err, -ENOMEM, "cannot look at %s", s->name);
+        return error_sys(err, -ENOMEM, "cannot check %s", s->name);
     }
     return apt_root_open(pass->base, s, &pass->way,
                          pass->fresh && !strings_has(&pass->updated, folder), ret, err);
@@ -149,10 +149,10 @@ static int pass_through(struct cache_pass *pass, const struct apt_system *s,
         r = apt_resolve(&root, pass->packages, files, err);
     for (size_t i = 0; i < root.passed_over.count && r == 0; i++)
         if (strings_add(&ret->warnings, root.passed_over.items[i]) < 0)
-            r = error_sys(err, -ENOMEM, "cannot look at %s", s->name);
+            r = error_sys(err, -ENOMEM, "cannot check %s", s->name);
     for (size_t i = 0; i < files->count && r == 0; i++)
         if (add_origin(&ret->origins, files->items[i].uri) < 0)
-            r = error_sys(err, -ENOMEM, "cannot look at %s", s->name);
+            r = error_sys(err, -ENOMEM, "cannot check %s", s->name);
     if (r < 0)
         return r;
     ret->files = files->count;
@@ -185,5 +185,5 @@ int cache_system(struct cache_pass *pass, const struct apt_system *s, struct cac
         r = apt_files_merge(&pass->whole, &files);
     if (r == 0)
         r = text_error(&ret->why);
-    return r < 0 ? error_sys(err, r, "cannot look at %s", s->name) : 0;
+    return r < 0 ? error_sys(err, r, "cannot check %s", s->name) : 0;
 }

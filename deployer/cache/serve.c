@@ -302,7 +302,7 @@ static int prepare_server(struct server *s, struct error *err)
     s->logger = confined_path(s, "", "pip/logger.json");
     if (!s->mark || !s->conf || !s->cache || !s->log || !s->python || !s->devpi || !s->folder ||
         !s->logger)
-        return error_sys(err, -ENOMEM, "cannot serve");
+        return error_sys(err, -ENOMEM, "cannot start the caches");
     r = plan_apt(s, err);
     if (r == 0)
         r = devpi_upstream(s->paths, &s->upstream, err);

@@ -104,7 +104,7 @@ static int explain_failure(const char *path, const char *what, struct error *err
         text_add_printable(&words, line ? line : "");
     }
     return error_set(err, -EIO, "%s: %s (the whole log: %s)", what,
-                     n ? text_str(&words) : "no word", path);
+                     n ? text_str(&words) : "the log gives no reason", path);
 }
 
 static int await_answers(const struct cache_settings *s, pid_t supervisor, bool *ret_ended)
@@ -248,7 +248,7 @@ int cache_reread(const struct paths *p, const struct cache_settings *s, struct e
     CLEANUP_FREE char *mark = cache_path(p, "apt/reread");
     int64_t deadline = clock_ms(CLOCK_MONOTONIC) + STOP_MS;
     int r = mark ? file_write(mark, "", 0, 0600, err)
-                 : error_sys(err, -ENOMEM, "cannot tell apt-cacher-ng of its settings");
+                 : error_sys(err, -ENOMEM, "cannot make apt-cacher-ng read its new settings");
 
     if (r < 0)
         return r;

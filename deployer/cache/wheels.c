@@ -33,7 +33,9 @@ int cache_wheels_pydcop(const struct paths *paths, const char *spec, const char 
         return error_set(err, r, "%s", why.text);
     if (r < 0) {
         text_add_printable(&ret->why, why.text);
-        return strings_add(&ret->missing, spec) < 0 ? error_sys(err, -ENOMEM, "cannot tell") : 0;
+        return strings_add(&ret->missing, spec) < 0
+                   ? error_sys(err, -ENOMEM, "cannot list the result for pyDCOP")
+                   : 0;
     }
     for (size_t i = 0; i < wheels.paths.count; i++) {
         struct stat st;
@@ -160,7 +162,7 @@ static void explain_failure(const struct process_result *result, struct text *re
             line = at + 7;
     line = line ? line : said;
     copy = strndup(line, strcspn(line, "\n"));
-    text_add_printable(ret, copy && *copy ? copy : "pip said nothing");
+    text_add_printable(ret, copy && *copy ? copy : "pip printed no message");
 }
 
 static int add_words(struct strings *argv, const char *const *words)
@@ -316,10 +318,10 @@ int cache_wheels_system(const struct paths *paths, const char *index, const stru
         return 0;
     if (asprintf(&name, "%s, Python %s", s->name, python) < 0) {
         name = NULL;
-        return error_sys(err, -ENOMEM, "cannot look at %s", s->name);
+        return error_sys(err, -ENOMEM, "cannot check %s", s->name);
     }
     result = cache_results_add(results, name);
     if (!result)
-        return error_sys(err, -ENOMEM, "cannot look at %s", s->name);
+        return error_sys(err, -ENOMEM, "cannot check %s", s->name);
     return cache_wheels_deps(paths, index, s->arch, python, glibc, result, err);
 }
