@@ -22,5 +22,5 @@ void apt_complaint(const struct process_result *result, struct text *ret)
     line = line ? line + 3 : said;
     n = strcspn(line, "\n");
     copy = strndup(line, n < COMPLAINT_MAX ? n : COMPLAINT_MAX);
-    text_add_printable(ret, copy && *copy ? copy : "it said nothing");
+    text_add_printable(ret, copy && *copy ? copy : "apt printed no message");
 }

@@ -203,5 +203,6 @@ int apt_resolve(const struct apt_root *root, const struct strings *packages, str
                 strstr(text_str(&result.errors), "no installation candidate")
             ? -ENOENT
             : -ENOPKG;
-    return error_set(err, r, "apt cannot resolve what pyDCOP needs: %s", text_str(&words));
+    return error_set(err, r, "apt cannot resolve the packages that pyDCOP needs: %s",
+                     text_str(&words));
 }

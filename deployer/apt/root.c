@@ -163,8 +163,9 @@ static int add_own_settings(const struct apt_way *way, struct text *conf, struct
 
     if (r < 0)
         return r == -ENOENT ? error_set(err, -ENOPKG,
-                                        "this controller has no apt, which finds out what the "
-                                        "machines need; run this on a Debian or Ubuntu system")
+                                        "this controller has no apt, which is needed to find out "
+                                        "which packages the machines lack; run this on a Debian or "
+                                        "Ubuntu system")
                             : r;
     for (char *line = result.output.data, *next; line && *line; line = next) {
         bool wanted = false;
@@ -442,7 +443,7 @@ int apt_root_update(const struct apt_root *root, bool anew, struct strings *warn
     if (r < 0)
         return r;
     if (add_warnings(text_str(&result.errors), warnings) < 0)
-        return error_sys(err, -ENOMEM, "cannot read apt's words");
+        return error_sys(err, -ENOMEM, "cannot read apt's messages");
     if (has_lists(root))
         return 0;
     apt_complaint(&result, &words);

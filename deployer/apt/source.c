@@ -210,16 +210,17 @@ failed:
 static const char *why_not(const struct entry *e, const char *uri, const char *suite)
 {
     if (e->odd)
-        return "not a source that can be read";
+        return "the entry is not valid";
     if (!apt_uri_valid(uri))
-        return "not a http or https source of a plain host and path";
+        return "the URI must be http(s)://HOST/PATH, without a user, a password or a loopback "
+               "address";
     if (!apt_suite_valid(suite))
-        return "not the name of a suite";
+        return "the suite's name is not valid";
     if ((suite[strlen(suite) - 1] == '/') != (e->components.count == 0))
-        return "not the components that go with its suite";
+        return "a suite that ends in \"/\" takes no components, any other needs them";
     for (size_t i = 0; i < e->components.count; i++)
         if (!component_valid(e->components.items[i]))
-            return "not the name of a component";
+            return "a component's name is not valid";
     return NULL;
 }
 
