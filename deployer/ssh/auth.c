@@ -363,8 +363,7 @@ static int explain_refusal(const struct attempt *t, unsigned methods, struct err
         "user '%s' was refused %s; put the public key into its "
         "~/.ssh/authorized_keys, name another --user or --key%s%s",
         user, what,
-        takes_password && !t->password ? ", or give --ask-pass: it takes a "
-                                         "password"
+        takes_password && !t->password ? ", or give --ask-pass, as the server accepts a password"
                                        : "",
         t->agent_cut ? "; ssh-agent holds more keys than SSH servers allow attempts: name the "
                        "right one with --key FILE.pub"

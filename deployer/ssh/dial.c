@@ -113,7 +113,8 @@ int dial(const struct address *addresses, size_t n, uint16_t port, unsigned time
             first = r;
     }
     if (n == 0)
-        return error_set(err, first, "no address of it is known; does dcop-discover list it?");
+        return error_set(err, first,
+                         "its address is not known; check whether dcop-discover lists it");
     address_format(&addresses[0], text);
     return error_set(err, first, "cannot connect to %s port %u: %s; %s", text, port,
                      strerror(-first),

@@ -44,10 +44,10 @@ static void read_socket_info(struct session *s, int64_t now)
 
 static int fail_silent(const char *who, const struct keepalive *p, struct error *err)
 {
-    return error_set(err, -ETIMEDOUT,
-                     "nothing was heard from %s for %g s: the machine or its network hangs; check "
-                     "it, then repeat",
-                     who, p->limit_ms / 1000.0);
+    return error_set(
+        err, -ETIMEDOUT,
+        "no data from %s for %g s: the machine or its network hangs; check it, then repeat", who,
+        p->limit_ms / 1000.0);
 }
 
 /* libssh has room for one global request at a time. */
@@ -63,9 +63,9 @@ static int check_keepalive(struct session *s, struct error *err)
     if (now >= keepalive_next(&s->connection_alive))
         read_socket_info(s, now);
     if (keepalive_is_dead(&s->connection_alive, now))
-        return fail_silent("it", &s->connection_alive, err);
+        return fail_silent("the machine", &s->connection_alive, err);
     if (!s->streams && keepalive_is_dead(&s->command_alive, now))
-        return fail_silent("the step that is running there", &s->command_alive, err);
+        return fail_silent("the running step", &s->command_alive, err);
     if (keepalive_is_to_ask(&s->connection_alive, now) && !is_asking_for_forward(s)) {
         s->sign_asked = true;
         /* If an answer to the last keepalive is pending, the first call only takes it, and
@@ -290,7 +290,7 @@ static int explain_lost(const struct session *s, int r, struct error *err)
         return error_set(err, -ECONNRESET,
                          "the connection was lost %s: is the machine off, or its cable out? A "
                          "deploy continues there as long as it runs; repeat it to follow it",
-                         s->begun ? "in the middle" : "before anything was done");
+                         s->begun ? "during the run" : "before anything was done");
     return r;
 }
 

@@ -196,7 +196,7 @@ static int explain_no_ssh(struct session *s, const struct session_options *o, in
             "(MaxStartups), or it refuses connections after failed logins (PerSourcePenalties). "
             "Wait a minute, then repeat with fewer --forks; `journalctl -u ssh` "
             "there says which");
-    return session_libssh_error(s, -EPROTO, "cannot speak SSH", err);
+    return session_libssh_error(s, -EPROTO, "the SSH key exchange failed", err);
 }
 
 static int open_ssh(struct session *s, const struct session_options *o, struct error *err)
