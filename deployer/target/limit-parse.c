@@ -86,7 +86,7 @@ static int add_pattern(const struct reading *rd, const char *pattern, bool negat
     char *glob;
 
     if (size == 0)
-        return refuse_pattern(rd, "!", "is a \"not\" without a pattern after it");
+        return refuse_pattern(rd, "!", "has no pattern after it");
     if (!utf8_valid(pattern, size))
         return refuse_pattern(rd, pattern, "is not UTF-8");
     if (*pattern == '!')
@@ -190,7 +190,7 @@ static int add_limit(struct limit *s, const char *limit, struct error *err)
 
     if (limit[strspn(limit, " \t\r,")] == '\0')
         return error_set(err, -EINVAL,
-                         "--limit: it contains no pattern; \"all\" selects everything");
+                         "--limit: the value contains no pattern; \"all\" selects everything");
     for (const char *c = limit; r == 0; c++) {
         if (*c && (*c != ',' || is_escaped(from, c)))
             continue;

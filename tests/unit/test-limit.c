@@ -138,9 +138,9 @@ static void a_backslash_makes_a_name(void **state)
 static void bad_patterns_are_named(void **state)
 {
     (void)state;
-    check_error("--limit: it contains no pattern; \"all\" selects everything", "");
-    check_error("--limit: it contains no pattern; \"all\" selects everything", "a1", " , ");
-    check_error("--limit: \"!\" is a \"not\" without a pattern after it", "a1,!");
+    check_error("--limit: the value contains no pattern; \"all\" selects everything", "");
+    check_error("--limit: the value contains no pattern; \"all\" selects everything", "a1", " , ");
+    check_error("--limit: \"!\" has no pattern after it", "a1,!");
     check_error("--limit: \"!a\" has two \"!\"; write a name that begins with one as \\!…", "!!a");
     check_error("--limit: \"&a\" begins with \"&\", and intersections are not supported; write a "
                 "name that begins with it as \\&…",
