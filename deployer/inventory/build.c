@@ -42,7 +42,7 @@ static bool is_port(enum hosts_field field)
 
 /* The value in {"__ansible_unsafe": VALUE}, the JSON that dcop-discover writes for what Ansible
  * must not evaluate as a template. */
-static const struct hosts_node *unwrap(const struct hosts_node *n, bool *unsafe)
+static const struct hosts_node *unwrap_unsafe(const struct hosts_node *n, bool *unsafe)
 {
     *unsafe = n->unsafe;
     if (n->kind == YAML_KIND_MAP && n->count == 2 &&
@@ -80,7 +80,7 @@ static int read_text(struct build *b, const struct hosts_node *value, enum hosts
 {
     CLEANUP_TEXT struct text shown = TEXT_INIT;
     bool unsafe, number = is_port(field) || is_secret(field);
-    const struct hosts_node *n = unwrap(value, &unsafe);
+    const struct hosts_node *n = unwrap_unsafe(value, &unsafe);
 
     *ret = "";
     if (n->vault)
@@ -185,7 +185,7 @@ static int read_user(struct build *b)
         name, text_str(&shown));
 }
 
-static int read_bounded(struct build *b, enum hosts_field field, size_t max, char **to)
+static int read_bounded_text(struct build *b, enum hosts_field field, size_t max, char **to)
 {
     const char *name, *value;
     struct yaml_mark mark;
@@ -341,11 +341,11 @@ static int read_host(struct build *b)
     if (r == 0)
         r = read_user(b);
     if (r == 0)
-        r = read_bounded(b, HOSTS_PASSWORD, HOSTS_SECRET_MAX, &h->password);
+        r = read_bounded_text(b, HOSTS_PASSWORD, HOSTS_SECRET_MAX, &h->password);
     if (r == 0)
-        r = read_bounded(b, HOSTS_BECOME_PASSWORD, HOSTS_SECRET_MAX, &h->become_password);
+        r = read_bounded_text(b, HOSTS_BECOME_PASSWORD, HOSTS_SECRET_MAX, &h->become_password);
     if (r == 0)
-        r = read_bounded(b, HOSTS_KEY, KEY_FILE_MAX, &h->key);
+        r = read_bounded_text(b, HOSTS_KEY, KEY_FILE_MAX, &h->key);
     if (r == 0)
         r = read_agents(b);
     if (r < 0)
@@ -444,7 +444,7 @@ static int add_host(struct build *b, struct hosts *to, struct known_machine *kno
 }
 
 /* pyDCOP would start such an agent on each of the machines; its orchestrator would use the last. */
-static int note_shared(struct hosts_inventory *v, struct hosts *h)
+static int warn_shared_agents(struct hosts_inventory *v, struct hosts *h)
 {
     CLEANUP_KEYSET struct keyset seen = {0};
 
@@ -497,5 +497,5 @@ int hosts_build(struct hosts_inventory *v, struct hosts *ret)
             r = add_host(&b, ret, known);
         host_clear(&b.host);
     }
-    return r < 0 ? r : note_shared(v, ret);
+    return r < 0 ? r : warn_shared_agents(v, ret);
 }

@@ -119,8 +119,8 @@ static int add_group(struct hosts_inventory *v, const struct hosts_node *name, i
 }
 
 /* Warns once for each key that is not used. */
-static int note_unused(struct hosts_inventory *v, const struct hosts_node *key,
-                       const struct hosts_node *value)
+static int warn_unused_key(struct hosts_inventory *v, const struct hosts_node *key,
+                           const struct hosts_node *value)
 {
     const char *why = hosts_unused_why(key->text, value);
     CLEANUP_FREE char *name = printable_copy(key->text);
@@ -140,7 +140,7 @@ static int read_var(struct hosts_inventory *v, const struct hosts_node *key,
     int i = key->type == YAML_TYPE_STRING ? hosts_variable(key->text) : -1;
 
     if (i < 0)
-        return note_unused(v, key, value);
+        return warn_unused_key(v, key, value);
     to->values[i] = value;
     return 0;
 }
@@ -347,7 +347,7 @@ static int compute_depths(struct hosts_inventory *v)
 
 /* Adds to each group's parents all its other ancestors.  In the order of depth, so that the
  * parents have theirs already. */
-static void spread_ancestors(struct hosts_inventory *v)
+static void compute_ancestors(struct hosts_inventory *v)
 {
     for (unsigned depth = 1; depth <= v->n_groups; depth++)
         for (size_t g = 0; g < v->n_groups; g++)
@@ -369,14 +369,14 @@ int hosts_inventory_fill(struct hosts_inventory *v, const struct hosts_node *roo
     if (r == 0)
         r = compute_depths(v);
     if (r == 0)
-        spread_ancestors(v);
+        compute_ancestors(v);
     if (r == 0 && v->n_lines == 0)
         r = fail_at_node(v, root, "the inventory contains no host");
     return r;
 }
 
 /* Do b's variables override a's?  (Ansible's sort_groups.) */
-static bool is_before(const struct hosts_group *a, const struct hosts_group *b)
+static bool group_precedes(const struct hosts_group *a, const struct hosts_group *b)
 {
     if (a->depth != b->depth)
         return a->depth < b->depth;
@@ -398,7 +398,7 @@ void hosts_inventory_vars(const struct hosts_inventory *v, const struct hosts_li
         size_t least = v->n_groups;
 
         for (size_t g = 0; g < v->n_groups; g++)
-            if (in[g] && (least == v->n_groups || is_before(&v->groups[g], &v->groups[least])))
+            if (in[g] && (least == v->n_groups || group_precedes(&v->groups[g], &v->groups[least])))
                 least = g;
         if (least == v->n_groups)
             break;

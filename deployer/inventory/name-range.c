@@ -69,7 +69,7 @@ static const char *read_range(const char *text, size_t size, struct range *r)
     return r->first > r->last ? "has a range that ends before it begins" : NULL;
 }
 
-static bool add_one(struct text *to, const struct range *r, long value)
+static bool add_range_value(struct text *to, const struct range *r, long value)
 {
     if (r->letter)
         text_addc(to, letters[value]);
@@ -91,7 +91,7 @@ static const char *expand_range(const char *pattern, const char *open, const cha
         CLEANUP_TEXT struct text name = TEXT_INIT;
 
         text_add(&name, pattern, (size_t)(open - pattern));
-        if (!add_one(&name, &r, i))
+        if (!add_range_value(&name, &r, i))
             return no_memory;
         text_adds(&name, close + 1);
         what = text_error(&name) < 0 ? no_memory : expand_ranges(text_str(&name), ret, budget);

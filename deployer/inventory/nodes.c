@@ -79,7 +79,7 @@ static int node_add(struct build *b, struct hosts_node *to, struct hosts_node *i
 }
 
 /* Tags that Ansible's loader adds to PyYAML's. */
-static bool take_tag(struct hosts_node *n, const char *tag)
+static bool read_ansible_tag(struct hosts_node *n, const char *tag)
 {
     if (!tag)
         return false;
@@ -98,7 +98,7 @@ static int fill_scalar(struct build *b, struct hosts_node *n, const struct yaml_
     memcpy(n->text, item->text, item->size);
     n->text[item->size] = '\0';
     n->size = item->size;
-    if (take_tag(n, item->tag))
+    if (read_ansible_tag(n, item->tag))
         return 0; /* a string */
     words = yaml_scalar_type(item, &n->type);
     return words ? fail_at(b, item->mark, "this value %s", words) : 0;
@@ -121,7 +121,7 @@ static int make_node(struct build *b, const struct yaml_item *item, struct hosts
     n->open = true;
     if (yaml_is_other(item) || yaml_is_tuple(item))
         return fail_at(b, item->mark, "only plain lists and maps are allowed in an inventory");
-    words = take_tag(n, item->tag) ? NULL : yaml_collection_check(item);
+    words = read_ansible_tag(n, item->tag) ? NULL : yaml_collection_check(item);
     return words ? fail_at(b, item->mark, "this value %s", words) : 0;
 }
 
@@ -196,7 +196,7 @@ static bool is_merge(const struct hosts_node *key)
     return key->type == YAML_TYPE_MERGE;
 }
 
-static int check_doubles(struct build *b, const struct hosts_node *map)
+static int check_duplicate_keys(struct build *b, const struct hosts_node *map)
 {
     CLEANUP_KEYSET struct keyset seen = {0};
     CLEANUP_TEXT struct text shown = TEXT_INIT, place = TEXT_INIT;
@@ -222,12 +222,12 @@ static int check_doubles(struct build *b, const struct hosts_node *map)
 
 /* At a map's end: replaces its pairs by those of the maps that it merges (a list of them from the
  * last to the first), then its own. */
-static int flatten(struct build *b, struct hosts_node *map)
+static int apply_merge_keys(struct build *b, struct hosts_node *map)
 {
     CLEANUP_KEYSET struct keyset seen = {0};
     struct hosts_node flat = {0};
     bool merges = false;
-    int r = check_doubles(b, map);
+    int r = check_duplicate_keys(b, map);
 
     for (size_t i = 0; i < map->count; i += 2)
         merges = merges || is_merge(map->items[i]);
@@ -269,7 +269,7 @@ static int put_value(struct build *b, const struct yaml_item *item, struct hosts
     return node_add(b, into, n);
 }
 
-static int take_item(struct build *b, const struct yaml_item *item)
+static int add_item(struct build *b, const struct yaml_item *item)
 {
     struct hosts_node *n = NULL;
     int r;
@@ -280,7 +280,7 @@ static int take_item(struct build *b, const struct yaml_item *item)
         b->open = n->up;
         n->up = NULL;
         n->open = false;
-        return n->kind == YAML_KIND_MAP ? flatten(b, n) : 0;
+        return n->kind == YAML_KIND_MAP ? apply_merge_keys(b, n) : 0;
     }
     if (item->kind == YAML_KIND_ALIAS) {
         r = resolve_alias(b, item, &n);
@@ -311,7 +311,7 @@ int hosts_tree_read(struct yaml_reader *y, struct hosts_tree *ret, struct error 
             return r;
         if (item.kind == YAML_KIND_END)
             break;
-        r = take_item(&b, &item);
+        r = add_item(&b, &item);
         if (r < 0)
             return r;
     }
