@@ -389,7 +389,7 @@ static int try_build(const struct job *job, const char *wheels, bool isolated, s
  * build requirements of the project: this is tried first when there is a
  * pyproject.toml, else second, for a system without setuptools.
  */
-static int build_in(const struct job *job, const char *wheels, struct error *err)
+static int build_with_fallback(const struct job *job, const char *wheels, struct error *err)
 {
     struct error first = {0}, second = {0};
     bool isolated = job->has_pyproject;
@@ -432,8 +432,8 @@ static int find_wheel(DIR *dir, char **ret_name, struct error *err)
 
 /* Reads the wheel that was made.  The folder may be another user's: no link is
  * followed, and only a regular file is read. */
-static int take_wheel(const char *folder, char **ret_name, struct text *ret_bytes,
-                      struct error *err)
+static int read_built_wheel(const char *folder, char **ret_name, struct text *ret_bytes,
+                            struct error *err)
 {
     CLEANUP_FREE char *name = NULL;
     CLEANUP_CLOSE int fd = -1;
@@ -483,6 +483,6 @@ int wheel_build(const struct wheel_build *build, char **ret_name, struct text *r
     if (r == 0)
         r = make_source(&job, ret_list, err);
     if (r == 0)
-        r = build_in(&job, wheels, err);
-    return r < 0 ? r : take_wheel(wheels, ret_name, ret_bytes, err);
+        r = build_with_fallback(&job, wheels, err);
+    return r < 0 ? r : read_built_wheel(wheels, ret_name, ret_bytes, err);
 }

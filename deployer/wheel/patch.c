@@ -118,7 +118,7 @@ static int add_change(struct changes *c, const char *source, const struct line *
 
 /* Does this file belong to a top-level module that setup.py would import in place
  * of a harmless one ("import re")? */
-static bool hides_a_module(const char *path)
+static bool shadows_allowed_import(const char *path)
 {
     CLEANUP_TEXT struct text statement = TEXT_INIT;
 
@@ -143,7 +143,8 @@ static int compare_lists(const char *source, const char *before, const char *aft
             return r < 0 ? r : -ENOTSUP;
         if (r == 0)
             return 0;
-        if (old.kind != new.kind || strcmp(old.path, new.path) != 0 || hides_a_module(new.path))
+        if (old.kind != new.kind || strcmp(old.path, new.path) != 0 ||
+            shadows_allowed_import(new.path))
             return -ENOTSUP;
         for (size_t i = 0; i < ARRAY_SIZE(scripts); i++) {
             if (strcmp(new.path, scripts[i]) != 0)
@@ -167,14 +168,14 @@ static int compare_lists(const char *source, const char *before, const char *aft
 /* --- what a build does not read ---------------------------------------------- */
 
 /* Also true for content with a NUL, which is not searched. */
-static bool says_version(const struct text *t)
+static bool mentions_version(const struct text *t)
 {
     return strlen(text_str(t)) != t->size || strcasestr(text_str(t), "version");
 }
 
 /* By its name: a module, but not one where packages keep their version or other
  * metadata. */
-static bool may_change(const char *path)
+static bool path_is_patchable(const char *path)
 {
     const char *base = strrchr(path, '/');
     static const char plain[] =
@@ -208,7 +209,7 @@ static int check_scripts(const char *source, const struct changes *c)
 
             if (!stem)
                 return -ENOMEM;
-            if (wheel_script_says(text_str(&words), stem))
+            if (wheel_script_contains_word(text_str(&words), stem))
                 return -ENOTSUP;
         }
     }
@@ -250,7 +251,7 @@ static int find_change(struct patch *p, const char *member, const struct text *b
         if (p->shift >= 0 && p->shift != (long)(size - n))
             return -ENOTSUP;
         p->shift = (long)(size - n);
-        if (says_version(bytes) || says_version(&c->bytes))
+        if (mentions_version(bytes) || mentions_version(&c->bytes))
             return -ENOTSUP;
         c->placed = true;
         *ret = c;
@@ -383,7 +384,7 @@ int wheel_patch(const char *source, const char *before, const char *after, const
         return -ENOMEM;
     r = compare_lists(source, before, after, changes);
     for (size_t i = 0; i < changes->count && r == 0; i++)
-        if (!may_change(changes->items[i].path))
+        if (!path_is_patchable(changes->items[i].path))
             r = -ENOTSUP;
     if (r == 0)
         r = changes->count ? check_scripts(source, changes) : -ENOTSUP;

@@ -28,4 +28,4 @@ int wheel_patch(const char *source, const char *before, const char *after, const
 bool wheel_script_is_plain(const char *name, const char *words);
 
 /* Whether the text contains the name as a whole word. */
-bool wheel_script_says(const char *words, const char *name);
+bool wheel_script_contains_word(const char *words, const char *name);

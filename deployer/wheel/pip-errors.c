@@ -9,7 +9,7 @@
 enum { WORDS_LINES = 3 };
 
 /* Lines that pip prints around the output of a build. */
-static bool is_frame(const char *line, size_t size)
+static bool is_pip_decoration(const char *line, size_t size)
 {
     static const char *const frames[] = {
         "note: ",
@@ -43,7 +43,7 @@ static bool is_exception(const char *line, size_t size)
 
 /* Adds the most useful lines: the last exception of Python, else pip's last own
  * errors, else the last lines of all. */
-static void add_words(struct text *to, const char *said)
+static void add_relevant_lines(struct text *to, const char *said)
 {
     const char *lines[WORDS_LINES] = {0};
     size_t sizes[WORDS_LINES] = {0}, n = 0;
@@ -58,7 +58,7 @@ static void add_words(struct text *to, const char *said)
         line += skip;
         size -= skip;
         rank = is_exception(line, size) ? 3 : strncmp(line, "ERROR: ", 7) == 0 ? 2 : 1;
-        if (!is_frame(line, size) && rank >= best) {
+        if (!is_pip_decoration(line, size) && rank >= best) {
             if (rank > best || rank == 3)
                 n = 0;
             best = rank;
@@ -90,7 +90,8 @@ int pip_explain(enum wheel_spec kind, const char *spec, const struct process_res
 {
     CLEANUP_TEXT struct text words = TEXT_INIT;
 
-    add_words(&words, result->errors.size ? text_str(&result->errors) : text_str(&result->output));
+    add_relevant_lines(&words,
+                       result->errors.size ? text_str(&result->errors) : text_str(&result->output));
     if (kind != WHEEL_SPEC_REQUIREMENT &&
         output_contains(result, "No matching distribution found for"))
         return error_set(

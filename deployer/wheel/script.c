@@ -58,7 +58,7 @@ static bool is_word_char(char c)
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-bool wheel_script_says(const char *words, const char *name)
+bool wheel_script_contains_word(const char *words, const char *name)
 {
     size_t size = strlen(name);
 
@@ -90,9 +90,9 @@ static bool import_is_harmless(const char *line)
         const char *rest = strstr(line, " import ");
 
         line += 5 + strspn(line + 5, " ");
-        return rest && is_harmless(line) && !wheel_script_says(rest + 8, "import");
+        return rest && is_harmless(line) && !wheel_script_contains_word(rest + 8, "import");
     }
-    if (strncmp(line, "import ", 7) != 0 || wheel_script_says(line + 7, "import"))
+    if (strncmp(line, "import ", 7) != 0 || wheel_script_contains_word(line + 7, "import"))
         return false;
     for (line += 7; line; line = strchr(line, ',') ? strchr(line, ',') + 1 : NULL)
         if (!is_harmless(line + strspn(line, " ")))
@@ -109,8 +109,8 @@ static bool imports_are_harmless(const char *words)
 
         text_reset(&line);
         text_add(&line, words, size);
-        if (text_error(&line) < 0 ||
-            (wheel_script_says(text_str(&line), "import") && !import_is_harmless(text_str(&line))))
+        if (text_error(&line) < 0 || (wheel_script_contains_word(text_str(&line), "import") &&
+                                      !import_is_harmless(text_str(&line))))
             return false;
         words += size + strspn(words + size, "\r\n");
     }
@@ -126,10 +126,10 @@ bool wheel_script_is_plain(const char *name, const char *words)
         if (strcmp(doubtful[i], "backend") == 0 && strstr(words, "\"setuptools.build_meta\"") &&
             !strstr(words, "backend-path"))
             continue;
-        if (wheel_script_says(words, doubtful[i]))
+        if (wheel_script_contains_word(words, doubtful[i]))
             return false;
     }
-    if (wheel_script_says(words, python ? "distutils.commands" : "distutils"))
+    if (wheel_script_contains_word(words, python ? "distutils.commands" : "distutils"))
         return false;
     return !python || imports_are_harmless(words);
 }

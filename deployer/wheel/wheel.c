@@ -66,7 +66,7 @@ enum wheel_spec wheel_spec_kind(const char *spec)
     return WHEEL_SPEC_REQUIREMENT;
 }
 
-static char index_char(const char **s)
+static char next_normalized_char(const char **s)
 {
     char c = **s;
 
@@ -81,7 +81,7 @@ static char index_char(const char **s)
 bool wheel_name_equal(const char *a, const char *b)
 {
     for (;;) {
-        char x = index_char(&a), y = index_char(&b);
+        char x = next_normalized_char(&a), y = next_normalized_char(&b);
 
         if (x != y)
             return false;

@@ -323,8 +323,8 @@ static void scripts(void **state)
     assert_false(wheel_script_is_plain("pyproject.toml", "build-backend = \"flit_core.buildapi\""));
     assert_false(wheel_script_is_plain(
         "pyproject.toml", "build-backend = \"setuptools.build_meta\"\nbackend-path = [\".\"]\n"));
-    assert_true(wheel_script_says("open('pkg/a.py')", "a"));
-    assert_false(wheel_script_says("open('pkg/data.py')", "a"));
+    assert_true(wheel_script_contains_word("open('pkg/a.py')", "a"));
+    assert_false(wheel_script_contains_word("open('pkg/data.py')", "a"));
 }
 
 int main(void)
