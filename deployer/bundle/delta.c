@@ -59,7 +59,7 @@ static bool files_equal(const struct content_file *a, const struct content_file 
 
 /* Is one path a folder in the other one?  tar does not replace a file by a folder
  * or a folder by a file. */
-static bool is_in_the_way(const char *gone, const char *new)
+static bool paths_conflict(const char *gone, const char *new)
 {
     size_t m = strlen(gone), n = strlen(new);
 
@@ -69,8 +69,8 @@ static bool is_in_the_way(const char *gone, const char *new)
 
 /* The files of `new` that `old` does not have, or has with another mode or content.
  * Both are sorted.  -ENOTSUP when no delta is possible. */
-static int subtract_content(const struct content *new, const struct content *old,
-                            struct content *ret)
+static int content_difference(const struct content *new, const struct content *old,
+                              struct content *ret)
 {
     size_t k = 0;
     int r = 0;
@@ -92,7 +92,7 @@ static int subtract_content(const struct content *new, const struct content *old
         if (k < new->count && strcmp(new->files[k].path, old->files[i].path) == 0)
             continue;
         for (size_t n = 0; n < ret->count; n++)
-            if (is_in_the_way(old->files[i].path, ret->files[n].path))
+            if (paths_conflict(old->files[i].path, ret->files[n].path))
                 return -ENOTSUP;
     }
     /* Without it a machine could not check that the delta is complete. */
@@ -108,7 +108,7 @@ static int make_delta(const struct bundle *b, const char *base, const char *cach
     if (r == 0)
         r = read_bundle(cache, base, &old);
     if (r == 0)
-        r = subtract_content(new, &old, &delta);
+        r = content_difference(new, &old, &delta);
     if (r == 0)
         r = content_write_tar(&delta, ret);
     if (r == -ENOTSUP || (r == 0 && ret->size > b->size / 100 * BUNDLE_DELTA_PERCENT)) {
@@ -187,8 +187,8 @@ static int delta_path(const char *folder, const char *digest, const char *base, 
     return 0;
 }
 
-static int find_or_make(const struct bundle *b, const char *base, const char *cache,
-                        struct content *new, struct text *ret)
+static int find_or_make_delta(const struct bundle *b, const char *base, const char *cache,
+                              struct content *new, struct text *ret)
 {
     CLEANUP_FREE char *path = NULL, *folder = NULL;
     int r = deltas_folder(cache, &folder);
@@ -217,7 +217,7 @@ void bundle_deltas_make(const struct bundle *bundle, const char *cache_dir,
     for (size_t i = 0; i < count && ret->count < BUNDLE_DELTAS_MAX; i++) {
         struct bundle_delta *d = &ret->items[ret->count];
 
-        if (find_or_make(bundle, bases[i].digest, cache_dir, &new, &d->bytes) < 0 ||
+        if (find_or_make_delta(bundle, bases[i].digest, cache_dir, &new, &d->bytes) < 0 ||
             d->bytes.size == 0) {
             text_clear(&d->bytes);
             *d = (struct bundle_delta){0};

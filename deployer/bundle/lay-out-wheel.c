@@ -127,7 +127,7 @@ static int add_entry_points(struct wheel *w, char *text)
 }
 
 /* NAME.dist-info/FILE */
-static int add_info(struct wheel *w, const char *path, const char *file)
+static int add_dist_info_file(struct wheel *w, const char *path, const char *file)
 {
     CLEANUP_FREE char *target = NULL;
     char *text = w->data.data;
@@ -184,7 +184,7 @@ static int add_file(struct wheel *w, const char *path)
         if (!top)
             return error_sys(w->err, -ENOMEM, "cannot read %s", w->name);
         if (ends_with(top, ".dist-info"))
-            return add_info(w, path, slash + 1);
+            return add_dist_info_file(w, path, slash + 1);
         if (ends_with(top, ".data"))
             return add_data(w, slash + 1);
     }
