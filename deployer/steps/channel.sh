@@ -27,9 +27,9 @@ send_facts() {
 	[ -z "$machine_id" ] || event fact id "$machine_id"
 }
 
-# is_meant: does this machine have the id and the names of the intended one?  The record
-# with its address came from the network and proves nothing.
-is_meant() {
+# is_intended_machine: does this machine have the id and the names of the intended one?
+# The record with its address came from the network and proves nothing.
+is_intended_machine() {
 	[ -n "$want_id" ] || return 0
 	if [ "$machine_id" != "$want_id" ]; then
 		detail="this machine's id is ${machine_id:-not known (it has no dcop-beacon)}, not $want_id: another machine answers at this address; look again with dcop-discover"
@@ -81,7 +81,7 @@ run_check() {
 	read_uptime
 	start_uptime=$uptime
 	send_facts
-	if ! is_meant; then
+	if ! is_intended_machine; then
 		event refused "$detail"
 		event end failed
 		exit 1

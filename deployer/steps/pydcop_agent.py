@@ -69,12 +69,12 @@ def agent():
     )
     arguments.names = names
     command_line._configure_logs(0, None)
-    _tell_the_journal()
-    _leave_with_orchestrator(host, port)
+    _log_computations()
+    _exit_when_orchestrator_ends(host, port)
     arguments.func(arguments)
 
 
-def _tell_the_journal():
+def _log_computations():
     """Print a line for each computation that an agent is given, and for its first value.
 
     Not for later values: some algorithms change them many times a second.
@@ -132,7 +132,7 @@ def _own_address(given, orchestrator):
             return given or "127.0.0.1"
 
 
-def _leave_with_orchestrator(host, port, interval=3, patience=2):
+def _exit_when_orchestrator_ends(host, port, interval=3, patience=2):
     """End this process when the orchestrator has been reachable and then is gone.
 
     pyDCOP's agents register once, when they start.  If their orchestrator is killed,

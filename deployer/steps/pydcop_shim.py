@@ -20,7 +20,7 @@ class _Hook:
         return None
 
 
-class _LastResort:
+class _PulpSolversFinder:
     """A meta path finder for pulp.solvers, which is pulp.apis since PuLP 2.
 
     It is the last finder, so that a PuLP that has the module is found first.
@@ -144,7 +144,7 @@ def _set_one_value(relations):
     relation.set_value_for_assignment = set_value_for_assignment
 
 
-def _later_format(yamldcop):
+def _accept_012_format(yamldcop):
     # In files for 0.1.2 a domain's type may be left out and agents may be a list;
     # 0.1.1 looks up the type, and the agents by name.
     build_domains, build_agents = yamldcop._build_domains, yamldcop._build_agents
@@ -231,7 +231,7 @@ def _name_in_header(communication):
     handler.parse_request = parse_and_decode
 
 
-def _agents_wait(orchestratedagents):
+def _wait_for_orchestrator(orchestratedagents):
     # Agents of 0.1.1 register once, when they start, and this is lost while the
     # orchestrator does not run yet.  Those of 0.1.2 wait for it, in _on_start.
     import inspect
@@ -262,7 +262,7 @@ def _agents_wait(orchestratedagents):
     agent.start = start
 
 
-def _room_for_a_class(communication):
+def _larger_backlog(communication):
     # http.server has a listen backlog of 5; further connections are dropped when a
     # whole class of agents registers at once.
     class Server(communication.HTTPServer):
@@ -286,11 +286,11 @@ def _websocket_order(ui):
 
 
 def _communication(communication):
-    _room_for_a_class(communication)
+    _larger_backlog(communication)
     _name_in_header(communication)
 
 
-def _stop_in_time(orchestrator):
+def _default_stop_timeout(orchestrator):
     # The orchestrator command of 0.1.1, when its own timeout ends, calls stop_agents
     # without one.
     import inspect
@@ -350,10 +350,10 @@ _AFTER = {
     "pydcop.commands.orchestrator": _address_option(9000),
     "pydcop.commands.generators.scenario": _sample_of_set,
     "pydcop.dcop.relations": _set_one_value,
-    "pydcop.dcop.yamldcop": _later_format,
+    "pydcop.dcop.yamldcop": _accept_012_format,
     "pydcop.infrastructure.communication": _communication,
-    "pydcop.infrastructure.orchestratedagents": _agents_wait,
-    "pydcop.infrastructure.orchestrator": _stop_in_time,
+    "pydcop.infrastructure.orchestratedagents": _wait_for_orchestrator,
+    "pydcop.infrastructure.orchestrator": _default_stop_timeout,
     "pydcop.infrastructure.ui": _websocket_order,
 }
 
@@ -361,7 +361,7 @@ _AFTER = {
 def install():
     if not any(type(finder).__name__ == "_Hook" for finder in sys.meta_path):
         sys.meta_path.insert(0, _Hook())
-        sys.meta_path.append(_LastResort())
+        sys.meta_path.append(_PulpSolversFinder())
 
 
 install()
