@@ -39,8 +39,8 @@ static bool is_armoured(const void *data, size_t size)
 
 /* Writes a key of the machine to a file in the root that is named after its content; apt
  * reads a file that ends in .asc as text. */
-static int put_key(const struct apt_root *root, const char *where, const void *data, size_t size,
-                   char **ret_path, struct error *err)
+static int write_key(const struct apt_root *root, const char *where, const void *data, size_t size,
+                     char **ret_path, struct error *err)
 {
     char digest[DIGEST_LENGTH + 1];
 
@@ -55,8 +55,8 @@ static int put_key(const struct apt_root *root, const char *where, const void *d
 
 /* Writes the keyrings that a source names (Signed-By) to files in the root, and their paths
  * to `ret`; a system that was named uses this controller's files.  1: one is missing. */
-static int put_named_keys(const struct apt_root *root, const struct apt_system *s,
-                          const char *signed_by, struct text *ret, struct error *err)
+static int write_named_keys(const struct apt_root *root, const struct apt_system *s,
+                            const char *signed_by, struct text *ret, struct error *err)
 {
     while (*signed_by) {
         size_t n = strcspn(signed_by, ", \t");
@@ -84,7 +84,7 @@ static int put_named_keys(const struct apt_root *root, const struct apt_system *
         f = content_find(&s->files, word + (*word == '/'));
         if (!f)
             return 1;
-        r = put_key(root, "keys", f->data, f->size, &path, err);
+        r = write_key(root, "keys", f->data, f->size, &path, err);
         if (r < 0)
             return r;
         text_adds(ret, path);
@@ -92,7 +92,8 @@ static int put_named_keys(const struct apt_root *root, const struct apt_system *
     return 0;
 }
 
-static int put_trusted(const struct apt_root *root, const struct apt_system *s, struct error *err)
+static int write_trusted_keys(const struct apt_root *root, const struct apt_system *s,
+                              struct error *err)
 {
     for (size_t i = 0; i < s->files.count; i++) {
         const struct content_file *f = &s->files.files[i];
@@ -101,7 +102,7 @@ static int put_trusted(const struct apt_root *root, const struct apt_system *s, 
 
         if (strncmp(f->path, "etc/apt/trusted.gpg", 19) != 0)
             continue;
-        r = put_key(root, "trusted.gpg.d", f->data, f->size, &path, err);
+        r = write_key(root, "trusted.gpg.d", f->data, f->size, &path, err);
         if (r < 0)
             return r;
     }
@@ -119,10 +120,10 @@ static int add_source(struct apt_root *root, const struct apt_system *s,
     int r = 0;
 
     if (source->key) {
-        r = put_key(root, "keys", source->key, strlen(source->key), &path, err);
+        r = write_key(root, "keys", source->key, strlen(source->key), &path, err);
         text_adds(&keys, path ? path : "");
     } else if (source->signed_by) {
-        r = put_named_keys(root, s, source->signed_by, &keys, err);
+        r = write_named_keys(root, s, source->signed_by, &keys, err);
     }
     if (r < 0)
         return r;
@@ -291,7 +292,7 @@ static int lock_folder(struct apt_root *root, struct error *err)
 }
 
 /* Removes the lists and the cache of an earlier run. */
-static void forget_lists(const struct apt_root *root)
+static void remove_lists(const struct apt_root *root)
 {
     static const char *const names[] = {"state", "cache"};
 
@@ -334,11 +335,11 @@ int apt_root_open(const char *base, const struct apt_system *s, const struct apt
     if (r == 0)
         r = lock_folder(&root, err);
     if (r == 0 && fresh)
-        forget_lists(&root);
+        remove_lists(&root);
     for (size_t i = 0; i < ARRAY_SIZE(folders) && r == 0; i++)
         r = make_folder(&root, folders[i], err);
     if (r == 0 && s->machine)
-        r = put_trusted(&root, s, err);
+        r = write_trusted_keys(&root, s, err);
     for (size_t i = 0; i < s->sources.count && r == 0; i++)
         r = add_source(&root, s, &s->sources.items[i], &list, err);
     if (r == 0 && list.size == 0)

@@ -33,7 +33,7 @@ void apt_sources_clear(struct apt_sources *s)
 /* --- valid URIs and names ------------------------------------------------------- */
 
 /* Does it consist of letters, digits and the characters of `more`? */
-static bool made_of(const char *s, size_t size, const char *more)
+static bool consists_of(const char *s, size_t size, const char *more)
 {
     for (size_t i = 0; i < size; i++)
         if (!s[i] || (!strchr(letters, s[i]) && !strchr(more, s[i])))
@@ -70,7 +70,7 @@ static size_t host_length(const char *s)
     if (*s != '[')
         return strspn(s, "-.") > 0 ? 0 : strcspn(s, ":/");
     n = strcspn(s, "]/");
-    return s[n] == ']' && made_of(s + 1, n - 1, ":.") ? n + 1 : 0;
+    return s[n] == ']' && consists_of(s + 1, n - 1, ":.") ? n + 1 : 0;
 }
 
 bool apt_uri_valid(const char *uri)
@@ -84,20 +84,20 @@ bool apt_uri_valid(const char *uri)
     if (size == 0 || strlen(uri) > APT_URI_MAX || url_parse(uri, &url) < 0 ||
         is_loopback(url.host) || strstr(uri, "/.."))
         return false;
-    if (*host != '[' && !made_of(host, size, "-._"))
+    if (*host != '[' && !consists_of(host, size, "-._"))
         return false;
     rest = size;
     if (host[rest] == ':')
         rest += 1 + strspn(host + rest + 1, "0123456789");
     return (host[rest] == '\0' || host[rest] == '/') &&
-           made_of(host + rest, strlen(host + rest), "-._~%+/:,=@");
+           consists_of(host + rest, strlen(host + rest), "-._~%+/:,=@");
 }
 
 bool apt_suite_valid(const char *suite)
 {
     size_t n = strlen(suite);
 
-    return n > 0 && n <= 100 && made_of(suite, n, "-_./~+") && !strstr(suite, "..") &&
+    return n > 0 && n <= 100 && consists_of(suite, n, "-_./~+") && !strstr(suite, "..") &&
            !strchr("-/", *suite);
 }
 
@@ -108,7 +108,7 @@ bool apt_arch_valid(const char *arch)
 
 static bool component_valid(const char *component)
 {
-    return strlen(component) <= 100 && made_of(component, strlen(component), "-_./+") &&
+    return strlen(component) <= 100 && consists_of(component, strlen(component), "-_./+") &&
            !strstr(component, "..") && !strchr("-/", *component);
 }
 
@@ -161,7 +161,7 @@ static int merge_strings(struct strings *to, const struct strings *more)
     return 0;
 }
 
-static int pass_over(struct apt_sources *s, const char *name, const char *what, const char *why)
+static int skip_source(struct apt_sources *s, const char *name, const char *what, const char *why)
 {
     CLEANUP_TEXT struct text words = TEXT_INIT;
 
@@ -207,7 +207,7 @@ failed:
     return -ENOMEM;
 }
 
-static const char *why_not(const struct entry *e, const char *uri, const char *suite)
+static const char *find_source_fault(const struct entry *e, const char *uri, const char *suite)
 {
     if (e->odd)
         return "the entry is not valid";
@@ -234,10 +234,10 @@ static int take_entry(struct apt_sources *s, const char *name, const char *arch,
         return 0;
     for (size_t i = 0; i < e->uris.count && r == 0; i++)
         for (size_t j = 0; j < e->suites.count && r == 0; j++) {
-            const char *why = why_not(e, e->uris.items[i], e->suites.items[j]);
+            const char *why = find_source_fault(e, e->uris.items[i], e->suites.items[j]);
 
             if (why)
-                r = pass_over(s, name, e->uris.items[i], why);
+                r = skip_source(s, name, e->uris.items[i], why);
             else if (s->count >= APT_SOURCES_MAX)
                 return error_set(err, -EFBIG, "%s: more than %d package sources", name,
                                  APT_SOURCES_MAX);
