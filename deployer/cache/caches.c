@@ -48,7 +48,7 @@ int caches_copy(const struct caches *from, struct caches *ret)
 }
 
 /* Is the URL's host an address of this controller?  `ret` is its port. */
-static bool is_here(const char *url, uint16_t *ret)
+static bool is_on_controller(const char *url, uint16_t *ret)
 {
     struct sockaddr_in here = {.sin_family = AF_INET};
     CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -71,7 +71,7 @@ static int take_from_inventory(const char *url, bool (*answers)(uint16_t port, u
 
     if (!url || *to)
         return 0;
-    if (is_here(url, &port) && !(cache_port_is_trusted(port) && answers(port, ANSWER_MS)))
+    if (is_on_controller(url, &port) && !(cache_port_is_trusted(port) && answers(port, ANSWER_MS)))
         return 0;
     return copy_unless_set(url, to);
 }

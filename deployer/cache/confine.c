@@ -76,7 +76,7 @@ struct cache_user cache_confine(const struct paths *p)
     return user;
 }
 
-static void give_files(const char *path, const struct cache_user *user)
+static void change_owner(const char *path, const struct cache_user *user)
 {
     char *const roots[] = {(char *)(uintptr_t)path, NULL};
     FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
@@ -100,7 +100,7 @@ void cache_confine_files(const struct cache_user *user)
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(places) && user->drop; i++)
-        give_files(places[i], user);
+        change_owner(places[i], user);
 }
 
 int cache_confine_become(const struct cache_user *user)

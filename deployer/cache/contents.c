@@ -188,7 +188,7 @@ static bool copy_name(char ret[static CACHE_NAME_MAX], const char *from, const c
 }
 
 /* The row for a folder dists/SUITE/…/binary-ARCH. */
-static struct cache_count *system_of(struct cache_content *c, const char *folder)
+static struct cache_count *find_system_count(struct cache_content *c, const char *folder)
 {
     const char *suite = folder + 6, *binary = strstr(folder, "/binary-") + 8;
     struct cache_system_count one = {0}, *more;
@@ -211,7 +211,7 @@ static struct cache_count *system_of(struct cache_content *c, const char *folder
 }
 
 /* At the end of a stanza of the index: counts its file, if the cache has it complete. */
-static void take_stanza(struct tally *t, struct cache_count *to, char *file, uint64_t size)
+static void count_stanza(struct tally *t, struct cache_count *to, char *file, uint64_t size)
 {
     const struct package *p = *file ? keyset_find(&t->by_path, file, strlen(file)) : NULL;
 
@@ -238,7 +238,7 @@ static void take_line(struct tally *t, struct cache_count *to, struct stanza *s)
     } else if (strncmp(s->line, "Size: ", 6) == 0) {
         s->size = strtoull(s->line + 6, NULL, 10);
     } else if (*s->line == '\0') {
-        take_stanza(t, to, s->file, s->size);
+        count_stanza(t, to, s->file, s->size);
     }
 }
 
@@ -248,7 +248,7 @@ static int read_index(struct tally *t, const struct packages_index *x)
     CLEANUP_ARCHIVE_READER struct archive_reader *a = NULL;
     CLEANUP_FREE struct stanza *s = calloc(1, sizeof(*s));
     CLEANUP_FREE char *block = malloc(BLOCK);
-    struct cache_count *to = system_of(t->content, x->folder);
+    struct cache_count *to = find_system_count(t->content, x->folder);
     uint64_t total = 0;
     ssize_t n;
     int r;
@@ -269,7 +269,7 @@ static int read_index(struct tally *t, const struct packages_index *x)
         }
         total += (uint64_t)n;
     }
-    take_stanza(t, to, s->file, s->size);
+    count_stanza(t, to, s->file, s->size);
     return 0;
 }
 

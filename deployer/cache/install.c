@@ -52,7 +52,7 @@ static bool path_exists(const char *path)
 }
 
 /* Adds apt's last error, the last line that begins with "E:". */
-static void add_words(struct text *to, const struct process_result *result)
+static void add_apt_error(struct text *to, const struct process_result *result)
 {
     const char *said = text_str(&result->errors), *line = NULL;
     CLEANUP_FREE char *copy = NULL;
@@ -81,14 +81,14 @@ static int install_package(struct error *err)
     (void)succeeds_as_root(update, INSTALL_MS); /* apt's lists may be old or missing */
     if (run_as_root(get, INSTALL_MS, &result) == 0 && result.status == 0)
         return 0;
-    add_words(&words, &result);
+    add_apt_error(&words, &result);
     return error_set(err, -ENOPKG, BY_HAND "%s", text_str(&words));
 }
 
 /* Masks the service during the installation, so that it never listens, then disables it,
  * which a person can see and undo.  Without systemd, the package's script has started it:
  * then it is stopped. */
-static int install_switched_off(struct error *err)
+static int install_disabled(struct error *err)
 {
     static const char *const mask[] = {"systemctl", "mask", "apt-cacher-ng.service", NULL};
     static const char *const unmask[] = {"systemctl", "unmask", "apt-cacher-ng.service", NULL};
@@ -127,5 +127,5 @@ int cache_install_apt(void (*say)(const char *words, void *arg), void *arg, stru
     if (geteuid() != 0 && !succeeds_as_root(nothing, LOOK_MS))
         return error_set(err, -ENOPKG, BY_HAND);
     say("Installing apt-cacher-ng.", arg);
-    return install_switched_off(err);
+    return install_disabled(err);
 }

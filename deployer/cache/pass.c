@@ -132,7 +132,7 @@ static int open_root(const struct cache_pass *pass, const struct apt_system *s,
 
 /* Is it a result for this system, such as a package that no source has, and not a failure of
  * the whole pass? */
-static int is_answer(int r)
+static int is_result_of_system(int r)
 {
     return r == -ENETUNREACH || r == -ENOENT || r == -ENOPKG || r == -EBADMSG;
 }
@@ -173,7 +173,7 @@ int cache_system(struct cache_pass *pass, const struct apt_system *s, struct cac
     struct error why = {0};
     int r = pass_through(pass, s, ret, &files, &why);
 
-    if (r < 0 && is_answer(r)) {
+    if (r < 0 && is_result_of_system(r)) {
         text_add_printable(&ret->why, why.text);
         r = 0;
     } else if (r < 0) {

@@ -18,7 +18,7 @@ void pip_config_clear(struct pip_config *c)
 
 /* The precedence of a section for `pip install`: the environment overrides [install], which
  * overrides [global].  0: the section does not apply. */
-static int rank_of(const char *section, size_t size)
+static int section_precedence(const char *section, size_t size)
 {
     static const char *const sections[] = {"global", "install", ":env:"};
 
@@ -90,7 +90,7 @@ int pip_config_parse(const char *text, struct pip_config *ret)
         while (section > 0 && line[section - 1] != '.')
             section--;
         if (name < size && section > 0) {
-            int rank = rank_of(line, section - 1);
+            int rank = section_precedence(line, section - 1);
             CLEANUP_FREE char *value = unquote(line + name + 1, size - name - 1);
 
             if (!value || (rank > 0 && take_setting(&c, ranks, line + section, name - section, rank,

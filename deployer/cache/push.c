@@ -71,7 +71,7 @@ static int explain_missing(const struct strings *missing, const struct text *why
 }
 
 /* Downloads the files that are not here complete from an earlier run. */
-static int fetch_lacking(const struct apt_root *root, const struct apt_files *files,
+static int fetch_missing(const struct apt_root *root, const struct apt_files *files,
                          const char *folder, struct error *err)
 {
     CLEANUP_FREE struct apt_file *items = calloc(files->count + 1, sizeof(*items));
@@ -200,8 +200,8 @@ static int pack_files(const char *base, struct apt_files *files, const char *fol
 
 /* Uses the cache, if there is one.  Our own cache may not serve this machine's repositories
  * yet, so they are added; a failure is ignored, because apt's later message says more. */
-static int find_way(const struct apt_push *push, const struct apt_system *s, struct apt_way *ret,
-                    struct error *err)
+static int choose_proxy(const struct apt_push *push, const struct apt_system *s,
+                        struct apt_way *ret, struct error *err)
 {
     const char *proxy = push->caches->apt_proxy;
 
@@ -252,7 +252,7 @@ static int make_tar(const struct apt_push *push, const struct apt_system *s,
     if (files.count == 0)
         return error_set(err, -ENODATA, "%s lacks no package", s->name);
     folder = join_path(root.folder, "debs");
-    r = folder ? fetch_lacking(&root, &files, folder, err)
+    r = folder ? fetch_missing(&root, &files, folder, err)
                : error_sys(err, -ENOMEM, "cannot fetch packages");
     if (r == 0)
         r = pack_files(base, &files, folder, ret, err);
@@ -300,7 +300,7 @@ int apt_push_make(const struct apt_push *push, const struct apt_system *s, int c
     int r = -ENETUNREACH;
 
     if (!push->choice->offline || !has_own_cache(push)) {
-        r = find_way(push, s, &way, &first);
+        r = choose_proxy(push, s, &way, &first);
         if (r == 0)
             r = make_tar(push, s, &way, &made, &first);
     }
