@@ -169,7 +169,7 @@ int agent_list(struct strings *ret, struct error *err)
 
 /* --- the filter ------------------------------------------------------------------ */
 
-struct limit_of_keys {
+struct key_selection {
     struct agent_filter *filter;
     struct text keys;
     uint32_t count;
@@ -177,7 +177,7 @@ struct limit_of_keys {
 
 static int keep_identity(const char *raw, size_t raw_size, const char *base64, void *arg)
 {
-    struct limit_of_keys *s = arg;
+    struct key_selection *s = arg;
     const struct strings *chosen = s->filter->chosen;
     bool wanted = chosen->count == 0;
 
@@ -196,7 +196,7 @@ static int keep_identity(const char *raw, size_t raw_size, const char *base64, v
 
 static int filter_answer(struct agent_filter *f, struct text *answer)
 {
-    struct limit_of_keys s = {.filter = f, .keys = TEXT_INIT};
+    struct key_selection s = {.filter = f, .keys = TEXT_INIT};
     int r = walk_identities(answer, keep_identity, &s);
 
     if (r == 0) {

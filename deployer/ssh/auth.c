@@ -167,38 +167,38 @@ struct attempt {
 
 /* libssh has two values for "again".  SSH_AGAIN itself is not a result of an
  * authentication. */
-static int as_again(int r)
+static int normalize_again(int r)
 {
     return r == SSH_AUTH_AGAIN ? SSH_AGAIN : r == SSH_AGAIN ? SSH_AUTH_ERROR : r;
 }
 
 static int call_none(void *arg)
 {
-    return as_again(ssh_userauth_none(((struct attempt *)arg)->login->ssh, NULL));
+    return normalize_again(ssh_userauth_none(((struct attempt *)arg)->login->ssh, NULL));
 }
 
 static int call_publickey(void *arg)
 {
     struct attempt *t = arg;
 
-    return as_again(ssh_userauth_publickey(t->login->ssh, NULL, t->key));
+    return normalize_again(ssh_userauth_publickey(t->login->ssh, NULL, t->key));
 }
 
 static int call_agent(void *arg)
 {
-    return as_again(ssh_userauth_agent(((struct attempt *)arg)->login->ssh, NULL));
+    return normalize_again(ssh_userauth_agent(((struct attempt *)arg)->login->ssh, NULL));
 }
 
 static int call_password(void *arg)
 {
     struct attempt *t = arg;
 
-    return as_again(ssh_userauth_password(t->login->ssh, NULL, secret_text(t->password)));
+    return normalize_again(ssh_userauth_password(t->login->ssh, NULL, secret_text(t->password)));
 }
 
 static int call_interactive(void *arg)
 {
-    return as_again(ssh_userauth_kbdint(((struct attempt *)arg)->login->ssh, NULL, NULL));
+    return normalize_again(ssh_userauth_kbdint(((struct attempt *)arg)->login->ssh, NULL, NULL));
 }
 
 /* Explains that the server has closed the connection during the login, with or without a

@@ -40,7 +40,7 @@ static int watch_stop_fd(struct session *s, int fd, struct error *err)
 }
 
 /* After the first stop, the command may end by itself. */
-static int heed_stop(struct session *s, struct error *err)
+static int handle_stop(struct session *s, struct error *err)
 {
     if (s->watched == s->stop.stop && s->begun && s->handler->stop &&
         s->handler->stop(s->handler->arg))
@@ -56,7 +56,7 @@ int session_wait_until(struct session *s, int64_t until, struct error *err)
      * ssh_event_dopoll. */
     (void)ssh_event_dopoll(s->event, left < 0 ? 0 : (int)left);
     if (s->asked)
-        return heed_stop(s, err);
+        return handle_stop(s, err);
     if (!ssh_is_connected(s->ssh) && !s->closed)
         return error_set(err, -ECONNRESET, "the connection was lost%s%s",
                          *ssh_get_error(s->ssh) ? ": " : "", ssh_get_error(s->ssh));
@@ -175,8 +175,8 @@ static int repeat_for_login(void *arg, int (*call)(void *), void *call_arg, int 
 }
 
 /* Explains the likely cause when the key exchange failed. */
-static int explain_no_ssh(struct session *s, const struct session_options *o, int r,
-                          struct error *err)
+static int explain_failed_key_exchange(struct session *s, const struct session_options *o, int r,
+                                       struct error *err)
 {
     const char *said = ssh_get_error(s->ssh);
 
@@ -210,7 +210,7 @@ static int open_ssh(struct session *s, const struct session_options *o, struct e
     int r = session_repeat(s, call_connect, &result, err);
 
     if (r < 0 || result != SSH_OK)
-        return explain_no_ssh(s, o, r, err);
+        return explain_failed_key_exchange(s, o, r, err);
     r = check_hostkey(s, o, &login.may_have_password, err);
     if (r < 0)
         return r;
