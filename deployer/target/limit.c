@@ -69,8 +69,8 @@ static int set_marks(struct limit_item *items, size_t n, bool in)
     return 0;
 }
 
-static int apply_signed(const struct limit *s, bool negated, struct limit_item *items, size_t n,
-                        struct error *err)
+static int apply_patterns(const struct limit *s, bool negated, struct limit_item *items, size_t n,
+                          struct error *err)
 {
     for (size_t i = 0; i < s->count; i++) {
         const struct limit_pattern *p = &s->patterns[i];
@@ -116,9 +116,9 @@ int limit_apply(const struct limit *s, struct limit_item *items, size_t n, struc
     if (r < 0)
         error_sys(err, r, "cannot read --limit");
     if (r == 0)
-        r = apply_signed(s, false, items, n, err);
+        r = apply_patterns(s, false, items, n, err);
     if (r == 0)
-        r = apply_signed(s, true, items, n, err);
+        r = apply_patterns(s, true, items, n, err);
     if (r == 0 && select_machines(items, n) == 0 && s->count > 0)
         r = error_set(
             err, -EINVAL,

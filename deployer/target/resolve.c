@@ -151,8 +151,8 @@ static bool is_link_local(const struct address *a)
 }
 
 /* 1: the host is an address, which is stored in `ret`; 0: it needs a look-up. */
-static int take_numeric(const char *host, struct address **ret, size_t *ret_count,
-                        struct error *err)
+static int parse_numeric_host(const char *host, struct address **ret, size_t *ret_count,
+                              struct error *err)
 {
     CLEANUP_FREE struct address *a = calloc(1, sizeof(*a));
 
@@ -201,7 +201,7 @@ static int begin_lookup(const char *host, unsigned timeout_ms, struct resolved *
         return error_set(err, -EINVAL, "\"%.80s\" is neither an address nor a host name",
                          text_str(&shown));
     }
-    r = take_numeric(host, &found->addresses, &found->count, err);
+    r = parse_numeric_host(host, &found->addresses, &found->count, err);
     if (r != 0)
         return r < 0 ? r : 0;
     l = lookup_new(host);
@@ -236,10 +236,10 @@ static int end_lookup(struct lookup *l, const char *host, unsigned timeout_ms,
 void resolve_hosts(const char *const *hosts, size_t count, unsigned timeout_ms,
                    struct resolved *found)
 {
-    struct lookup *flying[RESOLVE_AT_ONCE] = {0};
+    struct lookup *pending[RESOLVE_AT_ONCE] = {0};
 
     for (size_t i = 0; i < count + RESOLVE_AT_ONCE; i++) {
-        struct lookup **slot = &flying[i % RESOLVE_AT_ONCE];
+        struct lookup **slot = &pending[i % RESOLVE_AT_ONCE];
 
         if (*slot) {
             size_t old = i - RESOLVE_AT_ONCE;

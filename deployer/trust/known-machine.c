@@ -24,8 +24,8 @@ static bool is_self(const struct target *t, const char *id)
 }
 
 /* Finds the first of its names that belongs to another machine. */
-static int find_held(struct state *s, const struct target *t, struct known_machine *k,
-                     struct error *err)
+static int find_name_conflict(struct state *s, const struct target *t, struct known_machine *k,
+                              struct error *err)
 {
     for (size_t i = 0; i < t->names.count && !k->held_by; i++) {
         CLEANUP_FREE char *holder = NULL;
@@ -71,7 +71,7 @@ int known_machine_get(struct state *s, const struct target *t, struct consent co
         if (r == 0 && k.pins.count == 0 && t->hostkey)
             r = state_pin_list(s, t->hostkey, &k.pins, err);
         if (r == 0)
-            r = find_held(s, t, &k, err);
+            r = find_name_conflict(s, t, &k, err);
         /* A replay of an old record proves nothing. */
         if (r == 0 && t->verified && t->hostkey) {
             r = state_seq_check(s, t->id, t->hostkey, t->seq, err);
@@ -84,7 +84,7 @@ int known_machine_get(struct state *s, const struct target *t, struct consent co
     if (!t->id && t->hostkey)
         r = find_by_key(s, t->hostkey, &k, err);
     if (r == 0 && !t->id && t->hostkey)
-        r = find_held(s, t, &k, err);
+        r = find_name_conflict(s, t, &k, err);
     if (r < 0)
         return r;
     *ret = k;
@@ -147,7 +147,7 @@ struct trust known_machine_trust(const struct known_machine *k, const struct tar
 /* If the machine was known by its host key alone and has an id now, removes the entry that
  * has the key as its id; `pin`, which is for the id, gets that entry's source, unless it has
  * a better one. */
-static int move_pin_to_id(struct state *s, struct state_pin *pin, struct error *err)
+static int replace_key_entry(struct state *s, struct state_pin *pin, struct error *err)
 {
     CLEANUP(state_forgotten_clear) struct state_forgotten forgotten = {0};
     CLEANUP(state_pin_clear) struct state_pin before = {0};
@@ -179,7 +179,7 @@ int known_machine_learn(struct state *s, const struct target *t, const struct kn
     struct trust trust = known_machine_trust(k, t);
     struct state_pin pin = {
         .id = (char *)id, .fingerprint = (char *)fingerprint, .source = trust_source(&trust)};
-    int r = t->id ? move_pin_to_id(s, &pin, err) : 0;
+    int r = t->id ? replace_key_entry(s, &pin, err) : 0;
 
     if (!trust.pin || (t->id && strcmp(k->pins.items[0].id, t->id) != 0))
         r = state_pin_put(s, &pin, err);
