@@ -26,6 +26,7 @@ enum {
     INDEX_HURRY_S = 5, /* the same for wheel_build.hurry */
     HURRY_MS = 30 * 1000,
     PROBE_MS = 20 * 1000,
+    ACCOUNT_MAX = 16 * 1024,
 };
 
 /* The state of one build. */
@@ -97,12 +98,33 @@ static int env_add(struct strings *env, const char *name, const char *value)
     return strings_add(env, pair);
 }
 
+/* An entry of the user database.  getpwuid and getpwnam are not for several threads. */
+struct account {
+    struct passwd entry;
+    char strings[ACCOUNT_MAX]; /* those of the entry; a longer one counts as missing */
+};
+
+static const struct passwd *find_uid(uid_t uid, struct account *a)
+{
+    struct passwd *pw = NULL;
+
+    return getpwuid_r(uid, &a->entry, a->strings, sizeof(a->strings), &pw) == 0 ? pw : NULL;
+}
+
+static const struct passwd *find_user(const char *name, struct account *a)
+{
+    struct passwd *pw = NULL;
+
+    return getpwnam_r(name, &a->entry, a->strings, sizeof(a->strings), &pw) == 0 ? pw : NULL;
+}
+
 /* A build as another user has an empty HOME without pip's configuration; that of
  * the user who called sudo may name the index to use. */
 static int env_add_pip_config(struct job *job)
 {
     static const char *const places[] = {".config/pip/pip.conf", ".pip/pip.conf"};
-    const struct passwd *pw = getpwuid(job->uid);
+    struct account account;
+    const struct passwd *pw = find_uid(job->uid, &account);
 
     for (size_t i = 0; pw && pw->pw_dir && i < ARRAY_SIZE(places); i++) {
         CLEANUP_FREE char *path = path_join(pw->pw_dir, places[i]);
@@ -197,6 +219,7 @@ static void choose_user(struct job *job)
 {
     const char *sudo = getenv("SUDO_UID");
     const struct passwd *pw = NULL;
+    struct account account;
     char *end;
 
     if (geteuid() != 0)
@@ -205,10 +228,10 @@ static void choose_user(struct job *job)
         unsigned long uid = strtoul(sudo, &end, 10);
 
         if (*end == '\0' && uid < UINT32_MAX)
-            pw = getpwuid((uid_t)uid);
+            pw = find_uid((uid_t)uid, &account);
     }
     if (!pw)
-        pw = getpwnam("nobody");
+        pw = find_user("nobody", &account);
     job->drop = true;
     job->uid = pw ? pw->pw_uid : 65534;
     job->gid = pw ? pw->pw_gid : 65534;
