@@ -275,6 +275,7 @@ refuse_if_busy() {
 
 start_run_unit() {
 	# Two deployers may get here at once: systemd starts only one unit of a name.
+	# shellcheck disable=SC2174 # the folder above gets its mode below
 	if ! _said=$(mkdir -p -m 0700 "$RUNS" 2>&1 && printf '%1024s' '' >"$RUNS/.room" && rm "$RUNS/.room"); then
 		event refused "cannot write to $RUNS, so the run cannot start; make room in /run (df -h /run): $_said"
 		event end failed
