@@ -6,7 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TABS_MAX = 1 << 20 };
+#include "directives.h"
+
+enum {
+    TABS_MAX = 1 << 20,
+    LOOK_BACK = 4 /* bytes in front of the checked ones that stay in the buffer */
+};
 
 struct yaml_input_file {
     char *name;
@@ -14,10 +19,11 @@ struct yaml_input_file {
     bool bom;
 };
 
-/* A tab, or a "#" on a line that has a tab. */
+/* A tab, or a "#" on a line that has a tab or an `after_header`. */
 struct yaml_tab {
     struct yaml_mark mark;
     bool hash;
+    bool after_header; /* a "#" that touches what may be a block scalar's header */
 };
 
 static const char *name_shown(const char *path)
@@ -132,6 +138,17 @@ int yaml_input_error(const struct yaml_input *in, struct yaml_mark at, struct er
     return error_set(err, code, "%s: %s", text_str(&place), words);
 }
 
+int yaml_input_fail(const struct yaml_input *in, struct yaml_mark at, struct error *err,
+                    const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void)yaml_input_error(in, at, err, -EBADMSG, format, args);
+    va_end(args);
+    return -EBADMSG;
+}
+
 static int fail_here(struct yaml_input *in, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -151,10 +168,10 @@ static void pass_newline(struct yaml_input *in, uint32_t characters)
     in->mark.line++;
     in->mark.column = 0;
     /* A "#" matters where there is a tab behind it. */
-    if (!in->line_has_tab)
+    if (!in->keep_line)
         in->tabs_count = in->tabs_line > in->tabs_head ? in->tabs_line : in->tabs_head;
     in->tabs_line = in->tabs_count;
-    in->line_has_tab = false;
+    in->keep_line = false;
 }
 
 static void pass_characters(struct yaml_input *in, size_t n)
@@ -163,8 +180,23 @@ static void pass_characters(struct yaml_input *in, size_t n)
     in->mark.column += (uint32_t)n;
 }
 
-static int note_tab(struct yaml_input *in, bool hash)
+/* Whether "|", ">", "|-", ">2+" and the like end before `p`. */
+static bool is_after_header(const struct yaml_input *in, const char *p)
 {
+    const char *q = p;
+
+    while (q > in->buffer && p - q < 2 && q[-1] && strchr("+-123456789", q[-1]))
+        q--;
+    if (q == in->buffer || (q[-1] != '|' && q[-1] != '>'))
+        return false;
+    q--;
+    return q == in->buffer || (unsigned char)q[-1] <= ' ' || (unsigned char)q[-1] >= 0x80;
+}
+
+static int note_tab(struct yaml_input *in, const char *p)
+{
+    bool hash = *p == '#', after_header = hash && is_after_header(in, p);
+
     if (in->tabs_head == in->tabs_count)
         in->tabs_head = in->tabs_count = in->tabs_line = 0;
     if (in->tabs_count == in->tabs_room) {
@@ -179,8 +211,9 @@ static int note_tab(struct yaml_input *in, bool hash)
         in->tabs = tabs;
         in->tabs_room = room;
     }
-    in->tabs[in->tabs_count++] = (struct yaml_tab){.mark = in->mark, .hash = hash};
-    in->line_has_tab |= !hash;
+    in->tabs[in->tabs_count++] =
+        (struct yaml_tab){.mark = in->mark, .hash = hash, .after_header = after_header};
+    in->keep_line |= !hash || after_header;
     return 0;
 }
 
@@ -205,6 +238,25 @@ static size_t span_ordinary(const char *p, size_t size)
     return n;
 }
 
+/* Whether the file seems to be UTF-16, at a byte that cannot be UTF-8 text:
+ * half of a byte order mark, or of an ASCII character. */
+static bool is_utf16(const struct yaml_input *in, unsigned char byte)
+{
+    uint32_t place = in->mark.index - in->files[in->current].start.index;
+
+    return ((byte == 0xff || byte == 0xfe) && place == 0) || (byte == 0 && place <= 1);
+}
+
+static int fail_byte(struct yaml_input *in, unsigned char byte)
+{
+    if (is_utf16(in, byte))
+        return yaml_input_fail(in, in->files[in->current].start, &in->err,
+                               "this file is in UTF-16; save it as UTF-8");
+    if (byte >= 0x80)
+        return fail_here(in, "the byte 0x%02x is not UTF-8; save the file as UTF-8", byte);
+    return fail_here(in, "the character U+%04X is not allowed in YAML", (unsigned)byte);
+}
+
 static size_t utf8_length(unsigned char lead)
 {
     return lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
@@ -222,7 +274,7 @@ static int check_wide(struct yaml_input *in, char *p, size_t size, size_t *ret_s
     if (n == 0 && size < utf8_length(lead) && lead >= 0xc2 && lead <= 0xf4)
         return 0;
     if (n == 0)
-        return fail_here(in, "the byte 0x%02x is not UTF-8", lead);
+        return fail_byte(in, lead);
     if ((c >= 0x80 && c < 0xa0 && c != 0x85) || c == 0xfffe || c == 0xffff)
         return fail_here(in, "the character U+%04X is not allowed in YAML", (unsigned)c);
     if (c == 0x85 || c == 0x2028 || c == 0x2029) {
@@ -259,13 +311,53 @@ static int check_special(struct yaml_input *in, char *p, size_t size, size_t *re
         pass_newline(in, (uint32_t)*ret_size);
     } else if (*p == '\t' || *p == '#') {
         if (*p == '\t' || !in->after_hash)
-            r = note_tab(in, *p == '#');
+            r = note_tab(in, p);
         pass_characters(in, 1);
     } else if ((unsigned char)*p >= 0x80)
         return check_wide(in, p, size, ret_size);
     else
-        return fail_here(in, "the character U+%04X is not allowed in YAML", (unsigned)*p);
+        return fail_byte(in, (unsigned char)*p);
     in->after_hash = *p == '#';
+    return r;
+}
+
+/* A directive begins.  1: checked and, unless libyaml has to see it, made a
+ * comment; 0: more of the line is needed. */
+static int hide_directive(struct yaml_input *in, char *p, size_t size)
+{
+    const char *words = "a second %YAML line; remove it";
+    enum yaml_directive kind = yaml_directive_parse(p, size, in->file_ended, &words);
+
+    if (kind == YAML_DIRECTIVE_CUT)
+        return 0;
+    if (kind == YAML_DIRECTIVE_WRONG || (kind == YAML_DIRECTIVE_VERSION && in->version_seen))
+        return fail_here(in, "%s", words);
+    in->version_seen |= kind == YAML_DIRECTIVE_VERSION;
+    in->line_known = in->mark.line + 1;
+    if (kind == YAML_DIRECTIVE_TAG)
+        return 1;
+    *p = '#';
+    if (!in->directive_hidden)
+        in->directive = in->mark;
+    in->directive_hidden = true;
+    return 1;
+}
+
+/* Looks for directives and for the end of the lines that may be one.  Results
+ * as above; *ret_span is the number of ordinary bytes. */
+static int look_above_document(struct yaml_input *in, char *p, size_t size, size_t *ret_span)
+{
+    bool known = in->line_known == in->mark.line + 1;
+    bool is_bom = in->mark.index == 0 && !in->bom_dropped && (unsigned char)*p == 0xef;
+    int r = 1;
+
+    if (!known && *p == '%' && in->mark.column == 0)
+        r = hide_directive(in, p, size);
+    else if (!known && *p == '#')
+        in->line_known = in->mark.line + 1;
+    else if (!known && *p != ' ' && *p != '\n' && *p != '\r' && !is_bom)
+        in->in_document = true;
+    *ret_span = !known && *p == ' ' ? 1 : span_ordinary(p, size);
     return r;
 }
 
@@ -275,10 +367,15 @@ static int check_filled(struct yaml_input *in)
 {
     while (in->checked < in->filled) {
         char *p = in->buffer + in->checked;
-        size_t size = in->filled - in->checked;
-        size_t n = span_ordinary(p, size);
-        int r;
+        size_t size = in->filled - in->checked, n;
+        int r = 1;
 
+        if (in->in_document)
+            n = span_ordinary(p, size);
+        else
+            r = look_above_document(in, p, size, &n);
+        if (r <= 0)
+            return r;
         if (n > 0) {
             in->after_hash = false;
             pass_characters(in, n);
@@ -298,10 +395,15 @@ static int check_filled(struct yaml_input *in)
  * reads that as a newline, whatever the next file begins with. */
 static int check_end_of_file(struct yaml_input *in)
 {
-    if (in->checked == in->filled)
-        return 0;
+    int r;
+
+    in->file_ended = true;
+    r = check_filled(in);
+    in->file_ended = false;
+    if (r < 0 || in->checked == in->filled)
+        return r;
     if (in->buffer[in->checked] != '\r')
-        return fail_here(in, "the file ends inside a UTF-8 character");
+        return fail_here(in, "the file ends inside a UTF-8 character; save it as UTF-8");
     in->buffer[in->checked] = '\n';
     return check_filled(in);
 }
@@ -346,12 +448,13 @@ static int read_some(struct yaml_input *in, size_t *ret_size)
 /* Makes more checked bytes available; none at the end of the last file. */
 static int refill_buffer(struct yaml_input *in)
 {
+    size_t back = in->checked < LOOK_BACK ? in->checked : LOOK_BACK;
     size_t tail = in->filled - in->checked, n = 0;
     int r;
 
-    memmove(in->buffer, in->buffer + in->checked, tail);
-    in->given = in->checked = 0;
-    in->filled = tail;
+    memmove(in->buffer, in->buffer + in->checked - back, back + tail);
+    in->given = in->checked = back;
+    in->filled = back + tail;
     while (in->checked == in->given && in->current < in->count) {
         if (in->fd < 0 && (r = open_next(in)) < 0)
             return r;
@@ -395,20 +498,6 @@ int yaml_input_read(struct yaml_input *in, void *to, size_t room, size_t *ret_si
     return 0;
 }
 
-static int fail_tab(const struct yaml_input *in, struct yaml_mark at, struct error *err,
-                    const char *format, ...) __attribute__((format(printf, 4, 5)));
-
-static int fail_tab(const struct yaml_input *in, struct yaml_mark at, struct error *err,
-                    const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    (void)yaml_input_error(in, at, err, -EBADMSG, format, args);
-    va_end(args);
-    return -EBADMSG;
-}
-
 int yaml_input_pass(struct yaml_input *in, uint32_t to, enum yaml_between what, struct error *err)
 {
     for (; in->tabs_head < in->tabs_count; in->tabs_head++) {
@@ -421,8 +510,9 @@ int yaml_input_pass(struct yaml_input *in, uint32_t to, enum yaml_between what, 
         if (t->hash)
             in->comment_line = t->mark.line + 1;
         else if (what == YAML_BETWEEN_WORDS || in->comment_line != t->mark.line + 1)
-            return fail_tab(in, t->mark, err,
-                            "a tab, which YAML allows in quotes and comments only; use spaces");
+            return yaml_input_fail(
+                in, t->mark, err,
+                "a tab, which YAML allows in quotes and comments only; use spaces");
     }
     return 0;
 }
@@ -433,6 +523,30 @@ uint32_t yaml_input_line_end(const struct yaml_input *in, uint32_t line, uint32_
         if (in->tabs[i].mark.line == line && in->tabs[i].mark.index >= least)
             least = in->tabs[i].mark.index + 1;
     return least;
+}
+
+bool yaml_input_is_tab(const struct yaml_input *in, struct yaml_mark at)
+{
+    for (size_t i = in->tabs_head; i < in->tabs_count && in->tabs[i].mark.index <= at.index; i++)
+        if (in->tabs[i].mark.index == at.index)
+            return !in->tabs[i].hash;
+    return false;
+}
+
+bool yaml_input_header_hash(const struct yaml_input *in, struct yaml_mark header,
+                            struct yaml_mark *ret)
+{
+    for (size_t i = in->tabs_head; i < in->tabs_count; i++) {
+        const struct yaml_tab *t = &in->tabs[i];
+
+        if (t->mark.line > header.line || t->mark.index > header.index + 3)
+            break;
+        if (t->after_header && t->mark.index > header.index) {
+            *ret = t->mark;
+            return true;
+        }
+    }
+    return false;
 }
 
 const char *yaml_input_hidden_key(const struct yaml_input *in)

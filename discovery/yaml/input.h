@@ -4,7 +4,8 @@
  * characters), and maps a place in the joined text to file, line and column.
  *
  * It also knows where tabs are.  PyYAML refuses a tab outside of quotes, block
- * scalars and comments, libyaml does not; see yaml_input_pass.
+ * scalars and comments, libyaml does not; see yaml_input_pass.  And it checks
+ * the directives above the document; see directives.h.
  *
  * Errors are complete sentences with their place.  Not for concurrent use.
  */
@@ -39,9 +40,16 @@ struct yaml_input {
     size_t total;          /* bytes taken so far */
     struct yaml_mark mark; /* up to here it is checked */
     bool after_hash;       /* the last character was a "#" */
-    bool line_has_tab;
-    bool bom_dropped;  /* the very first character was one */
-    bool bom_replaced; /* see YAML_BOM_STANDIN */
+    bool keep_line;        /* of this line's tabs and "#" */
+    bool bom_dropped;      /* the very first character was one */
+    bool bom_replaced;     /* see YAML_BOM_STANDIN */
+    bool in_document;      /* the lines above it have been passed */
+    bool version_seen;     /* a %YAML line */
+    bool file_ended;       /* nothing follows what is in the buffer */
+    /* 1 + the line above the document that needs no further look */
+    uint32_t line_known;
+    struct yaml_mark directive; /* the first one that is hidden from libyaml */
+    bool directive_hidden;
     struct yaml_tab *tabs;
     size_t tabs_head, tabs_count, tabs_room, tabs_line;
     uint32_t comment_line; /* 1 + the line on which a comment was passed */
@@ -70,6 +78,10 @@ int yaml_input_read(struct yaml_input *in, void *to, size_t room, size_t *ret_si
 int yaml_input_error(const struct yaml_input *in, struct yaml_mark at, struct error *err, int code,
                      const char *format, va_list args) __attribute__((format(printf, 5, 0)));
 
+/* The same; returns -EBADMSG. */
+int yaml_input_fail(const struct yaml_input *in, struct yaml_mark at, struct error *err,
+                    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
 /* "FILE:LINE:COLUMN", for a second place in a message. */
 void yaml_input_place(const struct yaml_input *in, struct yaml_mark at, struct text *ret);
 
@@ -80,6 +92,14 @@ const char *yaml_input_hidden_key(const struct yaml_input *in);
 /* The place after the last tab that has been read so far in this line, or
  * `least`. */
 uint32_t yaml_input_line_end(const struct yaml_input *in, uint32_t line, uint32_t least);
+
+/* Whether there is a tab at this place, at which libyaml has stopped. */
+bool yaml_input_is_tab(const struct yaml_input *in, struct yaml_mark at);
+
+/* The "#" that touches the header of the block scalar at this place, as in
+ * "|-#"; false: none. */
+bool yaml_input_header_hash(const struct yaml_input *in, struct yaml_mark header,
+                            struct yaml_mark *ret);
 
 /* The kind of text between two places. */
 enum yaml_between {

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "strict.h"
+
 struct yaml_reader {
     struct yaml_input input;
     yaml_parser_t parser;
@@ -148,7 +150,7 @@ static const struct {
     const char *says, *means;
 } words[] = {
     {"found character that cannot start any token",
-     "a text cannot begin with this character (a tab, @, ` or %): put it in quotes"},
+     "a text cannot begin with this character (@, ` or %): put it in quotes"},
     {"mapping values are not allowed in this context",
      "unexpected \": \": is the line above complete, and is it indented right?"},
     {"did not find expected key",
@@ -162,11 +164,28 @@ static const struct {
     {"did not find expected ',' or '}'", "a \",\" or \"}\" was expected"},
     {"did not find expected node content", "a value was expected"},
     {"found unexpected ':'", "a \":\" must be followed by a space here"},
+    {"found unknown directive name",
+     "a line that begins with \"%\" is a directive, which must be above the document; indent or "
+     "quote a text"},
     {"found invalid Unicode character escape code", "no character has this code"},
 };
 
-static const char *plain_words(const char *problem)
+static const char tab_words[] = "a tab, which YAML does not allow for indentation; use spaces";
+
+static bool is_about_tab(const struct yaml_reader *y)
 {
+    const yaml_parser_t *p = &y->parser;
+
+    return yaml_input_is_tab(&y->input, mark_of(&p->problem_mark)) &&
+           (strstr(p->problem, "tab character") || strstr(p->problem, "cannot start any token"));
+}
+
+static const char *plain_words(const struct yaml_reader *y)
+{
+    const char *problem = y->parser.problem;
+
+    if (is_about_tab(y))
+        return tab_words;
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strcmp(problem, words[i].says) == 0)
             return words[i].means;
@@ -182,10 +201,10 @@ static int syntax_error(struct yaml_reader *y, struct error *err)
     if (!p->problem)
         return yaml_reader_fail(y, mark_of(&p->mark), err, "this is not valid YAML");
     if (!p->context || context.line == at.line || context.index > at.index)
-        return yaml_reader_fail(y, at, err, "%s", plain_words(p->problem));
+        return yaml_reader_fail(y, at, err, "%s", plain_words(y));
     yaml_reader_place(y, context, &place);
-    return yaml_reader_fail(y, at, err, "%s (%s, which begins at %s)", plain_words(p->problem),
-                            p->context, text_str(&place));
+    return yaml_reader_fail(y, at, err, "%s (%s, which begins at %s)", plain_words(y), p->context,
+                            text_str(&place));
 }
 
 static int parser_error(struct yaml_reader *y, struct error *err)
@@ -201,28 +220,6 @@ static int parser_error(struct yaml_reader *y, struct error *err)
     if (y->parser.error == YAML_MEMORY_ERROR)
         return out_of_memory(err);
     return syntax_error(y, err);
-}
-
-/* Refuses tabs as PyYAML's scanner does: before and inside the event, but not
- * in quotes and not in a block scalar below its first line. */
-static int check_tabs(struct yaml_reader *y, struct error *err)
-{
-    const yaml_event_t *e = &y->event;
-    uint32_t start = (uint32_t)e->start_mark.index, end = (uint32_t)e->end_mark.index;
-    enum yaml_between what = YAML_BETWEEN_TOKENS;
-    int r;
-
-    if (y->input.tabs_head == y->input.tabs_count)
-        return 0;
-    if (e->type == YAML_SCALAR_EVENT) {
-        yaml_scalar_style_t style = e->data.scalar.style;
-
-        what = style == YAML_PLAIN_SCALAR_STYLE ? YAML_BETWEEN_WORDS : YAML_BETWEEN_QUOTES;
-        if (style == YAML_LITERAL_SCALAR_STYLE || style == YAML_FOLDED_SCALAR_STYLE)
-            start = yaml_input_line_end(&y->input, (uint32_t)e->start_mark.line, start);
-    }
-    r = yaml_input_pass(&y->input, start, YAML_BETWEEN_TOKENS, err);
-    return r < 0 ? r : yaml_input_pass(&y->input, end, what, err);
 }
 
 static const char *tag_of(const yaml_char_t *tag)
@@ -288,6 +285,9 @@ static int start_document(struct yaml_reader *y, const struct yaml_item *item, s
         return yaml_reader_fail(y, item->mark, err,
                                 "a second document begins here; only one is allowed");
     y->document_seen = true;
+    if (y->input.directive_hidden && y->event.data.document_start.implicit)
+        return yaml_reader_fail(y, y->input.directive, err,
+                                "a line \"---\" is needed between this directive and the document");
     return 0;
 }
 
@@ -344,7 +344,7 @@ int yaml_reader_next(struct yaml_reader *y, struct yaml_item *ret, struct error 
         if (!yaml_parser_parse(&y->parser, &y->event))
             return parser_error(y, err);
         y->since_item = 0;
-        r = check_tabs(y, err);
+        r = yaml_strict_check(&y->input, &y->parser, &y->event, err);
         if (r == 0)
             r = take_event(y, ret, err);
     }

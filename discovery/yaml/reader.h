@@ -5,9 +5,9 @@
  *
  * One document; at most YAML_DEPTH_MAX levels, YAML_INPUT_MAX bytes, and
  * YAML_ITEM_MAX bytes in one item.  Input that PyYAML's scanner refuses and
- * libyaml accepts (tabs between tokens, "?" in a plain text inside brackets) is
- * refused.  Anchors and tags are passed on unresolved: see types.h for the
- * types.
+ * libyaml accepts is refused: see strict.h and directives.h, and "?" in a plain
+ * text inside brackets.  Anchors and tags are passed on unresolved: see types.h
+ * for the types.
  *
  * A reader is used by one thread at a time.
  */

@@ -331,8 +331,8 @@ static void bad_structure_is_named(void **state)
         {"$ANSIBLE_VAULT;1.1;AES256\n",
          "f:1:1: the whole file is encrypted with Ansible's vault, which is not supported here: "
          "`ansible-vault view f | dcop-deploy -i - …`"},
-        {"all:\n\thosts: {}\n", "f:2:1: a text cannot begin with this character (a tab, @, ` or "
-                                "%): put it in quotes"},
+        {"all:\n\thosts: {}\n", "f:2:1: a tab, which YAML does not allow for indentation; use "
+                                "spaces"},
     };
 
     (void)state;
