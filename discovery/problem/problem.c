@@ -248,6 +248,10 @@ static int read_root(struct walk *w, struct tree_node *root, struct problem *p)
     if (root->kind != YAML_KIND_MAP)
         return yaml_reader_fail(w->y, root->mark, w->err,
                                 "a problem must be a map, with `agents:` as one of its keys");
+    if (root->other)
+        return yaml_reader_fail(
+            w->y, root->mark, w->err,
+            "a problem must be a map, and its tag makes it a set; remove the tag");
     r = collect_names(w, &n, root);
     if (r == 0)
         r = read_agents(w, root, p);

@@ -185,8 +185,21 @@ static int fail_scalar(struct build *b, const struct yaml_item *item, const char
 {
     CLEANUP_TEXT struct text shown = TEXT_INIT;
 
+    if (item->tag) {
+        yaml_add_tag(&shown, item->tag);
+        text_adds(&shown, item->size > 0 ? " " : " without a value");
+    }
     text_add_shown(&shown, item->text);
     return yaml_reader_fail(b->y, item->mark, b->err, "%s %s", text_str(&shown), why);
+}
+
+static int fail_collection(struct build *b, const struct yaml_item *item, const char *why)
+{
+    CLEANUP_TEXT struct text shown = TEXT_INIT;
+
+    yaml_add_tag(&shown, item->tag);
+    return yaml_reader_fail(b->y, item->mark, b->err, "this %s (%s) %s",
+                            item->kind == YAML_KIND_LIST ? "list" : "map", text_str(&shown), why);
 }
 
 static bool key_is(const struct tree_scalar *s, const char *name)
@@ -336,8 +349,7 @@ static int on_collection(struct build *b, const struct yaml_item *item)
     int r = 0;
 
     if (why)
-        return yaml_reader_fail(b->y, item->mark, b->err, "this %s %s",
-                                item->kind == YAML_KIND_LIST ? "list" : "map", why);
+        return fail_collection(b, item, why);
     if (is_key(f) && !yaml_is_tuple(item))
         return yaml_reader_fail(b->y, item->mark, b->err, "a list or map cannot be a key");
     if (f && !is_key(f) && f->merging) {

@@ -7,6 +7,7 @@
 
 #define DIGITS "0123456789"
 #define TAG_PREFIX "tag:yaml.org,2002:"
+#define UNSUPPORTED_TAG "has a tag that is not supported; remove the tag"
 
 static const char *const type_words[] = {
     [YAML_TYPE_STRING] = "a string",     [YAML_TYPE_NULL] = "null",
@@ -397,13 +398,13 @@ const char *yaml_scalar_type(const struct yaml_item *item, enum yaml_type *ret)
         if (strcmp(scalar_tags[i].suffix, suffix) == 0) {
             *ret = scalar_tags[i].type;
             if (!tagged_value_fits(*ret, item->text, item->size))
-                return "does not fit its tag";
+                return "does not fit its tag; correct it or remove the tag";
             return check_value(*ret, item->text, item->size);
         }
     *ret = YAML_TYPE_OTHER;
     if (strncmp(suffix, "python/name:", 12) == 0 && item->size == 0)
         return NULL;
-    return "has a tag that pyDCOP cannot read";
+    return UNSUPPORTED_TAG;
 }
 
 const char *yaml_collection_check(const struct yaml_item *item)
@@ -414,7 +415,23 @@ const char *yaml_collection_check(const struct yaml_item *item)
     if (!item->tag)
         return NULL;
     suffix = suffix_of(item->tag);
-    return is_one_of(suffix, strlen(suffix), tags) ? NULL : "has a tag that pyDCOP cannot read";
+    return is_one_of(suffix, strlen(suffix), tags) ? NULL : UNSUPPORTED_TAG;
+}
+
+void yaml_add_tag(struct text *ret, const char *tag)
+{
+    const char *suffix = suffix_of(tag);
+
+    if (*suffix) {
+        text_adds(ret, "!!");
+        text_add_shown(ret, suffix);
+    } else if (*tag == '!')
+        text_add_shown(ret, tag);
+    else {
+        text_adds(ret, "!<");
+        text_add_shown(ret, tag);
+        text_addc(ret, '>');
+    }
 }
 
 bool yaml_is_tuple(const struct yaml_item *item)

@@ -39,6 +39,9 @@ const char *yaml_scalar_type(const struct yaml_item *item, enum yaml_type *ret);
 /* Whether a list or map may have its tag; NULL, or a reason as above. */
 const char *yaml_collection_check(const struct yaml_item *item);
 
+/* Appends a tag as people write it, for messages: "!!int", "!x", "!<x>". */
+void yaml_add_tag(struct text *ret, const char *tag);
+
 /* A list with this tag can be a key: a tuple. */
 bool yaml_is_tuple(const struct yaml_item *item);
 

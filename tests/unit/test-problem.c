@@ -119,7 +119,17 @@ static void bad_content_is_named(void **state)
     check_error("x: &y 1\nz: &y 2\n", "f:2:4: the anchor &y is given twice, first at f:1:4");
     check_error("[a]: 1\n", "f:1:1: a list or map cannot be a key");
     check_error("a: {<<: 5}\n", "f:1:9: \"<<\" can merge a map or a list of maps, nothing else");
-    check_error("a: !x 1\n", "f:1:4: 1 has a tag that pyDCOP cannot read");
+    check_error("--- !!set\n? a\nagents: [a]\n",
+                "f:1:5: a problem must be a map, and its tag makes "
+                "it a set; remove the tag");
+    check_error("a: !x 1\n", "f:1:4: !x 1 has a tag that is not supported; remove the tag");
+    check_error("a: !<x> {}\n",
+                "f:1:4: this map (!<x>) has a tag that is not supported; remove the tag");
+    check_error("a: !!seq\n",
+                "f:1:4: !!seq without a value has a tag that is not supported; remove "
+                "the tag");
+    check_error("a: !!int\n", "f:1:4: !!int without a value does not fit its tag; correct it or "
+                              "remove the tag");
     check_error("a: 2024-02-30\n", "f:1:4: 2024-02-30 is not a valid date; quote it if it is text");
     check_error("a: =\n", "f:1:4: = has a special meaning in YAML here; quote it");
 }
@@ -174,6 +184,13 @@ static void several_files_are_joined(void **state)
     assert_int_equal(read_two("agents: [a]\n", "---\nx: 1\n", &err), -EBADMSG);
     assert_string_equal(err.text,
                         "two.yaml:1:1: a second document begins here; only one is allowed");
+    /* A line goes on in the next file, a directive's, too. */
+    assert_int_equal(read_two("%FOO", " x\n--- {agents: [a]}\n", &err), 0);
+    assert_int_equal(read_two("a: |", "# b\n", &err), -EBADMSG);
+    assert_string_equal(err.text, "two.yaml:1:1: a space is needed before \"#\" (one.yaml does not "
+                                  "end with a newline, so its last line continues here)");
+    assert_int_equal(read_two("agents: [a]\n", "\xff\xfex", &err), -EBADMSG);
+    assert_string_equal(err.text, "two.yaml:1:1: this file is in UTF-16; save it as UTF-8");
     /* pyDCOP reads the mark as a letter of the key. */
     assert_int_equal(read_two("x: 1\n",
                               "\xef\xbb\xbf"
