@@ -82,6 +82,36 @@ bool address_equal(const struct address *a, const struct address *b)
            memcmp(a->bytes, b->bytes, address_size(a)) == 0;
 }
 
+bool address_is_link_local(const struct address *a)
+{
+    if (a->family == AF_INET)
+        return a->bytes[0] == 169 && a->bytes[1] == 254;
+    return a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
+}
+
+bool address_is_unicast(const struct address *a)
+{
+    static const uint8_t loopback[16] = {[15] = 1};
+    static const uint8_t none[16];
+
+    if (a->family == AF_INET) /* 0/8, 127/8, 224/4, 240/4: RFC 6890 */
+        return a->bytes[0] != 0 && a->bytes[0] != 127 && a->bytes[0] < 224;
+    return a->bytes[0] != 0xff && memcmp(a->bytes, none, 16) != 0 &&
+           memcmp(a->bytes, loopback, 16) != 0;
+}
+
+bool network_has(const struct network *n, const struct address *a)
+{
+    unsigned whole = n->prefix / 8, rest = n->prefix % 8;
+    unsigned mask = 0xff00u >> rest;
+
+    if (a->family != n->address.family || n->prefix > 8 * address_size(a) ||
+        (a->interface && a->interface != n->address.interface))
+        return false;
+    return memcmp(a->bytes, n->address.bytes, whole) == 0 &&
+           (rest == 0 || ((a->bytes[whole] ^ n->address.bytes[whole]) & mask & 0xff) == 0);
+}
+
 socklen_t address_to_sockaddr(const struct address *a, uint16_t port, struct sockaddr_storage *ret)
 {
     struct sockaddr_in *v4 = (struct sockaddr_in *)ret;

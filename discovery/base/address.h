@@ -21,6 +21,20 @@ void address_format(const struct address *a, char ret[static ADDRESS_TEXT_MAX]);
 int address_parse(const char *text, struct address *ret); /* -EINVAL */
 bool address_equal(const struct address *a, const struct address *b);
 
+/* Can it be the address of one machine?  No: unspecified, loopback, multicast,
+ * broadcast (255.255.255.255). */
+bool address_is_unicast(const struct address *a);
+
+bool address_is_link_local(const struct address *a); /* 169.254/16, fe80::/10 */
+
+/* The addresses of one link: those that begin with the first `prefix` bits. */
+struct network {
+    struct address address; /* this host's own in it */
+    unsigned prefix;        /* bits */
+};
+
+bool network_has(const struct network *n, const struct address *a);
+
 /* To and from the system's form; the port is in host order.  The first returns
  * the size; the second -EAFNOSUPPORT for what is neither IPv4 nor IPv6. */
 struct sockaddr_storage;

@@ -13,11 +13,13 @@
 #include "discovery/base/process.h"
 #include "discovery/base/terminal.h"
 #include "discovery/match/match.h"
+#include "discovery/network/discovery.h"
 #include "discovery/network/look.h"
 #include "discovery/problem/problem.h"
 #include "discovery/report/roster-text.h"
 #include "watch.h"
 
+enum { LOSS_ASKED_MIN = 10, LOSS_TOLD = 10 }; /* a tenth of ten questions or more is told */
 enum { TIMEOUT_MS = 3000, TIMEOUT_WAIT_MS = 60000, SHOW_HELP = 1, SHOW_VERSION = 2 };
 
 #define PROGRAM "dcop-discover"
@@ -30,6 +32,7 @@ OPTION_FLAG(struct discover_options, watch)
 OPTION_FLAG(struct discover_options, json)
 OPTION_FLAG(struct discover_options, quiet)
 OPTION_FLAG(struct discover_options, verbose)
+OPTION_FLAG(struct discover_options, partial)
 OPTION_STRING(struct discover_options, host)
 OPTION_STRING(struct discover_options, from)
 OPTION_STRING(struct discover_options, output)
@@ -100,6 +103,8 @@ static const struct option_row rows[] = {
      "write yaml (default), ini, json, ssh-config\nor hosts", set_inventory},
     {0, "list", OPTION_NONE, NULL, "write Ansible's dynamic inventory", set_list},
     {0, "host", OPTION_REQUIRED, "NAME", "write the variables of one host of it", set_host},
+    {0, "partial", OPTION_NONE, NULL, "write an inventory although machines may be\nmissing",
+     set_partial},
     {'w', "watch", OPTION_NONE, NULL, "keep showing changes", set_watch},
     {'t', "timeout", OPTION_REQUIRED, "S", "search for S seconds at most: 3; with --wait, 60",
      set_timeout},
@@ -192,6 +197,20 @@ static void print_match(const struct discover_options *o, const struct match *ma
         fputs(text_str(&t), stderr);
 }
 
+/* Text that may hold bytes from the network, line by line. */
+static void print_lines(const char *lines)
+{
+    while (*lines) {
+        CLEANUP_TEXT struct text line = TEXT_INIT, shown = TEXT_INIT;
+        size_t n = strcspn(lines, "\n");
+
+        text_add(&line, lines, n);
+        text_add_printable(&shown, text_str(&line));
+        fprintf(stderr, "%s\n", text_str(&shown));
+        lines += n + (lines[n] == '\n');
+    }
+}
+
 static int print_error(const struct error *err, int code)
 {
     CLEANUP_TEXT struct text t = TEXT_INIT;
@@ -201,9 +220,10 @@ static int print_error(const struct error *err, int code)
     return code;
 }
 
-/* Writes the result for these machines and returns the exit code. */
+/* Writes the result for these machines and returns the exit code.  `is_short`:
+ * there may be more of them. */
 static int report_machines(const struct discover_options *o, const struct problem *problem,
-                           const struct machine *const *machines, size_t n)
+                           const struct machine *const *machines, size_t n, bool is_short)
 {
     CLEANUP(match_clear) struct match match = MATCH_INIT;
     CLEANUP_TEXT struct text t = TEXT_INIT;
@@ -226,7 +246,7 @@ static int report_machines(const struct discover_options *o, const struct proble
     if (r < 0)
         return print_error(&err, EXIT_HERE);
     if (!problem)
-        return EXIT_DONE;
+        return is_short && !o->partial ? EXIT_NO : EXIT_DONE;
     print_match(o, &match);
     return match_ok(&match, o->strict) ? EXIT_DONE : EXIT_NO;
 }
@@ -254,7 +274,41 @@ static int from_file(const struct discover_options *o, const struct problem *pro
         if (!o->fleet || string_equal(machine_fleet(list.pointers[i]), o->fleet))
             list.pointers[n++] = list.pointers[i];
     }
-    return report_machines(o, problem, list.pointers, n);
+    return report_machines(o, problem, list.pointers, n, false);
+}
+
+/* What was noticed on the way, a line each. */
+static void print_notices(const struct discover_options *o, const struct look *look)
+{
+    CLEANUP_TEXT struct text t = TEXT_INIT;
+    CLEANUP_STRINGS struct strings unanswered = {0};
+    const struct discovery *d = look_discovery(look);
+    const struct strings *unreadable = discovery_unreadable(d);
+    struct querier_counts counts;
+
+    discovery_count(d, &counts);
+    (void)discovery_unanswered(d, &unanswered);
+    for (size_t i = 0; i < unreadable->count; i++)
+        text_addf(&t, PROGRAM ": a record cannot be read: %s\n", unreadable->items[i]);
+    for (size_t i = 0; i < unanswered.count; i++)
+        text_addf(&t,
+                  PROGRAM ": %s is in Avahi's cache, but nobody answers for it: switched off, or "
+                          "it has left\n",
+                  unanswered.items[i]);
+    if (counts.asked >= LOSS_ASKED_MIN && counts.unanswered * LOSS_TOLD > counts.asked)
+        text_addf(&t,
+                  PROGRAM ": the network loses packets: %zu of %zu questions were not answered\n",
+                  counts.unanswered, counts.asked);
+    if (look_is_without_daemon(look))
+        text_adds(&t, PROGRAM ": the Avahi daemon does not answer, so only machines that answer "
+                              "directly were found; restart it: systemctl restart avahi-daemon\n");
+    if (look_is_short(look) && o->problems.count == 0)
+        text_adds(&t, PROGRAM ": there may be more machines: time was up before the list was "
+                              "complete; search longer with --timeout\n");
+    if (look_too_many(look))
+        text_adds(&t, PROGRAM ": " DISCOVER_TOO_MANY "\n");
+    if (!o->quiet)
+        print_lines(text_str(&t));
 }
 
 static int from_network(const struct discover_options *o, const struct problem *problem)
@@ -265,6 +319,8 @@ static int from_network(const struct discover_options *o, const struct problem *
         .fleet = o->fleet,
         .key = o->key,
         .timeout_ms = o->timeout_ms,
+        .patient = !o->timeout_given,
+        .keep = o->wait,
         .strict = o->strict,
         .listener = watch ? &watch_listener : NULL,
         .arg = watch,
@@ -286,18 +342,15 @@ static int from_network(const struct discover_options *o, const struct problem *
         look_free(TAKE_PTR(look));
         process_end_by_signal(r);
     }
-    if (o->verbose && look_unreadable(look) > 0)
-        fprintf(stderr, PROGRAM ": records that do not describe a machine: %zu\n",
-                look_unreadable(look));
-    if (look_unresolved(look) > 0 && !o->quiet)
-        fprintf(stderr,
-                PROGRAM ": %zu more records were seen, but not resolved in time; "
-                        "search longer with --timeout\n",
-                look_unresolved(look));
-    if (look_too_many(look))
-        fprintf(stderr, PROGRAM ": " DISCOVER_TOO_MANY "\n");
+    print_notices(o, look);
+    if (look_is_short(look) && o->inventory && !o->partial) {
+        error_set(&err, -EAGAIN,
+                  "no inventory was written, as machines may be missing in it; search longer with "
+                  "--timeout, or take it as it is with --partial");
+        return print_error(&err, EXIT_NO);
+    }
     machines = look_machines(look, &n);
-    return report_machines(o, problem, machines, n);
+    return report_machines(o, problem, machines, n, look_is_short(look));
 }
 
 /* The caller owns `key`, because o->key may still point to it after the

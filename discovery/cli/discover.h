@@ -32,6 +32,7 @@ struct discover_options {
     const char *fleet;
     const char *config;    /* the settings' folder; NULL: the user's */
     const struct key *key; /* the fleet's, of that folder; NULL: there is none */
+    bool partial;          /* write an inventory although machines may be missing */
     unsigned timeout_ms;
     bool timeout_given;
 };

@@ -37,6 +37,7 @@ void inventory_add_left_out(const struct inventory *inventory, struct text *ret)
         text_adds(ret, m->advert.agents.count > 0 ? "): " : ": ");
         text_adds(ret, !m->beacon                    ? "no beacon\n"
                        : !m->online                  ? "offline\n"
+                       : m->unheard                  ? "not heard yet\n"
                        : m->advert.agents.count == 0 ? "no agent name\n"
                                                      : "no address\n");
     }

@@ -143,7 +143,7 @@ static int name_count(struct names *names, const char *key)
 
 static bool is_usable(const struct machine *m)
 {
-    return m->online && m->advert.agents.count > 0 &&
+    return machine_is_there(m) && m->advert.agents.count > 0 &&
            (m->n_addresses > 0 || is_plain_host(m->host));
 }
 

@@ -1,5 +1,5 @@
 /* The part of a match that only a person reads: near names and warnings. */
-#include "match.h"
+#include "match-private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -122,7 +122,7 @@ static void suggest_edits(struct match *m, struct wish_list *l, unsigned edits, 
     }
 }
 
-static int add_warning(struct match *m, struct text *words)
+int match_add_warning(struct match *m, struct text *words)
 {
     int r = text_error(words);
 
@@ -144,7 +144,7 @@ static int warn_agents(struct match *m, struct text *words)
               "another one, e.g. --distribution adhoc",
               p->agents.count, p->agents.count == 1 ? "" : "s", p->variables,
               p->variables == 1 ? "" : "s");
-    return add_warning(m, words);
+    return match_add_warning(m, words);
 }
 
 static int warn_machine(struct match *m, const struct machine *machine, struct text *words)
@@ -159,11 +159,11 @@ static int warn_machine(struct match *m, const struct machine *machine, struct t
                   "%s is in doubt: another machine has the same id (%s) and a different host key "
                   "(a reflashed or cloned card, or an impostor)",
                   machine_label(machine, label), machine->advert.id);
-        r = add_warning(m, words);
+        r = match_add_warning(m, words);
     }
     if (r == 0 && machine->advert.error) {
         text_addf(words, "%s says: %s", machine_label(machine, label), machine->advert.error);
-        r = add_warning(m, words);
+        r = match_add_warning(m, words);
     }
     return r;
 }
@@ -187,6 +187,8 @@ int match_explain(struct match *m, const struct machine *const *machines, size_t
         suggest_edits(m, &list, 2, &left);
     }
     r = warn_agents(m, &words);
+    if (r == 0)
+        r = match_warn_addresses(m, &words);
     for (size_t i = 0; r == 0 && i < n_machines; i++)
         r = warn_machine(m, machines[i], &words);
     return r;

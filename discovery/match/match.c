@@ -1,4 +1,4 @@
-#include "match.h"
+#include "match-private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -97,13 +97,13 @@ static void take_name(struct match *m, struct slots *s, const struct machine *ma
 {
     struct slot *slot = slot_find(s, agent);
 
-    if (slot && machine->online) {
+    if (slot && machine_is_there(machine)) {
         if (slot->n_online++ == 0)
             slot->online = machine;
     } else if (slot) {
         if (!slot->offline)
             slot->offline = machine;
-    } else if (machine->online)
+    } else if (machine_is_there(machine))
         m->unexpected[m->n_unexpected++] =
             (struct match_unexpected){.agent = agent, .machine = machine};
 }
@@ -137,7 +137,7 @@ static void collect_holders(struct slots *s, const struct machine *const *machin
 
         if (machines[i]->untrusted)
             continue;
-        for (size_t j = 0; machines[i]->online && j < agents->count; j++) {
+        for (size_t j = 0; machine_is_there(machines[i]) && j < agents->count; j++) {
             struct slot *slot = slot_find(s, agents->items[j]);
 
             if (slot && slot->duplicate)
@@ -159,16 +159,16 @@ int match_make(const struct machine *const *machines, size_t n_machines,
         const struct machine *machine = machines[i];
 
         if (machine->untrusted) {
-            if (machine->online)
+            if (machine->online) /* nobody asks it */
                 m.unverified[m.n_unverified++] = machine;
             continue;
         }
         for (size_t j = 0; j < machine->advert.agents.count; j++)
             take_name(&m, &slots, machine, machine->advert.agents.items[j]);
-        if (machine->online && machine->beacon && machine->advert.agents.count == 0)
+        if (machine_is_there(machine) && machine->beacon && machine->advert.agents.count == 0)
             m.unassigned[m.n_unassigned++] = machine;
     }
-    if (sort_slots(&m, &slots) < 0)
+    if (sort_slots(&m, &slots) < 0 || match_check_addresses(&m) < 0)
         return -ENOMEM;
     if (m.n_duplicates > 0)
         collect_holders(&slots, machines, n_machines);
@@ -179,9 +179,9 @@ int match_make(const struct machine *const *machines, size_t n_machines,
 
 bool match_ok(const struct match *m, bool strict)
 {
-    if (m->n_missing > 0 || m->n_duplicates > 0 || m->n_offline > 0)
+    if (m->n_missing > 0 || m->n_duplicates > 0 || m->n_offline > 0 || m->n_without_ipv4 > 0)
         return false;
-    return !strict || (m->n_unexpected == 0 && m->n_unassigned == 0);
+    return !strict || (m->n_unexpected == 0 && m->n_unassigned == 0 && m->n_shared == 0);
 }
 
 void match_clear(struct match *m)
@@ -195,6 +195,7 @@ void match_clear(struct match *m)
     free(m->unexpected);
     free(m->unassigned);
     free(m->unverified);
+    free(m->shared);
     strings_clear(&m->warnings);
     *m = MATCH_INIT;
 }

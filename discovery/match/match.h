@@ -30,6 +30,11 @@ struct match_duplicate {
     size_t count;
 };
 
+/* Two machines with one IPv4 address. */
+struct match_shared {
+    const struct machine *first, *second;
+};
+
 /* A name that is not in the problem. */
 struct match_unexpected {
     const char *agent;
@@ -56,6 +61,9 @@ struct match {
     size_t n_unassigned;
     const struct machine **unverified; /* online, untrusted: in none of the others */
     size_t n_unverified;
+    size_t n_without_ipv4;       /* matched, but pyDCOP cannot reach their machines */
+    struct match_shared *shared; /* matched machines with the same best IPv4 address */
+    size_t n_shared;
     struct strings warnings; /* sentences, for people; not escaped for a terminal */
 };
 
@@ -74,8 +82,9 @@ int match_make(const struct machine *const *machines, size_t n_machines,
 enum { MATCH_COMPARED_MAX = 1000000 };
 int match_explain(struct match *m, const struct machine *const *machines, size_t n_machines);
 
-/* Is the answer yes?  Missing, duplicate and offline make it no; when strict,
- * unexpected and unassigned do too. */
+/* Is the answer yes?  Missing, duplicate, offline and a machine without an IPv4
+ * address make it no; when strict, unexpected, unassigned and shared addresses do
+ * too. */
 bool match_ok(const struct match *m, bool strict);
 
 void match_clear(struct match *m);

@@ -229,7 +229,7 @@ static void set_address(struct address *ret, const AvahiAddress *a, AvahiIfIndex
     }
     ret->family = AF_INET6;
     memcpy(ret->bytes, a->data.ipv6.address, 16);
-    if (ret->bytes[0] == 0xfe && (ret->bytes[1] & 0xc0) == 0x80 && interface > 0)
+    if (address_is_link_local(ret) && interface > 0)
         ret->interface = (unsigned)interface;
 }
 
@@ -255,7 +255,9 @@ static void push_resolved(struct tuple *t, const char *host, const AvahiAddress 
     }
     e->sighting.host = host ? strdup(host) : NULL;
     e->sighting.port = port;
-    set_address(&e->sighting.address, address, t->key.interface);
+    set_address(&e->address, address, t->key.interface);
+    e->sighting.addresses = &e->address;
+    e->sighting.n_addresses = 1;
     push_event(t->browser, TAKE_PTR(e));
 }
 

@@ -40,6 +40,7 @@ struct browser_event {
     enum browser_event_type type;
     struct sighting sighting; /* its strings and advert belong to the event */
     struct advert advert;     /* BROWSER_RESOLVED: sighting.advert points here */
+    struct address address;   /* likewise: sighting.addresses */
     char *reason;             /* for people, not escaped; NULL: none */
     size_t pending;           /* tuples that wait for their first resolution, as of this event */
 };

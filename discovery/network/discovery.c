@@ -1,19 +1,29 @@
 #include "discovery.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
 
 #include "browser.h"
+#include "discovery/base/hash.h"
 #include "liveness.h"
-#include "scout.h"
+#include "querier.h"
 
 enum {
     EVENTS_PER_TURN = 64, /* so that probes and answers get their turn in a flood */
     STUCK_MS = 2000,      /* in one call: the daemon does not answer */
     STUCK_LOOK_USEC = 1000 * 1000,
+    UNREADABLE_MAX = 64, /* that are named */
+};
+
+/* An instance that Avahi has in its cache and has not resolved. */
+struct unresolved {
+    bool failed; /* nobody answered the daemon */
+    UT_hash_handle hh;
+    char name[]; /* the hash key, so one for all its tuples */
 };
 
 struct discovery {
@@ -24,9 +34,12 @@ struct discovery {
     struct browser *browser;
     struct roster *roster;
     struct liveness *liveness;
-    struct scout *scout; /* NULL: there is no key, or it could not be created */
+    struct querier *querier; /* NULL: it could not be created */
+    struct links links;
+    struct unresolved *unresolved;
     sd_event_source *events, *stuck_timer;
-    struct discovery_status status; /* but `unprobed` */
+    struct discovery_status status; /* but `flooded` and `unprobed` */
+    struct strings unreadable;      /* "HOST (ADDRESS): reason" */
     bool from_liveness;             /* a change that liveness brought about */
 };
 
@@ -79,7 +92,8 @@ static void on_change(const struct machine *m, enum roster_change change, void *
         d->options.change(m, change, d->options.arg);
 }
 
-static void on_liveness(const char *id, const char *hostkey, bool online, void *arg)
+static void on_liveness(const char *id, const char *hostkey, bool online,
+                        const struct address *from, void *arg)
 {
     struct discovery *d = arg;
     const struct machine *m = roster_find(d->roster, id, hostkey);
@@ -89,10 +103,28 @@ static void on_liveness(const char *id, const char *hostkey, bool online, void *
         liveness_forget(d->liveness, id, hostkey);
     } else {
         d->from_liveness = true;
-        roster_set_online(d->roster, id, hostkey, online, wall_clock());
+        roster_set_online(d->roster, id, hostkey, online, from, wall_clock());
         d->from_liveness = false;
     }
     report_progress(d);
+}
+
+/* It may have moved to another address.  If Avahi does not know it either, it may
+ * have left, and an answer that was under way then is all that is known of it. */
+static void on_missed(const char *id, const char *hostkey, void *arg)
+{
+    struct discovery *d = arg;
+    char instance[sizeof(ADVERT_INSTANCE_PREFIX) + ADVERT_ID_LENGTH];
+
+    const struct machine *m = roster_find(d->roster, id, hostkey);
+
+    if (!d->querier || !m)
+        return;
+    (void)snprintf(instance, sizeof(instance), ADVERT_INSTANCE_PREFIX "%s", id);
+    if (roster_is_direct_only(m) && d->status.there)
+        querier_confirm(d->querier, instance);
+    else
+        querier_ask(d->querier, instance);
 }
 
 /* A record of this fleet was replaced by another one, verified or not. */
@@ -125,22 +157,80 @@ static void take_resolved(struct discovery *d, const struct browser_event *e)
         d->status.too_many = true;
 }
 
-/* Anybody can send a goodbye.  The scout asks the machine, if its records are
- * signed. */
+/* Anybody can send a goodbye, and the daemon's cache forgets: a machine that has
+ * answered us is asked. */
 static void take_removed(struct discovery *d, const struct sighting_key *key)
 {
     struct sighting_key direct = *key;
 
-    direct.protocol = SCOUT_PROTOCOL;
+    direct.protocol = SIGHTING_DIRECT;
     roster_lose(d->roster, key, wall_clock());
-    if (d->scout && roster_has_record(d->roster, &direct, true))
-        scout_confirm(d->scout, key->name);
+    if (d->querier && (roster_has_record(d->roster, &direct, true) ||
+                       roster_has_record(d->roster, &direct, false)))
+        querier_confirm(d->querier, key->name);
+}
+
+static struct unresolved *find_unresolved(const struct discovery *d, const char *name)
+{
+    struct unresolved *u;
+
+    HASH_FIND_STR(d->unresolved, name, u);
+    return u;
+}
+
+/* Without memory it is not counted. */
+static void add_unresolved(struct discovery *d, const char *name)
+{
+    size_t size = strlen(name) + 1;
+    struct unresolved *u = find_unresolved(d, name) ? NULL : calloc(1, sizeof(*u) + size);
+
+    if (!u)
+        return;
+    memcpy(u->name, name, size);
+    HASH_ADD_STR(d->unresolved, name, u);
+    if (!HASH_WAS_ADDED(u))
+        free(u);
+}
+
+static void end_unresolved(struct discovery *d, const char *name)
+{
+    struct unresolved *u = find_unresolved(d, name);
+
+    if (!u)
+        return;
+    HASH_DEL(d->unresolved, u); /* NOLINT(clang-analyzer-core.NullDereference): it is in there */
+    free(u);
+}
+
+static bool is_known_directly(const struct discovery *d, const char *name)
+{
+    return d->querier && querier_has(d->querier, name);
+}
+
+/* Is it news, so that a look has to wait for more?  Not what we know already from
+ * the machine itself, and with a fleet key nothing that is unsigned. */
+static bool is_news(const struct discovery *d, const struct browser_event *e)
+{
+    if (e->type == BROWSER_ALL_FOR_NOW || (d->options.key && !e->sighting.verified))
+        return false;
+    return !e->sighting.key.name || !is_known_directly(d, e->sighting.key.name);
+}
+
+static void take_unreadable(struct discovery *d, const struct sighting *s, const char *reason)
+{
+    CLEANUP_TEXT struct text t = TEXT_INIT;
+    char address[ADDRESS_TEXT_MAX] = "";
+
+    if (s->n_addresses > 0)
+        address_format(&s->addresses[0], address);
+    text_addf(&t, "%s (%s): %s", s->host ? s->host : s->key.name, address, reason ? reason : "");
+    if (d->unreadable.count < UNREADABLE_MAX && !strings_has(&d->unreadable, text_str(&t)))
+        (void)strings_add(&d->unreadable, text_str(&t));
 }
 
 static void take_event(struct discovery *d, const struct browser_event *e)
 {
-    d->status.pending = e->pending;
-    if (e->type != BROWSER_ALL_FOR_NOW && (!d->options.key || e->sighting.verified))
+    if (is_news(d, e))
         d->status.news = now_ms(d);
     switch (e->type) {
     case BROWSER_DAEMON_THERE:
@@ -152,13 +242,16 @@ static void take_event(struct discovery *d, const struct browser_event *e)
         report_daemon(d, false, e->reason ? e->reason : "out of memory");
         break;
     case BROWSER_RESOLVED:
+        end_unresolved(d, e->sighting.key.name);
         take_resolved(d, e);
         break;
     case BROWSER_UNREADABLE:
-        d->status.unreadable++;
+        end_unresolved(d, e->sighting.key.name);
+        take_unreadable(d, &e->sighting, e->reason);
         lose_record(d, e);
         break;
     case BROWSER_REMOVED:
+        end_unresolved(d, e->sighting.key.name);
         take_removed(d, &e->sighting.key);
         break;
     case BROWSER_ALL_FOR_NOW:
@@ -168,24 +261,50 @@ static void take_event(struct discovery *d, const struct browser_event *e)
         d->status.too_many = true;
         break;
     case BROWSER_FOUND:
+        add_unresolved(d, e->sighting.key.name);
+        break;
     case BROWSER_UNRESOLVED:
+        if (find_unresolved(d, e->sighting.key.name))
+            find_unresolved(d, e->sighting.key.name)->failed = true;
         break;
     }
 }
 
-static void on_scout_seen(const struct sighting *s, void *arg)
+static void on_querier_seen(const struct sighting *s, void *arg)
 {
     struct browser_event e = {.sighting = *s, .advert = *s->advert};
+    struct discovery *d = arg;
+    const struct machine *m;
 
-    take_resolved(arg, &e);
-    report_progress(arg);
+    take_resolved(d, &e);
+    m = s->answered ? roster_find(d->roster, s->advert->id, s->advert->hostkey) : NULL;
+    /* Else a probe finds out at which of its addresses it can be reached. */
+    if (m && !m->untrusted && roster_is_sighted(m) && address_equal(s->answered, &m->addresses[0]))
+        liveness_answered(d->liveness, s->advert->id, s->advert->hostkey, s->answered);
+    report_progress(d);
 }
 
-static void on_scout_silent(const struct sighting_key *key, void *arg)
+static void on_querier_unreadable(const struct sighting *s, const char *reason, void *arg)
 {
     struct discovery *d = arg;
 
-    roster_lose_record(d->roster, key, true, wall_clock());
+    take_unreadable(d, s, reason);
+    roster_lose(d->roster, &s->key, wall_clock());
+}
+
+static void on_links(const struct links *links, void *arg)
+{
+    struct discovery *d = arg;
+
+    d->links = *links;
+    roster_set_networks(d->roster, links->networks, links->n_networks);
+}
+
+static void on_querier_silent(const struct sighting_key *key, void *arg)
+{
+    struct discovery *d = arg;
+
+    roster_lose(d->roster, key, wall_clock());
     report_progress(d);
 }
 
@@ -223,21 +342,20 @@ static int on_stuck_timer(sd_event_source *source, uint64_t usec, void *arg)
 
 static int start_discovery(struct discovery *d, struct error *err)
 {
+    const struct liveness_listener liveness = {on_liveness, on_missed, d};
+    const struct querier_listener querier = {on_querier_seen, on_querier_unreadable,
+                                             on_querier_silent, on_links, d};
     const char *fleet = d->fleet;
     int r;
 
-    r = liveness_new(d->loop, d->options.keep, on_liveness, d, &d->liveness, err);
+    r = liveness_new(d->loop, d->options.keep, &liveness, &d->liveness, err);
     if (r < 0)
         return r;
     /* The default fleet has no subtype: its machines name no fleet. */
     if (fleet && strcmp(fleet, ADVERT_FLEET_DEFAULT) == 0)
         fleet = NULL;
-    if (d->options.key) {
-        const struct scout_listener listener = {on_scout_seen, on_scout_silent, d};
-
-        /* Without the scout, only floods are handled worse. */
-        (void)scout_new(d->loop, d->options.key, &listener, &d->scout, NULL);
-    }
+    /* Without it there is Avahi. */
+    (void)querier_new(d->loop, d->options.key, d->options.keep, &querier, &d->querier, NULL);
     r = browser_new(fleet, d->options.key, &d->browser, err);
     if (r < 0)
         return r;
@@ -279,12 +397,20 @@ int discovery_new(sd_event *loop, const struct discovery_options *options, struc
 
 void discovery_free(struct discovery *d)
 {
+    struct unresolved *u, *next;
+
     if (!d)
         return;
     sd_event_source_disable_unref(d->events);
     sd_event_source_disable_unref(d->stuck_timer);
     browser_free(d->browser);
-    scout_free(d->scout);
+    querier_free(d->querier);
+    HASH_ITER(hh, d->unresolved, u, next)
+    {
+        HASH_DEL(d->unresolved, u);
+        free(u);
+    }
+    strings_clear(&d->unreadable);
     liveness_free(d->liveness);
     roster_free(d->roster);
     free(d->fleet);
@@ -301,11 +427,41 @@ struct roster *discovery_roster(struct discovery *d)
 void discovery_status(const struct discovery *d, struct discovery_status *ret)
 {
     *ret = d->status;
-    ret->flooded = d->scout && scout_is_flooded(d->scout);
+    ret->flooded = d->querier && querier_is_flooded(d->querier);
     ret->unprobed = liveness_unknown(d->liveness);
 }
 
-bool discovery_is_probed(const struct discovery *d, const struct machine *m)
+bool discovery_is_settled(const struct discovery *d)
 {
-    return liveness_is_known(d->liveness, m->advert.id, m->advert.hostkey);
+    return d->querier && querier_is_settled(d->querier);
+}
+
+void discovery_count(const struct discovery *d, struct querier_counts *ret)
+{
+    *ret = (struct querier_counts){0};
+    if (d->querier)
+        querier_count(d->querier, ret);
+}
+
+size_t discovery_pending(const struct discovery *d)
+{
+    size_t n = 0;
+
+    for (const struct unresolved *u = d->unresolved; u; u = u->hh.next)
+        n += !u->failed && !is_known_directly(d, u->name);
+    return n;
+}
+
+int discovery_unanswered(const struct discovery *d, struct strings *ret)
+{
+    for (const struct unresolved *u = d->unresolved; u; u = u->hh.next)
+        if (!is_known_directly(d, u->name) && ret->count < UNREADABLE_MAX &&
+            strings_add(ret, u->name) < 0)
+            return -ENOMEM;
+    return 0;
+}
+
+const struct strings *discovery_unreadable(const struct discovery *d)
+{
+    return &d->unreadable;
 }

@@ -15,6 +15,7 @@
 #include "discovery/base/error.h"
 #include "discovery/base/key.h"
 #include "discovery/roster/roster.h"
+#include "querier.h"
 
 struct discovery_options {
     const char *fleet;     /* this one only; NULL: all machines */
@@ -30,16 +31,14 @@ struct discovery_options {
 
 /* How far discovery has come. */
 struct discovery_status {
-    bool told;         /* it is known whether the daemon runs */
-    bool there;        /* it does */
-    bool silent;       /* it runs, but does not answer */
-    bool all_for_now;  /* Avahi's first second is over */
-    size_t pending;    /* records seen and not resolved yet */
-    size_t unprobed;   /* machines whose first probe has no result yet */
-    size_t unreadable; /* records so far that do not describe a machine */
-    bool too_many;     /* some are ignored */
-    bool flooded;      /* flooded with unverified records: machines may answer late */
-    uint64_t news;     /* ms, CLOCK_MONOTONIC: the last record or change; 0: none */
+    bool told;        /* it is known whether the daemon runs */
+    bool there;       /* it does */
+    bool silent;      /* it runs, but does not answer */
+    bool all_for_now; /* Avahi's first second is over */
+    size_t unprobed;  /* machines whose first probe has no result yet */
+    bool too_many;    /* some are ignored */
+    bool flooded;     /* flooded with unverified records: machines may answer late */
+    uint64_t news;    /* ms, CLOCK_MONOTONIC: the last record or change; 0: none */
 };
 
 struct discovery;
@@ -53,5 +52,19 @@ DEFINE_CLEANUP(struct discovery *, discovery_free);
 struct roster *discovery_roster(struct discovery *d);
 void discovery_status(const struct discovery *d, struct discovery_status *ret);
 
-/* Has a probe of this machine ended, so that `online` has been checked? */
-bool discovery_is_probed(const struct discovery *d, const struct machine *m);
+/* Have our own questions found all that they can find? */
+bool discovery_is_settled(const struct discovery *d);
+
+/* Our questions to machines, and what the network lost of them. */
+void discovery_count(const struct discovery *d, struct querier_counts *ret);
+
+/* Instances that Avahi is still resolving, and that have not answered us. */
+size_t discovery_pending(const struct discovery *d);
+
+/* Adds the instances that are only a name in Avahi's cache: nobody answered for
+ * them.  The first 64.  -ENOMEM. */
+int discovery_unanswered(const struct discovery *d, struct strings *ret);
+
+/* Records that do not describe a machine, "HOST (ADDRESS): reason", the first 64;
+ * not escaped.  Borrowed. */
+const struct strings *discovery_unreadable(const struct discovery *d);

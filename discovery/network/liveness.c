@@ -10,14 +10,15 @@
 #include "mdns-socket.h"
 
 enum {
+    WHICH_MASK = ROSTER_ADDRESSES_MAX - 1,
     TICK_MS = 50, /* due times are rounded up to it: one wake-up for many probes */
     KEY_MAX = 96, /* id, host key */
 };
 
 enum phase {
     IDLE,      /* until `due` */
-    ASKED,     /* one mDNS query sent */
-    ASKED_ALL, /* a second one, to every address */
+    ASKED,     /* the first mDNS query sent */
+    ASKED_ALL, /* more, to every address */
     WAITING,   /* for its turn to connect */
     CONNECTING,
 };
@@ -28,11 +29,11 @@ struct watched {
     char *hostkey;
     struct address addresses[ROSTER_ADDRESSES_MAX];
     size_t n_addresses;
-    size_t preferred; /* index of the address that answered last */
     uint16_t port;
     enum phase phase;
     bool known, online;
     uint64_t due;      /* ms: when the phase ends */
+    uint64_t give_up;  /* ms: when no more queries are sent */
     uint64_t last_tcp; /* ms; 0: never */
     size_t tcp_tried;  /* addresses, in this round */
     struct address connecting_to;
@@ -51,8 +52,7 @@ struct watched {
 struct liveness {
     sd_event *loop;
     bool again;
-    liveness_listener *listener;
-    void *arg;
+    struct liveness_listener listener;
     struct watched *all, *questions, *holders;
     size_t unknown, connecting;
     struct mdns_socket *socket;
@@ -175,7 +175,7 @@ static uint64_t pause_after(const struct watched *w)
     return LIVENESS_EVERY_MS / 4 + random_number(w->liveness) % (LIVENESS_EVERY_MS * 3 / 4);
 }
 
-static void finish_probe(struct watched *w, bool online)
+static void finish_probe(struct watched *w, bool online, const struct address *from)
 {
     struct liveness *l = w->liveness;
     uint64_t pause = pause_after(w);
@@ -190,7 +190,8 @@ static void finish_probe(struct watched *w, bool online)
     w->due = UINT64_MAX;
     if (l->again)
         set_phase(w, IDLE, pause);
-    l->listener(w->id, w->hostkey, online, l->arg); /* last: it may forget `w` */
+    /* Last: it may forget `w`. */
+    l->listener.result(w->id, w->hostkey, online, from, l->listener.arg);
 }
 
 /* Which of the machine's addresses this is; SIZE_MAX: none. */
@@ -210,45 +211,60 @@ static size_t find_address(const struct watched *w, const struct address *from)
 /* A query that cannot be sent gets no answer, and the next phase follows. */
 static void send_query(const struct watched *w, size_t which)
 {
-    mdns_socket_ask(w->liveness->socket, w->id, w->transaction, &w->addresses[which]);
+    if (w->transaction)
+        mdns_socket_ask(w->liveness->socket, w->id, (uint16_t)(w->transaction + which),
+                        &w->addresses[which]);
 }
 
 static struct watched *find_question(const struct liveness *l, uint16_t transaction)
 {
     struct watched *w;
 
+    transaction = (uint16_t)(transaction & ~WHICH_MASK);
     HASH_FIND(hh_question, l->questions, &transaction, sizeof(transaction), w);
     return w;
 }
 
-/* A random transaction that no other question has. */
+/* A random transaction that no other question has.  Its lowest bits are the index of
+ * the address that is asked: a responder may answer from another one. */
 static void begin_question(struct watched *w)
 {
     struct liveness *l = w->liveness;
-    uint16_t transaction = random_number(l);
+    uint16_t transaction = (uint16_t)(random_number(l) & ~WHICH_MASK);
+    size_t tries = 0;
 
     end_question(w);
-    for (size_t tries = 0; tries < UINT16_MAX; tries++, transaction++)
+    for (; tries <= UINT16_MAX / (WHICH_MASK + 1); tries++) {
         if (transaction && !find_question(l, transaction))
             break;
+        transaction = (uint16_t)(transaction + WHICH_MASK + 1);
+    }
+    if (tries > UINT16_MAX / (WHICH_MASK + 1))
+        return; /* all are in use: TCP decides */
     w->transaction = transaction;
     HASH_ADD(hh_question, l->questions, transaction, sizeof(w->transaction), w);
     if (!w->hh_question.tbl)
         w->transaction = 0; /* no memory: the answer will not be recognised; TCP decides */
 }
 
-static unsigned query_timeout(const struct watched *w)
-{
-    return w->known ? LIVENESS_ASK_MS : LIVENESS_FIRST_ASK_MS;
-}
-
+/* The best address first. */
 static void start_probe(struct watched *w)
 {
     close_connection(w);
     begin_question(w);
     if (w->n_addresses > 0)
-        send_query(w, w->preferred);
-    set_phase(w, ASKED, query_timeout(w));
+        send_query(w, 0);
+    w->give_up =
+        now_ms(w->liveness) + (w->known && w->online ? LIVENESS_ASK_MS : LIVENESS_FIRST_ASK_MS);
+    set_phase(w, ASKED, LIVENESS_AGAIN_MS);
+}
+
+/* Asks every address, until that is enough. */
+static void ask_again(struct watched *w)
+{
+    for (size_t i = 0; i < w->n_addresses; i++)
+        send_query(w, i);
+    set_phase(w, ASKED_ALL, LIVENESS_AGAIN_MS);
 }
 
 /* Connects to SSH's port, when that is due again. */
@@ -275,13 +291,15 @@ static void try_tcp(struct watched *w)
 static int on_connected(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
     struct watched *w = arg;
+    const struct address address = w->connecting_to;
     int error = 0;
     socklen_t size = sizeof(error);
 
     (void)source, (void)events;
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0 &&
-        !is_held_by_another(w, &w->connecting_to))
-        finish_probe(w, true);
+    /* Who refuses a connection is there. */
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 &&
+        (error == 0 || error == ECONNREFUSED) && !is_held_by_another(w, &w->connecting_to))
+        finish_probe(w, true, &address);
     else
         connect_next(w);
     return 0;
@@ -307,7 +325,7 @@ static void connect_next(struct watched *w)
 {
     close_connection(w);
     while (w->tcp_tried < w->n_addresses) {
-        size_t which = (w->preferred + w->tcp_tried++) % w->n_addresses;
+        size_t which = w->tcp_tried++;
 
         if (is_held_by_another(w, &w->addresses[which]))
             continue;
@@ -316,27 +334,33 @@ static void connect_next(struct watched *w)
             return;
         close_connection(w);
     }
-    finish_probe(w, false);
+    finish_probe(w, false, NULL);
 }
 
 /* The phase ended without an answer. */
 static void next_phase(struct watched *w)
 {
+    const struct liveness *l = w->liveness;
+
     switch (w->phase) {
     case IDLE:
         start_probe(w);
         break;
     case ASKED:
-        for (size_t i = 0; i < w->n_addresses; i++)
-            send_query(w, i);
-        set_phase(w, ASKED_ALL, query_timeout(w));
+        ask_again(w);
+        l->listener.missed(w->id, w->hostkey, l->listener.arg);
         break;
     case ASKED_ALL:
+        if (now_ms(l) + LIVENESS_AGAIN_MS < w->give_up)
+            ask_again(w);
+        else
+            try_tcp(w);
+        break;
     case WAITING:
         try_tcp(w);
         break;
     case CONNECTING:
-        finish_probe(w, false);
+        finish_probe(w, false, NULL);
         break;
     }
 }
@@ -365,13 +389,14 @@ static void on_answer(uint16_t transaction, const struct address *from, void *ar
 {
     const struct liveness *l = arg;
     struct watched *w = find_question(l, transaction);
-    size_t which = w ? find_address(w, from) : SIZE_MAX;
+    size_t which = transaction & WHICH_MASK;
+    struct address address;
 
-    if (which == SIZE_MAX)
+    if (!w || which >= w->n_addresses || find_address(w, from) == SIZE_MAX)
         return;
-    w->preferred = which;
-    begin_holding(w, &w->addresses[which]);
-    finish_probe(w, true);
+    address = w->addresses[which];
+    begin_holding(w, &address);
+    finish_probe(w, true, &address);
 }
 
 /* Nobody answers there, so on to TCP at once. */
@@ -380,11 +405,11 @@ static void on_unreachable(uint16_t transaction, const struct address *to, void 
     const struct liveness *l = arg;
     struct watched *w = find_question(l, transaction);
 
-    if (w && (w->phase == ASKED || w->phase == ASKED_ALL) && find_address(w, to) == w->preferred)
+    if (w && (w->phase == ASKED || w->phase == ASKED_ALL) && find_address(w, to) == 0)
         try_tcp(w);
 }
 
-int liveness_new(sd_event *loop, bool again, liveness_listener *listener, void *arg,
+int liveness_new(sd_event *loop, bool again, const struct liveness_listener *listener,
                  struct liveness **ret, struct error *err)
 {
     CLEANUP(liveness_free_p) struct liveness *l = calloc(1, sizeof(*l));
@@ -394,8 +419,7 @@ int liveness_new(sd_event *loop, bool again, liveness_listener *listener, void *
         return error_sys(err, -ENOMEM, "cannot probe machines");
     l->loop = sd_event_ref(loop);
     l->again = again;
-    l->listener = listener;
-    l->arg = arg;
+    l->listener = *listener;
     l->timer_due = UINT64_MAX;
     r = sd_event_add_time(loop, &l->timer, CLOCK_MONOTONIC, 0, 1000, on_timer, l);
     if (r >= 0)
@@ -487,10 +511,18 @@ static int add_watched(struct liveness *l, const struct machine *m, struct watch
     return 0;
 }
 
+/* With the next tick: an answer to a question to all may come first. */
+static void probe_soon(struct watched *w)
+{
+    close_connection(w);
+    end_question(w);
+    set_phase(w, IDLE, 0);
+}
+
 int liveness_watch(struct liveness *l, const struct machine *m)
 {
     struct watched *w = find_watched(l, m->advert.id, m->advert.hostkey);
-    bool is_new = !w;
+    bool is_new = !w, moved = false;
     int r;
 
     if (is_new) {
@@ -498,14 +530,14 @@ int liveness_watch(struct liveness *l, const struct machine *m)
         if (r < 0)
             return r;
     }
+    for (size_t i = 0; i < m->n_addresses && i < ROSTER_ADDRESSES_MAX; i++)
+        moved = moved || find_address(w, &m->addresses[i]) == SIZE_MAX;
     w->n_addresses = m->n_addresses < ROSTER_ADDRESSES_MAX ? m->n_addresses : ROSTER_ADDRESSES_MAX;
     for (size_t i = 0; i < w->n_addresses; i++)
         w->addresses[i] = m->addresses[i];
     w->port = m->port;
-    if (w->preferred >= w->n_addresses)
-        w->preferred = 0;
-    if (is_new)
-        start_probe(w);
+    if (is_new || (moved && w->phase != IDLE))
+        probe_soon(w);
     return 0;
 }
 
@@ -522,7 +554,18 @@ void liveness_probe_now(struct liveness *l, const char *id, const char *hostkey)
     struct watched *w = find_watched(l, id, hostkey);
 
     if (w && w->phase == IDLE)
-        start_probe(w);
+        probe_soon(w);
+}
+
+void liveness_answered(struct liveness *l, const char *id, const char *hostkey,
+                       const struct address *from)
+{
+    struct watched *w = find_watched(l, id, hostkey);
+
+    if (!w)
+        return;
+    begin_holding(w, from);
+    finish_probe(w, true, from);
 }
 
 size_t liveness_unknown(const struct liveness *l)

@@ -12,9 +12,12 @@
 
 /* A look ends when nothing new has come for this long. */
 enum {
-    QUIET_YES_MS = 100, /* every agent of the problem is there */
-    QUIET_MS = 500,     /* a list, within Avahi's first second … */
-    QUIET_LATE_MS = 300 /* … and after it */
+    QUIET_YES_MS = 100,  /* every agent of the problem is there, or all have answered us */
+    QUIET_MS = 500,      /* a list that only Avahi gives, within its first second … */
+    QUIET_LATE_MS = 300, /* … and after it */
+    CHECK_MS = 50,       /* until the look is judged again while questions are under way */
+    PENDING_MS = 1000,   /* for records that only Avahi has, when machines have answered us */
+    PATIENCE_MS = 10000, /* at most, while machines still answer for the first time */
 };
 
 struct look {
@@ -23,9 +26,10 @@ struct look {
     sd_event *loop;
     struct discovery *discovery;
     sd_event_source *check, *signals[4];
-    uint64_t deadline; /* ms; UINT64_MAX: none */
-    bool was_there;    /* the daemon has run at some time */
-    size_t unresolved; /* when time was up */
+    uint64_t start, deadline; /* ms; UINT64_MAX: none */
+    bool was_there;           /* the daemon has run at some time */
+    bool is_short;            /* time was up before the list was complete */
+    bool without_daemon;      /* likewise; and it did not answer */
     int signal;
     struct error *err;
 };
@@ -56,19 +60,28 @@ static int silent_daemon(struct error *err)
 }
 
 /* Is the answer a definite yes?  A machine that is only in the daemon's cache
- * does not count: each must have answered a probe. */
+ * does not count: a match takes those that have answered. */
 static bool is_yes(const struct look *l)
 {
     CLEANUP(match_clear) struct match m = MATCH_INIT;
     size_t n;
     const struct machine *const *machines = roster_machines(discovery_roster(l->discovery), &n);
 
-    if (match_make(machines, n, l->problem, &m) < 0 || !match_ok(&m, l->options->strict))
+    return match_make(machines, n, l->problem, &m) == 0 && match_ok(&m, l->options->strict);
+}
+
+/* Have all that are there been heard?  A machine that is only a name in Avahi's
+ * cache is not waited for where others have answered us. */
+static bool is_complete(const struct look *l, const struct discovery_status *s)
+{
+    struct querier_counts counts;
+
+    discovery_count(l->discovery, &counts);
+    if (counts.machines > 0 && !discovery_is_settled(l->discovery))
         return false;
-    for (size_t i = 0; i < m.n_matched; i++)
-        if (!discovery_is_probed(l->discovery, m.matched[i].machine))
-            return false;
-    return true;
+    if (counts.machines > 0 && now_ms(l) >= l->start + PENDING_MS)
+        return s->unprobed == 0;
+    return s->unprobed == 0 && discovery_pending(l->discovery) == 0;
 }
 
 static bool is_listed(const struct look *l, const struct discovery_status *s)
@@ -76,12 +89,12 @@ static bool is_listed(const struct look *l, const struct discovery_status *s)
     size_t n;
 
     (void)roster_machines(discovery_roster(l->discovery), &n);
-    return n > 0 && s->pending == 0 && s->unprobed == 0 && !s->flooded && (s->there || !s->told);
+    return n > 0 && !s->flooded && (s->there || !s->told) && is_complete(l, s);
 }
 
 static uint64_t quiet_ms(const struct look *l, const struct discovery_status *s)
 {
-    if (l->problem)
+    if (l->problem || discovery_is_settled(l->discovery))
         return QUIET_YES_MS;
     return s->all_for_now ? QUIET_LATE_MS : QUIET_MS;
 }
@@ -92,37 +105,31 @@ static void schedule_check(struct look *l, uint64_t ms)
     (void)sd_event_source_set_enabled(l->check, SD_EVENT_ONESHOT);
 }
 
-/* Time is up: machines whose probe has no result count as offline. */
-static void give_up_on_unprobed(struct look *l)
-{
-    struct roster *r = discovery_roster(l->discovery);
-    struct timespec now;
-    size_t n;
-    const struct machine *const *machines = roster_machines(r, &n);
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    for (size_t i = 0; i < n; i++)
-        if (!machines[i]->untrusted && !discovery_is_probed(l->discovery, machines[i]))
-            roster_set_online(r, machines[i]->advert.id, machines[i]->advert.hostkey, false, now);
-}
-
 static int time_is_up(struct look *l, const struct discovery_status *s)
 {
     size_t n;
     int r = 0;
 
     (void)roster_machines(discovery_roster(l->discovery), &n);
-    l->unresolved = s->pending;
-    if (l->options->key && n > 0) { /* found without the daemon, which a flood keeps busy */
-        if (l->problem)
-            give_up_on_unprobed(l);
-    } else if (!s->told)
+    l->is_short = n > 0 && !is_complete(l, s);
+    l->without_daemon = n > 0 && !(s->told && s->there);
+    if (l->without_daemon) /* a flood keeps it busy, or it hangs: machines answered us */
+        return sd_event_exit(l->loop, 0);
+    if (!s->told)
         r = silent_daemon(l->err);
     else if (!s->there)
         r = no_daemon(l->err, "it has stopped");
-    else if (l->problem)
-        give_up_on_unprobed(l);
     return sd_event_exit(l->loop, r);
+}
+
+/* Machines still answer for the first time: more time, unless a person set it. */
+static bool is_to_go_on(const struct look *l, uint64_t now)
+{
+    struct querier_counts counts;
+
+    discovery_count(l->discovery, &counts);
+    return l->options->patient && !l->problem && counts.machines > 0 &&
+           !discovery_is_settled(l->discovery) && now < l->start + PATIENCE_MS;
 }
 
 static int on_check(sd_event_source *source, uint64_t usec, void *arg)
@@ -133,6 +140,8 @@ static int on_check(sd_event_source *source, uint64_t usec, void *arg)
 
     (void)source, (void)usec;
     discovery_status(l->discovery, &s);
+    if (now >= l->deadline && is_to_go_on(l, now))
+        l->deadline = now + CHECK_MS;
     if (now >= l->deadline)
         return time_is_up(l, &s);
     if (now < s.news + quiet_ms(l, &s))
@@ -140,7 +149,7 @@ static int on_check(sd_event_source *source, uint64_t usec, void *arg)
     else if (l->problem ? is_yes(l) : is_listed(l, &s))
         return sd_event_exit(l->loop, 0);
     else
-        schedule_check(l, l->deadline);
+        schedule_check(l, l->problem ? l->deadline : now + CHECK_MS);
     return 0;
 }
 
@@ -174,8 +183,9 @@ static void on_daemon(bool there, const char *reason, void *arg)
 
     discovery_status(l->discovery, &s);
     l->was_there = l->was_there || there;
-    if (!there && first && l->options->key && !l->options->listener)
-        return; /* signed records come without the daemon: wait until time is up */
+    /* Machines answer us without the daemon: wait until time is up. */
+    if (!there && first && (l->options->key || s.silent) && !l->options->listener)
+        return;
     if (!there && first)
         (void)sd_event_exit(l->loop, s.silent ? silent_daemon(l->err) : no_daemon(l->err, reason));
     else if (l->options->listener)
@@ -219,7 +229,7 @@ static int set_up_look(struct look *l)
     const struct discovery_options d = {
         .fleet = o->fleet,
         .key = o->key,
-        .keep = o->listener != NULL,
+        .keep = o->listener != NULL || o->keep,
         .change = on_change,
         .daemon = on_daemon,
         .progress = on_progress,
@@ -234,6 +244,7 @@ static int set_up_look(struct look *l)
         r = sd_event_add_time(l->loop, &l->check, CLOCK_MONOTONIC, 0, 1000, on_check, l);
     if (r < 0)
         return error_sys(l->err, r, "cannot search the network");
+    l->start = now_ms(l);
     l->deadline = o->listener ? UINT64_MAX / 1000 : now_ms(l) + o->timeout_ms;
     r = discovery_new(l->loop, &d, &l->discovery, l->err);
     if (r < 0)
@@ -286,17 +297,19 @@ int look_signal(const struct look *l)
     return l->signal;
 }
 
-size_t look_unreadable(const struct look *l)
+const struct discovery *look_discovery(const struct look *l)
 {
-    struct discovery_status s;
-
-    discovery_status(l->discovery, &s);
-    return s.unreadable;
+    return l->discovery;
 }
 
-size_t look_unresolved(const struct look *l)
+bool look_is_without_daemon(const struct look *l)
 {
-    return l->unresolved;
+    return l->without_daemon;
+}
+
+bool look_is_short(const struct look *l)
+{
+    return l->is_short;
 }
 
 bool look_too_many(const struct look *l)

@@ -28,6 +28,8 @@ struct look_options {
     const char *fleet;                    /* NULL: all */
     const struct key *key;                /* the fleet's; NULL: there is none */
     unsigned timeout_ms;                  /* without a listener */
+    bool patient;                         /* longer than that while machines still come */
+    bool keep;                            /* probe again and again, to see one come back */
     bool strict;                          /* as for match_ok */
     const struct look_listener *listener; /* NULL: the look ends by itself */
     void *arg;                            /* the listener's */
@@ -45,9 +47,9 @@ void look_free(struct look *l);
 DEFINE_CLEANUP(struct look *, look_free);
 
 const struct machine *const *look_machines(struct look *l, size_t *ret_count);
-int look_signal(const struct look *l); /* the signal that ended it; 0: none */
-size_t look_unreadable(const struct look *l);
-/* Records that were seen, but not resolved when time was up: more machines may
- * exist. */
-size_t look_unresolved(const struct look *l);
+int look_signal(const struct look *l);    /* the signal that ended it; 0: none */
+bool look_is_short(const struct look *l); /* time was up: more machines may exist */
+/* Time was up, and the Avahi daemon did not answer: only machines that answered us. */
+bool look_is_without_daemon(const struct look *l);
+const struct discovery *look_discovery(const struct look *l); /* what it knows besides */
 bool look_too_many(const struct look *l); /* too many: some are not in the roster */

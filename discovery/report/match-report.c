@@ -62,6 +62,9 @@ static void add_answer(const struct match *m, struct text *ret)
     if (m->n_duplicates > 0)
         text_addf(ret, " %zu of them %s on more than one machine.", m->n_duplicates,
                   m->n_duplicates == 1 ? "is" : "are");
+    if (m->n_without_ipv4 > 0)
+        text_addf(ret, " %zu of them %s no IPv4 address.", m->n_without_ipv4,
+                  m->n_without_ipv4 == 1 ? "has" : "have");
 }
 
 /* `item` is scratch, empty before and after. */
@@ -87,6 +90,7 @@ static void add_offline(const struct match *m, struct paragraph *p, struct text 
         report_add_name(item, m->offline[i].agent);
         text_adds(item, " on ");
         report_add_label(item, m->offline[i].machine);
+        text_adds(item, m->offline[i].machine->unheard ? " (not heard yet)" : "");
         paragraph_add(p, text_str(item));
         text_reset(item);
     }

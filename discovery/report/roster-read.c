@@ -318,6 +318,8 @@ static int read_machine(const struct place *p, const json_t *o, struct machine *
     if (!json_is_object(o))
         return fail_key(p, NULL, "not an object");
     m->online = true;
+    /* Discovery leaves it out for a machine that has not answered; a person may, too. */
+    m->unheard = !json_object_get(o, "online") && json_object_get(o, "first_seen");
     if ((r = get_id(p, o, m)) < 0 || (r = get_texts(p, o, m)) < 0 ||
         (r = get_text(p, o, "state", is_state, &state)) < 0 || (r = get_addresses(p, o, m)) < 0 ||
         (r = get_port(p, o, &m->port)) < 0 || (r = get_agents(p, o, &m->advert.agents)) < 0 ||

@@ -100,6 +100,10 @@ static const char *state_word(const struct machine *m, enum table_tone *ret_tone
         *ret_tone = TABLE_BAD;
         return "offline";
     }
+    if (m->unheard) {
+        *ret_tone = TABLE_FAINT;
+        return "not heard yet";
+    }
     if (m->advert.state == ADVERT_STATE_FAILED)
         *ret_tone = TABLE_BAD;
     else if (m->advert.state == ADVERT_STATE_RUNNING)
@@ -220,7 +224,7 @@ int report_change_text(const struct machine *m, enum roster_change change,
         text_addc(&line, ' ');
         add_address(&line, m);
     }
-    if (state && m->online)
+    if (state && machine_is_there(m))
         text_addf(&line, " %s", state);
     add_problem(&problem, m);
     if (problem.size > 0) {

@@ -85,30 +85,38 @@ int machine_update(struct machine *m, const struct sighting *s)
     return changed;
 }
 
-/* Lower is better: IPv4, global IPv6, link-local IPv6. */
-static int address_rank(const struct address *a)
+/* Lower is better. */
+static int address_rank(const struct address *a, const struct address_order *order)
 {
-    if (a->family == AF_INET)
-        return 0;
-    return a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80 ? 2 : 1;
+    int protocol = a->family == AF_INET ? 0 : address_is_link_local(a) ? 2 : 1;
+    int reach = 2;
+
+    for (size_t i = 0; i < order->n_networks && reach > 1; i++)
+        if (network_has(&order->networks[i], a))
+            reach = 1;
+    for (size_t i = 0; i < order->n_answering && reach > 0; i++)
+        if (address_equal(a, &order->answering[i]))
+            reach = 0;
+    return order->probed ? 3 * reach + protocol : 3 * protocol + reach;
 }
 
-/* By rank, then by number, so that the order does not depend on the order of
- * arrival. */
-static bool address_before(const struct address *a, const struct address *b)
+static bool address_before(const struct address *a, const struct address *b,
+                           const struct address_order *order)
 {
-    int ranks = address_rank(a) - address_rank(b), bytes = memcmp(a->bytes, b->bytes, 16);
+    int ranks = address_rank(a, order) - address_rank(b, order);
+    int bytes = memcmp(a->bytes, b->bytes, 16);
 
     if (ranks != 0)
         return ranks < 0;
     return bytes != 0 ? bytes < 0 : a->interface < b->interface;
 }
 
-void addresses_insert(struct address *list, size_t *count, const struct address *a)
+void addresses_insert(struct address *list, size_t *count, const struct address *a,
+                      const struct address_order *order)
 {
     size_t at = 0;
 
-    while (at < *count && address_before(&list[at], a))
+    while (at < *count && address_before(&list[at], a, order))
         at++;
     if (at < *count && address_equal(&list[at], a))
         return;

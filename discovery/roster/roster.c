@@ -8,17 +8,21 @@
 #include "discovery/base/hash.h"
 #include "machine.h"
 
-/* Of a verified machine, so that an attacker who replays its record under its
- * name does not displace the earlier address. */
-enum { TUPLE_ADDRESSES_MAX = 4 };
+enum {
+    ANSWERS_MAX = 4,       /* addresses of a machine that answered */
+    ANSWERS_LATELY_S = 15, /* longer ago than that before the last one does not count */
+};
 
-/* One of Avahi's tuples and its resolved record.  A verified and an unverified
+/* One of Avahi's tuples, or a direct one, and its resolved record.  A verified and an unverified
  * record of the same tuple are two of these. */
 struct tuple {
     struct entry *entry;
-    struct tuple *next;                            /* of the same machine */
-    struct address addresses[TUPLE_ADDRESSES_MAX]; /* the newest first */
+    struct tuple *next; /* of the same machine */
+    /* The newest first.  Only a direct or a verified tuple has several: an attacker
+     * who replays a record under its name does not displace the earlier address. */
+    struct address addresses[ROSTER_ADDRESSES_MAX];
     size_t n_addresses;
+    bool direct;    /* SIGHTING_DIRECT */
     bool forgotten; /* the daemon that told it is gone */
     bool own_name;  /* the instance's name is the machine's own */
     UT_hash_handle hh;
@@ -26,8 +30,18 @@ struct tuple {
     char key[]; /* see tuple_key */
 };
 
+/* An address that answered, and when. */
+struct answer {
+    struct address address;
+    struct timespec at;
+};
+
 struct entry {
-    struct machine machine; /* first: listeners and callers get a pointer to it */
+    struct machine machine;             /* first: listeners and callers get a pointer to it */
+    struct answer answers[ANSWERS_MAX]; /* the newest first */
+    bool probed;                        /* by a probe, the last time at `probed_at` */
+    struct timespec probed_at;
+    size_t n_answers;
     struct tuple *tuples;
     size_t n_tuples, n_fresh; /* fresh: not forgotten */
     struct entry *next;       /* same id, another host key */
@@ -48,6 +62,8 @@ struct roster {
     const struct machine **sorted;
     bool is_sorted;
     bool expects_signatures;
+    struct network networks[ROSTER_NETWORKS_MAX];
+    size_t n_networks;
     roster_listener *listener;
     void *listener_arg;
 };
@@ -112,6 +128,13 @@ void roster_listen(struct roster *r, roster_listener *listener, void *arg)
 void roster_expect_signatures(struct roster *r)
 {
     r->expects_signatures = true;
+}
+
+void roster_set_networks(struct roster *r, const struct network *networks, size_t count)
+{
+    r->n_networks = count < ROSTER_NETWORKS_MAX ? count : ROSTER_NETWORKS_MAX;
+    for (size_t i = 0; i < r->n_networks; i++)
+        r->networks[i] = networks[i];
 }
 
 static void notify_change(struct roster *r, const struct entry *e, enum roster_change change)
@@ -183,24 +206,89 @@ const struct machine *roster_find(const struct roster *r, const char *id, const 
     return e ? &e->machine : NULL;
 }
 
+bool roster_is_direct_only(const struct machine *m)
+{
+    bool direct = false;
+
+    for (const struct tuple *t = ((const struct entry *)m)->tuples; t; t = t->next) {
+        if (!t->direct && !t->forgotten)
+            return false;
+        direct = direct || t->direct;
+    }
+    return direct;
+}
+
 bool roster_is_sighted(const struct machine *m)
 {
     return ((const struct entry *)m)->tuples != NULL;
 }
 
+static void note_answer(struct entry *e, const struct address *a, struct timespec now)
+{
+    size_t at = 0;
+
+    if (!a)
+        return;
+    while (at < e->n_answers && !address_equal(&e->answers[at].address, a))
+        at++;
+    if (at == e->n_answers && e->n_answers < ANSWERS_MAX)
+        e->n_answers++;
+    else if (at == e->n_answers)
+        at--;
+    for (; at > 0; at--)
+        e->answers[at] = e->answers[at - 1];
+    e->answers[0] = (struct answer){*a, now};
+}
+
+/* Has a probe asked its addresses lately? */
+static bool is_probed(const struct entry *e)
+{
+    return e->probed && e->n_answers > 0 &&
+           e->answers[0].at.tv_sec - e->probed_at.tv_sec <= ANSWERS_LATELY_S;
+}
+
+/* Those that answered lately. */
+static size_t answering(const struct entry *e, struct address ret[static ANSWERS_MAX])
+{
+    size_t n = 0;
+
+    while (n < e->n_answers &&
+           e->answers[0].at.tv_sec - e->answers[n].at.tv_sec <= ANSWERS_LATELY_S) {
+        ret[n] = e->answers[n].address;
+        n++;
+    }
+    return n;
+}
+
+/* A direct record brings all addresses of a protocol, so Avahi's are older.  Not so
+ * where records are signed: whoever replays one may name other addresses. */
+static bool is_outdated(const struct entry *e, const struct tuple *t, const struct address *a)
+{
+    if (t->direct || e->machine.verified)
+        return false;
+    for (const struct tuple *other = e->tuples; other; other = other->next)
+        for (size_t i = 0; other->direct && i < other->n_addresses; i++)
+            if (other->addresses[i].family == a->family)
+                return true;
+    return false;
+}
+
 /* The addresses of all tuples; the newest under the machine's own name are
  * always kept. 1 when they changed, 0, or -ENOMEM. */
-static int merge_addresses(struct entry *e)
+static int merge_addresses(const struct roster *r, struct entry *e)
 {
-    struct address list[ROSTER_ADDRESSES_MAX] = {0};
+    struct address list[ROSTER_ADDRESSES_MAX] = {0}, answered[ANSWERS_MAX];
+    const struct address_order order = {answered, answering(e, answered), is_probed(e), r->networks,
+                                        r->n_networks};
     size_t count = 0;
 
     for (const struct tuple *t = e->tuples; t; t = t->next)
-        if (t->own_name)
-            addresses_insert(list, &count, &t->addresses[0]);
+        if (t->own_name && !is_outdated(e, t, &t->addresses[0]))
+            addresses_insert(list, &count, &t->addresses[0], &order);
     for (const struct tuple *t = e->tuples; t; t = t->next)
         for (size_t i = 0; i < t->n_addresses && count < ROSTER_ADDRESSES_MAX; i++)
-            addresses_insert(list, &count, &t->addresses[i]);
+            if (!is_outdated(e, t, &t->addresses[i]))
+                addresses_insert(list, &count, &t->addresses[i], &order);
     if (count == 0) /* gone: the last known addresses stay on display */
         return 0;
     return machine_set_addresses(&e->machine, list, count);
@@ -302,7 +390,7 @@ static void after_loss(struct roster *r, struct entry *e)
             drop_entry(r, e);
         return;
     }
-    if (merge_addresses(e) > 0 && e->machine.online)
+    if (merge_addresses(r, e) > 0 && e->machine.online)
         notify_change(r, e, ROSTER_CHANGED);
 }
 
@@ -387,6 +475,7 @@ static int make_tuple(struct roster *r, const struct sighting *s, struct tuple *
     memcpy(t->key, key, size);
     t->key_size = size;
     t->own_name = has_own_name(s);
+    t->direct = s->key.protocol == SIGHTING_DIRECT;
     HASH_ADD_KEYPTR(hh, r->tuples, t->key, t->key_size, t);
     if (!HASH_WAS_ADDED(t)) {
         free(t);
@@ -443,9 +532,9 @@ static bool is_stale(const struct roster *r, const struct sighting *s)
     return s->port != m->port || !advert_equal(s->advert, &m->advert);
 }
 
-static void set_address(struct tuple *t, const struct address *a)
+static void set_address(struct tuple *t, const struct address *a, size_t max)
 {
-    size_t at = 0, max = t->entry->machine.verified ? TUPLE_ADDRESSES_MAX : 1;
+    size_t at = 0;
 
     while (at < t->n_addresses && !address_equal(&t->addresses[at], a))
         at++;
@@ -456,6 +545,16 @@ static void set_address(struct tuple *t, const struct address *a)
     for (; at > 0; at--)
         t->addresses[at] = t->addresses[at - 1];
     t->addresses[0] = *a;
+}
+
+/* The sighting's addresses come first.  Earlier ones stay only where it is signed,
+ * since the addresses are not. */
+static void set_addresses(struct tuple *t, const struct sighting *s)
+{
+    if (!s->verified)
+        t->n_addresses = 0;
+    for (size_t i = s->n_addresses; i > 0; i--)
+        set_address(t, &s->addresses[i - 1], ROSTER_ADDRESSES_MAX);
 }
 
 static void lose_tuple(struct roster *r, struct tuple *t)
@@ -499,7 +598,7 @@ static int take_tuple(struct roster *r, const struct sighting *s, struct tuple *
             return n;
     }
     move_tuple(r, t, e);
-    set_address(t, &s->address);
+    set_addresses(t, s);
     return 0;
 }
 
@@ -520,7 +619,7 @@ int roster_see(struct roster *r, const struct sighting *s, struct timespec now)
 {
     struct tuple *t = find_tuple(r, &s->key, s->verified), *claim;
     struct entry *e = NULL;
-    bool news;
+    bool news, was_unheard;
     int n, changed, merged;
 
     if (is_stale(r, s))
@@ -536,12 +635,16 @@ int roster_see(struct roster *r, const struct sighting *s, struct timespec now)
     if (news)
         drop_replays(r, e);
     changed = machine_update(&e->machine, s);
-    merged = merge_addresses(e);
+    note_answer(e, s->answered, now);
+    merged = merge_addresses(r, e);
     e->machine.last_seen = now;
+    was_unheard = e->machine.unheard;
+    if (s->heard || !e->machine.online)
+        e->machine.unheard = !s->heard && !e->machine.untrusted; /* those are not probed */
     if (!e->machine.online) {
         e->machine.online = true;
         notify_change(r, e, ROSTER_APPEARED);
-    } else if (changed > 0 || merged > 0) {
+    } else if (changed > 0 || merged > 0 || was_unheard != e->machine.unheard) {
         notify_change(r, e, ROSTER_CHANGED);
     }
     mark_doubt(r, e->ident);
@@ -577,7 +680,7 @@ bool roster_has_record(const struct roster *r, const struct sighting_key *key, b
 void roster_forget_sightings(struct roster *r)
 {
     for (struct tuple *t = r->tuples; t; t = t->hh.next) {
-        if (t->forgotten)
+        if (t->forgotten || t->direct)
             continue;
         t->forgotten = true;
         t->entry->n_fresh--;
@@ -585,18 +688,29 @@ void roster_forget_sightings(struct roster *r)
 }
 
 void roster_set_online(struct roster *r, const char *id, const char *hostkey, bool online,
-                       struct timespec now)
+                       const struct address *answered, struct timespec now)
 {
     struct entry *e = find_best(r, id, hostkey);
+    bool was_online, was_unheard;
+    int merged = 0;
 
     if (!e || (online && !e->tuples))
         return;
-    if (online)
+    if (online) {
         e->machine.last_seen = now;
-    if (e->machine.online == online)
-        return;
+        note_answer(e, answered, now);
+        e->probed = e->probed || answered;
+        e->probed_at = now;
+        merged = merge_addresses(r, e);
+    }
+    was_unheard = e->machine.unheard;
+    e->machine.unheard = false;
+    was_online = e->machine.online;
     e->machine.online = online;
-    notify_change(r, e, online ? ROSTER_APPEARED : ROSTER_OFFLINE);
+    if (was_online != online)
+        notify_change(r, e, online ? ROSTER_APPEARED : ROSTER_OFFLINE);
+    else if (merged > 0 || was_unheard)
+        notify_change(r, e, ROSTER_CHANGED);
 }
 
 static int compare_machines(const void *a, const void *b)

@@ -25,21 +25,29 @@
 #include "discovery/base/address.h"
 
 /* Where an advert came from: the key under which Avahi reports it (all of it:
- * NEW and REMOVE come once per interface and protocol). */
+ * NEW and REMOVE come once per interface and protocol), or our own question. */
 struct sighting_key {
     int interface;      /* index; negative: unknown */
-    int protocol;       /* AvahiProtocol: 0 IPv4, 1 IPv6 */
+    int protocol;       /* AvahiProtocol: 0 IPv4, 1 IPv6; or SIGHTING_DIRECT */
     const char *name;   /* the instance's name */
     const char *domain; /* e.g. "local" */
 };
 
-enum { SSH_PORT = 22 };
+/* The protocol number of a record that this program asked for itself: it brings
+ * all addresses of the host.  Avahi brings one in each tuple. */
+enum { SSH_PORT = 22, SIGHTING_DIRECT = 100 };
 
 /* One resolved record.  Borrowed for the duration of a call. */
 struct sighting {
     struct sighting_key key;
     const char *host; /* "rpi-1.local" */
-    struct address address;
+    const struct address *addresses;
+    size_t n_addresses; /* 1 at least */
+    bool heard;         /* from the machine itself, just now: it is there */
+    /* The address that it can be reached at, because it answered from a network of this
+     * host; NULL: unknown.  A source address alone tells little: a responder may send
+     * from any of its addresses. */
+    const struct address *answered;
     uint16_t port;               /* SSH, host order */
     const struct advert *advert; /* parsed */
     bool verified;               /* its signature holds */
@@ -48,7 +56,7 @@ struct sighting {
 struct machine {
     struct advert advert;      /* of its newest sighting */
     char *host;                /* NULL: unknown */
-    struct address *addresses; /* best first: IPv4, global IPv6, link-local */
+    struct address *addresses; /* best first, see addresses_insert in machine.h */
     size_t n_addresses;
     uint16_t port;
     bool beacon;    /* it has one */
@@ -56,9 +64,16 @@ struct machine {
                      * its newest */
     bool untrusted; /* there is a fleet key, and not verified: matches and deploys ignore it */
     bool online;
+    bool unheard;  /* it is only in Avahi's cache: it has not answered yet, `online` is a guess */
     bool in_doubt; /* another machine has the same id (a verified one: another verified one) */
     struct timespec first_seen, last_seen; /* CLOCK_REALTIME */
 };
+
+/* Is it on, as far as is known from itself? */
+static inline bool machine_is_there(const struct machine *m)
+{
+    return m->online && !m->unheard;
+}
 
 const char *machine_fleet(const struct machine *m); /* the name, or "default" */
 
@@ -87,12 +102,17 @@ void roster_listen(struct roster *r, roster_listener *listener, void *arg);
  * first sighting. */
 void roster_expect_signatures(struct roster *r);
 
+/* The networks that this host is in: addresses in them come before others.
+ * Copies up to ROSTER_NETWORKS_MAX; takes effect with the next sightings. */
+void roster_set_networks(struct roster *r, const struct network *networks, size_t count);
+
 enum {
     ROSTER_MACHINES_MAX = 20000,
     ROSTER_ADDRESSES_MAX = 16,
     ROSTER_SIGHTINGS_MAX = 64,   /* of one machine */
     ROSTER_KEYS_MAX = 16,        /* host keys under one id, and as many that are untrusted */
     ROSTER_UNTRUSTED_MAX = 2000, /* part of ROSTER_MACHINES_MAX */
+    ROSTER_NETWORKS_MAX = 64,
 };
 
 /* Adds a sighting; the newest record of a machine counts.  If the record's
@@ -119,15 +139,16 @@ void roster_lose_record(struct roster *r, const struct sighting_key *key, bool v
 /* Is a verified (or, with false, an unverified) record of this tuple known? */
 bool roster_has_record(const struct roster *r, const struct sighting_key *key, bool verified);
 
-/* The daemon was restarted: all tuples are void.  The machines stay online
+/* The daemon was restarted: all its tuples are void.  The machines stay online
  * until liveness says otherwise; a machine that is seen again takes its old
  * place. */
 void roster_forget_sightings(struct roster *r);
 
-/* What liveness found out.  No change, no callback.  A machine that said goodbye
- * (no tuple left) is not brought back by this, only by a new sighting. */
+/* What liveness found out, and the address that answered (NULL: unknown).  No
+ * change, no callback.  A machine that said goodbye (no tuple left) is not brought
+ * back by this, only by a new sighting. */
 void roster_set_online(struct roster *r, const char *id, const char *hostkey, bool online,
-                       struct timespec now);
+                       const struct address *answered, struct timespec now);
 
 /* NULL when it is not known; a NULL host key is a key of its own; prefers the
  * verified machine.  Valid until the next call that changes the roster. */
@@ -135,6 +156,9 @@ const struct machine *roster_find(const struct roster *r, const char *id, const 
 
 /* Does Avahi still report it?  For machines of this roster only. */
 bool roster_is_sighted(const struct machine *m);
+
+/* Is it known from our own questions alone, because Avahi says nothing of it? */
+bool roster_is_direct_only(const struct machine *m);
 
 /* Machines in a stable order: by first agent name (digits as numbers: a2
  * before a10), unassigned ones last, then by id.  Valid until the next call

@@ -26,6 +26,10 @@ def service(number, agent):
                        properties=properties, server=f"m{number:05d}.local.")
 
 
+def goodbye(zeroconf, info):
+    zeroconf.zeroconf.async_send(zeroconf.zeroconf.generate_service_broadcast(info, 0))
+
+
 async def main():
     address, count, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
     zeroconf = AsyncZeroconf(interfaces=[address], ip_version=IPVersion.V4Only)
@@ -55,6 +59,9 @@ async def main():
         elif turn % 3 == 0:
             gone.add(n)
             await zeroconf.async_unregister_service(service(n, there[n]))
+            # zeroconf may send an answer, put together before, after its goodbye; an
+            # avahi-daemon does not.  So it says goodbye once more.
+            asyncio.get_running_loop().call_later(2, goodbye, zeroconf, service(n, there[n]))
         else:
             there[n] = f"a{n:05d}.{turn}"
             await zeroconf.async_update_service(service(n, there[n]))

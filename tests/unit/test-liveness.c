@@ -52,10 +52,17 @@ struct result {
     bool online;
 };
 
-static void listen_once(const char *id, const char *hostkey, bool online, void *arg)
+static void miss(const char *id, const char *hostkey, void *arg)
+{
+    (void)id, (void)hostkey, (void)arg;
+}
+
+static void listen_once(const char *id, const char *hostkey, bool online,
+                        const struct address *from, void *arg)
 {
     struct result *result = arg;
 
+    (void)from;
     assert_string_equal(id, ID);
     assert_null(hostkey);
     result->count++;
@@ -63,10 +70,23 @@ static void listen_once(const char *id, const char *hostkey, bool online, void *
     assert_true(sd_event_exit(result->loop, 0) >= 0);
 }
 
+/* What SSH's port does. */
+enum port { ANSWERS, REFUSES, SILENT };
+
+/* A full queue of connections: the system drops further ones. */
+static void fill_queue(const struct sockaddr_in *a, int ret[static 2])
+{
+    for (size_t i = 0; i < 2; i++) {
+        ret[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)connect(ret[i], (const struct sockaddr *)a, sizeof(*a));
+    }
+}
+
 /* Nobody answers queries on 127.0.0.77; TCP decides. */
-static bool probe(bool listening)
+static bool probe(enum port port)
 {
     struct address loopback = {.family = AF_INET, .bytes = {127, 0, 0, 77}};
+    int filling[2] = {-1, -1};
     struct sockaddr_in a = {.sin_family = AF_INET};
     socklen_t size = sizeof(a);
     CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -77,11 +97,16 @@ static bool probe(bool listening)
     memcpy(&a.sin_addr, loopback.bytes, 4);
     assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &size), 0);
-    if (listening)
-        assert_int_equal(listen(fd, 4), 0);
+    if (port != REFUSES)
+        assert_int_equal(listen(fd, port == SILENT ? 0 : 4), 0);
+    if (port == SILENT)
+        fill_queue(&a, filling);
     m.port = ntohs(a.sin_port);
     assert_true(sd_event_new(&result.loop) >= 0);
-    assert_int_equal(liveness_new(result.loop, false, listen_once, &result, &l, NULL), 0);
+    assert_int_equal(liveness_new(result.loop, false,
+                                  &(struct liveness_listener){listen_once, miss, &result}, &l,
+                                  NULL),
+                     0);
     assert_int_equal(liveness_watch(l, &m), 0);
     assert_int_equal(liveness_unknown(l), 1);
     assert_false(liveness_is_known(l, ID, NULL));
@@ -91,19 +116,28 @@ static bool probe(bool listening)
     liveness_forget(l, ID, NULL);
     assert_false(liveness_is_known(l, ID, NULL));
     sd_event_unref(result.loop);
+    for (size_t i = 0; i < 2; i++)
+        if (filling[i] >= 0)
+            close(filling[i]);
     return result.online;
 }
 
 static void test_ssh_answers(void **state)
 {
     (void)state;
-    assert_true(probe(true));
+    assert_true(probe(ANSWERS));
+}
+
+static void test_who_refuses_is_there(void **state)
+{
+    (void)state;
+    assert_true(probe(REFUSES));
 }
 
 static void test_nobody_answers(void **state)
 {
     (void)state;
-    assert_false(probe(false));
+    assert_false(probe(SILENT));
 }
 
 #define OTHER_ID "fedcba9876543210"
@@ -116,11 +150,12 @@ struct handover {
     bool holder_online, stale_online;
 };
 
-static void listen_both(const char *id, const char *hostkey, bool online, void *arg)
+static void listen_both(const char *id, const char *hostkey, bool online,
+                        const struct address *from, void *arg)
 {
     struct handover *h = arg;
 
-    (void)hostkey;
+    (void)hostkey, (void)from;
     if (strcmp(id, ID) == 0)
         h->holder_online = online;
     else
@@ -172,7 +207,9 @@ static void test_address_given_away(void **state)
         skip(); /* a daemon of this machine uses the port exclusively */
     assert_true(sd_event_new(&h.loop) >= 0);
     assert_true(sd_event_add_io(h.loop, NULL, mdns, EPOLLIN, on_query, NULL) >= 0);
-    assert_int_equal(liveness_new(h.loop, false, listen_both, &h, &l, NULL), 0);
+    assert_int_equal(
+        liveness_new(h.loop, false, &(struct liveness_listener){listen_both, miss, &h}, &l, NULL),
+        0);
     assert_int_equal(liveness_watch(l, &stale), 0);
     assert_int_equal(liveness_watch(l, &holder), 0);
     assert_true(sd_event_loop(h.loop) >= 0);
@@ -184,9 +221,9 @@ static void test_address_given_away(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_probe_bytes),        cmocka_unit_test(test_answer_bytes),
-        cmocka_unit_test(test_ssh_answers),        cmocka_unit_test(test_nobody_answers),
-        cmocka_unit_test(test_address_given_away),
+        cmocka_unit_test(test_probe_bytes),    cmocka_unit_test(test_answer_bytes),
+        cmocka_unit_test(test_ssh_answers),    cmocka_unit_test(test_who_refuses_is_there),
+        cmocka_unit_test(test_nobody_answers), cmocka_unit_test(test_address_given_away),
     };
 
     return cmocka_run_group_tests_name("liveness", tests, NULL, NULL);

@@ -50,6 +50,7 @@ static int see_at(struct roster *r, const struct see *s, time_t when)
 {
     char *agents[] = {(char *)s->agent};
     struct advert a = {.hostkey = (char *)s->key, .seq = s->seq};
+    struct address address;
     struct sighting sighting = {
         .key = {2, s->protocol, s->instance ? s->instance : "dcop-" ID, "local"},
         .host = s->host ? s->host : "m1.local",
@@ -58,10 +59,12 @@ static int see_at(struct roster *r, const struct see *s, time_t when)
         .verified = s->verified,
     };
 
+    sighting.addresses = &address;
+    sighting.n_addresses = 1;
     if (s->agent)
         a.agents = (struct strings){agents, 1};
     strcpy(a.id, s->id ? s->id : ID);
-    assert_int_equal(address_parse(s->address ? s->address : "10.0.0.1", &sighting.address), 0);
+    assert_int_equal(address_parse(s->address ? s->address : "10.0.0.1", &address), 0);
     return roster_see(r, &sighting, (struct timespec){when, 0});
 }
 
@@ -133,7 +136,7 @@ static void test_change_and_goodbye(void **state)
     assert_non_null(m);
     assert_false(m->online);
     assert_false(roster_is_sighted(m));
-    roster_set_online(r, ID, KEY1, true, (struct timespec){5, 0}); /* it said goodbye */
+    roster_set_online(r, ID, KEY1, true, NULL, (struct timespec){5, 0}); /* it said goodbye */
     expect(&log, "");
     see_at(r, &v4, 9);
     expect(&log, "a");
@@ -197,15 +200,15 @@ static void test_liveness(void **state)
 
     (void)state;
     see_at(r, &v4, 1);
-    roster_set_online(r, ID, KEY1, true, later);
-    expect(&log, "a");
+    roster_set_online(r, ID, KEY1, true, NULL, later);
+    expect(&log, "ac"); /* heard */
     assert_int_equal(roster_find(r, ID, KEY1)->last_seen.tv_sec, 50);
-    roster_set_online(r, ID, KEY1, false, later);
-    roster_set_online(r, ID, KEY1, false, later);
+    roster_set_online(r, ID, KEY1, false, NULL, later);
+    roster_set_online(r, ID, KEY1, false, NULL, later);
     expect(&log, "o");
-    roster_set_online(r, ID, KEY1, true, later);
+    roster_set_online(r, ID, KEY1, true, NULL, later);
     expect(&log, "a");
-    roster_set_online(r, ID, KEY2, true, later);
+    roster_set_online(r, ID, KEY2, true, NULL, later);
     expect(&log, "");
 }
 

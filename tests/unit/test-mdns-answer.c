@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "discovery/network/mdns-service.h"
+#include "discovery/network/mdns-answer.h"
 
 /* PTR, SRV (to host.local) and TXT of dcop-x, the names compressed as a
  * responder does. */
@@ -25,10 +25,12 @@ static const uint8_t answer[] = {0, 0, 0x84, 0, 0, 0, 0, 3, 0, 0, 0, 0,
 
 static void test_answer(void **state)
 {
-    struct mdns_service s[MDNS_SERVICES_MAX];
+    static struct mdns_answer a;
+    const struct mdns_service *s = a.services;
 
     (void)state;
-    assert_int_equal(mdns_services_read(answer, sizeof(answer), s), 1);
+    assert_true(mdns_answer_parse(answer, sizeof(answer), &a));
+    assert_int_equal(a.n_services, 1);
     assert_string_equal(s[0].instance, "dcop-x");
     assert_int_equal(s[0].port, 2222);
     assert_string_equal(s[0].host, "host.local");
@@ -38,36 +40,43 @@ static void test_answer(void **state)
 
 static void test_cut_and_changed(void **state)
 {
-    struct mdns_service s[MDNS_SERVICES_MAX];
+    static struct mdns_answer a;
 
     (void)state;
-    for (size_t size = 0; size < sizeof(answer); size++)
-        assert_true(mdns_services_read(answer, size, s) <= 1);
+    for (size_t size = 0; size < sizeof(answer); size++) {
+        (void)mdns_answer_parse(answer, size, &a);
+        assert_true(a.n_services <= 1 && a.n_hosts == 0);
+    }
     for (size_t i = 0; i < sizeof(answer); i++)
         for (unsigned v = 0; v < 256; v++) {
             uint8_t bytes[sizeof(answer)];
 
             memcpy(bytes, answer, sizeof(bytes));
             bytes[i] = (uint8_t)v;
-            assert_true(mdns_services_read(bytes, sizeof(bytes), s) <= 2);
+            (void)mdns_answer_parse(bytes, sizeof(bytes), &a);
+            assert_true(a.n_services <= 2);
         }
 }
 
 static void test_not_taken(void **state)
 {
-    struct mdns_service s[MDNS_SERVICES_MAX];
+    static struct mdns_answer a;
+    const struct mdns_service *s = a.services;
     uint8_t bytes[sizeof(answer)];
 
     (void)state;
     memcpy(bytes, answer, sizeof(bytes));
     bytes[2] = 0; /* a question */
-    assert_int_equal(mdns_services_read(bytes, sizeof(bytes), s), 0);
+    assert_false(mdns_answer_parse(bytes, sizeof(bytes), &a));
+    assert_int_equal(a.n_services, 0);
     memcpy(bytes, answer, sizeof(bytes));
     bytes[13] = 'x'; /* another type */
-    assert_int_equal(mdns_services_read(bytes, sizeof(bytes), s), 0);
+    assert_true(mdns_answer_parse(bytes, sizeof(bytes), &a));
+    assert_int_equal(a.n_services, 0);
     memcpy(bytes, answer, sizeof(bytes));
     memset(bytes + sizeof(bytes) - 10, 0, 4); /* the TXT record says goodbye */
-    assert_int_equal(mdns_services_read(bytes, sizeof(bytes), s), 1);
+    assert_true(mdns_answer_parse(bytes, sizeof(bytes), &a));
+    assert_int_equal(a.n_services, 1);
     assert_null(s[0].txt);
 }
 
@@ -78,13 +87,13 @@ static void test_questions(void **state)
     size_t size;
 
     (void)state;
-    size = mdns_question_write(NULL, bytes);
+    size = mdns_question_write(NULL, 0x1234, bytes);
     assert_int_equal(size, 12 + 24 + 4);
     assert_int_equal(bytes[5], 1);
     assert_memory_equal(bytes + 12, answer + 12, 24);
     memset(longest, 'a', sizeof(longest));
     longest[99] = '\0';
-    size = mdns_question_write(longest, bytes);
+    size = mdns_question_write(longest, 0, bytes);
     assert_true(size <= sizeof(bytes));
     assert_int_equal(bytes[12], MDNS_LABEL_MAX);
 }

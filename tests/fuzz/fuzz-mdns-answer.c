@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "discovery/network/mdns-service.h"
+#include "discovery/network/mdns-answer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -15,17 +15,22 @@ static void require(bool holds)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct mdns_service services[MDNS_SERVICES_MAX];
-    size_t n = mdns_services_read(data, size, services);
+    static struct mdns_answer answer;
 
-    require(n <= MDNS_SERVICES_MAX);
-    for (size_t i = 0; i < n; i++) {
-        const struct mdns_service *s = &services[i];
+    if (!mdns_answer_parse(data, size, &answer))
+        return 0;
+    require(answer.n_services <= MDNS_SERVICES_MAX && answer.n_hosts <= MDNS_HOSTS_MAX);
+    for (size_t i = 0; i < answer.n_services; i++) {
+        const struct mdns_service *s = &answer.services[i];
         size_t length = strlen(s->instance);
 
         require(length > 0 && length <= MDNS_LABEL_MAX);
         require(strlen(s->host) <= MDNS_NAME_MAX);
         require(!s->txt || (s->txt >= data && s->txt + s->txt_size <= data + size));
+    }
+    for (size_t i = 0; i < answer.n_hosts; i++) {
+        require(strlen(answer.hosts[i].name) <= MDNS_NAME_MAX);
+        require(answer.hosts[i].n_addresses <= MDNS_ADDRESSES_MAX);
     }
     return 0;
 }

@@ -1,0 +1,37 @@
+/*
+ * The links of this host: where it can ask by multicast, and which networks it
+ * is in.  A snapshot, as getifaddrs(3) gives it; links come and go.
+ *
+ * Pure values; any thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "discovery/base/address.h"
+
+enum { LINKS_MAX = 32, LINKS_NETWORKS_MAX = 64 };
+
+/* An interface that is up, does multicast, and is neither loopback nor
+ * point-to-point. */
+struct link {
+    unsigned interface; /* index */
+    bool v4, v6;        /* it has an address of this protocol */
+};
+
+struct links {
+    struct link items[LINKS_MAX];
+    size_t count;
+    struct network networks[LINKS_NETWORKS_MAX]; /* of all interfaces but loopback */
+    size_t n_networks;
+};
+
+/* Without memory there are none. */
+void links_read(struct links *ret);
+
+/* Is it in a network of this host, so that packets go there directly? */
+bool links_is_near(const struct links *l, const struct address *a);
+
+/* Is it an address of this host? */
+bool links_is_own(const struct links *l, const struct address *a);

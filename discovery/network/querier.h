@@ -1,0 +1,85 @@
+/*
+ * A querier asks the link for adverts by itself, beside the Avahi daemon.  The
+ * daemon asks ever more seldom (its back-off doubles up to an hour), its cache
+ * has room for some 4096 records and drops the rest silently, and its resolver
+ * gives one address of several; a question of our own depends on none of that.
+ *
+ * It asks by multicast on every link, over IPv4 and IPv6, from a port of its own:
+ * each machine answers that port at once (RFC 6762 §6.7), with all its records.
+ * It listens to the multicast group as well, on IPv4, beside the daemon
+ * (RFC 6762 §15.1), and never to unicast packets to the mDNS port, which the
+ * daemon gets.  A host firewall may drop the answers: Avahi's records remain.
+ *
+ * Questions are lost on a Wi-Fi's multicast, so it asks again: until every
+ * machine that is known has answered two questions, or until so many were asked
+ * that, at the loss seen, hardly one can have missed them all.
+ *
+ * With a fleet key it takes the signed records only, and keeps nothing of
+ * others: a flood of false adverts must not hide the real ones.
+ *
+ * Runs on the caller's loop and in its thread; never blocks.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "discovery/base/error.h"
+#include "discovery/base/key.h"
+#include "discovery/roster/roster.h"
+#include "links.h"
+
+enum {
+    QUERIER_INSTANCES_MAX = 16384, /* records beyond that are ignored */
+    /* After querier_confirm a machine has so long to answer. */
+    QUERIER_CONFIRM_MS = 1500,
+};
+
+struct querier;
+
+struct querier_listener {
+    /* A record, whenever it is heard; its key's protocol is SIGHTING_DIRECT.
+     * Borrowed. */
+    void (*seen)(const struct sighting *s, void *arg);
+    /* Heard, but not a valid record of a machine; why. */
+    void (*unreadable)(const struct sighting *s, const char *reason, void *arg);
+    /* After querier_confirm: nobody answered for that instance; called once for
+     * each tuple that may exist. */
+    void (*silent)(const struct sighting_key *key, void *arg);
+    /* The links of this host were read anew. */
+    void (*links)(const struct links *links, void *arg);
+    void *arg;
+};
+
+/* `again`: asks for ever, every 30 s once the list is complete, as for a watch;
+ * else only until then.  `fleet` NULL: takes unsigned records.  Fails without
+ * memory or a socket. */
+int querier_new(sd_event *loop, const struct key *fleet, bool again,
+                const struct querier_listener *listener, struct querier **ret, struct error *err);
+void querier_free(struct querier *q);
+DEFINE_CLEANUP(struct querier *, querier_free);
+
+/* Is the list complete, so that hardly a machine can have missed all questions? */
+bool querier_is_settled(const struct querier *q);
+
+bool querier_is_flooded(const struct querier *q); /* with unsigned records, now */
+
+/* What the questions so far brought. */
+struct querier_counts {
+    size_t machines;   /* that answered at least once */
+    size_t asked;      /* questions to them */
+    size_t unanswered; /* of those */
+};
+
+void querier_count(const struct querier *q, struct querier_counts *ret);
+
+/* Has this instance answered a question, with all its records? */
+bool querier_has(const struct querier *q, const char *instance);
+
+/* Asks the link for an instance that is missed: it may have moved to another
+ * address.  A few a second; others are not asked now. */
+void querier_ask(struct querier *q, const char *instance);
+
+/* Call it when Avahi says that this instance is gone, which anybody can fake:
+ * asks the machine itself.  It has QUERIER_CONFIRM_MS to answer. */
+void querier_confirm(struct querier *q, const char *instance);
