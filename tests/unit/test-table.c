@@ -80,13 +80,86 @@ static void test_cut(void **state)
     assert_string_equal(text_str(&t), "abc");
 }
 
+/* One long name must not push all else aside. */
+static void test_long_name(void **state)
+{
+    static const char *const cells[] = {
+        "llllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllll", "note-with-words",
+        "other", NULL};
+
+    (void)state;
+    check(40, false, cells,
+          "NAME                  NOTE         OTHER\n"
+          "lllllllllllllllllll…  note-with-…  other\n");
+}
+
+static void test_notes(void **state)
+{
+    CLEANUP(table_clear) struct table t;
+    CLEANUP_TEXT struct text out = TEXT_INIT;
+    size_t rows;
+
+    (void)state;
+    table_init(&t, columns);
+    t.spare = 2;
+    for (const char *const *c = (const char *const[]){"a1", "0123456789", "abcdefghijklmno", NULL};
+         *c; c++)
+        table_add(&t, *c, TABLE_PLAIN);
+    table_note(&t, "one \033 two three four five", TABLE_BAD);
+    for (int i = 0; i < 3; i++)
+        table_add(&t, "b", TABLE_PLAIN);
+    assert_int_equal(table_write(&t, 28, true, &out), 0);
+    assert_string_equal(text_str(&out), "NAME  NOTE        OTHER\n"
+                                        "a1    0123456789  abcdefghi…\n"
+                                        "    \033[31mone \\x1b two three four\n"
+                                        "    five\033[0m\n"
+                                        "b     b           b\n");
+    text_reset(&out);
+    assert_int_equal(table_write(&t, 20, false, &out), 0);
+    assert_string_equal(text_str(&out), "NAME  NOTE\n"
+                                        "a1    0123456789\n"
+                                        "    one \\x1b two\n"
+                                        "    three four five\n"
+                                        "b     b\n");
+    text_reset(&out);
+    assert_int_equal(table_write_within(&t, 20, 4, false, &out, &rows), 0);
+    assert_int_equal(rows, 1);
+    assert_string_equal(text_str(&out), "NAME  NOTE\n"
+                                        "a1    0123456789\n"
+                                        "    one \\x1b two\n"
+                                        "    three four five\n");
+    text_reset(&out);
+    assert_int_equal(table_write_within(&t, 20, 3, false, &out, &rows), 0);
+    assert_int_equal(rows, 0);
+}
+
+static void wraps(const char *string, size_t width, size_t at, size_t indent, const char *wanted)
+{
+    CLEANUP_TEXT struct text t = TEXT_INIT;
+
+    text_add_wrapped(&t, string, width, at, indent);
+    assert_string_equal(text_str(&t), wanted);
+}
+
+static void test_wrapped(void **state)
+{
+    (void)state;
+    wraps("one two  three", 0, 0, 2, "one two  three");
+    wraps("one two  three", 14, 0, 2, "one two  three");
+    wraps("one two  three", 13, 0, 2, "one two\n  three");
+    wraps("one two", 8, 4, 4, "one\n    two");
+    wraps("0123456789ab", 6, 0, 2, "012345\n  6789\n  ab");
+    wraps("代理人代", 5, 0, 1, "代理\n 人代");
+    wraps("", 5, 0, 1, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_columns),
-        cmocka_unit_test(test_fits),
-        cmocka_unit_test(test_wide_and_hostile),
-        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_columns),          cmocka_unit_test(test_fits),
+        cmocka_unit_test(test_wide_and_hostile), cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_long_name),        cmocka_unit_test(test_notes),
+        cmocka_unit_test(test_wrapped),
     };
 
     if (!setlocale(LC_CTYPE, "C.UTF-8"))
