@@ -32,7 +32,8 @@ static int refuse_without_targets(struct program *p, struct error *err)
 {
     CLEANUP(fleet_free_p) struct fleet *fleet = NULL;
     CLEANUP_TEXT struct text table = TEXT_INIT;
-    struct terminal_style style = terminal_style(STDERR_FILENO);
+    const struct report_style style = {.terminal = terminal_style(STDERR_FILENO),
+                                       .now = time(NULL)};
     const struct machine *const *machines;
     size_t n;
 
@@ -136,7 +137,8 @@ int choose_left(struct program *p)
 static int tell_shortfall(const struct program *p, const struct match *match, struct error *err)
 {
     CLEANUP_TEXT struct text words = TEXT_INIT;
-    struct terminal_style style = terminal_style(STDERR_FILENO);
+    const struct report_style style = {.terminal = terminal_style(STDERR_FILENO),
+                                       .verbose = p->options.verbose};
     int r = report_match_text(match, false, &style, &words);
 
     if (r < 0)

@@ -118,7 +118,7 @@ static const struct option_row rows[] = {
     {0, "json", OPTION_NONE, NULL, "JSON, for programs: one document; with\n--watch, one a line",
      set_json},
     {'q', "quiet", OPTION_NONE, NULL, "no messages but errors", set_quiet},
-    {'v', "verbose", OPTION_NONE, NULL, "more messages", set_verbose},
+    {'v', "verbose", OPTION_NONE, NULL, "more messages, and lists in full", set_verbose},
     {'h', "help", OPTION_NONE, NULL, "show this help", show_help},
     {'V', "version", OPTION_NONE, NULL, "show the version", show_version},
     {0, NULL, OPTION_NONE, NULL, NULL, NULL},
@@ -161,17 +161,29 @@ static int write_output(const struct discover_options *o, const struct text *t, 
     return r < 0 ? error_sys(err, r, "cannot write to standard output") : 0;
 }
 
+/* The table; on a terminal, where its beginning may be out of sight, with a sum. */
+static int write_list(const struct machine *const *machines, size_t n,
+                      const struct report_style *style, struct text *ret)
+{
+    int r = report_roster_text(machines, n, style, ret);
+
+    if (r < 0 || n == 0 || style->terminal.width == 0)
+        return r;
+    report_add_sum_line(machines, n, 0, style, ret);
+    return text_error(ret);
+}
+
 /* Writes the requested document.  With an inventory, the match is printed on
  * standard error. */
 static int write_result(const struct discover_options *o, const struct machine *const *machines,
                         size_t n, const struct match *match, struct text *ret, struct error *err)
 {
-    struct terminal_style style = {0};
+    struct report_style style = {.now = time(NULL), .verbose = o->verbose};
     char controller[INET_ADDRSTRLEN];
     int r;
 
     if (!o->output)
-        style = terminal_style(STDOUT_FILENO);
+        style.terminal = terminal_style(STDOUT_FILENO);
     if (o->host) {
         r = inventory_write_host(machines, n, o->host, ret);
         return r == -ENOENT ? error_set(err, r, "no host has the name '%s'", o->host) : r;
@@ -183,8 +195,7 @@ static int write_result(const struct discover_options *o, const struct machine *
     if (match)
         return o->json ? report_match_json(match, o->strict, ret)
                        : report_match_text(match, o->strict, &style, ret);
-    return o->json ? report_roster_json(machines, n, ret)
-                   : report_roster_text(machines, n, &style, ret);
+    return o->json ? report_roster_json(machines, n, ret) : write_list(machines, n, &style, ret);
 }
 
 static void print_match(const struct discover_options *o, const struct match *match)
@@ -193,7 +204,7 @@ static void print_match(const struct discover_options *o, const struct match *ma
 
     if (o->quiet || !(o->inventory || o->host) || match_ok(match, o->strict))
         return;
-    if (report_match_text(match, o->strict, &(struct terminal_style){0}, &t) == 0)
+    if (report_match_text(match, o->strict, &(struct report_style){.verbose = o->verbose}, &t) == 0)
         fputs(text_str(&t), stderr);
 }
 

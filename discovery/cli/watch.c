@@ -41,7 +41,7 @@ static void write_text(struct watch *w, const struct text *t)
 }
 
 /* Appends the present match. */
-static void add_match(const struct watch *w, const struct terminal_style *style, struct text *ret)
+static void add_match(const struct watch *w, const struct report_style *style, struct text *ret)
 {
     CLEANUP(match_clear) struct match m = MATCH_INIT;
     size_t n;
@@ -74,12 +74,12 @@ static void draw_screen(struct watch *w)
 {
     CLEANUP_TEXT struct text content = TEXT_INIT;
     CLEANUP_TEXT struct text t = TEXT_INIT;
-    struct terminal_style style = terminal_style(STDOUT_FILENO);
+    struct report_style style = {.terminal = terminal_style(STDOUT_FILENO), .now = time(NULL)};
     size_t n, rows = terminal_height(STDOUT_FILENO);
     const struct machine *const *machines = roster_machines(w->roster, &n);
 
-    if (style.width == 0)
-        style.width = COLUMNS_DEFAULT;
+    if (style.terminal.width == 0)
+        style.terminal.width = COLUMNS_DEFAULT;
     if (w->trouble) {
         text_adds(&content, "Avahi: ");
         text_add_printable(&content, w->trouble);
@@ -100,7 +100,7 @@ static void draw_screen(struct watch *w)
 static void print_match(struct watch *w)
 {
     CLEANUP_TEXT struct text now = TEXT_INIT;
-    const struct terminal_style style = terminal_style(STDOUT_FILENO);
+    const struct report_style style = {.terminal = terminal_style(STDOUT_FILENO)};
 
     add_match(w, &style, &now);
     if (string_equal(text_str(&now), text_str(&w->said)))

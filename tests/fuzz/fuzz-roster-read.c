@@ -28,7 +28,7 @@ static void write_all(const struct machine_list *l)
     CLEANUP_TEXT struct text out = TEXT_INIT;
     CLEANUP(match_clear) struct match match = MATCH_INIT;
     CLEANUP_PROBLEM struct problem problem = PROBLEM_INIT;
-    static const struct terminal_style style = {.width = 60};
+    static const struct report_style style = {.terminal = {.width = 60}};
 
     expect(strings_add(&problem.agents, "a1") == 0 && strings_add(&problem.agents, "agent") == 0);
     expect(match_make(l->pointers, l->count, &problem, &match) == 0);

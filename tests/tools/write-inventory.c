@@ -22,8 +22,8 @@ static int write_as(const struct machine_list *l, const char *format, const char
     if (strcmp(format, "roster") == 0)
         return report_roster_json(l->pointers, l->count, ret);
     if (strcmp(format, "table") == 0)
-        return report_roster_text(l->pointers, l->count, &(struct terminal_style){.width = 100},
-                                  ret);
+        return report_roster_text(l->pointers, l->count,
+                                  &(struct report_style){.terminal = {.width = 100}}, ret);
     if (strncmp(format, "host=", 5) == 0)
         return inventory_write_host(l->pointers, l->count, format + 5, ret);
     r = strcmp(format, "list") == 0 ? 0 : inventory_format_from_name(format, &f, err);

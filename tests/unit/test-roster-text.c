@@ -4,7 +4,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -159,7 +161,7 @@ static void test_claim_beside_verified(void **state)
     assert_int_equal(match_make(l.pointers, 2, &p, &m), 0);
     assert_int_equal(match_explain(&m, l.pointers, 2), 0);
     assert_true(match_ok(&m, true));
-    assert_int_equal(report_match_text(&m, false, &(struct terminal_style){0}, &out), 0);
+    assert_int_equal(report_match_text(&m, false, &(struct report_style){0}, &out), 0);
     assert_string_equal(text_str(&out),
                         "The one agent is there.\n"
                         "Not verified, not signed with this fleet's key: evil\n"
@@ -169,43 +171,145 @@ static void test_claim_beside_verified(void **state)
     assert_int_equal(report_match_json(&m, false, &out), 0);
     assert_non_null(strstr(text_str(&out), "\"unverified\": [\n    \"00000000000000a1\"\n  ]"));
     text_reset(&out);
-    assert_int_equal(report_roster_text(l.pointers, 2, &(struct terminal_style){0}, &out), 0);
+    assert_int_equal(report_roster_text(l.pointers, 2, &(struct report_style){0}, &out), 0);
     assert_non_null(strstr(text_str(&out), "not verified (dcop-deploy enroll)"));
 }
 
+static void check_table(const struct machine_list *l, const struct report_style *style,
+                        const char *wanted)
+{
+    CLEANUP_TEXT struct text out = TEXT_INIT;
+
+    assert_int_equal(report_roster_text(l->pointers, l->count, style, &out), 0);
+    assert_string_equal(text_str(&out), wanted);
+}
+
+/* In a pipe: one line a machine, always the same columns, none of them empty. */
 static void test_table(void **state)
 {
     CLEANUP(machine_list_clear) struct machine_list l = MACHINE_LIST_INIT;
-    CLEANUP_TEXT struct text out = TEXT_INIT;
 
     (void)state;
     read_ok(roster, &l);
-    assert_int_equal(report_roster_text(l.pointers, 3, &(struct terminal_style){0}, &out), 0);
+    check_table(&l, &(struct report_style){0},
+                "AGENT            MACHINE  ADDRESS             STATE    VERIFIED  FLEET    "
+                "SYSTEM                  PROBLEM\n"
+                "a1, \"a \\x1b[2J\"  rpi-1    192.0.2.1           running  yes       lab      "
+                "debian-13 arm64 py3.13  bad line 3\n"
+                "-                printer  -                   offline  -         -        "
+                "-                       no beacon; last seen 1970-01-01 01:00\n"
+                "-                rpi-2    [2001:db8::2]:2222  there    -         default  "
+                "-                       -\n");
+    l.count = 0;
+    check_table(&l, &(struct report_style){0}, "No machines.\n");
+    l.count = 3;
+}
+
+static const char trouble[] =
+    "{\"version\": 1, \"machines\": [\n"
+    "{\"id\": \"00000000000000a1\", \"host\": \"rpi-1.local\", \"addresses\": "
+    "[\"10.77.0.11\"], "
+    "\"agents\": [\"a1\"], \"os\": \"debian-12\", \"arch\": \"amd64\", \"python\": \"3.11\", "
+    "\"state\": \"new\"},\n"
+    "{\"id\": \"00000000000000a2\", \"host\": \"rpi-2.local\", \"addresses\": "
+    "[\"10.77.0.12\"], "
+    "\"agents\": [\"a2\"], \"os\": \"debian-12\", \"arch\": \"amd64\", \"python\": \"3.11\", "
+    "\"state\": \"new\", \"error\": \"/etc/dcop/beacon.conf:3: unknown word 'agnet', so that the "
+    "machine has no name until the line is right\"},\n"
+    "{\"id\": \"00000000000000a3\", \"host\": \"rpi-3.local\", \"addresses\": "
+    "[\"10.77.0.13\"], "
+    "\"agents\": [\"a3\", \"a4\", \"a5\", \"a6\", \"a7\", \"a8\", \"a9\"], \"state\": "
+    "\"failed\"},\n"
+    "{\"id\": \"00000000000000a4\", \"host\": \"rpi-4.local\", \"addresses\": [\"10.77.0.14\"], "
+    "\"agents\": [\"b1\"], \"state\": \"new\", \"online\": false, \"last_seen\": "
+    "\"2026-02-28T23:30:00.123Z\"}\n"
+    "]}\n";
+
+enum { SEEN = 1772321400 /* rpi-4, 2026-03-01 00:30 in Berlin */, DAY = 24 * 3600 };
+
+static void test_table_80(void **state)
+{
+    CLEANUP(machine_list_clear) struct machine_list l = MACHINE_LIST_INIT;
+    struct report_style style = {.terminal = {.width = 80}, .now = SEEN + 3600};
+
+    (void)state;
+    read_ok(trouble, &l);
+    check_table(&l, &style,
+                "AGENT                  MACHINE  ADDRESS     STATE                SYSTEM\n"
+                "a1                     rpi-1    10.77.0.11  there, not deployed  debian-12 amd6…\n"
+                "a2                     rpi-2    10.77.0.12  there, not deployed  debian-12 amd6…\n"
+                "    /etc/dcop/beacon.conf:3: unknown word 'agnet', so that the machine has no\n"
+                "    name until the line is right\n"
+                "a3, a4, a5, a6, a7 +2  rpi-3    10.77.0.13  failed\n"
+                "b1                     rpi-4    10.77.0.14  offline, seen 00:30\n");
+    style.now = SEEN + DAY;
+    style.verbose = true;
+    check_table(&l, &style,
+                "AGENT                  MACHINE  ADDRESS     STATE                     SYSTEM\n"
+                "a1                     rpi-1    10.77.0.11  there, not deployed       debian-12…\n"
+                "a2                     rpi-2    10.77.0.12  there, not deployed       debian-12…\n"
+                "    /etc/dcop/beacon.conf:3: unknown word 'agnet', so that the machine has no\n"
+                "    name until the line is right\n"
+                "a3, a4, a5, a6, a7 +2  rpi-3    10.77.0.13  failed\n"
+                "    a3, a4, a5, a6, a7, a8, a9\n"
+                "b1                     rpi-4    10.77.0.14  offline, seen 2026-03-01\n");
+}
+
+/* A stranger's name of 246 bytes takes a bounded part of a line. */
+static void test_long_name(void **state)
+{
+    CLEANUP(machine_list_clear) struct machine_list l = MACHINE_LIST_INIT;
+    CLEANUP_TEXT struct text json = TEXT_INIT;
+
+    (void)state;
+    text_adds(&json, "{\"version\": 1, \"machines\": [{\"id\": "
+                     "\"00000000000000a1\", \"host\": "
+                     "\"rpi-1.local\", \"os\": \"debian-12\", \"agents\": [\"");
+    for (int i = 0; i < 246; i++)
+        text_addc(&json, 'l');
+    text_adds(&json, "\", \"a  b\"]}]}");
+    read_ok(text_str(&json), &l);
+    check_table(&l, &(struct report_style){.terminal = {.width = 80}},
+                "AGENT                   MACHINE  STATE  SYSTEM\n"
+                "llllllllllllllllll… +1  rpi-1    there  debian-12\n");
+    check_table(
+        &l, &(struct report_style){0},
+        "AGENT                                   MACHINE  ADDRESS  STATE  VERIFIED  FLEET    "
+        "SYSTEM     PROBLEM\n"
+        "llllllllllllllllllllllllllllllllll… +1  rpi-1    -        there  -         default  "
+        "debian-12  -\n");
+}
+
+/* More machines than lines: those in trouble come first. */
+static void test_fit(void **state)
+{
+    CLEANUP(machine_list_clear) struct machine_list l = MACHINE_LIST_INIT;
+    CLEANUP_TEXT struct text out = TEXT_INIT;
+    const struct report_style style = {.terminal = {.width = 80}, .now = SEEN + 3600};
+    size_t hidden;
+
+    (void)state;
+    read_ok(trouble, &l);
+    assert_int_equal(report_roster_fit(l.pointers, l.count, &style, 7, &out, &hidden), 0);
+    assert_int_equal(hidden, 0);
+    text_reset(&out);
+    assert_int_equal(report_roster_fit(l.pointers, l.count, &style, 6, &out, &hidden), 0);
+    assert_int_equal(hidden, 1);
+    report_add_sum_line(l.pointers, l.count, hidden, &style, &out);
     assert_string_equal(
         text_str(&out),
-        "AGENT      MACHINE  ADDRESS             FLEET    SYSTEM                  "
-        "VERIFIED  STATE    PROBLEM\n"
-        "a1         rpi-1    192.0.2.1           lab      debian-13 arm64 py3.13  yes       "
-        "running  bad line 3\n"
-        "a \\x1b[2J  rpi-1\n"
-        "-          printer                                                                 "
-        "offline  no "
-        "beacon; last seen 1970-01-01 00:00 UTC\n"
-        "-          rpi-2    [2001:db8::2]:2222  default\n");
-    text_reset(&out);
-    assert_int_equal(report_roster_text(l.pointers, 3, &(struct terminal_style){.width = 80}, &out),
-                     0);
-    for (char *line = strtok(out.data, "\n"); line; line = strtok(NULL, "\n"))
-        assert_true(text_width(line) <= 80);
-    text_reset(&out);
-    assert_int_equal(report_roster_text(NULL, 0, &(struct terminal_style){0}, &out), 0);
-    assert_string_equal(text_str(&out), "No machines.\n");
+        "AGENT                  MACHINE  ADDRESS     STATE                SYSTEM\n"
+        "b1                     rpi-4    10.77.0.14  offline, seen 00:30\n"
+        "a3, a4, a5, a6, a7 +2  rpi-3    10.77.0.13  failed\n"
+        "a2                     rpi-2    10.77.0.12  there, not deployed  debian-12 amd6…\n"
+        "    /etc/dcop/beacon.conf:3: unknown word 'agnet', so that the machine has no\n"
+        "    name until the line is right\n"
+        "4 machines: 1 there, 1 offline, 1 failed, 1 with an error; 1 more is not shown\n");
 }
 
 static void test_label_twice(void **state)
 {
     CLEANUP(machine_list_clear) struct machine_list l = MACHINE_LIST_INIT;
-    CLEANUP_TEXT struct text out = TEXT_INIT;
 
     (void)state;
     read_ok(
@@ -213,12 +317,12 @@ static void test_label_twice(void **state)
         "{\"id\": \"00000000000000a2\", \"host\": \"pi.local\"},"
         "{\"id\": \"00000000000000a3\"}, {\"id\": \"00000000000000a4\", \"host\": \"tv\"}]}",
         &l);
-    assert_int_equal(report_roster_text(l.pointers, 4, &(struct terminal_style){0}, &out), 0);
-    assert_string_equal(text_str(&out), "AGENT  MACHINE\n"
-                                        "-      00000000000000a1\n"
-                                        "-      00000000000000a2\n"
-                                        "-      00000000000000a3\n"
-                                        "-      tv\n");
+    check_table(&l, &(struct report_style){.terminal = {.width = 80}},
+                "AGENT  MACHINE           STATE\n"
+                "-      00000000000000a1  there\n"
+                "-      00000000000000a2  there\n"
+                "-      00000000000000a3  there\n"
+                "-      tv                there\n");
 }
 
 static void test_change(void **state)
@@ -242,6 +346,23 @@ static void test_change(void **state)
         report_change_text(l.pointers[0], ROSTER_CHANGED, &(struct terminal_style){0}, &out), 0);
     assert_string_equal(text_str(&out),
                         "changed   a1, \"a \\x1b[2J\" on rpi-1 192.0.2.1 running: bad line 3\n");
+    text_reset(&out);
+    assert_int_equal(
+        report_change_text(l.pointers[1], ROSTER_OFFLINE, &(struct terminal_style){0}, &out), 0);
+    assert_string_equal(text_str(&out), "offline   unassigned: printer: no beacon; last seen "
+                                        "1970-01-01 01:00\n");
+}
+
+static void test_change_new(void **state)
+{
+    CLEANUP(machine_list_clear) struct machine_list l = MACHINE_LIST_INIT;
+    CLEANUP_TEXT struct text out = TEXT_INIT;
+
+    (void)state;
+    read_ok(trouble, &l);
+    assert_int_equal(
+        report_change_text(l.pointers[0], ROSTER_APPEARED, &(struct terminal_style){0}, &out), 0);
+    assert_string_equal(text_str(&out), "appeared  a1 on rpi-1 10.77.0.11 there, not deployed\n");
 }
 
 static const char classroom[] =
@@ -277,7 +398,7 @@ static void test_match(void **state)
     fill_problem(&p, 5);
     assert_int_equal(match_make(l.pointers, l.count, &p, &m), 0);
     assert_int_equal(match_explain(&m, l.pointers, l.count), 0);
-    assert_int_equal(report_match_text(&m, false, &(struct terminal_style){0}, &out), 0);
+    assert_int_equal(report_match_text(&m, false, &(struct report_style){0}, &out), 0);
     assert_string_equal(
         text_str(&out),
         "2 of 5 agents are there. 1 of them is on more than one machine.\n"
@@ -357,9 +478,52 @@ static void test_match_yes(void **state)
     read_ok(classroom, &l);
     fill_problem(&p, 2);
     assert_int_equal(match_make(l.pointers, 2, &p, &m), 0);
-    assert_int_equal(report_match_text(&m, false, &(struct terminal_style){.color = true}, &out),
-                     0);
+    assert_int_equal(
+        report_match_text(&m, false, &(struct report_style){.terminal = {.color = true}}, &out), 0);
     assert_string_equal(text_str(&out), "\033[32mAll 2 agents are there.\033[0m\n");
+}
+
+/* Another class on the same link: machines whose names are not in the problem. */
+static void test_strangers(void **state)
+{
+    CLEANUP(machine_list_clear) struct machine_list l = MACHINE_LIST_INIT;
+    CLEANUP_PROBLEM struct problem p = PROBLEM_INIT;
+    CLEANUP(match_clear) struct match m = MATCH_INIT;
+    CLEANUP_TEXT struct text json = TEXT_INIT, out = TEXT_INIT;
+
+    (void)state;
+    text_adds(&json, "{\"version\": 1, \"machines\": [{\"id\": "
+                     "\"00000000000000a1\", \"host\": "
+                     "\"rpi-1\", \"agents\": [\"A1\", \"other-x\", \"other-y\"]}");
+    for (int i = 0; i < 7; i++)
+        text_addf(&json,
+                  ", {\"id\": \"00000000000000b%d\", \"host\": \"pc-%d\", \"agents\": "
+                  "[\"other-%d\"]}",
+                  i, i, i);
+    text_adds(&json, "]}");
+    read_ok(text_str(&json), &l);
+    fill_problem(&p, 1);
+    assert_int_equal(match_make(l.pointers, l.count, &p, &m), 0);
+    assert_int_equal(match_explain(&m, l.pointers, l.count), 0);
+    strings_clear(&m.warnings);
+    assert_int_equal(
+        report_match_text(&m, false, &(struct report_style){.terminal = {.width = 80}}, &out), 0);
+    assert_string_equal(text_str(&out),
+                        "0 of 1 agents are there.\n"
+                        "Missing, no machine has the name: a1\n"
+                        "A1 on rpi-1: not in the problem; did you mean a1? The name is in\n"
+                        "  /etc/dcop/beacon.conf on that machine.\n"
+                        "8 more machines have names that are not in the problem:\n"
+                        "  other-x and 1 more on rpi-1, other-0 on pc-0, other-1 on pc-1,\n"
+                        "  other-2 on pc-2, other-3 on pc-3, and 3 more (-v lists all)\n");
+    text_reset(&out);
+    assert_int_equal(report_match_text(&m, false, &(struct report_style){.verbose = true}, &out),
+                     0);
+    assert_string_equal(strstr(text_str(&out), "8 more"),
+                        "8 more machines have names that are not in the problem: other-x on "
+                        "rpi-1, other-y on rpi-1, other-0 on pc-0, other-1 on pc-1, other-2 on "
+                        "pc-2, other-3 on pc-3, other-4 on pc-4, other-5 on pc-5, other-6 on "
+                        "pc-6\n");
 }
 
 static void test_wraps(void **state)
@@ -371,7 +535,8 @@ static void test_wraps(void **state)
     (void)state;
     fill_problem(&p, 5);
     assert_int_equal(match_make(NULL, 0, &p, &m), 0);
-    assert_int_equal(report_match_text(&m, false, &(struct terminal_style){.width = 40}, &out), 0);
+    assert_int_equal(
+        report_match_text(&m, false, &(struct report_style){.terminal = {.width = 40}}, &out), 0);
     assert_string_equal(text_str(&out), "0 of 5 agents are there.\n"
                                         "Missing, no machine has the name: a1,\n"
                                         "  a2, a3, \"a4 b\", a5\n");
@@ -380,19 +545,18 @@ static void test_wraps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_lenient),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_table),
-        cmocka_unit_test(test_claim_beside_verified),
-        cmocka_unit_test(test_label_twice),
-        cmocka_unit_test(test_change),
-        cmocka_unit_test(test_match),
-        cmocka_unit_test(test_match_yes),
+        cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_lenient),
+        cmocka_unit_test(test_refused),     cmocka_unit_test(test_table),
+        cmocka_unit_test(test_table_80),    cmocka_unit_test(test_long_name),
+        cmocka_unit_test(test_fit),         cmocka_unit_test(test_claim_beside_verified),
+        cmocka_unit_test(test_label_twice), cmocka_unit_test(test_change),
+        cmocka_unit_test(test_change_new),  cmocka_unit_test(test_match),
+        cmocka_unit_test(test_match_yes),   cmocka_unit_test(test_strangers),
         cmocka_unit_test(test_wraps),
     };
 
-    if (!setlocale(LC_CTYPE, "C.UTF-8"))
+    if (!setlocale(LC_CTYPE, "C.UTF-8") || setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1) < 0)
         return 1;
+    tzset();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
