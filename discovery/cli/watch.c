@@ -11,6 +11,7 @@
 #include "discovery/base/terminal.h"
 #include "discovery/match/match.h"
 #include "discovery/report/roster-text.h"
+#include "screen.h"
 
 enum {
     DRAW_USEC = 15 * 1000,   /* changes within it share one drawing; the limit is 50 ms */
@@ -29,6 +30,8 @@ struct watch {
     bool drawn;    /* the cursor is hidden */
     char *trouble; /* the daemon's; NULL: none */
     bool too_many;
+    struct text change; /* the last one, for the screen */
+    time_t changed;
     struct text said; /* lines: the match as last printed */
 };
 
@@ -40,69 +43,80 @@ static void write_text(struct watch *w, const struct text *t)
         (void)sd_event_exit(w->loop, r);
 }
 
-/* Appends the present match. */
-static void add_match(const struct watch *w, const struct report_style *style, struct text *ret)
+/* The present match.  -ENOMEM. */
+static int make_match(const struct watch *w, struct match *ret)
 {
-    CLEANUP(match_clear) struct match m = MATCH_INIT;
     size_t n;
     const struct machine *const *machines = roster_machines(w->roster, &n);
+    int r = match_make(machines, n, w->problem, ret);
 
-    if (match_make(machines, n, w->problem, &m) < 0 || match_explain(&m, machines, n) < 0)
-        return;
-    if (w->options->json)
-        (void)report_match_json(&m, w->options->strict, ret);
-    else
-        (void)report_match_text(&m, w->options->strict, style, ret);
+    return r < 0 ? r : match_explain(ret, machines, n);
 }
 
-/* As many lines as the terminal has, each cleared to its end. */
-static void add_screen(struct text *t, const char *content, size_t rows)
+/* Each line cleared to its end, and everything below.  No newline at the end, which
+ * would scroll a full screen. */
+static void add_screen(struct text *t, const char *content)
 {
-    for (size_t row = 1; *content && row < rows; row++) {
+    text_adds(t, "\033[H");
+    while (*content) {
         size_t n = strcspn(content, "\n");
 
         text_add(t, content, n);
-        text_adds(t, "\033[K\n");
+        text_adds(t, "\033[K");
         content += n + (content[n] == '\n');
+        text_adds(t, *content ? "\n" : "");
     }
-    if (*content)
-        text_adds(t, "… more lines than fit\033[K");
     text_adds(t, "\033[J");
 }
 
 static void draw_screen(struct watch *w)
 {
+    CLEANUP(match_clear) struct match match = MATCH_INIT;
     CLEANUP_TEXT struct text content = TEXT_INIT;
     CLEANUP_TEXT struct text t = TEXT_INIT;
-    struct report_style style = {.terminal = terminal_style(STDOUT_FILENO), .now = time(NULL)};
-    size_t n, rows = terminal_height(STDOUT_FILENO);
-    const struct machine *const *machines = roster_machines(w->roster, &n);
+    size_t rows = terminal_height(STDOUT_FILENO);
+    struct screen s = {
+        .match = w->problem && make_match(w, &match) == 0 ? &match : NULL,
+        .strict = w->options->strict,
+        .trouble = w->trouble,
+        .too_many = w->too_many,
+        .change = w->change.size > 0 ? text_str(&w->change) : NULL,
+        .changed = w->changed,
+        .style = {.terminal = terminal_style(STDOUT_FILENO),
+                  .now = time(NULL),
+                  .verbose = w->options->verbose},
+        .rows = rows ? rows : ROWS_DEFAULT,
+    };
 
-    if (style.terminal.width == 0)
-        style.terminal.width = COLUMNS_DEFAULT;
-    if (w->trouble) {
-        text_adds(&content, "Avahi: ");
-        text_add_printable(&content, w->trouble);
-        text_adds(&content, "; waiting for it\n");
-    }
-    if (w->too_many)
-        text_adds(&content, DISCOVER_TOO_MANY "\n");
-    if (w->problem) {
-        add_match(w, &style, &content);
-        text_addc(&content, '\n');
-    }
-    (void)report_roster_text(machines, n, &style, &content);
-    text_adds(&t, "\033[H");
-    add_screen(&t, text_str(&content), rows ? rows : ROWS_DEFAULT);
+    s.machines = roster_machines(w->roster, &s.n);
+    if (s.style.terminal.width == 0)
+        s.style.terminal.width = COLUMNS_DEFAULT;
+    if (screen_write(&s, &content) < 0)
+        return;
+    add_screen(&t, text_str(&content));
     write_text(w, &t);
+}
+
+/* Appends the present match for a pipe. */
+static void add_match(const struct watch *w, struct text *ret)
+{
+    CLEANUP(match_clear) struct match m = MATCH_INIT;
+    const struct report_style style = {.terminal = terminal_style(STDOUT_FILENO),
+                                       .verbose = w->options->verbose};
+
+    if (make_match(w, &m) < 0)
+        return;
+    if (w->options->json)
+        (void)report_match_json(&m, w->options->strict, ret);
+    else
+        (void)report_match_text(&m, w->options->strict, &style, ret);
 }
 
 static void print_match(struct watch *w)
 {
     CLEANUP_TEXT struct text now = TEXT_INIT;
-    const struct report_style style = {.terminal = terminal_style(STDOUT_FILENO)};
 
-    add_match(w, &style, &now);
+    add_match(w, &now);
     if (string_equal(text_str(&now), text_str(&w->said)))
         return;
     write_text(w, &now);
@@ -134,6 +148,29 @@ static void schedule_output(struct watch *w)
     (void)sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
 }
 
+static const char *change_words(enum roster_change change)
+{
+    switch (change) {
+    case ROSTER_APPEARED:
+        return " is there";
+    case ROSTER_CHANGED:
+        return " has changed";
+    case ROSTER_OFFLINE:
+        return " is offline";
+    }
+    return "";
+}
+
+/* Keeps the change for the screen. */
+static void keep_change(struct watch *w, const struct machine *m, enum roster_change change,
+                        time_t when)
+{
+    text_reset(&w->change);
+    report_add_machine(&w->change, m);
+    text_adds(&w->change, change_words(change));
+    w->changed = when;
+}
+
 static void on_change(const struct machine *m, enum roster_change change, void *arg)
 {
     struct watch *w = arg;
@@ -143,8 +180,10 @@ static void on_change(const struct machine *m, enum roster_change change, void *
 
     clock_gettime(CLOCK_REALTIME, &now);
     schedule_output(w);
-    if (w->screen)
+    if (w->screen) {
+        keep_change(w, m, change, now.tv_sec);
         return;
+    }
     if (w->options->json)
         (void)report_change_json(m, change, &now, &line);
     else
@@ -259,6 +298,7 @@ void watch_free(struct watch *w)
     sd_event_source_disable_unref(w->reader);
     sd_event_unref(w->loop);
     text_clear(&w->said);
+    text_clear(&w->change);
     free(w->trouble);
     free(w);
 }
