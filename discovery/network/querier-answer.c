@@ -1,0 +1,229 @@
+/* What the querier knows of each instance, from the answers. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "discovery/advert/sign.h"
+#include "querier-private.h"
+
+enum { FLUSH_MS = 1000 }; /* an address that the newer answer does not tell: RFC 6762 §10.2 */
+enum { KEY_MAX = sizeof(int) + MDNS_LABEL_MAX + 1 };
+
+const char *instance_name(const struct instance *i)
+{
+    return i->key + sizeof(int);
+}
+
+int instance_interface(const struct instance *i)
+{
+    int interface;
+
+    memcpy(&interface, i->key, sizeof(interface));
+    return interface;
+}
+
+bool instance_is_complete(const struct instance *i)
+{
+    return i->txt && i->port > 0;
+}
+
+static size_t make_key(int interface, const char *name, char ret[static KEY_MAX])
+{
+    size_t n = strnlen(name, MDNS_LABEL_MAX);
+
+    memcpy(ret, &interface, sizeof(interface));
+    memcpy(ret + sizeof(interface), name, n);
+    ret[sizeof(interface) + n] = '\0';
+    return sizeof(interface) + n + 1;
+}
+
+struct instance *instance_find(const struct querier *q, int interface, const char *name)
+{
+    char key[KEY_MAX];
+    size_t size = make_key(interface, name, key);
+    struct instance *i;
+
+    HASH_FIND(hh, q->instances, key, size, i);
+    return i;
+}
+
+/* NULL without memory, or when there are too many. */
+static struct instance *instance_make(struct querier *q, int interface, const char *name)
+{
+    char key[KEY_MAX];
+    size_t size = make_key(interface, name, key);
+    struct instance *i = instance_find(q, interface, name);
+
+    if (i || HASH_COUNT(q->instances) >= QUERIER_INSTANCES_MAX)
+        return i;
+    i = calloc(1, sizeof(*i) + size);
+    if (!i)
+        return NULL;
+    memcpy(i->key, key, size);
+    i->key_size = size;
+    i->first_round = q->round;
+    HASH_ADD_KEYPTR(hh, q->instances, i->key, i->key_size, i);
+    if (!HASH_WAS_ADDED(i)) {
+        free(i);
+        return NULL;
+    }
+    return i;
+}
+
+void instance_free(struct querier *q, struct instance *i)
+{
+    HASH_DEL(q->instances, i); /* NOLINT(clang-analyzer-core.NullDereference): it is in there */
+    free(i->host);
+    free(i->txt);
+    free(i);
+}
+
+/* Does this address make sense for the machine? */
+static bool is_usable(const struct querier *q, const struct packet *p, const struct address *a)
+{
+    return address_is_unicast(a) && (p->own || !links_is_own(&q->links, a));
+}
+
+/* Adds the packet's addresses.  Those of the same protocol that were told more than
+ * a second before, and not now, are no longer the host's (RFC 6762 §10.2). */
+static void take_addresses(struct querier *q, struct instance *i, const struct packet *p)
+{
+    const struct mdns_host *h = i->host ? mdns_answer_host(&q->answer, i->host) : NULL;
+    uint64_t now = querier_now_ms(q);
+    size_t kept = 0;
+    bool told[2] = {false, false};
+
+    for (size_t k = 0; h && k < h->n_addresses; k++)
+        told[h->addresses[k].family == AF_INET6] = true;
+    for (size_t k = 0; k < i->n_addresses; k++)
+        if (!told[i->addresses[k].address.family == AF_INET6] ||
+            now < i->addresses[k].told + FLUSH_MS)
+            i->addresses[kept++] = i->addresses[k];
+    i->n_addresses = kept;
+    for (size_t k = 0; h && k < h->n_addresses; k++) {
+        struct address a = h->addresses[k];
+        size_t at = 0;
+
+        if (!is_usable(q, p, &a))
+            continue;
+        if (a.family == AF_INET6 && address_is_link_local(&a))
+            a.interface = (unsigned)p->interface;
+        while (at < i->n_addresses && !address_equal(&i->addresses[at].address, &a))
+            at++;
+        if (at == MDNS_ADDRESSES_MAX)
+            continue;
+        if (at == i->n_addresses)
+            i->n_addresses++;
+        i->addresses[at] = (struct known_address){a, now};
+    }
+}
+
+/* Keeps what the packet says of an instance.  -ENOMEM. */
+static int take_records(struct instance *i, const struct mdns_service *s)
+{
+    if (s->txt) {
+        uint8_t *txt = realloc(i->txt, s->txt_size + 1);
+
+        if (!txt)
+            return -ENOMEM;
+        memcpy(txt, s->txt, s->txt_size);
+        i->txt = txt;
+        i->txt_size = s->txt_size;
+    }
+    if (s->port > 0) {
+        i->port = s->port;
+        if (s->host[0] && (!i->host || strcmp(i->host, s->host) != 0)) {
+            char *host = strdup(s->host);
+
+            if (!host)
+                return -ENOMEM;
+            free(i->host);
+            i->host = host;
+        }
+    }
+    return 0;
+}
+
+/* Hands a complete instance over. */
+static void report_instance(struct querier *q, const struct instance *i, const struct packet *p)
+{
+    CLEANUP(advert_clear) struct advert advert = ADVERT_INIT;
+    struct address addresses[MDNS_ADDRESSES_MAX + 1];
+    struct error err = {0};
+    struct sighting s = {
+        .key = {instance_interface(i), SIGHTING_DIRECT, instance_name(i), "local"},
+        .host = i->host,
+        .addresses = addresses,
+        .n_addresses = i->n_addresses,
+        .port = i->port,
+        .advert = &advert,
+        .verified = q->signed_only,
+    };
+
+    for (size_t k = 0; k < i->n_addresses; k++)
+        addresses[k] = i->addresses[k].address;
+    if (s.n_addresses == 0) /* without address records: where it came from */
+        addresses[s.n_addresses++] = p->from;
+    for (size_t k = 0; k < s.n_addresses; k++)
+        if (address_equal(&addresses[k], &p->from)) { /* nobody else spoke for it */
+            s.heard = true;
+            s.answered = links_is_near(&q->links, &p->from) ? &addresses[k] : NULL;
+        }
+    if (advert_parse(i->txt, i->txt_size, &advert, &err) < 0) {
+        if (q->listener.unreadable)
+            q->listener.unreadable(&s, err.text, q->listener.arg);
+        return;
+    }
+    q->listener.seen(&s, q->listener.arg);
+}
+
+/* Is it a signed record of the fleet?  The port is signed, too; without the SRV
+ * record, SSH's default port is tried. */
+static bool is_signed(const struct querier *q, const struct mdns_service *s)
+{
+    CLEANUP(advert_clear) struct advert advert = ADVERT_INIT;
+
+    return s->txt && advert_parse(s->txt, s->txt_size, &advert, NULL) == 0 &&
+           advert_verify(s->txt, s->txt_size, s->port ? s->port : SSH_PORT, advert.id, &q->fleet);
+}
+
+static void take_service(struct querier *q, struct mdns_service *s, const struct packet *p)
+{
+    struct confirm *confirm;
+    struct instance *i;
+
+    if (q->signed_only) {
+        if (!is_signed(q, s)) {
+            q->unsigned_seen += !s->goodbye;
+            return;
+        }
+        s->port = s->port ? s->port : SSH_PORT;
+    }
+    if (s->goodbye && !s->txt) {
+        if (instance_find(q, p->interface, s->instance))
+            querier_confirm(q, s->instance);
+        return;
+    }
+    i = instance_make(q, p->interface, s->instance);
+    if (!i || take_records(i, s) < 0)
+        return;
+    take_addresses(q, i, p);
+    if (p->ours && i->answered_round != q->round) {
+        i->answered_round = q->round;
+        i->answers++;
+    }
+    if (!instance_is_complete(i))
+        return;
+    confirm = s->txt || s->port ? querier_find_confirm(q, s->instance) : NULL;
+    if (confirm && confirm->asked > 1)
+        querier_end_confirm(q, confirm);
+    report_instance(q, i, p);
+}
+
+void querier_take_answer(struct querier *q, const struct packet *p)
+{
+    if (q->answer.n_services > 0)
+        q->heard_at = querier_now_ms(q);
+    for (size_t i = 0; i < q->answer.n_services; i++)
+        take_service(q, &q->answer.services[i], p);
+}

@@ -1,0 +1,114 @@
+/*
+ * What the files of the querier share: querier.c asks and decides when that is
+ * enough, querier-answer.c keeps what is answered, querier-socket.c has the
+ * sockets.
+ */
+#pragma once
+
+#include "discovery/base/hash.h"
+#include "mdns-answer.h"
+#include "querier.h"
+
+/* Machines that are asked whether they are still there; beyond that, they count as
+ * there. */
+enum { CONFIRMS_MAX = 256 };
+
+struct known_address {
+    struct address address;
+    uint64_t told; /* ms */
+};
+
+/* An instance on one link, as told so far; its records may come in several
+ * packets. */
+struct instance {
+    char *host; /* NULL: no SRV record yet */
+    uint16_t port;
+    uint8_t *txt; /* NULL: not yet */
+    size_t txt_size;
+    struct known_address addresses[MDNS_ADDRESSES_MAX];
+    size_t n_addresses;
+    unsigned first_round;    /* the question that it answered first */
+    unsigned answered_round; /* the last one */
+    unsigned answers;        /* questions that it answered */
+    unsigned parts_asked;    /* how often it was asked for what is missing */
+    UT_hash_handle hh;
+    size_t key_size;
+    char key[]; /* interface, name */
+};
+
+struct confirm {
+    char instance[MDNS_LABEL_MAX + 1];
+    uint64_t due; /* ms */
+    size_t asked; /* questions */
+};
+
+/* One socket: what it hears. */
+struct ear {
+    struct querier *querier;
+    int fd; /* -1: not available */
+    int family;
+    bool group; /* the multicast group; else the answers to our port */
+    sd_event_source *io;
+};
+
+enum { EAR_GROUP, EAR_V4, EAR_V6, EARS };
+
+struct querier {
+    sd_event *loop;
+    struct key fleet;
+    bool signed_only, again;
+    struct querier_listener listener;
+    struct ear ears[EARS];
+    sd_event_source *timer;
+    struct links links;
+    struct instance *instances;
+    struct mdns_answer answer; /* the packet that is being read */
+    uint16_t transaction;      /* of our questions */
+    unsigned round;            /* questions so far */
+    uint64_t asked_at, heard_at;
+    uint64_t ask_due;      /* ms; UINT64_MAX: no more */
+    uint64_t window_start; /* ms, of `unsigned_seen` */
+    size_t unsigned_seen;
+    uint64_t flooded_until; /* ms */
+    uint64_t asks_start;    /* ms, of `asks` */
+    unsigned asks;          /* for single machines, in this second */
+    struct confirm confirms[CONFIRMS_MAX];
+    size_t n_confirms;
+};
+
+/* One packet's frame. */
+struct packet {
+    int interface;
+    struct address from;
+    bool ours; /* an answer to our question */
+    bool own;  /* from this host */
+};
+
+uint64_t querier_now_ms(const struct querier *q);
+
+/* Flood, confirmations and the timer: querier.c. */
+void querier_look_for_flood(struct querier *q);
+struct confirm *querier_find_confirm(struct querier *q, const char *instance);
+void querier_end_confirm(struct querier *q, struct confirm *c);
+
+/* Opens the sockets: -errno when there is neither IPv4 nor IPv6. */
+int querier_open(struct querier *q);
+void querier_close(struct querier *q);
+
+/* Reads the links of this host, and joins the group on new ones. */
+void querier_read_links(struct querier *q);
+
+/* Asks for all instances (NULL) or for one, on every link or (from 0) on one; a
+ * question that cannot be sent is lost, as on the network. */
+void querier_send(const struct querier *q, const char *instance, int interface);
+
+/* Takes q->answer. */
+void querier_take_answer(struct querier *q, const struct packet *p);
+
+struct instance *instance_find(const struct querier *q, int interface, const char *name);
+void instance_free(struct querier *q, struct instance *i);
+const char *instance_name(const struct instance *i);
+int instance_interface(const struct instance *i);
+
+/* Have its SRV and TXT records come? */
+bool instance_is_complete(const struct instance *i);

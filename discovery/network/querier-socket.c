@@ -1,0 +1,215 @@
+/* The querier's sockets: one on the multicast group, two with ports of their own. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "mdns-probe.h"
+#include "querier-private.h"
+
+enum {
+    READS_PER_TURN = 256,
+    ROOM = 8 << 20, /* receive buffer; the system may grant less */
+};
+
+/* Joins the group on new links; joining it again fails without harm. */
+void querier_read_links(struct querier *q)
+{
+    links_read(&q->links);
+    for (size_t i = 0; i < q->links.count; i++) {
+        struct ip_mreqn group = {.imr_ifindex = (int)q->links.items[i].interface};
+
+        group.imr_multiaddr.s_addr = inet_addr("224.0.0.251");
+        if (q->links.items[i].v4)
+            (void)setsockopt(q->ears[EAR_GROUP].fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group,
+                             sizeof(group));
+    }
+    if (q->listener.links)
+        q->listener.links(&q->links, q->listener.arg);
+}
+
+static void send_v4(const struct querier *q, unsigned interface, const uint8_t *bytes, size_t size)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(MDNS_PORT)};
+    struct ip_mreqn out = {.imr_ifindex = (int)interface};
+    int fd = q->ears[EAR_V4].fd;
+
+    to.sin_addr.s_addr = inet_addr("224.0.0.251");
+    if (setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &out, sizeof(out)) == 0)
+        (void)sendto(fd, bytes, size, MSG_NOSIGNAL, (const struct sockaddr *)&to, sizeof(to));
+}
+
+static void send_v6(const struct querier *q, unsigned interface, const uint8_t *bytes, size_t size)
+{
+    struct sockaddr_in6 to = {
+        .sin6_family = AF_INET6, .sin6_port = htons(MDNS_PORT), .sin6_scope_id = interface};
+
+    if (inet_pton(AF_INET6, "ff02::fb", &to.sin6_addr) == 1)
+        (void)sendto(q->ears[EAR_V6].fd, bytes, size, MSG_NOSIGNAL, (const struct sockaddr *)&to,
+                     sizeof(to));
+}
+
+/* Sends on every link, or on one; a question that cannot be sent is lost, as on
+ * the network. */
+void querier_send(const struct querier *q, const char *instance, int interface)
+{
+    uint8_t bytes[MDNS_QUESTION_MAX];
+    size_t size = mdns_question_write(instance, q->transaction, bytes);
+
+    for (size_t i = 0; i < q->links.count; i++) {
+        const struct link *link = &q->links.items[i];
+
+        if (interface >= 0 && (unsigned)interface != link->interface)
+            continue;
+        if (link->v4)
+            send_v4(q, link->interface, bytes, size);
+        if (link->v6)
+            send_v6(q, link->interface, bytes, size);
+    }
+}
+
+static int interface_of(struct msghdr *message)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+        struct in_pktinfo v4;
+        struct in6_pktinfo v6;
+
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            memcpy(&v4, CMSG_DATA(c), sizeof(v4));
+            return v4.ipi_ifindex;
+        }
+        if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            memcpy(&v6, CMSG_DATA(c), sizeof(v6));
+            return (int)v6.ipi6_ifindex;
+        }
+    }
+    return -1;
+}
+
+static bool read_datagram(struct ear *ear)
+{
+    struct querier *q = ear->querier;
+    uint8_t bytes[MDNS_PACKET_MAX];
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+    struct sockaddr_storage from = {0};
+    struct iovec iov = {.iov_base = bytes, .iov_len = sizeof(bytes)};
+    struct msghdr message = {
+        .msg_name = &from,
+        .msg_namelen = sizeof(from),
+        .msg_iov = &iov,
+        .msg_iovlen = 1,
+        .msg_control = control,
+        .msg_controllen = sizeof(control),
+    };
+    ssize_t n = recvmsg(ear->fd, &message, MSG_DONTWAIT);
+    struct packet p;
+
+    if (n < 0)
+        return errno == EINTR;
+    /* RFC 6762 §6: answers come from the mDNS port. */
+    if (address_from_sockaddr(&from, &p.from) < 0 ||
+        ((const struct sockaddr_in *)&from)->sin_port != htons(MDNS_PORT) ||
+        !mdns_answer_parse(bytes, (size_t)n, &q->answer) ||
+        (!ear->group && q->answer.transaction != q->transaction))
+        return true;
+    p.interface = interface_of(&message);
+    p.ours = !ear->group;
+    p.own = links_is_own(&q->links, &p.from);
+    querier_take_answer(q, &p);
+    return true;
+}
+
+static int on_datagram(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+    struct ear *ear = arg;
+
+    (void)source, (void)fd, (void)events;
+    for (size_t i = 0; i < READS_PER_TURN; i++)
+        if (!read_datagram(ear))
+            break;
+    querier_look_for_flood(ear->querier);
+    return 0;
+}
+
+static void make_room(int fd)
+{
+    const int room = ROOM;
+
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) < 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+}
+
+/* Bound to the group's address: packets to this host's own address go to the
+ * daemon. */
+static int open_group(int fd)
+{
+    struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons(MDNS_PORT)};
+    const int on = 1, off = 0;
+
+    here.sin_addr.s_addr = inet_addr("224.0.0.251");
+    (void)setsockopt(fd, IPPROTO_IP, IP_MULTICAST_ALL, &off, sizeof(off));
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+        setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0 ||
+        bind(fd, (const struct sockaddr *)&here, sizeof(here)) < 0)
+        return -errno;
+    return 0;
+}
+
+static int open_own(int fd, int family)
+{
+    const int on = 1, ttl = 255;
+    int r;
+
+    if (family == AF_INET6) {
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &ttl, sizeof(ttl));
+        r = setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
+    } else {
+        (void)setsockopt(fd, IPPROTO_IP, IP_MULTICAST_TTL, &ttl, sizeof(ttl));
+        r = setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
+    }
+    return r < 0 ? -errno : 0;
+}
+
+static int open_ear(struct querier *q, size_t which, int family)
+{
+    struct ear *e = &q->ears[which];
+    int r;
+
+    *e = (struct ear){.querier = q, .family = family, .group = which == EAR_GROUP};
+    e->fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (e->fd < 0)
+        return -errno;
+    make_room(e->fd);
+    r = e->group ? open_group(e->fd) : open_own(e->fd, family);
+    if (r >= 0)
+        r = sd_event_add_io(q->loop, &e->io, e->fd, EPOLLIN, on_datagram, e);
+    if (r >= 0) /* our answers come before Avahi's, however many there are */
+        r = sd_event_source_set_priority(e->io, SD_EVENT_PRIORITY_IMPORTANT);
+    if (r < 0) {
+        e->io = sd_event_source_disable_unref(e->io);
+        close(e->fd);
+        e->fd = -1;
+    }
+    return r;
+}
+
+/* Without IPv6 or without the group, the others will do. */
+int querier_open(struct querier *q)
+{
+    int group = open_ear(q, EAR_GROUP, AF_INET);
+    int v4 = open_ear(q, EAR_V4, AF_INET), v6 = open_ear(q, EAR_V6, AF_INET6);
+
+    (void)group;
+    return v4 < 0 && v6 < 0 ? v4 : 0;
+}
+
+void querier_close(struct querier *q)
+{
+    for (size_t i = 0; i < EARS; i++) {
+        sd_event_source_disable_unref(q->ears[i].io);
+        if (q->ears[i].fd >= 0)
+            close(q->ears[i].fd);
+    }
+}
