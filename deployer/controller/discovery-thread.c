@@ -132,6 +132,8 @@ static int start_thread(struct discovery_thread *w, struct error *err)
 
     if (r >= 0)
         r = sd_event_add_io(w->loop, &w->stop_source, w->stop, EPOLLIN, on_stop, w);
+    if (r >= 0) /* before packets, however many there are */
+        r = sd_event_source_set_priority(w->stop_source, SD_EVENT_PRIORITY_IMPORTANT - 2);
     if (r < 0)
         return error_sys(err, r, "cannot discover machines");
     r = discovery_new(w->loop, &options, &w->discovery, err);

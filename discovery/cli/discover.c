@@ -289,14 +289,21 @@ static int from_file(const struct discover_options *o, const struct problem *pro
 }
 
 /* What was noticed on the way, a line each. */
-static void print_notices(const struct discover_options *o, const struct look *look)
+static void print_notices(const struct discover_options *o, struct look *look)
 {
     CLEANUP_TEXT struct text t = TEXT_INIT;
     CLEANUP_STRINGS struct strings unanswered = {0};
     const struct discovery *d = look_discovery(look);
     const struct strings *unreadable = discovery_unreadable(d);
     struct querier_counts counts;
+    size_t n;
 
+    (void)look_machines(look, &n);
+    if (n == 0) {
+        text_adds(&t, PROGRAM ": ");
+        discovery_explain_silence(d, &t);
+        text_addc(&t, '\n');
+    }
     discovery_count(d, &counts);
     (void)discovery_unanswered(d, &unanswered);
     for (size_t i = 0; i < unreadable->count; i++)

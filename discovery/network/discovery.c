@@ -1,6 +1,7 @@
 #include "discovery.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -441,6 +442,26 @@ void discovery_count(const struct discovery *d, struct querier_counts *ret)
     *ret = (struct querier_counts){0};
     if (d->querier)
         querier_count(d->querier, ret);
+}
+
+void discovery_explain_silence(const struct discovery *d, struct text *ret)
+{
+    char name[IF_NAMESIZE];
+
+    if (d->links.count == 0) {
+        links_explain(&d->links, ret);
+        return;
+    }
+    if (d->querier && querier_has_heard_others(d->querier)) {
+        text_adds(ret, "other devices answer on this network, but no machine with a beacon");
+        return;
+    }
+    text_adds(ret, "nothing was heard on UDP port 5353 (");
+    for (size_t i = 0; i < d->links.count; i++)
+        if (if_indextoname(d->links.items[i].interface, name))
+            text_addf(ret, "%s%s", i > 0 ? ", " : "", name);
+    text_adds(ret, "), not even of other services: are the machines on, and on this network? "
+                   "A firewall here, or an access point, may hold multicast back");
 }
 
 size_t discovery_pending(const struct discovery *d)

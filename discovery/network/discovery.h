@@ -58,6 +58,10 @@ bool discovery_is_settled(const struct discovery *d);
 /* Our questions to machines, and what the network lost of them. */
 void discovery_count(const struct discovery *d, struct querier_counts *ret);
 
+/* Why no machine was found, as far as is known from here, in a sentence without a
+ * full stop. */
+void discovery_explain_silence(const struct discovery *d, struct text *ret);
+
 /* Instances that Avahi is still resolving, and that have not answered us. */
 size_t discovery_pending(const struct discovery *d);
 

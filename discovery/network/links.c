@@ -36,7 +36,7 @@ static struct link *link_of(struct links *l, unsigned interface)
 
 static void add_address(struct links *l, const struct ifaddrs *i)
 {
-    const unsigned asked = IFF_UP | IFF_MULTICAST;
+    const unsigned asked = IFF_UP | IFF_RUNNING | IFF_MULTICAST;
     int family = i->ifa_addr->sa_family;
     struct sockaddr_storage storage = {0};
     struct network n = {.prefix = prefix_of(i->ifa_netmask, family)};
@@ -68,6 +68,28 @@ void links_read(struct links *ret)
         if (i->ifa_addr &&
             (i->ifa_addr->sa_family == AF_INET || i->ifa_addr->sa_family == AF_INET6))
             add_address(ret, i);
+    freeifaddrs(all);
+}
+
+void links_explain(const struct links *l, struct text *ret)
+{
+    struct ifaddrs *all = NULL;
+    size_t n = 0;
+
+    if (l->count > 0 || getifaddrs(&all) < 0)
+        return;
+    for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
+        if (!i->ifa_addr || i->ifa_addr->sa_family != AF_PACKET || (i->ifa_flags & IFF_LOOPBACK))
+            continue;
+        if (n++ == LINKS_EXPLAINED)
+            break;
+        text_addf(ret, "%s%s %s", n > 1 ? ", " : "", i->ifa_name,
+                  !(i->ifa_flags & IFF_UP)        ? "is switched off"
+                  : !(i->ifa_flags & IFF_RUNNING) ? "has no link (is the cable in?)"
+                                                  : "has no address, or does no multicast");
+    }
+    if (n == 0)
+        text_adds(ret, "this computer has no network interface");
     freeifaddrs(all);
 }
 

@@ -10,10 +10,11 @@
 #include <stddef.h>
 
 #include "discovery/base/address.h"
+#include "discovery/base/text.h"
 
 enum { LINKS_MAX = 32, LINKS_NETWORKS_MAX = 64 };
 
-/* An interface that is up, does multicast, and is neither loopback nor
+/* An interface that is up and has a link, does multicast, and is neither loopback nor
  * point-to-point. */
 struct link {
     unsigned interface; /* index */
@@ -29,6 +30,11 @@ struct links {
 
 /* Without memory there are none. */
 void links_read(struct links *ret);
+
+/* Adds why no link can be used, an interface after the other: "eth0 has no link,
+ * wlan0 has no address"; the first LINKS_EXPLAINED.  Nothing when one can be. */
+enum { LINKS_EXPLAINED = 4 };
+void links_explain(const struct links *l, struct text *ret);
 
 /* Is it in a network of this host, so that packets go there directly? */
 bool links_is_near(const struct links *l, const struct address *a);

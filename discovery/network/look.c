@@ -206,6 +206,19 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
     return sd_event_exit(l->loop, 0);
 }
 
+/* A person's Ctrl-C and the deadline come before packets, however many there are. */
+static int put_first(sd_event_source *source)
+{
+    return sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IMPORTANT - 2);
+}
+
+static int add_signal(struct look *l, size_t which)
+{
+    int r = sd_event_add_signal(l->loop, &l->signals[which], watched_signals[which], on_signal, l);
+
+    return r < 0 ? r : put_first(l->signals[which]);
+}
+
 /* Blocks the signals before any thread is made, so that only the loop gets
  * them. */
 static int take_signals(struct look *l)
@@ -219,7 +232,7 @@ static int take_signals(struct look *l)
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
         return -errno;
     for (size_t i = 0; i < ARRAY_SIZE(watched_signals) && r >= 0; i++)
-        r = sd_event_add_signal(l->loop, &l->signals[i], watched_signals[i], on_signal, l);
+        r = add_signal(l, i);
     return r;
 }
 
@@ -242,6 +255,8 @@ static int set_up_look(struct look *l)
         r = take_signals(l);
     if (r >= 0)
         r = sd_event_add_time(l->loop, &l->check, CLOCK_MONOTONIC, 0, 1000, on_check, l);
+    if (r >= 0)
+        r = put_first(l->check);
     if (r < 0)
         return error_sys(l->err, r, "cannot search the network");
     l->start = now_ms(l);

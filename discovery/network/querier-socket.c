@@ -107,15 +107,17 @@ static bool read_datagram(struct ear *ear)
 
     if (n < 0)
         return errno == EINTR;
+    if (address_from_sockaddr(&from, &p.from) < 0)
+        return true;
+    p.own = links_is_own(&q->links, &p.from);
+    q->heard_others = q->heard_others || !p.own;
     /* RFC 6762 §6: answers come from the mDNS port. */
-    if (address_from_sockaddr(&from, &p.from) < 0 ||
-        ((const struct sockaddr_in *)&from)->sin_port != htons(MDNS_PORT) ||
+    if (((const struct sockaddr_in *)&from)->sin_port != htons(MDNS_PORT) ||
         !mdns_answer_parse(bytes, (size_t)n, &q->answer) ||
         (!ear->group && q->answer.transaction != q->transaction))
         return true;
     p.interface = interface_of(&message);
     p.ours = !ear->group;
-    p.own = links_is_own(&q->links, &p.from);
     querier_take_answer(q, &p);
     return true;
 }
@@ -185,7 +187,9 @@ static int open_ear(struct querier *q, size_t which, int family)
     r = e->group ? open_group(e->fd) : open_own(e->fd, family);
     if (r >= 0)
         r = sd_event_add_io(q->loop, &e->io, e->fd, EPOLLIN, on_datagram, e);
-    if (r >= 0) /* our answers come before Avahi's, however many there are */
+    /* Signed records come before Avahi's, however many there are.  Unsigned ones take
+     * turns with everything else, so that a flood does not stop the probes. */
+    if (r >= 0 && q->signed_only)
         r = sd_event_source_set_priority(e->io, SD_EVENT_PRIORITY_IMPORTANT);
     if (r < 0) {
         e->io = sd_event_source_disable_unref(e->io);

@@ -121,6 +121,11 @@ bool querier_is_settled(const struct querier *q)
     return chance < miss_max;
 }
 
+bool querier_has_heard_others(const struct querier *q)
+{
+    return q->heard_others;
+}
+
 bool querier_is_flooded(const struct querier *q)
 {
     return querier_now_ms(q) < q->flooded_until;

@@ -73,6 +73,9 @@ struct querier_counts {
 
 void querier_count(const struct querier *q, struct querier_counts *ret);
 
+/* Has any packet of multicast DNS come from another host, whatever it says? */
+bool querier_has_heard_others(const struct querier *q);
+
 /* Has this instance answered a question, with all its records? */
 bool querier_has(const struct querier *q, const char *instance);
 

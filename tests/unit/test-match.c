@@ -270,6 +270,60 @@ static void test_bounded(void **state)
     assert_true(to.tv_sec - from.tv_sec < 10); /* sanitizers included */
 }
 
+static void give(struct room *r, size_t machine, const char *address)
+{
+    struct address a;
+
+    assert_int_equal(address_parse(address, &a), 0);
+    assert_true(machine_set_addresses(&r->machines[machine], &a, 1) > 0);
+}
+
+static void test_addresses(void **state)
+{
+    CLEANUP(room_clear) struct room r;
+    struct match *m;
+
+    (void)state;
+    room_init(&r);
+    want(&r, "a1");
+    want(&r, "a2");
+    name(&r, 1, "a1");
+    name(&r, 2, "a2");
+    give(&r, 1, "10.0.0.1");
+    give(&r, 2, "10.0.0.1");
+    m = match(&r, 3);
+    assert_int_equal(m->n_shared, 1);
+    assert_true(match_ok(m, false));
+    assert_int_equal(m->warnings.count, 1);
+    assert_string_equal(m->warnings.items[0],
+                        "rpi-1 and rpi-2 have the same IPv4 address, 10.0.0.1: only one of them "
+                        "can be reached there; give one of them another");
+    give(&r, 2, "10.0.0.2");
+    m = match(&r, 2);
+    assert_int_equal(m->n_shared, 0);
+    give(&r, 2, "fd00::2");
+    m = match(&r, 3);
+    assert_int_equal(m->n_without_ipv4, 1);
+    assert_false(match_ok(m, false));
+    assert_non_null(strstr(m->warnings.items[0], "rpi-2 (a2) has no IPv4 address"));
+}
+
+/* What only Avahi's cache has is no match. */
+static void test_not_heard(void **state)
+{
+    CLEANUP(room_clear) struct room r;
+    struct match *m;
+
+    (void)state;
+    room_init(&r);
+    want(&r, "a1");
+    name(&r, 1, "a1");
+    r.machines[1].unheard = true;
+    m = match(&r, 2);
+    assert_int_equal(m->n_offline, 1);
+    assert_false(match_ok(m, false));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,7 +331,8 @@ int main(void)
         cmocka_unit_test(test_duplicate),        cmocka_unit_test(test_offline),
         cmocka_unit_test(test_strict),           cmocka_unit_test(test_suggestions),
         cmocka_unit_test(test_suggests_offline), cmocka_unit_test(test_warnings),
-        cmocka_unit_test(test_bounded),
+        cmocka_unit_test(test_bounded),          cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_not_heard),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,6 +38,32 @@ static void test_answer(void **state)
     assert_memory_equal(s[0].txt, "\003a=b", 4);
 }
 
+/* The same with host.local A 10.0.0.1 behind it. */
+static void test_addresses(void **state)
+{
+    static const uint8_t record[] = {4, 'h', 'o', 's', 't', 0xc0, 29, 0, 1, 0x80, 1,
+                                     0, 0,   0,   120, 0,   4,    10, 0, 0, 1};
+    static struct mdns_answer a;
+    uint8_t bytes[sizeof(answer) + sizeof(record)];
+    const struct mdns_host *h;
+
+    (void)state;
+    memcpy(bytes, answer, sizeof(answer));
+    memcpy(bytes + sizeof(answer), record, sizeof(record));
+    bytes[11] = 1; /* additional records */
+    assert_true(mdns_answer_parse(bytes, sizeof(bytes), &a));
+    h = mdns_answer_host(&a, "HOST.local");
+    assert_non_null(h);
+    assert_int_equal(h->n_addresses, 1);
+    assert_int_equal(h->addresses[0].family, AF_INET);
+    assert_memory_equal(h->addresses[0].bytes, "\012\0\0\001", 4);
+    assert_null(mdns_answer_host(&a, "other.local"));
+    /* Goodbye: the PTR record's TTL is 0. */
+    memset(bytes + 40, 0, 4);
+    assert_true(mdns_answer_parse(bytes, sizeof(bytes), &a));
+    assert_true(a.services[0].goodbye);
+}
+
 static void test_cut_and_changed(void **state)
 {
     static struct mdns_answer a;
@@ -101,9 +127,8 @@ static void test_questions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_answer),
-        cmocka_unit_test(test_cut_and_changed),
-        cmocka_unit_test(test_not_taken),
+        cmocka_unit_test(test_answer),          cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_cut_and_changed), cmocka_unit_test(test_not_taken),
         cmocka_unit_test(test_questions),
     };
 

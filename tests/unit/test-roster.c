@@ -544,6 +544,65 @@ static void test_claimed_keys_are_bounded(void **state)
     expect_untouched(r);
 }
 
+/* The machine's addresses as one text. */
+static void expect_addresses(const struct roster *r, const char *expected)
+{
+    const struct machine *m = roster_find(r, ID, KEY1);
+    char all[200] = "", one[ADDRESS_TEXT_MAX];
+
+    for (size_t i = 0; i < m->n_addresses; i++) {
+        address_format(&m->addresses[i], one);
+        (void)strcat(strcat(all, i ? " " : ""), one);
+    }
+    assert_string_equal(all, expected);
+}
+
+static void see_direct(struct roster *r, const struct address *addresses, size_t n,
+                       const struct address *answered)
+{
+    const struct advert a = {.id = ID, .hostkey = (char *)KEY1};
+    const struct sighting s = {.key = {2, SIGHTING_DIRECT, "dcop-" ID, "local"},
+                               .addresses = addresses,
+                               .n_addresses = n,
+                               .heard = answered != NULL,
+                               .answered = answered,
+                               .port = 22,
+                               .advert = &a};
+
+    assert_int_equal(roster_see(r, &s, (struct timespec){1, 0}), 0);
+}
+
+static void test_addresses_in_order(void **state)
+{
+    struct log log = {0};
+    CLEANUP(roster_free_p) struct roster *r = new_roster(&log);
+    struct network here = {.prefix = 16};
+    struct address a[3];
+
+    (void)state;
+    assert_int_equal(address_parse("10.1.0.1", &here.address), 0);
+    assert_int_equal(address_parse("172.17.0.1", &a[0]), 0);
+    assert_int_equal(address_parse("fd00::1", &a[1]), 0);
+    assert_int_equal(address_parse("10.1.0.9", &a[2]), 0);
+    roster_set_networks(r, &here, 1);
+    /* Avahi gives one, which the machine's own answer replaces. */
+    see_at(r, &(struct see){.key = KEY1, .address = "10.1.0.5"}, 1);
+    assert_true(roster_find(r, ID, KEY1)->unheard);
+    see_direct(r, a, 3, NULL);
+    expect_addresses(r, "10.1.0.9 172.17.0.1 fd00::1");
+    assert_true(roster_find(r, ID, KEY1)->unheard);
+    see_direct(r, a, 3, &a[1]); /* heard, but not asked each: IPv4 stays first */
+    expect_addresses(r, "10.1.0.9 172.17.0.1 fd00::1");
+    assert_false(roster_find(r, ID, KEY1)->unheard);
+    roster_set_online(r, ID, KEY1, true, &a[1], (struct timespec){20, 0}); /* a probe */
+    expect_addresses(r, "fd00::1 10.1.0.9 172.17.0.1");
+    /* The daemon's restart does not end what the machine says itself. */
+    roster_forget_sightings(r);
+    assert_true(roster_is_direct_only(roster_find(r, ID, KEY1)));
+    see_direct(r, a, 1, &a[0]);
+    expect_addresses(r, "172.17.0.1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -564,6 +623,7 @@ int main(void)
         cmocka_unit_test(test_replay_under_its_name),
         cmocka_unit_test(test_claims_are_bounded),
         cmocka_unit_test(test_claimed_keys_are_bounded),
+        cmocka_unit_test(test_addresses_in_order),
     };
 
     return cmocka_run_group_tests_name("roster", tests, NULL, NULL);
