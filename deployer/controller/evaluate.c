@@ -141,9 +141,9 @@ static int fill_plan(struct controller *c, struct member **members, size_t n, st
         p->machines[i] = (struct reconcile_machine){
             /* Without a problem there is nothing to deploy. */
             .wish = agents.count > 0 && c->has_problem ? p->wishes[i] : NULL,
-            .online = m->machine.online,
+            .online = machine_is_there(&m->machine),
             .obstacle = obstacle_of(c, m, agents.count > 0),
-            .counts = m->machine.online && accepted && agents.count > 0,
+            .counts = machine_is_there(&m->machine) && accepted && agents.count > 0,
             .at_work = m->at_work || m->pending,
             .unit = m->machine.advert.state,
             .ledger = &m->ledger,

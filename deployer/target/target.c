@@ -172,7 +172,7 @@ int targets_from_machines(const struct machine *const *machines, size_t n, struc
     for (size_t i = 0; i < n; i++) {
         struct target *t = &all.items[all.count];
 
-        if (!machines[i]->beacon || !machines[i]->online || machines[i]->untrusted)
+        if (!machines[i]->beacon || !machine_is_there(machines[i]) || machines[i]->untrusted)
             continue;
         if (target_from_machine(machines[i], t) < 0)
             return -ENOMEM;

@@ -167,7 +167,7 @@ static const struct machine *find_holder(const struct machine *const *machines, 
                                          const char *agent)
 {
     for (size_t i = 0; i < n; i++)
-        if (machines[i]->online && machines[i]->beacon && !machines[i]->untrusted &&
+        if (machine_is_there(machines[i]) && machines[i]->beacon && !machines[i]->untrusted &&
             strings_has(&machines[i]->advert.agents, agent))
             return machines[i];
     return NULL;

@@ -252,8 +252,8 @@ static const struct machine *find_seen(struct fleet *fleet, const char *id, bool
     const struct machine *const *machines = fleet_machines(fleet, &n);
 
     for (size_t i = 0; i < n; i++)
-        if (machines[i]->beacon && machines[i]->online && strcmp(machines[i]->advert.id, id) == 0 &&
-            (machines[i]->verified || !verified))
+        if (machines[i]->beacon && machine_is_there(machines[i]) &&
+            strcmp(machines[i]->advert.id, id) == 0 && (machines[i]->verified || !verified))
             return machines[i];
     return NULL;
 }

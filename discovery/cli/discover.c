@@ -310,8 +310,8 @@ static void print_notices(const struct discover_options *o, struct look *look)
         text_addf(&t, PROGRAM ": a record cannot be read: %s\n", unreadable->items[i]);
     for (size_t i = 0; i < unanswered.count; i++)
         text_addf(&t,
-                  PROGRAM ": %s is in Avahi's cache, but nobody answers for it: switched off, or "
-                          "it has left\n",
+                  PROGRAM ": %s is in Avahi's cache, but nobody answers for it: it is switched off "
+                          "or has left the network\n",
                   unanswered.items[i]);
     if (counts.asked >= LOSS_ASKED_MIN && counts.unanswered * LOSS_TOLD > counts.asked)
         text_addf(&t,
@@ -345,6 +345,7 @@ static int from_network(const struct discover_options *o, const struct problem *
     };
     const struct machine *const *machines;
     struct error err = {0};
+    bool is_short;
     size_t n;
     int r = o->watch && !watch ? -ENOMEM : look_run(&options, problem, &look, &err);
 
@@ -361,14 +362,15 @@ static int from_network(const struct discover_options *o, const struct problem *
         process_end_by_signal(r);
     }
     print_notices(o, look);
-    if (look_is_short(look) && o->inventory && !o->partial) {
+    is_short = look_is_short(look) || look_too_many(look);
+    if (is_short && (o->inventory || o->host) && !o->partial) {
         error_set(&err, -EAGAIN,
                   "no inventory was written, as machines may be missing in it; search longer with "
                   "--timeout, or take it as it is with --partial");
         return print_error(&err, EXIT_NO);
     }
     machines = look_machines(look, &n);
-    return report_machines(o, problem, machines, n, look_is_short(look));
+    return report_machines(o, problem, machines, n, is_short);
 }
 
 /* The caller owns `key`, because o->key may still point to it after the

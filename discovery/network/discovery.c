@@ -110,22 +110,17 @@ static void on_liveness(const char *id, const char *hostkey, bool online,
     report_progress(d);
 }
 
-/* It may have moved to another address.  If Avahi does not know it either, it may
- * have left, and an answer that was under way then is all that is known of it. */
+/* It may have moved to another address. */
 static void on_missed(const char *id, const char *hostkey, void *arg)
 {
     struct discovery *d = arg;
     char instance[sizeof(ADVERT_INSTANCE_PREFIX) + ADVERT_ID_LENGTH];
 
-    const struct machine *m = roster_find(d->roster, id, hostkey);
-
-    if (!d->querier || !m)
+    (void)hostkey;
+    if (!d->querier)
         return;
     (void)snprintf(instance, sizeof(instance), ADVERT_INSTANCE_PREFIX "%s", id);
-    if (roster_is_direct_only(m) && d->status.there)
-        querier_confirm(d->querier, instance);
-    else
-        querier_ask(d->querier, instance);
+    querier_ask(d->querier, instance);
 }
 
 /* A record of this fleet was replaced by another one, verified or not. */
@@ -203,6 +198,17 @@ static void end_unresolved(struct discovery *d, const char *name)
     free(u);
 }
 
+static void forget_unresolved(struct discovery *d)
+{
+    struct unresolved *u, *next;
+
+    HASH_ITER(hh, d->unresolved, u, next)
+    {
+        HASH_DEL(d->unresolved, u);
+        free(u);
+    }
+}
+
 static bool is_known_directly(const struct discovery *d, const char *name)
 {
     return d->querier && querier_has(d->querier, name);
@@ -240,6 +246,7 @@ static void take_event(struct discovery *d, const struct browser_event *e)
     case BROWSER_DAEMON_GONE:
         d->status.all_for_now = false;
         roster_forget_sightings(d->roster);
+        forget_unresolved(d);
         report_daemon(d, false, e->reason ? e->reason : "out of memory");
         break;
     case BROWSER_RESOLVED:
@@ -277,10 +284,13 @@ static void on_querier_seen(const struct sighting *s, void *arg)
     struct discovery *d = arg;
     const struct machine *m;
 
+    if (is_replay(d, &e))
+        return;
     take_resolved(d, &e);
     m = s->answered ? roster_find(d->roster, s->advert->id, s->advert->hostkey) : NULL;
     /* Else a probe finds out at which of its addresses it can be reached. */
-    if (m && !m->untrusted && roster_is_sighted(m) && address_equal(s->answered, &m->addresses[0]))
+    if (m && !m->untrusted && m->n_addresses > 0 && roster_is_sighted(m) &&
+        address_equal(s->answered, &m->addresses[0]))
         liveness_answered(d->liveness, s->advert->id, s->advert->hostkey, s->answered);
     report_progress(d);
 }
@@ -398,19 +408,13 @@ int discovery_new(sd_event *loop, const struct discovery_options *options, struc
 
 void discovery_free(struct discovery *d)
 {
-    struct unresolved *u, *next;
-
     if (!d)
         return;
     sd_event_source_disable_unref(d->events);
     sd_event_source_disable_unref(d->stuck_timer);
     browser_free(d->browser);
     querier_free(d->querier);
-    HASH_ITER(hh, d->unresolved, u, next)
-    {
-        HASH_DEL(d->unresolved, u);
-        free(u);
-    }
+    forget_unresolved(d);
     strings_clear(&d->unreadable);
     liveness_free(d->liveness);
     roster_free(d->roster);

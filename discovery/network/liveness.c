@@ -11,8 +11,9 @@
 
 enum {
     WHICH_MASK = ROSTER_ADDRESSES_MAX - 1,
-    TICK_MS = 50, /* due times are rounded up to it: one wake-up for many probes */
-    KEY_MAX = 96, /* id, host key */
+    RESTARTS_MAX = 2, /* of one probe, because addresses changed */
+    TICK_MS = 50,     /* due times are rounded up to it: one wake-up for many probes */
+    KEY_MAX = 96,     /* id, host key */
 };
 
 enum phase {
@@ -40,11 +41,12 @@ struct watched {
     uint16_t transaction;
     int fd;
     sd_event_source *source;
-    UT_hash_handle hh;          /* in `all`, by key */
-    UT_hash_handle hh_question; /* in `questions`, by transaction, while ASKED… */
-    UT_hash_handle hh_holder;   /* in `holders`, by address, while `holds` */
-    struct address held;
-    bool holds; /* this machine answered its last mDNS query at `held` */
+    UT_hash_handle hh;                /* in `all`, by key */
+    UT_hash_handle hh_question;       /* in `questions`, by transaction, while ASKED… */
+    UT_hash_handle hh_holder;         /* in `holders`, by address, while `holds` */
+    struct address held, answered_at; /* answered_at: the last address, family 0: none */
+    unsigned restarts;                /* of the probe that is under way */
+    bool holds;                       /* this machine answered its last mDNS query at `held` */
     size_t key_size;
     char key[];
 };
@@ -138,6 +140,7 @@ static void begin_holding(struct watched *w, const struct address *a)
     struct liveness *l = w->liveness;
     struct watched *before = find_holder(l, a);
 
+    w->answered_at = *a;
     if (before == w)
         return;
     if (before)
@@ -186,6 +189,7 @@ static void finish_probe(struct watched *w, bool online, const struct address *f
         l->unknown--;
     w->known = true;
     w->online = online;
+    w->restarts = 0;
     w->phase = IDLE;
     w->due = UINT64_MAX;
     if (l->again)
@@ -296,9 +300,11 @@ static int on_connected(sd_event_source *source, int fd, uint32_t events, void *
     socklen_t size = sizeof(error);
 
     (void)source, (void)events;
-    /* Who refuses a connection is there. */
+    /* Who refuses a connection is there; whether it is this machine, only an earlier
+     * answer at the same address tells. */
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 &&
-        (error == 0 || error == ECONNREFUSED) && !is_held_by_another(w, &w->connecting_to))
+        (error == 0 || (error == ECONNREFUSED && address_equal(&address, &w->answered_at))) &&
+        !is_held_by_another(w, &w->connecting_to))
         finish_probe(w, true, &address);
     else
         connect_next(w);
@@ -536,8 +542,10 @@ int liveness_watch(struct liveness *l, const struct machine *m)
     for (size_t i = 0; i < w->n_addresses; i++)
         w->addresses[i] = m->addresses[i];
     w->port = m->port;
-    if (is_new || (moved && w->phase != IDLE))
+    if (is_new || (moved && w->phase != IDLE && w->restarts++ < RESTARTS_MAX))
         probe_soon(w);
+    else if (w->transaction)
+        begin_question(w); /* its lowest bits are an index of the list before */
     return 0;
 }
 

@@ -1,5 +1,7 @@
 /* What the querier knows of each instance, from the answers. */
 #include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,18 +57,20 @@ static struct instance *instance_make(struct querier *q, int interface, const ch
     struct instance *i = instance_find(q, interface, name);
 
     if (i || HASH_COUNT(q->instances) >= QUERIER_INSTANCES_MAX)
-        return i;
+        return i; /* NULL: the listener hears of it from Avahi, if at all */
     i = calloc(1, sizeof(*i) + size);
     if (!i)
         return NULL;
     memcpy(i->key, key, size);
     i->key_size = size;
     i->first_round = q->round;
+    q->heard_at = querier_now_ms(q);
     HASH_ADD_KEYPTR(hh, q->instances, i->key, i->key_size, i);
     if (!HASH_WAS_ADDED(i)) {
         free(i);
         return NULL;
     }
+    querier_ask_soon(q);
     return i;
 }
 
@@ -104,10 +108,10 @@ static void take_addresses(struct querier *q, struct instance *i, const struct p
         struct address a = h->addresses[k];
         size_t at = 0;
 
-        if (!is_usable(q, p, &a))
-            continue;
         if (a.family == AF_INET6 && address_is_link_local(&a))
             a.interface = (unsigned)p->interface;
+        if (!is_usable(q, p, &a))
+            continue;
         while (at < i->n_addresses && !address_equal(&i->addresses[at].address, &a))
             at++;
         if (at == MDNS_ADDRESSES_MAX)
@@ -118,9 +122,11 @@ static void take_addresses(struct querier *q, struct instance *i, const struct p
     }
 }
 
-/* Keeps what the packet says of an instance.  -ENOMEM. */
+/* Keeps what the packet says of an instance.  -ENOMEM, -EBADMSG: too long. */
 static int take_records(struct instance *i, const struct mdns_service *s)
 {
+    if (s->txt_size > ADVERT_TXT_MAX)
+        return -EBADMSG;
     if (s->txt) {
         uint8_t *txt = realloc(i->txt, s->txt_size + 1);
 
@@ -177,6 +183,19 @@ static void report_instance(struct querier *q, const struct instance *i, const s
     q->listener.seen(&s, q->listener.arg);
 }
 
+/* Is this the name that the id's beacon has, or takes when it is taken: "dcop-ID",
+ * "dcop-ID #2" (Avahi's alternatives)?  A signed record under another name is a
+ * replay. */
+static bool is_name_of(const char *instance, const char *id)
+{
+    size_t n = strlen(ADVERT_INSTANCE_PREFIX), m = strlen(id);
+
+    if (strncmp(instance, ADVERT_INSTANCE_PREFIX, n) != 0 || strncmp(instance + n, id, m) != 0)
+        return false;
+    instance += n + m;
+    return !*instance || (strncmp(instance, " #", 2) == 0 && strlen(instance) == 3);
+}
+
 /* Is it a signed record of the fleet?  The port is signed, too; without the SRV
  * record, SSH's default port is tried. */
 static bool is_signed(const struct querier *q, const struct mdns_service *s)
@@ -184,6 +203,7 @@ static bool is_signed(const struct querier *q, const struct mdns_service *s)
     CLEANUP(advert_clear) struct advert advert = ADVERT_INIT;
 
     return s->txt && advert_parse(s->txt, s->txt_size, &advert, NULL) == 0 &&
+           is_name_of(s->instance, advert.id) &&
            advert_verify(s->txt, s->txt_size, s->port ? s->port : SSH_PORT, advert.id, &q->fleet);
 }
 
@@ -194,7 +214,7 @@ static void take_service(struct querier *q, struct mdns_service *s, const struct
 
     if (q->signed_only) {
         if (!is_signed(q, s)) {
-            q->unsigned_seen += !s->goodbye;
+            q->unsigned_seen += !s->goodbye && !p->ours; /* not what our questions brought */
             return;
         }
         s->port = s->port ? s->port : SSH_PORT;
@@ -209,6 +229,7 @@ static void take_service(struct querier *q, struct mdns_service *s, const struct
         return;
     take_addresses(q, i, p);
     if (p->ours && i->answered_round != q->round) {
+        q->heard_at = querier_now_ms(q);
         i->answered_round = q->round;
         i->answers++;
     }
@@ -222,8 +243,24 @@ static void take_service(struct querier *q, struct mdns_service *s, const struct
 
 void querier_take_answer(struct querier *q, const struct packet *p)
 {
-    if (q->answer.n_services > 0)
-        q->heard_at = querier_now_ms(q);
     for (size_t i = 0; i < q->answer.n_services; i++)
         take_service(q, &q->answer.services[i], p);
+}
+
+void querier_drop_gone(struct querier *q)
+{
+    char name[IF_NAMESIZE];
+    struct instance *i, *next;
+
+    HASH_ITER(hh, q->instances, i, next)
+    {
+        char instance[MDNS_LABEL_MAX + 1];
+        struct sighting_key key = {instance_interface(i), SIGHTING_DIRECT, instance, "local"};
+
+        if (key.interface > 0 && if_indextoname((unsigned)key.interface, name))
+            continue;
+        (void)snprintf(instance, sizeof(instance), "%s", instance_name(i));
+        instance_free(q, i);
+        q->listener.silent(&key, q->listener.arg);
+    }
 }

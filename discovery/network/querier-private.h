@@ -103,6 +103,12 @@ void querier_read_links(struct querier *q);
  * question that cannot be sent is lost, as on the network. */
 void querier_send(const struct querier *q, const char *instance, int interface);
 
+/* Reports the instances on interfaces that no longer exist as silent. */
+void querier_drop_gone(struct querier *q);
+
+/* A new instance has to be asked, too. */
+void querier_ask_soon(struct querier *q);
+
 /* Takes q->answer. */
 void querier_take_answer(struct querier *q, const struct packet *p);
 

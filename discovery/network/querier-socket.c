@@ -5,11 +5,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "discovery/base/clock.h"
 #include "mdns-probe.h"
 #include "querier-private.h"
 
 enum {
     READS_PER_TURN = 256,
+    TURN_MS = 5,
     ROOM = 8 << 20, /* receive buffer; the system may grant less */
 };
 
@@ -25,6 +27,7 @@ void querier_read_links(struct querier *q)
             (void)setsockopt(q->ears[EAR_GROUP].fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group,
                              sizeof(group));
     }
+    querier_drop_gone(q);
     if (q->listener.links)
         q->listener.links(&q->links, q->listener.arg);
 }
@@ -125,9 +128,11 @@ static bool read_datagram(struct ear *ear)
 static int on_datagram(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
     struct ear *ear = arg;
+    int64_t end = clock_ms(CLOCK_MONOTONIC) + TURN_MS;
 
     (void)source, (void)fd, (void)events;
-    for (size_t i = 0; i < READS_PER_TURN; i++)
+    /* Turns are short, so that a flood stops neither probes nor Avahi's events. */
+    for (size_t i = 0; i < READS_PER_TURN && clock_ms(CLOCK_MONOTONIC) < end; i++)
         if (!read_datagram(ear))
             break;
     querier_look_for_flood(ear->querier);
@@ -187,10 +192,6 @@ static int open_ear(struct querier *q, size_t which, int family)
     r = e->group ? open_group(e->fd) : open_own(e->fd, family);
     if (r >= 0)
         r = sd_event_add_io(q->loop, &e->io, e->fd, EPOLLIN, on_datagram, e);
-    /* Signed records come before Avahi's, however many there are.  Unsigned ones take
-     * turns with everything else, so that a flood does not stop the probes. */
-    if (r >= 0 && q->signed_only)
-        r = sd_event_source_set_priority(e->io, SD_EVENT_PRIORITY_IMPORTANT);
     if (r < 0) {
         e->io = sd_event_source_disable_unref(e->io);
         close(e->fd);

@@ -112,6 +112,8 @@ bool querier_is_settled(const struct querier *q)
         if (i->first_round >= rounds || (!instance_is_complete(i) && i->parts_asked < PARTS_MAX))
             return false;
     count_answers(q, rounds, &counts);
+    if (counts.machines == 0)
+        return false;
     if (counts.unanswered == 0)
         return true;
     miss = (double)counts.unanswered / (double)counts.asked;
@@ -246,6 +248,16 @@ void querier_confirm(struct querier *q, const char *instance)
 }
 
 /* ---- the loop ---- */
+
+void querier_ask_soon(struct querier *q)
+{
+    uint64_t soon = querier_now_ms(q) + ANSWER_MS;
+
+    if (q->again || q->round >= ROUNDS_MAX || q->ask_due <= soon)
+        return;
+    q->ask_due = soon;
+    set_timer(q);
+}
 
 static void set_timer(struct querier *q)
 {

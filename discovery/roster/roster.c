@@ -206,18 +206,6 @@ const struct machine *roster_find(const struct roster *r, const char *id, const 
     return e ? &e->machine : NULL;
 }
 
-bool roster_is_direct_only(const struct machine *m)
-{
-    bool direct = false;
-
-    for (const struct tuple *t = ((const struct entry *)m)->tuples; t; t = t->next) {
-        if (!t->direct && !t->forgotten)
-            return false;
-        direct = direct || t->direct;
-    }
-    return direct;
-}
-
 bool roster_is_sighted(const struct machine *m)
 {
     return ((const struct entry *)m)->tuples != NULL;
@@ -532,29 +520,52 @@ static bool is_stale(const struct roster *r, const struct sighting *s)
     return s->port != m->port || !advert_equal(s->advert, &m->advert);
 }
 
-static void set_address(struct tuple *t, const struct address *a, size_t max)
+static bool has_answered(const struct entry *e, const struct address *a)
+{
+    for (size_t i = 0; i < e->n_answers; i++)
+        if (address_equal(&e->answers[i].address, a))
+            return true;
+    return false;
+}
+
+/* The place of the address that makes room: the oldest that never answered. */
+static size_t find_oldest(const struct tuple *t)
+{
+    for (size_t i = t->n_addresses; i > 0; i--)
+        if (!has_answered(t->entry, &t->addresses[i - 1]))
+            return i - 1;
+    return t->n_addresses - 1;
+}
+
+/* Puts it in front.  1 when an earlier one had to make room. */
+static int set_address(struct tuple *t, const struct address *a)
 {
     size_t at = 0;
+    int lost = 0;
 
     while (at < t->n_addresses && !address_equal(&t->addresses[at], a))
         at++;
-    if (at == t->n_addresses && t->n_addresses < max)
+    if (at == ROSTER_ADDRESSES_MAX) {
+        at = find_oldest(t);
+        lost = 1;
+    } else if (at == t->n_addresses) {
         t->n_addresses++;
-    if (at == max)
-        at--;
+    }
     for (; at > 0; at--)
         t->addresses[at] = t->addresses[at - 1];
     t->addresses[0] = *a;
+    return lost;
 }
 
 /* The sighting's addresses come first.  Earlier ones stay only where it is signed,
- * since the addresses are not. */
+ * since the addresses are not: one record takes the place of one at most. */
 static void set_addresses(struct tuple *t, const struct sighting *s)
 {
     if (!s->verified)
         t->n_addresses = 0;
     for (size_t i = s->n_addresses; i > 0; i--)
-        set_address(t, &s->addresses[i - 1], ROSTER_ADDRESSES_MAX);
+        if (set_address(t, &s->addresses[i - 1]) > 0)
+            break;
 }
 
 static void lose_tuple(struct roster *r, struct tuple *t)

@@ -157,9 +157,6 @@ const struct machine *roster_find(const struct roster *r, const char *id, const 
 /* Does Avahi still report it?  For machines of this roster only. */
 bool roster_is_sighted(const struct machine *m);
 
-/* Is it known from our own questions alone, because Avahi says nothing of it? */
-bool roster_is_direct_only(const struct machine *m);
-
 /* Machines in a stable order: by first agent name (digits as numbers: a2
  * before a10), unassigned ones last, then by id.  Valid until the next call
  * that changes the roster. */
