@@ -248,15 +248,16 @@ static size_t answering(const struct entry *e, struct address ret[static ANSWERS
     return n;
 }
 
-/* A direct record brings all addresses of a protocol, so Avahi's are older.  Not so
- * where records are signed: whoever replays one may name other addresses. */
+/* A direct record over IPv4 brings all addresses, one over IPv6 those of IPv6, so
+ * Avahi's are older.  Not so where records are signed: whoever replays one may name
+ * other addresses. */
 static bool is_outdated(const struct entry *e, const struct tuple *t, const struct address *a)
 {
     if (t->direct || e->machine.verified)
         return false;
     for (const struct tuple *other = e->tuples; other; other = other->next)
         for (size_t i = 0; other->direct && i < other->n_addresses; i++)
-            if (other->addresses[i].family == a->family)
+            if (other->addresses[i].family == a->family || other->addresses[i].family == AF_INET)
                 return true;
     return false;
 }
