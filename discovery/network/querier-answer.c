@@ -231,7 +231,8 @@ static void take_service(struct querier *q, struct mdns_service *s, const struct
     if (p->ours && i->answered_round != q->round) {
         q->heard_at = querier_now_ms(q);
         i->answered_round = q->round;
-        i->answers++;
+        if (i->answers++ == 0)
+            i->first_answer = q->round;
     }
     if (!instance_is_complete(i))
         return;

@@ -27,7 +27,8 @@ struct instance {
     size_t txt_size;
     struct known_address addresses[MDNS_ADDRESSES_MAX];
     size_t n_addresses;
-    unsigned first_round;    /* the question that it answered first */
+    unsigned first_round;    /* the last question before it was heard first */
+    unsigned first_answer;   /* the question that it answered first */
     unsigned answered_round; /* the last one */
     unsigned answers;        /* questions that it answered */
     unsigned parts_asked;    /* how often it was asked for what is missing */

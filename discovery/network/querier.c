@@ -78,19 +78,22 @@ static void ask_for_all(struct querier *q, uint64_t now)
 
 /* ---- is the list complete? ---- */
 
-/* Those that never answered are not counted: a firewall may keep their answers
- * away, or somebody else only repeats an old record. */
+/* A machine counts from its first answer on, and without it: it may have come later
+ * than the first questions.  Those that never answered are not counted: a firewall
+ * may keep their answers away, or somebody else only repeats an old record. */
 static void count_answers(const struct querier *q, size_t rounds, struct querier_counts *ret)
 {
     *ret = (struct querier_counts){0};
     for (const struct instance *i = q->instances; i; i = i->hh.next) {
-        size_t answers = i->answers < rounds ? i->answers : rounds;
+        size_t asked, answered;
 
         if (i->answers == 0)
             continue;
+        asked = rounds > i->first_answer ? rounds - i->first_answer : 0;
+        answered = i->answers - 1 < asked ? i->answers - 1 : asked;
         ret->machines++;
-        ret->asked += rounds;
-        ret->unanswered += rounds - answers;
+        ret->asked += asked;
+        ret->unanswered += asked - answered;
     }
 }
 

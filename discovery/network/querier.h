@@ -67,7 +67,7 @@ bool querier_is_flooded(const struct querier *q); /* with unsigned records, now 
 /* What the questions so far brought. */
 struct querier_counts {
     size_t machines;   /* that answered at least once */
-    size_t asked;      /* questions to them */
+    size_t asked;      /* questions to them, after the first that each answered */
     size_t unanswered; /* of those */
 };
 
