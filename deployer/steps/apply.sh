@@ -17,9 +17,7 @@ run_apply() {
 	printf '%s, since %s\n' "${want_who:-dcop-deploy}" "$(date '+%F %T %Z')" >"$LOCK"
 	ln -sfn "$RUN" "$RUNTIME/run.new"
 	mv -fT "$RUNTIME/run.new" "$RUNTIME/run"
-	for _old in "$RUNS"/*; do
-		[ "$_old" = "$RUN" ] || rm -rf "$_old"
-	done
+	remove_old_runs
 	read -r start_uptime <"$RUN/uptime"
 
 	DEBIAN_FRONTEND=noninteractive
@@ -53,14 +51,18 @@ run_apply() {
 	after_end
 }
 
+# remove_old_runs: the folders of runs whose sessions have ended.  Whoever lives may still
+# be preparing its folder, or reading it.
+remove_old_runs() {
+	for _old in "$RUNS"/*; do
+		[ "$_old" = "$RUN" ] || kill -0 "${_old##*.}" 2>/dev/null || rm -rf "$_old"
+	done
+}
+
 # await_hangup: waits until the channel's connection has ended, at most 10 s.  A deployer
 # that has the end event hangs up, and then sshd's process for that connection ends.
 await_hangup() {
-	read -r _session <"$RUN/session" || _session=
-	case $_session in
-	'' | *[!0-9]*) ;;
-	*) timeout 10 tail -f "--pid=$_session" /dev/null || : ;;
-	esac
+	timeout 10 tail -f "--pid=${RUN##*.}" /dev/null || :
 }
 
 apply_step() {

@@ -131,7 +131,7 @@ run_check() {
 	else
 		ask_for_caches "$@"
 		start_run_unit
-		follow "$RUNS/$nonce"
+		follow
 	fi
 }
 
@@ -243,13 +243,16 @@ read_lock_holder() {
 }
 
 # follow_same_run: follows the run that is at work.  A stop request from its earlier
-# deployer is withdrawn; if the run stops all the same, everything starts again.
+# deployer is withdrawn.  If the run stops all the same, or has just ended and another has
+# removed it, everything starts again.
 follow_same_run() {
 	set -- "$plan"/[0-9][0-9]-*
 	event plan $#
 	rm -f "$RUNTIME/run/stop"
-	follow "$(readlink -f "$RUNTIME/run")"
-	[ "$_end" = stopped ] || exit 0
+	if open_run "$(readlink -f "$RUNTIME/run")" 2>/dev/null; then
+		follow
+		[ "$_end" = stopped ] || exit 0
+	fi
 	_waited=0
 	while read_lock_holder && [ $_waited -lt 50 ]; do
 		_waited=$((_waited + 1))
@@ -273,25 +276,27 @@ refuse_if_busy() {
 	exit 1
 }
 
+# start_run_unit: starts the run in a folder of its own and opens it.  Two deployers may get
+# here at once: systemd starts only one unit of a name.  The folder's name ends with the
+# process of this session, and no other run removes it while that lives (remove_old_runs).
 start_run_unit() {
-	# Two deployers may get here at once: systemd starts only one unit of a name.
 	# shellcheck disable=SC2174 # the folder above gets its mode below
-	if ! _said=$(mkdir -p -m 0700 "$RUNS" 2>&1 && printf '%1024s' '' >"$RUNS/.room" && rm "$RUNS/.room"); then
+	if ! _said=$(mkdir -p -m 0700 "$RUNS" 2>&1 && printf '%1024s' '' >"$RUNS/.room" && rm -f "$RUNS/.room"); then
 		event refused "cannot write to $RUNS, so the run cannot start; make room in /run (df -h /run): $_said"
 		event end failed
 		exit 1
 	fi
 	chmod 0755 "$RUNTIME"
 	chmod 0700 "$RUNS"
-	_dir=$RUNS/$nonce
+	session_pid
+	_dir=$RUNS/$nonce.$session_pid
 	mkdir "$_dir"
 	: >"$_dir/events"
 	: >"$_dir/log"
 	cp "$vars" "$_dir/vars"
 	write_caches "$_dir"
 	printf '%s\n' "$start_uptime" >"$_dir/uptime"
-	session_pid
-	printf '%s\n' "$session_pid" >"$_dir/session"
+	open_run "$_dir"
 	_try=0
 	until _said=$(systemd-run --quiet --collect --unit=dcop-run \
 		--description="dcop-deploy at work on this machine" \
@@ -299,7 +304,7 @@ start_run_unit() {
 		-p "ExecStopPost=-/bin/sh $B/run finish $_dir" -p TimeoutStopSec=60 \
 		-p RuntimeMaxSec=7200 \
 		/bin/sh "$B/run" apply "$_dir" 2>&1); do
-		# systemd may not have collected a unit that has just ended.
+		# Another run is at work, or systemd has not collected one that has just ended.
 		refuse_if_busy
 		_try=$((_try + 1))
 		if [ $_try -gt 20 ]; then
@@ -352,19 +357,26 @@ send_heartbeats() {
 	done
 }
 
-# follow DIR: copies the run's events to descriptor 3 until its end event, whose word is in
-# $_end; exits 1 unless that is "ok" or "stopped".  run_finish ensures that there is one.
-# "stopped": another deployer stopped the run.
-follow() {
+# open_run DIR: begins to read the events of the run in DIR, for `follow`; fails when DIR has
+# gone.
+open_run() {
+	_run=$1
 	_fifo=$1/follow.$$
-	mkfifo -m 0600 "$_fifo"
+	mkfifo -m 0600 "$_fifo" || return 1
+	[ -z "${_tail:-}" ] || kill "$_tail" # of a run that could not be started
 	exec 5<>"$_fifo"
 	rm -f "$_fifo"
 	tail -n +1 -f "--pid=$$" "$1/events" >&5 2>/dev/null 3>&- 4<&- 5>&- &
 	_tail=$!
-	send_heartbeats $_tail >&5 2>/dev/null 3>&- 4<&- 5>&- &
+}
+
+# follow: copies the events of the open run to descriptor 3 until its end event, whose word
+# is in $_end; exits 1 unless that is "ok" or "stopped".  run_finish ensures that there is
+# one.  "stopped": another deployer stopped the run.
+follow() {
+	send_heartbeats "$_tail" >&5 2>/dev/null 3>&- 4<&- 5>&- &
 	_heartbeats=$!
-	await_stop "$1" >/dev/null 2>&1 3>&- 5>&- &
+	await_stop "$_run" >/dev/null 2>&1 3>&- 5>&- &
 	_listener=$!
 	# shellcheck disable=SC2064 # expanded now, not when the trap runs
 	trap "kill $_tail $_heartbeats $_listener 2>/dev/null" EXIT
@@ -378,7 +390,7 @@ follow() {
 			;;
 		end"${TAB}skipped")
 			_end=stopped _by='' _over=yes
-			read -r _by <"$1/stop" || :
+			read -r _by <"$_run/stop" || :
 			[ "$_by" = "$nonce" ] || break
 			_end=skipped _line=$_left$_line
 			;;
@@ -386,8 +398,8 @@ follow() {
 		esac
 		printf '%s\n' "$_line" >&3 || break
 	done
-	kill $_tail $_heartbeats $_listener 2>/dev/null || :
-	wait $_tail $_heartbeats $_listener 2>/dev/null || :
+	kill "$_tail" $_heartbeats $_listener 2>/dev/null || :
+	wait "$_tail" $_heartbeats $_listener 2>/dev/null || :
 	trap - EXIT
 	exec 5>&-
 	case $_end in ok | stopped) ;; *) exit 1 ;; esac

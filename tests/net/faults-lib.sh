@@ -62,6 +62,20 @@ slow_step() {
 at_slow_step() { on "$1" test -e /run/gated; }
 quick_step() { on "$1" /usr/bin/rm -f /run/gate /run/gated; }
 
+# hold_start MACHINE: the next run there waits just before its unit is started, until
+# let_start.
+hold_start() {
+	on "$1" sh -c 'rm -f /run/held; : >/run/hold; cat >/usr/sbin/systemd-run; chmod 755 /usr/sbin/systemd-run' <<-'END'
+		#!/bin/sh
+		if mv /run/hold /run/held 2>/dev/null; then
+		    while [ -e /run/held ]; do sleep 0.1; done
+		fi
+		exec /usr/bin/systemd-run "$@"
+	END
+}
+is_held() { on "$1" test -e /run/held; }
+let_start() { on "$1" rm -f /run/held /usr/sbin/systemd-run; }
+
 unit() { on "$1" systemctl -q is-active dcop-run; }
 followed() { on "$1" pgrep -f '^tail -n [+]1 -f'; }
 
