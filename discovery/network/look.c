@@ -15,7 +15,7 @@ enum {
     QUIET_YES_MS = 100,  /* every agent of the problem is there, or all have answered us */
     QUIET_MS = 500,      /* a list that only Avahi gives, within its first second … */
     QUIET_LATE_MS = 300, /* … and after it */
-    CHECK_MS = 50,       /* until the look is judged again while questions are under way */
+    CHECK_MS = 20,       /* until the look is judged again while questions are under way */
     PENDING_MS = 1000,   /* for records that only Avahi has, when machines have answered us */
     PATIENCE_MS = 10000, /* at most, while machines still answer for the first time */
 };
@@ -26,6 +26,7 @@ struct look {
     sd_event *loop;
     struct discovery *discovery;
     sd_event_source *check, *signals[4];
+    uint64_t check_due;       /* ms */
     uint64_t start, deadline; /* ms; UINT64_MAX: none */
     bool was_there;           /* the daemon has run at some time */
     bool is_short;            /* time was up before the list was complete */
@@ -101,8 +102,21 @@ static uint64_t quiet_ms(const struct look *l, const struct discovery_status *s)
 
 static void schedule_check(struct look *l, uint64_t ms)
 {
+    l->check_due = ms;
     (void)sd_event_source_set_time(l->check, (ms < l->deadline ? ms : l->deadline) * 1000);
     (void)sd_event_source_set_enabled(l->check, SD_EVENT_ONESHOT);
+}
+
+/* For when it will have been quiet for long enough.  How long that is changes with time
+ * alone, as our questions get their answers: so soon, and no later for what comes
+ * meanwhile. */
+static void schedule_next_check(struct look *l, const struct discovery_status *s)
+{
+    uint64_t due = s->news + quiet_ms(l, s), soon = now_ms(l) + CHECK_MS;
+
+    due = due < soon ? due : soon;
+    if (due < l->check_due)
+        schedule_check(l, due);
 }
 
 static int time_is_up(struct look *l, const struct discovery_status *s)
@@ -139,13 +153,14 @@ static int on_check(sd_event_source *source, uint64_t usec, void *arg)
     uint64_t now = now_ms(l);
 
     (void)source, (void)usec;
+    l->check_due = UINT64_MAX;
     discovery_status(l->discovery, &s);
     if (now >= l->deadline && is_to_go_on(l, now))
         l->deadline = now + CHECK_MS;
     if (now >= l->deadline)
         return time_is_up(l, &s);
     if (now < s.news + quiet_ms(l, &s))
-        schedule_check(l, s.news + quiet_ms(l, &s));
+        schedule_next_check(l, &s);
     else if (l->problem ? is_yes(l) : is_listed(l, &s))
         return sd_event_exit(l->loop, 0);
     else
@@ -164,7 +179,7 @@ static void on_progress(void *arg)
             l->options->listener->too_many(l->options->arg);
         return;
     }
-    schedule_check(l, s.news + quiet_ms(l, &s));
+    schedule_next_check(l, &s);
 }
 
 static void on_change(const struct machine *m, enum roster_change change, void *arg)

@@ -252,13 +252,17 @@ void querier_drop_gone(struct querier *q)
 {
     char name[IF_NAMESIZE];
     struct instance *i, *next;
+    int exists = -1; /* the last interface that was asked for */
 
     HASH_ITER(hh, q->instances, i, next)
     {
         char instance[MDNS_LABEL_MAX + 1];
         struct sighting_key key = {instance_interface(i), SIGHTING_DIRECT, instance, "local"};
 
-        if (key.interface > 0 && if_indextoname((unsigned)key.interface, name))
+        if (key.interface != exists && key.interface > 0 &&
+            if_indextoname((unsigned)key.interface, name))
+            exists = key.interface;
+        if (key.interface == exists)
             continue;
         (void)snprintf(instance, sizeof(instance), "%s", instance_name(i));
         instance_free(q, i);
