@@ -173,9 +173,13 @@ static uint16_t random_number(const struct liveness *l)
  * are not probed at once again; then the full period. */
 static uint64_t pause_after(const struct watched *w)
 {
+    uint64_t pause = (uint64_t)HASH_COUNT(w->liveness->all) * LIVENESS_PACE_MS;
+
+    if (pause < LIVENESS_EVERY_MS)
+        pause = LIVENESS_EVERY_MS;
     if (w->known)
-        return LIVENESS_EVERY_MS;
-    return LIVENESS_EVERY_MS / 4 + random_number(w->liveness) % (LIVENESS_EVERY_MS * 3 / 4);
+        return pause;
+    return pause / 4 + random_number(w->liveness) % (pause * 3 / 4);
 }
 
 static void finish_probe(struct watched *w, bool online, const struct address *from)

@@ -19,12 +19,14 @@
 #include "discovery/base/error.h"
 #include "discovery/roster/roster.h"
 
-/* An unplugged machine is reported at most EVERY + ASK + TCP = 9 s later.  On a
- * Wi-Fi that loses a fifth of all packets, one query and its answer arrive in
- * 64 of 100 cases: a machine that was there is asked some 14 times before it
- * counts as gone. */
+/* An unplugged machine is reported at most EVERY + ASK + TCP = 9 s later; where there
+ * are more than EVERY / PACE = 100 machines, each is probed more seldom, so that a
+ * thousand cost the network and this host no more than a hundred.  On a Wi-Fi that loses
+ * a fifth of all packets, one query and its answer arrive in 64 of 100 cases: a machine
+ * that was there is asked some 14 times before it counts as gone. */
 enum {
     LIVENESS_EVERY_MS = 4000,
+    LIVENESS_PACE_MS = 40,       /* between two probes, on average, at most so often */
     LIVENESS_ASK_MS = 3000,      /* for one that was there: all queries together … */
     LIVENESS_FIRST_ASK_MS = 600, /* … and for one that was not */
     LIVENESS_AGAIN_MS = 200,     /* between two queries */
