@@ -24,18 +24,21 @@
 
 enum {
     CLIENTS_MAX = (BROWSER_TUPLES_MAX + BROWSER_OBJECTS_PER_CLIENT) / BROWSER_OBJECTS_PER_CLIENT,
+    ORDERS_MAX = 4096,       /* that the thread has not read yet */
     RETRY_USEC = 500 * 1000, /* between attempts to reach a daemon */
     NAME_MAX_BYTES = 1024, /* an instance name or domain, escaped (RFC 1035 §2.3.4: 255 octets) */
     TXT_ROOM = 2 * ADVERT_TXT_MAX, /* more is refused by the parser, which says so */
 };
 
-/* One (interface, protocol, name, domain), with its resolver kept open. */
+/* One (interface, protocol, name, domain), with its resolver kept open; or, with the
+ * protocol SIGHTING_DIRECT, an instance that is heard without Avahi. */
 struct tuple {
     struct browser *browser;
     AvahiServiceResolver *resolver;
     struct client *client;
     struct sighting_key key; /* strings point into `bytes` */
     bool settled;            /* resolved, or failed to, at least once */
+    bool heard;              /* of an order: what browser_set_heard was told */
     UT_hash_handle hh;
     size_t size;
     char bytes[];
@@ -47,13 +50,14 @@ struct client {
 };
 
 /*
- * `queue`, the two descriptors, `users` and `busy_since` are shared; the rest belongs to
+ * The queues, the two descriptors, `users` and `busy_since` are shared; the rest belongs to
  * the thread once it runs.
  */
 struct browser {
     struct queue *queue;
-    int stop_fd; /* readable: the owner asks the thread to end */
-    int done_fd; /* readable: the thread has ended, but for its last lines */
+    struct queue *orders; /* to the thread: tuples for browser_set_heard */
+    int stop_fd;          /* readable: the owner asks the thread to end */
+    int done_fd;          /* readable: the thread has ended, but for its last lines */
     pthread_t thread;
     atomic_int users;            /* the owner and the thread; the last one frees */
     _Atomic uint64_t busy_since; /* ms, CLOCK_MONOTONIC; 0: waiting for events */
@@ -66,6 +70,7 @@ struct browser {
     struct client clients[CLIENTS_MAX];
     AvahiServiceBrowser *avahi;
     struct tuple *tuples;
+    struct tuple *heard; /* instances */
     size_t pending;
     bool there;     /* the daemon's state as last reported */
     bool told_gone; /* so that one absence is reported once */
@@ -152,14 +157,20 @@ static void settle_tuple(struct tuple *t)
     t->browser->pending--;
 }
 
-static void free_tuple(struct tuple *t)
+static void stop_resolver(struct tuple *t)
 {
-    HASH_DEL(t->browser->tuples, t);
     if (t->resolver) {
         avahi_service_resolver_free(t->resolver);
         t->client->objects--;
     }
+    t->resolver = NULL;
     settle_tuple(t);
+}
+
+static void free_tuple(struct tuple *t)
+{
+    HASH_DEL(t->browser->tuples, t);
+    stop_resolver(t);
     free(t);
 }
 
@@ -330,12 +341,22 @@ static struct tuple *make_tuple(struct browser *b, const struct sighting_key *ke
     return t;
 }
 
-static struct tuple *find_tuple(struct browser *b, const struct tuple *like)
+static struct tuple *find_tuple(struct tuple *all, const struct tuple *like)
 {
     struct tuple *t;
 
-    HASH_FIND(hh, b->tuples, like->bytes, like->size, t);
+    HASH_FIND(hh, all, like->bytes, like->size, t);
     return t;
+}
+
+/* The same instance's tuple of another protocol, if there is one; it also finds the
+ * instance among those that are heard. */
+static struct tuple *find_sibling(struct tuple *all, const struct tuple *t, int protocol)
+{
+    const struct sighting_key key = {t->key.interface, protocol, t->key.name, t->key.domain};
+    CLEANUP_FREE struct tuple *like = make_tuple(t->browser, &key);
+
+    return like ? find_tuple(all, like) : NULL;
 }
 
 /* Asks for an address of the tuple's own protocol, so that a machine's IPv4 and
@@ -372,13 +393,17 @@ static void add_tuple(struct browser *b, const struct sighting_key *key)
     t = make_tuple(b, key);
     if (!t)
         return;
-    if (!find_tuple(b, t))
+    if (!find_tuple(b->tuples, t))
         HASH_ADD_KEYPTR(hh, b->tuples, t->bytes, t->size, t);
     if (!HASH_WAS_ADDED(t)) {
         free(t);
         return;
     }
     b->pending++;
+    if (find_sibling(b->heard, t, SIGHTING_DIRECT)) {
+        settle_tuple(t);
+        return;
+    }
     push_news(b, BROWSER_FOUND, t, NULL);
     start_resolver(t);
 }
@@ -386,7 +411,7 @@ static void add_tuple(struct browser *b, const struct sighting_key *key)
 static void remove_tuple(struct browser *b, const struct sighting_key *key)
 {
     CLEANUP_FREE struct tuple *like = make_tuple(b, key);
-    struct tuple *t = like ? find_tuple(b, like) : NULL;
+    struct tuple *t = like ? find_tuple(b->tuples, like) : NULL;
 
     if (!t)
         return;
@@ -394,6 +419,66 @@ static void remove_tuple(struct browser *b, const struct sighting_key *key)
     push_news(b, BROWSER_REMOVED, t, NULL);
     free_tuple(t);
     b->told_many = false;
+}
+
+/* Takes the order, which it frees or keeps. */
+static void take_order(struct browser *b, struct tuple *order)
+{
+    static const int protocols[] = {AVAHI_PROTO_INET, AVAHI_PROTO_INET6};
+    struct tuple *before = find_tuple(b->heard, order);
+
+    if (order->heard == (before != NULL) || HASH_COUNT(b->heard) >= BROWSER_TUPLES_MAX) {
+        free(order);
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
+        struct tuple *t = find_sibling(b->tuples, order, protocols[i]);
+
+        if (!t)
+            continue;
+        if (order->heard) {
+            stop_resolver(t);
+            push_news(b, BROWSER_RELEASED, t, NULL);
+        } else {
+            start_resolver(t);
+        }
+    }
+    if (order->heard) {
+        HASH_ADD_KEYPTR(hh, b->heard, order->bytes, order->size, order);
+        if (HASH_WAS_ADDED(order))
+            return;
+    } else {
+        HASH_DEL(b->heard, before); /* NOLINT(clang-analyzer-core.NullDereference): it is there */
+        free(before);
+    }
+    free(order);
+}
+
+static int on_orders(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+    struct browser *b = arg;
+
+    (void)source, (void)fd, (void)events;
+    for (size_t i = 0; i < ORDERS_MAX; i++) {
+        struct tuple *order = queue_pop(b->orders);
+
+        if (!order)
+            break;
+        take_order(b, order);
+    }
+    return 0;
+}
+
+void browser_set_heard(struct browser *b, const struct sighting_key *key, bool heard)
+{
+    const struct sighting_key direct = {key->interface, SIGHTING_DIRECT, key->name, key->domain};
+    struct tuple *order = make_tuple(b, &direct);
+
+    if (!order)
+        return;
+    order->heard = heard;
+    if (queue_push(b->orders, order) < 0)
+        free(order);
 }
 
 static void on_browser(AvahiServiceBrowser *avahi, AvahiIfIndex interface, AvahiProtocol protocol,
@@ -485,6 +570,7 @@ static void drop_user(struct browser *b)
     if (atomic_fetch_sub(&b->users, 1) != 1)
         return;
     queue_free(b->queue);
+    queue_free(b->orders);
     if (b->stop_fd >= 0)
         close(b->stop_fd);
     if (b->done_fd >= 0)
@@ -509,6 +595,9 @@ static int setup_thread(struct browser *b)
     r = sd_event_add_io(b->loop, NULL, b->stop_fd, EPOLLIN, on_stop, b);
     if (r < 0)
         return r;
+    r = sd_event_add_io(b->loop, NULL, queue_fd(b->orders), EPOLLIN, on_orders, b);
+    if (r < 0)
+        return r;
     return sd_event_add_time_relative(b->loop, &b->retry, CLOCK_MONOTONIC, 0, 1, on_retry, b);
 }
 
@@ -531,6 +620,7 @@ static int run_turn(struct browser *b)
 static void *run_thread(void *arg)
 {
     struct browser *b = arg;
+    struct tuple *t, *next;
     int r;
 
     r = setup_thread(b);
@@ -539,6 +629,11 @@ static void *run_thread(void *arg)
     if (r < 0)
         push_news(b, BROWSER_DAEMON_GONE, NULL, strerror(-r));
     drop_everything(b);
+    HASH_ITER(hh, b->heard, t, next)
+    {
+        HASH_DEL(b->heard, t);
+        free(t);
+    }
     sd_event_source_unref(b->retry);
     avahi_poll_free(b->poll);
     sd_event_unref(b->loop);
@@ -581,13 +676,15 @@ int browser_new(const char *fleet, const struct key *key, struct browser **ret, 
     b->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     b->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     b->queue = queue_new(BROWSER_QUEUE_MAX, destroy_event);
+    b->orders = queue_new(ORDERS_MAX, free);
     if (!fleet)
         b->type = strdup(ADVERT_TYPE);
     else if (asprintf(&b->type, "_%s._sub." ADVERT_TYPE, fleet) < 0)
         b->type = NULL;
     if (key)
         b->key = copy_key(key);
-    if ((!key || b->key) && b->stop_fd >= 0 && b->done_fd >= 0 && b->queue && b->type) {
+    if ((!key || b->key) && b->stop_fd >= 0 && b->done_fd >= 0 && b->queue && b->orders &&
+        b->type) {
         atomic_store(&b->users, 2);
         r = start_thread(b);
         if (r == 0) {

@@ -26,6 +26,7 @@ enum browser_event_type {
     BROWSER_UNREADABLE,   /* resolved, but not a valid record of a machine; `reason` */
     BROWSER_UNRESOLVED,   /* no answer (yet) to the resolver; `reason` */
     BROWSER_REMOVED,      /* `sighting.key` only */
+    BROWSER_RELEASED,     /* after browser_set_heard: no more about this tuple's record */
     BROWSER_ALL_FOR_NOW,  /* Avahi's one-second timer (not a promise) */
     BROWSER_TOO_MANY,     /* BROWSER_TUPLES_MAX reached: what comes now is ignored */
 };
@@ -60,6 +61,12 @@ int browser_new(const char *fleet, const struct key *key, struct browser **ret, 
 enum { BROWSER_STOP_MS = 300 };
 void browser_free(struct browser *b);
 DEFINE_CLEANUP(struct browser *, browser_free);
+
+/* The instance of this key (whose protocol does not matter) is heard without Avahi, or
+ * no longer.  What is heard is not resolved: each open resolver costs the daemon a
+ * question to the network every two minutes.  Its coming and going is reported all the
+ * same.  Never blocks; without memory or room it is as if it had not been called. */
+void browser_set_heard(struct browser *b, const struct sighting_key *key, bool heard);
 
 int browser_fd(const struct browser *b);               /* readable while there are events */
 struct browser_event *browser_take(struct browser *b); /* NULL: none now */

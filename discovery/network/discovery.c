@@ -258,6 +258,10 @@ static void take_event(struct discovery *d, const struct browser_event *e)
         take_unreadable(d, &e->sighting, e->reason);
         lose_record(d, e);
         break;
+    case BROWSER_RELEASED:
+        end_unresolved(d, e->sighting.key.name);
+        roster_lose(d->roster, &e->sighting.key, wall_clock());
+        break;
     case BROWSER_REMOVED:
         end_unresolved(d, e->sighting.key.name);
         take_removed(d, &e->sighting.key);
@@ -287,6 +291,9 @@ static void on_querier_seen(const struct sighting *s, void *arg)
     if (is_replay(d, &e))
         return;
     take_resolved(d, &e);
+    /* Its changes are heard as well, in the IPv4 group. */
+    if (d->options.keep && s->answered && s->answered->family == AF_INET)
+        browser_set_heard(d->browser, &s->key, true);
     m = s->answered ? roster_find(d->roster, s->advert->id, s->advert->hostkey) : NULL;
     /* Else a probe finds out at which of its addresses it can be reached. */
     if (m && !m->untrusted && m->n_addresses > 0 && roster_is_sighted(m) &&
@@ -316,6 +323,7 @@ static void on_querier_silent(const struct sighting_key *key, void *arg)
     struct discovery *d = arg;
 
     roster_lose(d->roster, key, wall_clock());
+    browser_set_heard(d->browser, key, false);
     report_progress(d);
 }
 
