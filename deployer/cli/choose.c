@@ -10,6 +10,8 @@
 #include "discovery/base/terminal.h"
 #include "program.h"
 
+enum { DISCOVERY_MS = 3000 }; /* without --discovery-timeout */
+
 int program_find_fleet(const struct program *p, const struct problem *problem, struct fleet **ret,
                        struct error *err)
 {
@@ -18,7 +20,8 @@ int program_find_fleet(const struct program *p, const struct problem *problem, s
         .from = o->from,
         .fleet = o->fleet,
         .config_dir = o->config_dir,
-        .timeout_ms = o->discovery_ms,
+        .timeout_ms = o->discovery_ms ? o->discovery_ms : DISCOVERY_MS,
+        .patient = !o->discovery_ms,
     };
     int r = fleet_find(&options, problem, ret, err);
 
@@ -175,13 +178,41 @@ static int choose_by_problem(struct program *p, const struct machine *const *mac
     return r == 0 && falls_short ? tell_shortfall(p, &match, err) : r;
 }
 
+/* --- -l -------------------------------------------------------------------------- */
+
+/* 1 when nothing must be done, because machines may be missing. */
+static int choose_by_name(struct program *p, struct fleet *fleet, struct error *err)
+{
+    const struct deploy_options *o = &p->options;
+    const struct machine *const *machines;
+    bool unused;
+    size_t n;
+    int r;
+
+    machines = fleet_machines(fleet, &n);
+    tell_unverified(p, machines, n);
+    r = targets_from_machines(machines, n, &p->targets);
+    if (r < 0)
+        return error_sys(err, r, "cannot list the machines");
+    if (o->resume)
+        return choose_left(p);
+    r = choose_limited(&o->limits, &p->targets, &MATCH_INIT, &unused, err);
+    if (r < 0 || !fleet_is_short(fleet))
+        return r;
+    fprintf(stderr, "There may be more machines: time was up before all had been heard.%s\n",
+            o->partial ? ""
+                       : "  Nothing was done; look longer with --discovery-timeout, or continue "
+                         "with --partial.");
+    return o->partial ? 0 : 1;
+}
+
 /* --- all of it ------------------------------------------------------------------- */
 
 int program_find_targets(struct program *p, struct error *err)
 {
     CLEANUP(fleet_free_p) struct fleet *fleet = NULL;
     const struct deploy_options *o = &p->options;
-    bool of_problem = o->problems.count > 0, unused;
+    bool of_problem = o->problems.count > 0;
     const struct machine *const *machines;
     size_t n;
     int r = 0;
@@ -196,14 +227,8 @@ int program_find_targets(struct program *p, struct error *err)
         r = program_find_fleet(p, of_problem ? &p->problem : NULL, &fleet, err);
     if (r < 0)
         return r;
+    if (!of_problem)
+        return choose_by_name(p, fleet, err);
     machines = fleet_machines(fleet, &n);
-    if (of_problem)
-        return choose_by_problem(p, machines, n, err);
-    tell_unverified(p, machines, n);
-    r = targets_from_machines(machines, n, &p->targets);
-    if (r < 0)
-        return error_sys(err, r, "cannot list the machines");
-    if (o->resume)
-        return choose_left(p);
-    return choose_limited(&o->limits, &p->targets, &MATCH_INIT, &unused, err);
+    return choose_by_problem(p, machines, n, err);
 }

@@ -246,7 +246,6 @@ int deploy_options_parse(int argc, char **argv, struct deploy_options *ret, stru
         .verb = "deploy",
         .lines = 20,
         .timeout_ms = 10000,
-        .discovery_ms = 3000,
         .forks = FORKS_DEFAULT,
     };
     r = options_parse_to_verb(rows, argc, argv, ret, &first, err);

@@ -35,7 +35,7 @@ struct deploy_options {
     const char *deps; /* "apt" or "pip"; NULL: apt */
     struct cache_choice caches;
     unsigned timeout_ms;   /* of SSH */
-    unsigned discovery_ms; /* how long to look for machines */
+    unsigned discovery_ms; /* how long to look for machines; 0: as long as that is useful */
     unsigned forks;
     bool browser;
     bool partial, check, diff, resume, accept_new, ask_pass, ask_become_pass, json, quiet, verbose,

@@ -36,6 +36,11 @@ int fleet_signal(const struct fleet *f)
     return f->look ? look_signal(f->look) : 0;
 }
 
+bool fleet_is_short(const struct fleet *f)
+{
+    return f->look && (look_is_short(f->look) || look_too_many(f->look));
+}
+
 static int read_saved(struct fleet *f, const char *path, struct error *err)
 {
     CLEANUP_TEXT struct text json = TEXT_INIT;
@@ -57,7 +62,11 @@ int fleet_find(const struct fleet_options *o, const struct problem *problem, str
     else {
         r = key_read_fleet(o->config_dir, &f->key, err);
         f->asked = (struct look_options){
-            .fleet = o->fleet, .timeout_ms = o->timeout_ms, .key = r > 0 ? &f->key : NULL};
+            .fleet = o->fleet,
+            .timeout_ms = o->timeout_ms,
+            .patient = o->patient,
+            .key = r > 0 ? &f->key : NULL,
+        };
         if (r >= 0)
             r = look_run(&f->asked, problem, &f->look, err);
     }

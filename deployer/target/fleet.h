@@ -15,6 +15,7 @@ struct fleet_options {
     const char *fleet;      /* only this fleet; NULL: all */
     const char *config_dir; /* the fleet key's folder; NULL: the user's */
     unsigned timeout_ms;
+    bool patient; /* look longer than that while machines still answer for the first time */
 };
 
 /* Looks for machines until all of the problem's agents are found (`problem` NULL: until
@@ -28,6 +29,9 @@ DEFINE_CLEANUP(struct fleet *, fleet_free);
 
 /* The signal that ended the discovery, which is then incomplete; 0: none. */
 int fleet_signal(const struct fleet *f);
+
+/* Time was up before all machines had been heard: there may be more. */
+bool fleet_is_short(const struct fleet *f);
 
 /* Valid until fleet_free. */
 const struct machine *const *fleet_machines(struct fleet *f, size_t *ret_count);
