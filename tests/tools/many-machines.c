@@ -138,7 +138,7 @@ static void put_text(uint8_t *b, size_t *at, const char *text)
 static void put_records(uint8_t *b, size_t *at, unsigned k, bool legacy)
 {
     char instance[64], host[32], text[64];
-    unsigned ttl = legacy ? 10 : 120;
+    unsigned host_ttl = legacy ? 10 : 120, ttl = legacy ? 10 : 4500; /* RFC 6762 §10 */
     uint32_t address = htonl(first_address + k);
     size_t from;
 
@@ -147,7 +147,7 @@ static void put_records(uint8_t *b, size_t *at, unsigned k, bool legacy)
     from = begin_record(b, at, type_name, PTR, ttl, !legacy);
     put_name(b, at, instance);
     end_record(b, at, from);
-    from = begin_record(b, at, instance, SRV, ttl, !legacy);
+    from = begin_record(b, at, instance, SRV, host_ttl, !legacy);
     put16(b, at, 0);
     put16(b, at, 0);
     put16(b, at, 22);
@@ -165,7 +165,7 @@ static void put_records(uint8_t *b, size_t *at, unsigned k, bool legacy)
     put_text(b, at, "py=3.11");
     put_text(b, at, "state=new");
     end_record(b, at, from);
-    from = begin_record(b, at, host, A, ttl, !legacy);
+    from = begin_record(b, at, host, A, host_ttl, !legacy);
     memcpy(b + *at, &address, 4);
     *at += 4;
     end_record(b, at, from);
