@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "discovery/report/roster-text.h"
 #include "inventory.h"
 #include "private.h"
 
@@ -269,17 +270,41 @@ int inventory_write_ssh_config(const struct inventory *v, struct text *ret)
     return text_error(ret);
 }
 
+/* The best address that /etc/hosts can hold.  glibc ignores a line whose address has a
+ * zone (fe80::1%eth0), and without its zone a link-local IPv6 address leads nowhere.
+ * NULL: there is none. */
+static const struct address *find_plain_address(const struct machine *m)
+{
+    for (size_t i = 0; i < m->n_addresses; i++)
+        if (m->addresses[i].family == AF_INET || !address_is_link_local(&m->addresses[i]))
+            return &m->addresses[i];
+    return NULL;
+}
+
+static void add_hosts_line(struct text *t, const struct inventory_host *h)
+{
+    const struct address *plain = find_plain_address(h->machine);
+    char address[ADDRESS_TEXT_MAX];
+
+    if (plain != &h->machine->addresses[0]) {
+        text_adds(t, "# ");
+        report_add_label(t, h->machine);
+        text_addf(t, ": %s needs its interface, which this file cannot name%s\n", h->address,
+                  plain ? "" : "; there is no other address");
+    }
+    if (!plain)
+        return;
+    address_format(plain, address);
+    text_addf(t, "%s\t", address);
+    add_aliases(t, h);
+    text_addc(t, '\n');
+}
+
 int inventory_write_hosts(const struct inventory *v, struct text *ret)
 {
-    for (size_t i = 0; i < v->n_hosts; i++) {
-        const struct inventory_host *h = &v->hosts[i];
-
-        if (h->machine->n_addresses == 0)
-            continue; /* /etc/hosts needs an address, and there is only a host name */
-        text_addf(ret, "%s\t", h->address);
-        add_aliases(ret, h);
-        text_addc(ret, '\n');
-    }
+    for (size_t i = 0; i < v->n_hosts; i++)
+        if (v->hosts[i].machine->n_addresses > 0) /* else there is only a host name */
+            add_hosts_line(ret, &v->hosts[i]);
     inventory_add_left_out(v, ret);
     return text_error(ret);
 }

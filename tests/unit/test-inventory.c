@@ -128,8 +128,19 @@ static void test_hosts(void **state)
     (void)state;
     check_json(classroom, INVENTORY_HOSTS, NULL,
                "192.0.2.1\ta1 dcop-00000000000000a1\n"
-               "fe80::2%lo\ton dcop-00000000000000a2\n",
+               "# 00000000000000a2: fe80::2%lo needs its interface, which this file cannot name; "
+               "there is no other address\n",
                left_out);
+    check_json("{\"version\": 1, \"machines\": ["
+               "{\"id\": \"00000000000000a1\", \"host\": \"rpi-1.local\", \"agents\": [\"a1\"], "
+               "\"addresses\": [\"fe80::1%lo\", \"2001:db8::1\", \"192.0.2.1\"]},"
+               "{\"id\": \"00000000000000a2\", \"agents\": [\"a2\"], "
+               "\"addresses\": [\"169.254.1.2\", \"fe80::2%lo\"]}]}",
+               INVENTORY_HOSTS, NULL,
+               "# rpi-1: fe80::1%lo needs its interface, which this file cannot name\n"
+               "2001:db8::1\ta1 dcop-00000000000000a1\n"
+               "169.254.1.2\ta2 dcop-00000000000000a2\n",
+               "");
 }
 
 /* No host gets a name that several machines claim; two machines with one id get
