@@ -21,6 +21,7 @@
 #include "discovery/base/clock.h"
 #include "discovery/base/hash.h"
 #include "discovery/base/queue.h"
+#include "host-name.h"
 
 enum {
     CLIENTS_MAX = (BROWSER_TUPLES_MAX + BROWSER_OBJECTS_PER_CLIENT) / BROWSER_OBJECTS_PER_CLIENT,
@@ -264,7 +265,7 @@ static void push_resolved(struct tuple *t, const char *host, const AvahiAddress 
         e->sighting.advert = &e->advert;
         e->sighting.verified = key && advert_verify(bytes, size, port, e->advert.id, key);
     }
-    e->sighting.host = host ? strdup(host) : NULL;
+    e->sighting.host = host ? host_name_from_escaped(host) : NULL;
     e->sighting.port = port;
     set_address(&e->address, address, t->key.interface);
     e->sighting.addresses = &e->address;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "discovery/advert/sign.h"
+#include "host-name.h"
 #include "querier-private.h"
 
 enum { FLUSH_MS = 1000 }; /* an address that the newer answer does not tell: RFC 6762 §10.2 */
@@ -155,10 +156,11 @@ static void report_instance(struct querier *q, const struct instance *i, const s
 {
     CLEANUP(advert_clear) struct advert advert = ADVERT_INIT;
     struct address addresses[MDNS_ADDRESSES_MAX + 1];
+    CLEANUP_FREE char *host = i->host ? host_name_from_labels(i->host) : NULL;
     struct error err = {0};
     struct sighting s = {
         .key = {instance_interface(i), SIGHTING_DIRECT, instance_name(i), "local"},
-        .host = i->host,
+        .host = host,
         .addresses = addresses,
         .n_addresses = i->n_addresses,
         .port = i->port,

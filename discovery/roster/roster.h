@@ -40,7 +40,7 @@ enum { SSH_PORT = 22, SIGHTING_DIRECT = 100 };
 /* One resolved record.  Borrowed for the duration of a call. */
 struct sighting {
     struct sighting_key key;
-    const char *host; /* "rpi-1.local" */
+    const char *host; /* "rpi-1.local": UTF-8, no control characters; NULL: none */
     const struct address *addresses;
     size_t n_addresses; /* 1 at least */
     bool heard;         /* from the machine itself, just now: it is there */
