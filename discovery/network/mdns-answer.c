@@ -18,6 +18,7 @@ enum {
     POINTERS_MAX = 16,
 };
 
+static const char nobody[] = "nobody";
 static const char suffix[] = "." ADVERT_TYPE ".local";
 
 static void put_label(uint8_t *to, size_t *at, const char *label, size_t size)
@@ -25,6 +26,12 @@ static void put_label(uint8_t *to, size_t *at, const char *label, size_t size)
     to[(*at)++] = (uint8_t)size;
     memcpy(to + *at, label, size);
     *at += size;
+}
+
+static void put_pointer(uint8_t *to, size_t *at, size_t where) /* RFC 1035 §4.1.4 */
+{
+    to[(*at)++] = (uint8_t)(0xc0 | where >> 8);
+    to[(*at)++] = (uint8_t)where;
 }
 
 /* One question, for the type or for an instance of it. */
@@ -42,6 +49,24 @@ static void put_question(uint8_t *to, size_t *at, const char *first, uint8_t typ
     to[(*at)++] = CLASS_IN;
 }
 
+/* One known answer, an instance that does not exist.  A question without any would
+ * keep the Avahi daemons that hear it, this host's own too, from asking the same
+ * (RFC 6762 §7.3; Avahi suppresses its question for any port that ours comes from).
+ * They would then hear nothing of the machines that do not answer us.  `type`: where
+ * the packet has the type's name. */
+static void put_known_answer(uint8_t *to, size_t *at, size_t type)
+{
+    static const uint8_t middle[] = {0, TYPE_PTR, 0, CLASS_IN, 0, 0, 0, 120, 0};
+
+    put_pointer(to, at, type);
+    memcpy(to + *at, middle, sizeof(middle));
+    *at += sizeof(middle);
+    to[(*at)++] = (uint8_t)(1 + strlen(nobody) + 2);
+    put_label(to, at, nobody, strlen(nobody));
+    put_pointer(to, at, type);
+    to[7] = 1;
+}
+
 size_t mdns_question_write(const char *instance, uint16_t transaction,
                            uint8_t ret[static MDNS_QUESTION_MAX])
 {
@@ -53,10 +78,12 @@ size_t mdns_question_write(const char *instance, uint16_t transaction,
     ret[5] = instance ? 2 : 1; /* questions */
     if (!instance) {
         put_question(ret, &at, NULL, TYPE_PTR);
+        put_known_answer(ret, &at, HEADER_SIZE);
         return at;
     }
     put_question(ret, &at, instance, TYPE_SRV);
     put_question(ret, &at, instance, TYPE_TXT);
+    put_known_answer(ret, &at, HEADER_SIZE + 1 + strnlen(instance, MDNS_LABEL_MAX));
     return at;
 }
 

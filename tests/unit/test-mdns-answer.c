@@ -108,15 +108,18 @@ static void test_not_taken(void **state)
 
 static void test_questions(void **state)
 {
+    static const char known[] = "\xc0\x0c\0\x0c\0\1\0\0\0\x78\0\x09\x06nobody\xc0\x0c";
     uint8_t bytes[MDNS_QUESTION_MAX];
     char longest[100];
     size_t size;
 
     (void)state;
     size = mdns_question_write(NULL, 0x1234, bytes);
-    assert_int_equal(size, 12 + 24 + 4);
+    assert_int_equal(size, 12 + 24 + 4 + sizeof(known) - 1);
     assert_int_equal(bytes[5], 1);
     assert_memory_equal(bytes + 12, answer + 12, 24);
+    assert_int_equal(bytes[7], 1); /* without a known answer Avahi asks no question of its own */
+    assert_memory_equal(bytes + 12 + 24 + 4, known, sizeof(known) - 1);
     memset(longest, 'a', sizeof(longest));
     longest[99] = '\0';
     size = mdns_question_write(longest, 0, bytes);
