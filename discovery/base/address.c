@@ -93,11 +93,12 @@ bool address_is_unicast(const struct address *a)
 {
     static const uint8_t loopback[16] = {[15] = 1};
     static const uint8_t none[16];
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 
     if (a->family == AF_INET) /* 0/8, 127/8, 224/4, 240/4: RFC 6890 */
         return a->bytes[0] != 0 && a->bytes[0] != 127 && a->bytes[0] < 224;
     return a->bytes[0] != 0xff && memcmp(a->bytes, none, 16) != 0 &&
-           memcmp(a->bytes, loopback, 16) != 0;
+           memcmp(a->bytes, loopback, 16) != 0 && memcmp(a->bytes, mapped, 12) != 0;
 }
 
 bool network_has(const struct network *n, const struct address *a)

@@ -22,7 +22,8 @@ int address_parse(const char *text, struct address *ret); /* -EINVAL */
 bool address_equal(const struct address *a, const struct address *b);
 
 /* Can it be the address of one machine?  No: unspecified, loopback, multicast,
- * broadcast (255.255.255.255). */
+ * broadcast (255.255.255.255), and IPv4 inside IPv6 (::ffff:127.0.0.1), which no
+ * host has on a link (RFC 4291 §2.5.5). */
 bool address_is_unicast(const struct address *a);
 
 bool address_is_link_local(const struct address *a); /* 169.254/16, fe80::/10 */

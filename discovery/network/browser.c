@@ -40,6 +40,7 @@ struct tuple {
     struct sighting_key key; /* strings point into `bytes` */
     bool settled;            /* resolved, or failed to, at least once */
     bool heard;              /* of an order: what browser_set_heard was told */
+    bool own;                /* this host announces it */
     UT_hash_handle hh;
     size_t size;
     char bytes[];
@@ -267,6 +268,7 @@ static void push_resolved(struct tuple *t, const char *host, const AvahiAddress 
     }
     e->sighting.host = host ? host_name_from_escaped(host) : NULL;
     e->sighting.port = port;
+    e->sighting.own = t->own;
     set_address(&e->address, address, t->key.interface);
     e->sighting.addresses = &e->address;
     e->sighting.n_addresses = 1;
@@ -381,7 +383,7 @@ static void start_resolver(struct tuple *t)
                         : "no connection to the Avahi daemon");
 }
 
-static void add_tuple(struct browser *b, const struct sighting_key *key)
+static void add_tuple(struct browser *b, const struct sighting_key *key, bool own)
 {
     struct tuple *t;
 
@@ -394,6 +396,7 @@ static void add_tuple(struct browser *b, const struct sighting_key *key)
     t = make_tuple(b, key);
     if (!t)
         return;
+    t->own = own;
     if (!find_tuple(b->tuples, t))
         HASH_ADD_KEYPTR(hh, b->tuples, t->bytes, t->size, t);
     if (!HASH_WAS_ADDED(t)) {
@@ -489,10 +492,11 @@ static void on_browser(AvahiServiceBrowser *avahi, AvahiIfIndex interface, Avahi
     struct browser *b = arg;
     const struct sighting_key key = {interface, protocol, name, domain};
 
-    (void)type, (void)flags;
+    (void)type;
     switch (event) {
     case AVAHI_BROWSER_NEW:
-        add_tuple(b, &key);
+        /* avahi-common/defs.h: this flag comes with a new record only. */
+        add_tuple(b, &key, (flags & AVAHI_LOOKUP_RESULT_LOCAL) != 0);
         break;
     case AVAHI_BROWSER_REMOVE:
         remove_tuple(b, &key);

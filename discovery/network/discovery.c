@@ -12,12 +12,14 @@
 #include "discovery/base/hash.h"
 #include "liveness.h"
 #include "querier.h"
+#include "unreadable.h"
 
 enum {
     EVENTS_PER_TURN = 64, /* so that probes and answers get their turn in a flood */
     STUCK_MS = 2000,      /* in one call: the daemon does not answer */
     STUCK_LOOK_USEC = 1000 * 1000,
-    UNREADABLE_MAX = 64, /* that are named */
+    UNANSWERED_MAX = 64, /* that are named */
+    REASON_MAX = 128,
 };
 
 /* An instance that Avahi has in its cache and has not resolved. */
@@ -40,8 +42,8 @@ struct discovery {
     struct unresolved *unresolved;
     sd_event_source *events, *stuck_timer;
     struct discovery_status status; /* but `flooded` and `unprobed` */
-    struct strings unreadable;      /* "HOST (ADDRESS): reason" */
-    bool from_liveness;             /* a change that liveness brought about */
+    struct unreadable unreadable;
+    bool from_liveness; /* a change that liveness brought about */
 };
 
 static uint64_t now_ms(const struct discovery *d)
@@ -140,16 +142,66 @@ static bool is_replay(const struct discovery *d, const struct browser_event *e)
     return e->sighting.verified && m && m->verified && m->advert.seq > e->advert.seq;
 }
 
+/* A record that leads nowhere.  It is named, unless another record of the machine, for
+ * example over the other protocol, says where it is.  One of this host itself, which
+ * Avahi resolves on the loopback interface, too, is none of a person's business. */
+static void take_unusable(struct discovery *d, const struct browser_event *e, const char *reason)
+{
+    const struct machine *m;
+
+    lose_record(d, e);
+    m = roster_find(d->roster, e->advert.id, e->advert.hostkey);
+    if (!e->sighting.own && !(m && roster_is_sighted(m)))
+        unreadable_add(&d->unreadable, &e->sighting, reason);
+}
+
+/* Whether Avahi brings a record or the machine itself, the same rule says what in it
+ * can be used.  Leaves out addresses that cannot be the machine's; false: there is no
+ * other, or no port, with the reason. */
+static bool find_usable(const struct discovery *d, const struct sighting *s,
+                        struct address ret[static ROSTER_ADDRESSES_MAX], size_t *ret_count,
+                        char reason[static REASON_MAX])
+{
+    const char *refused = NULL;
+
+    *ret_count = 0;
+    if (s->port == 0) { /* IANA: reserved; no server can be reached there */
+        (void)snprintf(reason, REASON_MAX, "its port is 0");
+        return false;
+    }
+    for (size_t i = 0; i < s->n_addresses && *ret_count < ROSTER_ADDRESSES_MAX; i++) {
+        const char *why = links_refuse(&d->links, &s->addresses[i], s->own);
+
+        if (!why)
+            ret[(*ret_count)++] = s->addresses[i];
+        refused = refused ? refused : why;
+    }
+    if (*ret_count == 0)
+        (void)snprintf(reason, REASON_MAX, "its address %s", refused ? refused : "is not known");
+    return *ret_count > 0;
+}
+
 /* A record that moved to another fleet counts as gone. */
 static void take_resolved(struct discovery *d, const struct browser_event *e)
 {
     const char *fleet = e->advert.fleet ? e->advert.fleet : ADVERT_FLEET_DEFAULT;
+    struct address usable[ROSTER_ADDRESSES_MAX];
+    struct sighting s = e->sighting;
+    char reason[REASON_MAX];
 
     if (is_replay(d, e))
         return;
-    if (d->fleet && strcmp(d->fleet, fleet) != 0)
+    if (d->fleet && strcmp(d->fleet, fleet) != 0) {
         lose_record(d, e);
-    else if (roster_see(d->roster, &e->sighting, wall_clock()) < 0)
+        return;
+    }
+    s.addresses = usable;
+    if (!find_usable(d, &e->sighting, usable, &s.n_addresses, reason)) {
+        take_unusable(d, e, reason);
+        return;
+    }
+    unreadable_remove(&d->unreadable, s.key.name);
+    if (roster_see(d->roster, &s, wall_clock()) < 0)
         d->status.too_many = true;
 }
 
@@ -223,18 +275,6 @@ static bool is_news(const struct discovery *d, const struct browser_event *e)
     return !e->sighting.key.name || !is_known_directly(d, e->sighting.key.name);
 }
 
-static void take_unreadable(struct discovery *d, const struct sighting *s, const char *reason)
-{
-    CLEANUP_TEXT struct text t = TEXT_INIT;
-    char address[ADDRESS_TEXT_MAX] = "";
-
-    if (s->n_addresses > 0)
-        address_format(&s->addresses[0], address);
-    text_addf(&t, "%s (%s): %s", s->host ? s->host : s->key.name, address, reason ? reason : "");
-    if (d->unreadable.count < UNREADABLE_MAX && !strings_has(&d->unreadable, text_str(&t)))
-        (void)strings_add(&d->unreadable, text_str(&t));
-}
-
 static void take_event(struct discovery *d, const struct browser_event *e)
 {
     if (is_news(d, e))
@@ -255,7 +295,7 @@ static void take_event(struct discovery *d, const struct browser_event *e)
         break;
     case BROWSER_UNREADABLE:
         end_unresolved(d, e->sighting.key.name);
-        take_unreadable(d, &e->sighting, e->reason);
+        unreadable_add(&d->unreadable, &e->sighting, e->reason);
         lose_record(d, e);
         break;
     case BROWSER_RELEASED:
@@ -306,7 +346,7 @@ static void on_querier_unreadable(const struct sighting *s, const char *reason, 
 {
     struct discovery *d = arg;
 
-    take_unreadable(d, s, reason);
+    unreadable_add(&d->unreadable, s, reason);
     roster_lose(d->roster, &s->key, wall_clock());
 }
 
@@ -367,6 +407,7 @@ static int start_discovery(struct discovery *d, struct error *err)
     const char *fleet = d->fleet;
     int r;
 
+    links_read(&d->links); /* the querier keeps them up to date */
     r = liveness_new(d->loop, d->options.keep, &liveness, &d->liveness, err);
     if (r < 0)
         return r;
@@ -423,7 +464,7 @@ void discovery_free(struct discovery *d)
     browser_free(d->browser);
     querier_free(d->querier);
     forget_unresolved(d);
-    strings_clear(&d->unreadable);
+    unreadable_clear(&d->unreadable);
     liveness_free(d->liveness);
     roster_free(d->roster);
     free(d->fleet);
@@ -488,7 +529,7 @@ size_t discovery_pending(const struct discovery *d)
 int discovery_unanswered(const struct discovery *d, struct strings *ret)
 {
     for (const struct unresolved *u = d->unresolved; u; u = u->hh.next)
-        if (!is_known_directly(d, u->name) && ret->count < UNREADABLE_MAX &&
+        if (!is_known_directly(d, u->name) && ret->count < UNANSWERED_MAX &&
             strings_add(ret, u->name) < 0)
             return -ENOMEM;
     return 0;
@@ -496,5 +537,5 @@ int discovery_unanswered(const struct discovery *d, struct strings *ret)
 
 const struct strings *discovery_unreadable(const struct discovery *d)
 {
-    return &d->unreadable;
+    return unreadable_lines(&d->unreadable);
 }

@@ -1,5 +1,6 @@
 #include "links.h"
 
+#include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <string.h>
@@ -107,4 +108,27 @@ bool links_is_own(const struct links *l, const struct address *a)
         if (address_equal(&l->networks[i].address, a))
             return true;
     return false;
+}
+
+/* All bits behind the prefix are 1: RFC 919.  A network of two addresses has none: RFC
+ * 3021. */
+static bool is_broadcast(const struct network *n, const struct address *a)
+{
+    uint32_t bits, host;
+
+    if (a->family != AF_INET || n->prefix == 0 || n->prefix > 30 || !network_has(n, a))
+        return false;
+    memcpy(&bits, a->bytes, sizeof(bits));
+    host = UINT32_MAX >> n->prefix;
+    return (ntohl(bits) & host) == host;
+}
+
+const char *links_refuse(const struct links *l, const struct address *a, bool own)
+{
+    if (!address_is_unicast(a))
+        return "is a loopback, unspecified, multicast or broadcast address";
+    for (size_t i = 0; i < l->n_networks; i++)
+        if (is_broadcast(&l->networks[i], a))
+            return "is the broadcast address of its network";
+    return !own && links_is_own(l, a) ? "is this computer's own" : NULL;
 }

@@ -41,3 +41,9 @@ bool links_is_near(const struct links *l, const struct address *a);
 
 /* Is it an address of this host? */
 bool links_is_own(const struct links *l, const struct address *a);
+
+/* Why an address in a record cannot be the machine's: it is not one machine's at all
+ * (address_is_unicast, or the broadcast address of a network of this host), or it is
+ * this host's own.  `own`: this host itself announces the record, so its own addresses
+ * are right.  The end of a sentence, "is a loopback address"; NULL: it can be. */
+const char *links_refuse(const struct links *l, const struct address *a, bool own);

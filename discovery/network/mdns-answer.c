@@ -213,6 +213,7 @@ static void take_srv(struct mdns_service *s, struct reader *data)
 
     if (data->size - data->at <= 6)
         return;
+    s->located = true;
     s->port = (uint16_t)number16(data->bytes + data->at + 4);
     data->at += 6;
     if (!read_name(data, s->host, &first))

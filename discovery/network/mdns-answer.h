@@ -29,8 +29,9 @@ struct mdns_service {
     char instance[MDNS_LABEL_MAX + 1];
     const uint8_t *txt; /* in the packet; NULL: not in it */
     size_t txt_size;
-    uint16_t port;                /* 0: no SRV record in it */
-    char host[MDNS_NAME_MAX + 1]; /* "": likewise */
+    bool located;                 /* a SRV record is in it: */
+    uint16_t port;                /* may be 0 */
+    char host[MDNS_NAME_MAX + 1]; /* "": invalid */
     bool goodbye;                 /* its PTR or SRV record has TTL 0 (RFC 6762 §10.1) */
 };
 

@@ -27,7 +27,7 @@ int instance_interface(const struct instance *i)
 
 bool instance_is_complete(const struct instance *i)
 {
-    return i->txt && i->port > 0;
+    return i->txt && i->located;
 }
 
 static size_t make_key(int interface, const char *name, char ret[static KEY_MAX])
@@ -83,12 +83,6 @@ void instance_free(struct querier *q, struct instance *i)
     free(i);
 }
 
-/* Does this address make sense for the machine? */
-static bool is_usable(const struct querier *q, const struct packet *p, const struct address *a)
-{
-    return address_is_unicast(a) && (p->own || !links_is_own(&q->links, a));
-}
-
 /* Adds the packet's addresses.  Those of the same protocol that were told more than
  * a second before, and not now, are no longer the host's (RFC 6762 §10.2). */
 static void take_addresses(struct querier *q, struct instance *i, const struct packet *p)
@@ -111,8 +105,11 @@ static void take_addresses(struct querier *q, struct instance *i, const struct p
 
         if (a.family == AF_INET6 && address_is_link_local(&a))
             a.interface = (unsigned)p->interface;
-        if (!is_usable(q, p, &a))
+        if (links_refuse(&q->links, &a, i->own)) {
+            i->refused = a;
+            i->is_refused = true;
             continue;
+        }
         while (at < i->n_addresses && !address_equal(&i->addresses[at].address, &a))
             at++;
         if (at == MDNS_ADDRESSES_MAX)
@@ -121,6 +118,7 @@ static void take_addresses(struct querier *q, struct instance *i, const struct p
             i->n_addresses++;
         i->addresses[at] = (struct known_address){a, now};
     }
+    i->is_refused = i->is_refused && i->n_addresses == 0;
 }
 
 /* Keeps what the packet says of an instance.  -ENOMEM, -EBADMSG: too long. */
@@ -137,7 +135,8 @@ static int take_records(struct instance *i, const struct mdns_service *s)
         i->txt = txt;
         i->txt_size = s->txt_size;
     }
-    if (s->port > 0) {
+    if (s->located) {
+        i->located = true;
         i->port = s->port;
         if (s->host[0] && (!i->host || strcmp(i->host, s->host) != 0)) {
             char *host = strdup(s->host);
@@ -163,6 +162,7 @@ static void report_instance(struct querier *q, const struct instance *i, const s
         .host = host,
         .addresses = addresses,
         .n_addresses = i->n_addresses,
+        .own = i->own,
         .port = i->port,
         .advert = &advert,
         .verified = q->signed_only,
@@ -171,7 +171,7 @@ static void report_instance(struct querier *q, const struct instance *i, const s
     for (size_t k = 0; k < i->n_addresses; k++)
         addresses[k] = i->addresses[k].address;
     if (s.n_addresses == 0) /* without address records: where it came from */
-        addresses[s.n_addresses++] = p->from;
+        addresses[s.n_addresses++] = i->is_refused ? i->refused : p->from;
     for (size_t k = 0; k < s.n_addresses; k++)
         if (address_equal(&addresses[k], &p->from)) { /* nobody else spoke for it */
             s.heard = true;
@@ -206,7 +206,8 @@ static bool is_signed(const struct querier *q, const struct mdns_service *s)
 
     return s->txt && advert_parse(s->txt, s->txt_size, &advert, NULL) == 0 &&
            is_name_of(s->instance, advert.id) &&
-           advert_verify(s->txt, s->txt_size, s->port ? s->port : SSH_PORT, advert.id, &q->fleet);
+           advert_verify(s->txt, s->txt_size, s->located ? s->port : SSH_PORT, advert.id,
+                         &q->fleet);
 }
 
 static void take_service(struct querier *q, struct mdns_service *s, const struct packet *p)
@@ -219,7 +220,8 @@ static void take_service(struct querier *q, struct mdns_service *s, const struct
             q->unsigned_seen += !s->goodbye && !p->ours; /* not what our questions brought */
             return;
         }
-        s->port = s->port ? s->port : SSH_PORT;
+        s->port = s->located ? s->port : SSH_PORT;
+        s->located = true;
     }
     if (s->goodbye && !s->txt) {
         if (instance_find(q, p->interface, s->instance))
@@ -229,6 +231,7 @@ static void take_service(struct querier *q, struct mdns_service *s, const struct
     i = instance_make(q, p->interface, s->instance);
     if (!i || take_records(i, s) < 0)
         return;
+    i->own = i->own || p->own;
     take_addresses(q, i, p);
     if (p->ours && i->answered_round != q->round) {
         q->heard_at = querier_now_ms(q);
@@ -238,7 +241,7 @@ static void take_service(struct querier *q, struct mdns_service *s, const struct
     }
     if (!instance_is_complete(i))
         return;
-    confirm = s->txt || s->port ? querier_find_confirm(q, s->instance) : NULL;
+    confirm = s->txt || s->located ? querier_find_confirm(q, s->instance) : NULL;
     if (confirm && confirm->asked > 1)
         querier_end_confirm(q, confirm);
     report_instance(q, i, p);

@@ -21,12 +21,16 @@ struct known_address {
 /* An instance on one link, as told so far; its records may come in several
  * packets. */
 struct instance {
-    char *host; /* NULL: no SRV record yet */
+    bool located; /* its SRV record has come: */
+    char *host;   /* NULL: not in it */
     uint16_t port;
     uint8_t *txt; /* NULL: not yet */
     size_t txt_size;
     struct known_address addresses[MDNS_ADDRESSES_MAX];
     size_t n_addresses;
+    struct address refused;  /* one that it told and that cannot be a machine's … */
+    bool is_refused;         /* … and it has told no other */
+    bool own;                /* this host announces it; a reflector may repeat it */
     unsigned first_round;    /* the last question before it was heard first */
     unsigned first_answer;   /* the question that it answered first */
     unsigned answered_round; /* the last one */
@@ -118,5 +122,5 @@ void instance_free(struct querier *q, struct instance *i);
 const char *instance_name(const struct instance *i);
 int instance_interface(const struct instance *i);
 
-/* Have its SRV and TXT records come? */
+/* Have its SRV and TXT records come, whatever they say? */
 bool instance_is_complete(const struct instance *i);

@@ -44,6 +44,7 @@ struct sighting {
     const struct address *addresses;
     size_t n_addresses; /* 1 at least */
     bool heard;         /* from the machine itself, just now: it is there */
+    bool own;           /* this host announces it itself */
     /* The address that it can be reached at, because it answered from a network of this
      * host; NULL: unknown.  A source address alone tells little: a responder may send
      * from any of its addresses. */

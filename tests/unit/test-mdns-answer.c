@@ -32,6 +32,7 @@ static void test_answer(void **state)
     assert_true(mdns_answer_parse(answer, sizeof(answer), &a));
     assert_int_equal(a.n_services, 1);
     assert_string_equal(s[0].instance, "dcop-x");
+    assert_true(s[0].located);
     assert_int_equal(s[0].port, 2222);
     assert_string_equal(s[0].host, "host.local");
     assert_int_equal(s[0].txt_size, 4);
@@ -106,6 +107,28 @@ static void test_not_taken(void **state)
     assert_null(s[0].txt);
 }
 
+/* Port 0 is one that the record says, not a record that has not come. */
+static void test_port_0(void **state)
+{
+    static struct mdns_answer a;
+    uint8_t bytes[sizeof(answer)];
+
+    (void)state;
+    memcpy(bytes, answer, sizeof(bytes));
+    for (size_t i = 0; i + 1 < sizeof(bytes); i++)
+        if (bytes[i] == 0x08 && bytes[i + 1] == 0xae)
+            bytes[i] = bytes[i + 1] = 0;
+    assert_true(mdns_answer_parse(bytes, sizeof(bytes), &a));
+    assert_true(a.services[0].located);
+    assert_int_equal(a.services[0].port, 0);
+    assert_string_equal(a.services[0].host, "host.local");
+    bytes[11] = 0;
+    bytes[7] = 1; /* the PTR record alone */
+    assert_true(mdns_answer_parse(bytes, sizeof(bytes), &a));
+    assert_int_equal(a.n_services, 1);
+    assert_false(a.services[0].located);
+}
+
 static void test_questions(void **state)
 {
     static const char known[] = "\xc0\x0c\0\x0c\0\1\0\0\0\x78\0\x09\x06nobody\xc0\x0c";
@@ -132,7 +155,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answer),          cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_cut_and_changed), cmocka_unit_test(test_not_taken),
-        cmocka_unit_test(test_questions),
+        cmocka_unit_test(test_questions),       cmocka_unit_test(test_port_0),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
