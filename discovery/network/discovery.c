@@ -350,6 +350,21 @@ static void on_querier_unreadable(const struct sighting *s, const char *reason, 
     roster_lose(d->roster, &s->key, wall_clock());
 }
 
+static void on_too_many(const struct address *from, void *arg)
+{
+    struct discovery *d = arg;
+    char reason[REASON_MAX];
+    const struct sighting s = {.key.name = "one sender", .addresses = from, .n_addresses = 1};
+
+    d->status.too_many = true;
+    if (!from)
+        return;
+    (void)snprintf(reason, sizeof(reason),
+                   "it tells of more than %d machines; the others are ignored",
+                   QUERIER_PER_SOURCE_MAX);
+    unreadable_add(&d->unreadable, &s, reason);
+}
+
 static void on_links(const struct links *links, void *arg)
 {
     struct discovery *d = arg;
@@ -402,8 +417,8 @@ static int on_stuck_timer(sd_event_source *source, uint64_t usec, void *arg)
 static int start_discovery(struct discovery *d, struct error *err)
 {
     const struct liveness_listener liveness = {on_liveness, on_missed, d};
-    const struct querier_listener querier = {on_querier_seen, on_querier_unreadable,
-                                             on_querier_silent, on_links, d};
+    const struct querier_listener querier = {
+        on_querier_seen, on_querier_unreadable, on_querier_silent, on_too_many, on_links, d};
     const char *fleet = d->fleet;
     int r;
 

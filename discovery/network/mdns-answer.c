@@ -146,6 +146,7 @@ struct record {
     char name[MDNS_NAME_MAX + 1];
     size_t first; /* length of the first label */
     unsigned type;
+    uint32_t ttl; /* seconds */
     bool goodbye;
     struct reader data; /* ends with the data; names in it may point before */
 };
@@ -163,7 +164,8 @@ static bool read_record(struct reader *r, struct record *ret)
     if (length > r->size - r->at)
         return false;
     ret->type = number16(fixed);
-    ret->goodbye = number16(fixed + 4) == 0 && number16(fixed + 6) == 0;
+    ret->ttl = (uint32_t)number16(fixed + 4) << 16 | number16(fixed + 6);
+    ret->goodbye = ret->ttl == 0;
     ret->data = (struct reader){r->bytes, r->at + length, r->at};
     r->at += length;
     return true;
@@ -270,6 +272,8 @@ static void take_record(struct mdns_answer *a, struct record *record)
     s = service_of(a, record->name, record->first);
     if (!s)
         return;
+    if (record->ttl > s->ttl)
+        s->ttl = record->ttl;
     if (record->goodbye)
         s->goodbye = s->goodbye || record->type == TYPE_SRV;
     else if (record->type == TYPE_TXT)

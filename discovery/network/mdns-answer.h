@@ -32,6 +32,7 @@ struct mdns_service {
     bool located;                 /* a SRV record is in it: */
     uint16_t port;                /* may be 0 */
     char host[MDNS_NAME_MAX + 1]; /* "": invalid */
+    uint32_t ttl;                 /* of its SRV and TXT records, the longer one; seconds */
     bool goodbye;                 /* its PTR or SRV record has TTL 0 (RFC 6762 §10.1) */
 };
 

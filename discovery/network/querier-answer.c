@@ -1,7 +1,5 @@
-/* What the querier knows of each instance, from the answers. */
+/* What answers say of instances, and what of it is handed over. */
 #include <errno.h>
-#include <net/if.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,78 +8,6 @@
 #include "querier-private.h"
 
 enum { FLUSH_MS = 1000 }; /* an address that the newer answer does not tell: RFC 6762 §10.2 */
-enum { KEY_MAX = sizeof(int) + MDNS_LABEL_MAX + 1 };
-
-const char *instance_name(const struct instance *i)
-{
-    return i->key + sizeof(int);
-}
-
-int instance_interface(const struct instance *i)
-{
-    int interface;
-
-    memcpy(&interface, i->key, sizeof(interface));
-    return interface;
-}
-
-bool instance_is_complete(const struct instance *i)
-{
-    return i->txt && i->located;
-}
-
-static size_t make_key(int interface, const char *name, char ret[static KEY_MAX])
-{
-    size_t n = strnlen(name, MDNS_LABEL_MAX);
-
-    memcpy(ret, &interface, sizeof(interface));
-    memcpy(ret + sizeof(interface), name, n);
-    ret[sizeof(interface) + n] = '\0';
-    return sizeof(interface) + n + 1;
-}
-
-struct instance *instance_find(const struct querier *q, int interface, const char *name)
-{
-    char key[KEY_MAX];
-    size_t size = make_key(interface, name, key);
-    struct instance *i;
-
-    HASH_FIND(hh, q->instances, key, size, i);
-    return i;
-}
-
-/* NULL without memory, or when there are too many. */
-static struct instance *instance_make(struct querier *q, int interface, const char *name)
-{
-    char key[KEY_MAX];
-    size_t size = make_key(interface, name, key);
-    struct instance *i = instance_find(q, interface, name);
-
-    if (i || HASH_COUNT(q->instances) >= QUERIER_INSTANCES_MAX)
-        return i; /* NULL: the listener hears of it from Avahi, if at all */
-    i = calloc(1, sizeof(*i) + size);
-    if (!i)
-        return NULL;
-    memcpy(i->key, key, size);
-    i->key_size = size;
-    i->first_round = q->round;
-    q->heard_at = querier_now_ms(q);
-    HASH_ADD_KEYPTR(hh, q->instances, i->key, i->key_size, i);
-    if (!HASH_WAS_ADDED(i)) {
-        free(i);
-        return NULL;
-    }
-    querier_ask_soon(q);
-    return i;
-}
-
-void instance_free(struct querier *q, struct instance *i)
-{
-    HASH_DEL(q->instances, i); /* NOLINT(clang-analyzer-core.NullDereference): it is in there */
-    free(i->host);
-    free(i->txt);
-    free(i);
-}
 
 /* Adds the packet's addresses.  Those of the same protocol that were told more than
  * a second before, and not now, are no longer the host's (RFC 6762 §10.2). */
@@ -228,7 +154,7 @@ static void take_service(struct querier *q, struct mdns_service *s, const struct
             querier_confirm(q, s->instance);
         return;
     }
-    i = instance_make(q, p->interface, s->instance);
+    i = instance_make(q, p, s->instance);
     if (!i || take_records(i, s) < 0)
         return;
     i->own = i->own || p->own;
@@ -239,6 +165,7 @@ static void take_service(struct querier *q, struct mdns_service *s, const struct
         if (i->answers++ == 0)
             i->first_answer = q->round;
     }
+    instance_keep(q, i, s->ttl);
     if (!instance_is_complete(i))
         return;
     confirm = s->txt || s->located ? querier_find_confirm(q, s->instance) : NULL;
@@ -251,26 +178,4 @@ void querier_take_answer(struct querier *q, const struct packet *p)
 {
     for (size_t i = 0; i < q->answer.n_services; i++)
         take_service(q, &q->answer.services[i], p);
-}
-
-void querier_drop_gone(struct querier *q)
-{
-    char name[IF_NAMESIZE];
-    struct instance *i, *next;
-    int exists = -1; /* the last interface that was asked for */
-
-    HASH_ITER(hh, q->instances, i, next)
-    {
-        char instance[MDNS_LABEL_MAX + 1];
-        struct sighting_key key = {instance_interface(i), SIGHTING_DIRECT, instance, "local"};
-
-        if (key.interface != exists && key.interface > 0 &&
-            if_indextoname((unsigned)key.interface, name))
-            exists = key.interface;
-        if (key.interface == exists)
-            continue;
-        (void)snprintf(instance, sizeof(instance), "%s", instance_name(i));
-        instance_free(q, i);
-        q->listener.silent(&key, q->listener.arg);
-    }
 }

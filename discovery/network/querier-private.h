@@ -1,7 +1,7 @@
 /*
  * What the files of the querier share: querier.c asks and decides when that is
- * enough, querier-answer.c keeps what is answered, querier-socket.c has the
- * sockets.
+ * enough, querier-answer.c takes what is answered, querier-instance.c has the
+ * instances, querier-socket.c the sockets.
  */
 #pragma once
 
@@ -18,6 +18,14 @@ struct known_address {
     uint64_t told; /* ms */
 };
 
+/* Who told of instances first: the source address of the packet. */
+struct source {
+    struct address address; /* the hash key, without padding */
+    size_t count;           /* instances */
+    bool told;              /* that there were too many */
+    UT_hash_handle hh;
+};
+
 /* An instance on one link, as told so far; its records may come in several
  * packets. */
 struct instance {
@@ -28,9 +36,11 @@ struct instance {
     size_t txt_size;
     struct known_address addresses[MDNS_ADDRESSES_MAX];
     size_t n_addresses;
-    struct address refused;  /* one that it told and that cannot be a machine's … */
-    bool is_refused;         /* … and it has told no other */
-    bool own;                /* this host announces it; a reflector may repeat it */
+    struct address refused; /* one that it told and that cannot be a machine's … */
+    bool is_refused;        /* … and it has told no other */
+    bool own;               /* this host announces it; a reflector may repeat it */
+    struct source *source;
+    uint64_t expires;        /* ms */
     unsigned first_round;    /* the last question before it was heard first */
     unsigned first_answer;   /* the question that it answered first */
     unsigned answered_round; /* the last one */
@@ -67,6 +77,7 @@ struct querier {
     sd_event_source *timer;
     struct links links;
     struct instance *instances;
+    struct source *sources;    /* of all instances, so at most as many */
     struct mdns_answer answer; /* the packet that is being read */
     uint16_t transaction;      /* of our questions */
     unsigned round;            /* questions so far */
@@ -108,7 +119,7 @@ void querier_read_links(struct querier *q);
  * question that cannot be sent is lost, as on the network. */
 void querier_send(const struct querier *q, const char *instance, int interface);
 
-/* Reports the instances on interfaces that no longer exist as silent. */
+/* Reports instances as silent whose interface no longer exists, or that have expired. */
 void querier_drop_gone(struct querier *q);
 
 /* A new instance has to be asked, too. */
@@ -116,6 +127,16 @@ void querier_ask_soon(struct querier *q);
 
 /* Takes q->answer. */
 void querier_take_answer(struct querier *q, const struct packet *p);
+
+/* Finds the instance, or makes one of that sender.  NULL without memory, or when there
+ * are too many, which the listener is told. */
+struct instance *instance_make(struct querier *q, const struct packet *p, const char *name);
+
+/* It was heard just now, with records that are valid for `ttl` seconds.  One that has
+ * answered a question is kept for as long as its PTR record would be: it may be
+ * switched off, and is known.  Others stay for a SRV record's time at least, as the TTL
+ * of an answer to our port tells nothing (RFC 6762 §6.7). */
+void instance_keep(const struct querier *q, struct instance *i, uint32_t ttl);
 
 struct instance *instance_find(const struct querier *q, int interface, const char *name);
 void instance_free(struct querier *q, struct instance *i);

@@ -14,6 +14,9 @@
  * machine that is known has answered two questions, or until so many were asked
  * that, at the loss seen, hardly one can have missed them all.
  *
+ * Without a fleet key anybody can invent machines: one sender may tell of
+ * QUERIER_PER_SOURCE_MAX, and what nobody tells of any more expires.
+ *
  * With a fleet key it takes the signed records only, and keeps nothing of
  * others: a flood of false adverts must not hide the real ones.
  *
@@ -31,6 +34,9 @@
 
 enum {
     QUERIER_INSTANCES_MAX = 16384, /* records beyond that are ignored */
+    /* Of one sender, by the source address of its packets.  A reflector sends for a
+     * whole class or lab. */
+    QUERIER_PER_SOURCE_MAX = 2000,
     /* After querier_confirm a machine has so long to answer. */
     QUERIER_CONFIRM_MS = 1500,
 };
@@ -46,6 +52,9 @@ struct querier_listener {
     /* After querier_confirm: nobody answered for that instance; called once for
      * each tuple that may exist. */
     void (*silent)(const struct sighting_key *key, void *arg);
+    /* A bound was reached, and records are ignored: of this sender, NULL: of all.  Once
+     * for each sender that is known. */
+    void (*too_many)(const struct address *from, void *arg);
     /* The links of this host were read anew. */
     void (*links)(const struct links *links, void *arg);
     void *arg;

@@ -1,0 +1,222 @@
+/* What the querier keeps of answers, without sockets. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "discovery/network/querier-private.h"
+
+enum { LOOPBACK = 1 }; /* an interface that every host has */
+
+struct seen {
+    size_t seen, silent, too_many;
+    struct sighting last;
+    struct address address, full; /* of the last one; of the sender with too many */
+    char host[64];
+};
+
+static void on_seen(const struct sighting *s, void *arg)
+{
+    struct seen *seen = arg;
+
+    seen->seen++;
+    seen->last = *s;
+    seen->address = s->addresses[0];
+    (void)snprintf(seen->host, sizeof(seen->host), "%s", s->host ? s->host : "");
+}
+
+static void on_unreadable(const struct sighting *s, const char *reason, void *arg)
+{
+    (void)s, (void)arg;
+    fail_msg("unreadable: %s", reason);
+}
+
+static void on_silent(const struct sighting_key *key, void *arg)
+{
+    struct seen *seen = arg;
+
+    (void)key;
+    seen->silent++;
+}
+
+static void on_too_many(const struct address *from, void *arg)
+{
+    struct seen *seen = arg;
+
+    seen->too_many++;
+    seen->full = from ? *from : (struct address){.family = 0};
+}
+
+static struct querier *start(struct seen *seen)
+{
+    static struct querier q;
+
+    *seen = (struct seen){.seen = 0};
+    memset(&q, 0, sizeof(q));
+    q.again = true;
+    q.round = 1; /* one question has been asked */
+    q.listener =
+        (struct querier_listener){on_seen, on_unreadable, on_silent, on_too_many, NULL, seen};
+    q.links.n_networks = 1;
+    assert_int_equal(address_parse("10.0.0.1", &q.links.networks[0].address), 0);
+    q.links.networks[0].prefix = 16;
+    assert_true(sd_event_new(&q.loop) >= 0);
+    return &q;
+}
+
+static void stop(struct querier *q)
+{
+    while (q->instances)
+        instance_free(q, q->instances);
+    assert_null(q->sources);
+    sd_event_unref(q->loop);
+}
+
+/* Machine k's record, from 10.0.FROM; `address`: of its host, NULL: none told. */
+static void hear(struct querier *q, unsigned k, unsigned from, uint16_t port, const char *address,
+                 bool ours, bool own)
+{
+    static char txt[64];
+    struct packet p = {.interface = LOOPBACK, .ours = ours, .own = own};
+    struct mdns_service *s = q->answer.services;
+    char text[32];
+
+    (void)snprintf(text, sizeof(text), "10.0.%u.%u", from / 256, from % 256);
+    assert_int_equal(address_parse(text, &p.from), 0);
+    q->answer.n_services = 1;
+    q->answer.n_hosts = 0;
+    *s = (struct mdns_service){.located = true, .port = port, .ttl = 120, .host = "x.local"};
+    (void)snprintf(s->instance, sizeof(s->instance), "dcop-%016x", k);
+    (void)snprintf(txt, sizeof(txt), "\011txtvers=1\023id=%016x", k);
+    s->txt = (const uint8_t *)txt;
+    s->txt_size = strlen(txt);
+    if (address) {
+        q->answer.n_hosts = 1;
+        q->answer.hosts[0] = (struct mdns_host){.name = "x.local", .n_addresses = 1};
+        assert_int_equal(address_parse(address, &q->answer.hosts[0].addresses[0]), 0);
+    }
+    querier_take_answer(q, &p);
+}
+
+/* One sender with too many machines is said once, and keeps nobody else out. */
+static void test_per_source(void **state)
+{
+    struct seen seen;
+    struct querier *q = start(&seen);
+    struct address full;
+
+    (void)state;
+    for (unsigned k = 0; k < QUERIER_PER_SOURCE_MAX; k++)
+        hear(q, k, 66, 22, NULL, false, false);
+    assert_int_equal(HASH_COUNT(q->instances), QUERIER_PER_SOURCE_MAX);
+    assert_int_equal(seen.too_many, 0);
+    for (unsigned k = 0; k < 1000; k++)
+        hear(q, 0x10000 + k, 66, 22, NULL, false, false);
+    assert_int_equal(HASH_COUNT(q->instances), QUERIER_PER_SOURCE_MAX);
+    assert_int_equal(seen.too_many, 1);
+    assert_int_equal(address_parse("10.0.0.66", &full), 0);
+    assert_true(address_equal(&seen.full, &full));
+    /* What it has told of already is still heard, and so is whoever else there is. */
+    seen.seen = 0;
+    hear(q, 7, 66, 22, NULL, false, false);
+    hear(q, 0x20000, 67, 22, NULL, true, false);
+    assert_int_equal(seen.seen, 2);
+    assert_int_equal(HASH_COUNT(q->instances), QUERIER_PER_SOURCE_MAX + 1);
+    assert_int_equal(HASH_COUNT(q->sources), 2);
+    stop(q);
+}
+
+/* Many senders: the bound for all. */
+static void test_all(void **state)
+{
+    struct seen seen;
+    struct querier *q = start(&seen);
+
+    (void)state;
+    for (unsigned k = 0; k < QUERIER_INSTANCES_MAX + 10; k++)
+        hear(q, k, 256 + k % 256, 22, NULL, false, false);
+    assert_int_equal(HASH_COUNT(q->instances), QUERIER_INSTANCES_MAX);
+    assert_int_equal(seen.too_many, 10);
+    assert_int_equal(seen.full.family, 0);
+    stop(q);
+}
+
+/* What nobody tells of any more expires, and makes room; what has answered stays for
+ * as long as a PTR record would. */
+static void test_expiry(void **state)
+{
+    struct seen seen;
+    struct querier *q = start(&seen);
+    uint64_t now = querier_now_ms(q);
+    struct instance *told, *answered;
+
+    (void)state;
+    hear(q, 1, 66, 22, NULL, false, false);
+    hear(q, 2, 66, 22, NULL, true, false);
+    told = instance_find(q, LOOPBACK, "dcop-0000000000000001");
+    answered = instance_find(q, LOOPBACK, "dcop-0000000000000002");
+    assert_non_null(told);
+    assert_non_null(answered);
+    assert_in_range(told->expires, now + 119 * 1000, now + 130 * 1000);
+    assert_in_range(answered->expires, now + 4499 * 1000, now + 4510 * 1000);
+    querier_drop_gone(q);
+    assert_int_equal(seen.silent, 0);
+    told->expires = now;
+    querier_drop_gone(q);
+    assert_int_equal(seen.silent, 1);
+    assert_int_equal(HASH_COUNT(q->instances), 1);
+    assert_int_equal(q->sources->count, 1);
+    stop(q);
+}
+
+/* The record goes on with what is wrong with it, so that it can be named. */
+static void test_unusable(void **state)
+{
+    struct seen seen;
+    struct querier *q = start(&seen);
+    char text[ADDRESS_TEXT_MAX];
+
+    (void)state;
+    hear(q, 1, 66, 0, "10.0.0.66", true, false);
+    assert_int_equal(seen.seen, 1);
+    assert_int_equal(seen.last.port, 0);
+    hear(q, 2, 66, 22, "127.0.0.1", true, false);
+    address_format(&seen.address, text);
+    assert_string_equal(text, "127.0.0.1");
+    hear(q, 2, 66, 22, NULL, true, false); /* the address record did not come with it */
+    address_format(&seen.address, text);
+    assert_string_equal(text, "127.0.0.1");
+    hear(q, 2, 66, 22, "10.0.0.66", true, false);
+    address_format(&seen.address, text);
+    assert_string_equal(text, "10.0.0.66");
+    /* Without any address record: where it came from. */
+    hear(q, 3, 67, 22, NULL, true, false);
+    address_format(&seen.address, text);
+    assert_string_equal(text, "10.0.0.67");
+    /* This host's own address: right in what it announces itself, also when a reflector
+     * repeats that. */
+    hear(q, 4, 66, 22, "10.0.0.1", true, false);
+    assert_false(seen.last.own);
+    hear(q, 5, 1, 22, "10.0.0.1", true, true);
+    assert_true(seen.last.own);
+    hear(q, 5, 66, 22, "10.0.0.1", true, false);
+    assert_true(seen.last.own);
+    assert_int_equal(seen.last.n_addresses, 1);
+    stop(q);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_per_source),
+        cmocka_unit_test(test_all),
+        cmocka_unit_test(test_expiry),
+        cmocka_unit_test(test_unusable),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
