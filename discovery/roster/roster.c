@@ -9,7 +9,8 @@
 #include "machine.h"
 
 enum {
-    ANSWERS_MAX = 4,       /* addresses of a machine that answered */
+    ROOM_MADE = ROSTER_MACHINES_MAX / 16, /* at a time, as it takes a walk over all */
+    ANSWERS_MAX = 4,                      /* addresses of a machine that answered */
     ANSWERS_LATELY_S = 15, /* longer ago than that before the last one does not count */
 };
 
@@ -61,6 +62,7 @@ struct roster {
     size_t count, n_untrusted;
     const struct machine **sorted;
     bool is_sorted;
+    bool none_departed; /* all machines have a tuple: do not look for others in vain */
     bool expects_signatures;
     struct network networks[ROSTER_NETWORKS_MAX];
     size_t n_networks;
@@ -370,6 +372,7 @@ static void drop_entry(struct roster *r, struct entry *e)
 static void after_loss(struct roster *r, struct entry *e)
 {
     if (e->n_fresh == 0) {
+        r->none_departed = false;
         drop_forgotten(r, e);
         if (e->machine.online) {
             e->machine.online = false;
@@ -381,6 +384,39 @@ static void after_loss(struct roster *r, struct entry *e)
     }
     if (merge_addresses(r, e) > 0 && e->machine.online)
         notify_change(r, e, ROSTER_CHANGED);
+}
+
+static int compare_last_seen(const void *a, const void *b)
+{
+    const struct timespec *s = &(*(struct entry *const *)a)->machine.last_seen;
+    const struct timespec *t = &(*(struct entry *const *)b)->machine.last_seen;
+
+    if (s->tv_sec != t->tv_sec)
+        return s->tv_sec < t->tv_sec ? -1 : 1;
+    return (s->tv_nsec > t->tv_nsec) - (s->tv_nsec < t->tv_nsec);
+}
+
+/* Forgets machines that have left: whoever invents machines and says goodbye for them
+ * must not keep real ones out for ever. */
+static void forget_departed(struct roster *r)
+{
+    CLEANUP_FREE struct entry **departed = NULL;
+    size_t n = 0;
+
+    if (r->none_departed)
+        return;
+    departed = reallocarray(NULL, r->count, sizeof(struct entry *));
+    if (!departed)
+        return;
+    for (const struct ident *ident = r->idents; ident; ident = ident->hh.next)
+        for (struct entry *e = ident->entries; e; e = e->next)
+            if (!e->tuples)
+                departed[n++] = e;
+    r->none_departed = n == 0;
+    if (n > 0)
+        qsort(departed, n, sizeof(*departed), compare_last_seen);
+    for (size_t i = 0; i < n && i < ROOM_MADE; i++)
+        drop_entry(r, departed[i]);
 }
 
 static struct ident *make_ident(struct roster *r, const char *id)
@@ -409,6 +445,8 @@ static int make_entry(struct roster *r, const struct sighting *s, struct timespe
     bool untrusted = r->expects_signatures && !s->verified;
     size_t keys = 0;
 
+    if (r->count >= ROSTER_MACHINES_MAX)
+        forget_departed(r);
     if (r->count >= ROSTER_MACHINES_MAX || (untrusted && r->n_untrusted >= ROSTER_UNTRUSTED_MAX))
         return -ENOSPC;
     ident = make_ident(r, s->advert->id);

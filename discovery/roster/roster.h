@@ -108,7 +108,7 @@ void roster_expect_signatures(struct roster *r);
 void roster_set_networks(struct roster *r, const struct network *networks, size_t count);
 
 enum {
-    ROSTER_MACHINES_MAX = 20000,
+    ROSTER_MACHINES_MAX = 20000, /* then those are forgotten that left longest ago */
     ROSTER_ADDRESSES_MAX = 16,
     ROSTER_SIGHTINGS_MAX = 64,   /* of one machine */
     ROSTER_KEYS_MAX = 16,        /* host keys under one id, and as many that are untrusted */

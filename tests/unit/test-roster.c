@@ -523,6 +523,35 @@ static void test_claims_are_bounded(void **state)
     assert_int_equal(n, 1);
 }
 
+/* A full roster forgets who left longest ago, and nobody who is there. */
+static void test_departed_make_room(void **state)
+{
+    CLEANUP(roster_free_p) struct roster *r = roster_new();
+    char id[ADVERT_ID_LENGTH + 1], instance[32];
+    const struct see s = {.id = id, .agent = "a1", .instance = instance};
+    size_t n;
+
+    (void)state;
+    for (unsigned i = 0; i < ROSTER_MACHINES_MAX + 1; i++) {
+        (void)snprintf(id, sizeof(id), "%016x", i);
+        (void)snprintf(instance, sizeof(instance), "dcop-%s", id);
+        assert_int_equal(see_at(r, &s, 1 + i), i < ROSTER_MACHINES_MAX ? 0 : -ENOSPC);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        const struct sighting_key key = {2, 0, instance, "local"};
+
+        (void)snprintf(instance, sizeof(instance), "dcop-%016x", 100 - i);
+        roster_lose(r, &key, (struct timespec){ROSTER_MACHINES_MAX + 1, 0});
+    }
+    (void)snprintf(id, sizeof(id), "%016x", ROSTER_MACHINES_MAX);
+    (void)snprintf(instance, sizeof(instance), "dcop-%s", id);
+    assert_int_equal(see_at(r, &s, ROSTER_MACHINES_MAX + 2), 0);
+    (void)roster_machines(r, &n);
+    assert_int_equal(n, ROSTER_MACHINES_MAX - 2);
+    assert_null(roster_find(r, "0000000000000063", NULL)); /* number 99 */
+    assert_non_null(roster_find(r, "0000000000000001", NULL));
+}
+
 /* Other host keys that claim the machine's id do not displace it. */
 static void test_claimed_keys_are_bounded(void **state)
 {
@@ -621,6 +650,7 @@ int main(void)
         cmocka_unit_test(test_replay_elsewhere_ends_with_news),
         cmocka_unit_test(test_replay_under_its_name),
         cmocka_unit_test(test_claims_are_bounded),
+        cmocka_unit_test(test_departed_make_room),
         cmocka_unit_test(test_claimed_keys_are_bounded),
         cmocka_unit_test(test_addresses_in_order),
     };
