@@ -49,11 +49,8 @@ static void put_question(uint8_t *to, size_t *at, const char *first, uint8_t typ
     to[(*at)++] = CLASS_IN;
 }
 
-/* One known answer, an instance that does not exist.  A question without any would
- * keep the Avahi daemons that hear it, this host's own too, from asking the same
- * (RFC 6762 §7.3; Avahi suppresses its question for any port that ours comes from).
- * They would then hear nothing of the machines that do not answer us.  `type`: where
- * the packet has the type's name. */
+/* One known answer, an instance that does not exist: Avahi suppresses its own question
+ * only for one without known answers.  `type`: where the packet has the type's name. */
 static void put_known_answer(uint8_t *to, size_t *at, size_t type)
 {
     static const uint8_t middle[] = {0, TYPE_PTR, 0, CLASS_IN, 0, 0, 0, 120, 0};
@@ -67,23 +64,24 @@ static void put_known_answer(uint8_t *to, size_t *at, size_t type)
     to[7] = 1;
 }
 
-size_t mdns_question_write(const char *instance, uint16_t transaction,
+size_t mdns_question_write(const char *instance, uint16_t transaction, bool shared,
                            uint8_t ret[static MDNS_QUESTION_MAX])
 {
-    size_t at = HEADER_SIZE;
+    size_t at = HEADER_SIZE, type = HEADER_SIZE;
 
     memset(ret, 0, HEADER_SIZE);
     ret[0] = (uint8_t)(transaction >> 8);
     ret[1] = (uint8_t)transaction;
     ret[5] = instance ? 2 : 1; /* questions */
-    if (!instance) {
+    if (instance) {
+        type += 1 + strnlen(instance, MDNS_LABEL_MAX);
+        put_question(ret, &at, instance, TYPE_SRV);
+        put_question(ret, &at, instance, TYPE_TXT);
+    } else {
         put_question(ret, &at, NULL, TYPE_PTR);
-        put_known_answer(ret, &at, HEADER_SIZE);
-        return at;
     }
-    put_question(ret, &at, instance, TYPE_SRV);
-    put_question(ret, &at, instance, TYPE_TXT);
-    put_known_answer(ret, &at, HEADER_SIZE + 1 + strnlen(instance, MDNS_LABEL_MAX));
+    if (shared)
+        put_known_answer(ret, &at, type);
     return at;
 }
 

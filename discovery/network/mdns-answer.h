@@ -50,8 +50,12 @@ struct mdns_answer {
     size_t n_hosts;
 };
 
-/* Asks for all instances (PTR), or with one's name for its SRV and TXT. */
-size_t mdns_question_write(const char *instance, uint16_t transaction,
+/* Asks for all instances (PTR), or with one's name for its SRV and TXT.
+ *
+ * `shared`: an Avahi daemon that hears the question, this host's own too, shall ask the
+ * same all the same.  Else it takes the question for its own (RFC 6762 §7.3; it does
+ * so whatever port the question comes from), which saves the multicast answers. */
+size_t mdns_question_write(const char *instance, uint16_t transaction, bool shared,
                            uint8_t ret[static MDNS_QUESTION_MAX]);
 
 /* Reads an answer; reading stops at the first error.  False: it is not an

@@ -162,6 +162,7 @@ static void take_service(struct querier *q, struct mdns_service *s, const struct
     if (p->ours && i->answered_round != q->round) {
         q->heard_at = querier_now_ms(q);
         i->answered_round = q->round;
+        q->answered = q->answered || !p->own;
         if (i->answers++ == 0)
             i->first_answer = q->round;
     }

@@ -82,6 +82,7 @@ struct querier {
     uint16_t transaction;      /* of our questions */
     unsigned round;            /* questions so far */
     uint64_t asked_at, heard_at;
+    bool answered;         /* one of them, by any machine but this one */
     bool heard_others;     /* any packet of another host */
     uint64_t ask_due;      /* ms; UINT64_MAX: no more */
     uint64_t window_start; /* ms, of `unsigned_seen` */

@@ -10,6 +10,7 @@
 #include "querier-private.h"
 
 enum {
+    QUIET_ROUNDS = 2, /* nobody answered so many: do the daemon's questions fare better? */
     READS_PER_TURN = 256,
     TURN_MS = 5,
     ROOM = 8 << 20, /* receive buffer; the system may grant less */
@@ -58,7 +59,8 @@ static void send_v6(const struct querier *q, unsigned interface, const uint8_t *
 void querier_send(const struct querier *q, const char *instance, int interface)
 {
     uint8_t bytes[MDNS_QUESTION_MAX];
-    size_t size = mdns_question_write(instance, q->transaction, bytes);
+    bool shared = !q->answered && q->round > QUIET_ROUNDS;
+    size_t size = mdns_question_write(instance, q->transaction, shared, bytes);
 
     for (size_t i = 0; i < q->links.count; i++) {
         const struct link *link = &q->links.items[i];

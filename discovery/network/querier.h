@@ -8,7 +8,8 @@
  * each machine answers that port at once (RFC 6762 §6.7), with all its records.
  * It listens to the multicast group as well, on IPv4, beside the daemon
  * (RFC 6762 §15.1), and never to unicast packets to the mDNS port, which the
- * daemon gets.  A host firewall may drop the answers: Avahi's records remain.
+ * daemon gets.  A host firewall may drop the answers: while nobody answers, the
+ * questions are such that Avahi asks, too, and its records remain.
  *
  * Questions are lost on a Wi-Fi's multicast, so it asks again: until every
  * machine that is known has answered two questions, or until so many were asked

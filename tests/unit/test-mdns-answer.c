@@ -137,7 +137,10 @@ static void test_questions(void **state)
     size_t size;
 
     (void)state;
-    size = mdns_question_write(NULL, 0x1234, bytes);
+    size = mdns_question_write(NULL, 0x1234, false, bytes);
+    assert_int_equal(size, 12 + 24 + 4);
+    assert_int_equal(bytes[7], 0);
+    size = mdns_question_write(NULL, 0x1234, true, bytes);
     assert_int_equal(size, 12 + 24 + 4 + sizeof(known) - 1);
     assert_int_equal(bytes[5], 1);
     assert_memory_equal(bytes + 12, answer + 12, 24);
@@ -145,7 +148,7 @@ static void test_questions(void **state)
     assert_memory_equal(bytes + 12 + 24 + 4, known, sizeof(known) - 1);
     memset(longest, 'a', sizeof(longest));
     longest[99] = '\0';
-    size = mdns_question_write(longest, 0, bytes);
+    size = mdns_question_write(longest, 0, true, bytes);
     assert_true(size <= sizeof(bytes));
     assert_int_equal(bytes[12], MDNS_LABEL_MAX);
 }
