@@ -338,6 +338,10 @@ static void on_publisher(enum publisher_state state, const char *words, void *us
     }
     (void)snprintf(line, sizeof(line), state == PUBLISHER_PUBLISHED ? "published %s" : "%s", words);
     log_line(&b->log, LOG_LEVEL_NOTICE, "%s", line);
+    if (state == PUBLISHER_PUBLISHED && b->gather.renamed != publisher_is_renamed(b->publisher)) {
+        b->gather.renamed = !b->gather.renamed;
+        refresh_record(b);
+    }
     /* Waiting counts as ready: the boot must not wait for Avahi. */
     (void)sd_notifyf(0, "%sSTATUS=%s", b->ready ? "" : "READY=1\n", line);
     b->ready = true;

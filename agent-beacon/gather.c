@@ -132,11 +132,27 @@ static bool fleet_key_is_there(const struct gather *g)
     return false;
 }
 
+#define CLONE_WORDS                                                                                \
+    "another machine has this id: clones of one image; on this one: " ADVERT_CLONE_REMEDY
+
+_Static_assert(sizeof(CLONE_WORDS) - 1 <= ADVERT_ERROR_MAX, "the record has all of it");
+
+/* An id from the board or its network card has not been copied with a disk. */
+static const char *words_for_renamed(const struct gather *g)
+{
+    if (g->identity.kind == IDENTITY_MACHINE_ID)
+        return CLONE_WORDS;
+    return "another machine on this network has this id, too: a clone of this one, or an impostor";
+}
+
 static int add_problems(const struct gather *g, struct gathered *to)
 {
+    const char *first;
     int r = 0;
 
-    if (g->identity_error)
+    if (g->renamed)
+        r = strings_add(&to->problems, words_for_renamed(g));
+    if (r == 0 && g->identity_error)
         r = strings_add(&to->problems, g->identity_error);
     if (r == 0 && g->key_error)
         r = strings_add(&to->problems, g->key_error);
@@ -148,7 +164,8 @@ static int add_problems(const struct gather *g, struct gathered *to)
     if (r == 0 && !to->advert.hostkey)
         r = strings_add(&to->problems, "no SSH host key in /etc/ssh: is openssh-server installed?");
     if (r == 0 && to->problems.count > 0) {
-        to->advert.error = strdup(to->problems.items[0]);
+        first = g->renamed ? words_for_renamed(g) : to->problems.items[0];
+        to->advert.error = strdup(first);
         r = to->advert.error ? 0 : -ENOMEM;
     }
     return r;

@@ -31,13 +31,14 @@ struct gather {
     bool has_key;
     char *key_error; /* why the key is not used; NULL: it is used, or there is none */
     struct sequence sequence;
+    bool renamed; /* set by the caller: another machine has the id's instance name */
 };
 
 /* Everything that an advert says.  Strings are owned. */
 struct gathered {
     struct advert advert;
     uint16_t port;
-    struct strings problems; /* all of them; the advert has the first */
+    struct strings problems; /* all of them; the advert has one */
 };
 
 void gathered_clear(struct gathered *g);

@@ -7,8 +7,10 @@
 #include <time.h>
 
 #include <avahi-client/client.h>
+#include <avahi-client/lookup.h>
 #include <avahi-client/publish.h>
 #include <avahi-common/alternative.h>
+#include <avahi-common/defs.h>
 #include <avahi-common/domain.h>
 #include <avahi-common/error.h>
 #include <avahi-common/malloc.h>
@@ -18,9 +20,10 @@
 #include "discovery/base/cleanup.h"
 
 enum {
-    PACE_US = 1000000,      /* between two changes on the air */
-    RETRY_MIN_US = 100000,  /* after a failure, doubled … */
-    RETRY_MAX_US = 5000000, /* … up to this */
+    PACE_US = 1000000,        /* between two changes on the air */
+    RETRY_MIN_US = 100000,    /* after a failure, doubled … */
+    RETRY_MAX_US = 5000000,   /* … up to this */
+    NAME_AGAIN_US = 30000000, /* a name is given up for the own one no sooner */
     TIMER_ACCURACY_US = 10000,
     NAMES_TRIED_MAX = 100, /* in one go, when other programs here hold them */
 };
@@ -36,14 +39,19 @@ struct publisher {
     AvahiEntryGroup *group;
     AvahiClientState client_state;
     bool collided; /* another machine holds the instance name */
-    bool failed;   /* client or group cannot be used any more */
+    bool renamed;  /* another machine held the own name: `name` is an alternative */
+    AvahiRecordBrowser *holders_watch; /* while renamed: who has the own name? */
+    size_t holders;                    /* once for each interface and protocol */
+    bool own_is_free;                  /* nobody, as far as the daemon knows */
+    bool failed;                       /* client or group cannot be used any more */
     bool established;
     bool registered; /* `on_air` is with the daemon */
     char name[AVAHI_LABEL_MAX];
     struct publisher_record wanted, on_air;
     char wanted_fleet[AVAHI_LABEL_MAX], on_air_fleet[AVAHI_LABEL_MAX];
     bool wanted_set;
-    uint64_t changed_at; /* CLOCK_MONOTONIC, µs, of the last change on the air */
+    uint64_t changed_at;    /* CLOCK_MONOTONIC, µs, of the last change on the air */
+    uint64_t registered_at; /* likewise, when `name` was */
     uint64_t retry_us;
     sd_event_source *work, *retry, *pace;
     enum publisher_state state;
@@ -117,7 +125,8 @@ static void drop_client(struct publisher *p)
     if (client)
         avahi_client_free(client); /* and its group */
     p->group = NULL;
-    p->registered = p->established = p->collided = p->failed = false;
+    p->holders_watch = NULL;
+    p->registered = p->established = p->collided = p->failed = p->renamed = false;
 }
 
 /* Starts over after a pause, which grows with each failure. */
@@ -132,8 +141,61 @@ static void start_over(struct publisher *p, const char *doing, int error)
     notify_state(p, PUBLISHER_RETRYING, words);
 }
 
+/* The record is the SRV of our own name, which another machine has now. */
+static void on_holder(AvahiRecordBrowser *browser, AvahiIfIndex interface, AvahiProtocol protocol,
+                      AvahiBrowserEvent event, const char *name, uint16_t class, uint16_t type,
+                      const void *data, size_t size, AvahiLookupResultFlags flags, void *userdata)
+{
+    struct publisher *p = userdata;
+
+    (void)browser, (void)interface, (void)protocol, (void)name, (void)class, (void)type;
+    (void)data, (void)size, (void)flags;
+    switch (event) {
+    case AVAHI_BROWSER_NEW:
+        p->holders++;
+        break;
+    case AVAHI_BROWSER_REMOVE:
+        p->holders -= p->holders > 0;
+        break;
+    case AVAHI_BROWSER_ALL_FOR_NOW:
+        break;
+    case AVAHI_BROWSER_CACHE_EXHAUSTED:
+    case AVAHI_BROWSER_FAILURE:
+        return;
+    }
+    p->own_is_free = p->holders == 0;
+    schedule_work(p);
+}
+
+static void end_holders_watch(struct publisher *p)
+{
+    AvahiRecordBrowser *watch = TAKE_PTR(p->holders_watch);
+
+    if (watch)
+        (void)avahi_record_browser_free(watch);
+    p->holders = 0;
+    p->own_is_free = false;
+}
+
+/* Costs no polling: the daemon tells when the record goes.  If it cannot watch,
+ * the name stays until it is published anew. */
+static void begin_holders_watch(struct publisher *p)
+{
+    const char *domain = avahi_client_get_domain_name(p->client);
+    char own[AVAHI_DOMAIN_NAME_MAX];
+
+    end_holders_watch(p);
+    if (snprintf(own, sizeof(own), ADVERT_INSTANCE_PREFIX "%s." ADVERT_TYPE ".%s", p->wanted.id,
+                 domain ? domain : "local") < (int)sizeof(own))
+        p->holders_watch =
+            avahi_record_browser_new(p->client, AVAHI_IF_UNSPEC, AVAHI_PROTO_UNSPEC, own,
+                                     AVAHI_DNS_CLASS_IN, AVAHI_DNS_TYPE_SRV, 0, on_holder, p);
+}
+
 static void choose_first_name(struct publisher *p)
 {
+    end_holders_watch(p);
+    p->renamed = false;
     (void)snprintf(p->name, sizeof(p->name), ADVERT_INSTANCE_PREFIX "%s", p->wanted.id);
 }
 
@@ -218,6 +280,7 @@ static int register_service(struct publisher *p)
         return r;
     p->registered = true;
     note_on_air(p);
+    p->registered_at = p->changed_at;
     notify_state(p, PUBLISHER_REGISTERING, p->name);
     return 0;
 }
@@ -249,12 +312,26 @@ static bool same_txt(const struct publisher *p)
            memcmp(p->wanted.txt, p->on_air.txt, p->wanted.txt_size) == 0;
 }
 
+/* The other machine has gone, or has another id now.  A machine that takes the name
+ * and leaves it again and again cannot make this one come and go as fast. */
+static int take_own_name(struct publisher *p)
+{
+    if (now_us() < p->registered_at + NAME_AGAIN_US) {
+        set_timer(p->pace, p->registered_at + NAME_AGAIN_US);
+        return 0;
+    }
+    choose_first_name(p);
+    return register_service(p);
+}
+
 /* The daemon runs and knows its host name: publishes the wanted record. */
 static int publish_wanted(struct publisher *p)
 {
     if (p->collided) {
         p->collided = false;
         choose_next_name(p);
+        p->renamed = true;
+        begin_holders_watch(p);
         return register_service(p);
     }
     if (!p->registered)
@@ -263,6 +340,8 @@ static int publish_wanted(struct publisher *p)
         return 0; /* on_group comes back here */
     p->retry_us = RETRY_MIN_US;
     notify_state(p, PUBLISHER_PUBLISHED, p->name);
+    if (p->renamed && p->own_is_free)
+        return take_own_name(p);
     if (same_service(p) && same_txt(p))
         return 0;
     if (now_us() < p->changed_at + PACE_US) {
@@ -271,8 +350,7 @@ static int publish_wanted(struct publisher *p)
     }
     if (same_service(p))
         return update_txt(p);
-    if (strcmp(p->wanted.id, p->on_air.id) != 0)
-        choose_first_name(p);
+    choose_first_name(p);
     return register_service(p);
 }
 
@@ -315,6 +393,7 @@ static int on_work(sd_event_source *source, void *userdata)
         /* The host's name is changing; the service is published again
          * afterwards. */
         r = withdraw_service(p);
+        choose_first_name(p);
         notify_state(p, PUBLISHER_REGISTERING, p->name);
         break;
     case AVAHI_CLIENT_CONNECTING:
@@ -397,4 +476,9 @@ int publisher_set(struct publisher *p, const struct publisher_record *record)
     p->wanted_set = true;
     schedule_work(p);
     return 0;
+}
+
+bool publisher_is_renamed(const struct publisher *p)
+{
+    return p->renamed;
 }

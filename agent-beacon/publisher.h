@@ -9,11 +9,16 @@
  * Calls to a daemon that hangs block for libdbus's timeout (25 s), and the
  * loop with them; what the kernel has queued meanwhile is not lost.
  *
+ * The instance's name is "dcop-" and the id.  If another machine has it, Avahi's
+ * next alternative is taken (RFC 6762 §9), and the own name again as soon as that
+ * machine gives it up, or whenever the service is published anew.
+ *
  * Unpublishing needs no call: the daemon says goodbye for a client whose D-Bus
  * connection closes, which the end of the process does.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,3 +56,7 @@ void publisher_free(struct publisher *p);
 /* Publishes this record (copied) from now on: at once, or, when something
  * changed less than a second ago, as soon as that second is over. */
 int publisher_set(struct publisher *p, const struct publisher_record *record);
+
+/* Has another machine of the network the own name?  Holds from PUBLISHER_PUBLISHED to
+ * the next state.  A program on this machine that has it does not count. */
+bool publisher_is_renamed(const struct publisher *p);

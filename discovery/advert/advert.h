@@ -23,6 +23,15 @@
 #define ADVERT_INSTANCE_PREFIX "dcop-" /* then the id */
 #define ADVERT_FLEET_DEFAULT "default"
 
+/* What to do about two machines of one image, with one /etc/machine-id and one SSH
+ * host key: a command line for either of them, machine-id(5), ssh-keygen(1).  The new
+ * machine-id is random (random(4): a UUID of version 4): systemd-machine-id-setup(1)
+ * makes it of the virtual machine's UUID, and so the old one again on the original. */
+#define ADVERT_CLONE_REMEDY                                                                        \
+    "rm /etc/ssh/ssh_host_*; "                                                                     \
+    "tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id; "                                     \
+    "ssh-keygen -A; systemctl restart ssh dcop-beacon"
+
 enum {
     ADVERT_TXT_MAX = 1300, /* whole record, so that it fits one Ethernet frame (RFC 6763 §6.2) */
     ADVERT_SIGNED_MAX = ADVERT_TXT_MAX - 48, /* without its signature */
