@@ -81,6 +81,7 @@ static void report_daemon(struct discovery *d, bool there, const char *reason)
 static void on_change(const struct machine *m, enum roster_change change, void *arg)
 {
     struct discovery *d = arg;
+    const struct machine_key key = machine_key_of(m);
 
     if (!m->untrusted) /* invented machines must not make us wait */
         d->status.news = now_ms(d);
@@ -90,39 +91,39 @@ static void on_change(const struct machine *m, enum roster_change change, void *
     if (change != ROSTER_OFFLINE && !m->untrusted)
         (void)liveness_watch(d->liveness, m);
     if (change == ROSTER_APPEARED && !m->untrusted && !d->from_liveness)
-        liveness_probe_now(d->liveness, m->advert.id, m->advert.hostkey);
+        liveness_probe_now(d->liveness, &key);
     if (d->options.change)
         d->options.change(m, change, d->options.arg);
 }
 
-static void on_liveness(const char *id, const char *hostkey, bool online,
-                        const struct address *from, void *arg)
+static void on_liveness(const struct machine_key *key, bool online, const struct address *from,
+                        void *arg)
 {
     struct discovery *d = arg;
-    const struct machine *m = roster_find(d->roster, id, hostkey);
+    const struct machine *m = roster_find(d->roster, key);
 
     /* It said goodbye, or now has another host key: stop probing it. */
     if (!m || !roster_is_sighted(m)) {
-        liveness_forget(d->liveness, id, hostkey);
+        liveness_forget(d->liveness, key);
     } else {
         d->from_liveness = true;
-        roster_set_online(d->roster, id, hostkey, online, from, wall_clock());
+        roster_set_online(d->roster, key, online, from, wall_clock());
         d->from_liveness = false;
     }
     report_progress(d);
 }
 
 /* It may have moved to another address. */
-static void on_missed(const char *id, const char *hostkey, void *arg)
+static void on_missed(const struct machine_key *key, void *arg)
 {
     struct discovery *d = arg;
+    const struct machine *m = roster_find(d->roster, key);
     char instance[sizeof(ADVERT_INSTANCE_PREFIX) + ADVERT_ID_LENGTH];
 
-    (void)hostkey;
     if (!d->querier)
         return;
-    (void)snprintf(instance, sizeof(instance), ADVERT_INSTANCE_PREFIX "%s", id);
-    querier_ask(d->querier, instance);
+    (void)snprintf(instance, sizeof(instance), ADVERT_INSTANCE_PREFIX "%s", key->id);
+    querier_ask(d->querier, m && m->instance ? m->instance : instance);
 }
 
 /* A record of this fleet was replaced by another one, verified or not. */
@@ -137,7 +138,8 @@ static void lose_record(struct discovery *d, const struct browser_event *e)
 /* Is it a signed record that the machine has since replaced? */
 static bool is_replay(const struct discovery *d, const struct browser_event *e)
 {
-    const struct machine *m = roster_find(d->roster, e->advert.id, e->advert.hostkey);
+    const struct machine_key key = {e->advert.id, e->advert.hostkey, 0};
+    const struct machine *m = roster_find(d->roster, &key);
 
     return e->sighting.verified && m && m->verified && m->advert.seq > e->advert.seq;
 }
@@ -147,10 +149,11 @@ static bool is_replay(const struct discovery *d, const struct browser_event *e)
  * Avahi resolves on the loopback interface, too, is none of a person's business. */
 static void take_unusable(struct discovery *d, const struct browser_event *e, const char *reason)
 {
+    const struct machine_key key = {e->advert.id, e->advert.hostkey, 0};
     const struct machine *m;
 
     lose_record(d, e);
-    m = roster_find(d->roster, e->advert.id, e->advert.hostkey);
+    m = roster_find(d->roster, &key);
     if (!e->sighting.own && !(m && roster_is_sighted(m)))
         unreadable_add(&d->unreadable, &e->sighting, reason);
 }
@@ -326,6 +329,7 @@ static void on_querier_seen(const struct sighting *s, void *arg)
 {
     struct browser_event e = {.sighting = *s, .advert = *s->advert};
     struct discovery *d = arg;
+    struct machine_key key;
     const struct machine *m;
 
     if (is_replay(d, &e))
@@ -334,11 +338,13 @@ static void on_querier_seen(const struct sighting *s, void *arg)
     /* Its changes are heard as well, in the IPv4 group. */
     if (d->options.keep && s->answered && s->answered->family == AF_INET)
         browser_set_heard(d->browser, &s->key, true);
-    m = s->answered ? roster_find(d->roster, s->advert->id, s->advert->hostkey) : NULL;
+    m = s->answered ? roster_find_record(d->roster, &s->key, s->verified) : NULL;
     /* Else a probe finds out at which of its addresses it can be reached. */
     if (m && !m->untrusted && m->n_addresses > 0 && roster_is_sighted(m) &&
-        address_equal(s->answered, &m->addresses[0]))
-        liveness_answered(d->liveness, s->advert->id, s->advert->hostkey, s->answered);
+        address_equal(s->answered, &m->addresses[0])) {
+        key = machine_key_of(m);
+        liveness_answered(d->liveness, &key, s->answered);
+    }
     report_progress(d);
 }
 

@@ -1,19 +1,21 @@
 #include "liveness.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 
 #include "discovery/base/hash.h"
+#include "mdns-probe.h"
 #include "mdns-socket.h"
 
 enum {
     WHICH_MASK = ROSTER_ADDRESSES_MAX - 1,
     RESTARTS_MAX = 2, /* of one probe, because addresses changed */
     TICK_MS = 50,     /* due times are rounded up to it: one wake-up for many probes */
-    KEY_MAX = 96,     /* id, host key */
+    KEY_MAX = 100,    /* clone number, id, host key */
 };
 
 enum phase {
@@ -28,6 +30,8 @@ struct watched {
     struct liveness *liveness;
     char id[ADVERT_ID_LENGTH + 1];
     char *hostkey;
+    unsigned clone;
+    char instance[MDNS_PROBE_LABEL_MAX + 1]; /* that it is asked for */
     struct address addresses[ROSTER_ADDRESSES_MAX];
     size_t n_addresses;
     uint16_t port;
@@ -61,6 +65,11 @@ struct liveness {
     sd_event_source *timer;
     uint64_t timer_due; /* ms, UINT64_MAX: off */
 };
+
+static struct machine_key key_of(const struct watched *w)
+{
+    return (struct machine_key){w->id, w->hostkey, w->clone};
+}
 
 static void start_probe(struct watched *w);
 static void connect_next(struct watched *w);
@@ -157,7 +166,7 @@ static bool is_held_by_another(const struct watched *w, const struct address *a)
 {
     const struct watched *holder = find_holder(w->liveness, a);
 
-    return holder && strcmp(holder->id, w->id) != 0;
+    return holder && (strcmp(holder->id, w->id) != 0 || holder->clone != w->clone);
 }
 
 static uint16_t random_number(const struct liveness *l)
@@ -185,6 +194,7 @@ static uint64_t pause_after(const struct watched *w)
 static void finish_probe(struct watched *w, bool online, const struct address *from)
 {
     struct liveness *l = w->liveness;
+    const struct machine_key key = key_of(w);
     uint64_t pause = pause_after(w);
 
     end_question(w);
@@ -199,7 +209,7 @@ static void finish_probe(struct watched *w, bool online, const struct address *f
     if (l->again)
         set_phase(w, IDLE, pause);
     /* Last: it may forget `w`. */
-    l->listener.result(w->id, w->hostkey, online, from, l->listener.arg);
+    l->listener.result(&key, online, from, l->listener.arg);
 }
 
 /* Which of the machine's addresses this is; SIZE_MAX: none. */
@@ -220,7 +230,7 @@ static size_t find_address(const struct watched *w, const struct address *from)
 static void send_query(const struct watched *w, size_t which)
 {
     if (w->transaction)
-        mdns_socket_ask(w->liveness->socket, w->id, (uint16_t)(w->transaction + which),
+        mdns_socket_ask(w->liveness->socket, w->instance, (uint16_t)(w->transaction + which),
                         &w->addresses[which]);
 }
 
@@ -351,6 +361,7 @@ static void connect_next(struct watched *w)
 static void next_phase(struct watched *w)
 {
     const struct liveness *l = w->liveness;
+    const struct machine_key key = key_of(w);
 
     switch (w->phase) {
     case IDLE:
@@ -358,7 +369,7 @@ static void next_phase(struct watched *w)
         break;
     case ASKED:
         ask_again(w);
-        l->listener.missed(w->id, w->hostkey, l->listener.arg);
+        l->listener.missed(&key, l->listener.arg);
         break;
     case ASKED_ALL:
         if (now_ms(l) + LIVENESS_AGAIN_MS < w->give_up)
@@ -472,22 +483,24 @@ void liveness_free(struct liveness *l)
 }
 
 /* The host key's form is bounded by the advert's parser. */
-static size_t make_key(const char *id, const char *hostkey, char ret[static KEY_MAX])
+static size_t make_key(const struct machine_key *k, char ret[static KEY_MAX])
 {
-    size_t n = strnlen(id, ADVERT_ID_LENGTH), m = hostkey ? strlen(hostkey) : 0;
+    const size_t clone = sizeof(k->clone);
+    size_t n = strnlen(k->id, ADVERT_ID_LENGTH), m = k->hostkey ? strlen(k->hostkey) : 0;
 
-    if (n + m > KEY_MAX)
-        m = KEY_MAX - n;
-    memcpy(ret, id, n);
+    if (clone + n + m > KEY_MAX)
+        m = KEY_MAX - n - clone;
+    memcpy(ret, &k->clone, clone);
+    memcpy(ret + clone, k->id, n);
     if (m > 0)
-        memcpy(ret + n, hostkey, m);
-    return n + m;
+        memcpy(ret + clone + n, k->hostkey, m);
+    return clone + n + m;
 }
 
-static struct watched *find_watched(const struct liveness *l, const char *id, const char *hostkey)
+static struct watched *find_watched(const struct liveness *l, const struct machine_key *k)
 {
     char key[KEY_MAX];
-    size_t size = make_key(id, hostkey, key);
+    size_t size = make_key(k, key);
     struct watched *w;
 
     HASH_FIND(hh, l->all, key, size, w);
@@ -496,8 +509,9 @@ static struct watched *find_watched(const struct liveness *l, const char *id, co
 
 static int add_watched(struct liveness *l, const struct machine *m, struct watched **ret)
 {
+    const struct machine_key name = machine_key_of(m);
     char key[KEY_MAX];
-    size_t size = make_key(m->advert.id, m->advert.hostkey, key);
+    size_t size = make_key(&name, key);
     struct watched *w = calloc(1, sizeof(*w) + size);
 
     if (!w)
@@ -505,6 +519,7 @@ static int add_watched(struct liveness *l, const struct machine *m, struct watch
     w->liveness = l;
     w->fd = -1;
     memcpy(w->id, m->advert.id, sizeof(w->id));
+    w->clone = m->clone;
     memcpy(w->key, key, size);
     w->key_size = size;
     if (m->advert.hostkey)
@@ -529,9 +544,18 @@ static void probe_soon(struct watched *w)
     set_phase(w, IDLE, 0);
 }
 
+static void set_instance(struct watched *w, const struct machine *m)
+{
+    if (m->instance)
+        (void)snprintf(w->instance, sizeof(w->instance), "%s", m->instance);
+    else
+        (void)snprintf(w->instance, sizeof(w->instance), ADVERT_INSTANCE_PREFIX "%s", w->id);
+}
+
 int liveness_watch(struct liveness *l, const struct machine *m)
 {
-    struct watched *w = find_watched(l, m->advert.id, m->advert.hostkey);
+    const struct machine_key key = machine_key_of(m);
+    struct watched *w = find_watched(l, &key);
     bool is_new = !w, moved = false;
     int r;
 
@@ -546,6 +570,7 @@ int liveness_watch(struct liveness *l, const struct machine *m)
     for (size_t i = 0; i < w->n_addresses; i++)
         w->addresses[i] = m->addresses[i];
     w->port = m->port;
+    set_instance(w, m);
     if (is_new || (moved && w->phase != IDLE && w->restarts++ < RESTARTS_MAX))
         probe_soon(w);
     else if (w->transaction)
@@ -553,26 +578,26 @@ int liveness_watch(struct liveness *l, const struct machine *m)
     return 0;
 }
 
-void liveness_forget(struct liveness *l, const char *id, const char *hostkey)
+void liveness_forget(struct liveness *l, const struct machine_key *key)
 {
-    struct watched *w = find_watched(l, id, hostkey);
+    struct watched *w = find_watched(l, key);
 
     if (w)
         free_watched(w);
 }
 
-void liveness_probe_now(struct liveness *l, const char *id, const char *hostkey)
+void liveness_probe_now(struct liveness *l, const struct machine_key *key)
 {
-    struct watched *w = find_watched(l, id, hostkey);
+    struct watched *w = find_watched(l, key);
 
     if (w && w->phase == IDLE)
         probe_soon(w);
 }
 
-void liveness_answered(struct liveness *l, const char *id, const char *hostkey,
+void liveness_answered(struct liveness *l, const struct machine_key *key,
                        const struct address *from)
 {
-    struct watched *w = find_watched(l, id, hostkey);
+    struct watched *w = find_watched(l, key);
 
     if (!w)
         return;
@@ -585,9 +610,9 @@ size_t liveness_unknown(const struct liveness *l)
     return l->unknown;
 }
 
-bool liveness_is_known(const struct liveness *l, const char *id, const char *hostkey)
+bool liveness_is_known(const struct liveness *l, const struct machine_key *key)
 {
-    const struct watched *w = find_watched(l, id, hostkey);
+    const struct watched *w = find_watched(l, key);
 
     return w && w->known;
 }

@@ -40,10 +40,10 @@ struct liveness;
 struct liveness_listener {
     /* After each probe, changed or not; `from` is the address that answered, NULL:
      * unknown or none.  May forget this machine, no other. */
-    void (*result)(const char *id, const char *hostkey, bool online, const struct address *from,
+    void (*result)(const struct machine_key *key, bool online, const struct address *from,
                    void *arg);
     /* It has not answered the first queries: it may have moved. */
-    void (*missed)(const char *id, const char *hostkey, void *arg);
+    void (*missed)(const struct machine_key *key, void *arg);
     void *arg;
 };
 
@@ -54,19 +54,19 @@ int liveness_new(sd_event *loop, bool again, const struct liveness_listener *lis
 void liveness_free(struct liveness *l);
 DEFINE_CLEANUP(struct liveness *, liveness_free);
 
-/* Stores the machine's addresses and port; a machine that is new here is probed
+/* Stores the machine's addresses, port and instance; a machine that is new here is probed
  * soon.  A probe that is under way begins anew when the addresses change.
  * -ENOMEM. */
 int liveness_watch(struct liveness *l, const struct machine *m);
-void liveness_forget(struct liveness *l, const char *id, const char *hostkey);
+void liveness_forget(struct liveness *l, const struct machine_key *key);
 
 /* It answered a question of ours from this address, so it need not be probed now. */
-void liveness_answered(struct liveness *l, const char *id, const char *hostkey,
+void liveness_answered(struct liveness *l, const struct machine_key *key,
                        const struct address *from);
-void liveness_probe_now(struct liveness *l, const char *id, const char *hostkey);
+void liveness_probe_now(struct liveness *l, const struct machine_key *key);
 
 /* Machines whose first probe has no result yet. */
 size_t liveness_unknown(const struct liveness *l);
 
 /* Has a probe of this machine ended yet? */
-bool liveness_is_known(const struct liveness *l, const char *id, const char *hostkey);
+bool liveness_is_known(const struct liveness *l, const struct machine_key *key);

@@ -2,21 +2,19 @@
 
 #include <string.h>
 
-#include "discovery/advert/advert.h"
-
 enum { HEADER_SIZE = 12, TYPE_SRV = 33, CLASS_IN = 1 };
 
-static void add_label(uint8_t *to, size_t *at, const char *first, const char *second)
+static void add_label(uint8_t *to, size_t *at, const char *label)
 {
-    size_t n_first = strlen(first), n_second = strlen(second);
+    size_t n = strnlen(label, MDNS_PROBE_LABEL_MAX);
 
-    to[(*at)++] = (uint8_t)(n_first + n_second);
-    memcpy(to + *at, first, n_first);
-    memcpy(to + *at + n_first, second, n_second);
-    *at += n_first + n_second;
+    to[(*at)++] = (uint8_t)n;
+    memcpy(to + *at, label, n);
+    *at += n;
 }
 
-size_t mdns_probe_write(const char *id, uint16_t transaction, uint8_t ret[static MDNS_PROBE_MAX])
+size_t mdns_probe_write(const char *instance, uint16_t transaction,
+                        uint8_t ret[static MDNS_PROBE_MAX])
 {
     static const uint8_t tail[] = {0, 0, TYPE_SRV, 0, CLASS_IN};
     size_t at = HEADER_SIZE;
@@ -25,10 +23,10 @@ size_t mdns_probe_write(const char *id, uint16_t transaction, uint8_t ret[static
     ret[0] = (uint8_t)(transaction >> 8);
     ret[1] = (uint8_t)transaction;
     ret[5] = 1; /* one question */
-    add_label(ret, &at, ADVERT_INSTANCE_PREFIX, id);
-    add_label(ret, &at, "_dcop-agent", ""); /* ADVERT_TYPE, label by label */
-    add_label(ret, &at, "_tcp", "");
-    add_label(ret, &at, "local", "");
+    add_label(ret, &at, instance);
+    add_label(ret, &at, "_dcop-agent"); /* ADVERT_TYPE, label by label */
+    add_label(ret, &at, "_tcp");
+    add_label(ret, &at, "local");
     memcpy(ret + at, tail, sizeof(tail));
     return at + sizeof(tail);
 }

@@ -16,7 +16,7 @@ struct mdns_socket {
     sd_event_source *io[2];
 };
 
-void mdns_socket_ask(const struct mdns_socket *s, const char *id, uint16_t transaction,
+void mdns_socket_ask(const struct mdns_socket *s, const char *instance, uint16_t transaction,
                      const struct address *to)
 {
     int fd = s->fd[to->family == AF_INET6];
@@ -25,7 +25,7 @@ void mdns_socket_ask(const struct mdns_socket *s, const char *id, uint16_t trans
     uint8_t query[MDNS_PROBE_MAX];
 
     if (fd >= 0)
-        (void)sendto(fd, query, mdns_probe_write(id, transaction, query), MSG_NOSIGNAL,
+        (void)sendto(fd, query, mdns_probe_write(instance, transaction, query), MSG_NOSIGNAL,
                      (const struct sockaddr *)&peer, size);
 }
 

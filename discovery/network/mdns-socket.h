@@ -26,7 +26,7 @@ int mdns_socket_new(sd_event *loop, mdns_listener *answer, mdns_listener *unreac
 void mdns_socket_free(struct mdns_socket *s);
 DEFINE_CLEANUP(struct mdns_socket *, mdns_socket_free);
 
-/* Asks for the SRV record of the machine `id`.  A query that cannot be sent is
+/* Asks for the SRV record of an instance (see mdns_probe_write).  A query that cannot be sent is
  * lost, as on the network. */
-void mdns_socket_ask(const struct mdns_socket *s, const char *id, uint16_t transaction,
+void mdns_socket_ask(const struct mdns_socket *s, const char *instance, uint16_t transaction,
                      const struct address *to);

@@ -13,6 +13,7 @@ void machine_clear(struct machine *m)
 {
     advert_clear(&m->advert);
     free(m->host);
+    free(m->instance);
     free(m->addresses);
 }
 
@@ -49,10 +50,10 @@ int machine_copy(const struct machine *m, struct machine *ret)
     struct machine copy = *m;
 
     copy.advert = ADVERT_INIT;
-    copy.host = NULL;
+    copy.host = copy.instance = NULL;
     copy.addresses = calloc(m->n_addresses + 1, sizeof(*copy.addresses));
     if (!copy.addresses || copy_advert(&copy.advert, &m->advert) < 0 ||
-        copy_string(&copy.host, m->host) < 0) {
+        copy_string(&copy.host, m->host) < 0 || copy_string(&copy.instance, m->instance) < 0) {
         machine_clear(&copy);
         return -ENOMEM;
     }
@@ -60,6 +61,39 @@ int machine_copy(const struct machine *m, struct machine *ret)
         memcpy(copy.addresses, m->addresses, m->n_addresses * sizeof(*copy.addresses));
     *ret = copy;
     return 0;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* The next byte of a host's name as on the wire, in lower case (RFC 6762 §16).  Avahi
+ * escapes what is not a letter, a digit, '-' or '_': "\\195", "\\.". */
+static int next_host_byte(const char **s)
+{
+    const char *c = *s;
+    int byte;
+
+    if (c[0] != '\\' || !c[1]) {
+        byte = (unsigned char)*c;
+        *s += byte != 0;
+    } else if (is_digit(c[1]) && is_digit(c[2]) && is_digit(c[3])) {
+        byte = 100 * (c[1] - '0') + 10 * (c[2] - '0') + (c[3] - '0');
+        *s += 4;
+    } else {
+        byte = (unsigned char)c[1];
+        *s += 2;
+    }
+    return byte >= 'A' && byte <= 'Z' ? byte - 'A' + 'a' : byte;
+}
+
+bool host_equal(const char *a, const char *b)
+{
+    while (*a && *b)
+        if (next_host_byte(&a) != next_host_byte(&b))
+            return false;
+    return !*a && !*b;
 }
 
 int machine_update(struct machine *m, const struct sighting *s)
@@ -148,11 +182,6 @@ int machine_set_addresses(struct machine *m, const struct address *list, size_t 
     return 1;
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* Digits as numbers; equal numbers with more zeros in front come later. */
 static int natural_compare(const char *a, const char *b)
 {
@@ -203,5 +232,7 @@ int machine_compare(const struct machine *a, const struct machine *b)
                        b->advert.hostkey ? b->advert.hostkey : "");
     if (order == 0)
         order = b->verified - a->verified;
+    if (order == 0)
+        order = (a->clone > b->clone) - (a->clone < b->clone);
     return order;
 }

@@ -26,6 +26,7 @@ struct tuple {
     bool direct;    /* SIGHTING_DIRECT */
     bool forgotten; /* the daemon that told it is gone */
     bool own_name;  /* the instance's name is the machine's own */
+    bool chosen;    /* its own, or an alternative that a beacon takes */
     UT_hash_handle hh;
     size_t key_size;
     char key[]; /* see tuple_key */
@@ -45,7 +46,7 @@ struct entry {
     size_t n_answers;
     struct tuple *tuples;
     size_t n_tuples, n_fresh; /* fresh: not forgotten */
-    struct entry *next;       /* same id, another host key */
+    struct entry *next;       /* same id, another host key, or a clone */
     struct ident *ident;
 };
 
@@ -183,29 +184,41 @@ static struct ident *find_ident(const struct roster *r, const char *id)
     return ident;
 }
 
-static struct entry *find_entry(const struct roster *r, const char *id, const char *hostkey,
-                                bool verified)
+static bool has_key(const struct entry *e, const char *hostkey, bool verified)
 {
-    const struct ident *ident = find_ident(r, id);
+    return e->machine.verified == verified && string_equal(e->machine.advert.hostkey, hostkey);
+}
 
+static struct entry *find_entry(const struct ident *ident, const char *hostkey, bool verified,
+                                unsigned clone)
+{
     for (struct entry *e = ident ? ident->entries : NULL; e; e = e->next)
-        if (e->machine.verified == verified && string_equal(e->machine.advert.hostkey, hostkey))
+        if (has_key(e, hostkey, verified) && e->machine.clone == clone)
             return e;
     return NULL;
 }
 
-static struct entry *find_best(const struct roster *r, const char *id, const char *hostkey)
+static struct entry *find_best(const struct roster *r, const struct machine_key *k)
 {
-    struct entry *e = find_entry(r, id, hostkey, true);
+    const struct ident *ident = find_ident(r, k->id);
+    struct entry *e = find_entry(ident, k->hostkey, true, k->clone);
 
-    return e ? e : find_entry(r, id, hostkey, false);
+    return e ? e : find_entry(ident, k->hostkey, false, k->clone);
 }
 
-const struct machine *roster_find(const struct roster *r, const char *id, const char *hostkey)
+const struct machine *roster_find(const struct roster *r, const struct machine_key *key)
 {
-    const struct entry *e = find_best(r, id, hostkey);
+    const struct entry *e = find_best(r, key);
 
     return e ? &e->machine : NULL;
+}
+
+const struct machine *roster_find_record(const struct roster *r, const struct sighting_key *key,
+                                         bool verified)
+{
+    const struct tuple *t = find_tuple(r, key, verified);
+
+    return t ? &t->entry->machine : NULL;
 }
 
 bool roster_is_sighted(const struct machine *m)
@@ -327,24 +340,31 @@ static void drop_forgotten(struct roster *r, struct entry *e)
     }
 }
 
-/* All machines of an id are in doubt as soon as there are two.  Claims do not
- * put a verified machine in doubt. */
+/* Sets whether the machine is in doubt: all of an id are as soon as they have two host
+ * keys, and clones while they are online.  Claims do not put a verified machine in
+ * doubt. */
+static bool judge(struct entry *e)
+{
+    const struct machine before = e->machine;
+    struct machine *m = &e->machine;
+
+    m->in_doubt = m->cloned = false;
+    for (const struct entry *other = e->ident->entries; other; other = other->next) {
+        if (other == e || (m->verified && !other->machine.verified))
+            continue;
+        if (!has_key(other, m->advert.hostkey, m->verified))
+            m->in_doubt = true;
+        else if (m->online && other->machine.online)
+            m->in_doubt = m->cloned = true;
+    }
+    return before.in_doubt != m->in_doubt || before.cloned != m->cloned;
+}
+
 static void mark_doubt(struct roster *r, struct ident *ident)
 {
-    size_t all = 0, verified = 0;
-
-    for (const struct entry *e = ident->entries; e; e = e->next) {
-        all++;
-        verified += e->machine.verified;
-    }
-    for (struct entry *e = ident->entries; e; e = e->next) {
-        bool doubt = (e->machine.verified ? verified : all) > 1;
-        bool changed = e->machine.in_doubt != doubt;
-
-        e->machine.in_doubt = doubt;
-        if (changed && e->machine.online)
+    for (struct entry *e = ident->entries; e; e = e->next)
+        if (judge(e) && e->machine.online)
             notify_change(r, e, ROSTER_CHANGED);
-    }
 }
 
 /* Only for entries without tuples. */
@@ -368,16 +388,21 @@ static void drop_entry(struct roster *r, struct entry *e)
     free(ident);
 }
 
+static void go_offline(struct roster *r, struct entry *e)
+{
+    e->machine.online = false;
+    mark_doubt(r, e->ident);
+    notify_change(r, e, ROSTER_OFFLINE);
+}
+
 /* A machine has lost a tuple.  A claim is removed with its last one. */
 static void after_loss(struct roster *r, struct entry *e)
 {
     if (e->n_fresh == 0) {
         r->none_departed = false;
         drop_forgotten(r, e);
-        if (e->machine.online) {
-            e->machine.online = false;
-            notify_change(r, e, ROSTER_OFFLINE);
-        }
+        if (e->machine.online)
+            go_offline(r, e);
         if (e->machine.untrusted)
             drop_entry(r, e);
         return;
@@ -437,6 +462,16 @@ static struct ident *make_ident(struct roster *r, const char *id)
     return ident;
 }
 
+/* The lowest number that no other machine with this host key has. */
+static unsigned free_number(const struct ident *ident, const char *hostkey, bool verified)
+{
+    unsigned clone = 0;
+
+    while (find_entry(ident, hostkey, verified, clone))
+        clone++;
+    return clone;
+}
+
 static int make_entry(struct roster *r, const struct sighting *s, struct timespec now,
                       struct entry **ret)
 {
@@ -463,6 +498,7 @@ static int make_entry(struct roster *r, const struct sighting *s, struct timespe
         entry_free(e);
         return -ENOMEM;
     }
+    e->machine.clone = free_number(ident, s->advert->hostkey, s->verified);
     e->machine.beacon = true;
     e->machine.verified = s->verified;
     e->machine.untrusted = untrusted;
@@ -486,6 +522,25 @@ static bool has_own_name(const struct sighting *s)
            strcmp(s->key.name + n, s->advert->id) == 0;
 }
 
+/* Is it the own name, or one that a beacon takes when another machine has that: Avahi's
+ * "dcop-ID #2" (RFC 6762 §9)? */
+static bool has_chosen_name(const struct sighting *s)
+{
+    const char *end = s->key.name, *id = s->advert->id;
+    size_t digits;
+
+    if (strncmp(end, ADVERT_INSTANCE_PREFIX, strlen(ADVERT_INSTANCE_PREFIX)) != 0)
+        return false;
+    end += strlen(ADVERT_INSTANCE_PREFIX);
+    if (strncmp(end, id, strlen(id)) != 0)
+        return false;
+    end += strlen(id);
+    if (!*end || strncmp(end, " #", 2) != 0)
+        return !*end;
+    digits = strspn(end + 2, "0123456789");
+    return digits > 0 && digits <= 3 && !end[2 + digits];
+}
+
 static int make_tuple(struct roster *r, const struct sighting *s, struct tuple **ret)
 {
     char key[TUPLE_KEY_MAX];
@@ -502,6 +557,7 @@ static int make_tuple(struct roster *r, const struct sighting *s, struct tuple *
     memcpy(t->key, key, size);
     t->key_size = size;
     t->own_name = has_own_name(s);
+    t->chosen = has_chosen_name(s);
     t->direct = s->key.protocol == SIGHTING_DIRECT;
     HASH_ADD_KEYPTR(hh, r->tuples, t->key, t->key_size, t);
     if (!HASH_WAS_ADDED(t)) {
@@ -512,16 +568,67 @@ static int make_tuple(struct roster *r, const struct sighting *s, struct tuple *
     return 0;
 }
 
+/* Has the machine a record of this instance on this interface, over any protocol? */
+static bool has_instance(const struct entry *e, const struct sighting *s)
+{
+    const size_t protocol = sizeof(int), name = 2 * sizeof(int); /* see tuple_key */
+    char key[TUPLE_KEY_MAX];
+    size_t size;
+
+    if (tuple_key(&s->key, s->verified, key, &size) < 0)
+        return false;
+    for (const struct tuple *t = e->tuples; t; t = t->next)
+        if (t->key_size == size && memcmp(t->key, key, protocol) == 0 &&
+            memcmp(t->key + name, key + name, size - name) == 0)
+            return true;
+    return false;
+}
+
+static bool has_chosen_record(const struct entry *e)
+{
+    for (const struct tuple *t = e->tuples; t; t = t->next)
+        if (t->chosen)
+            return true;
+    return false;
+}
+
+/* The machine with the sighting's id and host key; of clones, the one with its host;
+ * else the one that had its instance before; else one that has left; else one that
+ * cannot be told from it, for no host is known, or no beacon takes such a name. */
+static struct entry *find_sighted(const struct roster *r, const struct sighting *s)
+{
+    const struct ident *ident = find_ident(r, s->advert->id);
+    struct entry *before = NULL, *left = NULL, *any = NULL;
+
+    for (struct entry *e = ident ? ident->entries : NULL; e; e = e->next) {
+        const char *host = e->machine.host;
+
+        if (!has_key(e, s->advert->hostkey, s->verified))
+            continue;
+        if (s->verified || (host && s->host && host_equal(host, s->host)))
+            return e;
+        if (has_instance(e, s))
+            before = e;
+        else if (!e->tuples)
+            left = e;
+        else if (!host || !s->host || !has_chosen_name(s) || !has_chosen_record(e))
+            any = e;
+    }
+    return before ? before : left ? left : any;
+}
+
 /* The machine of a sighting: a known one; or the machine without a host key
  * that this tuple belongs to; or a new one. */
 static int entry_for(struct roster *r, const struct sighting *s, const struct tuple *t,
                      struct timespec now, struct entry **ret)
 {
-    struct entry *e = find_entry(r, s->advert->id, s->advert->hostkey, s->verified);
+    struct entry *e = find_sighted(r, s);
 
     if (!e && t && !t->entry->machine.advert.hostkey &&
-        strcmp(t->entry->machine.advert.id, s->advert->id) == 0)
+        strcmp(t->entry->machine.advert.id, s->advert->id) == 0) {
         e = t->entry;
+        e->machine.clone = free_number(e->ident, s->advert->hostkey, s->verified);
+    }
     if (!e)
         return make_entry(r, s, now, ret);
     *ret = e;
@@ -550,7 +657,7 @@ static bool is_stale(const struct roster *r, const struct sighting *s)
 
     if (!r->expects_signatures || !s->verified)
         return false;
-    e = find_entry(r, s->advert->id, s->advert->hostkey, true);
+    e = find_entry(find_ident(r, s->advert->id), s->advert->hostkey, true, 0);
     if (!e)
         return false;
     m = &e->machine;
@@ -665,6 +772,44 @@ static void drop_replays(struct roster *r, struct entry *e)
     }
 }
 
+static bool has_own_record(const struct entry *e)
+{
+    for (const struct tuple *t = e->tuples; t; t = t->next)
+        if (t->own_name)
+            return true;
+    return false;
+}
+
+/* By which name it can be asked for: another than its own only where it has no record
+ * under that.  1 when it changed, 0, -ENOMEM. */
+static int set_instance(struct entry *e, const struct sighting *s)
+{
+    const char *name = has_own_record(e) ? NULL : s->key.name;
+    char *copy;
+
+    if (string_equal(e->machine.instance, name))
+        return 0;
+    copy = name ? strdup(name) : NULL;
+    if (name && !copy)
+        return -ENOMEM;
+    free(e->machine.instance);
+    e->machine.instance = copy;
+    return 1;
+}
+
+/* Stores what the sighting says.  Who sends a machine's record under another name gives
+ * it no other host. */
+static int update_entry(struct entry *e, const struct sighting *s)
+{
+    struct sighting told = *s;
+    int n, renamed = set_instance(e, s);
+
+    if (!has_own_name(s) && has_own_record(e))
+        told.host = NULL;
+    n = machine_update(&e->machine, &told);
+    return n < 0 ? n : renamed < 0 ? renamed : n || renamed;
+}
+
 int roster_see(struct roster *r, const struct sighting *s, struct timespec now)
 {
     struct tuple *t = find_tuple(r, &s->key, s->verified), *claim;
@@ -684,7 +829,7 @@ int roster_see(struct roster *r, const struct sighting *s, struct timespec now)
         return n;
     if (news)
         drop_replays(r, e);
-    changed = machine_update(&e->machine, s);
+    changed = update_entry(e, s);
     note_answer(e, s->answered, now);
     merged = merge_addresses(r, e);
     e->machine.last_seen = now;
@@ -737,10 +882,10 @@ void roster_forget_sightings(struct roster *r)
     }
 }
 
-void roster_set_online(struct roster *r, const char *id, const char *hostkey, bool online,
+void roster_set_online(struct roster *r, const struct machine_key *key, bool online,
                        const struct address *answered, struct timespec now)
 {
-    struct entry *e = find_best(r, id, hostkey);
+    struct entry *e = find_best(r, key);
     bool was_online, was_unheard;
     int merged = 0;
 
@@ -756,11 +901,17 @@ void roster_set_online(struct roster *r, const char *id, const char *hostkey, bo
     was_unheard = e->machine.unheard;
     e->machine.unheard = false;
     was_online = e->machine.online;
+    if (was_online && !online) {
+        go_offline(r, e);
+        return;
+    }
     e->machine.online = online;
-    if (was_online != online)
-        notify_change(r, e, online ? ROSTER_APPEARED : ROSTER_OFFLINE);
-    else if (merged > 0 || was_unheard)
+    if (was_online != online) {
+        notify_change(r, e, ROSTER_APPEARED);
+        mark_doubt(r, e->ident);
+    } else if (merged > 0 || was_unheard) {
         notify_change(r, e, ROSTER_CHANGED);
+    }
 }
 
 static int compare_machines(const void *a, const void *b)

@@ -5,6 +5,15 @@
  * A machine is (id, host key): an advert with a known id and another host key
  * is a second machine in doubt, never an update of the first.
  *
+ * Clones of one image may have both in common.  Two records of beacons ("dcop-ID",
+ * "dcop-ID #2") that name different hosts, and are not the same instance on the same interface (a
+ * host's name may change), are two machines with the same key; while both are online they are in
+ * doubt (`cloned`).  A number tells them apart (struct machine_key).  What has left
+ * gives its place to the next one, so that a machine that comes back under another
+ * name is no clone of itself.  A record under any other name adds its addresses to the
+ * machine, where the host key decides.  A verified machine is one, however often and by whom
+ * its signed record is sent.
+ *
  * Where a fleet key is there (roster_expect_signatures), a record that it does
  * not verify is only a claim.  It updates, displaces and takes offline nothing
  * that was verified: for the same id and host key, and under the same tuple, it
@@ -57,6 +66,8 @@ struct sighting {
 struct machine {
     struct advert advert;      /* of its newest sighting */
     char *host;                /* NULL: unknown */
+    char *instance;            /* its record's name; NULL: its own, "dcop-" and the id */
+    unsigned clone;            /* see struct machine_key */
     struct address *addresses; /* best first, see addresses_insert in machine.h */
     size_t n_addresses;
     uint16_t port;
@@ -67,8 +78,28 @@ struct machine {
     bool online;
     bool unheard;  /* it is only in Avahi's cache: it has not answered yet, `online` is a guess */
     bool in_doubt; /* another machine has the same id (a verified one: another verified one) */
+    bool cloned;   /* in doubt, because another one that is online has the same host key, too */
     struct timespec first_seen, last_seen; /* CLOCK_REALTIME */
 };
+
+/* Which machine of a roster; borrowed. */
+struct machine_key {
+    const char *id, *hostkey; /* a NULL host key is a key of its own */
+    unsigned clone;           /* 0, or another number for others with this id and host key */
+};
+
+static inline struct machine_key machine_key_of(const struct machine *m)
+{
+    return (struct machine_key){m->advert.id, m->advert.hostkey, m->clone};
+}
+
+/* Why the machine is in doubt, and for clones what to do, in words that follow
+ * "in doubt: "; NULL: it is not. */
+const char *machine_doubt(const struct machine *m);
+
+/* What the machine says is wrong with itself, unless machine_doubt has said it; NULL:
+ * nothing. */
+const char *machine_error(const struct machine *m);
 
 /* Is it on, as far as is known from itself? */
 static inline bool machine_is_there(const struct machine *m)
@@ -111,7 +142,7 @@ enum {
     ROSTER_MACHINES_MAX = 20000, /* then those are forgotten that left longest ago */
     ROSTER_ADDRESSES_MAX = 16,
     ROSTER_SIGHTINGS_MAX = 64,   /* of one machine */
-    ROSTER_KEYS_MAX = 16,        /* host keys under one id, and as many that are untrusted */
+    ROSTER_KEYS_MAX = 16,        /* host keys and clones of one id, and as many untrusted */
     ROSTER_UNTRUSTED_MAX = 2000, /* part of ROSTER_MACHINES_MAX */
     ROSTER_NETWORKS_MAX = 64,
 };
@@ -148,12 +179,16 @@ void roster_forget_sightings(struct roster *r);
 /* What liveness found out, and the address that answered (NULL: unknown).  No
  * change, no callback.  A machine that said goodbye (no tuple left) is not brought
  * back by this, only by a new sighting. */
-void roster_set_online(struct roster *r, const char *id, const char *hostkey, bool online,
+void roster_set_online(struct roster *r, const struct machine_key *key, bool online,
                        const struct address *answered, struct timespec now);
 
-/* NULL when it is not known; a NULL host key is a key of its own; prefers the
- * verified machine.  Valid until the next call that changes the roster. */
-const struct machine *roster_find(const struct roster *r, const char *id, const char *hostkey);
+/* NULL when it is not known; prefers the verified machine, which is never a clone.
+ * Valid until the next call that changes the roster. */
+const struct machine *roster_find(const struct roster *r, const struct machine_key *key);
+
+/* The machine that a record's tuple belongs to; NULL: none.  Valid as above. */
+const struct machine *roster_find_record(const struct roster *r, const struct sighting_key *key,
+                                         bool verified);
 
 /* Does Avahi still report it?  For machines of this roster only. */
 bool roster_is_sighted(const struct machine *m);

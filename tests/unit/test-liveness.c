@@ -17,7 +17,7 @@
 static void test_probe_bytes(void **state)
 {
     uint8_t q[MDNS_PROBE_MAX];
-    size_t size = mdns_probe_write(ID, 0x1234, q);
+    size_t size = mdns_probe_write("dcop-" ID, 0x1234, q);
     static const char name[] = "\025dcop-" ID "\013_dcop-agent\004_tcp\005local";
 
     (void)state;
@@ -52,19 +52,21 @@ struct result {
     bool online;
 };
 
-static void miss(const char *id, const char *hostkey, void *arg)
+static void miss(const struct machine_key *key, void *arg)
 {
-    (void)id, (void)hostkey, (void)arg;
+    (void)key, (void)arg;
 }
 
-static void listen_once(const char *id, const char *hostkey, bool online,
-                        const struct address *from, void *arg)
+static const struct machine_key machine = {ID, NULL, 0};
+
+static void listen_once(const struct machine_key *key, bool online, const struct address *from,
+                        void *arg)
 {
     struct result *result = arg;
 
     (void)from;
-    assert_string_equal(id, ID);
-    assert_null(hostkey);
+    assert_string_equal(key->id, ID);
+    assert_null(key->hostkey);
     result->online = online;
     if (++result->count < result->expected)
         return;
@@ -110,16 +112,16 @@ static bool probe(enum port port)
                      0);
     assert_int_equal(liveness_watch(l, &m), 0);
     assert_int_equal(liveness_unknown(l), 1);
-    assert_false(liveness_is_known(l, ID, NULL));
+    assert_false(liveness_is_known(l, &machine));
     if (port == REFUSES_AFTER_ANSWER) {
-        liveness_answered(l, ID, NULL, &loopback);
-        liveness_probe_now(l, ID, NULL);
+        liveness_answered(l, &machine, &loopback);
+        liveness_probe_now(l, &machine);
     }
     assert_true(sd_event_loop(result.loop) >= 0);
     assert_int_equal(liveness_unknown(l), 0);
     assert_int_equal(result.count, result.expected);
-    liveness_forget(l, ID, NULL);
-    assert_false(liveness_is_known(l, ID, NULL));
+    liveness_forget(l, &machine);
+    assert_false(liveness_is_known(l, &machine));
     sd_event_unref(result.loop);
     for (size_t i = 0; i < 2; i++)
         if (filling[i] >= 0)
@@ -160,15 +162,17 @@ struct handover {
     sd_event *loop;
     int heard;
     bool holder_online, stale_online;
+    unsigned holder;     /* its clone number */
+    const char *answers; /* the label that is answered for */
 };
 
-static void listen_both(const char *id, const char *hostkey, bool online,
-                        const struct address *from, void *arg)
+static void listen_both(const struct machine_key *key, bool online, const struct address *from,
+                        void *arg)
 {
     struct handover *h = arg;
 
-    (void)hostkey, (void)from;
-    if (strcmp(id, ID) == 0)
+    (void)from;
+    if (strcmp(key->id, ID) == 0 && key->clone == h->holder)
         h->holder_online = online;
     else
         h->stale_online = online;
@@ -176,7 +180,7 @@ static void listen_both(const char *id, const char *hostkey, bool online,
         assert_true(sd_event_exit(h->loop, 0) >= 0);
 }
 
-/* Answers queries for ID only. */
+/* Answers queries for one instance only. */
 static int on_query(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
     struct sockaddr_in from;
@@ -184,9 +188,11 @@ static int on_query(sd_event_source *source, int fd, uint32_t events, void *arg)
     uint8_t query[512];
     ssize_t n = recvfrom(fd, query, sizeof(query), 0, (struct sockaddr *)&from, &size);
 
-    (void)source, (void)events, (void)arg;
+    const struct handover *h = arg;
+
+    (void)source, (void)events;
     assert_true(n > 12);
-    if (memmem(query, (size_t)n, ID, strlen(ID)) == NULL)
+    if (memmem(query, (size_t)n, h->answers, strlen(h->answers)) == NULL)
         return 0;
     query[2] = 0x84; /* an answer … */
     query[7] = 1;    /* … of one record */
@@ -194,7 +200,8 @@ static int on_query(sd_event_source *source, int fd, uint32_t events, void *arg)
     return 0;
 }
 
-static void test_address_given_away(void **state)
+/* Two machines with one address: only the second one's instance is answered for. */
+static void probe_two(struct machine stale, struct machine holder, const char *answers)
 {
     struct address loopback = {.family = AF_INET, .bytes = {127, 0, 0, 78}};
     struct sockaddr_in a = {.sin_family = AF_INET};
@@ -202,12 +209,11 @@ static void test_address_given_away(void **state)
     CLEANUP_CLOSE int ssh = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CLEANUP_CLOSE int mdns = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     CLEANUP(liveness_free_p) struct liveness *l = NULL;
-    struct machine holder = {.advert.id = ID, .addresses = &loopback, .n_addresses = 1};
-    struct machine stale = {.advert.id = OTHER_ID, .addresses = &loopback, .n_addresses = 1};
-    struct handover h = {.stale_online = true};
+    struct handover h = {.stale_online = true, .holder = holder.clone, .answers = answers};
     int on = 1;
 
-    (void)state;
+    holder.addresses = stale.addresses = &loopback;
+    holder.n_addresses = stale.n_addresses = 1;
     memcpy(&a.sin_addr, loopback.bytes, 4);
     assert_int_equal(bind(ssh, (struct sockaddr *)&a, sizeof(a)), 0);
     assert_int_equal(listen(ssh, 4), 0);
@@ -218,7 +224,7 @@ static void test_address_given_away(void **state)
     if (bind(mdns, (struct sockaddr *)&a, sizeof(a)) < 0)
         skip(); /* a daemon of this machine uses the port exclusively */
     assert_true(sd_event_new(&h.loop) >= 0);
-    assert_true(sd_event_add_io(h.loop, NULL, mdns, EPOLLIN, on_query, NULL) >= 0);
+    assert_true(sd_event_add_io(h.loop, NULL, mdns, EPOLLIN, on_query, &h) >= 0);
     assert_int_equal(
         liveness_new(h.loop, false, &(struct liveness_listener){listen_both, miss, &h}, &l, NULL),
         0);
@@ -228,6 +234,24 @@ static void test_address_given_away(void **state)
     assert_true(h.holder_online);
     assert_false(h.stale_online);
     sd_event_unref(h.loop);
+}
+
+static void test_address_given_away(void **state)
+{
+    (void)state;
+    probe_two((struct machine){.advert.id = OTHER_ID}, (struct machine){.advert.id = ID},
+              "\025dcop-" ID "\013_dcop-agent");
+}
+
+/* Clones have id and host key in common: each is probed by the name of its record. */
+static void test_clones_are_two(void **state)
+{
+    char instance[] = "dcop-" ID " #2";
+
+    (void)state;
+    probe_two((struct machine){.advert.id = ID},
+              (struct machine){.advert.id = ID, .clone = 1, .instance = instance},
+              "\030dcop-" ID " #2\013_dcop-agent");
 }
 
 int main(void)
@@ -240,6 +264,7 @@ int main(void)
         cmocka_unit_test(test_who_answered_there_and_refuses),
         cmocka_unit_test(test_nobody_answers),
         cmocka_unit_test(test_address_given_away),
+        cmocka_unit_test(test_clones_are_two),
     };
 
     return cmocka_run_group_tests_name("liveness", tests, NULL, NULL);

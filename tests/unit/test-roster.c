@@ -44,6 +44,7 @@ struct see {
     const char *instance;
     bool verified;
     uint64_t seq;
+    int interface; /* 0: 2 */
 };
 
 static int see_at(struct roster *r, const struct see *s, time_t when)
@@ -52,7 +53,8 @@ static int see_at(struct roster *r, const struct see *s, time_t when)
     struct advert a = {.hostkey = (char *)s->key, .seq = s->seq};
     struct address address;
     struct sighting sighting = {
-        .key = {2, s->protocol, s->instance ? s->instance : "dcop-" ID, "local"},
+        .key = {s->interface ? s->interface : 2, s->protocol,
+                s->instance ? s->instance : "dcop-" ID, "local"},
         .host = s->host ? s->host : "m1.local",
         .port = 22,
         .advert = &a,
@@ -73,6 +75,17 @@ static void lose(struct roster *r, int protocol)
     const struct sighting_key key = {2, protocol, "dcop-" ID, "local"};
 
     roster_lose(r, &key, (struct timespec){100, 0});
+}
+
+static const struct machine *find(const struct roster *r, const char *hostkey)
+{
+    return roster_find(r, &(struct machine_key){ID, hostkey, 0});
+}
+
+static void set_online(struct roster *r, const char *hostkey, bool online,
+                       const struct address *answered, struct timespec now)
+{
+    roster_set_online(r, &(struct machine_key){ID, hostkey, 0}, online, answered, now);
 }
 
 static const struct see v4 = {.key = KEY1, .agent = "a1"};
@@ -132,11 +145,11 @@ static void test_change_and_goodbye(void **state)
     lose(r, 0);
     lose(r, 0);
     expect(&log, "o");
-    m = roster_find(r, ID, KEY1);
+    m = find(r, KEY1);
     assert_non_null(m);
     assert_false(m->online);
     assert_false(roster_is_sighted(m));
-    roster_set_online(r, ID, KEY1, true, NULL, (struct timespec){5, 0}); /* it said goodbye */
+    set_online(r, KEY1, true, NULL, (struct timespec){5, 0}); /* it said goodbye */
     expect(&log, "");
     see_at(r, &v4, 9);
     expect(&log, "a");
@@ -153,12 +166,12 @@ static void test_another_host_key_is_another_machine(void **state)
 
     (void)state;
     see_at(r, &v4, 1);
-    assert_false(roster_find(r, ID, KEY1)->in_doubt);
+    assert_false(find(r, KEY1)->in_doubt);
     see_at(r, &impostor, 2);
-    assert_true(roster_find(r, ID, KEY1)->in_doubt);
-    assert_true(roster_find(r, ID, KEY2)->in_doubt);
-    assert_int_equal(roster_find(r, ID, KEY1)->n_addresses, 1);
-    assert_int_equal(roster_find(r, ID, KEY1)->addresses[0].bytes[3], 1);
+    assert_true(find(r, KEY1)->in_doubt);
+    assert_true(find(r, KEY2)->in_doubt);
+    assert_int_equal(find(r, KEY1)->n_addresses, 1);
+    assert_int_equal(find(r, KEY1)->addresses[0].bytes[3], 1);
 }
 
 /* The same tuple with another key: the first machine loses it. */
@@ -171,8 +184,8 @@ static void test_tuple_changes_hands(void **state)
     (void)state;
     see_at(r, &v4, 1);
     see_at(r, &reflashed, 2);
-    assert_false(roster_find(r, ID, KEY1)->online);
-    assert_true(roster_find(r, ID, KEY2)->online);
+    assert_false(find(r, KEY1)->online);
+    assert_true(find(r, KEY2)->online);
 }
 
 static void test_key_told_later(void **state)
@@ -188,8 +201,8 @@ static void test_key_told_later(void **state)
     expect(&log, "ac");
     roster_machines(r, &n);
     assert_int_equal(n, 1);
-    assert_null(roster_find(r, ID, NULL));
-    assert_false(roster_find(r, ID, KEY1)->in_doubt);
+    assert_null(find(r, NULL));
+    assert_false(find(r, KEY1)->in_doubt);
 }
 
 static void test_liveness(void **state)
@@ -200,15 +213,15 @@ static void test_liveness(void **state)
 
     (void)state;
     see_at(r, &v4, 1);
-    roster_set_online(r, ID, KEY1, true, NULL, later);
+    set_online(r, KEY1, true, NULL, later);
     expect(&log, "ac"); /* heard */
-    assert_int_equal(roster_find(r, ID, KEY1)->last_seen.tv_sec, 50);
-    roster_set_online(r, ID, KEY1, false, NULL, later);
-    roster_set_online(r, ID, KEY1, false, NULL, later);
+    assert_int_equal(find(r, KEY1)->last_seen.tv_sec, 50);
+    set_online(r, KEY1, false, NULL, later);
+    set_online(r, KEY1, false, NULL, later);
     expect(&log, "o");
-    roster_set_online(r, ID, KEY1, true, NULL, later);
+    set_online(r, KEY1, true, NULL, later);
     expect(&log, "a");
-    roster_set_online(r, ID, KEY2, true, NULL, later);
+    set_online(r, KEY2, true, NULL, later);
     expect(&log, "");
 }
 
@@ -221,10 +234,10 @@ static void test_daemon_restart(void **state)
     see_at(r, &v4, 1);
     see_at(r, &v6, 1);
     roster_forget_sightings(r);
-    assert_true(roster_find(r, ID, KEY1)->online);
+    assert_true(find(r, KEY1)->online);
     see_at(r, &v4, 2);
     expect(&log, "ac"); /* seeing it again is not a change */
-    assert_int_equal(roster_find(r, ID, KEY1)->n_addresses, 2);
+    assert_int_equal(find(r, KEY1)->n_addresses, 2);
     lose(r, 0); /* the other one was never confirmed */
     expect(&log, "o");
 }
@@ -281,6 +294,193 @@ static void test_bounds(void **state)
     assert_int_equal(n, 3);
 }
 
+/* ---- clones: one id and one host key ---- */
+
+#define SECOND "dcop-" ID " #2" /* Avahi's alternative name */
+
+static const struct see clone = {
+    .key = KEY1, .agent = "a3", .host = "m2.local", .address = "10.0.0.2", .instance = SECOND};
+
+static const struct machine *find_clone(const struct roster *r)
+{
+    return roster_find(r, &(struct machine_key){ID, KEY1, 1});
+}
+
+static void lose_second(struct roster *r)
+{
+    const struct sighting_key key = {2, 0, SECOND, "local"};
+
+    roster_lose(r, &key, (struct timespec){100, 0});
+}
+
+static void expect_clones(const struct roster *r)
+{
+    const struct machine *one = find(r, KEY1), *two = find_clone(r);
+
+    assert_non_null(one);
+    assert_non_null(two);
+    assert_true(one->in_doubt && one->cloned && two->in_doubt && two->cloned);
+    assert_string_equal(one->host, "m1.local");
+    assert_string_equal(two->host, "m2.local");
+    assert_int_equal(one->n_addresses, 1);
+    assert_int_equal(two->n_addresses, 1);
+    assert_non_null(strstr(machine_doubt(two), "clones of one image"));
+}
+
+static void test_clones(void **state)
+{
+    const struct machine_key second = {ID, KEY1, 1};
+    struct log log = {0};
+    CLEANUP(roster_free_p) struct roster *r = new_roster(&log);
+
+    (void)state;
+    see_at(r, &v4, 1);
+    see_at(r, &clone, 2);
+    expect_clones(r);
+    expect(&log, "aacc");
+    assert_null(find(r, KEY1)->instance);
+    assert_string_equal(find_clone(r)->instance, SECOND);
+    /* Each stays what it is, and only while both are there. */
+    see_at(r, &clone, 3);
+    see_at(r, &v4, 3);
+    expect_clones(r);
+    expect(&log, "");
+    roster_set_online(r, &second, false, NULL, (struct timespec){4, 0});
+    assert_false(find_clone(r)->online);
+    assert_null(machine_doubt(find_clone(r)));
+    assert_null(machine_doubt(find(r, KEY1)));
+    assert_true(find(r, KEY1)->online);
+    expect(&log, "co");
+    roster_set_online(r, &second, true, NULL, (struct timespec){5, 0});
+    expect_clones(r);
+    lose_second(r);
+    assert_false(find(r, KEY1)->in_doubt);
+}
+
+/* The one with the name goes, the other one takes it; then the first comes back. */
+static void test_clones_swap_names(void **state)
+{
+    struct log log = {0};
+    CLEANUP(roster_free_p) struct roster *r = new_roster(&log);
+    const struct see first_again = {.key = KEY1, .agent = "a1", .instance = SECOND};
+    const struct see second_with_name = {
+        .key = KEY1, .agent = "a3", .host = "m2.local", .address = "10.0.0.2"};
+    size_t n;
+
+    (void)state;
+    see_at(r, &v4, 1);
+    see_at(r, &clone, 2);
+    see_at(r, &second_with_name, 3);
+    assert_false(find(r, KEY1)->online);
+    assert_null(find_clone(r)->instance);
+    lose_second(r);
+    assert_true(find_clone(r)->online);
+    see_at(r, &first_again, 4);
+    expect_clones(r);
+    (void)roster_machines(r, &n);
+    assert_int_equal(n, 2);
+}
+
+/* On two links they do not disturb each other's names. */
+static void test_clones_on_two_links(void **state)
+{
+    struct log log = {0};
+    CLEANUP(roster_free_p) struct roster *r = new_roster(&log);
+    const struct see other_link = {
+        .key = KEY1, .agent = "a3", .host = "m2.local", .address = "10.0.0.2", .interface = 3};
+
+    (void)state;
+    see_at(r, &v4, 1);
+    see_at(r, &other_link, 2);
+    expect_clones(r);
+}
+
+static void expect_one(struct roster *r, const char *host)
+{
+    size_t n;
+    const struct machine *m = roster_machines(r, &n)[0];
+
+    assert_int_equal(n, 1);
+    assert_true(m->online);
+    assert_false(m->in_doubt);
+    assert_string_equal(m->host, host);
+}
+
+/* One machine under a new name, and on several interfaces, is no clone. */
+static void test_a_new_name_is_no_clone(void **state)
+{
+    struct log log = {0};
+    CLEANUP(roster_free_p) struct roster *r = new_roster(&log);
+    struct see s = v4, s6 = v6;
+
+    (void)state;
+    s.host = "m\xc3\xbc.local";
+    see_at(r, &s, 1);
+    s6.host = "M\\195\\188.local"; /* as Avahi writes it */
+    s6.interface = 3;
+    see_at(r, &s6, 1);
+    expect_one(r, s6.host);
+    /* Renamed: each record in its turn. */
+    s.host = s6.host = "new.local";
+    see_at(r, &s, 2);
+    expect_one(r, "new.local");
+    see_at(r, &s6, 2);
+    expect_one(r, "new.local");
+    /* Gone, and back with another host and instance. */
+    lose(r, 0);
+    roster_lose(r, &(struct sighting_key){3, 1, "dcop-" ID, "local"}, (struct timespec){3, 0});
+    see_at(r, &clone, 4);
+    expect_one(r, "m2.local");
+}
+
+/* No beacon has such a name: the machine's host key decides at which address it is. */
+static void try_other_name(bool first, const char *instance)
+{
+    struct log log = {0};
+    CLEANUP(roster_free_p) struct roster *r = new_roster(&log);
+    struct see other = clone;
+
+    other.instance = instance;
+    if (first)
+        see_at(r, &other, 1);
+    see_at(r, &v4, 2);
+    see_at(r, &other, 3);
+    expect_one(r, "m1.local");
+    assert_int_equal(find(r, KEY1)->n_addresses, 2);
+}
+
+static void test_other_names_are_no_clones(void **state)
+{
+    static const char *const names[] = {"x",
+                                        "dcop-" ID "-2",
+                                        "dcop-" ID " #",
+                                        "dcop-" ID "2",
+                                        "dcop-" ID " #1234",
+                                        "dcop-" ID " #2 "};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        try_other_name(false, names[i]);
+        try_other_name(true, names[i]);
+    }
+}
+
+static void test_clones_are_bounded(void **state)
+{
+    CLEANUP(roster_free_p) struct roster *r = roster_new();
+    char name[40];
+    int n = 0;
+
+    (void)state;
+    for (int i = 0; i < ROSTER_KEYS_MAX + 4; i++) {
+        const struct see s = {.key = KEY1, .instance = name, .host = name};
+
+        (void)snprintf(name, sizeof(name), "dcop-" ID " #%d", i + 2);
+        n += see_at(r, &s, 1) == -ENOSPC;
+    }
+    assert_int_equal(n, 4);
+}
+
 /* ---- with a fleet key ---- */
 
 static const struct see real = {.key = KEY1, .agent = "a1", .verified = true, .seq = 5};
@@ -309,7 +509,7 @@ static bool has_address(const struct machine *m, const char *text)
 /* Checks that the machine of KEY1 is as it was first seen. */
 static void expect_untouched(const struct roster *r)
 {
-    const struct machine *m = roster_find(r, ID, KEY1);
+    const struct machine *m = find(r, KEY1);
 
     assert_non_null(m);
     assert_true(m->verified);
@@ -335,7 +535,7 @@ static void try_claim(const struct see *claim, bool first)
     see_at(r, &real6, 2);
     see_at(r, claim, 3);
     expect_untouched(r);
-    assert_int_equal(roster_find(r, ID, KEY1)->n_addresses, 2);
+    assert_int_equal(find(r, KEY1)->n_addresses, 2);
     machines = roster_machines(r, &n);
     assert_int_equal(n, 2);
     for (size_t i = 0; i < n; i++) {
@@ -349,7 +549,7 @@ static void try_claim(const struct see *claim, bool first)
     assert_int_equal(n, 1); /* a claim is forgotten with its record */
     /* A goodbye with its name: another tuple is still known. */
     roster_lose(r, &key, (struct timespec){5, 0});
-    assert_true(roster_find(r, ID, KEY1)->online);
+    assert_true(find(r, KEY1)->online);
 }
 
 static void test_claim_displaces_nothing(void **state)
@@ -377,7 +577,7 @@ static void test_enrolled(void **state)
 
     (void)state;
     see_at(r, &v4, 1);
-    assert_true(roster_find(r, ID, KEY1)->untrusted);
+    assert_true(find(r, KEY1)->untrusted);
     see_at(r, &real, 2);
     expect_untouched(r);
     (void)roster_machines(r, &n);
@@ -400,12 +600,12 @@ static void test_replay(void **state)
     see_at(r, &twin, 2);
     expect(&log, "a");
     expect_untouched(r);
-    assert_int_equal(roster_find(r, ID, KEY1)->n_addresses, 1);
+    assert_int_equal(find(r, KEY1)->n_addresses, 1);
     see_at(r, &newer, 3);
     see_at(r, &real, 4);
     expect(&log, "c");
-    assert_string_equal(roster_find(r, ID, KEY1)->advert.agents.items[0], "new");
-    assert_true(roster_find(r, ID, KEY1)->advert.seq == 6);
+    assert_string_equal(find(r, KEY1)->advert.agents.items[0], "new");
+    assert_true(find(r, KEY1)->advert.seq == 6);
 }
 
 /* The newest record itself, from any address and any number of times. */
@@ -434,8 +634,8 @@ static void try_replay_elsewhere(bool first)
     }
     if (!first)
         assert_int_equal(see_at(r, &high, 1000), 0); /* the machine itself */
-    assert_int_equal(roster_find(r, ID, KEY1)->n_addresses, ROSTER_ADDRESSES_MAX);
-    assert_true(has_address(roster_find(r, ID, KEY1), "10.0.9.1"));
+    assert_int_equal(find(r, KEY1)->n_addresses, ROSTER_ADDRESSES_MAX);
+    assert_true(has_address(find(r, KEY1), "10.0.9.1"));
 }
 
 static void test_replay_elsewhere_keeps_the_address(void **state)
@@ -468,13 +668,35 @@ static void test_replay_elsewhere_ends_with_news(void **state)
     see_at(r, &real, 1);
     see_at(r, &other, 1);
     see_at(r, &replay, 2);
-    assert_true(has_address(roster_find(r, ID, KEY1), "10.0.0.9"));
+    assert_true(has_address(find(r, KEY1), "10.0.0.9"));
     see_at(r, &newer, 3);
-    assert_false(has_address(roster_find(r, ID, KEY1), "10.0.0.9"));
-    assert_true(has_address(roster_find(r, ID, KEY1), "10.0.0.1"));
-    assert_true(has_address(roster_find(r, ID, KEY1), "fd00::1"));
+    assert_false(has_address(find(r, KEY1), "10.0.0.9"));
+    assert_true(has_address(find(r, KEY1), "10.0.0.1"));
+    assert_true(has_address(find(r, KEY1), "fd00::1"));
     see_at(r, &replay, 4);
-    assert_false(has_address(roster_find(r, ID, KEY1), "10.0.0.9"));
+    assert_false(has_address(find(r, KEY1), "10.0.0.9"));
+}
+
+/* By another host under another name: one machine, which keeps its own. */
+static void test_replay_by_another_host(void **state)
+{
+    struct log log = {0};
+    CLEANUP(roster_free_p) struct roster *r = new_keyed_roster(&log);
+    struct see replay = clone;
+    size_t n;
+
+    (void)state;
+    replay.agent = "a1";
+    replay.verified = true;
+    replay.seq = 5;
+    see_at(r, &real, 1);
+    see_at(r, &replay, 2);
+    expect_untouched(r);
+    assert_null(find(r, KEY1)->instance);
+    (void)roster_machines(r, &n);
+    assert_int_equal(n, 1);
+    see_at(r, &clone, 3); /* unsigned */
+    expect_untouched(r);
 }
 
 /* Under the machine's own tuple: both addresses are tried. */
@@ -489,7 +711,7 @@ static void test_replay_under_its_name(void **state)
     see_at(r, &real, 1);
     see_at(r, &replay, 2);
     expect_untouched(r);
-    assert_true(has_address(roster_find(r, ID, KEY1), "10.0.0.9"));
+    assert_true(has_address(find(r, KEY1), "10.0.0.9"));
 }
 
 static void test_claims_are_bounded(void **state)
@@ -548,8 +770,8 @@ static void test_departed_make_room(void **state)
     assert_int_equal(see_at(r, &s, ROSTER_MACHINES_MAX + 2), 0);
     (void)roster_machines(r, &n);
     assert_int_equal(n, ROSTER_MACHINES_MAX - 2);
-    assert_null(roster_find(r, "0000000000000063", NULL)); /* number 99 */
-    assert_non_null(roster_find(r, "0000000000000001", NULL));
+    assert_null(roster_find(r, &(struct machine_key){"0000000000000063", NULL, 0})); /* number 99 */
+    assert_non_null(roster_find(r, &(struct machine_key){"0000000000000001", NULL, 0}));
 }
 
 /* Other host keys that claim the machine's id do not displace it. */
@@ -576,7 +798,7 @@ static void test_claimed_keys_are_bounded(void **state)
 /* The machine's addresses as one text. */
 static void expect_addresses(const struct roster *r, const char *expected)
 {
-    const struct machine *m = roster_find(r, ID, KEY1);
+    const struct machine *m = find(r, KEY1);
     char all[200] = "", one[ADDRESS_TEXT_MAX];
 
     for (size_t i = 0; i < m->n_addresses; i++) {
@@ -616,14 +838,14 @@ static void test_addresses_in_order(void **state)
     roster_set_networks(r, &here, 1);
     /* Avahi gives one, which the machine's own answer replaces. */
     see_at(r, &(struct see){.key = KEY1, .address = "10.1.0.5"}, 1);
-    assert_true(roster_find(r, ID, KEY1)->unheard);
+    assert_true(find(r, KEY1)->unheard);
     see_direct(r, a, 3, NULL);
     expect_addresses(r, "10.1.0.9 172.17.0.1 fd00::1");
-    assert_true(roster_find(r, ID, KEY1)->unheard);
+    assert_true(find(r, KEY1)->unheard);
     see_direct(r, a, 3, &a[1]); /* heard, but not asked each: IPv4 stays first */
     expect_addresses(r, "10.1.0.9 172.17.0.1 fd00::1");
-    assert_false(roster_find(r, ID, KEY1)->unheard);
-    roster_set_online(r, ID, KEY1, true, &a[1], (struct timespec){20, 0}); /* a probe */
+    assert_false(find(r, KEY1)->unheard);
+    set_online(r, KEY1, true, &a[1], (struct timespec){20, 0}); /* a probe */
     expect_addresses(r, "fd00::1 10.1.0.9 172.17.0.1");
     /* The daemon's restart does not end what the machine says itself. */
     roster_forget_sightings(r);
@@ -643,11 +865,18 @@ int main(void)
         cmocka_unit_test(test_daemon_restart),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_clones),
+        cmocka_unit_test(test_clones_swap_names),
+        cmocka_unit_test(test_clones_on_two_links),
+        cmocka_unit_test(test_a_new_name_is_no_clone),
+        cmocka_unit_test(test_other_names_are_no_clones),
+        cmocka_unit_test(test_clones_are_bounded),
         cmocka_unit_test(test_claim_displaces_nothing),
         cmocka_unit_test(test_enrolled),
         cmocka_unit_test(test_replay),
         cmocka_unit_test(test_replay_elsewhere_keeps_the_address),
         cmocka_unit_test(test_replay_elsewhere_ends_with_news),
+        cmocka_unit_test(test_replay_by_another_host),
         cmocka_unit_test(test_replay_under_its_name),
         cmocka_unit_test(test_claims_are_bounded),
         cmocka_unit_test(test_departed_make_room),
