@@ -155,14 +155,12 @@ static int warn_machine(struct match *m, const struct machine *machine, struct t
     if (!machine->online || machine->untrusted) /* anybody can send an unverified claim */
         return 0;
     if (machine->in_doubt) {
-        text_addf(words,
-                  "%s is in doubt: another machine has the same id (%s) and a different host key "
-                  "(a reflashed or cloned card, or an impostor)",
-                  machine_label(machine, label), machine->advert.id);
+        text_addf(words, "%s (id %s) is in doubt: %s", machine_label(machine, label),
+                  machine->advert.id, machine_doubt(machine));
         r = match_add_warning(m, words);
     }
-    if (r == 0 && machine->advert.error) {
-        text_addf(words, "%s says: %s", machine_label(machine, label), machine->advert.error);
+    if (r == 0 && machine_error(machine)) {
+        text_addf(words, "%s says: %s", machine_label(machine, label), machine_error(machine));
         r = match_add_warning(m, words);
     }
     return r;

@@ -352,33 +352,91 @@ static int compare_identity(const void *a, const void *b)
     if (r == 0)
         r = strcmp(x->advert.hostkey ? x->advert.hostkey : "",
                    y->advert.hostkey ? y->advert.hostkey : "");
+    if (r == 0)
+        r = strcmp(x->host ? x->host : "", y->host ? y->host : "");
     return r ? r : (x > y) - (x < y);
 }
 
-/* A machine is (id, host key): each may occur once, except unverified ones.
- * Two machines with one id are in doubt, as in a roster. */
+static bool has_same_key(const struct machine *a, const struct machine *b)
+{
+    return a->verified == b->verified && string_equal(a->advert.hostkey, b->advert.hostkey);
+}
+
+/* How many of the list, from the first on, have its id and host key. */
+static size_t count_same_key(struct machine *const *list, size_t n)
+{
+    size_t same = 1;
+
+    while (same < n && string_equal(list[0]->advert.id, list[same]->advert.id) &&
+           has_same_key(list[0], list[same]))
+        same++;
+    return same;
+}
+
+/* Clones have names of their own. */
+static int number_clones(struct machine **list, size_t n, const struct machine_list *l,
+                         const char *name, struct error *err)
+{
+    for (size_t i = 1; i < n; i++) {
+        const struct machine *a = list[i - 1], *b = list[i];
+
+        if (a->verified || !a->host || !b->host || string_equal(a->host, b->host))
+            return error_set(err, -EBADMSG,
+                             "%s: machines[%td]: the same id and host key as machines[%td]", name,
+                             b - l->items, a - l->items);
+        list[i]->clone = (unsigned)i;
+    }
+    return 0;
+}
+
+/* Machines of one id: in doubt when they have several host keys (verified ones: when
+ * verified ones have), and clones while they are online, as in a roster. */
+static void put_in_doubt(struct machine **list, size_t n)
+{
+    size_t keys = 0, verified = 0;
+
+    for (size_t i = 0; i < n; i += count_same_key(list + i, n - i)) {
+        keys++;
+        verified += list[i]->verified;
+    }
+    for (size_t i = 0, end; i < n; i = end) {
+        size_t online = 0;
+
+        end = i + count_same_key(list + i, n - i);
+        for (size_t k = i; k < end; k++)
+            online += list[k]->online;
+        for (size_t k = i; k < end; k++) {
+            list[k]->cloned = list[k]->online && online > 1;
+            list[k]->in_doubt = list[k]->cloned || (list[k]->verified ? verified : keys) > 1;
+        }
+    }
+}
+
+/* A machine is (id, host key): each may occur once, except clones. */
 static int check_identities(struct machine_list *l, const char *name, struct error *err)
 {
     CLEANUP_FREE struct machine **sorted = calloc(l->count + 1, sizeof(struct machine *));
+    size_t first = 0;
+    int r = 0;
 
     if (!sorted)
         return error_sys(err, -ENOMEM, "cannot read %s", name);
     for (size_t i = 0; i < l->count; i++)
         sorted[i] = &l->items[i];
     qsort(sorted, l->count, sizeof(*sorted), compare_identity);
-    for (size_t i = 1; i < l->count; i++) {
-        struct machine *a = sorted[i - 1], *b = sorted[i];
-
-        if (!*a->advert.id || strcmp(a->advert.id, b->advert.id) != 0)
-            continue;
-        if (a->verified == b->verified && string_equal(a->advert.hostkey, b->advert.hostkey))
-            return error_set(err, -EBADMSG,
-                             "%s: machines[%td]: the same id and host key as machines[%td]", name,
-                             b - l->items, a - l->items);
-        a->in_doubt = a->in_doubt || a->verified == b->verified || !a->verified;
-        b->in_doubt = b->in_doubt || a->verified == b->verified || !b->verified;
+    while (first < l->count && !*sorted[first]->advert.id) /* no beacon */
+        first++;
+    for (size_t i = first, n; r == 0 && i < l->count; i += n) {
+        n = count_same_key(sorted + i, l->count - i);
+        r = number_clones(sorted + i, n, l, name, err);
     }
-    return 0;
+    for (size_t i = first, end; r == 0 && i < l->count; i = end) {
+        for (end = i + 1; end < l->count; end++)
+            if (!string_equal(sorted[i]->advert.id, sorted[end]->advert.id))
+                break;
+        put_in_doubt(sorted + i, end - i);
+    }
+    return r;
 }
 
 static int read_machines(const json_t *array, const char *name, struct machine_list *l,

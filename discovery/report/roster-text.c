@@ -70,9 +70,8 @@ static void add_problem(struct text *t, const struct machine *m)
         add_part(t, "; ", "", "no beacon");
     if (m->untrusted)
         add_part(t, "; ", "", "not verified (dcop-deploy enroll)");
-    if (m->in_doubt)
-        add_part(t, "; ", "", "in doubt: another machine has this id and a different host key");
-    add_part(t, "; ", "", m->advert.error);
+    add_part(t, "; ", "in doubt: ", machine_doubt(m));
+    add_part(t, "; ", "", machine_error(m));
 }
 
 /* When an offline machine was there last, in local time. */

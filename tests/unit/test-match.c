@@ -235,7 +235,8 @@ static void test_warnings(void **state)
     m = match(&r, 1);
     assert_int_equal(m->warnings.count, 3);
     assert_non_null(strstr(m->warnings.items[0], "1 agent for 3 computations"));
-    assert_non_null(strstr(m->warnings.items[1], "rpi-0 is in doubt"));
+    assert_non_null(
+        strstr(m->warnings.items[1], "is in doubt: another machine has this id and a different"));
     assert_string_equal(m->warnings.items[2], "rpi-0 says: no names fit");
     assert_true(match_ok(m, true));
     r.problem.variables = 1;

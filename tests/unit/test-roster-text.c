@@ -86,6 +86,36 @@ static void refused(const char *json, const char *wanted)
     assert_string_equal(err.text, wanted);
 }
 
+#define CLONE(host, online)                                                                        \
+    "{\"id\": \"00000000000000a1\", \"hostkey\": \"" HOSTKEY "\", \"host\": \"" host               \
+    "\", \"addresses\": [], \"online\": " online "}"
+
+/* Clones have names of their own, and are in doubt while both are online. */
+static void test_clones(void **state)
+{
+    CLEANUP(machine_list_clear) struct machine_list l = MACHINE_LIST_INIT;
+    CLEANUP_TEXT struct text out = TEXT_INIT;
+    const struct report_style style = {0};
+
+    (void)state;
+    read_ok("{\"version\": 1, \"machines\": [" CLONE("a", "true") ", " CLONE(
+                "c", "true") ", " CLONE("b", "false") "]}",
+            &l);
+    assert_true(l.items[0].cloned && l.items[1].cloned && l.items[0].in_doubt);
+    assert_false(l.items[2].cloned || l.items[2].in_doubt);
+    assert_int_equal(l.items[1].clone, 2);
+    /* What one of them says of the other is not said again. */
+    l.items[1].advert.error = strdup("a clone: " ADVERT_CLONE_REMEDY);
+    assert_int_equal(report_roster_text(l.pointers + 1, 1, &style, &out), 0);
+    assert_non_null(strstr(text_str(&out), "in doubt: another machine has this id and host key: "
+                                           "clones of one image; on one of them: "
+                                           "rm /etc/ssh/"));
+    assert_non_null(strstr(text_str(&out), "systemctl restart ssh dcop-beacon\n"));
+    refused("{\"version\": 1, \"machines\": [" CLONE("a", "true") ", " CLONE(
+                "b", "true") ", " CLONE("a", "true") "]}",
+            "r.json: machines[2]: the same id and host key as machines[0]");
+}
+
 /* A machine with one more key, or with another value for it. */
 static void refused_key(const char *key, const char *value, const char *wanted)
 {
@@ -545,13 +575,21 @@ static void test_wraps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_lenient),
-        cmocka_unit_test(test_refused),     cmocka_unit_test(test_table),
-        cmocka_unit_test(test_table_80),    cmocka_unit_test(test_long_name),
-        cmocka_unit_test(test_fit),         cmocka_unit_test(test_claim_beside_verified),
-        cmocka_unit_test(test_label_twice), cmocka_unit_test(test_change),
-        cmocka_unit_test(test_change_new),  cmocka_unit_test(test_match),
-        cmocka_unit_test(test_match_yes),   cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_clones),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_lenient),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_table_80),
+        cmocka_unit_test(test_long_name),
+        cmocka_unit_test(test_fit),
+        cmocka_unit_test(test_claim_beside_verified),
+        cmocka_unit_test(test_label_twice),
+        cmocka_unit_test(test_change),
+        cmocka_unit_test(test_change_new),
+        cmocka_unit_test(test_match),
+        cmocka_unit_test(test_match_yes),
+        cmocka_unit_test(test_strangers),
         cmocka_unit_test(test_wraps),
     };
 
