@@ -37,10 +37,14 @@ static void set_ref(struct member *m)
 {
     const char *hostkey = m->machine.advert.hostkey;
     char digest[DIGEST_LENGTH + 1];
+    size_t n;
 
     digest_bytes(hostkey ? hostkey : "", hostkey ? strlen(hostkey) : 0, digest);
     (void)snprintf(m->ref, sizeof(m->ref), "%s.%.8s%s", m->machine.advert.id, digest,
                    m->machine.untrusted ? "u" : "");
+    n = strlen(m->ref);
+    if (m->machine.clone > 0)
+        (void)snprintf(m->ref + n, sizeof(m->ref) - n, "-%u", m->machine.clone);
 }
 
 struct member *members_take(struct members *d, const void *key, struct machine *machine,

@@ -3,8 +3,9 @@
  * each with what the service stores about it.
  *
  * A machine is named by its ref: its id and a short digest of its host key, because
- * machines in doubt share an id.  If there is a fleet key, the ref of a machine that is
- * not verified ends with "u".  One thread.
+ * machines in doubt share an id.  Clones share the host key, too: the ref of all but one
+ * ends with "-" and a number.  If there is a fleet key, the ref of a machine that is
+ * not verified has a "u" after the digest.  One thread.
  */
 #pragma once
 
@@ -13,7 +14,7 @@
 #include "discovery/roster/roster.h"
 #include "reconcile.h"
 
-enum { REF_MAX = ADVERT_ID_LENGTH + 1 + 8 + 1 };
+enum { REF_MAX = ADVERT_ID_LENGTH + 1 + 8 + 1 + sizeof("-4294967295") - 1 };
 
 struct member {
     const void *key; /* the roster's entry: identifies it, never dereferenced */

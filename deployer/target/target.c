@@ -31,6 +31,7 @@ int target_from_machine(const struct machine *m, struct target *ret)
     CLEANUP(target_clear) struct target t = {
         .port = m->port,
         .in_doubt = m->in_doubt,
+        .cloned = m->cloned,
         .verified = m->verified,
         .seq = m->advert.seq,
     };
@@ -57,6 +58,7 @@ int target_copy(const struct target *from, struct target *ret)
     CLEANUP(target_clear) struct target t = {
         .port = from->port,
         .in_doubt = from->in_doubt,
+        .cloned = from->cloned,
         .verified = from->verified,
         .seq = from->seq,
         .n_addresses = from->n_addresses,

@@ -25,7 +25,8 @@ struct target {
     struct text settings; /* more lines for this machine alone, see job.h; may contain a secret */
     const struct secret *password, *become_password; /* its own, to log in and for sudo: borrowed
                              from the program; NULL: the run's */
-    bool in_doubt; /* another machine has the same id, with another host key */
+    bool in_doubt; /* another machine has the same id, with another host key or as a clone */
+    bool cloned;   /* the latter */
     bool verified; /* its record is signed with its machine key */
     uint64_t seq;  /* the sequence number of that record */
 };

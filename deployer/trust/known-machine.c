@@ -139,6 +139,7 @@ struct trust known_machine_trust(const struct known_machine *k, const struct tar
         .agent = k->agent,
         .held_by = k->held_by,
         .in_doubt = t->in_doubt,
+        .cloned = t->cloned,
         .accept_new = k->consent.given,
         .accept_held = asked,
     };

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "discovery/advert/advert.h"
+
 /* The retired pin of this key; NULL: it was not retired. */
 static const struct state_pin *find_retired(const struct trust *t, const char *fingerprint)
 {
@@ -44,6 +46,10 @@ static int refuse_held(const struct trust *t, const char *fingerprint, struct er
 /* --accept-new does not suffice: it cannot say which of the machines is the right one. */
 static int refuse_doubtful(const struct trust *t, const char *fingerprint, struct error *err)
 {
+    if (t->cloned)
+        return error_set(err, -EKEYREJECTED,
+                         "it is new here, and another machine has the same id and host key: clones "
+                         "of one image; on one of them: " ADVERT_CLONE_REMEDY);
     return error_set(err, -EKEYREJECTED,
                      "it is new here, and another machine has the same id: a reflashed card, or "
                      "an impostor. Its host key is %s; if this is the right one: dcop-deploy "

@@ -29,6 +29,7 @@ struct trust {
     const char *agent, *held_by;   /* one of its names that belongs to another id, and that id
                                       (with its host, for people); NULL: none */
     bool in_doubt;                 /* another machine advertises the same id with another key */
+    bool cloned;                   /* or with the same key: its fingerprint tells neither apart */
     bool accept_new;               /* machines without a pin are accepted */
     bool accept_held;              /* a person was asked and has accepted that `agent` moves to
                                       this machine; --accept-new does not suffice */

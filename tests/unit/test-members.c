@@ -49,6 +49,23 @@ static void test_directory(void **state)
     assert_int_equal(d.count, 2);
 }
 
+/* They have id and host key in common, and each a ref of its own. */
+static void test_clones(void **state)
+{
+    CLEANUP(members_clear) struct members d = {0};
+    struct machine one = make(KEY_A, false), two = make(KEY_A, false);
+    struct member *m, *found = NULL;
+    bool new;
+
+    (void)state;
+    two.clone = ROSTER_KEYS_MAX;
+    assert_non_null(members_take(&d, "1", &one, &new));
+    m = members_take(&d, "2", &two, &new);
+    assert_int_equal(members_find(&d, m->ref, &found), 1);
+    assert_ptr_equal(found, m);
+    assert_int_equal(strlen(m->ref), ADVERT_ID_LENGTH + 1 + 8 + 3);
+}
+
 static void test_impostor(void **state)
 {
     CLEANUP(members_clear) struct members d = {0};
@@ -81,6 +98,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_directory),
+        cmocka_unit_test(test_clones),
         cmocka_unit_test(test_impostor),
     };
 

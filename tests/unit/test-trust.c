@@ -137,6 +137,11 @@ static void an_id_that_two_claim_is_a_question(void **unused)
     assert_int_equal(check(t, ONE, &err), -EKEYREJECTED);
     assert_non_null(strstr(err.text, "another machine has the same id"));
     assert_non_null(strstr(err.text, "dcop-deploy trust 0123456789abcdef " ONE));
+    t.cloned = true; /* the fingerprint would accept both */
+    assert_int_equal(check(t, ONE, &err), -EKEYREJECTED);
+    assert_non_null(strstr(err.text, "clones of one image; on one of them: rm /etc/ssh/"));
+    assert_null(strstr(err.text, "dcop-deploy trust"));
+    t.cloned = false;
     t.verified = true; /* the fleet key can tell which */
     assert_int_equal(check(t, ONE, &err), 0);
     t = (struct trust){.pin = ONE, .in_doubt = true}; /* and so can a pin */
