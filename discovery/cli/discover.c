@@ -12,6 +12,7 @@
 #include "discovery/base/options.h"
 #include "discovery/base/process.h"
 #include "discovery/base/terminal.h"
+#include "discovery/match/addresses.h"
 #include "discovery/match/match.h"
 #include "discovery/network/discovery.h"
 #include "discovery/network/look.h"
@@ -208,6 +209,19 @@ static void print_match(const struct discover_options *o, const struct match *ma
         fputs(text_str(&t), stderr);
 }
 
+/* Adds what is wrong with the addresses, a line each; a match says it itself. */
+static void add_address_notices(const struct discover_options *o,
+                                const struct machine *const *machines, size_t n, struct text *ret)
+{
+    CLEANUP_STRINGS struct strings words = {0};
+
+    if (o->problems.count > 0)
+        return;
+    (void)addresses_explain(machines, n, &words);
+    for (size_t i = 0; i < words.count; i++)
+        text_addf(ret, PROGRAM ": %s\n", words.items[i]);
+}
+
 /* Text that may hold bytes from the network, line by line. */
 static void print_lines(const char *lines)
 {
@@ -285,20 +299,29 @@ static int from_file(const struct discover_options *o, const struct problem *pro
         if (!o->fleet || string_equal(machine_fleet(list.pointers[i]), o->fleet))
             list.pointers[n++] = list.pointers[i];
     }
+    text_reset(&json);
+    add_address_notices(o, list.pointers, n, &json);
+    if (!o->quiet)
+        print_lines(text_str(&json));
     return report_machines(o, problem, list.pointers, n, false);
 }
 
 /* What was noticed on the way, a line each. */
 static void print_notices(const struct discover_options *o, struct look *look)
 {
-    CLEANUP_TEXT struct text t = TEXT_INIT;
+    CLEANUP_TEXT struct text t = TEXT_INIT, no_ipv4 = TEXT_INIT;
     CLEANUP_STRINGS struct strings unanswered = {0};
     const struct discovery *d = look_discovery(look);
     const struct strings *unreadable = discovery_unreadable(d);
     struct querier_counts counts;
     size_t n;
+    const struct machine *const *machines = look_machines(look, &n);
 
-    (void)look_machines(look, &n);
+    discovery_explain_ipv4(d, &no_ipv4);
+    if (n > 0 && no_ipv4.size > 0)
+        text_addf(&t, PROGRAM ": %s\n", text_str(&no_ipv4));
+    else
+        add_address_notices(o, machines, n, &t);
     if (n == 0) {
         text_adds(&t, PROGRAM ": ");
         discovery_explain_silence(d, &t);

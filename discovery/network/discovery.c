@@ -538,6 +538,21 @@ void discovery_explain_silence(const struct discovery *d, struct text *ret)
                    "A firewall here, or an access point, may hold multicast back");
 }
 
+void discovery_explain_ipv4(const struct discovery *d, struct text *ret)
+{
+    CLEANUP_TEXT struct text names = TEXT_INIT;
+
+    links_explain_ipv4(&d->links, &names);
+    if (text_error(&names) < 0)
+        ret->failed = true;
+    if (names.size > 0)
+        text_addf(ret,
+                  "this computer has no IPv4 address (%s), so none of the machines' can be seen or "
+                  "reached from here, and pyDCOP supports only IPv4; give it one (DHCP, or a fixed "
+                  "address)",
+                  text_str(&names));
+}
+
 size_t discovery_pending(const struct discovery *d)
 {
     size_t n = 0;

@@ -62,6 +62,10 @@ void discovery_count(const struct discovery *d, struct querier_counts *ret);
  * full stop. */
 void discovery_explain_silence(const struct discovery *d, struct text *ret);
 
+/* That this computer has no IPv4 address, which is why machines seem to have none, in
+ * such a sentence; nothing when it has one or no link. */
+void discovery_explain_ipv4(const struct discovery *d, struct text *ret);
+
 /* Instances that Avahi is still resolving, and that have not answered us. */
 size_t discovery_pending(const struct discovery *d);
 

@@ -94,6 +94,19 @@ void links_explain(const struct links *l, struct text *ret)
     freeifaddrs(all);
 }
 
+void links_explain_ipv4(const struct links *l, struct text *ret)
+{
+    char name[IF_NAMESIZE];
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->count; i++)
+        if (l->items[i].v4)
+            return;
+    for (size_t i = 0; i < l->count && n < LINKS_EXPLAINED; i++)
+        if (if_indextoname(l->items[i].interface, name))
+            text_addf(ret, "%s%s", n++ > 0 ? ", " : "", name);
+}
+
 bool links_is_near(const struct links *l, const struct address *a)
 {
     for (size_t i = 0; i < l->n_networks; i++)

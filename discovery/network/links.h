@@ -36,6 +36,10 @@ void links_read(struct links *ret);
 enum { LINKS_EXPLAINED = 4 };
 void links_explain(const struct links *l, struct text *ret);
 
+/* Adds which links have IPv6 only, "eth0, wlan0", when no link has an IPv4 address;
+ * the first LINKS_EXPLAINED.  Nothing when one has, or there is none. */
+void links_explain_ipv4(const struct links *l, struct text *ret);
+
 /* Is it in a network of this host, so that packets go there directly? */
 bool links_is_near(const struct links *l, const struct address *a);
 

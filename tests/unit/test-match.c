@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "discovery/match/addresses.h"
 #include "discovery/match/match.h"
 #include "discovery/roster/machine.h"
 
@@ -309,6 +310,37 @@ static void test_addresses(void **state)
     assert_non_null(strstr(m->warnings.items[0], "rpi-2 (a2) has no IPv4 address"));
 }
 
+/* The list says it in the same words; about machines that are there, and not too often. */
+static void test_addresses_of_a_list(void **state)
+{
+    CLEANUP(room_clear) struct room r;
+    CLEANUP_STRINGS struct strings said = {0};
+    const struct machine *many[ADDRESSES_SAID_MAX + 3];
+
+    (void)state;
+    room_init(&r);
+    give(&r, 1, "10.0.0.1");
+    give(&r, 2, "10.0.0.1");
+    give(&r, 3, "fd00::3");
+    give(&r, 4, "10.0.0.1");
+    r.machines[4].online = false;
+    give(&r, 5, "fd00::5");
+    r.machines[5].untrusted = true;
+    assert_int_equal(addresses_explain(r.pointers, MACHINES, &said), 0);
+    assert_int_equal(said.count, 2);
+    assert_string_equal(said.items[0],
+                        "rpi-1 and rpi-2 have the same IPv4 address, 10.0.0.1: only one of them "
+                        "can be reached there; give one of them another");
+    assert_string_equal(said.items[1], "rpi-3 has no IPv4 address, and pyDCOP supports only IPv4; "
+                                       "give it one (DHCP, or a fixed address)");
+    strings_clear(&said);
+    for (size_t i = 0; i < ARRAY_SIZE(many); i++)
+        many[i] = r.pointers[3];
+    assert_int_equal(addresses_explain(many, ARRAY_SIZE(many), &said), 0);
+    assert_int_equal(said.count, ADDRESSES_SAID_MAX + 1);
+    assert_string_equal(said.items[ADDRESSES_SAID_MAX], "3 more have no IPv4 address");
+}
+
 /* What only Avahi's cache has is no match. */
 static void test_not_heard(void **state)
 {
@@ -328,11 +360,17 @@ static void test_not_heard(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_there),        cmocka_unit_test(test_missing),
-        cmocka_unit_test(test_duplicate),        cmocka_unit_test(test_offline),
-        cmocka_unit_test(test_strict),           cmocka_unit_test(test_suggestions),
-        cmocka_unit_test(test_suggests_offline), cmocka_unit_test(test_warnings),
-        cmocka_unit_test(test_bounded),          cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_all_there),
+        cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_duplicate),
+        cmocka_unit_test(test_offline),
+        cmocka_unit_test(test_strict),
+        cmocka_unit_test(test_suggestions),
+        cmocka_unit_test(test_suggests_offline),
+        cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_bounded),
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_addresses_of_a_list),
         cmocka_unit_test(test_not_heard),
     };
 
