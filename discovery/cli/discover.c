@@ -310,7 +310,7 @@ static int from_file(const struct discover_options *o, const struct problem *pro
 static void print_notices(const struct discover_options *o, struct look *look)
 {
     CLEANUP_TEXT struct text t = TEXT_INIT, no_ipv4 = TEXT_INIT;
-    CLEANUP_STRINGS struct strings unanswered = {0};
+    CLEANUP_STRINGS struct strings unanswered = {0}, limits = {0};
     const struct discovery *d = look_discovery(look);
     const struct strings *unreadable = discovery_unreadable(d);
     struct querier_counts counts;
@@ -340,6 +340,9 @@ static void print_notices(const struct discover_options *o, struct look *look)
         text_addf(&t,
                   PROGRAM ": the network loses packets: %zu of %zu questions were not answered\n",
                   counts.unanswered, counts.asked);
+    (void)discovery_explain_limits(d, &limits);
+    for (size_t i = 0; i < limits.count; i++)
+        text_addf(&t, PROGRAM ": %s\n", limits.items[i]);
     if (look_is_without_daemon(look))
         text_adds(&t, PROGRAM ": the Avahi daemon does not answer, so only machines that answer "
                               "directly were found; restart it: systemctl restart avahi-daemon\n");

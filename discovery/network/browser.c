@@ -46,14 +46,17 @@ struct tuple {
     char bytes[];
 };
 
+/* Limits of the daemon that it says it has reached. */
+enum limit { LIMIT_CLIENTS, LIMIT_OBJECTS, LIMITS };
+
 struct client {
     AvahiClient *avahi;
     size_t objects;
 };
 
 /*
- * The queues, the two descriptors, `users` and `busy_since` are shared; the rest belongs to
- * the thread once it runs.
+ * The queues, the two descriptors, `count`, `users` and `busy_since` are shared; the rest belongs
+ * to the thread once it runs.
  */
 struct browser {
     struct queue *queue;
@@ -61,6 +64,7 @@ struct browser {
     int stop_fd;          /* readable: the owner asks the thread to end */
     int done_fd;          /* readable: the thread has ended, but for its last lines */
     pthread_t thread;
+    atomic_size_t count;         /* of `tuples` */
     atomic_int users;            /* the owner and the thread; the last one frees */
     _Atomic uint64_t busy_since; /* ms, CLOCK_MONOTONIC; 0: waiting for events */
 
@@ -77,6 +81,7 @@ struct browser {
     bool there;     /* the daemon's state as last reported */
     bool told_gone; /* so that one absence is reported once */
     bool told_many;
+    bool told_limit[LIMITS];
 };
 
 static uint64_t now_ms(void)
@@ -151,6 +156,22 @@ static void push_news(struct browser *b, enum browser_event_type type, const str
     push_event(b, e);
 }
 
+/* Is this error a limit of the daemon?  If so, reports it, once. */
+static bool is_limit(struct browser *b, int error)
+{
+    static const char *const settings[LIMITS] = {"clients-max", "objects-per-client-max"};
+    enum limit limit = error == AVAHI_ERR_TOO_MANY_CLIENTS   ? LIMIT_CLIENTS
+                       : error == AVAHI_ERR_TOO_MANY_OBJECTS ? LIMIT_OBJECTS
+                                                             : LIMITS;
+
+    if (limit == LIMITS)
+        return false;
+    if (!b->told_limit[limit])
+        push_news(b, BROWSER_LIMIT, NULL, settings[limit]);
+    b->told_limit[limit] = true;
+    return true;
+}
+
 static void settle_tuple(struct tuple *t)
 {
     if (t->settled)
@@ -172,6 +193,7 @@ static void stop_resolver(struct tuple *t)
 static void free_tuple(struct tuple *t)
 {
     HASH_DEL(t->browser->tuples, t);
+    atomic_store(&t->browser->count, HASH_COUNT(t->browser->tuples));
     stop_resolver(t);
     free(t);
 }
@@ -189,6 +211,7 @@ static void drop_everything(struct browser *b)
     }
     b->avahi = NULL;
     b->pending = 0;
+    atomic_store(&b->count, 0);
     for (size_t i = 0; i < CLIENTS_MAX; i++) {
         if (b->clients[i].avahi)
             avahi_client_free(b->clients[i].avahi);
@@ -363,24 +386,29 @@ static struct tuple *find_sibling(struct tuple *all, const struct tuple *t, int 
 }
 
 /* Asks for an address of the tuple's own protocol, so that a machine's IPv4 and
- * IPv6 addresses both come, each from its own tuple. */
+ * IPv6 addresses both come, each from its own tuple.  A client that the daemon gives
+ * fewer objects than we thought is full. */
 static void start_resolver(struct tuple *t)
 {
     struct browser *b = t->browser;
+    int error = AVAHI_OK;
 
-    t->client = pick_client(b);
-    if (t->client)
+    while ((t->client = pick_client(b))) {
         t->resolver = avahi_service_resolver_new(t->client->avahi, t->key.interface,
                                                  t->key.protocol, t->key.name, ADVERT_TYPE,
                                                  t->key.domain, t->key.protocol, 0, on_resolver, t);
-    if (t->client && t->resolver) {
-        t->client->objects++;
-        return;
+        if (t->resolver) {
+            t->client->objects++;
+            return;
+        }
+        error = avahi_client_errno(t->client->avahi);
+        if (!is_limit(b, error))
+            break;
+        t->client->objects = BROWSER_OBJECTS_PER_CLIENT;
     }
     settle_tuple(t);
     push_news(b, BROWSER_UNRESOLVED, t,
-              t->client ? avahi_strerror(avahi_client_errno(t->client->avahi))
-                        : "no connection to the Avahi daemon");
+              error != AVAHI_OK ? avahi_strerror(error) : "no connection to the Avahi daemon");
 }
 
 static void add_tuple(struct browser *b, const struct sighting_key *key, bool own)
@@ -403,6 +431,7 @@ static void add_tuple(struct browser *b, const struct sighting_key *key, bool ow
         free(t);
         return;
     }
+    atomic_store(&b->count, HASH_COUNT(b->tuples));
     b->pending++;
     if (find_sibling(b->heard, t, SIGHTING_DIRECT)) {
         settle_tuple(t);
@@ -521,8 +550,14 @@ static void daemon_there(struct browser *b, AvahiClient *client)
     push_news(b, BROWSER_DAEMON_THERE, NULL, NULL);
     b->avahi = avahi_service_browser_new(client, AVAHI_IF_UNSPEC, AVAHI_PROTO_UNSPEC, b->type, NULL,
                                          0, on_browser, b);
-    if (!b->avahi)
+    if (b->avahi)
+        return;
+    if (is_limit(b, avahi_client_errno(client))) { /* it runs all the same */
+        b->there = false;
+        schedule_restart(b, RETRY_USEC);
+    } else {
         daemon_gone(b, avahi_strerror(avahi_client_errno(client)));
+    }
 }
 
 /* The first client waits for a daemon; the others are made when one is there. */
@@ -677,6 +712,7 @@ int browser_new(const char *fleet, const struct key *key, struct browser **ret, 
     if (!b)
         return error_sys(err, r, "cannot browse");
     atomic_init(&b->users, 1);
+    atomic_init(&b->count, 0);
     atomic_init(&b->busy_since, 0);
     b->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     b->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -725,6 +761,11 @@ int browser_fd(const struct browser *b)
 struct browser_event *browser_take(struct browser *b)
 {
     return queue_pop(b->queue);
+}
+
+size_t browser_count(const struct browser *b)
+{
+    return atomic_load(&b->count);
 }
 
 unsigned browser_stuck_ms(const struct browser *b)

@@ -28,6 +28,7 @@ enum browser_event_type {
     BROWSER_REMOVED,      /* `sighting.key` only */
     BROWSER_RELEASED,     /* after browser_set_heard: no more about this tuple's record */
     BROWSER_ALL_FOR_NOW,  /* Avahi's one-second timer (not a promise) */
+    BROWSER_LIMIT,        /* the daemon refused; `reason`: the setting of avahi-daemon.conf */
     BROWSER_TOO_MANY,     /* BROWSER_TUPLES_MAX reached: what comes now is ignored */
 };
 
@@ -67,6 +68,9 @@ DEFINE_CLEANUP(struct browser *, browser_free);
  * question to the network every two minutes.  Its coming and going is reported all the
  * same.  Never blocks; without memory or room it is as if it had not been called. */
 void browser_set_heard(struct browser *b, const struct sighting_key *key, bool heard);
+
+/* The tuples that Avahi tells of now. */
+size_t browser_count(const struct browser *b);
 
 int browser_fd(const struct browser *b);               /* readable while there are events */
 struct browser_event *browser_take(struct browser *b); /* NULL: none now */

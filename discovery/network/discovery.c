@@ -15,8 +15,9 @@
 #include "unreadable.h"
 
 enum {
-    EVENTS_PER_TURN = 64, /* so that probes and answers get their turn in a flood */
-    STUCK_MS = 2000,      /* in one call: the daemon does not answer */
+    EVENTS_PER_TURN = 64,  /* so that probes and answers get their turn in a flood */
+    STUCK_MS = 2000,       /* in one call: the daemon does not answer */
+    CACHE_JUDGED_MIN = 32, /* machines */
     STUCK_LOOK_USEC = 1000 * 1000,
     UNANSWERED_MAX = 64, /* that are named */
     REASON_MAX = 128,
@@ -43,7 +44,8 @@ struct discovery {
     sd_event_source *events, *stuck_timer;
     struct discovery_status status; /* but `flooded` and `unprobed` */
     struct unreadable unreadable;
-    bool from_liveness; /* a change that liveness brought about */
+    struct strings limits; /* settings of the daemon that are too low */
+    bool from_liveness;    /* a change that liveness brought about */
 };
 
 static uint64_t now_ms(const struct discovery *d)
@@ -312,6 +314,9 @@ static void take_event(struct discovery *d, const struct browser_event *e)
     case BROWSER_ALL_FOR_NOW:
         d->status.all_for_now = true;
         break;
+    case BROWSER_LIMIT:
+        (void)strings_add(&d->limits, e->reason ? e->reason : "");
+        break;
     case BROWSER_TOO_MANY:
         d->status.too_many = true;
         break;
@@ -486,6 +491,7 @@ void discovery_free(struct discovery *d)
     querier_free(d->querier);
     forget_unresolved(d);
     unreadable_clear(&d->unreadable);
+    strings_clear(&d->limits);
     liveness_free(d->liveness);
     roster_free(d->roster);
     free(d->fleet);
@@ -551,6 +557,42 @@ void discovery_explain_ipv4(const struct discovery *d, struct text *ret)
                   "reached from here, and pyDCOP supports only IPv4; give it one (DHCP, or a fixed "
                   "address)",
                   text_str(&names));
+}
+
+/* The daemon does not say that its cache is full.  After its first second it should know
+ * every machine that answered us; loss explains a few. */
+static bool is_cache_too_small(const struct discovery *d, size_t told, size_t machines)
+{
+    return d->status.there && d->status.all_for_now && machines >= CACHE_JUDGED_MIN &&
+           told < machines - machines / 8;
+}
+
+int discovery_explain_limits(const struct discovery *d, struct strings *ret)
+{
+    CLEANUP_TEXT struct text t = TEXT_INIT;
+    size_t told = browser_count(d->browser);
+    struct querier_counts counts;
+
+    discovery_count(d, &counts);
+    for (size_t i = 0; i < d->limits.count; i++) {
+        text_reset(&t);
+        text_addf(&t,
+                  "the Avahi daemon has reached its limit %s, so it does not tell of all machines "
+                  "and changes; raise it in /etc/avahi/avahi-daemon.conf, then: systemctl restart "
+                  "avahi-daemon",
+                  d->limits.items[i]);
+        if (strings_add(ret, text_str(&t)) < 0)
+            return -ENOMEM;
+    }
+    if (!is_cache_too_small(d, told, counts.machines))
+        return 0;
+    text_reset(&t);
+    text_addf(&t,
+              "the Avahi daemon tells of %zu records of %zu machines: its cache may be too small; "
+              "raise cache-entries-max in /etc/avahi/avahi-daemon.conf, then: systemctl restart "
+              "avahi-daemon",
+              told, counts.machines);
+    return strings_add(ret, text_str(&t));
 }
 
 size_t discovery_pending(const struct discovery *d)

@@ -66,6 +66,10 @@ void discovery_explain_silence(const struct discovery *d, struct text *ret);
  * such a sentence; nothing when it has one or no link. */
 void discovery_explain_ipv4(const struct discovery *d, struct text *ret);
 
+/* What the Avahi daemon's limits kept from us, as far as it is known, one sentence
+ * without a full stop for each setting. */
+int discovery_explain_limits(const struct discovery *d, struct strings *ret);
+
 /* Instances that Avahi is still resolving, and that have not answered us. */
 size_t discovery_pending(const struct discovery *d);
 
