@@ -166,8 +166,7 @@ static const struct option_row rows[] = {
      "requirement of the Python index; default: the last\n"
      "one used, else pydcop",
      set_spec},
-    {0, "partial", OPTION_NONE, NULL, "deploy to those that were found, even if some are missing",
-     set_partial},
+    {0, "partial", OPTION_NONE, NULL, "deploy although some machines are missing", set_partial},
     {'n', "check", OPTION_NONE, NULL, "say what would change, change nothing", set_check},
     {0, "diff", OPTION_NONE, NULL, "show what would change, change nothing", set_diff},
     {0, "deps", OPTION_REQUIRED, "apt|pip",

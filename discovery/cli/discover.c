@@ -209,13 +209,14 @@ static void print_match(const struct discover_options *o, const struct match *ma
         fputs(text_str(&t), stderr);
 }
 
-/* Adds what is wrong with the addresses, a line each; a match says it itself. */
+/* Adds what is wrong with the addresses, a line each.  A match says it itself; Ansible,
+ * which runs this for each play, would show them as warnings each time. */
 static void add_address_notices(const struct discover_options *o,
                                 const struct machine *const *machines, size_t n, struct text *ret)
 {
     CLEANUP_STRINGS struct strings words = {0};
 
-    if (o->problems.count > 0)
+    if (o->problems.count > 0 || o->host || (o->inventory && o->format == INVENTORY_LIST))
         return;
     (void)addresses_explain(machines, n, &words);
     for (size_t i = 0; i < words.count; i++)
