@@ -258,7 +258,8 @@ follow_same_run() {
 		_waited=$((_waited + 1))
 		sleep 0.1
 	done
-	exec sh "$B/run" check "$vars" "$nonce" <&4
+	if [ -n "${_tail:-}" ]; then kill "$_tail" 2>/dev/null || :; fi
+	exec sh "$B/run" check "$vars" "$nonce" <&4 5>&-
 }
 
 # refuse_if_busy: if a run is at work, follows it when it has the same settings, else
@@ -290,6 +291,7 @@ start_run_unit() {
 	chmod 0700 "$RUNS"
 	session_pid
 	_dir=$RUNS/$nonce.$session_pid
+	rm -rf "$_dir" # of a start that came too late, before another run was followed
 	mkdir "$_dir"
 	: >"$_dir/events"
 	: >"$_dir/log"
