@@ -464,7 +464,7 @@ static int print_recap(const struct run_display *a, struct text *recap)
                 a->action->unrecorded || counts.interrupted == 0
                     ? ""
                     : " dcop-deploy --resume does what is left.");
-    return bad ? 1 : 0;
+    return bad || a->p->incomplete ? 1 : 0;
 }
 
 int program_act(struct program *p, struct targets *targets, const struct action *action,

@@ -94,7 +94,7 @@ static void keep_chosen(struct targets *targets, const struct choice *c)
 }
 
 int choose_limited(const struct strings *limits, struct targets *targets, const struct match *match,
-                   bool *ret_short, struct error *err)
+                   bool *ret_short, bool *ret_open, struct error *err)
 {
     CLEANUP(limit_clear) struct limit selection = LIMIT_INIT;
     CLEANUP(choice_clear) struct choice choice = {0};
@@ -107,6 +107,7 @@ int choose_limited(const struct strings *limits, struct targets *targets, const 
     r = limit_apply(&selection, choice.items, choice.count, err);
     if (r < 0)
         return r;
+    *ret_open = limit_is_open(&selection);
     *ret_short = false;
     for (size_t i = choice.n_targets; i < choice.count; i++)
         *ret_short = *ret_short || choice.items[i].selected;

@@ -210,7 +210,7 @@ int choose_by_inventory(struct program *p, struct error *err)
     if (r == 0)
         r = add_inventory(p, err);
     if (r == 0 && p->options.limits.count > 0)
-        r = choose_limited(&p->options.limits, &p->targets, &MATCH_INIT, &unused, err);
+        r = choose_limited(&p->options.limits, &p->targets, &MATCH_INIT, &unused, &unused, err);
     if (r == 0 && p->options.problems.count > 0 && p->options.limits.count == 0)
         r = compare_inventory(p, &falls_short, err);
     if (r == 0 && falls_short && !p->options.partial) {

@@ -159,7 +159,7 @@ static int choose_by_problem(struct program *p, const struct machine *const *mac
                              struct error *err)
 {
     CLEANUP(match_clear) struct match match = MATCH_INIT;
-    bool falls_short;
+    bool falls_short, unused;
     int r = match_make(machines, n, &p->problem, &match);
 
     if (r == 0)
@@ -174,18 +174,17 @@ static int choose_by_problem(struct program *p, const struct machine *const *mac
         return choose_left(p);
     falls_short = !match_ok(&match, false);
     if (p->options.limits.count > 0)
-        r = choose_limited(&p->options.limits, &p->targets, &match, &falls_short, err);
+        r = choose_limited(&p->options.limits, &p->targets, &match, &falls_short, &unused, err);
     return r == 0 && falls_short ? tell_shortfall(p, &match, err) : r;
 }
 
 /* --- -l -------------------------------------------------------------------------- */
 
-/* 1 when nothing must be done, because machines may be missing. */
 static int choose_by_name(struct program *p, struct fleet *fleet, struct error *err)
 {
     const struct deploy_options *o = &p->options;
     const struct machine *const *machines;
-    bool unused;
+    bool unused, open;
     size_t n;
     int r;
 
@@ -196,14 +195,14 @@ static int choose_by_name(struct program *p, struct fleet *fleet, struct error *
         return error_sys(err, r, "cannot list the machines");
     if (o->resume)
         return choose_left(p);
-    r = choose_limited(&o->limits, &p->targets, &MATCH_INIT, &unused, err);
-    if (r < 0 || !fleet_is_short(fleet))
+    r = choose_limited(&o->limits, &p->targets, &MATCH_INIT, &unused, &open, err);
+    if (r < 0 || !open || !fleet_is_short(fleet))
         return r;
-    fprintf(stderr, "There may be more machines: time was up before all had been heard.%s\n",
-            o->partial ? ""
-                       : "  Nothing was done; look longer with --discovery-timeout, or continue "
-                         "with --partial.");
-    return o->partial ? 0 : 1;
+    fprintf(stderr,
+            "There may be more machines: time was up before all had been heard; look longer "
+            "with --discovery-timeout.\n");
+    p->incomplete = !o->partial;
+    return 0;
 }
 
 /* --- all of it ------------------------------------------------------------------- */

@@ -6,9 +6,10 @@
 #include "program.h"
 
 /* Applies --limit.  `ret_short` is set when an agent was chosen that has no machine (or
- * several).  -EINVAL with words for a pattern that names nothing. */
+ * several), `ret_open` when the patterns could choose machines that were not found, too.
+ * -EINVAL with words for a pattern that names nothing. */
 int choose_limited(const struct strings *limits, struct targets *targets, const struct match *match,
-                   bool *ret_short, struct error *err);
+                   bool *ret_short, bool *ret_open, struct error *err);
 
 /* With --resume: keeps the machines that the last run did not finish.  It reports one
  * that cannot be found, and continues with the others; 1 when none is found. */

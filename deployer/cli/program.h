@@ -30,6 +30,7 @@ struct program {
     struct consent consent;    /* to machines that are new */
     struct resumption resumed; /* with --resume */
     bool absent;               /* a selected machine is not there */
+    bool incomplete;           /* there may be more machines to select */
     struct passwords passwords;
     struct secret **secrets; /* those that the targets of -i borrow */
     size_t n_secrets;

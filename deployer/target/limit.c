@@ -16,6 +16,31 @@ void limit_clear(struct limit *s)
     *s = LIMIT_INIT;
 }
 
+static bool is_glob(const char *pattern)
+{
+    for (; *pattern; pattern++) {
+        if (*pattern == '\\' && pattern[1])
+            pattern++;
+        else if (strchr("*?[", *pattern))
+            return true;
+    }
+    return false;
+}
+
+bool limit_is_open(const struct limit *s)
+{
+    bool named = false;
+
+    for (size_t i = 0; i < s->count; i++) {
+        const struct limit_pattern *p = &s->patterns[i];
+
+        if (!p->negated && (p->all || is_glob(p->glob)))
+            return true;
+        named = named || !p->negated;
+    }
+    return !named;
+}
+
 static bool matches_name(const struct limit_pattern *p, const char *name)
 {
     return name && *name && (strcmp(p->glob, name) == 0 || fnmatch(p->glob, name, 0) == 0);

@@ -67,5 +67,8 @@ void limit_clear(struct limit *s);
  * selected; -ENOMEM.  On failure nothing is selected. */
 int limit_apply(const struct limit *s, struct limit_item *items, size_t n, struct error *err);
 
+/* Can these patterns select machines that are not in the list?  All but names can. */
+bool limit_is_open(const struct limit *s);
+
 /* Frees the results. */
 void limit_items_clear(struct limit_item *items, size_t n);

@@ -288,6 +288,27 @@ static void a_missing_file_is_named(void **state)
     assert_non_null(strstr(err.text, "/nonexistent/x"));
 }
 
+static void all_but_names_can_select_more(void **state)
+{
+    static const struct {
+        const char *value;
+        bool open;
+    } cases[] = {
+        {"a1", false}, {"a1,rpi-2", false}, {"a1,!a*", false}, {"a\\*", false}, {"\\all", false},
+        {"all", true}, {"*", true},         {"a1,b?", true},   {"a[12]", true}, {"!a1", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char *value = (char *)(uintptr_t)cases[i].value;
+        const struct strings limits = {&value, 1};
+        CLEANUP(limit_clear) struct limit s = LIMIT_INIT;
+
+        assert_int_equal(limit_parse(&limits, &s, NULL), 0);
+        assert_int_equal(limit_is_open(&s), cases[i].open);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +321,7 @@ int main(void)
         cmocka_unit_test(the_list_is_bounded),
         cmocka_unit_test_setup_teardown(files_hold_one_pattern_a_line, make_file, remove_file),
         cmocka_unit_test(a_missing_file_is_named),
+        cmocka_unit_test(all_but_names_can_select_more),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
