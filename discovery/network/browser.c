@@ -460,7 +460,8 @@ static void take_order(struct browser *b, struct tuple *order)
     static const int protocols[] = {AVAHI_PROTO_INET, AVAHI_PROTO_INET6};
     struct tuple *before = find_tuple(b->heard, order);
 
-    if (order->heard == (before != NULL) || HASH_COUNT(b->heard) >= BROWSER_TUPLES_MAX) {
+    if (order->heard == (before != NULL) ||
+        (order->heard && HASH_COUNT(b->heard) >= BROWSER_TUPLES_MAX)) {
         free(order);
         return;
     }

@@ -18,6 +18,7 @@ enum {
     EVENTS_PER_TURN = 64,  /* so that probes and answers get their turn in a flood */
     STUCK_MS = 2000,       /* in one call: the daemon does not answer */
     CACHE_JUDGED_MIN = 32, /* machines */
+    RELEASE_MIN = 100,     /* machines */
     STUCK_LOOK_USEC = 1000 * 1000,
     UNANSWERED_MAX = 64, /* that are named */
     REASON_MAX = 128,
@@ -330,6 +331,27 @@ static void take_event(struct discovery *d, const struct browser_event *e)
     }
 }
 
+/* Is Avahi's resolver too dear for this machine?  It costs the daemon a question every
+ * two minutes, which counts where there are many.  Only for one that answers us over
+ * IPv4, so that its changes are heard in the group; and not with a fleet key, because we
+ * hear signed records only, and Avahi tells of a machine that is no longer signed. */
+static bool is_to_release(const struct discovery *d, const struct sighting *s)
+{
+    struct sighting_key avahi = s->key;
+    struct querier_counts counts;
+
+    if (!d->options.keep || d->options.key || !s->answered || s->answered->family != AF_INET ||
+        !querier_has(d->querier, s->key.name))
+        return false;
+    discovery_count(d, &counts);
+    if (counts.machines < RELEASE_MIN)
+        return false;
+    for (avahi.protocol = 0; avahi.protocol <= 1; avahi.protocol++)
+        if (roster_has_record(d->roster, &avahi, false))
+            return true;
+    return false;
+}
+
 static void on_querier_seen(const struct sighting *s, void *arg)
 {
     struct browser_event e = {.sighting = *s, .advert = *s->advert};
@@ -340,8 +362,7 @@ static void on_querier_seen(const struct sighting *s, void *arg)
     if (is_replay(d, &e))
         return;
     take_resolved(d, &e);
-    /* Its changes are heard as well, in the IPv4 group. */
-    if (d->options.keep && s->answered && s->answered->family == AF_INET)
+    if (is_to_release(d, s))
         browser_set_heard(d->browser, &s->key, true);
     m = s->answered ? roster_find_record(d->roster, &s->key, s->verified) : NULL;
     /* Else a probe finds out at which of its addresses it can be reached. */

@@ -169,13 +169,13 @@ static bool is_held_by_another(const struct watched *w, const struct address *a)
     return holder && (strcmp(holder->id, w->id) != 0 || holder->clone != w->clone);
 }
 
-static uint16_t random_number(const struct liveness *l)
+static uint32_t random_number(const struct liveness *l)
 {
-    uint16_t random;
+    uint32_t random;
 
     if (getrandom(&random, sizeof(random), GRND_NONBLOCK) == sizeof(random))
         return random;
-    return (uint16_t)now_ms(l); /* early in the boot: better than waiting */
+    return (uint32_t)now_ms(l); /* early in the boot: better than waiting */
 }
 
 /* First a random part of the period, so that a thousand machines found at once
@@ -186,6 +186,8 @@ static uint64_t pause_after(const struct watched *w)
 
     if (pause < LIVENESS_EVERY_MS)
         pause = LIVENESS_EVERY_MS;
+    if (pause > LIVENESS_SELDOM_MS)
+        pause = LIVENESS_SELDOM_MS;
     if (w->known)
         return pause;
     return pause / 4 + random_number(w->liveness) % (pause * 3 / 4);
@@ -248,7 +250,7 @@ static struct watched *find_question(const struct liveness *l, uint16_t transact
 static void begin_question(struct watched *w)
 {
     struct liveness *l = w->liveness;
-    uint16_t transaction = (uint16_t)(random_number(l) & ~WHICH_MASK);
+    uint16_t transaction = (uint16_t)(random_number(l) & ~(unsigned)WHICH_MASK);
     size_t tries = 0;
 
     end_question(w);

@@ -26,10 +26,11 @@
  * that was there is asked some 14 times before it counts as gone. */
 enum {
     LIVENESS_EVERY_MS = 4000,
-    LIVENESS_PACE_MS = 40,       /* between two probes, on average, at most so often */
-    LIVENESS_ASK_MS = 3000,      /* for one that was there: all queries together … */
-    LIVENESS_FIRST_ASK_MS = 600, /* … and for one that was not */
-    LIVENESS_AGAIN_MS = 200,     /* between two queries */
+    LIVENESS_PACE_MS = 40,          /* between two probes, on average, at most so often */
+    LIVENESS_SELDOM_MS = 60 * 1000, /* however many there are, or are invented */
+    LIVENESS_ASK_MS = 3000,         /* for one that was there: all queries together … */
+    LIVENESS_FIRST_ASK_MS = 600,    /* … and for one that was not */
+    LIVENESS_AGAIN_MS = 200,        /* between two queries */
     LIVENESS_TCP_MS = 2000,
     LIVENESS_TCP_EVERY_MS = 5000,
     LIVENESS_TCP_MAX = 64, /* connections in flight; others wait their turn */

@@ -72,7 +72,7 @@ static bool is_yes(const struct look *l)
 }
 
 /* Have all that are there been heard?  A machine that is only a name in Avahi's
- * cache is not waited for where others have answered us. */
+ * cache is not waited for. */
 static bool is_complete(const struct look *l, const struct discovery_status *s)
 {
     struct querier_counts counts;
@@ -80,7 +80,7 @@ static bool is_complete(const struct look *l, const struct discovery_status *s)
     discovery_count(l->discovery, &counts);
     if (counts.machines > 0 && !discovery_is_settled(l->discovery))
         return false;
-    if (counts.machines > 0 && now_ms(l) >= l->start + PENDING_MS)
+    if (now_ms(l) >= l->start + PENDING_MS)
         return s->unprobed == 0;
     return s->unprobed == 0 && discovery_pending(l->discovery) == 0;
 }
