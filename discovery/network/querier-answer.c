@@ -7,7 +7,10 @@
 #include "host-name.h"
 #include "querier-private.h"
 
-enum { FLUSH_MS = 1000 }; /* an address that the newer answer does not tell: RFC 6762 §10.2 */
+enum {
+    FLUSH_MS = 1000,         /* an address that the newer answer does not tell: RFC 6762 §10.2 */
+    ADDRESS_MS = 120 * 1000, /* one whose protocol is not told at all: RFC 6762 §10 */
+};
 
 /* Adds the packet's addresses.  Those of the same protocol that were told more than
  * a second before, and not now, are no longer the host's (RFC 6762 §10.2). */
@@ -21,8 +24,8 @@ static void take_addresses(struct querier *q, struct instance *i, const struct p
     for (size_t k = 0; h && k < h->n_addresses; k++)
         told[h->addresses[k].family == AF_INET6] = true;
     for (size_t k = 0; k < i->n_addresses; k++)
-        if (!told[i->addresses[k].address.family == AF_INET6] ||
-            now < i->addresses[k].told + FLUSH_MS)
+        if (now < i->addresses[k].told +
+                      (told[i->addresses[k].address.family == AF_INET6] ? FLUSH_MS : ADDRESS_MS))
             i->addresses[kept++] = i->addresses[k];
     i->n_addresses = kept;
     for (size_t k = 0; h && k < h->n_addresses; k++) {

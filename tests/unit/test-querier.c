@@ -173,6 +173,26 @@ static void test_expiry(void **state)
     stop(q);
 }
 
+/* A host that only speaks IPv6 any more has lost its IPv4 address. */
+static void test_address_expiry(void **state)
+{
+    struct seen seen;
+    struct querier *q = start(&seen);
+    struct instance *i;
+
+    (void)state;
+    hear(q, 1, 66, 22, "10.0.0.66", true, false);
+    i = instance_find(q, LOOPBACK, "dcop-0000000000000001");
+    assert_non_null(i);
+    i->addresses[0].told = querier_now_ms(q);
+    hear(q, 1, 67, 22, NULL, true, false);
+    assert_int_equal(i->n_addresses, 1);
+    i->addresses[0].told = 0;
+    hear(q, 1, 67, 22, NULL, true, false);
+    assert_int_equal(i->n_addresses, 0);
+    stop(q);
+}
+
 /* The record goes on with what is wrong with it, so that it can be named. */
 static void test_unusable(void **state)
 {
@@ -212,9 +232,8 @@ static void test_unusable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_per_source),
-        cmocka_unit_test(test_all),
-        cmocka_unit_test(test_expiry),
+        cmocka_unit_test(test_per_source), cmocka_unit_test(test_all),
+        cmocka_unit_test(test_expiry),     cmocka_unit_test(test_address_expiry),
         cmocka_unit_test(test_unusable),
     };
 
