@@ -266,7 +266,7 @@ test("service restarted in mid-deploy: said, greyed, healed with what is true no
     await s.restart(async () => {
         await page.waitForSelector("#link[data-state=lost]");
         await says(page, "#lost", "Connection to the service lost. The page shows the state of");
-        assert.ok(await page.locator("#tools button").first().isDisabled());
+        await page.waitForFunction(() => document.querySelector("#tools button").disabled);
         s.machines.set(ref, {...s.machines.get(ref), state: "running", work: {state: "ok", run}});
     });
     await page.waitForSelector("#link[data-state=live]");
