@@ -27,6 +27,22 @@ enum advert_state advert_state_from_name(const char *name)
     return ADVERT_STATE_UNKNOWN;
 }
 
+bool advert_is_name_of(const char *instance, const char *id)
+{
+    const size_t prefix = strlen(ADVERT_INSTANCE_PREFIX), n = strlen(id);
+    const char *end;
+    size_t digits;
+
+    if (strncmp(instance, ADVERT_INSTANCE_PREFIX, prefix) != 0 ||
+        strncmp(instance + prefix, id, n) != 0)
+        return false;
+    end = instance + prefix + n;
+    if (strncmp(end, " #", 2) != 0)
+        return !*end;
+    digits = strspn(end + 2, "0123456789");
+    return digits > 0 && digits <= 3 && !end[2 + digits];
+}
+
 bool advert_id_valid(const char *id)
 {
     return string_is_one_of(id, "0123456789abcdef", ADVERT_ID_LENGTH, ADVERT_ID_LENGTH);

@@ -97,6 +97,10 @@ int advert_encode_within(const struct advert *a, size_t max, uint8_t ret[static 
                          size_t *ret_size);
 
 /* Checks of values, for settings and for a person's input. */
+/* Is this the instance's name that the beacon of this id takes: "dcop-ID", or Avahi's
+ * alternatives where another machine has that, "dcop-ID #2" to "#999" (RFC 6762 §9)? */
+bool advert_is_name_of(const char *instance, const char *id);
+
 bool advert_id_valid(const char *id);
 bool advert_agent_valid(const char *name,
                         size_t size); /* fits one TXT pair, UTF-8, no NUL/newline */

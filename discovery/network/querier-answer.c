@@ -114,27 +114,14 @@ static void report_instance(struct querier *q, const struct instance *i, const s
     q->listener.seen(&s, q->listener.arg);
 }
 
-/* Is this the name that the id's beacon has, or takes when it is taken: "dcop-ID",
- * "dcop-ID #2" (Avahi's alternatives)?  A signed record under another name is a
- * replay. */
-static bool is_name_of(const char *instance, const char *id)
-{
-    size_t n = strlen(ADVERT_INSTANCE_PREFIX), m = strlen(id);
-
-    if (strncmp(instance, ADVERT_INSTANCE_PREFIX, n) != 0 || strncmp(instance + n, id, m) != 0)
-        return false;
-    instance += n + m;
-    return !*instance || (strncmp(instance, " #", 2) == 0 && strlen(instance) == 3);
-}
-
-/* Is it a signed record of the fleet?  The port is signed, too; without the SRV
- * record, SSH's default port is tried. */
+/* Is it a signed record of the fleet?  Under another name it is a replay.  The port is signed, too;
+ * without the SRV record, SSH's default port is tried. */
 static bool is_signed(const struct querier *q, const struct mdns_service *s)
 {
     CLEANUP(advert_clear) struct advert advert = ADVERT_INIT;
 
     return s->txt && advert_parse(s->txt, s->txt_size, &advert, NULL) == 0 &&
-           is_name_of(s->instance, advert.id) &&
+           advert_is_name_of(s->instance, advert.id) &&
            advert_verify(s->txt, s->txt_size, s->located ? s->port : SSH_PORT, advert.id,
                          &q->fleet);
 }

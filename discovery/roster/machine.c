@@ -63,39 +63,6 @@ int machine_copy(const struct machine *m, struct machine *ret)
     return 0;
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-/* The next byte of a host's name as on the wire, in lower case (RFC 6762 §16).  Avahi
- * escapes what is not a letter, a digit, '-' or '_': "\\195", "\\.". */
-static int next_host_byte(const char **s)
-{
-    const char *c = *s;
-    int byte;
-
-    if (c[0] != '\\' || !c[1]) {
-        byte = (unsigned char)*c;
-        *s += byte != 0;
-    } else if (is_digit(c[1]) && is_digit(c[2]) && is_digit(c[3])) {
-        byte = 100 * (c[1] - '0') + 10 * (c[2] - '0') + (c[3] - '0');
-        *s += 4;
-    } else {
-        byte = (unsigned char)c[1];
-        *s += 2;
-    }
-    return byte >= 'A' && byte <= 'Z' ? byte - 'A' + 'a' : byte;
-}
-
-bool host_equal(const char *a, const char *b)
-{
-    while (*a && *b)
-        if (next_host_byte(&a) != next_host_byte(&b))
-            return false;
-    return !*a && !*b;
-}
-
 int machine_update(struct machine *m, const struct sighting *s)
 {
     bool changed = m->port != s->port;
@@ -180,6 +147,11 @@ int machine_set_addresses(struct machine *m, const struct address *list, size_t 
     m->addresses = copy;
     m->n_addresses = count;
     return 1;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
 }
 
 /* Digits as numbers; equal numbers with more zeros in front come later. */

@@ -11,9 +11,6 @@ void machine_clear(struct machine *m);
 /* A copy with its own strings, for another thread.  -ENOMEM. */
 int machine_copy(const struct machine *m, struct machine *ret);
 
-/* Do two names of hosts mean the same one?  As Avahi writes them or as on the wire. */
-bool host_equal(const char *a, const char *b);
-
 /* Stores what a sighting says, except the address.  1 when something changed, 0
  * when nothing did, -ENOMEM. */
 int machine_update(struct machine *m, const struct sighting *s);

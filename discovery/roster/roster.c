@@ -605,7 +605,7 @@ static struct entry *find_sighted(const struct roster *r, const struct sighting 
 
         if (!has_key(e, s->advert->hostkey, s->verified))
             continue;
-        if (s->verified || (host && s->host && host_equal(host, s->host)))
+        if (s->verified || (host && s->host && strcasecmp(host, s->host) == 0))
             return e;
         if (has_instance(e, s))
             before = e;

@@ -315,6 +315,32 @@ static void test_forms(void **state)
     assert_int_equal(advert_state_from_name("NEW"), ADVERT_STATE_UNKNOWN);
 }
 
+static void test_names(void **state)
+{
+    static const char id[] = "0123456789abcdef";
+    static const struct {
+        const char *instance;
+        bool taken;
+    } cases[] = {
+        {"dcop-0123456789abcdef", true},
+        {"dcop-0123456789abcdef #2", true},
+        {"dcop-0123456789abcdef #10", true},
+        {"dcop-0123456789abcdef #999", true},
+        {"dcop-0123456789abcdef #1000", false},
+        {"dcop-0123456789abcdef #", false},
+        {"dcop-0123456789abcdef #x", false},
+        {"dcop-0123456789abcdef-2", false},
+        {"dcop-0123456789abcde", false},
+        {"dcop-", false},
+        {"", false},
+        {"0123456789abcdef", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        assert_int_equal(advert_is_name_of(cases[i].instance, id), cases[i].taken);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +355,7 @@ int main(void)
         cmocka_unit_test(test_encode_leaves_out),
         cmocka_unit_test(test_long_error_is_cut_between_characters),
         cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_names),
     };
 
     return cmocka_run_group_tests_name("advert", tests, NULL, NULL);
