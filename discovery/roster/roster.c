@@ -522,25 +522,6 @@ static bool has_own_name(const struct sighting *s)
            strcmp(s->key.name + n, s->advert->id) == 0;
 }
 
-/* Is it the own name, or one that a beacon takes when another machine has that: Avahi's
- * "dcop-ID #2" (RFC 6762 §9)? */
-static bool has_chosen_name(const struct sighting *s)
-{
-    const char *end = s->key.name, *id = s->advert->id;
-    size_t digits;
-
-    if (strncmp(end, ADVERT_INSTANCE_PREFIX, strlen(ADVERT_INSTANCE_PREFIX)) != 0)
-        return false;
-    end += strlen(ADVERT_INSTANCE_PREFIX);
-    if (strncmp(end, id, strlen(id)) != 0)
-        return false;
-    end += strlen(id);
-    if (!*end || strncmp(end, " #", 2) != 0)
-        return !*end;
-    digits = strspn(end + 2, "0123456789");
-    return digits > 0 && digits <= 3 && !end[2 + digits];
-}
-
 static int make_tuple(struct roster *r, const struct sighting *s, struct tuple **ret)
 {
     char key[TUPLE_KEY_MAX];
@@ -557,7 +538,7 @@ static int make_tuple(struct roster *r, const struct sighting *s, struct tuple *
     memcpy(t->key, key, size);
     t->key_size = size;
     t->own_name = has_own_name(s);
-    t->chosen = has_chosen_name(s);
+    t->chosen = advert_is_name_of(s->key.name, s->advert->id);
     t->direct = s->key.protocol == SIGHTING_DIRECT;
     HASH_ADD_KEYPTR(hh, r->tuples, t->key, t->key_size, t);
     if (!HASH_WAS_ADDED(t)) {
@@ -611,7 +592,7 @@ static struct entry *find_sighted(const struct roster *r, const struct sighting 
             before = e;
         else if (!e->tuples)
             left = e;
-        else if (!host || !s->host || !has_chosen_name(s) || !has_chosen_record(e))
+        else if (!host || !s->host || !advert_is_name_of(s->key.name, s->advert->id) || !has_chosen_record(e))
             any = e;
     }
     return before ? before : left ? left : any;
