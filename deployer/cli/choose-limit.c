@@ -98,6 +98,7 @@ int choose_limited(const struct strings *limits, struct targets *targets, const 
 {
     CLEANUP(limit_clear) struct limit selection = LIMIT_INIT;
     CLEANUP(choice_clear) struct choice choice = {0};
+    bool lacks = false;
     int r = limit_parse(limits, &selection, err);
 
     if (r < 0)
@@ -107,10 +108,12 @@ int choose_limited(const struct strings *limits, struct targets *targets, const 
     r = limit_apply(&selection, choice.items, choice.count, err);
     if (r < 0)
         return r;
-    *ret_open = limit_is_open(&selection);
-    *ret_short = false;
     for (size_t i = choice.n_targets; i < choice.count; i++)
-        *ret_short = *ret_short || choice.items[i].selected;
+        lacks = lacks || choice.items[i].selected;
+    if (ret_short)
+        *ret_short = lacks;
+    if (ret_open)
+        *ret_open = limit_is_open(&selection);
     keep_chosen(targets, &choice);
     return 0;
 }

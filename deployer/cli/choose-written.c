@@ -203,14 +203,14 @@ static int compare_inventory(struct program *p, bool *ret_short, struct error *e
 
 int choose_by_inventory(struct program *p, struct error *err)
 {
-    bool falls_short = false, unused;
+    bool falls_short = false;
     int r =
         p->options.problems.count > 0 ? problem_read(&p->options.problems, &p->problem, err) : 0;
 
     if (r == 0)
         r = add_inventory(p, err);
     if (r == 0 && p->options.limits.count > 0)
-        r = choose_limited(&p->options.limits, &p->targets, &MATCH_INIT, &unused, &unused, err);
+        r = choose_limited(&p->options.limits, &p->targets, &MATCH_INIT, NULL, NULL, err);
     if (r == 0 && p->options.problems.count > 0 && p->options.limits.count == 0)
         r = compare_inventory(p, &falls_short, err);
     if (r == 0 && falls_short && !p->options.partial) {

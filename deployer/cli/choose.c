@@ -159,7 +159,7 @@ static int choose_by_problem(struct program *p, const struct machine *const *mac
                              struct error *err)
 {
     CLEANUP(match_clear) struct match match = MATCH_INIT;
-    bool falls_short, unused;
+    bool falls_short;
     int r = match_make(machines, n, &p->problem, &match);
 
     if (r == 0)
@@ -174,7 +174,7 @@ static int choose_by_problem(struct program *p, const struct machine *const *mac
         return choose_left(p);
     falls_short = !match_ok(&match, false);
     if (p->options.limits.count > 0)
-        r = choose_limited(&p->options.limits, &p->targets, &match, &falls_short, &unused, err);
+        r = choose_limited(&p->options.limits, &p->targets, &match, &falls_short, NULL, err);
     return r == 0 && falls_short ? tell_shortfall(p, &match, err) : r;
 }
 
@@ -184,7 +184,7 @@ static int choose_by_name(struct program *p, struct fleet *fleet, struct error *
 {
     const struct deploy_options *o = &p->options;
     const struct machine *const *machines;
-    bool unused, open;
+    bool open;
     size_t n;
     int r;
 
@@ -195,7 +195,7 @@ static int choose_by_name(struct program *p, struct fleet *fleet, struct error *
         return error_sys(err, r, "cannot list the machines");
     if (o->resume)
         return choose_left(p);
-    r = choose_limited(&o->limits, &p->targets, &MATCH_INIT, &unused, &open, err);
+    r = choose_limited(&o->limits, &p->targets, &MATCH_INIT, NULL, &open, err);
     if (r < 0 || !open || !fleet_is_short(fleet))
         return r;
     fprintf(stderr,

@@ -6,7 +6,8 @@
 #include "program.h"
 
 /* Applies --limit.  `ret_short` is set when an agent was chosen that has no machine (or
- * several), `ret_open` when the patterns could choose machines that were not found, too.
+ * several), `ret_open` when the patterns could choose machines that were not found, too;
+ * each may be NULL.
  * -EINVAL with words for a pattern that names nothing. */
 int choose_limited(const struct strings *limits, struct targets *targets, const struct match *match,
                    bool *ret_short, bool *ret_open, struct error *err);

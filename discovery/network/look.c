@@ -12,12 +12,13 @@
 
 /* A look ends when nothing new has come for this long. */
 enum {
-    QUIET_YES_MS = 100,  /* every agent of the problem is there, or all have answered us */
-    QUIET_MS = 500,      /* a list that only Avahi gives, within its first second … */
-    QUIET_LATE_MS = 300, /* … and after it */
-    CHECK_MS = 20,       /* until the look is judged again while questions are under way */
-    PENDING_MS = 1000,   /* for records that only Avahi has, when machines have answered us */
-    PATIENCE_MS = 10000, /* at most, while machines still answer for the first time */
+    QUIET_YES_MS = 100,      /* every agent of the problem is there, or all have answered us */
+    QUIET_MS = 500,          /* a list that only Avahi gives, within its first second … */
+    QUIET_LATE_MS = 300,     /* … and after it */
+    CHECK_MS = 20,           /* until the look is judged again while questions are under way */
+    PENDING_MS = 1000,       /* for records that only Avahi has, when machines have answered us */
+    PENDING_ALONE_MS = 2500, /* … and when none has */
+    PATIENCE_MS = 10000,     /* at most, while machines still answer for the first time */
 };
 
 struct look {
@@ -72,17 +73,18 @@ static bool is_yes(const struct look *l)
 }
 
 /* Have all that are there been heard?  A machine that is only a name in Avahi's
- * cache is not waited for. */
+ * cache is not waited for long. */
 static bool is_complete(const struct look *l, const struct discovery_status *s)
 {
     struct querier_counts counts;
+    uint64_t patience;
 
     discovery_count(l->discovery, &counts);
     if (counts.machines > 0 && !discovery_is_settled(l->discovery))
         return false;
-    if (now_ms(l) >= l->start + PENDING_MS)
-        return s->unprobed == 0;
-    return s->unprobed == 0 && discovery_pending(l->discovery) == 0;
+    patience = counts.machines > 0 ? PENDING_MS : PENDING_ALONE_MS;
+    return s->unprobed == 0 &&
+           (now_ms(l) >= l->start + patience || discovery_pending(l->discovery) == 0);
 }
 
 static bool is_listed(const struct look *l, const struct discovery_status *s)
