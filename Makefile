@@ -8,6 +8,9 @@ unitdir = $(prefix)/lib/systemd/system
 sysusersdir = $(prefix)/lib/sysusers.d
 datadir = $(prefix)/share/dcop
 mandir = $(prefix)/share/man
+bashdir = $(prefix)/share/bash-completion/completions
+zshdir = $(prefix)/share/zsh/$(if $(filter /usr,$(prefix)),vendor-completions,site-functions)
+fishdir = $(prefix)/share/fish/vendor_completions.d
 
 # SANITIZE=address,undefined or thread; each configuration has its own folder.
 SANITIZE =
@@ -15,6 +18,7 @@ comma = ,
 B = build/$(notdir $(CC))$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 
 CC = gcc
+STRIP = strip
 CFLAGS = -O2 -g
 WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
 	-Wvla -Wundef -Wcast-align -Wwrite-strings -Wimplicit-fallthrough -Wswitch-enum
@@ -30,7 +34,7 @@ DCOP_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed $(SANF
 # each process some 300 kB of its own pages.
 SODIUM_LIBS = -l:libsodium.a
 DISCOVERY_LIBS = -lavahi-client -lavahi-common -lyaml -lsystemd -ljansson -lm -lpthread $(SODIUM_LIBS)
-DEPLOYER_LIBS = -lssh -lsqlite3 -larchive -lcurl $(DISCOVERY_LIBS)
+DEPLOYER_LIBS = -lcrypt -lssh -lsqlite3 -larchive -lcurl $(DISCOVERY_LIBS)
 CONTROLLER_LIBS = -lmicrohttpd $(DEPLOYER_LIBS)
 BEACON_LIBS = -lavahi-client -lavahi-common -lsystemd $(SODIUM_LIBS) -lm
 
@@ -45,9 +49,10 @@ DEPLOYER_SRC := $(filter-out $(CONTROLLER_SRC),$(call sources,deployer/*))
 BEACON_SRC := $(call sources,agent-beacon)
 UNIT_SRC := $(wildcard tests/unit/test-*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz-*.c)
+FUZZ_SHARED_SRC := tests/fuzz/lone-run.c tests/fuzz/machine-end.c
 HELPER_SRC := $(wildcard tests/tools/*.c)
 ALL_SRC := $(DISCOVERY_SRC) $(DEPLOYER_SRC) $(CONTROLLER_SRC) $(BEACON_SRC) $(wildcard $(MAINS)) $(UNIT_SRC) $(FUZZ_SRC) \
-	$(HELPER_SRC) tests/fuzz/standalone.c
+	$(HELPER_SRC) $(FUZZ_SHARED_SRC) tests/fuzz/standalone.c
 ALL_HDR := $(wildcard discovery/*/*.h deployer/*/*.h deployer/controller/http/*.h agent-beacon/*.h \
 	tests/*/*.h)
 
@@ -55,6 +60,7 @@ LIBDISCOVERY = $(B)/libdcop-discovery.a
 LIBDEPLOYER = $(B)/libdcop-deployer.a
 LIBCONTROLLER = $(B)/libdcop-controller.a
 LIBBEACON = $(B)/libdcop-beacon.a
+LIBFUZZ = $(B)/libdcop-fuzz.a
 PROGRAMS = $(patsubst %.c,$(B)/%,$(notdir $(wildcard $(MAINS))))
 UNITS = $(patsubst %.c,$(B)/%,$(UNIT_SRC))
 FUZZERS = $(patsubst %.c,$(B)/%,$(FUZZ_SRC))
@@ -67,7 +73,7 @@ BEACON_FOLDER := $(B)/beacon/$(call debian_arch,$(firstword $(subst -, ,$(shell 
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all programs tests deps deps-check install install-beacon demo check check-unit check-net check-long \
+.PHONY: all programs tests deps deps-check dist manuals install install-beacon demo check check-unit check-net check-long \
 	bench screenshots asan tsan fuzz analyze format check-format check-headers check-arrows help clean FORCE
 
 all: programs tests compile_commands.json ## build the programs, the tests and the fuzz targets
@@ -99,6 +105,7 @@ $(LIBDISCOVERY): $(call objects,$(DISCOVERY_SRC))
 $(LIBDEPLOYER): $(call objects,$(DEPLOYER_SRC))
 $(LIBCONTROLLER): $(call objects,$(CONTROLLER_SRC))
 $(LIBBEACON): $(call objects,$(BEACON_SRC))
+$(LIBFUZZ): $(call objects,$(FUZZ_SHARED_SRC))
 $(B)/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
@@ -108,7 +115,7 @@ BEACON_FILES = dcop-beacon.service dcop-beacon-key.service dcop-beacon.sysusers
 $(BEACON_FOLDER)/dcop-beacon: $(B)/dcop-beacon $(addprefix dist/systemd/,$(BEACON_FILES))
 	@mkdir -p $(@D)
 	install -m 644 $(addprefix dist/systemd/,$(BEACON_FILES)) $(@D)
-	install -s -m 755 $< $@
+	install -s --strip-program=$(STRIP) -m 755 $< $@
 
 LINK = $(CC) $(CFLAGS) $(DCOP_CFLAGS) $(LDFLAGS) $(DCOP_LDFLAGS) -o $@
 $(B)/dcop-discover: $(B)/discovery/dcop-discover.o $(LIBDISCOVERY)
@@ -117,6 +124,8 @@ $(B)/dcop-deploy: $(B)/deployer/dcop-deploy.o $(LIBDEPLOYER) $(LIBDISCOVERY)
 	$(LINK) $^ $(DEPLOYER_LIBS)
 $(B)/dcop-controller: $(B)/deployer/dcop-controller.o $(LIBCONTROLLER) $(LIBDEPLOYER) $(LIBDISCOVERY)
 	$(LINK) $^ $(CONTROLLER_LIBS)
+# Code and data on pages of their own would take 8 KiB more of the file.
+$(B)/dcop-beacon: DCOP_LDFLAGS += -Wl,-z,noseparate-code
 $(B)/dcop-beacon: $(B)/agent-beacon/dcop-beacon.o $(LIBBEACON) $(B)/libdcop-small.a
 	$(LINK) $^ $(BEACON_LIBS)
 
@@ -126,11 +135,11 @@ $(B)/tests/unit/test-%: $(B)/tests/unit/test-%.o $(TEST_LIBS)
 $(B)/tests/tools/%: $(B)/tests/tools/%.o $(TEST_LIBS)
 	$(LINK) $^ $(DEPLOYER_LIBS)
 ifdef FUZZ
-$(B)/tests/fuzz/fuzz-%: $(B)/tests/fuzz/fuzz-%.o $(TEST_LIBS)
-	$(LINK) $^ $(DEPLOYER_LIBS)
+$(B)/tests/fuzz/fuzz-%: $(B)/tests/fuzz/fuzz-%.o $(LIBFUZZ) $(TEST_LIBS)
+	$(LINK) $^ $(CONTROLLER_LIBS)
 else
-$(B)/tests/fuzz/fuzz-%: $(B)/tests/fuzz/fuzz-%.o $(B)/tests/fuzz/standalone.o $(TEST_LIBS)
-	$(LINK) $^ $(DEPLOYER_LIBS)
+$(B)/tests/fuzz/fuzz-%: $(B)/tests/fuzz/fuzz-%.o $(B)/tests/fuzz/standalone.o $(LIBFUZZ) $(TEST_LIBS)
+	$(LINK) $^ $(CONTROLLER_LIBS)
 endif
 
 -include $(patsubst %.c,$(B)/%.d,$(ALL_SRC)) $(patsubst %.c,$(B)/small/%.d,$(SMALL_SRC))
@@ -148,9 +157,18 @@ deps: ## install the packages that building needs (apt, root)
 deps-check: ## install the packages that building, demo, tests and analysis need (apt, root)
 	dist/deps check
 
+# install_manuals PROGRAM PAGE...: its completions, and man pages.
+define install_manuals
+	for page in $(2); do install -D -m 644 dist/man/$$page $(DESTDIR)$(mandir)/man$${page##*.}/$$page || exit 1; done
+	install -D -m 644 dist/completions/$(1) $(DESTDIR)$(bashdir)/$(1)
+	install -D -m 644 dist/completions/_$(1) $(DESTDIR)$(zshdir)/_$(1)
+	install -D -m 644 dist/completions/$(1).fish $(DESTDIR)$(fishdir)/$(1).fish
+endef
+
 install-beacon: $(B)/dcop-beacon ## the part for the machines; enable it with systemctl
-	install -D -s -m 755 $(B)/dcop-beacon $(DESTDIR)$(bindir)/dcop-beacon
+	install -D -s --strip-program=$(STRIP) -m 755 $(B)/dcop-beacon $(DESTDIR)$(bindir)/dcop-beacon
 	install -D -m 644 dist/systemd/dcop-beacon.sysusers $(DESTDIR)$(sysusersdir)/dcop-beacon.conf
+	$(call install_manuals,dcop-beacon,dcop-beacon.8 beacon.conf.5 dcop-advert.7)
 	install -d $(DESTDIR)$(unitdir)
 	for unit in dcop-beacon dcop-beacon-key; do sed 's|@bindir@|$(bindir)|' \
 	dist/systemd/$$unit.service >$(DESTDIR)$(unitdir)/$$unit.service || exit 1; done
@@ -161,6 +179,9 @@ install: programs install-beacon ## install into $(DESTDIR)$(prefix)
 	install -D -m 755 $(B)/dcop-discover $(DESTDIR)$(bindir)/dcop-discover
 	install -D -m 755 $(B)/dcop-deploy $(DESTDIR)$(bindir)/dcop-deploy
 	install -D -m 755 $(B)/dcop-controller $(DESTDIR)$(bindir)/dcop-controller
+	$(call install_manuals,dcop-discover,dcop-discover.1)
+	$(call install_manuals,dcop-deploy,dcop-deploy.1)
+	$(call install_manuals,dcop-controller,dcop-controller.8)
 	install -D -m 644 dist/systemd/dcop-controller.sysusers $(DESTDIR)$(sysusersdir)/dcop-controller.conf
 	install -d $(DESTDIR)$(unitdir)
 	sed 's|@bindir@|$(bindir)|' dist/systemd/dcop-controller.service >$(DESTDIR)$(unitdir)/dcop-controller.service
@@ -168,10 +189,22 @@ install: programs install-beacon ## install into $(DESTDIR)$(prefix)
 	systemd-sysusers --root=$(DESTDIR)/ $(DESTDIR)$(sysusersdir)/dcop-controller.conf; fi
 	install -d $(DESTDIR)$(datadir)/steps
 	cp -R deployer/steps/. $(DESTDIR)$(datadir)/steps/
+	install -d $(DESTDIR)$(datadir)/solve
+	install -m 644 deployer/solve/*.py $(DESTDIR)$(datadir)/solve/
+	install -d $(DESTDIR)$(datadir)/layers
+	install -m 644 deployer/layer/pins/* $(DESTDIR)$(datadir)/layers/
+	install -D -m 755 deployer/card/setup.sh $(DESTDIR)$(datadir)/card/setup.sh
 	install -d $(DESTDIR)$(datadir)/beacon
 	cp -R $(B)/beacon/. $(DESTDIR)$(datadir)/beacon/
 	install -d $(DESTDIR)$(datadir)/dashboard
 	[ ! -d deployer/controller/dashboard ] || cp -R deployer/controller/dashboard/. $(DESTDIR)$(datadir)/dashboard/
+
+manuals: programs ## bring man pages and completions to what --help says
+	dist/man/update $(B)
+
+dist: ## Debian packages and the source tarball, in build/dist (root)
+	dist/deps demo
+	dist/packages $(DIST_OPTIONS)
 
 demo: ## show the whole of it on a virtual classroom (root)
 	dist/deps demo
@@ -220,7 +253,8 @@ ifdef FUZZ
 $(FUZZERS): LDFLAGS += -fsanitize=fuzzer
 endif
 
-SHELL_FILES = dist/deps $(shell grep -rlE '^#!/bin/sh' tests deployer .ci 2>/dev/null) \
+SHELL_FILES = dist/deps dist/packages dist/man/update $(wildcard dist/debian/*.preinst dist/debian/*.postrm) \
+	$(shell grep -rlE '^#!/bin/sh' tests deployer .ci 2>/dev/null) \
 	$(wildcard deployer/steps/*.sh deployer/steps/steps/* deployer/steps/verbs/*.sh deployer/steps/verbs/*/*) \
 	$(addprefix deployer/steps/verbs/,enroll-key exec logs push sources status)
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,6 +42,7 @@ struct beacon {
     struct strings told;                /* problems that are in the log */
     uint64_t seq;                       /* of the record on the air */
     uint8_t signed_digest[DIGEST_SIZE]; /* of that record, to see whether it says something new */
+    sd_event_source *again;             /* while a settings file may be half-written */
     bool ready;
 };
 
@@ -298,10 +300,26 @@ static void read_and_publish(struct beacon *b)
         log_line(&b->log, LOG_LEVEL_ERROR, "cannot read the settings: %s", strerror(-r));
 }
 
+enum { AGAIN_MS = SETTINGS_STILL_MS + 100 };
+
+static int on_again(sd_event_source *source, uint64_t usec, void *arg);
+
+/* A file that is written for good makes no more noise: it is looked at again, once. */
 static void refresh_record(struct beacon *b)
 {
     read_and_publish(b);
+    b->again = sd_event_source_disable_unref(b->again);
+    if (b->gather.unfinished)
+        (void)sd_event_add_time_relative(b->loop, &b->again, CLOCK_MONOTONIC,
+                                         (uint64_t)AGAIN_MS * 1000, 0, on_again, b);
     give_memory_back();
+}
+
+static int on_again(sd_event_source *source, uint64_t usec, void *arg)
+{
+    (void)source, (void)usec;
+    refresh_record(arg);
+    return 0;
 }
 
 static void on_change(void *userdata)
@@ -373,6 +391,7 @@ static void add_watches(struct beacon *b)
     for (size_t i = 0; i < GATHER_FILES; i++)
         (void)add_watch(b, "", b->gather.files[i].path, on_change);
     (void)add_watch(b, root, STATUS_STATE_FILE, on_change);
+    (void)add_watch(b, root, STATUS_ERROR_FILE, on_change);
     (void)add_watch(b, root, STATUS_CURRENT, on_current);
     b->version_watch = add_watch(b, root, STATUS_VERSION_FILE, on_change);
     for (const char *const *path = machine_hostkey_paths; *path; path++)
@@ -399,7 +418,14 @@ static int print_record(struct beacon *b)
     CLEANUP(gathered_clear) struct gathered g = {0};
     struct publisher_record record = {0};
 
-    if (gather_read(&b->gather, &g) < 0 || make_record(b, &g, &record) < 0)
+    int r = gather_read(&b->gather, &g);
+
+    if (r == 0 && b->gather.unfinished) {
+        gathered_clear(&g);
+        (void)poll(NULL, 0, AGAIN_MS); /* there is nothing to wait for but that nothing happens */
+        r = gather_read(&b->gather, &g);
+    }
+    if (r < 0 || make_record(b, &g, &record) < 0)
         return EXIT_NOT_HERE;
     return show_record(record.txt, record.txt_size);
 }
@@ -408,6 +434,7 @@ static void beacon_clear(struct beacon *b)
 {
     for (size_t i = 0; i < b->n_watches; i++)
         file_watch_free(b->watches[i]);
+    (void)sd_event_source_disable_unref(b->again);
     publisher_free(b->publisher);
     gather_clear(&b->gather);
     strings_clear(&b->told);

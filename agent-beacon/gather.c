@@ -84,9 +84,12 @@ static int read_settings(struct gather *g, struct gathered *to)
 {
     CLEANUP(settings_clear) struct settings s = SETTINGS_INIT;
 
-    for (size_t i = 0; i < GATHER_FILES; i++)
+    g->unfinished = false;
+    for (size_t i = 0; i < GATHER_FILES; i++) {
         if (settings_file_read(&g->files[i]) < 0)
             return -ENOMEM;
+        g->unfinished = g->unfinished || g->files[i].unfinished;
+    }
     if (settings_merge(g->places.options, g->files, GATHER_FILES, &s) < 0)
         return -ENOMEM;
     to->advert.fleet = TAKE_PTR(s.fleet);
@@ -110,13 +113,15 @@ static void read_machine(const char *root, struct advert *a)
     a->model = machine_model(root);
 }
 
-static void read_status(const char *root, struct advert *a)
+/* What the agents say is wrong comes after the machine's own problems. */
+static int read_status(const char *root, struct gathered *to)
 {
-    struct status status;
+    CLEANUP(status_clear) struct status status;
 
     status_read(root, &status);
-    a->state = status.state;
-    a->pydcop = TAKE_PTR(status.pydcop);
+    to->advert.state = status.state;
+    to->advert.pydcop = TAKE_PTR(status.pydcop);
+    return status.error ? strings_add(&to->problems, status.error) : 0;
 }
 
 /* dcop-beacon --take-key should have erased it before the beacon started. */
@@ -163,6 +168,8 @@ static int add_problems(const struct gather *g, struct gathered *to)
                                        "delete dcop-fleet.key there");
     if (r == 0 && !to->advert.hostkey)
         r = strings_add(&to->problems, "no SSH host key in /etc/ssh: is openssh-server installed?");
+    if (r == 0)
+        r = read_status(g->places.root, to);
     if (r == 0 && to->problems.count > 0) {
         first = g->renamed ? words_for_renamed(g) : to->problems.items[0];
         to->advert.error = strdup(first);
@@ -179,7 +186,6 @@ int gather_read(struct gather *g, struct gathered *ret)
     if (read_settings(g, &to) < 0)
         return -ENOMEM;
     read_machine(g->places.root, &to.advert);
-    read_status(g->places.root, &to.advert);
     if (add_problems(g, &to) < 0)
         return -ENOMEM;
     *ret = to;

@@ -31,7 +31,8 @@ struct gather {
     bool has_key;
     char *key_error; /* why the key is not used; NULL: it is used, or there is none */
     struct sequence sequence;
-    bool renamed; /* set by the caller: another machine has the id's instance name */
+    bool unfinished; /* a file may be half-written: gather again after SETTINGS_STILL_MS */
+    bool renamed;    /* set by the caller: another machine has the id's instance name */
 };
 
 /* Everything that an advert says.  Strings are owned. */

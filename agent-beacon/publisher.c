@@ -16,6 +16,7 @@
 #include <avahi-common/malloc.h>
 #include <avahi-common/strlst.h>
 
+#include "discovery/base/avahi-limit.h"
 #include "discovery/base/avahi-poll.h"
 #include "discovery/base/cleanup.h"
 
@@ -55,6 +56,7 @@ struct publisher {
     uint64_t retry_us;
     sd_event_source *work, *retry, *pace;
     enum publisher_state state;
+    char failure[256]; /* as last reported */
     publisher_callback changed;
     void *userdata;
 };
@@ -62,9 +64,10 @@ struct publisher {
 static void notify_state(struct publisher *p, enum publisher_state state, const char *words)
 {
     /* A retry that fails like the last one is not reported again. */
-    if (state == p->state)
+    if (state == p->state && (state != PUBLISHER_RETRYING || strcmp(words, p->failure) == 0))
         return;
     p->state = state;
+    (void)snprintf(p->failure, sizeof(p->failure), "%s", words);
     p->changed(state, words, p->userdata);
 }
 
@@ -130,15 +133,23 @@ static void drop_client(struct publisher *p)
 }
 
 /* Starts over after a pause, which grows with each failure. */
-static void start_over(struct publisher *p, const char *doing, int error)
+static void start_over(struct publisher *p, const char *doing, const char *why)
 {
-    char words[256];
+    char words[sizeof(p->failure)];
 
-    (void)snprintf(words, sizeof(words), "%s: %s", doing, avahi_strerror(error));
+    (void)snprintf(words, sizeof(words), "%s: %s", doing, why);
     drop_client(p);
     set_timer(p->retry, now_us() + p->retry_us);
     p->retry_us = p->retry_us * 2 < RETRY_MAX_US ? p->retry_us * 2 : RETRY_MAX_US;
     notify_state(p, PUBLISHER_RETRYING, words);
+}
+
+/* A limit of the daemon is named with its setting. */
+static const char *explain_refusal(int error)
+{
+    const char *limit = avahi_limit_words(avahi_limit_of(error));
+
+    return limit ? limit : avahi_strerror(error);
 }
 
 /* The record is the SRV of our own name, which another machine has now. */
@@ -363,7 +374,7 @@ static void connect_client(struct publisher *p)
     p->client =
         avahi_client_new(avahi_poll_get(p->poll), AVAHI_CLIENT_NO_FAIL, on_client, p, &error);
     if (!p->client)
-        start_over(p, "cannot reach the Avahi daemon", error);
+        start_over(p, "cannot reach the Avahi daemon", avahi_strerror(error));
     else
         schedule_work(p);
 }
@@ -381,7 +392,7 @@ static int on_work(sd_event_source *source, void *userdata)
         return 0;
     }
     if (p->failed) {
-        start_over(p, "cannot publish the service", avahi_client_errno(p->client));
+        start_over(p, "cannot publish the service", avahi_strerror(avahi_client_errno(p->client)));
         return 0;
     }
     switch (p->client_state) {
@@ -400,11 +411,11 @@ static int on_work(sd_event_source *source, void *userdata)
         notify_state(p, PUBLISHER_WAITING, "waiting for the Avahi daemon");
         break;
     case AVAHI_CLIENT_FAILURE:
-        start_over(p, "lost the Avahi daemon", avahi_client_errno(p->client));
+        start_over(p, "lost the Avahi daemon", avahi_strerror(avahi_client_errno(p->client)));
         return 0;
     }
     if (r < 0)
-        start_over(p, "cannot publish", r);
+        start_over(p, "cannot publish", explain_refusal(r));
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "discovery/advert/advert.h"
+#include "discovery/base/clock.h"
 #include "discovery/base/file.h"
 #include "discovery/base/options.h"
 
@@ -220,8 +221,23 @@ void settings_file_clear(struct settings_file *f)
     *f = (struct settings_file){0};
 }
 
+/* Has nobody written to it for some time?  By its own time, or, as a machine's clock may be
+ * wrong at first, by what was seen of it. */
+static bool is_still(const struct stat *st, size_t size, struct settings_stamp *stamp)
+{
+    int64_t now = clock_ms(CLOCK_MONOTONIC);
+    int64_t changed = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+
+    if (clock_ms(CLOCK_REALTIME) - changed / 1000000 >= SETTINGS_STILL_MS)
+        return true;
+    if (stamp->seen_ms == 0 || stamp->changed_ns != changed || stamp->size != size)
+        *stamp = (struct settings_stamp){.changed_ns = changed, .size = size, .seen_ms = now};
+    return now - stamp->seen_ms >= SETTINGS_STILL_MS;
+}
+
 /* 0 with `present` false when there is no such file. */
-static int read_text(const char *path, struct text *ret, bool *present, struct error *err)
+static int read_text(const char *path, struct text *ret, struct stat *ret_st, bool *present,
+                     struct error *err)
 {
     struct stat st;
 
@@ -235,6 +251,7 @@ static int read_text(const char *path, struct text *ret, bool *present, struct e
     }
     if (!S_ISREG(st.st_mode)) /* a pipe would block the beacon for ever */
         return error_set(err, -EINVAL, "%s is not a file", path);
+    *ret_st = st;
     return file_read(path, SETTINGS_FILE_MAX, ret, err);
 }
 
@@ -243,12 +260,15 @@ int settings_file_read(struct settings_file *f)
     CLEANUP_TEXT struct text text = TEXT_INIT;
     struct settings s;
     struct error err = {0};
+    struct stat st = {0};
     bool present;
     int r;
 
-    r = read_text(f->path, &text, &present, &err);
+    r = read_text(f->path, &text, &st, &present, &err);
+    f->unfinished = r == 0 && present && f->whole && text.size > 0 &&
+                    text.data[text.size - 1] != '\n' && !is_still(&st, text.size, &f->stamp);
     if (r == 0 && present)
-        r = settings_parse(text_str(&text), text.size, f->path, f->whole, &s, &err);
+        r = settings_parse(text_str(&text), text.size, f->path, f->unfinished, &s, &err);
     free(TAKE_PTR(f->trouble));
     if (r < 0) {
         f->trouble = strdup(err.text);

@@ -21,12 +21,15 @@
  * \" and \\ stand for themselves.  A byte order mark and CRLF are fine.
  *
  * A wrong value is left out and reported. A file that cannot be read, or is not
- * complete, is reported, and its last good content stays in use.
+ * complete, is reported, and its last good content stays in use.  A last line
+ * without a newline may be half-written: the file counts once it has been still
+ * for SETTINGS_STILL_MS.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "discovery/base/error.h"
 #include "discovery/base/text.h"
@@ -34,6 +37,7 @@
 enum {
     SETTINGS_FILE_MAX = 65536,
     SETTINGS_ERRORS_MAX = 16, /* reported for one file */
+    SETTINGS_STILL_MS = 3000,
 };
 
 /* A value; strings are owned. */
@@ -65,6 +69,13 @@ struct settings_file {
     char *path;
     bool whole;   /* as in settings_parse */
     bool present; /* it exists, or its last good content is still used */
+    /* Its last line has no newline yet: to be read again after SETTINGS_STILL_MS. */
+    bool unfinished;
+    struct settings_stamp {
+        int64_t changed_ns; /* its time of modification */
+        size_t size;
+        int64_t seen_ms; /* CLOCK_MONOTONIC */
+    } stamp;             /* of an unfinished file: since when it is as it is */
     struct settings last;
     char *trouble; /* why the file's present content is not used; NULL: it is used */
 };

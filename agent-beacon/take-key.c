@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "discovery/base/cleanup.h"
 #include "discovery/base/file.h"
 #include "discovery/base/key.h"
 #include "identity.h"
+#include "machine.h"
 
 const char *const take_key_fleet_files[] = {
     "/boot/firmware/dcop-fleet.key", /* since Debian 12 */
@@ -21,9 +23,14 @@ const char *const take_key_fleet_files[] = {
 static int overwrite_key(const char *path)
 {
     CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-    const char zeros[KEY_HEX_LENGTH + 1] = {0}; /* key_load has refused what is longer */
+    const char zeros[KEY_FILE_MAX] = {0}; /* key_load has refused what is longer */
+    struct stat st;
 
-    if (fd < 0 || file_write_all(fd, zeros, sizeof(zeros)) < 0 || fsync(fd) < 0)
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    if (file_write_all(fd, zeros, st.st_size < KEY_FILE_MAX ? (size_t)st.st_size : KEY_FILE_MAX) <
+            0 ||
+        fsync(fd) < 0)
         return -errno;
     return 0;
 }
@@ -46,7 +53,7 @@ static int take_key_from(const char *path, const char *root, const char *state_f
 {
     CLEANUP(key_clear) struct key fleet = {{0}};
     CLEANUP(key_clear) struct key machine = {{0}};
-    CLEANUP_FREE char *folder = NULL, *file = NULL;
+    CLEANUP_FREE char *folder = NULL, *file = NULL, *hostkey = NULL;
     struct identity identity;
     int r = key_load(path, &fleet, err);
 
@@ -55,6 +62,13 @@ static int take_key_from(const char *path, const char *root, const char *state_f
     r = identity_read(root, state_folder, true, &identity, err);
     if (r < 0)
         return r;
+    hostkey = machine_hostkey(root);
+    if (!hostkey)
+        return error_set(
+            err, -ENOENT,
+            "the machine has no SSH host key yet, to which its key is bound; the fleet "
+            "key in %s waits for the next start",
+            path);
     if (asprintf(&folder, "%s/etc/dcop", root) < 0)
         folder = NULL;
     if (asprintf(&file, "%s" TAKE_KEY_MACHINE_FILE, root) < 0)
@@ -64,7 +78,8 @@ static int take_key_from(const char *path, const char *root, const char *state_f
     r = make_folders(folder, 0755, err);
     if (r < 0)
         return r;
-    key_derive(&fleet, identity.id, &machine);
+    file_sweep(folder);
+    key_derive(&fleet, identity.id, hostkey, &machine);
     r = key_write(file, &machine, err);
     return r < 0 ? r : erase_key(path, err);
 }

@@ -13,7 +13,7 @@
 #include "discovery/base/file.h"
 #include "errors.h"
 
-enum { CHUNK = 8, AT_ONCE_MAX = 16, TICK_MS = 200 };
+enum { CHUNK = 8, AT_ONCE_MAX = 16, TICK_MS = 200, SLACK = 16 * 1024 * 1024 };
 
 static const char helper[] = "/usr/lib/apt/apt-helper";
 
@@ -42,6 +42,7 @@ struct work {
     atomic_size_t next, done;
     atomic_ullong bytes;
     atomic_bool given_up;
+    struct apt_bounds bounds;
 };
 
 struct worker {
@@ -89,7 +90,9 @@ static int run_helper(struct worker *w, size_t first, size_t last, bool anew,
     argv[n++] = "download-file";
     for (size_t i = first; i < last && r == 0; i++) {
         const struct apt_file *file = &fetch->files->items[i];
-        char *path = owned[own++] = file_path(fetch, file), *hash = NULL;
+        CLEANUP_FREE char *whole = file_path(fetch, file);
+        char *path = owned[own++] = whole ? apt_root_inside(fetch->root, whole) : NULL;
+        char *hash = NULL;
 
         if (asprintf(&hash, "SHA256:%s", file->sha256) < 0)
             hash = NULL;
@@ -101,7 +104,7 @@ static int run_helper(struct worker *w, size_t first, size_t last, bool anew,
     }
     argv[n] = NULL;
     if (r == 0)
-        r = apt_root_run(fetch->root, argv, APT_FETCH_MS, result, err);
+        r = apt_root_run(fetch->root, argv, &w->work->bounds, result, err);
     for (size_t i = 0; i < own; i++)
         free(owned[i]);
     return r;
@@ -200,6 +203,28 @@ static int list_missing(const struct work *work, struct strings *ret)
     return 0;
 }
 
+/* What may be written: what apt says of the files, beside those that are there already. */
+static int set_bounds(const struct apt_fetch *fetch, struct apt_bounds *ret, struct error *err)
+{
+    uint64_t largest = 0, bytes = 0;
+
+    for (size_t i = 0; i < fetch->files->count; i++) {
+        uint64_t size = fetch->files->items[i].size;
+
+        bytes += size;
+        largest = size > largest ? size : largest;
+    }
+    if (bytes > APT_FETCH_BYTES_MAX)
+        return error_set(err, -EFBIG,
+                         "the packages have %llu MB, and at most %llu MB are fetched for a system",
+                         (unsigned long long)bytes >> 20, APT_FETCH_BYTES_MAX >> 20);
+    *ret = (struct apt_bounds){.timeout_ms = APT_FETCH_MS,
+                               .file_max = largest + SLACK,
+                               .folder = fetch->folder,
+                               .folder_max = apt_root_size(fetch->folder) + bytes + SLACK};
+    return 0;
+}
+
 int apt_fetch(const struct apt_fetch *fetch, struct strings *ret_missing, struct text *ret_why,
               struct error *err)
 {
@@ -207,7 +232,7 @@ int apt_fetch(const struct apt_fetch *fetch, struct strings *ret_missing, struct
     struct work work = {.fetch = fetch, .whole = whole};
     struct worker workers[AT_ONCE_MAX] = {0};
     unsigned at_once = fetch->at_once ? fetch->at_once : APT_FETCH_AT_ONCE;
-    int r = make_folders(fetch->folder, 0755, err);
+    int r = set_bounds(fetch, &work.bounds, err);
 
     if (!whole)
         return error_sys(err, -ENOMEM, "cannot fetch packages");

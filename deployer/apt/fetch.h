@@ -10,10 +10,12 @@
 
 enum { APT_FETCH_AT_ONCE = 4, APT_FETCH_MS = 30 * 60 * 1000 };
 
+#define APT_FETCH_BYTES_MAX (4ull << 30) /* of one system's packages */
+
 struct apt_fetch {
     const struct apt_root *root;
     const struct apt_files *files;
-    const char *folder; /* they are written here, under their names */
+    const char *folder; /* of apt_root_folder: they are written here, under their names */
     bool throw_away;    /* each is removed again once it was compared */
     bool repair;        /* a damaged file is requested once more, past the cache's copy */
     unsigned at_once;   /* 0: APT_FETCH_AT_ONCE */
@@ -25,7 +27,9 @@ struct apt_fetch {
 /* `ret_missing`: an item "NAME VERSION" for each file that could not be downloaded
  * complete; the message of the first failure is in `ret_why`.  Returns 0 even when files
  * are missing.  If no server can be reached, all remaining files are given up at once.
- * -ECANCELED, or an error of the file system. */
+ * -EFBIG: the files are larger than APT_FETCH_BYTES_MAX by what apt says of them, and none is
+ * downloaded; or what came was larger than that, and all is removed.  -ECANCELED, or an error of
+ * the file system. */
 int apt_fetch(const struct apt_fetch *fetch, struct strings *ret_missing, struct text *ret_why,
               struct error *err);
 

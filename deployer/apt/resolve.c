@@ -182,6 +182,7 @@ int apt_resolve(const struct apt_root *root, const struct strings *packages, str
         "apt-get",     "-qq",          "-y",     "--no-install-recommends",
         "--no-remove", "--print-uris", "install"};
     const char *argv[ARRAY_SIZE(head) + PACKAGES_MAX + 1];
+    const struct apt_bounds bounds = {.timeout_ms = APT_ASK_MS, .file_max = APT_LIST_MAX};
     CLEANUP(process_result_clear) struct process_result result = {0};
     CLEANUP_TEXT struct text words = TEXT_INIT;
     size_t n = ARRAY_SIZE(head);
@@ -191,7 +192,7 @@ int apt_resolve(const struct apt_root *root, const struct strings *packages, str
     for (size_t i = 0; i < packages->count && i < PACKAGES_MAX; i++)
         argv[n++] = packages->items[i];
     argv[n] = NULL;
-    r = apt_root_run(root, argv, APT_ASK_MS, &result, err);
+    r = apt_root_run(root, argv, &bounds, &result, err);
     if (r < 0)
         return r;
     if (result.output_cut)

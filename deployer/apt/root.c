@@ -1,23 +1,27 @@
-#include "root.h"
+#include "root-private.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "deployer/base/folder.h"
+#include "deployer/base/prune.h"
 #include "discovery/base/digest.h"
 #include "discovery/base/file.h"
-#include "errors.h"
+
+enum { LIST_MAX = 4 * 1024 * 1024, LOCK_TRIES = 10, NOBODY = 65534 };
 
 void apt_root_clear(struct apt_root *root)
 {
     free(root->folder);
-    free(root->config);
     strings_clear(&root->passed_over);
+    strings_clear(&root->arches);
     cleanup_close(&root->lock);
     *root = (struct apt_root){.lock = -1};
 }
@@ -87,7 +91,7 @@ static int write_named_keys(const struct apt_root *root, const struct apt_system
         r = write_key(root, "keys", f->data, f->size, &path, err);
         if (r < 0)
             return r;
-        text_adds(ret, path);
+        text_addf(ret, "%s%s", root->inside, path + strlen(root->folder));
     }
     return 0;
 }
@@ -111,36 +115,60 @@ static int write_trusted_keys(const struct apt_root *root, const struct apt_syst
 
 /* --- sources ------------------------------------------------------------------------ */
 
+/* The URI as it is requested. */
+static char *request_uri(const struct apt_root *root, const char *uri)
+{
+    bool https = strncmp(uri, "https://", 8) == 0;
+    char *plain;
+
+    if (!https || root->way.https == APT_HTTPS_KEPT)
+        return strdup(uri);
+    if (root->way.https == APT_HTTPS_FOR_CACHE)
+        return apt_uri_for_cache(uri);
+    return asprintf(&plain, "http%s", uri + 5) < 0 ? NULL : plain;
+}
+
+static int pass_over(struct apt_root *root, const struct apt_source *source, const char *why,
+                     const char *what, struct error *err)
+{
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+
+    text_addf(&words, "%s %s: %s", source->uri, source->suite, why);
+    text_add_printable(&words, what);
+    return text_error(&words) < 0 || strings_add(&root->passed_over, text_str(&words)) < 0
+               ? error_sys(err, -ENOMEM, "cannot write sources.list")
+               : 0;
+}
+
 static int add_source(struct apt_root *root, const struct apt_system *s,
                       const struct apt_source *source, struct text *list, struct error *err)
 {
     CLEANUP_TEXT struct text keys = TEXT_INIT;
-    CLEANUP_FREE char *path = NULL;
-    bool https = strncmp(source->uri, "https://", 8) == 0;
+    CLEANUP_FREE char *path = NULL, *uri = request_uri(root, source->uri);
     int r = 0;
 
+    if (!uri)
+        return error_sys(err, -ENOMEM, "cannot write sources.list");
+    if (s->machine && root->way.allowed && !strings_has(root->way.allowed, source->uri))
+        return pass_over(root, source,
+                         "nobody has allowed this controller to fetch from it; if it may: "
+                         "dcop-deploy cache allow ",
+                         source->uri, err);
     if (source->key) {
         r = write_key(root, "keys", source->key, strlen(source->key), &path, err);
-        text_adds(&keys, path ? path : "");
+        if (path)
+            text_addf(&keys, "%s%s", root->inside, path + strlen(root->folder));
     } else if (source->signed_by) {
         r = write_named_keys(root, s, source->signed_by, &keys, err);
     }
     if (r < 0)
         return r;
-    if (r > 0) {
-        CLEANUP_TEXT struct text words = TEXT_INIT;
-
-        text_addf(&words, "%s %s: its key is missing: ", source->uri, source->suite);
-        text_add_printable(&words, source->signed_by);
-        return strings_add(&root->passed_over, text_str(&words)) < 0
-                   ? error_sys(err, -ENOMEM, "cannot write sources.list")
-                   : 0;
-    }
+    if (r > 0)
+        return pass_over(root, source, "its key is missing: ", source->signed_by, err);
     text_adds(list, "deb ");
     if (keys.size > 0)
         text_addf(list, "[signed-by=%s] ", text_str(&keys));
-    text_addf(list, "%s%s %s", https && root->way.plain ? "http" : "",
-              https && root->way.plain ? source->uri + 5 : source->uri, source->suite);
+    text_addf(list, "%s %s", uri, source->suite);
     for (size_t i = 0; i < source->components.count; i++)
         text_addf(list, " %s", source->components.items[i]);
     text_addc(list, '\n');
@@ -187,7 +215,7 @@ static int add_own_settings(const struct apt_way *way, struct text *conf, struct
 static int make_config(const struct apt_root *root, const struct apt_system *s, struct text *conf,
                        struct error *err)
 {
-    const char *f = root->folder;
+    const char *f = root->inside;
     const struct apt_way *way = &root->way;
     int r = add_own_settings(way, conf, err);
 
@@ -217,8 +245,8 @@ static int make_config(const struct apt_root *root, const struct apt_system *s, 
                     "Acquire::Languages \"none\";\n"
                     "Acquire::http::Timeout \"30\";\nAcquire::https::Timeout \"30\";\n"
                     "Acquire::ForceHash \"sha256\";\nAcquire::PDiffs \"false\";\n");
-    /* Another user cannot reach the folder; and changing the user would clear the signal that
-     * ends apt with us (PR_SET_PDEATHSIG, prctl(2)). */
+    /* It has that user already; and changing the user would clear the signal that ends apt with us
+     * (PR_SET_PDEATHSIG, prctl(2)). */
     text_adds(conf, "APT::Sandbox::User \"root\";\n");
     /* With a delay before a retry, apt 2.6 waits for ever when a cache answers 503. */
     text_addf(conf, "Acquire::Retries \"%d\";\nAcquire::Retries::Delay \"false\";\n",
@@ -277,32 +305,160 @@ static int write_below(const struct apt_root *root, const char *name, const stru
     return file_write(path, text_str(text), text->size, 0644, err);
 }
 
+/* Writes sources.list; a stamp of other sources says nothing of these. */
+static int write_list(const struct apt_root *root, const struct text *list, struct error *err)
+{
+    CLEANUP_FREE char *path = path_join(root->folder, "etc/sources.list");
+    CLEANUP_FREE char *stamp = path_join(root->folder, APT_ROOT_STAMP);
+    CLEANUP_TEXT struct text before = TEXT_INIT;
+
+    if (!path || !stamp || text_error(list) < 0)
+        return error_sys(err, -ENOMEM, "cannot write sources.list");
+    if (file_read(path, LIST_MAX, &before, NULL) == 0 &&
+        strcmp(text_str(&before), text_str(list)) == 0)
+        return 0;
+    (void)unlink(stamp);
+    return write_below(root, "etc/sources.list", list, err);
+}
+
+/* The lock of a folder that was removed meanwhile is none. */
 static int lock_folder(struct apt_root *root, struct error *err)
 {
-    CLEANUP_FREE char *path = NULL;
+    CLEANUP_FREE char *path = path_join(root->folder, "lock");
+    struct stat held, there;
 
-    if (asprintf(&path, "%s/lock", root->folder) < 0) {
-        path = NULL;
+    if (!path)
         return error_sys(err, -ENOMEM, "cannot lock %s", root->folder);
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        int r = make_folder(root, ".", err);
+
+        if (r < 0)
+            return r;
+        cleanup_close(&root->lock);
+        root->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (root->lock < 0 || flock(root->lock, LOCK_EX) < 0 || fstat(root->lock, &held) < 0)
+            return error_sys(err, -errno, "cannot lock %s", path);
+        if (stat(path, &there) == 0 && there.st_ino == held.st_ino) {
+            prune_used(path);
+            return 0;
+        }
     }
-    root->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (root->lock < 0 || flock(root->lock, LOCK_EX) < 0)
-        return error_sys(err, -errno, "cannot lock %s", path);
+    return error_set(err, -EBUSY, "cannot lock %s", path);
+}
+
+/* --- of machines that are gone ------------------------------------------------------------ */
+
+struct old_root {
+    char *path;
+    time_t used;
+};
+
+static int newest_first(const void *a, const void *b)
+{
+    const struct old_root *x = a, *y = b;
+
+    return x->used > y->used ? -1 : x->used < y->used;
+}
+
+/* Removes the root unless a process has it open. */
+static void remove_unused(const char *path)
+{
+    CLEANUP_FREE char *name = path_join(path, "lock");
+    CLEANUP_CLOSE int lock = name ? open(name, O_RDWR | O_CLOEXEC | O_NOFOLLOW) : -1;
+
+    if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) == 0)
+        folder_remove(path);
+}
+
+static int add_old(struct old_root *list, size_t *count, size_t room, const char *base,
+                   const char *name)
+{
+    char *path = path_join(base, name);
+    CLEANUP_FREE char *lock = path ? path_join(path, "lock") : NULL;
+    struct stat st = {0};
+
+    if (!lock || *count >= room || lstat(lock, &st) < 0) {
+        free(path);
+        return lock ? 0 : -ENOMEM;
+    }
+    list[(*count)++] = (struct old_root){.path = path, .used = st.st_mtime};
     return 0;
 }
 
-/* Removes the lists and the cache of an earlier run. */
-static void remove_lists(const struct apt_root *root)
+/* All but those that were used last; each may have as much as the bounds of one allow. */
+static void prune_roots(const char *base)
 {
-    static const char *const names[] = {"state", "cache"};
+    enum { ROOM = 4096 };
+    CLEANUP_FREE struct old_root *list = calloc(ROOM, sizeof(*list));
+    DIR *dir = list ? opendir(base) : NULL;
+    time_t now = time(NULL);
+    size_t count = 0;
 
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        CLEANUP_FREE char *path = path_join(root->folder, names[i]);
-
-        if (!path)
-            return;
-        folder_remove(path);
+    for (const struct dirent *e; dir && (e = readdir(dir));)
+        if (strncmp(e->d_name, "m-", 2) == 0 && add_old(list, &count, ROOM, base, e->d_name) < 0)
+            break;
+    if (dir)
+        (void)closedir(dir);
+    if (count > 0)
+        qsort(list, count, sizeof(*list), newest_first);
+    for (size_t i = 0; i < count; i++) {
+        if (i >= APT_ROOTS_KEPT || list[i].used < now - APT_ROOT_KEPT_S)
+            remove_unused(list[i].path);
+        free(list[i].path);
     }
+}
+
+/* --- where apt writes ----------------------------------------------------------------------- */
+
+/* The user of apt's sandbox, where we can become it. */
+static void choose_user(struct apt_root *root)
+{
+    struct passwd entry, *found = NULL;
+    char buffer[4096];
+
+    root->drop = geteuid() == 0;
+    root->inside = root->drop ? APT_CONFINED : root->folder;
+    root->uid = root->gid = NOBODY;
+    if (getpwnam_r("_apt", &entry, buffer, sizeof(buffer), &found) == 0 && found &&
+        found->pw_uid != 0) {
+        root->uid = found->pw_uid;
+        root->gid = found->pw_gid;
+    }
+}
+
+/* Makes the folder apt's own.  Whatever is there of another user, of an earlier version of this
+ * program, is removed: apt could not replace it. */
+static int give_folder(const struct apt_root *root, const char *path, struct error *err)
+{
+    struct stat st;
+    int r;
+
+    if (root->drop && lstat(path, &st) == 0 && st.st_uid != root->uid)
+        folder_remove(path);
+    r = make_folders(path, 0755, err);
+    if (r == 0 && root->drop && lchown(path, root->uid, root->gid) < 0)
+        r = error_sys(err, -errno, "cannot give %s to apt's user", path);
+    return r;
+}
+
+int apt_root_folder(const struct apt_root *root, const char *name, char **ret, struct error *err)
+{
+    CLEANUP_FREE char *path = path_join(root->folder, name);
+    int r = path ? give_folder(root, path, err) : error_sys(err, -ENOMEM, "cannot make %s", name);
+
+    if (r == 0)
+        *ret = TAKE_PTR(path);
+    return r;
+}
+
+char *apt_root_inside(const struct apt_root *root, const char *path)
+{
+    size_t size = strlen(root->folder);
+    char *inside;
+
+    if (strncmp(path, root->folder, size) != 0 || path[size] != '/')
+        return strdup(path);
+    return asprintf(&inside, "%s%s", root->inside, path + size) < 0 ? NULL : inside;
 }
 
 int apt_root_set(struct apt_root *root, const struct apt_system *s, struct error *err)
@@ -315,29 +471,31 @@ int apt_root_set(struct apt_root *root, const struct apt_system *s, struct error
 int apt_root_open(const char *base, const struct apt_system *s, const struct apt_way *way,
                   bool fresh, struct apt_root *ret, struct error *err)
 {
-    static const char *const folders[] = {"etc/keys", "etc/trusted.gpg.d", "state/lists/partial",
-                                          "cache/archives/partial", "log"};
+    static const char *const folders[] = {"etc/keys", "etc/trusted.gpg.d", "state"};
     CLEANUP(apt_root_clear) struct apt_root root = {.way = *way, .lock = -1};
     CLEANUP_FREE char *name = NULL;
     CLEANUP_TEXT struct text conf = TEXT_INIT;
     CLEANUP_TEXT struct text list = TEXT_INIT;
     int r = apt_root_name(s, &name);
 
-    if (r < 0 || asprintf(&root.folder, "%s/%s", base, name) < 0 ||
-        asprintf(&root.config, "%s/apt.conf", root.folder) < 0)
+    if (r < 0 || asprintf(&root.folder, "%s/%s", base, name) < 0)
         return error_sys(err, -ENOMEM, "cannot prepare %s", s->name);
-    if (strpbrk(root.folder, "\"\\ \t\n[],;{}"))
+    choose_user(&root);
+    if (strings_copy(&root.arches, &s->foreign) < 0 || strings_add(&root.arches, s->arch) < 0)
+        return error_sys(err, -ENOMEM, "cannot prepare %s", s->name);
+    if (strpbrk(root.inside, "\"\\ \t\n[],;{}"))
         return error_set(err, -EINVAL,
                          "apt cannot work in '%s': its name contains a blank, a quote or a "
                          "bracket; choose another folder with --state-dir",
-                         root.folder);
-    r = make_folder(&root, ".", err);
-    if (r == 0)
-        r = lock_folder(&root, err);
+                         root.inside);
+    if (s->machine)
+        prune_roots(base);
+    r = lock_folder(&root, err);
     if (r == 0 && fresh)
-        remove_lists(&root);
+        apt_root_remove_lists(&root);
     for (size_t i = 0; i < ARRAY_SIZE(folders) && r == 0; i++)
         r = make_folder(&root, folders[i], err);
+    r = r == 0 ? apt_root_make_written(&root, err) : r;
     if (r == 0 && s->machine)
         r = write_trusted_keys(&root, s, err);
     for (size_t i = 0; i < s->sources.count && r == 0; i++)
@@ -351,7 +509,7 @@ int apt_root_open(const char *base, const struct apt_system *s, const struct apt
                       : s->sources.passed_over.count ? s->sources.passed_over.items[0]
                                                      : "");
     if (r == 0)
-        r = write_below(&root, "etc/sources.list", &list, err);
+        r = write_list(&root, &list, err);
     if (r == 0)
         r = make_config(&root, s, &conf, err);
     if (r == 0)
@@ -363,90 +521,4 @@ int apt_root_open(const char *base, const struct apt_system *s, const struct apt
     *ret = root;
     root = (struct apt_root){.lock = -1};
     return 0;
-}
-
-/* --- apt -------------------------------------------------------------------------------- */
-
-int apt_root_run(const struct apt_root *root, const char *const *argv, unsigned timeout_ms,
-                 struct process_result *ret, struct error *err)
-{
-    CLEANUP_FREE char *config = NULL;
-    const char *env[] = {NULL,         "LC_ALL=C",    "no_proxy",   "NO_PROXY",    "LANGUAGE",
-                         "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", NULL};
-    struct process_options o = {.argv = argv,
-                                .env = env,
-                                .timeout_ms = timeout_ms,
-                                .cancel_fd = root->way.cancel_fd,
-                                .output_max = 4 * 1024 * 1024};
-    int r;
-
-    if (!root->way.proxy)
-        env[5] = NULL; /* keep http_proxy and the others, as this controller's own apt */
-    if (asprintf(&config, "APT_CONFIG=%s", root->config) < 0) {
-        config = NULL;
-        return error_sys(err, -ENOMEM, "cannot run %s", argv[0]);
-    }
-    env[0] = config;
-    r = process_run(&o, ret, err);
-    return r == -ENOENT ? error_set(err, -ENOPKG, "this controller has no %s", argv[0]) : r;
-}
-
-static bool has_lists(const struct apt_root *root)
-{
-    CLEANUP_FREE char *path = NULL;
-    bool found = false;
-    DIR *dir;
-
-    if (asprintf(&path, "%s/state/lists", root->folder) < 0) {
-        path = NULL;
-        return false;
-    }
-    dir = opendir(path);
-    for (const struct dirent *e; dir && (e = readdir(dir)) && !found;)
-        found = strstr(e->d_name, "_Packages") || strstr(e->d_name, "_Release") ||
-                strstr(e->d_name, "_InRelease");
-    if (dir)
-        (void)closedir(dir);
-    return found;
-}
-
-static int add_warnings(const char *said, struct strings *ret)
-{
-    while (*said) {
-        size_t n = strcspn(said, "\n");
-        bool told = strncmp(said, "W: Failed to fetch ", 19) == 0 ||
-                    strncmp(said, "W: GPG error: ", 14) == 0 || strncmp(said, "E: ", 3) == 0;
-
-        if (told && ret->count < APT_SOURCES_MAX) {
-            CLEANUP_FREE char *line = strndup(said + 3, n - 3);
-            CLEANUP_TEXT struct text words = TEXT_INIT;
-
-            text_add_printable(&words, line ? line : "");
-            if (!line || text_error(&words) < 0 || strings_add(ret, text_str(&words)) < 0)
-                return -ENOMEM;
-        }
-        said += n + (said[n] == '\n');
-    }
-    return 0;
-}
-
-int apt_root_update(const struct apt_root *root, bool anew, struct strings *warnings,
-                    struct error *err)
-{
-    const char *argv[] = {
-        "apt-get", "-q",
-        "-o",      anew ? "Acquire::http::No-Cache=true" : "Acquire::http::No-Cache=false",
-        "update",  NULL};
-    CLEANUP(process_result_clear) struct process_result result = {0};
-    CLEANUP_TEXT struct text words = TEXT_INIT;
-    int r = apt_root_run(root, argv, APT_UPDATE_MS, &result, err);
-
-    if (r < 0)
-        return r;
-    if (add_warnings(text_str(&result.errors), warnings) < 0)
-        return error_sys(err, -ENOMEM, "cannot read apt's messages");
-    if (has_lists(root))
-        return 0;
-    apt_complaint(&result, &words);
-    return error_set(err, -ENETUNREACH, "cannot download the package lists: %s", text_str(&words));
 }

@@ -1,11 +1,11 @@
 #include "source.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "deployer/base/local-host.h"
 #include "deployer/base/url.h"
 #include "discovery/base/file.h"
 
@@ -41,27 +41,6 @@ static bool consists_of(const char *s, size_t size, const char *more)
     return true;
 }
 
-/* A source must not name the controller's own loopback.  Host names are not resolved
- * here; the cache has rules of its own. */
-static bool is_loopback(const char *host)
-{
-    struct in_addr address;
-    struct in6_addr six;
-    uint32_t a;
-
-    if (strcasecmp(host, "localhost") == 0)
-        return true;
-    if (strchr(host, ':'))
-        return inet_pton(AF_INET6, host, &six) != 1 || IN6_IS_ADDR_LOOPBACK(&six) ||
-               IN6_IS_ADDR_UNSPECIFIED(&six) || IN6_IS_ADDR_LINKLOCAL(&six) ||
-               IN6_IS_ADDR_V4MAPPED(&six) || IN6_IS_ADDR_V4COMPAT(&six);
-    /* Accepts all forms that a resolver accepts, such as 127.1 and 0x7f000001. */
-    if (!inet_aton(host, &address))
-        return false;
-    a = ntohl(address.s_addr);
-    return a >> 24 == 127 || a >> 24 == 0 || a >> 16 == 0xa9fe;
-}
-
 /* The length of the host, without the port; 0 when it is not valid. */
 static size_t host_length(const char *s)
 {
@@ -82,7 +61,7 @@ bool apt_uri_valid(const char *uri)
     struct url url;
 
     if (size == 0 || strlen(uri) > APT_URI_MAX || url_parse(uri, &url) < 0 ||
-        is_loopback(url.host) || strstr(uri, "/.."))
+        local_host(url.host) || strstr(uri, "/.."))
         return false;
     if (*host != '[' && !consists_of(host, size, "-._"))
         return false;
@@ -91,6 +70,20 @@ bool apt_uri_valid(const char *uri)
         rest += 1 + strspn(host + rest + 1, "0123456789");
     return (host[rest] == '\0' || host[rest] == '/') &&
            consists_of(host + rest, strlen(host + rest), "-._~%+/:,=@");
+}
+
+char *apt_uri_for_cache(const char *uri)
+{
+    const char *host = strncmp(uri, "https://", 8) == 0 ? uri + 8 : NULL;
+    size_t size = host ? host_length(host) : 0;
+    char *made;
+
+    if (!host)
+        return strdup(uri);
+    return asprintf(&made, "http://%.*s%s%s", (int)size, host, host[size] == ':' ? "" : ":443",
+                    host + size) < 0
+               ? NULL
+               : made;
 }
 
 bool apt_suite_valid(const char *suite)

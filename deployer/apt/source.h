@@ -40,6 +40,10 @@ void apt_sources_clear(struct apt_sources *s);
 
 /* Is this a URI that may be requested through a cache? */
 bool apt_uri_valid(const char *uri);
+/* How an http cache that serves https sources, too, is asked for this one: as http on the https
+ * port, so that the two schemes of one host and path stay apart.  The caller frees it; NULL: no
+ * memory. */
+char *apt_uri_for_cache(const char *uri);
 /* Is it the name of a suite: letters, digits, "-", "_", ".", "/", "~", "+"? */
 bool apt_suite_valid(const char *suite);
 /* Is it the name of an architecture in dpkg's form, such as "amd64"? */

@@ -6,8 +6,8 @@
 #include <net/if.h>
 #include <string.h>
 
-#include "discovery/advert/advert.h"
 #include "discovery/base/cleanup.h"
+#include "discovery/base/text.h"
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
@@ -58,6 +58,12 @@ bool destination_host_valid(const char *host)
     struct in_addr in;
 
     return inet_pton(AF_INET, host, &in) == 1 || is_ipv6(host) || is_name(host);
+}
+
+bool destination_user_valid(const char *user)
+{
+    return *user && strchr(LETTERS DIGITS "_", *user) && user[strspn(user, DIGITS)] &&
+           string_is_one_of(user, LETTERS DIGITS "_.-@", 1, DESTINATION_USER_MAX);
 }
 
 uint16_t destination_port(const char *text)
@@ -119,11 +125,9 @@ int destination_parse(const char *text, struct destination *ret, struct error *e
         size = (size_t)(at - text);
         if (size < sizeof(p.user))
             memcpy(p.user, text, size);
-        if (!advert_user_valid(p.user))
+        if (!destination_user_valid(p.user))
             return refuse_destination(
-                text, err,
-                "what is before \"@\" is not a user name (a-z, 0-9, - and _, 32 at most, a "
-                "letter or _ first)");
+                text, err, "what is before \"@\" is not a user name (" DESTINATION_USER_RULE ")");
         host = at + 1;
     }
     what = split_host(&host, &size, &port);

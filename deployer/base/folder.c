@@ -6,7 +6,9 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "discovery/base/cleanup.h"
 #include "discovery/base/file.h"
@@ -301,4 +303,36 @@ void folder_remove(const char *path)
     if (fd >= 0)
         remove_below(fd, 0);
     (void)rmdir(path);
+}
+
+int folder_lock(const char *path)
+{
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return -1;
+    return TAKE_FD(fd);
+}
+
+static bool is_left(const char *path)
+{
+    CLEANUP_CLOSE int fd = folder_lock(path);
+    struct stat st;
+
+    return fd >= 0 && fstat(fd, &st) == 0 && st.st_mtim.tv_sec < time(NULL) - FOLDER_SWEEP_S;
+}
+
+void folder_sweep(const char *parent, const char *prefix)
+{
+    DIR *d = opendir(parent);
+    const struct dirent *entry;
+
+    while (d && (entry = readdir(d))) {
+        CLEANUP_FREE char *path = path_join(parent, entry->d_name);
+
+        if (path && strncmp(entry->d_name, prefix, strlen(prefix)) == 0 && is_left(path))
+            folder_remove(path);
+    }
+    if (d)
+        (void)closedir(d);
 }

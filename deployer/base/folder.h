@@ -34,6 +34,15 @@ int folder_read(const char *from, const struct tree_limits *limits, const char *
                 gid_t gid, struct text *ret_list, char ret[static DIGEST_LENGTH + 1],
                 struct error *err);
 
+/* Locks a folder that is made under a temporary name, so that folder_sweep leaves it: the
+ * descriptor, to be closed when it has its name or is removed; negative: nothing is locked. */
+int folder_lock(const char *path);
+
+/* Removes the folders in `parent` whose names begin with `prefix`, that nobody has locked and
+ * that are older than FOLDER_SWEEP_S: what processes that were killed have left. */
+enum { FOLDER_SWEEP_S = 60 };
+void folder_sweep(const char *parent, const char *prefix);
+
 /* Removes a folder and its contents as far as possible; safe where another user owns
  * the folder and changes links in it meanwhile. */
 void folder_remove(const char *path);

@@ -26,7 +26,7 @@ static size_t fitting_size(const struct line_splitter *l, const char *bytes, siz
 
 void line_splitter_feed(struct line_splitter *l, const void *bytes, size_t size)
 {
-    const char *at = bytes, *end = at + size;
+    const char *at = size > 0 ? bytes : "", *end = at + size; /* no bytes may be at NULL */
 
     while (at < end) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));

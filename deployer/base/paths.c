@@ -1,20 +1,27 @@
 #include "paths.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "discovery/base/file.h"
+#include "discovery/base/key.h"
 
 void paths_clear(struct paths *p)
 {
     free(p->state);
     free(p->db);
     free(p->cache);
+    free(p->pins);
+    free(p->solve);
     free(p->steps);
     free(p->beacons);
+    free(p->card);
     *p = (struct paths){0};
 }
 
@@ -76,6 +83,27 @@ static char *find_beacons(void)
     return find_beside(places, ".");
 }
 
+static char *find_pins(void)
+{
+    static const char *const places[2] = {"../share/dcop/layers", "../../deployer/layer/pins"};
+
+    return find_beside(places, "left-out");
+}
+
+static char *find_card(void)
+{
+    static const char *const places[2] = {"../share/dcop/card", "../../deployer/card"};
+
+    return find_beside(places, "setup.sh");
+}
+
+static char *find_solve(void)
+{
+    static const char *const places[2] = {"../share/dcop/solve", "../../deployer/solve"};
+
+    return find_beside(places, "pydcop_orchestrator.py");
+}
+
 int paths_find(const char *state_dir, struct paths *ret, struct error *err)
 {
     CLEANUP(paths_clear) struct paths p = {0};
@@ -84,6 +112,9 @@ int paths_find(const char *state_dir, struct paths *ret, struct error *err)
     p.state = state_dir ? strdup(state_dir) : default_state();
     p.steps = find_steps();
     p.beacons = find_beacons();
+    p.pins = find_pins();
+    p.card = find_card();
+    p.solve = find_solve();
     if (!p.steps)
         return error_set(err, -ENOENT,
                          "cannot find the deployment steps in ../share/dcop/steps beside this "
@@ -120,4 +151,69 @@ int paths_keys(const struct strings *named, struct strings *ret, struct error *e
             r = -ENOMEM;
     }
     return r < 0 ? error_sys(err, r, "cannot find keys") : 0;
+}
+
+enum { SWEEP_DEPTH = 4, SWEEP_FOLDERS = 1000 };
+
+/* The folder's temporary files, and those of the folders in it.  Trees that are deeper (an
+ * orchestrator's environment, apt-cacher-ng's files) have none of ours. */
+static void sweep_below(const char *folder, unsigned depth, unsigned *left)
+{
+    DIR *d = *left > 0 ? opendir(folder) : NULL;
+    const struct dirent *entry;
+
+    if (!d)
+        return;
+    (*left)--;
+    file_sweep(folder);
+    while (depth < SWEEP_DEPTH && (entry = readdir(d))) {
+        CLEANUP_FREE char *path = path_join(folder, entry->d_name);
+        struct stat st;
+
+        if (path && *entry->d_name != '.' && lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
+            sweep_below(path, depth + 1, left);
+    }
+    (void)closedir(d);
+}
+
+int paths_begin(const struct paths *p, const char *config, const struct strings *keys,
+                struct error *err)
+{
+    CLEANUP_STRINGS struct strings files = {0};
+    CLEANUP_FREE char *settings = key_folder(config);
+    unsigned folders = SWEEP_FOLDERS;
+    int r = key_check_folder(config, err);
+
+    if (r == 0 && keys->count > 0)
+        r = paths_keys(keys, &files, err);
+    if (r < 0)
+        return r;
+    sweep_below(p->state, 0, &folders);
+    if (settings)
+        file_sweep(settings);
+    return 0;
+}
+
+int paths_hold(const struct paths *p, const char *program, struct error *err)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    CLEANUP_FREE char *path = path_join(p->state, "service.lock");
+    CLEANUP_CLOSE int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+
+    if (!path)
+        return error_sys(err, -ENOMEM, "cannot lock %s", p->state);
+    if (fd < 0)
+        return error_sys(err, -errno, "cannot lock %s", path);
+    if (fcntl(fd, F_SETLK, &whole) == 0) {
+        fd = -1; /* stays open: closing any descriptor of the file would release the lock */
+        return 0;
+    }
+    if (errno != EAGAIN && errno != EACCES)
+        return error_sys(err, -errno, "cannot lock %s", path);
+    if (fcntl(fd, F_GETLK, &whole) < 0 || whole.l_type == F_UNLCK)
+        whole.l_pid = 0;
+    return error_set(err, -EALREADY,
+                     "another %s (process %ld) works with %s: stop it, or give this one a folder "
+                     "of its own with --state-dir",
+                     program, (long)whole.l_pid, p->state);
 }

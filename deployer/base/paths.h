@@ -11,6 +11,9 @@ struct paths {
     char *db;      /* its database */
     char *cache;   /* wheels and bundles, below it */
     char *beacons; /* the beacon for the machines, a folder for each architecture; NULL: none */
+    char *pins;    /* of the wheels in layers; NULL: none */
+    char *card;    /* setup.sh, for the first boot of cards; NULL: none */
+    char *solve;   /* the orchestrator's program; NULL: none */
     char *steps;   /* run, lib.sh, steps/: what goes to the machines */
 };
 
@@ -22,6 +25,16 @@ void paths_clear(struct paths *p);
  * ../share/dcop of an installed one, in deployer/ of a build tree; -ENOENT
  * without any. */
 int paths_find(const char *state_dir, struct paths *ret, struct error *err);
+
+/* What a program begins with: checks that what a person has named with --config (NULL:
+ * nothing) and --key is there, -ENOENT and others with words, and removes what earlier ones
+ * have left behind that were killed: temporary files, some with secrets. */
+int paths_begin(const struct paths *p, const char *config, const struct strings *keys,
+                struct error *err);
+
+/* Takes the state folder for this process alone, among those that call this, until it ends.
+ * -EALREADY with the other's process; `program` is what to call it. */
+int paths_hold(const struct paths *p, const char *program, struct error *err);
 
 /* The private keys to try: those named, else ~/.ssh/id_… as ssh(1) does. */
 int paths_keys(const struct strings *named, struct strings *ret, struct error *err);

@@ -112,3 +112,52 @@ int url_parse(const char *url, struct url *ret)
         *ret = parsed;
     return r;
 }
+
+/* Not what may stand in a user or password (RFC 3986, section 3.2.1), as a comma: rather too
+ * much is masked. */
+#define AUTHORITY_ENDS "/?# \t\r\n\"<>"
+
+void url_add_masked(struct text *ret, const char *words)
+{
+    const char *colon;
+
+    while ((colon = strstr(words, "://"))) {
+        size_t size = strcspn(colon + 3, AUTHORITY_ENDS);
+        const char *authority = colon + 3, *at = memrchr(authority, '@', size);
+
+        text_add(ret, words, (size_t)(authority - words));
+        text_adds(ret, at ? "***" : "");
+        words = at ? at : authority;
+    }
+    text_adds(ret, words);
+}
+
+/* "git+https://" is https, too. */
+static bool is_http(const char *words, const char *colon)
+{
+    size_t size = (size_t)(colon - words);
+
+    return (size >= 4 && memcmp(colon - 4, "http", 4) == 0) ||
+           (size >= 5 && memcmp(colon - 5, "https", 5) == 0);
+}
+
+void url_add_without_password(struct text *ret, const char *words)
+{
+    const char *colon;
+
+    while ((colon = strstr(words, "://"))) {
+        const char *authority = colon + 3;
+        size_t size = strcspn(authority, AUTHORITY_ENDS);
+        const char *at = memrchr(authority, '@', size), *kept = authority;
+
+        text_add(ret, words, (size_t)(authority - words));
+        if (at && !is_http(words, colon)) {
+            kept = memchr(authority, ':', (size_t)(at - authority));
+            kept = kept ? kept : at;
+            text_add(ret, authority, (size_t)(kept - authority));
+            text_addc(ret, '@');
+        }
+        words = at ? at + 1 : authority;
+    }
+    text_adds(ret, words);
+}

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "discovery/base/text.h"
+
 enum { URL_MAX = 1024, URL_HOST_MAX = 256 };
 
 struct url {
@@ -25,6 +27,13 @@ struct url {
 /* -EINVAL for what is no such URL, or has a user, a password, a query or a fragment;
  * -ENOMEM.  Does not check the path's characters, see url_valid. */
 int url_parse(const char *url, struct url *ret);
+
+/* Appends the words, with "***" for the user and password of each URL in them. */
+void url_add_masked(struct text *ret, const char *words);
+
+/* Appends the words, without the password of each URL in them; of http and https also without
+ * the user, which may be a token.  What is left still names the same thing. */
+void url_add_without_password(struct text *ret, const char *words);
 
 /* May these characters stand in the settings of apt and pip?  http or https, no
  * user or password; no blank, no quote, nothing that ends a setting. */

@@ -8,11 +8,11 @@
 #include "delta.h"
 #include "deployer/base/content.h"
 #include "deployer/base/prune.h"
+#include "deployer/wheel/lay-out-wheel.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/digest.h"
 #include "discovery/base/file.h"
 #include "discovery/base/text.h"
-#include "lay-out-wheel.h"
 
 /* Part of the cache's keys; to be changed when bundles are laid out differently. */
 #define BUNDLE_FORMAT "dcop-bundle-1"
@@ -194,7 +194,7 @@ static int assemble_bundle(const struct wheel_set *set, const struct wheels *whe
         const char *path = set->paths.items[i], *base = strrchr(path, '/');
 
         r = lay_out_wheel(c, base ? base + 1 : path, text_str(&wheels->bytes[i]),
-                          wheels->bytes[i].size, err);
+                          wheels->bytes[i].size, &(struct wheel_layout){0}, err);
     }
     if (r == 0)
         r = content_sort(c, err);

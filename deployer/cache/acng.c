@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "deployer/apt/source.h"
+#include "deployer/base/local-host.h"
 #include "deployer/base/url.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/digest.h"
@@ -19,27 +20,37 @@ enum { LIST_MAX = 512 * 1024, NAME_DIGEST = 8, APT_CONFIG_MS = 20 * 1000 };
 
 /* --- repositories ------------------------------------------------------------ */
 
-/* Host and path, without scheme and slashes at the end. */
-static char *key_of(const char *uri)
+/* Without slashes at the end. */
+static char *clean_uri(const char *uri)
 {
-    const char *key = strstr(uri, "://");
-    size_t size;
+    size_t size = strlen(uri);
 
-    key = key ? key + 3 : uri;
-    size = strlen(key);
-    while (size > 0 && key[size - 1] == '/')
+    while (size > 0 && uri[size - 1] == '/')
         size--;
-    return strndup(key, size);
+    return strndup(uri, size);
+}
+
+/* Host and path of a URI, without the scheme. */
+static const char *after_scheme(const char *uri)
+{
+    const char *scheme = strstr(uri, "://");
+
+    return scheme ? scheme + 3 : uri;
 }
 
 char *acng_folder_of(const char *uri)
 {
-    CLEANUP_FREE char *key = key_of(uri);
+    CLEANUP_FREE char *whole = clean_uri(uri), *key = NULL;
     char digest[DIGEST_LENGTH + 1], *name;
 
+    key = whole ? strdup(after_scheme(whole)) : NULL;
     if (!key)
         return NULL;
-    digest_bytes(key, strlen(key), digest);
+    /* What versions up to 0.1 have cached of http sources stays where it is. */
+    if (strncmp(whole, "https://", 8) == 0)
+        digest_bytes(whole, strlen(whole), digest);
+    else
+        digest_bytes(key, strlen(key), digest);
     /* The digest keeps the folders of two repositories apart, the name is for people. */
     for (char *c = key; *c; c++)
         if (!((*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9') || *c == '.'))
@@ -52,13 +63,14 @@ char *acng_path_of(const char *cache, const struct strings *repositories, const 
     const char *scheme = strstr(uri, "://");
 
     for (size_t i = 0; scheme && i < repositories->count; i++) {
-        CLEANUP_FREE char *key = key_of(repositories->items[i]);
+        CLEANUP_FREE char *whole = apt_uri_for_cache(repositories->items[i]);
         CLEANUP_FREE char *folder = acng_folder_of(repositories->items[i]);
         CLEANUP_FREE char *rest = NULL;
-        size_t size = key ? strlen(key) : 0;
+        const char *key = whole ? after_scheme(whole) : "";
+        size_t size = strlen(key);
         char *path;
 
-        if (!key || !folder || strncmp(scheme + 3, key, size) != 0 || scheme[3 + size] != '/')
+        if (!whole || !folder || strncmp(scheme + 3, key, size) != 0 || scheme[3 + size] != '/')
             continue;
         rest = strdup(scheme + 3 + size);
         if (!rest || percent_decode(rest) < 0 || strstr(rest, "/.."))
@@ -70,31 +82,35 @@ char *acng_path_of(const char *cache, const struct strings *repositories, const 
 
 int acng_repositories_add(struct strings *list, const char *uri, struct error *err)
 {
-    CLEANUP_FREE char *key = key_of(uri);
-    CLEANUP_FREE char *clean = NULL;
+    CLEANUP_FREE char *clean = clean_uri(uri);
 
     if (!apt_uri_valid(uri))
-        return error_set(err, -EINVAL, "'%.200s' is not the URI of a repository", uri);
-    if (!key ||
-        asprintf(&clean, "%s%s", strncmp(uri, "https:", 6) == 0 ? "https://" : "http://", key) < 0)
+        return error_set(err, -EINVAL,
+                         "'%.200s' is not the URI of a repository, http://HOST/PATH or https, of "
+                         "another computer",
+                         uri);
+    if (!clean)
         return error_sys(err, -ENOMEM, "cannot add %s", uri);
-    for (size_t i = 0; i < list->count; i++) {
-        CLEANUP_FREE char *other = key_of(list->items[i]);
-
-        if (!other)
-            return error_sys(err, -ENOMEM, "cannot add %s", uri);
-        if (strcmp(key, other) != 0)
-            continue;
-        if (strncmp(list->items[i], "https:", 6) == 0 || strncmp(clean, "https:", 6) != 0)
-            return 0;
-        free(list->items[i]);
-        list->items[i] = TAKE_PTR(clean);
-        return 1;
-    }
+    if (strings_has(list, clean))
+        return 0;
     if (list->count >= CACHE_REPOSITORIES_MAX)
         return error_set(err, -EFBIG, "the cache cannot serve more than %d repositories",
                          CACHE_REPOSITORIES_MAX);
     return strings_add(list, clean) < 0 ? error_sys(err, -ENOMEM, "cannot add %s", uri) : 1;
+}
+
+int acng_repositories_remove(struct strings *list, const char *uri)
+{
+    CLEANUP_FREE char *clean = clean_uri(uri);
+
+    for (size_t i = 0; clean && i < list->count; i++) {
+        if (strcmp(list->items[i], clean) != 0)
+            continue;
+        free(list->items[i]);
+        memmove(&list->items[i], &list->items[i + 1], (--list->count - i) * sizeof(*list->items));
+        return 1;
+    }
+    return 0;
 }
 
 int acng_repositories_read(const struct paths *p, struct strings *ret, struct error *err)
@@ -178,8 +194,7 @@ char *acng_own_proxy(uint16_t not_port)
     if (!proxy || strncmp(proxy, "http://", 7) != 0 || strpbrk(proxy, " \t\"'\\#"))
         return NULL;
     /* This controller's own apt may use our cache as its proxy. */
-    if (url_parse(proxy, &url) == 0 && url.port == not_port &&
-        (strncmp(url.host, "127.", 4) == 0 || strncmp(url.host, "localhost", 9) == 0))
+    if (url_parse(proxy, &url) == 0 && url.port == not_port && local_host(url.host))
         return NULL;
     return TAKE_PTR(proxy);
 }
@@ -193,7 +208,7 @@ static void add_ports(const struct strings *repositories, struct text *to)
     for (size_t i = 0; i < repositories->count; i++) {
         struct url url;
 
-        if (url_parse(repositories->items[i], &url) == 0 && url.has_port)
+        if (url_parse(repositories->items[i], &url) == 0 && (url.has_port || url.https))
             text_addf(to, " %u", url.port);
     }
     text_addc(to, '\n');
@@ -224,12 +239,12 @@ int acng_settings_text(const struct acng_settings *s, struct text *ret)
         text_addf(ret, "Proxy: %s\n", s->proxy);
     for (size_t i = 0; i < s->repositories->count; i++) {
         const char *uri = s->repositories->items[i];
-        CLEANUP_FREE char *key = key_of(uri);
+        CLEANUP_FREE char *request = apt_uri_for_cache(uri);
         CLEANUP_FREE char *folder = acng_folder_of(uri);
 
-        if (!key || !folder)
+        if (!request || !folder)
             return -ENOMEM;
-        text_addf(ret, "Remap-%s: http://%s ; %s\n", folder, key, uri);
+        text_addf(ret, "Remap-%s: %s ; %s\n", folder, request, uri);
     }
     return text_error(ret);
 }

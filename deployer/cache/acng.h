@@ -3,8 +3,9 @@
  *
  * It serves the repositories of its list and nothing else (no other host, no
  * CONNECT, no page to administer it), on loopback, and removes no file by itself.
- * apt requests a repository over http, under its own host and path; the cache uses
- * the scheme of the repository's URI upstream, also https.
+ * A repository is its whole URI, the scheme included: one that is requested over http
+ * is fetched over http, and one of https is requested as apt_uri_for_cache says.  Only
+ * this controller's own sources and what a person has allowed are on the list.
  *
  * Values; any thread.
  */
@@ -42,9 +43,12 @@ char *acng_path_of(const char *cache, const struct strings *repositories, const 
 int acng_repositories_read(const struct paths *p, struct strings *ret, struct error *err);
 int acng_repositories_write(const struct paths *p, const struct strings *list, struct error *err);
 
-/* Adds a URI unless the list has its host and path; https replaces http.  1: the list has
- * changed; 0: it has not; -EINVAL: not a valid URI; -EFBIG: the list is full. */
+/* Adds a URI unless the list has it.  1: the list has changed; 0: it has not; -EINVAL: not a
+ * valid URI; -EFBIG: the list is full. */
 int acng_repositories_add(struct strings *list, const char *uri, struct error *err);
+
+/* Removes a URI.  1: the list has changed; 0: it does not have it. */
+int acng_repositories_remove(struct strings *list, const char *uri);
 
 /* The repositories of this controller's own apt. */
 int acng_own_repositories(struct strings *ret, struct error *err);

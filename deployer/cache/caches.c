@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "acng.h"
+#include "deployer/base/local-host.h"
 #include "deployer/base/url.h"
 #include "discovery/base/cleanup.h"
 #include "http.h"
@@ -36,7 +37,7 @@ static int copy_unless_set(const char *from, char **to)
 
 int caches_copy(const struct caches *from, struct caches *ret)
 {
-    CLEANUP(caches_clear) struct caches c = {0};
+    CLEANUP(caches_clear) struct caches c = {.own_apt = from->own_apt};
 
     if (copy_unless_set(from->apt_proxy, &c.apt_proxy) < 0 ||
         copy_unless_set(from->pip_index, &c.pip_index) < 0 ||
@@ -107,9 +108,11 @@ static int take_from_own(const struct paths *p, struct caches *c)
 
     if ((c->apt_proxy && c->pip_index) || cache_look(p, &now, NULL) < 0)
         return 0;
-    if (now.apt && !c->apt_proxy &&
-        (!(c->apt_proxy = cache_apt_url(&now.settings)) || take_ports(p, &c->ports) < 0))
-        return -ENOMEM;
+    if (now.apt && !c->apt_proxy) {
+        c->own_apt = true;
+        if (!(c->apt_proxy = cache_apt_url(&now.settings)) || take_ports(p, &c->ports) < 0)
+            return -ENOMEM;
+    }
     if (now.pip && !c->pip_index && !(c->pip_index = cache_pip_url(&now.settings)))
         return -ENOMEM;
     return 0;
@@ -150,10 +153,37 @@ const char *caches_index(const struct caches *c, const struct cache_choice *choi
     return c->pip_index ? c->pip_index : choice->offline ? "" : NULL;
 }
 
+/* Writes the list, and makes a cache that runs serve it.  The caller holds the lock of
+ * cache_busy. */
+static int use_list(const struct paths *p, const struct strings *list, struct error *err)
+{
+    struct cache_running now = {0};
+    int r = acng_repositories_write(p, list, err);
+
+    if (r == 0)
+        r = cache_look(p, &now, err);
+    if (r < 0 || !now.running) /* `cache up` will read the list */
+        return r;
+    r = acng_configure(p, now.settings.apt_port, now.settings.offline, list, err);
+    return r == 0 ? cache_reread(p, &now.settings, err) : r;
+}
+
+static int check_host(const char *uri, struct error *err)
+{
+    struct url url;
+
+    /* What is no URL is refused with the list's own words. */
+    if (url_parse(uri, &url) < 0 || !local_host_resolved(url.host, NULL))
+        return 0;
+    return error_set(err, -EINVAL,
+                     "%.200s: its host is an address of this computer's loopback or of its link, "
+                     "which caches do not fetch from",
+                     uri);
+}
+
 int caches_add_repositories(const struct paths *p, const struct strings *uris, struct error *err)
 {
     CLEANUP_STRINGS struct strings list = {0};
-    struct cache_running now = {0};
     CLEANUP_CLOSE int busy = -1;
     bool more = false;
     int r = cache_busy(p, &busy, err);
@@ -161,25 +191,40 @@ int caches_add_repositories(const struct paths *p, const struct strings *uris, s
     if (r == 0)
         r = acng_repositories_read(p, &list, err);
     for (size_t i = 0; i < uris->count && r >= 0; i++) {
-        r = acng_repositories_add(&list, uris->items[i], err);
+        r = check_host(uris->items[i], err);
+        if (r == 0)
+            r = acng_repositories_add(&list, uris->items[i], err);
         more = more || r > 0;
     }
-    if (r < 0 || !more)
-        return r < 0 ? r : 0;
-    r = acng_repositories_write(p, &list, err);
-    if (r == 0)
-        r = cache_look(p, &now, err);
-    if (r < 0 || !now.running) /* `cache up` will read the list */
-        return r;
-    r = acng_configure(p, now.settings.apt_port, now.settings.offline, &list, err);
-    return r == 0 ? cache_reread(p, &now.settings, err) : r;
+    if (r >= 0 && more)
+        r = use_list(p, &list, err);
+    return r < 0 ? r : more;
 }
 
-int caches_add_repository(const struct paths *p, const char *uri, struct error *err)
+int caches_forget_repositories(const struct paths *p, const struct strings *uris, struct error *err)
 {
-    CLEANUP_STRINGS struct strings one = {0};
+    CLEANUP_STRINGS struct strings list = {0};
+    CLEANUP_CLOSE int busy = -1;
+    bool fewer = false;
+    int r = cache_busy(p, &busy, err);
 
-    if (strings_add(&one, uri) < 0)
-        return error_sys(err, -ENOMEM, "cannot add %s", uri);
-    return caches_add_repositories(p, &one, err);
+    if (r == 0)
+        r = acng_repositories_read(p, &list, err);
+    for (size_t i = 0; i < uris->count && r == 0; i++)
+        fewer |= acng_repositories_remove(&list, uris->items[i]) > 0;
+    if (r == 0 && fewer)
+        r = use_list(p, &list, err);
+    return r < 0 ? r : fewer;
+}
+
+int caches_allowed(const struct paths *p, struct strings *ret, struct error *err)
+{
+    int r = acng_repositories_read(p, ret, err);
+
+    return r < 0 ? r : acng_own_repositories(ret, err);
+}
+
+enum apt_https caches_https(const struct caches *c)
+{
+    return c->own_apt ? APT_HTTPS_FOR_CACHE : c->apt_proxy ? APT_HTTPS_AS_HTTP : APT_HTTPS_KEPT;
 }

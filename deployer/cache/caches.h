@@ -14,12 +14,14 @@
 #include <stdbool.h>
 
 #include "choice.h"
+#include "deployer/apt/root.h"
 #include "deployer/base/paths.h"
 #include "discovery/base/error.h"
 #include "discovery/base/text.h"
 
 struct caches {
     char *apt_proxy;      /* "http://host:port", NULL: none */
+    bool own_apt;         /* it is our own cache */
     char *pip_index;      /* "http://host:port/root/pypi/+simple/", NULL: none */
     struct strings ports; /* "host:port" of our own cache's repositories that are not on port 80 */
 };
@@ -36,11 +38,21 @@ int caches_find(const struct cache_choice *choice, const struct paths *p, struct
  * configuration.  Borrowed from `c`. */
 const char *caches_index(const struct caches *c, const struct cache_choice *choice);
 
-/* Adds a repository to those that our own apt cache serves.  If the cache runs, it is
- * restarted with its new settings, and answers again when this returns; a repository that
- * it serves already costs nothing and is no error.  "http://host/path" or https; -EINVAL
- * for any other URI. */
-int caches_add_repository(const struct paths *p, const char *uri, struct error *err);
-
-/* The same for several at once, with one restart. */
+/* Adds repositories, which a person has allowed, to those that our own apt cache serves and
+ * that apt on this controller fetches from for machines.  If the cache runs, it is restarted
+ * with its new settings, and answers again when this returns; a repository that it serves
+ * already costs nothing and is no error.  "http://host/path" or https; -EINVAL for any other
+ * URI, and for a host that is this computer's loopback.  1: the list has changed. */
 int caches_add_repositories(const struct paths *p, const struct strings *uris, struct error *err);
+
+/* Removes repositories; what is cached of them stays.  1: the list has changed; 0: it has none
+ * of them. */
+int caches_forget_repositories(const struct paths *p, const struct strings *uris,
+                               struct error *err);
+
+/* The repositories of this controller's own apt, and those that a person has allowed: adds to
+ * `ret`.  A machine's other sources are not fetched from.  -EBADMSG: the list is damaged. */
+int caches_allowed(const struct paths *p, struct strings *ret, struct error *err);
+
+/* How apt_way asks for https sources through these caches. */
+enum apt_https caches_https(const struct caches *c);

@@ -9,6 +9,7 @@
 
 #include "deployer/base/archive.h"
 #include "discovery/base/cleanup.h"
+#include "discovery/base/file.h"
 #include "discovery/base/keyset.h"
 #include "store.h"
 
@@ -307,6 +308,16 @@ static int take_pip_file(const char *whole, const char *path, const struct stat 
     return 0;
 }
 
+static int take_layer(const char *whole, const char *path, const struct stat *st, void *arg)
+{
+    struct cache_content *c = arg;
+
+    (void)whole;
+    if (ends_in(path, ".tar.gz"))
+        count_file(&c->layers, (uint64_t)st->st_size, st->st_mtime);
+    return 0;
+}
+
 static int compare_systems(const void *a, const void *b)
 {
     const struct cache_system_count *x = a, *y = b;
@@ -340,12 +351,15 @@ int cache_content_read(const struct paths *p, struct cache_content *ret, struct 
 {
     CLEANUP_FREE char *apt = cache_path(p, "apt/cache");
     CLEANUP_FREE char *pip = cache_path(p, "pip/server/+files");
+    CLEANUP_FREE char *layers = path_join(p->cache, "layers");
     CLEANUP(cache_content_clear) struct cache_content c = {0};
     size_t left = CACHE_FILES_MAX;
-    int r = apt && pip ? read_apt(apt, &left, &c) : -ENOMEM;
+    int r = apt && pip && layers ? read_apt(apt, &left, &c) : -ENOMEM;
 
     if (r == 0)
         r = walk_files(pip, &left, take_pip_file, &c);
+    if (r == 0)
+        r = walk_files(layers, &left, take_layer, &c);
     if (r == -EFBIG)
         return error_set(err, r, "there are more than %d files in the caches of %s",
                          CACHE_FILES_MAX, p->state);

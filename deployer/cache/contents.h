@@ -39,6 +39,7 @@ struct cache_system_count {
 struct cache_content {
     struct cache_count packages, indexes; /* .deb files; all other files for apt */
     struct cache_count wheels, sources;   /* of the Python index */
+    struct cache_count layers;            /* deployer/layer/layer.h */
     struct cache_system_count *systems;   /* by suite, then architecture */
     size_t n_systems;
 };

@@ -75,13 +75,20 @@ static int explain_failure(const char *what, const struct process_result *result
     return error_set(err, -EIO, "%s: %s", what, text_str(&words));
 }
 
-static bool devpi_starts(const char *python)
+enum devpi_state { DEVPI_WORKS, DEVPI_BROKEN, DEVPI_UNKNOWN };
+
+/* Unknown: the look took too long, was killed (no memory), or could not be made at all. */
+static enum devpi_state devpi_look(const char *python)
 {
     const char *argv[] = {python, "-c", "import devpi_server.main", NULL};
     CLEANUP(process_result_clear) struct process_result result = {0};
 
-    return access(python, X_OK) == 0 && run_python(argv, LOOK_MS, &result, NULL) == 0 &&
-           result.status == 0;
+    if (access(python, X_OK) < 0)
+        return errno == ENOENT || errno == EACCES || errno == ENOTDIR ? DEVPI_BROKEN
+                                                                      : DEVPI_UNKNOWN;
+    if (run_python(argv, LOOK_MS, &result, NULL) < 0 || result.status >= PROCESS_SIGNALLED)
+        return DEVPI_UNKNOWN;
+    return result.status == 0 ? DEVPI_WORKS : DEVPI_BROKEN;
 }
 
 /* Prefers the system's Python: another user cannot run one in root's home. */
@@ -114,9 +121,11 @@ static int make_venv(const char *venv, struct error *err)
     return r;
 }
 
-static int install_devpi(const char *venv, const char *python, struct error *err)
+static int fill_venv(const char *venv, const char *python, struct error *err)
 {
-    const char *argv[] = {python, "-m", "pip", "install", "devpi-server", NULL};
+    /* Wheels only: a setup.py would run as our user. */
+    const char *argv[] = {
+        python, "-m", "pip", "install", "--only-binary=:all:", "devpi-server", NULL};
     CLEANUP(process_result_clear) struct process_result result = {0};
     int r = make_venv(venv, err);
 
@@ -128,10 +137,37 @@ static int install_devpi(const char *venv, const char *python, struct error *err
         (void)pip_explain(WHEEL_SPEC_REQUIREMENT, "devpi-server", &result, err);
         return error_prefix(err, "cannot install devpi-server");
     }
-    return devpi_starts(python)
+    return devpi_look(python) == DEVPI_WORKS
                ? 0
                : error_set(err, -EIO, "devpi-server was installed into %s but does not start there",
                            venv);
+}
+
+/* The environment that was there stands aside until the new one is complete: without the
+ * internet there is no other.  (It is made in its place, as environments do not move.) */
+static int install_devpi(const char *venv, const char *python, struct error *err)
+{
+    CLEANUP_FREE char *aside = NULL;
+    int r;
+
+    if (asprintf(&aside, "%s.aside", venv) < 0) {
+        aside = NULL;
+        return error_sys(err, -ENOMEM, "cannot install devpi-server");
+    }
+    if (access(aside, F_OK) == 0) /* of an installation that was killed: what is there is a part */
+        folder_remove(venv);
+    else if (rename(venv, aside) < 0 && errno != ENOENT)
+        return error_sys(err, -errno, "cannot put %s aside", venv);
+    r = fill_venv(venv, python, err);
+    if (r == 0) {
+        folder_remove(aside);
+        return 0;
+    }
+    if (access(aside, F_OK) == 0) {
+        folder_remove(venv);
+        (void)rename(aside, venv);
+    }
+    return r;
 }
 
 /* Writes a random password for devpi's root to a file that only its owner can read, because
@@ -193,7 +229,7 @@ int devpi_install(const struct paths *p, void (*say)(const char *words, void *ar
 
     if (!venv || !python || !server || !database || !root)
         return error_sys(err, -ENOMEM, "cannot install devpi-server");
-    if (!devpi_starts(python)) {
+    if (devpi_look(python) == DEVPI_BROKEN) {
         mode_t mask = umask(022); /* another user runs the one that root installs */
 
         say("Installing devpi-server with pip; this takes a minute.", arg);

@@ -23,10 +23,10 @@ void pip_config_clear(struct pip_config *c);
 /* Parses the output of `pip config list`.  -ENOMEM. */
 int pip_config_parse(const char *text, struct pip_config *ret);
 
-/* Installs devpi-server if it is missing or does not start any more, and creates its
- * folder.  `say` gets a message before a long operation.  -ENOPKG: python3 cannot create
- * virtual environments; -EBADMSG: its folder is damaged; -ENETUNREACH and the like: with
- * pip's message. */
+/* Installs devpi-server if it is missing or is known not to start any more, and creates its
+ * folder.  What was there is replaced by what works, or stays.  `say` gets a message before a long
+ * operation.  -ENOPKG: python3 cannot create virtual environments; -EBADMSG: its folder is damaged;
+ * -ENETUNREACH and the like: with pip's message. */
 int devpi_install(const struct paths *p, void (*say)(const char *words, void *arg), void *arg,
                   struct error *err);
 

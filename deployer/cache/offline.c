@@ -28,7 +28,7 @@ struct cache_offline {
     char *conf, *work, *url;
     uint16_t port;
     pthread_t thread;
-    int cancel;
+    int cancel, lock; /* lock: of `work` */
     atomic_bool ended;
     struct process_result result;
     struct error error;
@@ -149,6 +149,7 @@ void cache_offline_free(struct cache_offline *o)
     if (o->work)
         folder_remove(o->work);
     cleanup_close(&o->cancel);
+    cleanup_close(&o->lock);
     process_result_clear(&o->result);
     free(o->conf);
     free(o->work);
@@ -164,6 +165,7 @@ int cache_offline_start(const char *conf, const char *work, struct cache_offline
 
     if (!o)
         return error_sys(err, -ENOMEM, "cannot start apt-cacher-ng");
+    o->lock = -1;
     o->cancel = eventfd(0, EFD_CLOEXEC);
     o->conf = strdup(conf);
     o->work = strdup(work);
@@ -172,6 +174,7 @@ int cache_offline_start(const char *conf, const char *work, struct cache_offline
     r = make_folders(work, 0700, err);
     if (r < 0)
         return r;
+    o->lock = folder_lock(work);
     r = -EAGAIN;
     for (unsigned i = 0; i < TRIES && r == -EAGAIN; i++) {
         eventfd_t ignored;

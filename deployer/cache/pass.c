@@ -7,6 +7,9 @@
 #include "acng.h"
 #include "deployer/base/folder.h"
 #include "deployer/base/url.h"
+#include "discovery/base/file.h"
+
+enum { HTTPS_PORT = 443 };
 
 struct progress_of_pass {
     const struct cache_pass *pass;
@@ -31,7 +34,7 @@ static int add_origin(struct strings *to, const char *uri)
     if (r < 0)
         return r == -ENOMEM ? r : 0;
     size = snprintf(name, sizeof(name), "%s", url.spelled);
-    if (url.has_port)
+    if (url.has_port && url.port != HTTPS_PORT) /* apt_uri_for_cache names it */
         (void)snprintf(name + size, sizeof(name) - (size_t)size, ":%u", url.port);
     return strings_has(to, name) ? 0 : strings_add(to, name);
 }
@@ -68,7 +71,7 @@ static int fetch_unseen(struct cache_pass *pass, const struct apt_system *s,
 {
     struct progress_of_pass progress = {.pass = pass, .system = s->name};
     struct apt_files unseen = {0};
-    CLEANUP_FREE char *folder = NULL;
+    CLEANUP_FREE char *folder = NULL, *made = NULL;
     struct apt_fetch fetch = {.root = root,
                               .files = &unseen,
                               .throw_away = true,
@@ -77,10 +80,9 @@ static int fetch_unseen(struct cache_pass *pass, const struct apt_system *s,
                               .arg = &progress};
     int r;
 
-    if (asprintf(&folder, "%s/cache/passing", root->folder) < 0) {
-        folder = NULL;
+    folder = path_join(root->folder, "passing");
+    if (!folder)
         return error_sys(err, -ENOMEM, "cannot fetch packages");
-    }
     if (list_unseen(pass, files, &unseen) < 0)
         return error_sys(err, -ENOMEM, "cannot fetch packages");
     if (unseen.count == 0) {
@@ -91,7 +93,9 @@ static int fetch_unseen(struct cache_pass *pass, const struct apt_system *s,
     /* A killed run may have left files. */
     folder_remove(folder);
     fetch.folder = folder;
-    r = apt_fetch(&fetch, &ret->missing, &ret->why, err);
+    r = apt_root_folder(root, "passing", &made, err);
+    if (r == 0)
+        r = apt_fetch(&fetch, &ret->missing, &ret->why, err);
     folder_remove(folder);
     free(unseen.items);
     if (ret->missing.count == 0)
@@ -134,7 +138,7 @@ static int open_root(const struct cache_pass *pass, const struct apt_system *s,
  * the whole pass? */
 static int is_result_of_system(int r)
 {
-    return r == -ENETUNREACH || r == -ENOENT || r == -ENOPKG || r == -EBADMSG;
+    return r == -ENETUNREACH || r == -ENOENT || r == -ENOPKG || r == -EBADMSG || r == -EFBIG;
 }
 
 static int pass_through(struct cache_pass *pass, const struct apt_system *s,

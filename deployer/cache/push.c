@@ -11,6 +11,7 @@
 #include "caches.h"
 #include "deployer/apt/packages.h"
 #include "deployer/base/archive.h"
+#include "deployer/base/folder.h"
 #include "deployer/base/prune.h"
 #include "discovery/base/digest.h"
 #include "discovery/base/file.h"
@@ -21,6 +22,13 @@ void apt_pushed_clear(struct apt_pushed *p)
     if (p->bytes)
         (void)munmap(p->bytes, p->size);
     *p = (struct apt_pushed){0};
+}
+
+static void unmap_tar(struct apt_pushed *p)
+{
+    if (p->bytes)
+        (void)munmap(p->bytes, p->size);
+    p->bytes = NULL;
 }
 
 static char *join_path(const char *folder, const char *name)
@@ -45,7 +53,7 @@ static bool is_fresh(const char *stamp)
 static int update_lists(const struct apt_root *root, struct error *err)
 {
     CLEANUP_STRINGS struct strings warnings = {0};
-    CLEANUP_FREE char *stamp = join_path(root->folder, "updated");
+    CLEANUP_FREE char *stamp = join_path(root->folder, APT_ROOT_STAMP);
     int r;
 
     if (!stamp)
@@ -163,31 +171,88 @@ static int map_tar(const char *path, struct apt_pushed *ret, struct error *err)
     return 0;
 }
 
+static bool holds_member(struct archive_reader *r, const struct apt_file *f)
+{
+    char bytes[1 << 16], sha256[DIGEST_LENGTH + 1];
+    struct digest d;
+    ssize_t n;
+
+    if (archive_reader_next(r, NULL) != 1 || !string_equal(archive_reader_path(r), f->name))
+        return false;
+    digest_init(&d);
+    while ((n = archive_reader_read(r, bytes, sizeof(bytes))) > 0)
+        digest_add(&d, bytes, (size_t)n);
+    digest_end(&d, sha256);
+    return n == 0 && strcmp(sha256, f->sha256) == 0;
+}
+
+/* Is the tar whole?  SHA256SUMS comes first, which the machine compares with the rest. */
+static bool holds_files(const struct apt_pushed *p, const struct apt_files *files,
+                        const struct text *sums)
+{
+    CLEANUP_ARCHIVE_READER struct archive_reader *r = NULL;
+    CLEANUP_TEXT struct text first = TEXT_INIT;
+
+    if (archive_reader_open_tar(p->bytes, p->size, &r) < 0 || archive_reader_next(r, NULL) != 1 ||
+        archive_reader_data(r, sums->size, &first) < 0 ||
+        strcmp(text_str(&first), text_str(sums)) != 0)
+        return false;
+    for (size_t i = 0; i < files->count; i++)
+        if (!holds_member(r, &files->items[i]))
+            return false;
+    return archive_reader_next(r, NULL) == 0;
+}
+
 /* Writes the tar under a temporary name and renames it, so that it is complete or absent.
  * The root's lock is held, so nobody else writes the same tar. */
-static int pack_files(const char *base, struct apt_files *files, const char *folder,
-                      struct apt_pushed *ret, struct error *err)
+static int write_whole_tar(const char *tars, const char *path, const char *folder,
+                           const struct apt_files *files, const struct text *sums,
+                           struct error *err)
 {
-    CLEANUP_FREE char *tars = join_path(base, "tars"), *path = NULL, *temporary = NULL;
+    CLEANUP_FREE char *temporary = NULL;
+    CLEANUP_CLOSE int lock = file_temporary(path, &temporary, err);
+    int r;
+
+    if (lock < 0)
+        return lock;
+    r = write_tar(temporary, folder, files, sums, err);
+    if (r < 0)
+        return r;
+    r = file_sync(temporary);
+    if (r == 0 && rename(temporary, path) < 0)
+        r = -errno;
+    if (r == 0)
+        r = file_sync(tars);
+    return r < 0 ? error_sys(err, r, "cannot write %s", path) : 0;
+}
+
+int apt_pushed_pack(const char *base, struct apt_files *files, const char *folder,
+                    struct apt_pushed *ret, struct error *err)
+{
+    CLEANUP_FREE char *tars = join_path(base, "tars"), *path = NULL;
     CLEANUP_TEXT struct text sums = TEXT_INIT;
+    struct error ignored = {0};
     int r = make_sums(files, &sums, ret->digest);
 
     if (r < 0 || !tars || asprintf(&path, "%s/%s.tar", tars, ret->digest) < 0) {
         path = NULL;
         return error_sys(err, -ENOMEM, "cannot pack the packages");
     }
-    if (asprintf(&temporary, "%s.%d", path, (int)gettid()) < 0) {
-        temporary = NULL;
-        return error_sys(err, -ENOMEM, "cannot pack the packages");
-    }
     r = make_folders(tars, 0700, err);
-    if (r == 0 && access(path, F_OK) < 0) {
-        r = write_tar(temporary, folder, files, &sums, err);
-        if (r == 0 && rename(temporary, path) < 0)
-            r = error_sys(err, -errno, "cannot write %s", path);
+    if (r < 0)
+        return r;
+    if (map_tar(path, ret, &ignored) < 0 || !holds_files(ret, files, &sums)) {
+        unmap_tar(ret);
+        r = write_whole_tar(tars, path, folder, files, &sums, err);
+        if (r == 0)
+            r = map_tar(path, ret, err);
+        /* The folder is apt's: nothing but what was verified leaves it. */
+        if (r == 0 && !holds_files(ret, files, &sums)) {
+            unmap_tar(ret);
+            (void)unlink(path);
+            r = error_set(err, -EBADMSG, "the packages in %s have changed meanwhile", folder);
+        }
     }
-    if (r == 0)
-        r = map_tar(path, ret, err);
     if (r == 0) {
         prune_used(path);
         prune_oldest(tars, ".tar", APT_PUSH_TARS);
@@ -198,23 +263,17 @@ static int pack_files(const char *base, struct apt_files *files, const char *fol
 
 /* --- the tar for a machine -------------------------------------------------------------------- */
 
-/* Uses the cache, if there is one.  Our own cache may not serve this machine's repositories
- * yet, so they are added; a failure is ignored, because apt's later message says more. */
-static int choose_proxy(const struct apt_push *push, const struct apt_system *s,
-                        struct apt_way *ret, struct error *err)
+/* Uses the cache, if there is one. */
+static int choose_proxy(const struct apt_push *push, struct apt_way *ret, struct error *err)
 {
     const char *proxy = push->caches->apt_proxy;
 
     ret->proxy = proxy;
-    ret->plain = proxy != NULL;
+    ret->https = caches_https(push->caches);
     ret->stale = push->choice->offline;
     if (push->choice->offline && !proxy)
         return error_set(err, -ENETUNREACH,
                          "there is no package cache, and --offline forbids access to the internet");
-    if (!proxy || cache_choice_names_apt(push->choice))
-        return 0;
-    for (size_t i = 0; i < s->sources.count; i++)
-        (void)caches_add_repository(push->paths, s->sources.items[i].uri, NULL);
     return 0;
 }
 
@@ -229,6 +288,15 @@ static void keep_used(const struct apt_files *files, const char *folder)
             prune_used(path);
     }
     prune_unused(folder, ".deb", APT_PUSH_KEPT_S);
+}
+
+/* It may be the source that has the package. */
+static void add_passed_over(const struct apt_root *root, struct error *err)
+{
+    const struct error before = *err;
+
+    (void)error_set(err, before.code, "%s; a source that is not used: %s", before.text,
+                    root->passed_over.items[0]);
 }
 
 static int make_tar(const struct apt_push *push, const struct apt_system *s,
@@ -247,15 +315,20 @@ static int make_tar(const struct apt_push *push, const struct apt_system *s,
         r = update_lists(&root, err);
     if (r == 0)
         r = apt_resolve(&root, &packages, &files, err);
+    if (r < 0 && root.passed_over.count > 0)
+        add_passed_over(&root, err);
     if (r < 0)
         return r;
     if (files.count == 0)
         return error_set(err, -ENODATA, "%s lacks no package", s->name);
-    folder = join_path(root.folder, "debs");
-    r = folder ? fetch_missing(&root, &files, folder, err)
-               : error_sys(err, -ENOMEM, "cannot fetch packages");
+    if (files.bytes > APT_PUSH_MAX)
+        return error_set(err, -EFBIG, "the packages that %s lacks have %llu MB, too many to push",
+                         s->name, (unsigned long long)files.bytes >> 20);
+    r = apt_root_folder(&root, "debs", &folder, err);
     if (r == 0)
-        r = pack_files(base, &files, folder, ret, err);
+        r = fetch_missing(&root, &files, folder, err);
+    if (r == 0)
+        r = apt_pushed_pack(base, &files, folder, ret, err);
     if (r == 0)
         keep_used(&files, folder);
     return r;
@@ -265,18 +338,22 @@ static int make_tar(const struct apt_push *push, const struct apt_system *s,
  * when our cache does not run.  One that runs but whose mirrors do not answer does not even
  * serve its old lists. */
 static int make_tar_offline(const struct apt_push *push, const struct apt_system *s, int cancel_fd,
-                            struct apt_pushed *ret, struct error *err)
+                            const struct strings *allowed, struct apt_pushed *ret,
+                            struct error *err)
 {
     CLEANUP(cache_offline_free_p) struct cache_offline *own = NULL;
     CLEANUP_FREE char *conf = join_path(push->paths->state, "caches/apt/conf"), *work = NULL;
-    struct apt_way way = {.plain = true, .stale = true, .cancel_fd = cancel_fd};
+    CLEANUP_FREE char *parent = join_path(push->paths->state, "caches/apt");
+    struct apt_way way = {
+        .https = APT_HTTPS_FOR_CACHE, .stale = true, .cancel_fd = cancel_fd, .allowed = allowed};
     int r;
 
-    if (!conf ||
+    if (!conf || !parent ||
         asprintf(&work, "%s/caches/apt/offline.%d", push->paths->state, (int)gettid()) < 0) {
         work = NULL;
         return error_sys(err, -ENOMEM, "cannot fetch packages");
     }
+    folder_sweep(parent, "offline.");
     r = cache_offline_start(conf, work, &own, err);
     if (r < 0)
         return r;
@@ -295,17 +372,21 @@ int apt_push_make(const struct apt_push *push, const struct apt_system *s, int c
                   struct apt_pushed *ret, struct error *err)
 {
     CLEANUP(apt_pushed_clear) struct apt_pushed made = {0};
-    struct apt_way way = {.cancel_fd = cancel_fd};
+    CLEANUP_STRINGS struct strings allowed = {0};
+    struct apt_way way = {.cancel_fd = cancel_fd, .allowed = &allowed};
     struct error first = {0};
-    int r = -ENETUNREACH;
+    int r = caches_allowed(push->paths, &allowed, err);
 
+    if (r < 0)
+        return r;
+    r = -ENETUNREACH;
     if (!push->choice->offline || !has_own_cache(push)) {
-        r = choose_proxy(push, s, &way, &first);
+        r = choose_proxy(push, &way, &first);
         if (r == 0)
             r = make_tar(push, s, &way, &made, &first);
     }
     if (r == -ENETUNREACH && has_own_cache(push))
-        r = make_tar_offline(push, s, cancel_fd, &made, &first);
+        r = make_tar_offline(push, s, cancel_fd, &allowed, &made, &first);
     if (r < 0)
         return error_set(err, r, "%s", first.text);
     *ret = made;

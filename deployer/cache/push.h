@@ -38,6 +38,12 @@ struct apt_pushed {
 
 void apt_pushed_clear(struct apt_pushed *p);
 
+/* Packs these files of `folder` into a tar below `base`, or takes the one that is there, if
+ * all of it is what its files' digests say: after a power cut it need not be.  Sorts the
+ * files.  What is packed is on the disk before it has its name. */
+int apt_pushed_pack(const char *base, struct apt_files *files, const char *folder,
+                    struct apt_pushed *ret, struct error *err);
+
 /* -ENETUNREACH: this controller cannot fetch a package either (`err` names it);
  * -ENOENT, -ENOPKG, see apt_resolve; -ENODATA: the machine lacks no package. */
 int apt_push_make(const struct apt_push *push, const struct apt_system *s, int cancel_fd,

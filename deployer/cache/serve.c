@@ -67,15 +67,22 @@ static void server_clear(struct server *s)
 
 /* --- its children ------------------------------------------------------------------- */
 
-static int plan_apt(struct server *s, struct error *err)
+/* A cache that is not installed is left out: the other serves all the same. */
+static void plan_apt(struct server *s)
 {
     const char *program = acng_program();
 
-    if (!program)
-        return error_set(err, -ENOPKG, "apt-cacher-ng is not installed");
-    s->children[APT] =
-        (struct child){.name = "apt-cacher-ng", .argv = {program, "-c", s->conf, s->cache, s->log}};
-    return 0;
+    if (program)
+        s->children[APT] = (struct child){.name = "apt-cacher-ng",
+                                          .argv = {program, "-c", s->conf, s->cache, s->log}};
+}
+
+static bool has_devpi(const struct server *s)
+{
+    CLEANUP_FREE char *python = cache_path(s->paths, "pip/venv/bin/python");
+    CLEANUP_FREE char *database = cache_path(s->paths, "pip/server/.sqlite");
+
+    return python && database && access(python, X_OK) == 0 && access(database, F_OK) == 0;
 }
 
 static void plan_pip(struct server *s)
@@ -236,6 +243,8 @@ static void reread_settings(struct server *s)
 {
     struct child *c = &s->children[APT];
 
+    if (!c->name)
+        return;
     c->reread = true;
     c->again = 0;
     if (c->pid)
@@ -251,7 +260,7 @@ static int64_t start_due(struct server *s)
         struct child *c = &s->children[i];
         int64_t left = c->again - clock_ms(CLOCK_MONOTONIC);
 
-        if (c->pid)
+        if (c->pid || !c->name)
             continue;
         if (left <= 0)
             start_child(s, c);
@@ -287,6 +296,7 @@ static char *confined_path(const struct server *s, const char *option, const cha
 
 static int prepare_server(struct server *s, struct error *err)
 {
+    struct error why = {0};
     int r = cache_settings_read(s->paths, &s->settings, err);
 
     if (r < 0)
@@ -303,12 +313,15 @@ static int prepare_server(struct server *s, struct error *err)
     if (!s->mark || !s->conf || !s->cache || !s->log || !s->python || !s->devpi || !s->folder ||
         !s->logger)
         return error_sys(err, -ENOMEM, "cannot start the caches");
-    r = plan_apt(s, err);
-    if (r == 0)
-        r = devpi_upstream(s->paths, &s->upstream, err);
-    if (r == 0)
+    plan_apt(s);
+    if (has_devpi(s) && devpi_upstream(s->paths, &s->upstream, &why) == 0)
         plan_pip(s);
-    return r;
+    if (!s->children[PIP].name)
+        dprintf(STDERR_FILENO, "dcop-deploy: devpi-server is left out: %s\n",
+                why.code ? why.text : "it is not installed");
+    return s->children[APT].name || s->children[PIP].name
+               ? 0
+               : error_set(err, -ENOPKG, "neither apt-cacher-ng nor devpi-server is installed");
 }
 
 int cache_serve(const struct paths *p, struct error *err)

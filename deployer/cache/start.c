@@ -107,27 +107,33 @@ static int explain_failure(const char *path, const char *what, struct error *err
                      n ? text_str(&words) : "the log gives no reason", path);
 }
 
-static int await_answers(const struct cache_settings *s, pid_t supervisor, bool *ret_ended)
+/* `pair` is left with those that answer.  -EIO: the supervisor has ended; -ETIMEDOUT: not all
+ * answer. */
+static int await_answers(const struct cache_settings *s, pid_t supervisor, struct cache_pair *pair,
+                         bool *ret_ended)
 {
     int64_t deadline = clock_ms(CLOCK_MONOTONIC) + START_MS;
-    bool apt = false, pip = false;
+    const struct cache_pair wanted = *pair;
     int status;
+
+    *pair = (struct cache_pair){0};
 
     while (clock_ms(CLOCK_MONOTONIC) < deadline) {
         if (waitpid(supervisor, &status, WNOHANG) == supervisor) {
             *ret_ended = true;
             return -EIO;
         }
-        apt = apt || acng_answers(s->apt_port, ANSWER_MS);
-        pip = pip || devpi_answers(s->pip_port, ANSWER_MS);
-        if (apt && pip)
+        pair->apt = pair->apt || (wanted.apt && acng_answers(s->apt_port, ANSWER_MS));
+        pair->pip = pair->pip || (wanted.pip && devpi_answers(s->pip_port, ANSWER_MS));
+        if (pair->apt == wanted.apt && pair->pip == wanted.pip)
             return 0;
         pause_ms();
     }
-    return apt ? -ETIMEDOUT : -ETIME;
+    return -ETIMEDOUT;
 }
 
-int cache_start(const struct paths *p, const struct cache_settings *s, struct error *err)
+int cache_start(const struct paths *p, const struct cache_settings *s, struct cache_pair *pair,
+                struct error *err)
 {
     CLEANUP_FREE char *log = cache_path(p, "log");
     CLEANUP_FREE char *mark = cache_path(p, "apt/reread");
@@ -141,18 +147,21 @@ int cache_start(const struct paths *p, const struct cache_settings *s, struct er
     r = spawn_supervisor(p, log, &pid, err);
     if (r < 0)
         return r;
-    r = await_answers(s, pid, &ended);
+    r = await_answers(s, pid, pair, &ended);
     if (r == 0)
         return 0;
+    if (!ended && (pair->apt || pair->pip)) {
+        (void)explain_failure(
+            log, pair->apt ? "devpi-server does not answer" : "apt-cacher-ng does not answer", err);
+        return 0;
+    }
+    *pair = (struct cache_pair){0};
     if (!ended) {
         (void)kill(pid, SIGTERM);
         (void)cache_stop(p, NULL);
         (void)waitpid(pid, NULL, WNOHANG);
     }
-    return explain_failure(log,
-                           r == -EIO         ? "the caches do not start"
-                           : r == -ETIMEDOUT ? "devpi-server does not answer"
-                                             : "apt-cacher-ng does not answer",
+    return explain_failure(log, r == -EIO ? "the caches do not start" : "the caches do not answer",
                            err);
 }
 

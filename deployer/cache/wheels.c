@@ -9,16 +9,14 @@
 
 #include "deployer/apt/packages.h"
 #include "deployer/base/folder.h"
+#include "deployer/wheel/pip-errors.h"
+#include "deployer/wheel/platform.h"
 #include "deployer/wheel/wheel.h"
 #include "discovery/base/file.h"
 #include "discovery/base/process.h"
 #include "store.h"
 
-enum {
-    DOWNLOAD_MS = 20 * 60 * 1000,
-    GLIBC_MIN = 17, /* of manylinux2014, PEP 599 */
-    GLIBC_MAX = 99,
-};
+enum { DOWNLOAD_MS = 20 * 60 * 1000 };
 
 /* --- pyDCOP ----------------------------------------------------------------------- */
 
@@ -94,42 +92,6 @@ int cache_wheels_python(const struct apt_files *files, const struct text *status
     return 0;
 }
 
-int cache_wheels_platforms(const char *arch, unsigned glibc, struct strings *ret)
-{
-    static const struct {
-        const char *debian, *python;
-    } names[] = {
-        {"amd64", "x86_64"}, {"arm64", "aarch64"},   {"armhf", "armv7l"},
-        {"i386", "i686"},    {"riscv64", "riscv64"}, {"ppc64el", "ppc64le"},
-    };
-    const char *name = NULL;
-
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        if (strcmp(arch, names[i].debian) == 0)
-            name = names[i].python;
-    if (!name || glibc > GLIBC_MAX)
-        return -EINVAL;
-    /* With --platform, pip accepts only the listed tags: a newer one does not include the older
-     * ones (PEP 600). */
-    for (unsigned minor = glibc; minor >= GLIBC_MIN; minor--) {
-        char platform[64];
-
-        (void)snprintf(platform, sizeof(platform), "manylinux_2_%u_%s", minor, name);
-        if (strings_add(ret, platform) < 0)
-            return -ENOMEM;
-    }
-    {
-        char last[2][64];
-
-        (void)snprintf(last[0], sizeof(last[0]), "manylinux2014_%s", name);
-        (void)snprintf(last[1], sizeof(last[1]), "linux_%s", name);
-        for (size_t i = 0; i < ARRAY_SIZE(last); i++)
-            if (strings_add(ret, last[i]) < 0)
-                return -ENOMEM;
-    }
-    return 0;
-}
-
 /* --- pip --------------------------------------------------------------------------------- */
 
 static int count_files(const char *folder, struct cache_result *ret)
@@ -151,20 +113,6 @@ static int count_files(const char *folder, struct cache_result *ret)
     return 0;
 }
 
-/* pip's last error, the last line that begins with "ERROR: ". */
-static void explain_failure(const struct process_result *result, struct text *ret)
-{
-    const char *said = text_str(&result->errors), *line = NULL;
-    CLEANUP_FREE char *copy = NULL;
-
-    for (const char *at = said; (at = strstr(at, "ERROR: ")); at += 7)
-        if (at == said || at[-1] == '\n')
-            line = at + 7;
-    line = line ? line : said;
-    copy = strndup(line, strcspn(line, "\n"));
-    text_add_printable(ret, copy && *copy ? copy : "pip printed no message");
-}
-
 static int add_words(struct strings *argv, const char *const *words)
 {
     for (; *words; words++)
@@ -174,13 +122,10 @@ static int add_words(struct strings *argv, const char *const *words)
 }
 
 static int make_argv(const struct strings *wanted, const struct strings *platforms,
-                     const char *index, const char *python, const char *folder,
+                     const char *index, const char *arch, const char *python, const char *folder,
                      struct strings *argv)
 {
-    const char *const head[] = {"/usr/bin/python3",
-                                "-m",
-                                "pip",
-                                "download",
+    const char *const head[] = {"download",
                                 "--quiet",
                                 "--disable-pip-version-check",
                                 "--no-input",
@@ -196,8 +141,10 @@ static int make_argv(const struct strings *wanted, const struct strings *platfor
                                 NULL};
     /* Only through the cache: pip's configuration and extra indexes are not used. */
     const char *const through[] = {"--isolated", "--index-url", index, NULL};
-    int r = add_words(argv, head);
+    int r = wheel_pip_words("/usr/bin/python3", python, arch, argv);
 
+    if (r == 0)
+        r = add_words(argv, head);
     if (r == 0 && index)
         r = add_words(argv, through);
     for (size_t i = 0; i < platforms->count && r == 0; i++) {
@@ -238,7 +185,7 @@ static int download_wheels(const struct strings *argv, const char *folder, struc
                             : r;
     if (result.status == 0)
         return count_files(folder, ret);
-    explain_failure(&result, &ret->why);
+    pip_last_error(&result, &ret->why);
     return strings_add(&ret->missing, "Python packages") < 0
                ? error_sys(err, -ENOMEM, "cannot run pip")
                : 0;
@@ -254,12 +201,12 @@ int cache_wheels_deps(const struct paths *paths, const char *index, const char *
 
     if (r < 0)
         return r;
-    r = cache_wheels_platforms(arch, glibc, &platforms);
+    r = wheel_platforms(arch, glibc, &platforms);
     if (r == -EINVAL) {
         text_addf(&ret->why, "cannot tell which wheels run on %s; use --deps apt", arch);
         return 0;
     }
-    if (!folder || r < 0 || make_argv(&wanted, &platforms, index, python, folder, &argv) < 0)
+    if (!folder || r < 0 || make_argv(&wanted, &platforms, index, arch, python, folder, &argv) < 0)
         return error_sys(err, -ENOMEM, "cannot run pip");
     folder_remove(folder);
     r = make_folders(folder, 0700, err);

@@ -26,10 +26,6 @@ int cache_wheels_tools(const struct paths *paths, const char *index, struct cach
 int cache_wheels_python(const struct apt_files *files, const struct text *status,
                         char ret_python[static 8], unsigned *ret_glibc);
 
-/* The platform tags of the wheels that pip accepts there, newest first:
- * manylinux_2_41_x86_64 and so on.  -EINVAL: none is known for that architecture. */
-int cache_wheels_platforms(const char *arch, unsigned glibc, struct strings *ret);
-
 /* Downloads the dependencies for one system (cache_wheels_deps) and appends the result;
  * appends nothing if the versions of its Python and C library are not known. */
 int cache_wheels_system(const struct paths *paths, const char *index, const struct apt_system *s,

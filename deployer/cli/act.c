@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "clocks.h"
 #include "deployer/progress/progress.h"
 #include "deployer/trust/known-machine.h"
 #include "discovery/base/clock.h"
@@ -20,6 +22,7 @@ struct machine_display {
     bool stopped;                     /* between two steps, on request */
     bool step_failed;                 /* the progress knows why it failed */
     char step[STEPWIRE_NAME_MAX + 1]; /* that is running there */
+    struct clock_vote clock;
 };
 
 struct run_display {
@@ -84,6 +87,15 @@ static enum progress_result result_of(enum step_status status)
     return PROGRESS_SKIPPED;
 }
 
+/* deployer/steps/steps/10-clock says it where the clocks differ. */
+static void hear_clock(struct machine_display *m, const struct stepwire_event *fact)
+{
+    if (strcmp(fact->name, "clock") == 0)
+        m->clock.ahead_s = strtoll(fact->detail, NULL, 10);
+    if (strcmp(fact->name, "clock_synchronised") == 0)
+        m->clock.synchronised = true;
+}
+
 static void on_step(struct run_display *a, size_t index, const struct stepwire_event *step)
 {
     struct machine_display *m = &a->machines[index];
@@ -99,6 +111,7 @@ static void on_step(struct run_display *a, size_t index, const struct stepwire_e
     switch (step->kind) {
     case STEPWIRE_PLAN:
         event.kind = PROGRESS_PLAN;
+        m->clock.counts = true;
         break;
     case STEPWIRE_START:
         event.kind = PROGRESS_START;
@@ -117,10 +130,13 @@ static void on_step(struct run_display *a, size_t index, const struct stepwire_e
         break;
     case STEPWIRE_NOTE:
         event.kind = PROGRESS_NOTE;
+        a->p->impostor = a->p->impostor || strcmp(step->name, STEPWIRE_IMPOSTOR) == 0;
         break;
+    case STEPWIRE_FACT:
+        hear_clock(m, step);
+        return;
     case STEPWIRE_BUSY:
     case STEPWIRE_REFUSED: /* told once, as why the job ended */
-    case STEPWIRE_FACT:
     case STEPWIRE_DIFF:
     case STEPWIRE_HELLO:
     case STEPWIRE_ALIVE:
@@ -212,6 +228,13 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
+static void __attribute__((noreturn)) end_by_signal(const struct action *action, int signal)
+{
+    if (action->interrupted)
+        action->interrupted(action->interrupted_arg);
+    process_end_by_signal(signal);
+}
+
 /* The first Ctrl-C stops after the running step.  The second one, and any other signal
  * that ends programs (its sender does not wait), stops at once. */
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
@@ -223,7 +246,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
     a->signal = (int)info->ssi_signo;
     if (!a->begun) { /* a look-up of the caches is not waited for */
         fprintf(stderr, "Interrupted before any machine was contacted; nothing was done.\n");
-        process_end_by_signal(a->signal);
+        end_by_signal(a->action, a->signal);
     }
     if (first && a->signal == SIGINT) {
         show_steps_at_work(a, STOPPING);
@@ -253,13 +276,17 @@ static int on_resize(sd_event_source *source, const struct signalfd_siginfo *inf
 static int add_sources(struct run_display *a)
 {
     const struct deploy_options *o = &a->p->options;
-    bool draws = !o->json && !o->quiet && !a->action->no_recap && isatty(STDERR_FILENO);
+    bool draws =
+        !o->json && !o->quiet && !a->action->no_recap && terminal_takes_escapes(STDERR_FILENO);
     int q;
 
     q = sd_event_add_signal(a->loop, &a->stop[0], SIGINT | SD_EVENT_SIGNAL_PROCMASK, on_stop, a);
     if (q >= 0)
         q = sd_event_add_signal(a->loop, &a->stop[1], SIGTERM | SD_EVENT_SIGNAL_PROCMASK, on_stop,
                                 a);
+    /* A signal is looked at before what machines say. */
+    for (size_t i = 0; i < ARRAY_SIZE(a->stop) && q >= 0; i++)
+        q = sd_event_source_set_priority(a->stop[i], SD_EVENT_PRIORITY_IMPORTANT);
     if (q >= 0 && draws)
         q = sd_event_add_signal(a->loop, &a->resize, SIGWINCH | SD_EVENT_SIGNAL_PROCMASK, on_resize,
                                 a);
@@ -290,7 +317,7 @@ static int start_progress(struct run_display *a, struct error *err)
 {
     const struct deploy_options *o = &a->p->options;
     struct winsize size = {0};
-    bool terminal = isatty(STDERR_FILENO) && !o->quiet;
+    bool terminal = terminal_takes_escapes(STDERR_FILENO) && !o->quiet;
     struct progress_options options = {
         .format = o->json    ? PROGRESS_JSON
                   : terminal ? PROGRESS_TERMINAL
@@ -348,6 +375,7 @@ static int begin_run(struct run_display *a, struct run_target *run_targets, stru
         .choice = &o->caches,
         .caches = p->has_caches ? &p->caches : NULL,
         .timeout_ms = o->timeout_ms,
+        .output_max = a->action->output_max,
         .scan = a->action->scan,
         .looks = a->action->looks,
         .unrecorded = a->action->unrecorded,
@@ -358,6 +386,8 @@ static int begin_run(struct run_display *a, struct run_target *run_targets, stru
     if (q < 0)
         return q;
     plan.wish = wish;
+    if (o->force)
+        text_adds(&plan.settings, "force yes\n");
     if (a->action->settings)
         text_add(&plan.settings, a->action->settings->data, a->action->settings->size);
     for (; plan.count < targets->count; plan.count++) {
@@ -445,15 +475,30 @@ static void warn_of_clones(const struct run_display *a)
         fprintf(stderr, "Warning: %s", text_str(&words));
 }
 
+static void warn_of_our_clock(const struct run_display *a)
+{
+    CLEANUP_FREE struct clock_vote *votes = calloc(a->count + 1, sizeof(*votes));
+    int64_t ahead;
+
+    for (size_t i = 0; votes && i < a->count; i++)
+        votes[i] = a->machines[i].clock;
+    if (votes && !a->p->options.quiet && clocks_doubt_ours(votes, a->count, &ahead))
+        fprintf(stderr,
+                "Warning: this computer's clock is probably wrong: the machines' are %lld s %s "
+                "it.  Compare `date` with another clock, and correct this one.\n",
+                (long long)llabs((long long)ahead), ahead > 0 ? "ahead of" : "behind");
+}
+
 static int print_recap(const struct run_display *a, struct text *recap)
 {
     struct progress_counts counts;
     bool bad;
 
     progress_count(a->progress, &counts);
-    bad =
-        a->p->absent || counts.failed || counts.unreachable || counts.skipped || counts.interrupted;
-    if (!a->action->no_recap && progress_recap(a->progress, recap) == 0) {
+    bad = a->p->absent || (a->p->options.strict && a->p->impostor) || counts.failed ||
+          counts.unreachable || counts.skipped || counts.interrupted;
+    if ((!a->action->no_recap || (a->action->recap_as_json && a->p->options.json)) &&
+        progress_recap(a->progress, recap) == 0) {
         if (bad && !a->signal && !a->action->unrecorded && !a->p->options.json)
             text_adds(recap, "\ndcop-deploy --resume does what is left.\n");
         terminal_put(stdout, recap);
@@ -484,11 +529,14 @@ int program_act(struct program *p, struct targets *targets, const struct action 
     q = run_action(&a, targets, err);
     if (q == 0) {
         warn_of_clones(&a);
+        warn_of_our_clock(&a);
         q = print_recap(&a, &recap);
     }
     signal = q < 0 ? 0 : a.signal;
     acting_clear(&a);
     if (signal) {
+        if (action->interrupted)
+            action->interrupted(action->interrupted_arg);
         program_clear(p);
         process_end_by_signal(signal);
     }

@@ -17,13 +17,18 @@ typedef void action_listener(size_t machine, const struct run_event *event, void
 struct action {
     const char *mode;            /* for the machine's side: "deploy", "status" … */
     const struct text *settings; /* more lines for it, see job.h; may be NULL */
+    uint64_t output_max;         /* bytes that its command may print; 0: it runs none */
     bool scan;                   /* host keys alone, RUN_TRUSTED of each */
     bool looks;                  /* changes nothing, says what would change */
     const char *packages;        /* the list of packages.sh that it installs from; NULL: none */
     bool unrecorded;             /* it changes nothing: no entry in the history */
     bool no_recap;               /* the verb itself tells the result */
+    bool recap_as_json;          /* nevertheless with --json: who reads events sees the end */
     action_listener *listener;
     void *arg;
+    /* Is called before a signal that interrupted it ends the program; NULL: nothing is. */
+    void (*interrupted)(void *arg);
+    void *interrupted_arg;
 };
 
 /* Does it on all targets at once, shows the progress, prints the recap.  The targets are

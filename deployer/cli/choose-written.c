@@ -95,8 +95,9 @@ static int add_host(struct program *p, const struct host *h, struct resolved *fo
         p->targets.items = grown;
     t.host = strdup(h->address);
     t.user = h->user ? strdup(h->user) : NULL;
-    if (!grown || !t.host || (h->user && !t.user) || strings_copy(&t.agents, &h->agents) < 0 ||
-        strings_copy(&t.names, &h->agents) < 0)
+    t.agent_address = h->agent_address ? strdup(h->agent_address) : NULL;
+    if (!grown || !t.host || (h->user && !t.user) || (h->agent_address && !t.agent_address) ||
+        strings_copy(&t.agents, &h->agents) < 0 || strings_copy(&t.names, &h->agents) < 0)
         return error_sys(err, -ENOMEM, "cannot add the host");
     grown[p->targets.count++] = t;
     t = (struct target){0};
@@ -160,62 +161,132 @@ static int add_inventory(struct program *p, struct error *err)
 
 /* --- which of them ------------------------------------------------------------------ */
 
-static bool has_agent(const struct targets *targets, const char *agent)
+/* The hosts as machines that are there, for a match; what they point to is the targets'. */
+static struct machine *hosts_as_machines(const struct targets *targets)
 {
-    for (size_t i = 0; i < targets->count; i++)
-        if (strings_has(&targets->items[i].agents, agent))
-            return true;
-    return false;
+    struct machine *machines = calloc(targets->count + 1, sizeof(*machines));
+
+    for (size_t i = 0; machines && i < targets->count; i++) {
+        machines[i].advert.agents = targets->items[i].names;
+        machines[i].host = targets->items[i].host;
+        machines[i].beacon = machines[i].online = true;
+    }
+    return machines;
 }
 
-/* Compares the inventory's agents with the problem's, in the words of the match. */
-static int compare_inventory(struct program *p, bool *ret_short, struct error *err)
+/* What stands in the way, then the names that are left out. */
+static void add_words(const struct match *match, struct text *ret)
 {
-    CLEANUP_TEXT struct text words = TEXT_INIT;
-    const struct strings *wanted = &p->problem.agents;
-
-    for (size_t i = 0; i < wanted->count; i++) {
-        if (has_agent(&p->targets, wanted->items[i]))
-            continue;
-        text_adds(&words, "missing     ");
-        report_add_name(&words, wanted->items[i]);
-        text_adds(&words, ": no host of the inventory has it\n");
+    for (size_t i = 0; i < match->n_missing; i++) {
+        text_adds(ret, "missing     ");
+        report_add_name(ret, match->missing[i]);
+        text_adds(ret, ": no host of the inventory has it\n");
     }
-    for (size_t i = 0; i < p->targets.count; i++) {
-        const struct target *t = &p->targets.items[i];
-
-        for (size_t k = 0; k < t->agents.count; k++) {
-            if (strings_has(wanted, t->agents.items[k]))
-                continue;
-            text_adds(&words, "unexpected  ");
-            report_add_name(&words, t->agents.items[k]);
-            text_adds(&words, " on ");
-            text_add_printable(&words, t->host);
-            text_adds(&words, ": it is not in the problem\n");
+    for (size_t i = 0; i < match->n_duplicates; i++) {
+        text_adds(ret, "duplicate   ");
+        report_add_name(ret, match->duplicates[i].agent);
+        for (size_t k = 0; k < match->duplicates[i].count; k++) {
+            text_adds(ret, k == 0 ? " is on " : ", ");
+            text_add_printable(ret, match->duplicates[i].machines[k]->host);
         }
+        text_adds(ret, ": leave it to one of them in the inventory\n");
     }
-    *ret_short = words.size > 0;
-    terminal_put(stderr, &words);
-    return text_error(&words) < 0
-               ? error_sys(err, -ENOMEM, "cannot compare the inventory with the problem")
-               : 0;
+    for (size_t i = 0; i < match->n_unexpected; i++) {
+        const struct match_unexpected *u = &match->unexpected[i];
+
+        text_adds(ret, "unexpected  ");
+        report_add_name(ret, u->agent);
+        text_adds(ret, " on ");
+        text_add_printable(ret, u->machine->host);
+        text_adds(ret, ": it is not in the problem");
+        if (u->suggestion) {
+            text_adds(ret, "; did you mean ");
+            report_add_name(ret, u->suggestion);
+            text_addc(ret, '?');
+        }
+        text_addc(ret, '\n');
+    }
+}
+
+/* Keeps the hosts that have agents of the problem, and of their agents those. */
+static int keep_matched(const struct match *match, const struct machine *machines,
+                        struct targets *targets)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < targets->count; i++) {
+        struct target *t = &targets->items[i];
+
+        strings_clear(&t->agents);
+        if (target_add_matched(match, &machines[i], t) < 0)
+            return -ENOMEM;
+        if (t->agents.count == 0) {
+            target_clear(t);
+            continue;
+        }
+        if (kept != i) {
+            targets->items[kept] = *t;
+            *t = (struct target){0};
+        }
+        kept++;
+    }
+    targets->count = kept;
+    return 0;
+}
+
+/* Selects from the inventory's hosts by the problem, as from machines that are found on the
+ * network: a missing agent, or one on several hosts, makes the answer no, other hosts are
+ * left out.  1: no, which is told. */
+static int choose_by_agents(struct program *p, struct error *err)
+{
+    CLEANUP_FREE struct machine *machines = hosts_as_machines(&p->targets);
+    CLEANUP_FREE const struct machine **pointers = calloc(p->targets.count + 1, sizeof(*pointers));
+    CLEANUP(match_clear) struct match match = MATCH_INIT;
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+    bool falls_short;
+    int r = machines && pointers ? 0 : -ENOMEM;
+
+    for (size_t i = 0; i < p->targets.count && r == 0; i++)
+        pointers[i] = &machines[i];
+    if (r == 0)
+        r = match_make(pointers, p->targets.count, &p->problem, NULL, &match);
+    if (r == 0)
+        r = match_explain(&match, pointers, p->targets.count);
+    if (r < 0)
+        return error_sys(err, r, "cannot compare the inventory with the problem");
+    add_words(&match, &words);
+    /* The hosts' addresses are a person's: without IPv4 ones the machine is asked for its own. */
+    falls_short = match.n_missing + match.n_duplicates > 0;
+    if (keep_matched(&match, machines, &p->targets) < 0 || text_error(&words) < 0)
+        return error_sys(err, -ENOMEM, "cannot compare the inventory with the problem");
+    if (p->options.resume)
+        return 0;
+    if (p->options.limits.count > 0)
+        r = choose_limited(&p->options.limits, &p->targets, &match, &falls_short, NULL, err);
+    if (r < 0)
+        return r;
+    if (falls_short || !p->options.quiet)
+        terminal_put(stderr, &words);
+    if (p->targets.count > 0 && (!falls_short || p->options.partial))
+        return 0;
+    fprintf(stderr, p->targets.count > 0
+                        ? "Nothing was done; --partial continues with those that match.\n"
+                        : "Nothing was done.\n");
+    return 1;
 }
 
 int choose_by_inventory(struct program *p, struct error *err)
 {
-    bool falls_short = false;
-    int r =
-        p->options.problems.count > 0 ? problem_read(&p->options.problems, &p->problem, err) : 0;
+    bool of_problem = p->options.problems.count > 0;
+    int r = of_problem ? problem_read(&p->options.problems, &p->problem, err) : 0;
 
     if (r == 0)
         r = add_inventory(p, err);
-    if (r == 0 && p->options.limits.count > 0)
-        r = choose_limited(&p->options.limits, &p->targets, &MATCH_INIT, NULL, NULL, err);
-    if (r == 0 && p->options.problems.count > 0 && p->options.limits.count == 0)
-        r = compare_inventory(p, &falls_short, err);
-    if (r == 0 && falls_short && !p->options.partial) {
-        fprintf(stderr, "Nothing was done; --partial continues with all of them anyway.\n");
-        return 1;
-    }
-    return r;
+    if (r < 0)
+        return r;
+    if (of_problem)
+        return choose_by_agents(p, err);
+    return p->options.limits.count > 0
+               ? choose_limited(&p->options.limits, &p->targets, &MATCH_INIT, NULL, NULL, err)
+               : 0;
 }

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include "choose.h"
+#include "deployer/state/report.h"
 #include "deployer/target/fleet.h"
+#include "deployer/trust/holder.h"
 #include "discovery/base/process.h"
 #include "discovery/base/terminal.h"
 #include "program.h"
@@ -134,7 +136,34 @@ int choose_left(struct program *p)
     return kept > 0 ? 0 : 1;
 }
 
+/* --- who is not there ------------------------------------------------------------- */
+
+enum { LAST_SEEN_SHOWN = 10 };
+
+/* Where these were last, as far as they were ever contacted: the network has forgotten
+ * them. */
+static void tell_last_seen(const struct program *p, const char *const *words, size_t n)
+{
+    CLEANUP_TEXT struct text lines = TEXT_INIT;
+
+    for (size_t i = 0; i < n && i < LAST_SEEN_SHOWN; i++)
+        if (state_report_last_seen(p->state, words[i], &lines, NULL) < 0)
+            return;
+    terminal_put(stderr, &lines);
+}
+
 /* --- -p -------------------------------------------------------------------------- */
+
+/* Who says a name that is another machine's. */
+static void tell_claims(struct program *p, const struct match *match)
+{
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+    const struct report_style style = {.terminal = terminal_style(STDERR_FILENO)};
+
+    p->impostor = p->impostor || match->n_claims > 0;
+    if (report_claims_text(match, &style, &words) == 0)
+        terminal_put(stderr, &words);
+}
 
 /* Shows what is missing for a match; 1 when nothing must be done then. */
 static int tell_shortfall(const struct program *p, const struct match *match, struct error *err)
@@ -147,8 +176,12 @@ static int tell_shortfall(const struct program *p, const struct match *match, st
     if (r < 0)
         return error_sys(err, r, "cannot match");
     terminal_put(stderr, &words);
+    tell_last_seen(p, match->missing, match->n_missing);
     if (p->options.partial && p->targets.count > 0)
         return 0;
+    if (match->n_missing + match->n_offline > 0 && !p->options.quiet &&
+        strcmp(p->options.verb, "doctor") != 0)
+        fputs("`dcop-deploy doctor` looks for the cause when a machine is missing.\n", stderr);
     fprintf(stderr, p->targets.count > 0
                         ? "Nothing was done; --partial continues with those that match.\n"
                         : "Nothing was done.\n");
@@ -159,8 +192,9 @@ static int choose_by_problem(struct program *p, const struct machine *const *mac
                              struct error *err)
 {
     CLEANUP(match_clear) struct match match = MATCH_INIT;
+    const struct match_holders holders = holders_of(p->state);
     bool falls_short;
-    int r = match_make(machines, n, &p->problem, &match);
+    int r = match_make(machines, n, &p->problem, &holders, &match);
 
     if (r == 0)
         r = match_explain(&match, machines, n);
@@ -168,8 +202,10 @@ static int choose_by_problem(struct program *p, const struct machine *const *mac
         r = targets_from_match(&match, &p->targets);
     if (r < 0)
         return error_sys(err, r, "cannot match");
-    if (match_ok(&match, false))
-        tell_unverified(p, machines, n); /* else tell_shortfall lists them, too */
+    if (match_ok(&match, false)) { /* else tell_shortfall lists them, too */
+        tell_unverified(p, machines, n);
+        tell_claims(p, &match);
+    }
     if (p->options.resume)
         return choose_left(p);
     falls_short = !match_ok(&match, false);
@@ -179,6 +215,65 @@ static int choose_by_problem(struct program *p, const struct machine *const *mac
 }
 
 /* --- -l -------------------------------------------------------------------------- */
+
+/* Machines that are known to be off, and those that are there, in this order. */
+static int list_all(const struct machine *const *machines, size_t n, struct targets *ret,
+                    size_t *ret_off)
+{
+    CLEANUP(targets_clear) struct targets all = {.items = calloc(n + 1, sizeof(*all.items))};
+
+    if (!all.items)
+        return -ENOMEM;
+    for (int there = 0; there < 2; there++)
+        for (size_t i = 0; i < n; i++) {
+            struct target *t = &all.items[all.count];
+
+            if (!machines[i]->beacon || machines[i]->untrusted ||
+                machine_is_there(machines[i]) != (there == 1))
+                continue;
+            if (target_from_machine(machines[i], t) < 0)
+                return -ENOMEM;
+            t->guessed = !there; /* a mark: nobody acts on this list */
+            all.count++;
+            if (strings_copy(&t->agents, &t->names) < 0)
+                return -ENOMEM;
+            *ret_off += there == 0;
+        }
+    *ret = all;
+    all = (struct targets){0};
+    return 0;
+}
+
+/* The patterns match nothing that is there.  Do they match what is off?  1, and says so. */
+static int tell_if_off(const struct program *p, const struct machine *const *machines, size_t n)
+{
+    CLEANUP(targets_clear) struct targets all = {0};
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+    struct error ignored = {0};
+    size_t off = 0;
+
+    if (list_all(machines, n, &all, &off) < 0 || off == 0 ||
+        choose_limited(&p->options.limits, &all, &MATCH_INIT, NULL, NULL, &ignored) < 0)
+        return 0;
+    for (size_t i = 0; i < all.count && i < off; i++) {
+        CLEANUP_FREE char *agents = strings_join(&all.items[i].agents, " ");
+
+        if (!all.items[i].guessed)
+            break;
+        text_adds(&words, words.size ? ", " : "Offline: ");
+        text_add_printable(&words, all.items[i].host);
+        if (agents && *agents) {
+            text_adds(&words, " (");
+            text_add_printable(&words, agents);
+            text_addc(&words, ')');
+        }
+    }
+    if (words.size == 0)
+        return 0;
+    text_adds(&words, ". Is the machine on, and its network cable in?  Nothing was done.\n");
+    terminal_put(stderr, &words);
+    return 1;
+}
 
 static int choose_by_name(struct program *p, struct fleet *fleet, struct error *err)
 {
@@ -196,11 +291,13 @@ static int choose_by_name(struct program *p, struct fleet *fleet, struct error *
     if (o->resume)
         return choose_left(p);
     r = choose_limited(&o->limits, &p->targets, &MATCH_INIT, NULL, &open, err);
-    if (r < 0 || !open || !fleet_is_short(fleet))
+    if (r < 0)
+        tell_last_seen(p, (const char *const *)o->limits.items, o->limits.count);
+    if (r == -EINVAL && tell_if_off(p, machines, n))
+        return 1;
+    if (r < 0 || !open || !fleet_why_short(fleet))
         return r;
-    fprintf(stderr,
-            "There may be more machines: time was up before all had been heard; look longer "
-            "with --discovery-timeout.\n");
+    fprintf(stderr, "There may be more machines: %s.\n", fleet_why_short(fleet));
     p->incomplete = !o->partial;
     return 0;
 }

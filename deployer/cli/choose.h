@@ -18,8 +18,8 @@ int choose_left(struct program *p);
 
 /* The hosts of -i, with the agents that a person has named there.  Warns on stderr of
  * settings of the file that are not used.  Each host has the passwords that the file
- * gives it, unless a person gave one for the run.  1: the agents are not the problem's,
- * which is told.  Errors of hosts_read and secret_new. */
+ * gives it, unless a person gave one for the run.  With -p, those that the match keeps; 1: it
+ * says no, which is told.  Errors of hosts_read and secret_new. */
 int choose_by_inventory(struct program *p, struct error *err);
 
 /* Adds a target for "[USER@]HOST[:PORT]", looked up within the timeout of SSH.

@@ -1,7 +1,10 @@
 #include "facts.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "discovery/advert/advert.h"
 
 /* Limits for one machine; more is ignored. */
 enum { FACTS_MAX = 256, DIFF_MAX = 1024 * 1024 };
@@ -81,6 +84,9 @@ void facts_hear(size_t machine, const struct run_event *event, void *arg)
         replace_string(&m->hostkey, event->text);
         break;
     case RUN_STEP:
+        if (event->step->kind == STEPWIRE_FACT && strcmp(event->step->name, "id") == 0 &&
+            advert_id_valid(event->step->detail))
+            replace_string(&m->id, event->step->detail);
         if (event->step->kind == STEPWIRE_FACT)
             add_fact(m, event->step->name, event->step->detail);
         else if (event->step->kind == STEPWIRE_DIFF && m->diff.size < DIFF_MAX)
@@ -108,6 +114,18 @@ const char *facts_get(const struct machine_facts *m, const char *key)
         if (strcmp(m->keys.items[i], key) == 0)
             return m->values.items[i];
     return NULL;
+}
+
+bool facts_get_number(const struct machine_facts *m, const char *key, long long *ret)
+{
+    const char *text = facts_get(m, key);
+    const char *digits = text && *text == '-' ? text + 1 : text;
+
+    /* 18 digits fit. */
+    if (!text || !string_is_one_of(digits, "0123456789", 1, 18))
+        return false;
+    *ret = strtoll(text, NULL, 10);
+    return true;
 }
 
 int facts_join(const struct machine_facts *m, const char *key, struct text *ret)

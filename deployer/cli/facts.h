@@ -33,5 +33,8 @@ action_listener facts_hear;
 /* The last value of that key; NULL when the machine has not sent it. */
 const char *facts_get(const struct machine_facts *m, const char *key);
 
+/* The same as a whole number; false when it is none. */
+bool facts_get_number(const struct machine_facts *m, const char *key, long long *ret);
+
 /* All values of that key, with blanks between. */
 int facts_join(const struct machine_facts *m, const char *key, struct text *ret);

@@ -83,31 +83,75 @@ static bool has_address(const struct target *t, const struct state_machine *m)
     return string_equal(t->host, m->host);
 }
 
-/* The one pinned machine that was last met at this address; NULL: none, or several. */
-static int find_by_address(struct program *p, const struct target *t, char **ret_id,
-                           struct error *err)
+/* What is known of all machines. */
+struct met {
+    struct state_machines machines;
+    struct state_pins pins;
+};
+
+static void met_clear(struct met *m)
 {
-    CLEANUP(state_machines_clear) struct state_machines known = {0};
-    const char *found = NULL;
-    int r = state_machine_list(p->state, &known, err);
-
-    for (size_t i = 0; i < known.count && r == 0; i++) {
-        CLEANUP(state_pin_clear) struct state_pin pin = {0};
-
-        if (!has_address(t, &known.items[i]))
-            continue;
-        r = state_pin_get(p->state, known.items[i].id, &pin, err);
-        if (r == -ENOENT) {
-            r = 0;
-            continue;
-        }
-        if (found)
-            return r;
-        found = known.items[i].id;
-    }
-    return r == 0 && found ? replace_string(found, ret_id, err) : r;
+    state_machines_clear(&m->machines);
+    state_pins_clear(&m->pins);
 }
 
+static int met_read(struct program *p, struct met *ret, struct error *err)
+{
+    int r = state_machine_list(p->state, &ret->machines, err);
+
+    return r == 0 ? state_pin_list(p->state, NULL, &ret->pins, err) : r;
+}
+
+static bool is_pinned(const struct met *met, const char *id)
+{
+    for (size_t i = 0; i < met->pins.count; i++)
+        if (!met->pins.items[i].retired_ms && strcmp(met->pins.items[i].id, id) == 0)
+            return true;
+    return false;
+}
+
+/* The one pinned machine that was last met at this address: its id, or its host key.  NULL: none,
+ * or several. */
+static const char *find_by_address(const struct met *met, const struct target *t)
+{
+    const char *found = NULL;
+
+    for (size_t i = 0; i < met->machines.count; i++) {
+        const struct state_machine *m = &met->machines.items[i];
+
+        if (!has_address(t, m) || !is_pinned(met, m->id))
+            continue;
+        if (found)
+            return NULL;
+        found = m->id;
+    }
+    return found;
+}
+
+/* Each machine that was met at its address before needs no scan. */
+static int guess_ids(struct program *p, struct error *err)
+{
+    CLEANUP(met_clear) struct met met = {0};
+    bool any = false;
+    int r = 0;
+
+    for (size_t i = 0; i < p->targets.count; i++)
+        any = any || is_unknown(&p->targets.items[i]);
+    if (any)
+        r = met_read(p, &met, err);
+    for (size_t i = 0; i < p->targets.count && r == 0; i++) {
+        struct target *t = &p->targets.items[i];
+        const char *id = is_unknown(t) ? find_by_address(&met, t) : NULL;
+
+        if (!id)
+            continue;
+        r = replace_string(id, advert_id_valid(id) ? &t->id : &t->hostkey, err);
+        t->guessed = true;
+    }
+    return r;
+}
+
+/* A pinned key is that machine's, whatever its address. */
 static int take_hostkey(struct program *p, struct target *t, const struct machine_facts *m,
                         struct error *err)
 {
@@ -120,17 +164,16 @@ static int take_hostkey(struct program *p, struct target *t, const struct machin
     r = replace_string(fingerprint, &t->hostkey, err);
     if (r == 0)
         r = state_pin_by_fingerprint(p->state, fingerprint, &ids, err);
-    if (r < 0 || ids.count > 0)
-        return r;
-    /* A new key at the address of a machine that has another one. */
-    return find_by_address(p, t, &t->id, err);
+    if (r == 0 && ids.count == 1 && advert_id_valid(ids.items[0]))
+        r = replace_string(ids.items[0], &t->id, err);
+    return r;
 }
 
 /* --- the first look ------------------------------------------------------------------ */
 
 static bool is_nameless(const struct target *t)
 {
-    return !t->id && t->hostkey;
+    return t->guessed || (!t->id && t->hostkey);
 }
 
 static int take_id(struct program *p, struct target *t, const struct machine_facts *m,
@@ -139,6 +182,13 @@ static int take_id(struct program *p, struct target *t, const struct machine_fac
     const char *id = facts_get(m, "id");
 
     (void)p;
+    if (t->guessed) { /* now it is known, or it has none */
+        free(t->id);
+        t->id = NULL;
+        t->guessed = false;
+        if (m->hostkey && replace_string(m->hostkey, &t->hostkey, err) < 0)
+            return err->code;
+    }
     return id && advert_id_valid(id) ? replace_string(id, &t->id, err) : 0;
 }
 
@@ -170,15 +220,19 @@ static int add_line_if_new(struct program *p, const struct target *t, struct tex
 
     if (r < 0)
         return r;
-    if (known_machine_pin(&known) || (known.verified && !known.held_by))
+    if (known.held_by ? known_machine_pin(&known) && !(t->named && !t->advertised)
+                      : known_machine_pin(&known) || known.verified)
         return 1;
     if (t->hostkey && !known.held_by && strings_has(&p->confirmed, t->hostkey))
         return 1;
     text_adds(list, "  ");
     text_add_printable(list, t->host ? t->host : t->id);
-    text_addf(list, "  %s", t->hostkey ? t->hostkey : "(no host key advertised)");
+    if (known_machine_pin(&known))
+        text_addf(list, "  %s", known_machine_pin(&known));
+    else
+        text_addf(list, "  %s", t->hostkey ? t->hostkey : "(no host key advertised)");
     if (known.held_by) {
-        text_adds(list, "  has the name '");
+        text_adds(list, known_machine_pin(&known) ? "  is to get the name '" : "  has the name '");
         text_add_printable(list, known.agent);
         text_addf(list, "', which belonged to %s", known.held_by);
     }
@@ -221,11 +275,11 @@ int program_identify(struct program *p, struct error *err)
 {
     const struct action scan = {
         .mode = "status", .scan = true, .unrecorded = true, .no_recap = true};
-    int r = ask_machines(p, &scan, is_unknown, take_hostkey, err);
+    int r = guess_ids(p, err);
 
     if (r == 0)
-        r = ask_about_new(p, err);
+        r = ask_machines(p, &scan, is_unknown, take_hostkey, err);
     if (r == 0)
-        r = identify_look(p, err);
+        r = ask_about_new(p, err);
     return r == 0 && p->options.inventory && p->options.resume ? choose_left(p) : r;
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "deployer/cache/caches.h"
+#include "deployer/wheel/wheel.h"
 #include "discovery/base/file.h"
 #include "discovery/base/process.h"
 #include "discovery/base/terminal.h"
@@ -16,11 +17,13 @@ void program_clear(struct program *p)
     targets_clear(&p->targets);
     resumption_clear(&p->resumed);
     pack_unref(p->pack);
+    strings_clear(&p->command);
     strings_clear(&p->confirmed);
     passwords_clear(&p->passwords);
     for (size_t i = 0; i < p->n_secrets; i++)
         secret_free(p->secrets[i]);
     free(p->secrets);
+    free(p->spec);
     state_free(p->state);
     problem_clear(&p->problem);
     caches_clear(&p->caches);
@@ -49,6 +52,10 @@ int program_open(struct program *p, struct error *err)
     if (r < 0)
         return r;
     r = paths_find(p->options.state_dir, &p->paths, err);
+    if (r == 0) /* `trust fleet-key` makes the folder */
+        r = paths_begin(&p->paths,
+                        strcmp(p->options.verb, "trust") == 0 ? NULL : p->options.config_dir,
+                        &p->options.keys, err);
     return r < 0 ? r : state_open(p->paths.db, &p->state, err);
 }
 
@@ -64,8 +71,16 @@ int program_find_caches(struct program *p, struct error *err)
 
 int program_choose_spec(struct program *p, char **ret, struct error *err)
 {
-    int r = p->options.spec ? -ENOENT : state_setting_get(p->state, STATE_SETTING_SPEC, ret, err);
+    int r;
 
+    /* The record of the run has it, too. */
+    if (p->options.spec && !p->spec) {
+        p->spec = wheel_spec_absolute(p->options.spec);
+        if (!p->spec)
+            return error_sys(err, -errno, "cannot prepare %s", p->options.spec);
+        p->options.spec = p->spec;
+    }
+    r = p->options.spec ? -ENOENT : state_setting_get(p->state, STATE_SETTING_SPEC, ret, err);
     if (r != -ENOENT)
         return r;
     *ret = strdup(p->options.spec ? p->options.spec : "pydcop");
@@ -99,6 +114,8 @@ int program_pack_pydcop(struct program *p, const struct bundle_extra *extras, st
     if (p->pack->wheels.unrefreshed && !p->options.quiet)
         fprintf(stderr, "The Python index does not answer; %s %s from the cache is used.\n",
                 p->pack->wheels.name, p->pack->wheels.version);
+    if (p->pack->wheels.unconfined)
+        fprintf(stderr, "dcop-deploy: pyDCOP was built, but %s\n", p->pack->wheels.unconfined);
     return p->options.check ? 0 : state_setting_set(p->state, STATE_SETTING_SPEC, spec, err);
 }
 

@@ -30,11 +30,14 @@ struct program {
     struct consent consent;    /* to machines that are new */
     struct resumption resumed; /* with --resume */
     bool absent;               /* a selected machine is not there */
+    bool impostor;             /* a machine passes for another; it got nothing */
     bool incomplete;           /* there may be more machines to select */
     struct passwords passwords;
     struct secret **secrets; /* those that the targets of -i borrow */
     size_t n_secrets;
+    struct strings command;   /* as it was typed */
     struct strings confirmed; /* host keys that a person has said yes to in this run */
+    char *spec;               /* what -s names, absolute */
     struct pack *pack;        /* what is sent; NULL: nothing */
     struct caches caches;     /* once found, which has_caches says */
     bool has_caches;
@@ -55,8 +58,8 @@ int program_find_targets(struct program *p, struct error *err);
 int program_find_fleet(const struct program *p, const struct problem *problem, struct fleet **ret,
                        struct error *err);
 
-/* Identifies the targets: reads the host keys of unknown ones, asks one question about
- * all that have no pin, and reads the ids that are missing.  Where nobody can be asked,
+/* Identifies the targets: finds those that were met at their address before, reads the host
+ * keys of the others, and asks one question about all that have no pin.  Where nobody can be asked,
  * each machine is refused later, with the command that accepts it. */
 int program_identify(struct program *p, struct error *err);
 

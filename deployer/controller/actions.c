@@ -12,12 +12,15 @@ void actions_wish(const struct controller *c, const struct member *m, const stru
                   char ret[static RECONCILE_WISH_LENGTH + 1])
 {
     const struct deploy_options *o = &c->settings.deploy;
+    CLEANUP_TEXT struct text deps = TEXT_INIT;
     struct digest d;
 
     (void)m;
+    if (c->packs.pack) /* the layers, too: their pins may be newer than what a machine has */
+        pack_add_deps(c->packs.pack, deploy_options_deps(o), &deps);
     digest_init(&d);
     digest_adds(&d, c->packs.pack ? c->packs.pack->bundle.bundle_digest : "");
-    digest_adds(&d, o->deps ? o->deps : "apt");
+    digest_adds(&d, text_str(&deps));
     /* Without --orchestrator, machines get this computer's address. */
     digest_adds(&d, o->orchestrator       ? o->orchestrator
                     : c->inputs.addresses ? c->inputs.addresses
@@ -41,6 +44,7 @@ static int make_target(const struct controller *c, const char *verb, const struc
         r = strings_copy(&t->agents, &t->names);
     if (r == 0 && (assigns || (deploys && m->assigned.count > 0))) {
         t->named = deploys;
+        t->given = true;
         r = strings_copy(&t->names, &t->agents);
     }
     return r;
@@ -48,10 +52,10 @@ static int make_target(const struct controller *c, const char *verb, const struc
 
 static void add_verb_settings(const struct controller *c, const char *verb, struct text *ret)
 {
-    const char *deps = c->settings.deploy.deps;
-
-    if (strcmp(verb, "deploy") == 0)
-        text_addf(ret, "deps %s\nui no\nbrowser no\n", deps ? deps : "apt");
+    if (strcmp(verb, "deploy") == 0) {
+        pack_add_deps(c->packs.pack, deploy_options_deps(&c->settings.deploy), ret);
+        text_adds(ret, "ui no\nbrowser no\n");
+    }
     if (strcmp(verb, "logs") == 0)
         text_addf(ret, "lines %d\nfollow no\n", LOG_LINES);
 }
@@ -110,10 +114,9 @@ int actions_begin(struct controller *c, const char *verb, struct member **member
         .user = o->user,
         .orchestrator = o->orchestrator,
         .choice = &o->caches,
-        .packages = !deploys                                 ? NULL
-                    : o->deps && strcmp(o->deps, "pip") == 0 ? "PIP"
-                                                             : "APT",
+        .packages = deploys ? deploy_options_packages(o) : NULL,
         .timeout_ms = o->timeout_ms,
+        .output_max = strcmp(verb, "logs") == 0 ? LOG_BYTES_MAX : 0,
         .unrecorded = strcmp(verb, "logs") == 0 || strcmp(verb, "identify") == 0,
         .targets = targets,
         .count = n,
@@ -184,6 +187,8 @@ static void put_text(json_t *o, const char *key, const char *value)
         (void)json_object_set_new(o, key, view_text(value));
 }
 
+/* What commands print may be anything, so it is for those with the token; the rest is about
+ * machines. */
 static void publish_step(struct controller *c, const struct run_event *e, struct member *m)
 {
     json_t *o = event_head(e, m);
@@ -192,12 +197,17 @@ static void publish_step(struct controller *c, const struct run_event *e, struct
     put_text(o, "step", e->step->name);
     put_text(o, "status", ended ? step_status_name(e->step->status) : "started");
     put_text(o, "detail", ended ? e->step->detail : NULL);
-    put_text(o, "output", ended ? e->step->lines : NULL);
     if (o && e->number)
         (void)json_object_set_new(o, "number", json_integer(e->number));
     if (o && m->total)
         (void)json_object_set_new(o, "total", json_integer(m->total));
-    publish(c, "step", o);
+    if (!o || !ended || !*e->step->lines) {
+        publish(c, "step", o);
+        return;
+    }
+    publish_for(c, "step", EVENT_FOR_OTHERS, json_copy(o));
+    put_text(o, "output", e->step->lines);
+    publish_for(c, "step", EVENT_FOR_TRUSTED, o);
 }
 
 static void publish_line(struct controller *c, const struct run_event *e, struct member *m)
@@ -207,7 +217,7 @@ static void publish_line(struct controller *c, const struct run_event *e, struct
     put_text(o, "stream", e->errors ? "stderr" : "stdout");
     if (o)
         (void)json_object_set_new(o, "line", view_text(e->text));
-    publish(c, "output", o);
+    publish_for(c, "output", EVENT_FOR_TRUSTED, o);
 }
 
 static void publish_note(struct controller *c, const struct run_event *e, struct member *m)

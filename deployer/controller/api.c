@@ -79,16 +79,23 @@ static void get_inventory(struct controller *c, const char *name, struct answer 
                                            : "text/plain; charset=utf-8";
 }
 
-static void get_run(struct controller *c, const char *parameter, struct answer *ret)
+static void get_run(struct controller *c, const struct http_request *request, struct answer *ret)
 {
+    struct state_report_page page = {
+        .machine = request->machine, .bounded = true, .quiet = !request->trusted};
     struct error err;
-    long number;
+    long number, from = 0;
 
-    if (parse_number(parameter, 1, 1000000000, &number, &err) < 0) {
+    if (request->after && parse_number(request->after, 0, 1000000000, &from, &err) < 0) {
+        answer_problem(ret, 400, "The parameter \"after\" must be the \"next\" of an answer.");
+        return;
+    }
+    page.from = (size_t)from;
+    if (parse_number(request->routed.parameter, 1, 1000000000, &number, &err) < 0) {
         answer_problem(ret, 404, "There is no such run.");
         return;
     }
-    if (state_report_run_json(c->state, number, &ret->body, &err) < 0) {
+    if (state_report_run_json(c->state, number, &page, &ret->body, &err) < 0) {
         answer_error(ret, &err);
         return;
     }
@@ -408,7 +415,7 @@ void api_handle(const struct http_request *request, struct answer *ret, void *co
         answer_json(ret, 200, json_pack("{s:i, s:o}", "version", 1, "runs", view_runs(c)));
         break;
     case ROUTE_RUN:
-        get_run(c, routed->parameter, ret);
+        get_run(c, request, ret);
         break;
     case ROUTE_STATUS:
         answer_json(ret, 200, view_status(c));

@@ -3,11 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "deployer/base/url.h"
 #include "private.h"
 
 void controller_log(const struct controller *c, const char *format, ...)
 {
     CLEANUP_TEXT struct text words = TEXT_INIT;
+    CLEANUP_TEXT struct text masked = TEXT_INIT;
     struct error line;
     va_list ap;
 
@@ -16,7 +18,8 @@ void controller_log(const struct controller *c, const char *format, ...)
     va_start(ap, format);
     (void)vsnprintf(line.text, sizeof(line.text), format, ap);
     va_end(ap);
-    text_add_printable(&words, line.text);
+    url_add_masked(&masked, line.text);
+    text_add_printable(&words, text_str(&masked));
     fprintf(stderr, "dcop-controller: %s\n", text_str(&words));
 }
 

@@ -159,6 +159,8 @@ static int add_sources(struct controller *c, struct error *err)
     if (r >= 0)
         r = sd_event_add_signal(c->loop, &c->sources.signals[2], SIGHUP | SD_EVENT_SIGNAL_PROCMASK,
                                 on_hangup, c);
+    for (size_t i = 0; i < ARRAY_SIZE(c->sources.signals) && r >= 0; i++)
+        r = sd_event_source_set_priority(c->sources.signals[i], SD_EVENT_PRIORITY_IMPORTANT);
     if (r >= 0)
         r = sd_event_set_watchdog(c->loop, true);
     return r < 0 ? error_sys(err, r, "cannot run the event loop") : 0;
@@ -181,6 +183,10 @@ static int open_state(struct controller *c, struct error *err)
 
     if (r == 0)
         r = paths_find(o->state_dir, &c->paths, err);
+    if (r == 0)
+        r = paths_hold(&c->paths, "dcop-controller", err);
+    if (r == 0)
+        r = paths_begin(&c->paths, o->config_dir, &o->keys, err);
     if (r == 0)
         r = state_open(c->paths.db, &c->state, err);
     if (r < 0)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "deployer/trust/holder.h"
 #include "discovery/base/clock.h"
 #include "private.h"
 
@@ -13,6 +14,7 @@
 static int make_match(struct controller *c, struct member **members, size_t n)
 {
     CLEANUP_FREE const struct machine **machines = calloc(n + 1, sizeof(*machines));
+    const struct match_holders holders = holders_of(c->state);
     size_t count = 0;
 
     if (!machines)
@@ -20,7 +22,7 @@ static int make_match(struct controller *c, struct member **members, size_t n)
     for (size_t i = 0; i < n; i++)
         if (!members_is_impostor(&c->directory, members[i]))
             machines[count++] = &members[i]->machine;
-    if (match_make(machines, count, &c->problem, &c->evaluation.match) < 0)
+    if (match_make(machines, count, &c->problem, &holders, &c->evaluation.match) < 0)
         return -ENOMEM;
     return match_explain(&c->evaluation.match, machines, count);
 }
@@ -103,6 +105,14 @@ static bool is_duplicate(const struct controller *c, const struct member *m)
     return false;
 }
 
+static bool is_claimant(const struct controller *c, const struct member *m)
+{
+    for (size_t i = 0; i < c->evaluation.match.n_claims; i++)
+        if (c->evaluation.match.claims[i].machine == &m->machine)
+            return true;
+    return false;
+}
+
 /* Why the machine cannot be deployed to; NULL: no obstacle. */
 static const char *obstacle_of(const struct controller *c, const struct member *m, bool has_agents)
 {
@@ -114,6 +124,8 @@ static const char *obstacle_of(const struct controller *c, const struct member *
         return m->standing.why ? m->standing.why : "its host key is not accepted";
     if (is_duplicate(c, m))
         return "another machine has the same agent name";
+    if (!has_agents && is_claimant(c, m))
+        return "its agent name is another machine's, which was accepted with it";
     if (!has_agents && m->machine.advert.agents.count > 0)
         return "the problem has no agent with its name";
     if (!has_agents && c->settings.assign)

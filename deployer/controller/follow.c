@@ -151,6 +151,7 @@ static void on_job_event(size_t index, const struct job_event *event, void *arg)
         break;
     case JOB_CONNECTING:
     case JOB_TRUSTED:
+    case JOB_HOSTKEY:
     case JOB_SENDING:
         break;
     }
@@ -181,6 +182,7 @@ static int prepare_item(struct follows *f, struct item *i, const struct follow_o
         .timeout_ms = o->timeout_ms,
         .mode = i->of == FOLLOW_STEP ? "watch" : "logs",
         .settings = &i->settings,
+        .output_max = STEPWIRE_STREAM_ENDLESS, /* until nobody asks for it */
         .who = o->who,
         .bundle_digest = i->steps->bundle.bundle_digest,
         .bundle = i->steps->bytes.data,

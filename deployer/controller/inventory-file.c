@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "discovery/base/file.h"
+#include "discovery/base/output.h"
 #include "private.h"
 
 static int write_inventory(const struct controller *c, struct member **members, size_t n,
@@ -34,6 +34,7 @@ int inventory_file_text(struct controller *c, enum inventory_format format, stru
 void inventory_file_write(struct controller *c, struct member **members, size_t n)
 {
     CLEANUP_TEXT struct text now = TEXT_INIT;
+    CLEANUP_FREE char *file = NULL;
     struct error err = {0};
 
     if (!c->settings.output || write_inventory(c, members, n, c->settings.format, &now) < 0)
@@ -41,7 +42,8 @@ void inventory_file_write(struct controller *c, struct member **members, size_t 
     if (c->published.inventory.data && now.size == c->published.inventory.size &&
         memcmp(now.data, c->published.inventory.data, now.size) == 0)
         return;
-    if (file_write(c->settings.output, now.data, now.size, 0644, &err) < 0) {
+    if (output_file(c->settings.output, &file, &err) < 0 ||
+        output_write(file, now.data, now.size, &err) < 0) {
         controller_log(c, "%s", err.text);
         return;
     }

@@ -6,13 +6,14 @@
 
 #include "discovery/base/file.h"
 #include "discovery/base/key.h"
+#include "discovery/base/output.h"
 
 OPTION_FLAG(struct controller_options, automatic)
 OPTION_FLAG(struct controller_options, assign)
-OPTION_STRING(struct controller_options, output)
-OPTION_STRING(struct controller_options, on_change)
+OPTION_ONE(struct controller_options, output)
+OPTION_ONE(struct controller_options, on_change)
 OPTION_STRING(struct controller_options, listen)
-OPTION_STRING(struct controller_options, dashboard)
+OPTION_ONE(struct controller_options, dashboard)
 OPTION_LIST(struct controller_options, hosts)
 
 static int set_quorum(void *into, const char *value, struct error *err)
@@ -203,11 +204,53 @@ static void restore_list(struct strings *list, struct strings *kept)
         *list = *kept;
 }
 
+/* Only a file can be kept up to date.  Its folder may still come. */
+static int check_output(const struct controller_options *s, struct error *err)
+{
+    CLEANUP_FREE char *file = NULL;
+    struct error why = {0};
+
+    if (!s->output || output_file(s->output, &file, &why) != -EINVAL)
+        return 0;
+    return error_set(err, -EINVAL, "--output: %s", why.text);
+}
+
+/* Likewise of what can be given once (OPTION_ONE): the command line's replaces the file's. */
+static const size_t once[] = {
+    offsetof(struct controller_options, output),
+    offsetof(struct controller_options, on_change),
+    offsetof(struct controller_options, dashboard),
+    offsetof(struct controller_options, deploy.spec),
+    offsetof(struct controller_options, deploy.password_file),
+    offsetof(struct controller_options, deploy.become_password_file),
+};
+
+static void set_aside_words(struct controller_options *s, const char *kept[ARRAY_SIZE(once)])
+{
+    for (size_t i = 0; i < ARRAY_SIZE(once); i++) {
+        const char **word = (const char **)(void *)((char *)s + once[i]);
+
+        kept[i] = *word;
+        *word = NULL;
+    }
+}
+
+static void restore_words(struct controller_options *s, const char *kept[ARRAY_SIZE(once)])
+{
+    for (size_t i = 0; i < ARRAY_SIZE(once); i++) {
+        const char **word = (const char **)(void *)((char *)s + once[i]);
+
+        if (!*word)
+            *word = kept[i];
+    }
+}
+
 int controller_options_read(int argc, char **argv, struct controller_options *ret,
                             struct error *err)
 {
     CLEANUP(controller_options_clear) struct controller_options s = {0}, first = {0};
     CLEANUP_FREE char *folder = NULL;
+    const char *words[ARRAY_SIZE(once)];
     struct strings problems, keys, hosts;
     int r;
 
@@ -228,10 +271,14 @@ int controller_options_read(int argc, char **argv, struct controller_options *re
     set_aside_list(&s.deploy.problems, &problems);
     set_aside_list(&s.deploy.keys, &keys);
     set_aside_list(&s.hosts, &hosts);
+    set_aside_words(&s, words);
     r = parse_command_line(argc, argv, &s, err);
     restore_list(&s.deploy.problems, &problems);
     restore_list(&s.deploy.keys, &keys);
     restore_list(&s.hosts, &hosts);
+    restore_words(&s, words);
+    if (r == 0)
+        r = check_output(&s, err);
     if (r < 0)
         return r;
     *ret = s;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "deployer/cache/caches.h"
+#include "deployer/wheel/wheel.h"
 #include "discovery/base/clock.h"
 #include "private.h"
 
@@ -60,6 +61,8 @@ static void on_packing_done(void *arg)
     bool again = c->packs.repack;
 
     replace_pack(&c->packs.steps, &p->steps);
+    if (p->pack && p->pack->wheels.unconfined)
+        controller_log(c, "pyDCOP was built, but %s", p->pack->wheels.unconfined);
     replace_pack(&c->packs.pack, &p->pack);
     if (p->r < 0 && !string_equal(c->packs.error, p->err.text))
         controller_log(c, "%s", p->err.text);
@@ -81,7 +84,7 @@ static char *choose_spec(struct controller *c)
     char *spec = NULL;
 
     if (c->settings.deploy.spec)
-        return strdup(c->settings.deploy.spec);
+        return wheel_spec_absolute(c->settings.deploy.spec);
     if (state_setting_get(c->state, STATE_SETTING_SPEC, &spec, NULL) == 0)
         return spec;
     return strdup("pydcop");

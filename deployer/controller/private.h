@@ -19,6 +19,7 @@ enum {
     POLL_USEC = 10 * 1000 * 1000, /* for what sends no event when it changes */
     REPACK_MS = 30 * 1000,        /* between two packings after a failure, or of a source folder */
     LOG_LINES = 100,
+    LOG_BYTES_MAX = 4 * 1024 * 1024, /* journald's lines have 48 KiB at most (journald.conf(5)) */
     RUNS_SHOWN = 50,
 };
 
@@ -189,6 +190,8 @@ json_t *view_text(const char *string); /* bytes that are not UTF-8 are escaped *
 
 /* publish.c: events to the listeners.  publish takes the value over. */
 void publish(struct controller *c, const char *event, json_t *value);
+void publish_for(struct controller *c, const char *event, enum event_audience audience,
+                 json_t *value);
 void publish_machine(struct controller *c, struct member *m, const char *change);
 /* Publishes it if its shown work has changed since the last time. */
 void publish_work(struct controller *c, struct member *m);

@@ -6,18 +6,24 @@
 #include "discovery/base/digest.h"
 #include "private.h"
 
-void publish(struct controller *c, const char *event, json_t *value)
+void publish_for(struct controller *c, const char *event, enum event_audience audience,
+                 json_t *value)
 {
     char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
 
     json_decref(value);
     if (!text)
         return;
-    (void)events_add(c->web.events, event, text);
+    (void)events_add(c->web.events, event, text, audience);
     c->metrics.events++;
     free(text);
     if (c->web.http)
         http_wake(c->web.http);
+}
+
+void publish(struct controller *c, const char *event, json_t *value)
+{
+    publish_for(c, event, EVENT_FOR_ALL, value);
 }
 
 /* A digest of what is shown of its work. */

@@ -3,18 +3,20 @@
 #include <string.h>
 #include <time.h>
 
+#include "deployer/base/url.h"
 #include "discovery/base/clock.h"
 #include "discovery/report/value.h"
 #include "private.h"
 
 json_t *view_text(const char *string)
 {
-    CLEANUP_TEXT struct text printable = TEXT_INIT;
+    CLEANUP_TEXT struct text masked = TEXT_INIT, printable = TEXT_INIT;
 
-    if (utf8_valid(string, strlen(string)))
-        return json_string(string);
-    text_add_printable(&printable, string);
-    return json_string(text_str(&printable));
+    url_add_masked(&masked, string);
+    if (utf8_valid(text_str(&masked), masked.size))
+        return text_error(&masked) < 0 ? NULL : json_string(text_str(&masked));
+    text_add_printable(&printable, text_str(&masked));
+    return text_error(&printable) < 0 ? NULL : json_string(text_str(&printable));
 }
 
 static void put_text(json_t *o, const char *key, const char *value)
@@ -280,24 +282,21 @@ json_t *view_history(const struct controller *c, const char *id)
         return a;
     for (size_t i = 0; a && i < runs.count && json_array_size(a) < SHOWN; i++) {
         CLEANUP(state_results_clear) struct state_results results = {0};
+        const struct state_result *r;
+        json_t *o;
 
-        if (state_result_list(c->state, runs.items[i].number, &results, NULL) < 0)
+        if (state_result_list_of(c->state, runs.items[i].number, id, "", &results, NULL) < 0 ||
+            results.count == 0)
             continue;
-        for (size_t k = 0; k < results.count; k++) {
-            const struct state_result *r = &results.items[k];
-            json_t *o;
-
-            if (*r->step || strcmp(r->machine, id) != 0)
-                continue;
-            o = json_pack("{s:I, s:o, s:o}", "run", (json_int_t)runs.items[i].number, "verb",
-                          view_text(runs.items[i].verb), "status", view_text(r->status));
-            if (!o)
-                continue;
-            put_text(o, "detail", r->detail);
-            view_put_time(o, "started", r->started_ms);
-            view_put_time(o, "ended", r->ended_ms);
-            (void)json_array_append_new(a, o);
-        }
+        r = &results.items[0];
+        o = json_pack("{s:I, s:o, s:o}", "run", (json_int_t)runs.items[i].number, "verb",
+                      view_text(runs.items[i].verb), "status", view_text(r->status));
+        if (!o)
+            continue;
+        put_text(o, "detail", r->detail);
+        view_put_time(o, "started", r->started_ms);
+        view_put_time(o, "ended", r->ended_ms);
+        (void)json_array_append_new(a, o);
     }
     return a;
 }

@@ -1,5 +1,6 @@
 /* Makes machines from an inventory's hosts and variables. */
-#include <assert.h>
+#include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 #include "discovery/roster/roster.h"
 #include "private.h"
 
-enum { KEY_FILE_MAX = 4096 };
+enum { KEY_FILE_MAX = 4096, MACHINE_AGENTS_MAX = HOSTS_MAX };
 
 /* The state while one host becomes a machine. */
 struct build {
@@ -27,8 +28,7 @@ static int no_memory(struct build *b)
 }
 
 /* A macro, so that the static analyzer also sees that it never returns 0. */
-#define fail_at(b, at, ...)                                                                        \
-    ((void)yaml_reader_fail((b)->v->y, at, (b)->v->err, __VA_ARGS__), -EBADMSG)
+#define fail_at(b, at, ...) ((void)hosts_node_fail(at, (b)->v->err, __VA_ARGS__), -EBADMSG)
 
 static bool is_secret(enum hosts_field field)
 {
@@ -61,9 +61,8 @@ static int fail_vault(struct build *b, const struct hosts_node *n, enum hosts_fi
                               ? "leave it out and use --ask-become-pass"
                               : "write it as plain text";
 
-    return fail_at(b, n->mark,
-                   "%s is encrypted with Ansible's vault, which is not supported here: %s", name,
-                   instead);
+    return fail_at(b, n, "%s is encrypted with Ansible's vault, which is not supported here: %s",
+                   name, instead);
 }
 
 /* A whole number in decimal, without leading zeros, which YAML and people read alike. */
@@ -86,20 +85,20 @@ static int read_text(struct build *b, const struct hosts_node *value, enum hosts
     if (n->vault)
         return fail_vault(b, n, field, name);
     if (n->kind != YAML_KIND_SCALAR)
-        return fail_at(b, n->mark, "%s must be a single text", name);
+        return fail_at(b, n, "%s must be a single text", name);
     if (!is_secret(field))
         text_add_shown(&shown, n->text);
     if (n->type != YAML_TYPE_STRING && !(number && is_plain_number(n))) {
         if (is_secret(field))
-            return fail_at(b, n->mark, "%s is %s in YAML; put it in quotes", name,
+            return fail_at(b, n, "%s is %s in YAML; put it in quotes", name,
                            yaml_type_words(n->type));
-        return fail_at(b, n->mark, "%s: %s is %s in YAML; quote it: \"%s\"", name, text_str(&shown),
+        return fail_at(b, n, "%s: %s is %s in YAML; quote it: \"%s\"", name, text_str(&shown),
                        yaml_type_words(n->type), text_str(&shown));
     }
     if (memchr(n->text, '\0', n->size) || (memchr(n->text, '\n', n->size) && field != HOSTS_AGENT))
-        return fail_at(b, n->mark, "%s holds a NUL or a newline", name);
+        return fail_at(b, n, "%s holds a NUL or a newline", name);
     if (!unsafe && hosts_is_template(n->text))
-        return fail_at(b, n->mark,
+        return fail_at(b, n,
                        "%s is a template (\"{{\", \"{%%\" or \"{#\"), which is not evaluated here; "
                        "write the value, or mark it: !unsafe \"…\"",
                        name);
@@ -109,12 +108,12 @@ static int read_text(struct build *b, const struct hosts_node *value, enum hosts
 
 /* The text of a field; NULL when it is not given. */
 static int get_text(struct build *b, enum hosts_field field, const char **ret_name,
-                    const char **ret, struct yaml_mark *ret_mark)
+                    const char **ret, const struct hosts_node **ret_at)
 {
     const struct hosts_node *n = hosts_vars_get(&b->vars, field, ret_name);
 
     *ret = NULL;
-    *ret_mark = n ? n->mark : b->line->mark;
+    *ret_at = n ? n : b->line->at;
     return n ? read_text(b, n, field, *ret_name, ret) : 0;
 }
 
@@ -124,37 +123,55 @@ static int copy_string(struct build *b, const char *from, char **to)
     return *to ? 0 : no_memory(b);
 }
 
+/* A host's name without the "USER@" that a list for ssh may have in front. */
+static const char *bare_name(const struct hosts_line *line)
+{
+    const char *at = strchr(line->name, '@');
+
+    return at ? at + 1 : line->name;
+}
+
 static int read_address(struct build *b)
 {
     CLEANUP_TEXT struct text shown = TEXT_INIT;
     const char *name, *address;
-    struct yaml_mark mark;
-    int r = get_text(b, HOSTS_ADDRESS, &name, &address, &mark);
+    const struct hosts_node *at;
+    int r = get_text(b, HOSTS_ADDRESS, &name, &address, &at);
 
     if (r < 0)
         return r;
     text_add_shown(&shown, address ? address : b->line->name);
-    if (!destination_host_valid(address ? address : b->line->name))
-        return fail_at(b, mark,
+    if (!destination_host_valid(address ? address : bare_name(b->line)))
+        return fail_at(b, at,
                        address
                            ? "%s: \"%s\" is neither an address nor a host name"
                            : "%s \"%s\" has no ansible_host, and its own name is not an address",
                        address ? name : "the host", text_str(&shown));
-    return copy_string(b, address ? address : b->line->name, &b->host.address);
+    return copy_string(b, address ? address : bare_name(b->line), &b->host.address);
+}
+
+static bool has_own(const struct hosts_line *line, const char *variable)
+{
+    int i = hosts_variable(variable);
+    bool has = line->vars.values[i] != NULL;
+
+    for (size_t k = 0; k < HOSTS_FOLDERS; k++)
+        has = has || line->files[k].values[i];
+    return has;
 }
 
 static int read_port(struct build *b)
 {
     CLEANUP_TEXT struct text shown = TEXT_INIT;
     const char *name, *port;
-    struct yaml_mark mark;
-    int r = get_text(b, HOSTS_PORT, &name, &port, &mark);
+    const struct hosts_node *at;
+    int r = get_text(b, HOSTS_PORT, &name, &port, &at);
 
     if (r < 0)
         return r;
     /* To Ansible, "a1:2222" is the host's own ansible_port. */
-    if (b->line->port && (!port || (strcmp(name, "ansible_port") == 0 &&
-                                    !b->line->vars.values[hosts_variable("ansible_port")]))) {
+    if (b->line->port &&
+        (!port || (strcmp(name, "ansible_port") == 0 && !has_own(b->line, "ansible_port")))) {
         b->host.port = b->line->port;
         return 0;
     }
@@ -164,39 +181,62 @@ static int read_port(struct build *b)
     if (b->host.port)
         return 0;
     text_add_shown(&shown, port);
-    return fail_at(b, mark, "%s: \"%s\" is not a port (1 to 65535)", name, text_str(&shown));
+    return fail_at(b, at, "%s: \"%s\" is not a port (1 to 65535)", name, text_str(&shown));
+}
+
+/* pyDCOP's agents speak IPv4 only. */
+static int read_agent_address(struct build *b)
+{
+    CLEANUP_TEXT struct text shown = TEXT_INIT;
+    const char *name, *address;
+    const struct hosts_node *at;
+    struct in_addr ignored;
+    int r = get_text(b, HOSTS_AGENT_ADDRESS, &name, &address, &at);
+
+    if (r < 0 || !address)
+        return r;
+    if (inet_pton(AF_INET, address, &ignored) == 1)
+        return copy_string(b, address, &b->host.agent_address);
+    text_add_shown(&shown, address);
+    return fail_at(b, at, "%s: \"%s\" is not an IPv4 address", name, text_str(&shown));
 }
 
 static int read_user(struct build *b)
 {
     CLEANUP_TEXT struct text shown = TEXT_INIT;
     const char *name, *user;
-    struct yaml_mark mark;
-    int r = get_text(b, HOSTS_USER, &name, &user, &mark);
+    const struct hosts_node *at;
+    int r = get_text(b, HOSTS_USER, &name, &user, &at);
+    CLEANUP_FREE char *before = NULL; /* what stands before the name's "@" */
 
+    if (r == 0 && !user && strchr(b->line->name, '@')) {
+        before = strndup(b->line->name, strcspn(b->line->name, "@"));
+        if (!before)
+            return no_memory(b);
+        name = "the host";
+        user = before;
+    }
     if (r < 0 || !user)
         return r;
-    if (advert_user_valid(user))
+    if (destination_user_valid(user))
         return copy_string(b, user, &b->host.user);
     text_add_shown(&shown, user);
-    return fail_at(
-        b, mark,
-        "%s: \"%s\" is not a valid user name (a-z, 0-9, - and _, 32 at most, a letter or _ first)",
-        name, text_str(&shown));
+    return fail_at(b, at, "%s: \"%s\" is not a valid user name (" DESTINATION_USER_RULE ")", name,
+                   text_str(&shown));
 }
 
 static int read_bounded_text(struct build *b, enum hosts_field field, size_t max, char **to)
 {
     const char *name, *value;
-    struct yaml_mark mark;
-    int r = get_text(b, field, &name, &value, &mark);
+    const struct hosts_node *at;
+    int r = get_text(b, field, &name, &value, &at);
 
     if (r < 0 || !value)
         return r;
     if (!*value)
-        return fail_at(b, mark, "%s is empty; leave it out", name);
+        return fail_at(b, at, "%s is empty; leave it out", name);
     if (strlen(value) > max)
-        return fail_at(b, mark, "%s is longer than %zu bytes", name, max);
+        return fail_at(b, at, "%s is longer than %zu bytes", name, max);
     return copy_string(b, value, to);
 }
 
@@ -206,8 +246,8 @@ static int check_connection(struct build *b)
                                        "ansible.builtin.ssh"};
     CLEANUP_TEXT struct text shown = TEXT_INIT;
     const char *name, *value;
-    struct yaml_mark mark;
-    int r = get_text(b, HOSTS_CONNECTION, &name, &value, &mark);
+    const struct hosts_node *at;
+    int r = get_text(b, HOSTS_CONNECTION, &name, &value, &at);
 
     if (r < 0 || !value)
         return r;
@@ -215,11 +255,11 @@ static int check_connection(struct build *b)
         if (strcmp(value, ours[i]) == 0)
             return 0;
     text_add_shown(&shown, value);
-    return fail_at(b, mark, "%s: \"%s\" is not supported: machines are reached by ssh only", name,
+    return fail_at(b, at, "%s: \"%s\" is not supported: machines are reached by ssh only", name,
                    text_str(&shown));
 }
 
-static int add_agent(struct build *b, struct yaml_mark at, const char *agent, size_t size)
+static int add_agent(struct build *b, const struct hosts_node *at, const char *agent, size_t size)
 {
     CLEANUP_FREE char *name = strndup(agent, size);
     CLEANUP_TEXT struct text shown = TEXT_INIT;
@@ -234,7 +274,7 @@ static int add_agent(struct build *b, struct yaml_mark at, const char *agent, si
     if (strings_has(&b->host.agents, name))
         return 0;
     if (b->host.agents.count == ADVERT_AGENTS_MAX)
-        return fail_at(b, at, "more than %d agents on one machine", ADVERT_AGENTS_MAX);
+        return fail_at(b, at, "more than %d agents on one host", ADVERT_AGENTS_MAX);
     return strings_add(&b->host.agents, name) < 0 ? no_memory(b) : 0;
 }
 
@@ -247,15 +287,15 @@ static int add_agent_list(struct build *b, const struct hosts_node *list, const 
 
         r = read_text(b, list->items[i], HOSTS_AGENTS, name, &agent);
         if (r == 0)
-            r = add_agent(b, list->items[i]->mark, agent, strlen(agent));
+            r = add_agent(b, list->items[i], agent, strlen(agent));
     }
     if (r == 0 && list->count == 0)
-        return fail_at(b, list->mark, "%s is empty", name);
+        return fail_at(b, list, "%s is empty", name);
     return r;
 }
 
 /* agt_name as `pydcop agent -n` takes it: names separated by blanks. */
-static int add_agent_words(struct build *b, struct yaml_mark at, const char *words)
+static int add_agent_words(struct build *b, const struct hosts_node *at, const char *words)
 {
     static const char blanks[] = " \t\r\n";
     int r = 0;
@@ -280,11 +320,11 @@ static int read_agents(struct build *b)
     if (!n)
         n = hosts_vars_get(&b->vars, HOSTS_AGENT, &name);
     if (!n)
-        return add_agent(b, b->line->mark, b->line->name, strlen(b->line->name));
+        return add_agent(b, b->line->at, bare_name(b->line), strlen(bare_name(b->line)));
     if (n->kind == YAML_KIND_LIST)
         return add_agent_list(b, n, name);
     r = read_text(b, n, HOSTS_AGENT, name, &words);
-    return r < 0 ? r : add_agent_words(b, n->mark, words);
+    return r < 0 ? r : add_agent_words(b, n, words);
 }
 
 /* Sets "http://ADDRESS:PORT" and the path, unless there is no port or *to is set already. */
@@ -293,15 +333,15 @@ static int read_cache(struct build *b, const char *address, enum hosts_field fie
 {
     CLEANUP_TEXT struct text shown = TEXT_INIT;
     const char *name, *port;
-    struct yaml_mark mark;
-    int r = get_text(b, field, &name, &port, &mark);
+    const struct hosts_node *at;
+    int r = get_text(b, field, &name, &port, &at);
     bool v6 = strchr(address, ':') != NULL;
 
     if (r < 0 || !port || *to)
         return r;
     text_add_shown(&shown, port);
     if (!destination_port(port))
-        return fail_at(b, mark, "%s: \"%s\" is not a port (1 to 65535)", name, text_str(&shown));
+        return fail_at(b, at, "%s: \"%s\" is not a port (1 to 65535)", name, text_str(&shown));
     if (asprintf(to, "http://%s%s%s:%u%s", v6 ? "[" : "", address, v6 ? "]" : "",
                  destination_port(port), path) >= 0)
         return 0;
@@ -314,14 +354,14 @@ static int read_caches(struct build *b, struct hosts *ret)
 {
     CLEANUP_TEXT struct text shown = TEXT_INIT;
     const char *name, *address;
-    struct yaml_mark mark;
-    int r = get_text(b, HOSTS_CACHES, &name, &address, &mark);
+    const struct hosts_node *at;
+    int r = get_text(b, HOSTS_CACHES, &name, &address, &at);
 
     if (r < 0 || !address)
         return r;
     text_add_shown(&shown, address);
     if (!destination_host_valid(address))
-        return fail_at(b, mark, "%s: \"%s\" is neither an address nor a host name", name,
+        return fail_at(b, at, "%s: \"%s\" is neither an address nor a host name", name,
                        text_str(&shown));
     r = read_cache(b, address, HOSTS_APT_PORT, "", &ret->apt_proxy);
     return r < 0 ? r
@@ -341,6 +381,8 @@ static int read_host(struct build *b)
     if (r == 0)
         r = read_user(b);
     if (r == 0)
+        r = read_agent_address(b);
+    if (r == 0)
         r = read_bounded_text(b, HOSTS_PASSWORD, HOSTS_SECRET_MAX, &h->password);
     if (r == 0)
         r = read_bounded_text(b, HOSTS_BECOME_PASSWORD, HOSTS_SECRET_MAX, &h->become_password);
@@ -350,28 +392,12 @@ static int read_host(struct build *b)
         r = read_agents(b);
     if (r < 0)
         return r;
-    yaml_reader_place(b->v->y, b->line->mark, &place);
+    hosts_node_place(b->line->at, &place);
     h->place = text_take(&place);
     h->name = strdup(b->line->name);
     if (!h->place || !h->name || strings_add(&h->names, h->name) < 0)
         return no_memory(b);
     return 0;
-}
-
-/* What a machine is compared by; it has the same index as the machine in `hosts`. */
-struct known_machine {
-    struct address address; /* family 0: a name */
-};
-
-static bool is_same_machine(const struct host *a, const struct known_machine *known_a,
-                            const struct host *b, const struct known_machine *known_b)
-{
-    if ((a->port ? a->port : 22) != (b->port ? b->port : 22) || !string_equal(a->user, b->user))
-        return false;
-    if (known_a->address.family && known_b->address.family)
-        return address_equal(&known_a->address, &known_b->address);
-    assert(a->address && b->address); /* read_host has set both */
-    return strcasecmp(a->address, b->address) == 0;
 }
 
 /* Adds a host's name and agents to the machine that an earlier host has described. */
@@ -384,17 +410,22 @@ static int join_machine(struct build *b, struct host *machine)
         !string_equal(h->become_password, machine->become_password) ||
         !string_equal(h->key, machine->key)) {
         text_add_shown(&name, machine->name);
-        return fail_at(b, b->line->mark,
+        return fail_at(b, b->line->at,
                        "the same machine as \"%s\" at %s (address, port and user), but with "
                        "another password or key",
                        text_str(&name), machine->place);
     }
     if (strings_add(&machine->names, h->name) < 0)
         return no_memory(b);
-    for (size_t i = 0; i < h->agents.count; i++)
-        if (!strings_has(&machine->agents, h->agents.items[i]) &&
-            strings_add(&machine->agents, h->agents.items[i]) < 0)
+    for (size_t i = 0; i < h->agents.count; i++) {
+        if (strings_has(&machine->agents, h->agents.items[i]))
+            continue;
+        if (machine->agents.count == MACHINE_AGENTS_MAX)
+            return fail_at(b, b->line->at, "more than %d agents on one machine",
+                           MACHINE_AGENTS_MAX);
+        if (strings_add(&machine->agents, h->agents.items[i]) < 0)
             return no_memory(b);
+    }
     return 0;
 }
 
@@ -405,6 +436,7 @@ static void host_clear(struct host *h)
     strings_clear(&h->agents);
     free(h->address);
     free(h->user);
+    free(h->agent_address);
     if (h->password)
         explicit_bzero(h->password, strlen(h->password));
     free(h->password);
@@ -428,17 +460,54 @@ void hosts_clear(struct hosts *h)
     *h = HOSTS_INIT;
 }
 
-static int add_host(struct build *b, struct hosts *to, struct known_machine *known)
-{
-    struct known_machine new = {0};
+/* The machines up to here, by what makes two hosts the same machine. */
+struct known_machines {
+    struct strings keys;
+    struct keyset by_key; /* a key to the machine's index + 1 */
+};
 
-    if (address_parse(b->host.address, &new.address) < 0)
-        new.address.family = 0;
-    for (size_t i = 0; i < to->count; i++)
-        if (is_same_machine(&to->items[i], &known[i], &b->host, &new))
-            return join_machine(b, &to->items[i]);
-    known[to->count] = new;
+static void known_machines_clear(struct known_machines *known)
+{
+    keyset_clear(&known->by_key);
+    strings_clear(&known->keys);
+}
+
+/* "ADDRESS PORT USER", the same for each way to write the address. */
+static int add_machine_key(struct build *b, struct strings *to)
+{
+    const struct host *h = &b->host;
+    CLEANUP_TEXT struct text key = TEXT_INIT;
+    struct address address;
+    char canonical[ADDRESS_TEXT_MAX];
+
+    if (address_parse(h->address, &address) == 0) {
+        address_format(&address, canonical);
+        text_adds(&key, canonical);
+    } else
+        for (const char *c = h->address; *c; c++)
+            text_addc(&key, (char)tolower((unsigned char)*c));
+    text_addf(&key, " %u", h->port ? h->port : 22);
+    if (h->user)
+        text_addf(&key, " %s", h->user);
+    return text_error(&key) < 0 || strings_add(to, text_str(&key)) < 0 ? no_memory(b) : 0;
+}
+
+static int add_host(struct build *b, struct hosts *to, struct known_machines *known)
+{
+    const char *key;
+    void **slot;
+    int r = add_machine_key(b, &known->keys);
+
+    if (r < 0)
+        return r;
+    key = known->keys.items[known->keys.count - 1];
+    slot = keyset_slot(&known->by_key, key, strlen(key));
+    if (!slot)
+        return no_memory(b);
+    if (*slot)
+        return join_machine(b, &to->items[(uintptr_t)*slot - 1]);
     to->items[to->count++] = b->host;
+    *slot = (void *)(uintptr_t)to->count;
     b->host = (struct host){0};
     return 0;
 }
@@ -446,12 +515,12 @@ static int add_host(struct build *b, struct hosts *to, struct known_machine *kno
 /* pyDCOP would start such an agent on each of the machines; its orchestrator would use the last. */
 static int warn_shared_agents(struct hosts_inventory *v, struct hosts *h)
 {
-    CLEANUP_KEYSET struct keyset seen = {0};
+    CLEANUP_KEYSET struct keyset seen = {0}, shared = {0};
 
     for (size_t i = 0; i < h->count; i++)
         for (size_t j = 0; j < h->items[i].agents.count; j++) {
             const char *agent = h->items[i].agents.items[j];
-            void **slot = keyset_slot(&seen, agent, strlen(agent));
+            void **slot = keyset_slot(&seen, agent, strlen(agent)), **slot_shared;
             CLEANUP_TEXT struct text name = TEXT_INIT;
 
             if (!slot)
@@ -460,11 +529,15 @@ static int warn_shared_agents(struct hosts_inventory *v, struct hosts *h)
                 *slot = &h->items[i];
                 continue;
             }
-            text_add_shown(&name, agent);
-            if (strings_has(&h->shared, agent))
+            slot_shared = keyset_slot(&shared, agent, strlen(agent));
+            if (!slot_shared)
+                return error_sys(v->err, -ENOMEM, "cannot read the inventory");
+            if (*slot_shared)
                 continue;
+            *slot_shared = &h->items[i];
             if (strings_add(&h->shared, agent) < 0)
                 return error_sys(v->err, -ENOMEM, "cannot read the inventory");
+            text_add_shown(&name, agent);
             if (h->warnings.count < HOSTS_WARNINGS_MAX) {
                 CLEANUP_TEXT struct text line = TEXT_INIT;
 
@@ -480,11 +553,11 @@ static int warn_shared_agents(struct hosts_inventory *v, struct hosts *h)
 
 int hosts_build(struct hosts_inventory *v, struct hosts *ret)
 {
-    CLEANUP_FREE struct known_machine *known = calloc(v->n_lines, sizeof(*known));
+    CLEANUP(known_machines_clear) struct known_machines known = {0};
     int r = 0;
 
     ret->items = calloc(v->n_lines, sizeof(*ret->items));
-    if (!ret->items || !known)
+    if (!ret->items)
         return error_sys(v->err, -ENOMEM, "cannot read the inventory");
     for (size_t i = 0; r == 0 && i < v->n_lines; i++) {
         struct build b = {.v = v, .line = &v->lines[i]};
@@ -494,7 +567,7 @@ int hosts_build(struct hosts_inventory *v, struct hosts *ret)
         if (r == 0)
             r = read_caches(&b, ret);
         if (r == 0)
-            r = add_host(&b, ret, known);
+            r = add_host(&b, ret, &known);
         host_clear(&b.host);
     }
     return r < 0 ? r : warn_shared_agents(v, ret);

@@ -8,7 +8,12 @@
 #include "name-range.h"
 #include "private.h"
 
-enum { VISITS_MAX = 100000, GROUPS_DEPTH_MAX = 32, PRIORITY_MAX = 1000000 };
+enum {
+    VISITS_MAX = 100000,
+    NAMES_MAX = 64 * HOSTS_MAX,
+    GROUPS_DEPTH_MAX = 32,
+    PRIORITY_MAX = 1000000
+};
 
 void hosts_inventory_clear(struct hosts_inventory *v)
 {
@@ -18,6 +23,10 @@ void hosts_inventory_clear(struct hosts_inventory *v)
     free(v->groups);
     keyset_clear(&v->by_name);
     strings_clear(&v->unused);
+    for (struct hosts_source *next; v->sources; v->sources = next) {
+        next = v->sources->next;
+        hosts_source_free(v->sources);
+    }
     *v = (struct hosts_inventory){0};
 }
 
@@ -26,20 +35,7 @@ static int no_memory(struct hosts_inventory *v)
     return error_sys(v->err, -ENOMEM, "cannot read the inventory");
 }
 
-static int fail_at_node(struct hosts_inventory *v, const struct hosts_node *at, const char *format,
-                        ...) __attribute__((format(printf, 3, 4)));
-
-static int fail_at_node(struct hosts_inventory *v, const struct hosts_node *at, const char *format,
-                        ...)
-{
-    char words[ERROR_TEXT_MAX];
-    va_list args;
-
-    va_start(args, format);
-    (void)vsnprintf(words, sizeof(words), format, args);
-    va_end(args);
-    return yaml_reader_fail(v->y, at->mark, v->err, "%s", words);
-}
+#define fail_at_node(v, at, ...) hosts_node_fail(at, (v)->err, __VA_ARGS__)
 
 /* A copy that is safe to print; the caller frees it. */
 static char *printable_copy(const char *text)
@@ -50,7 +46,7 @@ static char *printable_copy(const char *text)
     return text_take(&t);
 }
 
-int hosts_warn(struct hosts_inventory *v, struct yaml_mark at, const char *format, ...)
+int hosts_warn(struct hosts_inventory *v, const struct hosts_node *at, const char *format, ...)
 {
     CLEANUP_TEXT struct text place = TEXT_INIT, line = TEXT_INIT;
     CLEANUP_FREE char *words = NULL;
@@ -59,10 +55,11 @@ int hosts_warn(struct hosts_inventory *v, struct yaml_mark at, const char *forma
 
     if (v->warnings->count == HOSTS_WARNINGS_MAX)
         return 0;
-    yaml_reader_place(v->y, at, &place);
+    hosts_node_place(at, &place);
     if (text_error(&place) < 0)
         return no_memory(v);
-    *strrchr(place.data, ':') = '\0'; /* the column */
+    if (at->from->y || at->from->lines)
+        *strrchr(place.data, ':') = '\0'; /* the column */
     text_add_printable(&line, place.data);
     va_start(args, format);
     r = vasprintf(&words, format, args);
@@ -109,12 +106,14 @@ static int add_group(struct hosts_inventory *v, const struct hosts_node *name, i
     int r = check_name(v, name, "group");
 
     *ret = find_group(v, name->text);
+    if (r == 0 && *ret >= 0 && !v->groups[*ret].at)
+        v->groups[*ret].at = name;
     if (r < 0 || *ret >= 0)
         return r;
     if (v->n_groups == HOSTS_GROUPS_MAX)
         return fail_at_node(v, name, "more than %d groups", HOSTS_GROUPS_MAX);
     *ret = (int)v->n_groups++;
-    v->groups[*ret] = (struct hosts_group){.name = name->text, .mark = name->mark, .priority = 1};
+    v->groups[*ret] = (struct hosts_group){.name = name->text, .at = name, .priority = 1};
     return 0;
 }
 
@@ -131,7 +130,7 @@ static int warn_unused_key(struct hosts_inventory *v, const struct hosts_node *k
         return 0;
     if (strings_add(&v->unused, name) < 0)
         return no_memory(v);
-    return hosts_warn(v, key->mark, "%s is not used%s", name, why);
+    return hosts_warn(v, key, "%s is not used%s", name, why);
 }
 
 static int read_var(struct hosts_inventory *v, const struct hosts_node *key,
@@ -143,6 +142,18 @@ static int read_var(struct hosts_inventory *v, const struct hosts_node *key,
         return warn_unused_key(v, key, value);
     to->values[i] = value;
     return 0;
+}
+
+int hosts_read_file_var(struct hosts_inventory *v, const struct hosts_node *key,
+                        const struct hosts_node *value, struct hosts_vars *to)
+{
+    const char *why = key->type == YAML_TYPE_STRING && hosts_variable(key->text) < 0
+                          ? hosts_unused_why(key->text, value)
+                          : NULL;
+
+    if (why && !*why && strncmp(key->text, "ansible_", 8) != 0)
+        return 0;
+    return read_var(v, key, value, to);
 }
 
 static int read_priority(struct hosts_inventory *v, const struct hosts_node *value,
@@ -198,7 +209,7 @@ static int add_line(struct hosts_inventory *v, const struct hosts_node *at, cons
         v->lines = line;
     }
     line = &v->lines[v->n_lines];
-    *line = (struct hosts_line){.name = strdup(name), .mark = at->mark, .port = port};
+    *line = (struct hosts_line){.name = strdup(name), .at = at, .port = port};
     slot = line->name ? keyset_slot(&v->by_name, line->name, strlen(line->name)) : NULL;
     if (!slot) {
         free(line->name);
@@ -221,9 +232,15 @@ static int read_host(struct hosts_inventory *v, const struct hosts_node *key,
 
     if (r < 0)
         return r;
-    what = hosts_name_expand(key->text, &names, &port);
+    if (v->exact && strings_add(&names, key->text) < 0)
+        return no_memory(v);
+    port = 0;
+    what = v->exact ? NULL : hosts_name_expand(key->text, &names, &port);
     if (what)
         return fail_at_node(v, key, "the host's name \"%s\" %s", name, what);
+    v->n_names += names.count;
+    if (v->n_names > NAMES_MAX)
+        return fail_at_node(v, key, "hosts are named more than %d times up to here", NAMES_MAX);
     if (value && !hosts_node_is_null(value) && value->kind != YAML_KIND_MAP)
         return fail_at_node(v, value, "the value of the host \"%s\" must be a map: NAME: VALUE",
                             name);
@@ -235,7 +252,7 @@ static int read_host(struct hosts_inventory *v, const struct hosts_node *key,
         r = add_line(v, key, names.items[i], port, &line);
         if (r < 0)
             return r;
-        line->groups[group] = true;
+        hosts_groups_add(&line->groups, group);
         hosts_vars_merge(&line->vars, &vars);
     }
     return r;
@@ -281,9 +298,8 @@ static int read_section(struct hosts_inventory *v, const struct hosts_node *key,
         return 0;
     if (strings_add(&v->unused, name) < 0)
         return no_memory(v);
-    return hosts_warn(v, key->mark,
-                      "%s is not used (in a group there can be `hosts`, `children` and `vars`)",
-                      name);
+    return hosts_warn(
+        v, key, "%s is not used (in a group there can be `hosts`, `children` and `vars`)", name);
 }
 
 /* GROUPS_DEPTH_MAX bounds the recursion, VISITS_MAX the groups that aliases repeat. */
@@ -303,7 +319,7 @@ static int read_group(struct hosts_inventory *v, const struct hosts_node *name,
     if (parent >= 0 && group == 0)
         return fail_at_node(v, name, "`all` cannot be inside another group");
     if (parent >= 0)
-        v->groups[group].parents[parent] = true;
+        hosts_groups_add(&v->groups[group].parents, (size_t)parent);
     if (!data || hosts_node_is_null(data))
         return 0;
     if (data->kind != YAML_KIND_MAP)
@@ -323,56 +339,26 @@ static int compute_depths(struct hosts_inventory *v)
     bool changed = true;
 
     for (size_t g = 1; g < v->n_groups; g++)
-        v->groups[g].parents[0] = true;
+        hosts_groups_add(&v->groups[g].parents, 0);
     for (size_t round = 0; changed; round++) {
         changed = false;
         for (size_t g = 0; g < v->n_groups; g++)
             for (size_t p = 0; p < v->n_groups; p++) {
                 struct hosts_group *child = &v->groups[g], *parent = &v->groups[p];
 
-                if (!child->parents[p] || child->depth > parent->depth)
+                if (!hosts_groups_has(&child->parents, p) || child->depth > parent->depth)
                     continue;
                 if (round > v->n_groups) {
                     CLEANUP_FREE char *name = printable_copy(child->name);
 
-                    return yaml_reader_fail(v->y, child->mark, v->err,
-                                            "the group \"%s\" is inside itself", name);
+                    return hosts_node_fail(child->at, v->err, "the group \"%s\" is inside itself",
+                                           name);
                 }
                 child->depth = parent->depth + 1;
                 changed = true;
             }
     }
     return 0;
-}
-
-/* Adds to each group's parents all its other ancestors.  In the order of depth, so that the
- * parents have theirs already. */
-static void compute_ancestors(struct hosts_inventory *v)
-{
-    for (unsigned depth = 1; depth <= v->n_groups; depth++)
-        for (size_t g = 0; g < v->n_groups; g++)
-            for (size_t p = 0; v->groups[g].depth == depth && p < v->n_groups; p++)
-                for (size_t q = 0; v->groups[g].parents[p] && q < v->n_groups; q++)
-                    v->groups[g].parents[q] |= v->groups[p].parents[q];
-}
-
-int hosts_inventory_fill(struct hosts_inventory *v, const struct hosts_node *root)
-{
-    int r = 0;
-
-    v->groups = calloc(HOSTS_GROUPS_MAX, sizeof(*v->groups));
-    if (!v->groups)
-        return no_memory(v);
-    v->groups[v->n_groups++] = (struct hosts_group){.name = "all", .priority = 1};
-    for (size_t i = 0; r == 0 && i < root->count; i += 2)
-        r = read_group(v, root->items[i], root->items[i + 1], -1, 0);
-    if (r == 0)
-        r = compute_depths(v);
-    if (r == 0)
-        compute_ancestors(v);
-    if (r == 0 && v->n_lines == 0)
-        r = fail_at_node(v, root, "the inventory contains no host");
-    return r;
 }
 
 /* Do b's variables override a's?  (Ansible's sort_groups.) */
@@ -385,25 +371,103 @@ static bool group_precedes(const struct hosts_group *a, const struct hosts_group
     return strcmp(a->name, b->name) < 0;
 }
 
+/* From parents to children. */
+static void order_groups(struct hosts_inventory *v)
+{
+    for (size_t g = 0; g < v->n_groups; g++) {
+        size_t at = g;
+
+        for (; at > 0 && group_precedes(&v->groups[g], &v->groups[v->order[at - 1]]); at--)
+            v->order[at] = v->order[at - 1];
+        v->order[at] = (uint8_t)g;
+    }
+}
+
+/* Adds to each group's parents all its other ancestors.  In that order the parents have
+ * theirs already. */
+static void compute_ancestors(struct hosts_inventory *v)
+{
+    for (size_t i = 0; i < v->n_groups; i++) {
+        struct hosts_groups *parents = &v->groups[v->order[i]].parents, direct = *parents;
+
+        for (size_t p = 0; p < v->n_groups; p++)
+            if (hosts_groups_has(&direct, p))
+                hosts_groups_join(parents, &v->groups[p].parents);
+    }
+}
+
+/* Ansible's reconcile_inventory: a host that is in no group but `all` is in `ungrouped`. */
+static void complete_groups(struct hosts_inventory *v, struct hosts_line *line)
+{
+    struct hosts_groups direct = line->groups;
+    bool grouped = false;
+
+    for (size_t g = 2; g < v->n_groups; g++)
+        if (hosts_groups_has(&direct, g)) {
+            grouped = true;
+            hosts_groups_join(&line->groups, &v->groups[g].parents);
+        }
+    hosts_groups_add(&line->groups, 0);
+    if (!grouped)
+        hosts_groups_add(&line->groups, 1);
+}
+
+int hosts_inventory_fill(struct hosts_inventory *v, const struct hosts_node *root)
+{
+    struct hosts_groups used = {0};
+    int r = 0;
+
+    v->groups = calloc(HOSTS_GROUPS_MAX, sizeof(*v->groups));
+    if (!v->groups)
+        return no_memory(v);
+    v->groups[v->n_groups++] = (struct hosts_group){.name = "all", .priority = 1};
+    v->groups[v->n_groups++] = (struct hosts_group){.name = "ungrouped", .priority = 1};
+    for (size_t i = 0; r == 0 && i < root->count; i += 2)
+        r = read_group(v, root->items[i], root->items[i + 1], -1, 0);
+    if (r == 0)
+        r = compute_depths(v);
+    if (r < 0)
+        return r;
+    order_groups(v);
+    compute_ancestors(v);
+    for (size_t i = 0; i < v->n_lines; i++) {
+        complete_groups(v, &v->lines[i]);
+        hosts_groups_join(&used, &v->lines[i].groups);
+    }
+    for (size_t g = 0; g < v->n_groups; g++)
+        v->groups[g].used = hosts_groups_has(&used, g);
+    return v->n_lines > 0 ? 0 : fail_at_node(v, root, "the inventory contains no host");
+}
+
+/* The groups of a host, in v->order; returns how many. */
+static size_t list_groups(const struct hosts_inventory *v, const struct hosts_line *line,
+                          const struct hosts_group *ret[HOSTS_GROUPS_MAX])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < v->n_groups; i++)
+        if (hosts_groups_has(&line->groups, v->order[i]))
+            ret[n++] = &v->groups[v->order[i]];
+    return n;
+}
+
+/* In the order of Ansible's VARIABLE_PRECEDENCE: files of `all` count more than what the
+ * inventory says of any group, the inventory's host more than every group_vars. */
 void hosts_inventory_vars(const struct hosts_inventory *v, const struct hosts_line *line,
                           struct hosts_vars *ret)
 {
-    bool in[HOSTS_GROUPS_MAX] = {true}; /* each host is in `all` */
+    const struct hosts_group *groups[HOSTS_GROUPS_MAX];
+    size_t n = list_groups(v, line, groups);
 
-    for (size_t g = 0; g < v->n_groups; g++)
-        for (size_t p = 0; line->groups[g] && p < v->n_groups; p++)
-            in[p] = in[p] || p == g || v->groups[g].parents[p];
     *ret = (struct hosts_vars){0};
-    for (;;) {
-        size_t least = v->n_groups;
-
-        for (size_t g = 0; g < v->n_groups; g++)
-            if (in[g] && (least == v->n_groups || group_precedes(&v->groups[g], &v->groups[least])))
-                least = g;
-        if (least == v->n_groups)
-            break;
-        hosts_vars_merge(ret, &v->groups[least].vars);
-        in[least] = false;
-    }
+    for (size_t g = 0; g < n; g++)
+        hosts_vars_merge(ret, &groups[g]->vars);
+    for (size_t i = 0; i < HOSTS_FOLDERS; i++)
+        hosts_vars_merge(ret, &v->groups[0].files[i]);
+    for (size_t i = 0; i < HOSTS_FOLDERS; i++)
+        for (size_t g = 1; g < n; g++)
+            hosts_vars_merge(ret, &groups[g]->files[i]);
     hosts_vars_merge(ret, &line->vars);
+    for (size_t i = 0; i < HOSTS_FOLDERS; i++)
+        hosts_vars_merge(ret, &line->files[i]);
 }

@@ -10,7 +10,7 @@
 
 struct build {
     struct yaml_reader *y;
-    struct hosts_tree *t;
+    struct hosts_source *t;
     struct error *err;
     struct hosts_node *open; /* the innermost list or map whose end has not been read; NULL: none */
 };
@@ -25,14 +25,31 @@ static void node_free(struct hosts_node *n)
     free(n);
 }
 
-void hosts_tree_clear(struct hosts_tree *t)
+int hosts_source_new(const char *name, struct hosts_source **ret, struct error *err)
 {
-    for (struct hosts_node *next; t->nodes; t->nodes = next) {
-        next = t->nodes->next;
-        node_free(t->nodes);
+    CLEANUP_HOSTS_SOURCE struct hosts_source *s = calloc(1, sizeof(*s));
+
+    if (s)
+        s->name = strdup(name);
+    if (!s || !s->name)
+        return error_sys(err, -ENOMEM, "cannot read the inventory");
+    *ret = TAKE_PTR(s);
+    return 0;
+}
+
+void hosts_source_free(struct hosts_source *s)
+{
+    if (!s)
+        return;
+    for (struct hosts_node *next; s->nodes; s->nodes = next) {
+        next = s->nodes->next;
+        node_free(s->nodes);
     }
-    yaml_anchors_clear(&t->anchors);
-    *t = (struct hosts_tree){0};
+    yaml_anchors_clear(&s->anchors);
+    if (s->y)
+        yaml_reader_close(s->y);
+    free(s->name);
+    free(s);
 }
 
 static int no_memory(struct build *b)
@@ -57,6 +74,29 @@ const struct hosts_node *hosts_node_get(const struct hosts_node *map, const char
     return NULL;
 }
 
+void hosts_node_place(const struct hosts_node *n, struct text *ret)
+{
+    if (n->from->y)
+        yaml_reader_place(n->from->y, n->mark, ret);
+    else if (n->from->lines)
+        text_addf(ret, "%s:%u:%u", n->from->name, n->mark.line + 1, n->mark.column + 1);
+    else
+        text_adds(ret, n->from->name);
+}
+
+int hosts_node_fail(const struct hosts_node *n, struct error *err, const char *format, ...)
+{
+    CLEANUP_TEXT struct text place = TEXT_INIT;
+    char words[ERROR_TEXT_MAX];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(words, sizeof(words), format, args);
+    va_end(args);
+    hosts_node_place(n, &place);
+    return error_set(err, -EBADMSG, "%s: %s", text_str(&place), words);
+}
+
 static int count_node(struct build *b, struct yaml_mark mark)
 {
     if (b->t->n_nodes++ < HOSTS_NODES_MAX)
@@ -64,17 +104,24 @@ static int count_node(struct build *b, struct yaml_mark mark)
     return fail_at(b, mark, "more than %d values, merged ones included", HOSTS_NODES_MAX);
 }
 
-static int node_add(struct build *b, struct hosts_node *to, struct hosts_node *item)
+int hosts_node_append(struct hosts_node *to, struct hosts_node *item)
 {
     if ((to->count & (to->count - 1)) == 0) {
         struct hosts_node **items =
             reallocarray(to->items, to->count ? to->count * 2 : 1, sizeof(struct hosts_node *));
 
         if (!items)
-            return no_memory(b);
+            return -ENOMEM;
         to->items = items;
     }
     to->items[to->count++] = item;
+    return 0;
+}
+
+static int node_add(struct build *b, struct hosts_node *to, struct hosts_node *item)
+{
+    if (hosts_node_append(to, item) < 0)
+        return no_memory(b);
     return count_node(b, item->mark);
 }
 
@@ -88,16 +135,40 @@ static bool read_ansible_tag(struct hosts_node *n, const char *tag)
     return n->unsafe || n->vault;
 }
 
+static int set_text(struct hosts_node *n, const char *text, size_t size)
+{
+    n->text = malloc(size + 1);
+    if (!n->text)
+        return -ENOMEM;
+    memcpy(n->text, text, size);
+    n->text[size] = '\0';
+    n->size = size;
+    return 0;
+}
+
+struct hosts_node *hosts_node_new(struct hosts_source *s, enum yaml_kind kind,
+                                  struct yaml_mark mark, const char *text, size_t size)
+{
+    struct hosts_node *n = calloc(1, sizeof(*n));
+
+    if (!n)
+        return NULL;
+    n->from = s;
+    n->kind = kind;
+    n->mark = mark;
+    n->type = YAML_TYPE_STRING;
+    n->next = s->nodes;
+    s->nodes = n;
+    s->n_nodes++;
+    return kind == YAML_KIND_SCALAR && set_text(n, text, size) < 0 ? NULL : n;
+}
+
 static int fill_scalar(struct build *b, struct hosts_node *n, const struct yaml_item *item)
 {
     const char *words;
 
-    n->text = malloc(item->size + 1);
-    if (!n->text)
+    if (set_text(n, item->text, item->size) < 0)
         return no_memory(b);
-    memcpy(n->text, item->text, item->size);
-    n->text[item->size] = '\0';
-    n->size = item->size;
     if (read_ansible_tag(n, item->tag))
         return 0; /* a string */
     words = yaml_scalar_type(item, &n->type);
@@ -111,6 +182,7 @@ static int make_node(struct build *b, const struct yaml_item *item, struct hosts
 
     if (!n)
         return no_memory(b);
+    n->from = b->t;
     n->next = b->t->nodes;
     b->t->nodes = n;
     n->kind = item->kind;
@@ -298,24 +370,24 @@ static int add_item(struct build *b, const struct yaml_item *item)
     return r;
 }
 
-int hosts_tree_read(struct yaml_reader *y, struct hosts_tree *ret, struct error *err)
+int hosts_source_read_yaml(struct hosts_source *s, const void *data, size_t size, struct error *err)
 {
-    CLEANUP(hosts_tree_clear) struct hosts_tree t = {0};
-    struct build b = {.y = y, .t = &t, .err = err};
+    struct build b = {.t = s, .err = err};
     struct yaml_item item;
-    int r;
+    int r = yaml_reader_open_memory(&s->y, s->name, data, size, err);
 
+    if (r < 0)
+        return r;
+    b.y = s->y;
+    yaml_reader_secret(s->y);
     for (;;) {
-        r = yaml_reader_next(y, &item, err);
+        r = yaml_reader_next(s->y, &item, err);
         if (r < 0)
             return r;
         if (item.kind == YAML_KIND_END)
-            break;
+            return 0;
         r = add_item(&b, &item);
         if (r < 0)
             return r;
     }
-    *ret = t;
-    t = (struct hosts_tree){0};
-    return 0;
 }

@@ -26,6 +26,7 @@ static const struct {
     {"ansible_connection", HOSTS_CONNECTION},
     {"agt_name", HOSTS_AGENT},
     {"agt_names", HOSTS_AGENTS},
+    {"agt_address", HOSTS_AGENT_ADDRESS},
     {"controller_proxy_addr", HOSTS_CACHES},
     {"apt_cache_port", HOSTS_APT_PORT},
     {"pip_cache_port", HOSTS_PIP_PORT},

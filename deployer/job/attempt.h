@@ -14,26 +14,35 @@
 
 struct job_run {
     const struct job *job;
+    struct stop_fds stop_fds;
     struct session *session;
     job_listener *listener;
     void *arg;
     char nonce[NONCE_LENGTH + 1];
     struct stepwire wire;
     struct text settings;
+    struct job moved;                    /* what `job` is when another machine than the guessed one
+                                            answers; borrows everything */
     bool scanned;                        /* the host key is known, which is all that was wanted */
     bool may_have_password;              /* the source of the machine's pin allows passwords */
     bool password_sent;                  /* to sudo */
     struct text noise;                   /* the start of standard output, until the hello */
     struct text complaints;              /* the tail of standard error */
+    uint64_t stderr_size;                /* all of it */
     struct text why;                     /* the words of the step that failed */
     struct text others;                  /* other hosts that answered at its addresses */
     struct line_splitter output, errors; /* of a command, once it streams */
     struct forward_filter_rules filter;  /* of the forward to the caches */
+    struct strings cache_hosts;          /* that it may ask the proxy for; looked up once */
+    uint64_t cache_left;                 /* bytes that it may still fetch through the forward */
     char token[NONCE_LENGTH + 1];        /* this run's and this machine's; "": not yet */
     unsigned port;                       /* of the machine, which leads to the caches */
     struct text caches;                  /* what it is told of them */
+    struct text layer;                   /* what it is told of its layer */
     struct text left;                    /* the steps that a stopped run has left */
     struct text stop;                    /* what tells the machine to stop */
+    struct reach reach;                  /* where its agents listen */
+    int64_t began_ms;                    /* by CLOCK_MONOTONIC */
     bool planned;                        /* it has steps, between which it can stop */
     bool at_work;                        /* on one of them */
     bool ended, changed, failed, would_change, stopped;
@@ -62,6 +71,9 @@ void job_tell(struct job_run *run, const struct job_event *event);
 /* The machine has something to fetch and waits: asks once for the forward;
  * job_on_forwarded sends the machine the result. */
 void job_on_want(struct job_run *run);
+
+/* The machine waits for a layer: sends it, or the reason why there is none. */
+void job_on_layer(struct job_run *run, const char *key);
 
 /* `arg` is the struct job_run; port 0: its sshd forwards nothing. */
 void job_on_forwarded(unsigned port, void *arg);

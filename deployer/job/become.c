@@ -45,12 +45,30 @@ int become_refused(const char *user, struct error *err)
                      user);
 }
 
+/* In the words of sudo, and of sudo-rs 0.2.5. */
+static bool is_not_allowed(const char *e)
+{
+    return strstr(e, "not in the sudoers file") || strstr(e, "is not allowed to") ||
+           strstr(e, "may not run sudo") || strstr(e, "I'm afraid I can't do that");
+}
+
+static bool is_wrong_password(const char *e)
+{
+    return strstr(e, "incorrect password") || strstr(e, "try again") ||
+           strstr(e, "incorrect authentication attempt");
+}
+
+static bool wants_password(const char *e)
+{
+    return strstr(e, "password is required") || strstr(e, "no password was provided") ||
+           strstr(e, "interactive authentication is required");
+}
+
 static int explain_sudo(const struct become_refusal *f, struct error *err)
 {
     const char *e = f->errors;
 
-    if (strstr(e, "not in the sudoers file") || strstr(e, "is not allowed to") ||
-        strstr(e, "may not run sudo"))
+    if (is_not_allowed(e))
         return error_set(err, -EPERM,
                          "user '%s' may not use sudo on the machine; as root there: "
                          "usermod -aG sudo %s, or name another --user",
@@ -60,9 +78,9 @@ static int explain_sudo(const struct become_refusal *f, struct error *err)
                          "sudo on the machine requires a terminal; remove requiretty for '%s' from "
                          "its /etc/sudoers",
                          f->user);
-    if (f->prompted && (strstr(e, "incorrect password") || strstr(e, "try again")))
+    if (f->prompted && is_wrong_password(e))
         return become_refused(f->user, err);
-    if (strstr(e, "password is required") || strstr(e, "no password was provided")) {
+    if (wants_password(e)) {
         if (f->unseen)
             return error_set(err, -EPERM, "sudo wants the password of '%s', but %s", f->user,
                              AUTH_UNSEEN);

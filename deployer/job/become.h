@@ -16,8 +16,9 @@
 /* What goes before the command; nothing for root. */
 void become_command(struct text *to, const char *user, const char *nonce, bool with_password);
 
-/* Removes the first prompt, and what is before it, from the standard error received
- * so far; false: there is none. */
+/* Finds our prompt as it stands, or as sudo-rs wraps it, in any language: "[sudo: PROMPT] Password:
+ * ". Removes the first prompt, and what is before it, from the standard error received so far;
+ * false: there is none. */
 bool become_prompted(struct text *said, const char *nonce);
 
 /* Why a command ended before its hello, where sudo or the login shell ended it. */

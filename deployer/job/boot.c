@@ -4,8 +4,11 @@
  * never written to another. */
 const char boot_command[] =
     "set -eu; umask 022; LC_ALL=C; export LC_ALL; exec 3>&1 1>&2; n=$1 d=$2; "
-    "b=/run/dcop/bundles; t=$b/.$d.$n; v=/run/dcop/settings.$n; "
+    "b=/run/dcop/bundles; t=$b/.$$.$d.$n; v=/run/dcop/settings.$$.$d.$n; "
     "trap \"rm -rf $t $v $v.list\" EXIT; mkdir -p /run/dcop $b; "
+    /* what sessions that were killed have left, known by their process */
+    "for x in /run/dcop/settings.* $b/.[0-9a-f]*; do p=${x##*/}; p=${p#*.}; "
+    "kill -0 \"${p%%.*}\" 2>/dev/null || rm -rf \"$x\"; done; "
     /* the settings may hold a key */
     "( umask 077; : >$v ); "
     /* the hello */
@@ -16,7 +19,7 @@ const char boot_command[] =
     /* the settings */
     "e= f= z=0; while IFS= read -r l; do case $l in \"end $n\") e=y; break;; "
     "\"base \"*) f=$b/${l#* };; \"size \"*) z=${l#* };; *) printf \"%s\\n\" \"$l\";; esac; done "
-    ">$v; "
+    ">$v; printf \"connection %s\\n\" \"${3:-}\" >>$v; "
     "[ -n \"$e\" ] || { echo \"the settings came incomplete\"; exit 1; }; "
     /* the bundle; with a base, what SHA256SUMS does not list is removed */
     "if [ $h = want ]; then mkdir $t; "
@@ -29,5 +32,7 @@ const char boot_command[] =
     "while IFS= read -r l; do rm -f \"./$l\"; done; "
     "find . -mindepth 1 -type d -empty -delete ); fi; "
     "mv -T $t $b/$d 2>/dev/null || [ -e $b/$d/SHA256SUMS ]; "
-    "ls -dt $b/* | tail -n +4 | xargs -r rm -rf; fi; "
+    /* a bundle that a living session has named is its own */
+    "ls -t $b | tail -n +4 | while read -r l; do set -- /run/dcop/settings.*.$l.*; "
+    "[ -e \"$1\" ] || rm -rf \"$b/$l\"; done; fi; "
     "sh $b/$d/run check $v $n";

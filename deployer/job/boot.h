@@ -12,8 +12,10 @@
  * then starts the bundle's `run`, which has the rest of standard input: a line
  * `stop NONCE` lets it end after the running step.  A bundle is there complete or not at all: it is
  * unpacked beside its place, compared with its SHA256SUMS, and moved.  A base that did not produce
- * the right files is not offered again.  Bundles lie in /run, three of them at most: a check leaves
- * nothing behind.
+ * the right files is not offered again.  Bundles lie in /run, three of them at most, and those of
+ * sessions at work: a check leaves nothing behind.  Its own files are named after its process
+ * (settings.PID.DIGEST.NONCE), so that those of one that was killed are known, and removed by the
+ * next.
  *
  * It must fit in single quotes on one line: no single quote, no newline, no "!", so
  * that every login shell passes it on unchanged.

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "attempt.h"
+#include "deployer/base/local-host.h"
 
 static void add_cache(struct job_run *run, const char *key, const struct upstream *u,
                       const struct address *local)
@@ -46,10 +47,26 @@ void job_on_forwarded(unsigned port, void *arg)
     (void)session_send(run->session, run->caches.data, run->caches.size);
 }
 
+enum { HOSTS_MAX = 16 }; /* names that one machine has looked up here */
+
+/* A proxy that serves any host would reach what only this controller may.  Blocks this machine's
+ * session while a name is looked up, and no other's. */
+static bool may_ask_for(const char *host, void *arg)
+{
+    struct job_run *run = arg;
+
+    if (strings_has(&run->cache_hosts, host))
+        return true;
+    return run->cache_hosts.count < HOSTS_MAX &&
+           !local_host_resolved(host, &run->job->common->upstreams->own) &&
+           strings_add(&run->cache_hosts, host) == 0;
+}
+
 void job_on_want(struct job_run *run)
 {
     const struct upstreams *all = run->job->common->upstreams;
-    struct forward_options options = {.rules = &run->filter, .upstreams = all};
+    struct forward_options options = {
+        .rules = &run->filter, .upstreams = all, .left = &run->cache_left};
 
     if (run->caches.size > 0 || *run->token)
         return; /* it was told, or will be */
@@ -61,7 +78,11 @@ void job_on_want(struct job_run *run)
                                                 .pip = all->pip.size > 0,
                                                 .pip_host = all->pip_host,
                                                 .own = &all->own,
-                                                .ports = &all->ports};
+                                                .ports = &all->ports,
+                                                .may_ask = all->listed ? NULL : may_ask_for,
+                                                .arg = run,
+                                                .left = &run->cache_left};
+    run->cache_left = FORWARD_BYTES_MAX;
     forward_filter_credential(run->token, run->filter.credential);
     if (session_forward(run->session, &options) < 0)
         job_on_forwarded(0, run);

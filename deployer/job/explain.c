@@ -4,6 +4,7 @@
 
 #include "attempt.h"
 #include "become.h"
+#include "discovery/base/cause.h"
 
 /* The last line of the machine's standard error, for a person. */
 static const char *last_complaint(struct job_run *run)
@@ -23,7 +24,15 @@ static int explain_silence(struct job_run *run, int status, struct error *err)
 {
     const char *user = job_user(run->job);
     char address[ADDRESS_TEXT_MAX];
-    int r = become_explain(
+    const struct cause_seen seen = {.phase = CAUSE_COMMAND,
+                                    .code = -EREMOTEIO,
+                                    .server = text_str(&run->complaints),
+                                    .user = user};
+    int r;
+
+    if (cause_is_said(&seen))
+        return cause_explain(&seen, err);
+    r = become_explain(
         &(struct become_refusal){
             .user = user,
             .status = status,

@@ -11,15 +11,23 @@
 
 #include "deployer/bundle/delta.h"
 #include "deployer/cache/push.h"
+#include "deployer/layer/layer.h"
 #include "deployer/ssh/auth.h"
 #include "deployer/ssh/session.h"
 #include "deployer/ssh/upstream.h"
 #include "deployer/target/target.h"
 #include "deployer/trust/known-machine.h"
 #include "discovery/base/error.h"
+#include "reach.h"
 #include "stepwire.h"
 
 enum { JOB_FINGERPRINT_MAX = 64 };
+
+/* How long a job may take, however much the machine says meanwhile: what the machine itself
+ * allows a run (RuntimeMaxSec and TimeoutStopSec in steps/channel.sh), and half an hour for
+ * all the rest: checks, bundle and layer over a slow network, packages that are pushed.
+ * Where no steps run, that rest; output that a person ends has no limit. */
+enum { JOB_STEPS_MAX_S = 7200 + 60, JOB_REST_MAX_S = 30 * 60 };
 
 /* What all jobs of a run have in common: read by every worker, changed by
  * none, and it outlives them. */
@@ -28,25 +36,31 @@ struct job_common {
     struct auth *auth;                    /* what to log in with */
     const struct secret *become_password; /* sudo's; NULL: none */
     unsigned timeout_ms;
-    const char *mode;            /* what is to be done there, in the words of steps/run */
-    const struct text *settings; /* more settings of this mode, as job_add_setting writes
-                                    them; NULL: none */
-    bool scan;                   /* only reads its host key: it ends before the login */
-    bool looks;                  /* say what would change, change nothing */
-    bool places_agents;          /* it wants to know where the machine and the orchestrator are */
-    const char *orchestrator;    /* "IP[:PORT]"; NULL: this controller, port 9000 */
-    const char *who;             /* this controller, for the machine's lock */
-    const char *run_id;          /* the same when the run is resumed; NULL: not needed */
-    const char *version_digest;  /* of what the bundle installs; NULL: no pyDCOP */
-    const char *bundle_digest;   /* names the bundle on the machine */
-    const void *bundle;          /* its bytes */
+    const char *mode;              /* what is to be done there, in the words of steps/run */
+    const struct text *settings;   /* more settings of this mode, as job_add_setting writes
+                                      them; NULL: none */
+    uint64_t output_max;           /* bytes that its command may print; 0: the mode runs none */
+    bool scan;                     /* only reads its host key: it ends before the login */
+    bool looks;                    /* say what would change, change nothing */
+    bool places_agents;            /* it wants to know where the machine and the orchestrator are */
+    const char *orchestrator;      /* "IP[:PORT]"; NULL: this controller, port 9000 */
+    const struct state_pins *pins; /* of all machines: for targets whose id is a guess or not known;
+                                      NULL: there are none */
+    const struct state_names *names; /* who holds which name, beside the pins; NULL: nobody */
+    const char *who;                 /* this controller, for the machine's lock */
+    const char *run_id;              /* the same when the run is resumed; NULL: not needed */
+    const char *version_digest;      /* of what the bundle installs; NULL: no pyDCOP */
+    const char *bundle_digest;       /* names the bundle on the machine */
+    const void *bundle;              /* its bytes */
     size_t bundle_size;
     const struct upstreams *upstreams;  /* the caches that it may have packages from; NULL: none */
     bool keep_proxy;                    /* they stay in the machine's settings */
+    struct layers *layers;              /* what it may ask for; NULL: nothing */
     const struct bundle_deltas *deltas; /* what makes it out of others; NULL: none */
     const void *payload;                /* sent behind the bundle, for a mode that takes it; NULL:
                                            nothing */
     size_t payload_size;
+    struct reach_place *reached; /* by which machines try each other; NULL: they do not */
     const struct apt_push *push; /* packages that a machine cannot fetch are fetched here and
                                     pushed (push.h); NULL: they are not */
 };
@@ -61,7 +75,8 @@ void job_clear(struct job *job);
 
 enum job_event_kind {
     JOB_CONNECTING,
-    JOB_TRUSTED, /* text: the host key's fingerprint, which was acceptable */
+    JOB_TRUSTED, /* text: the host key's fingerprint, which was acceptable; peer */
+    JOB_HOSTKEY, /* text: that host key, as in known_hosts, once logged in */
     JOB_SENDING, /* the machine lacks the bundle, which is on its way */
     JOB_STEP,    /* step is set */
     JOB_OUTPUT,  /* text: a line of the command's own output; errors: of its standard error */
@@ -86,6 +101,7 @@ struct job_event {
     enum job_outcome outcome;
     bool errors;
     const char *text;
+    struct address peer; /* JOB_TRUSTED: where the machine answered */
 };
 
 typedef void job_listener(const struct job_event *event, void *arg);

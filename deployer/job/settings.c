@@ -12,7 +12,7 @@ const char *job_user(const struct job *job)
 {
     if (job->common->user)
         return job->common->user;
-    return job->target.user ? job->target.user : "pi";
+    return job->target.user ? job->target.user : ADVERT_USER_DEFAULT;
 }
 
 /* An IPv4 address as text, or -EAFNOSUPPORT: pyDCOP splits its argument at ':', so it
@@ -45,9 +45,12 @@ static int add_addresses(const struct job *job, const struct address *peer,
     const char *orchestrator = job->common->orchestrator;
     char address[INET_ADDRSTRLEN], own[INET_ADDRSTRLEN + 8];
 
-    if (ipv4_text(peer, address) < 0 && ipv4_text(find_ipv4(&job->target), address) < 0)
+    if (job->target.agent_address)
+        (void)snprintf(address, sizeof(address), "%s", job->target.agent_address);
+    else if (ipv4_text(peer, address) < 0 && ipv4_text(find_ipv4(&job->target), address) < 0)
         return error_set(err, -EAFNOSUPPORT,
-                         "it has no IPv4 address, and pyDCOP supports only IPv4");
+                         "no IPv4 address of it is known, and pyDCOP supports only IPv4; give one "
+                         "with agt_address in an inventory");
     if (!orchestrator) {
         size_t n;
 
@@ -58,6 +61,7 @@ static int add_addresses(const struct job *job, const struct address *peer,
         n = strlen(own);
         (void)snprintf(own + n, sizeof(own) - n, ":%d", ORCHESTRATOR_PORT);
         orchestrator = own;
+        text_adds(ret, "orchestrator_here yes\n");
     }
     job_add_setting(ret, "address", address);
     job_add_setting(ret, "orchestrator", orchestrator);
@@ -75,6 +79,27 @@ static void add_kept(const struct upstream *u, const char *key, const struct add
     job_add_setting(ret, key, text_str(&url));
 }
 
+/* The id that the machine says must not be one that is pinned with another key. */
+static void add_taken_ids(const struct job *job, struct text *ret)
+{
+    const struct state_pins *pins = job->common->pins;
+    bool any = false;
+
+    if (!pins || (job->target.id && !job->target.guessed))
+        return;
+    for (size_t i = 0; i < pins->count; i++) {
+        const struct state_pin *pin = &pins->items[i];
+
+        if (pin->retired_ms || !known_machine_pin_has_id(pin) ||
+            string_equal(pin->fingerprint, job->target.hostkey) ||
+            string_equal(pin->fingerprint, known_machine_pin(&job->known)))
+            continue;
+        text_addf(ret, "%s%s", any ? "," : "taken ", pin->id);
+        any = true;
+    }
+    text_adds(ret, any ? "\n" : "");
+}
+
 int job_settings(const struct job *job, const char *nonce, const struct address *peer,
                  const struct address *local, struct text *ret, struct error *err)
 {
@@ -87,8 +112,9 @@ int job_settings(const struct job *job, const char *nonce, const struct address 
         job_add_setting(ret, "run_id", common->run_id);
     if (common->version_digest)
         job_add_setting(ret, "digest", common->version_digest);
-    if (job->target.id)
+    if (job->target.id && !job->target.guessed) /* else its key says which machine it is */
         job_add_setting(ret, "id", job->target.id);
+    add_taken_ids(job, ret);
     job_add_setting(ret, "login", job_user(job));
     if (job->target.named)
         text_adds(ret, "named yes\n");
@@ -106,6 +132,10 @@ int job_settings(const struct job *job, const char *nonce, const struct address 
         text_adds(ret, "looks yes\n");
     for (size_t i = 0; i < job->target.agents.count; i++)
         job_add_setting(ret, "agents", job->target.agents.items[i]);
+    /* Names that an inventory gives to the machine, and that this problem does not have. */
+    for (size_t i = 0; job->target.named && i < job->target.names.count; i++)
+        if (!strings_has(&job->target.agents, job->target.names.items[i]))
+            job_add_setting(ret, "others", job->target.names.items[i]);
     /* In the form in which dcop-beacon --print writes them on the machine. */
     for (size_t i = 0; i < job->target.names.count; i++) {
         CLEANUP_TEXT struct text printed = TEXT_INIT;
@@ -120,6 +150,8 @@ int job_settings(const struct job *job, const char *nonce, const struct address 
         if (r < 0)
             return r;
     }
+    if (job->target.agent_address)
+        job_add_setting(ret, "agent_address", job->target.agent_address);
     text_add(ret, job->target.settings.data, job->target.settings.size);
     if (common->settings)
         text_add(ret, common->settings->data, common->settings->size);

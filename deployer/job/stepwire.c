@@ -1,6 +1,7 @@
 #include "stepwire.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,9 +29,11 @@ static bool status_from_name(const char *name, enum step_status *ret)
     return false;
 }
 
-void stepwire_init(struct stepwire *w, const char *nonce, stepwire_handler *handler, void *arg)
+void stepwire_init(struct stepwire *w, const char *nonce, uint64_t stream_max,
+                   stepwire_handler *handler, void *arg)
 {
-    *w = (struct stepwire){.handler = handler, .arg = arg};
+    *w = (struct stepwire){
+        .stream_max = stream_max, .stream_left = stream_max, .handler = handler, .arg = arg};
     (void)snprintf(w->nonce, sizeof(w->nonce), "%s", nonce);
 }
 
@@ -112,15 +115,22 @@ static bool name_valid(const char *name)
 static const struct verb {
     const char *word;
     enum stepwire_kind kind;
+    unsigned most; /* in a session */
     bool has_name, has_status;
 } verbs[] = {
-    {"check", STEPWIRE_CHECK, true, true},       {"start", STEPWIRE_START, true, false},
-    {"result", STEPWIRE_RESULT, true, true},     {"fact", STEPWIRE_FACT, true, false},
-    {"plan", STEPWIRE_PLAN, false, false},       {"busy", STEPWIRE_BUSY, false, false},
-    {"refused", STEPWIRE_REFUSED, false, false}, {"end", STEPWIRE_END, false, true},
-    {"diff", STEPWIRE_DIFF, true, false},        {"note", STEPWIRE_NOTE, false, false},
-    {"want", STEPWIRE_WANT, true, false},        {"stream", STEPWIRE_STREAM, false, false},
-    {"alive", STEPWIRE_ALIVE, false, false},
+    {"check", STEPWIRE_CHECK, STEPWIRE_STEPS_MAX, true, true},
+    {"start", STEPWIRE_START, STEPWIRE_STEPS_MAX, true, false},
+    {"result", STEPWIRE_RESULT, STEPWIRE_STEPS_MAX, true, true},
+    {"fact", STEPWIRE_FACT, STEPWIRE_FACTS_MAX, true, false},
+    {"plan", STEPWIRE_PLAN, STEPWIRE_OTHERS_MAX, false, false},
+    {"busy", STEPWIRE_BUSY, STEPWIRE_OTHERS_MAX, false, false},
+    {"refused", STEPWIRE_REFUSED, STEPWIRE_OTHERS_MAX, false, false},
+    {"end", STEPWIRE_END, 1, false, true},
+    {"diff", STEPWIRE_DIFF, STEPWIRE_DIFFS_MAX, true, false},
+    {"note", STEPWIRE_NOTE, STEPWIRE_NOTES_MAX, false, false},
+    {"want", STEPWIRE_WANT, STEPWIRE_OTHERS_MAX, true, false},
+    {"stream", STEPWIRE_STREAM, 1, false, false},
+    {"alive", STEPWIRE_ALIVE, STEPWIRE_EVENTS_MAX, false, false},
 };
 
 static int parse_plan(const char *field, unsigned *ret)
@@ -158,15 +168,39 @@ static int parse_fields(const struct verb *verb, const char *const *fields,
     return 0;
 }
 
+static int fail_endless(const char *what, uint64_t most, struct error *err)
+{
+    return error_set(err, -EPROTO,
+                     "the machine sent more than %" PRIu64 " %s, which no run of ours does; look "
+                     "at what runs there",
+                     most, what);
+}
+
+/* Counts it; fails when it is one too many of its kind. */
+static int count_event(struct stepwire *w, const struct verb *verb, struct error *err)
+{
+    char what[40];
+
+    if (verb->kind == STEPWIRE_STREAM && w->stream_left == 0)
+        return error_set(err, -EPROTO, "the machine sent output that nobody asked for");
+    if (w->counts[verb->kind]++ < verb->most)
+        return 0;
+    (void)snprintf(what, sizeof(what), "'%s' events", verb->word);
+    return fail_endless(what, verb->most, err);
+}
+
 static int parse_line(struct stepwire *w, char *line, struct error *err)
 {
     struct stepwire_event event = {.name = "", .detail = "", .lines = ""};
     const char *fields[FIELDS_MAX];
+    int r;
 
     if (!w->greeted) {
         (void)read_hello(w, line);
         return 0;
     }
+    if (w->events++ >= STEPWIRE_EVENTS_MAX)
+        return fail_endless("events", STEPWIRE_EVENTS_MAX, err);
     if (w->ended)
         return 0;
     if (split_fields(line, fields) < 0)
@@ -177,6 +211,9 @@ static int parse_line(struct stepwire *w, char *line, struct error *err)
         event.kind = verbs[i].kind;
         if (parse_fields(&verbs[i], fields + 1, &event) < 0)
             return error_set(err, -EPROTO, "the machine sent a broken '%s' event", verbs[i].word);
+        r = count_event(w, &verbs[i], err);
+        if (r < 0)
+            return r;
         if (event.kind == STEPWIRE_END)
             w->ended = true;
         if (event.kind == STEPWIRE_STREAM)
@@ -187,7 +224,7 @@ static int parse_line(struct stepwire *w, char *line, struct error *err)
     return 0;
 }
 
-static void pass_stream_on(struct stepwire *w, const void *bytes, size_t size)
+static int pass_stream_on(struct stepwire *w, const void *bytes, size_t size, struct error *err)
 {
     struct stepwire_event event = {.kind = STEPWIRE_STREAM,
                                    .name = "",
@@ -196,7 +233,12 @@ static void pass_stream_on(struct stepwire *w, const void *bytes, size_t size)
                                    .bytes = bytes,
                                    .size = size};
 
+    if (size > w->stream_left)
+        return fail_endless("bytes of output", w->stream_max, err);
+    if (w->stream_max != STEPWIRE_STREAM_ENDLESS)
+        w->stream_left -= size;
     w->handler(&event, w->arg);
+    return 0;
 }
 
 int stepwire_feed(struct stepwire *w, const void *bytes, size_t size, struct error *err)
@@ -216,12 +258,13 @@ int stepwire_feed(struct stepwire *w, const void *bytes, size_t size, struct err
         const char *newline, *stop;
         int r;
 
-        if (w->streaming) {
-            pass_stream_on(w, at, (size_t)(end - at));
-            break;
-        }
+        if (w->streaming)
+            return pass_stream_on(w, at, (size_t)(end - at), err);
         newline = memchr(at, '\n', (size_t)(end - at));
         stop = newline ? newline : end;
+        w->bytes += w->greeted ? (uint64_t)(stop - at) + 1 : 0;
+        if (w->bytes > STEPWIRE_BYTES_MAX)
+            return fail_endless("bytes of events", STEPWIRE_BYTES_MAX, err);
         if (w->line.size + (size_t)(stop - at) > STEPWIRE_LINE_MAX) {
             if (w->greeted)
                 return error_set(err, -EPROTO, "the machine sent an event that is too long");

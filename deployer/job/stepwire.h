@@ -20,6 +20,8 @@
  *     diff   STEP TEXT                 lines of what a change would write, in pieces
  *     want   cache                     waits for where the caches are, and says nothing
  *                                      until it is told
+ *     want   layer KEY                 waits for this layer (deployer/layer/layer.h), in the
+ *                                      same way
  *     want   packages                  the step at work fails because no source gives its
  *                                      packages; the controller may bring them
  *     note   TEXT                      what it waits for
@@ -31,12 +33,16 @@
  *                                      end of the channel, whose status is its own
  *
  * All of it is hostile until parsed here.  Unknown verbs are passed over, so
- * that a newer machine can say more.  Pure: bytes in, events out.
+ * that a newer machine can say more.  A session says a bounded amount: so many
+ * events of each kind, STEPWIRE_EVENTS_MAX in all, STEPWIRE_BYTES_MAX bytes, and
+ * after `stream` as much as its mode allows.  What is more is an error of that
+ * machine.  Pure: bytes in, events out.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "deployer/base/nonce.h"
 #include "discovery/base/error.h"
@@ -49,7 +55,22 @@ enum {
     STEPWIRE_STEPS_MAX = 64,
     STEPWIRE_BUNDLES_MAX = 3,
     STEPWIRE_BUNDLE_LENGTH = 64, /* hex digits */
+
+    /* Of one session, from its hello on.  A run on a machine takes two hours at most,
+     * which is 1,440 "alive"; the largest differences are 64 KiB a step (lib.sh). */
+    STEPWIRE_EVENTS_MAX = 8192,
+    STEPWIRE_FACTS_MAX = 256,
+    STEPWIRE_NOTES_MAX = 64,
+    STEPWIRE_DIFFS_MAX = 2048,
+    STEPWIRE_OTHERS_MAX = 16,
+    STEPWIRE_BYTES_MAX = 4 * 1024 * 1024,
 };
+
+/* How much a command may print that runs until a person ends it. */
+#define STEPWIRE_STREAM_ENDLESS UINT64_MAX
+
+/* The name of the deployer's own note that another host answered in place of the machine. */
+#define STEPWIRE_IMPOSTOR "impostor"
 
 enum stepwire_kind {
     STEPWIRE_HELLO,   /* `wanted`: the machine lacks the bundle; detail: what others it has,
@@ -68,6 +89,7 @@ enum stepwire_kind {
     STEPWIRE_ALIVE,
     STEPWIRE_WANT, /* name */
 };
+enum { STEPWIRE_KINDS = STEPWIRE_WANT + 1 };
 
 enum step_status { STEP_OK, STEP_CHANGE, STEP_CHANGED, STEP_FAILED, STEP_SKIPPED };
 const char *step_status_name(enum step_status status);
@@ -95,12 +117,17 @@ struct stepwire {
     void *arg;
     struct text line;
     size_t noise;
+    uint64_t bytes, stream_max, stream_left;
+    unsigned events, counts[STEPWIRE_KINDS];
     bool greeted, ended, streaming;
 };
 
-void stepwire_init(struct stepwire *w, const char *nonce, stepwire_handler *handler, void *arg);
+/* `stream_max`: how many bytes its command may print; 0: the mode has no command. */
+void stepwire_init(struct stepwire *w, const char *nonce, uint64_t stream_max,
+                   stepwire_handler *handler, void *arg);
 void stepwire_clear(struct stepwire *w);
 
 /* Takes bytes in, calls the handler for each whole line.
- * -EPROTO with the words when the other side does not keep to the form. */
+ * -EPROTO with the words when the other side does not keep to the form or the bounds;
+ * it is not to be fed any more then. */
 int stepwire_feed(struct stepwire *w, const void *bytes, size_t size, struct error *err);

@@ -5,14 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "deployer/base/destination.h"
 #include "deployer/base/url.h"
 #include "discovery/advert/advert.h"
 #include "discovery/base/options.h"
 
 OPTION_FLAG(struct deploy_options, partial)
+OPTION_FLAG(struct deploy_options, strict)
+OPTION_FLAG(struct deploy_options, force)
 OPTION_FLAG(struct deploy_options, check)
 OPTION_FLAG(struct deploy_options, browser)
-OPTION_STRING(struct deploy_options, ui)
+OPTION_FLAG(struct deploy_options, set_clock)
+OPTION_ONE(struct deploy_options, ui)
 OPTION_FLAG(struct deploy_options, resume)
 OPTION_FLAG(struct deploy_options, accept_new)
 OPTION_FLAG(struct deploy_options, ask_pass)
@@ -22,13 +26,13 @@ OPTION_FLAG(struct deploy_options, quiet)
 OPTION_FLAG(struct deploy_options, verbose)
 OPTION_FLAG(struct deploy_options, help)
 OPTION_FLAG(struct deploy_options, version)
-OPTION_STRING(struct deploy_options, from)
-OPTION_STRING(struct deploy_options, spec)
-OPTION_STRING(struct deploy_options, inventory)
+OPTION_ONE(struct deploy_options, from)
+OPTION_ONE(struct deploy_options, spec)
+OPTION_ONE(struct deploy_options, inventory)
 OPTION_STRING(struct deploy_options, config_dir)
 OPTION_STRING(struct deploy_options, state_dir)
-OPTION_STRING(struct deploy_options, password_file)
-OPTION_STRING(struct deploy_options, become_password_file)
+OPTION_ONE(struct deploy_options, password_file)
+OPTION_ONE(struct deploy_options, become_password_file)
 OPTION_LIST(struct deploy_options, problems)
 OPTION_LIST(struct deploy_options, limits)
 OPTION_LIST(struct deploy_options, keys)
@@ -98,8 +102,8 @@ static int set_diff(void *into, const char *value, struct error *err)
 
 static int set_deps(void *into, const char *value, struct error *err)
 {
-    if (strcmp(value, "apt") != 0 && strcmp(value, "pip") != 0)
-        return error_set(err, -EINVAL, "'%s' is neither apt nor pip", value);
+    if (strcmp(value, "layer") != 0 && strcmp(value, "apt") != 0 && strcmp(value, "pip") != 0)
+        return error_set(err, -EINVAL, "'%s' is none of layer, apt and pip", value);
     ((struct deploy_options *)into)->deps = value;
     return 0;
 }
@@ -125,8 +129,9 @@ static int set_fleet(void *into, const char *value, struct error *err)
 
 static int set_user(void *into, const char *value, struct error *err)
 {
-    if (!advert_user_valid(value))
-        return error_set(err, -EINVAL, "'%s' is not a user name", value);
+    if (!destination_user_valid(value))
+        return error_set(err, -EINVAL, "'%s' is not a user name (" DESTINATION_USER_RULE ")",
+                         value);
     ((struct deploy_options *)into)->user = value;
     return 0;
 }
@@ -154,8 +159,8 @@ static const struct option_row rows[] = {
     {'p', "problem", OPTION_REQUIRED, "FILE", "for the agents of this DCOP file; may be repeated",
      set_problems},
     {'i', "inventory", OPTION_REQUIRED, "FILE",
-     "for the hosts of this file: pyDCOP's\n"
-     "hosts-conf.yaml, or dcop-discover's --inventory",
+     "for the hosts of this inventory: YAML or INI as\n"
+     "Ansible reads it, or a list of hosts",
      set_inventory},
     {'l', "limit", OPTION_REQUIRED, "PATTERN",
      "agents or machines: names, globs, !not, commas,\n"
@@ -167,17 +172,23 @@ static const struct option_row rows[] = {
      "one used, else pydcop",
      set_spec},
     {0, "partial", OPTION_NONE, NULL, "deploy although some machines are missing", set_partial},
+    {0, "strict", OPTION_NONE, NULL, "exit 1 also when a machine passed for another", set_strict},
+    {0, "force", OPTION_NONE, NULL, "end runs that agents are at work in", set_force},
     {'n', "check", OPTION_NONE, NULL, "say what would change, change nothing", set_check},
     {0, "diff", OPTION_NONE, NULL, "show what would change, change nothing", set_diff},
-    {0, "deps", OPTION_REQUIRED, "apt|pip",
-     "pyDCOP's dependencies: from the system's packages\n"
-     "(default), or from pip beside pyDCOP",
+    {0, "deps", OPTION_REQUIRED, "layer|apt|pip",
+     "pyDCOP's dependencies: sent as one layer of wheels\n"
+     "(default), from the system's packages, or from pip",
      set_deps},
-    {0, "ui", OPTION_REQUIRED, "DIR",
+    {0, "ui", OPTION_REQUIRED, "DIR|none",
      "pydcop-ui too: its files, served on port 4001, the\n"
-     "agents' websocket on 10001",
+     "agents' websocket on 10001; none: remove it",
      set_ui},
     {0, "browser", OPTION_NONE, NULL, "with --ui: on the machine's screen, too", set_browser},
+    {0, "set-clock", OPTION_NONE, NULL,
+     "set clocks back, too, that are ahead of this one;\n"
+     "not those that NTP keeps",
+     set_set_clock},
     {0, "resume", OPTION_NONE, NULL, "what the last run did not finish, and no more", set_resume},
     {0, "apt-proxy", OPTION_REQUIRED, "URL",
      "packages come through this proxy; default: what\n"
@@ -218,7 +229,9 @@ static const struct option_row rows[] = {
      set_accept_new},
     {0, "timeout", OPTION_REQUIRED, "S",
      "to reach a machine, and until a silent one counts\n"
-     "as lost (at least 15 for that); default 10",
+     "as lost (at least 15 for that); default 10. One\n"
+     "that reports for ever has 150 min, or 30 where no\n"
+     "steps run",
      set_timeout_ms},
     {0, "", OPTION_NONE, NULL, "Where the machines are found:", NULL},
     {'f', "fleet", OPTION_REQUIRED, "NAME", "machines of this fleet only", set_fleet},
@@ -245,6 +258,7 @@ int deploy_options_parse(int argc, char **argv, struct deploy_options *ret, stru
         .verb = "deploy",
         .lines = 20,
         .timeout_ms = 10000,
+        .time_limit_ms = 60000,
         .forks = FORKS_DEFAULT,
     };
     r = options_parse_to_verb(rows, argc, argv, ret, &first, err);
@@ -281,6 +295,7 @@ void deploy_options_clear(struct deploy_options *o)
     strings_clear(&o->keys);
     strings_clear(&o->suites);
     strings_clear(&o->archs);
+    strings_clear(&o->parameters);
     cache_choice_clear(&o->caches);
 }
 
@@ -310,4 +325,14 @@ int deploy_exit_code(int r)
     default:
         return r < 0 ? 3 : r;
     }
+}
+
+const char *deploy_options_deps(const struct deploy_options *o)
+{
+    return o->deps ? o->deps : "layer";
+}
+
+const char *deploy_options_packages(const struct deploy_options *o)
+{
+    return strcmp(deploy_options_deps(o), "pip") == 0 ? "PIP" : "APT";
 }

@@ -32,23 +32,39 @@ struct deploy_options {
     const char *password_file;
     const char *become_password_file;
     const char *ui;   /* pydcop-ui's files */
-    const char *deps; /* "apt" or "pip"; NULL: apt */
+    const char *deps; /* "layer", "apt" or "pip"; NULL: layer */
     struct cache_choice caches;
     unsigned timeout_ms;   /* of SSH */
     unsigned discovery_ms; /* how long to look for machines; 0: as long as that is useful */
     unsigned forks;
     bool browser;
-    bool partial, check, diff, resume, accept_new, ask_pass, ask_become_pass, json, quiet, verbose,
-        help, version;
+    bool set_clock; /* clocks that are ahead are set back */
+    bool force,     /* also where agents are at work in a run */
+        partial, strict, check, diff, resume, accept_new, ask_pass, ask_become_pass, json, quiet,
+        verbose, help, version;
     /* Of single verbs: */
     unsigned lines;               /* logs */
     bool follow;                  /* logs */
     bool become;                  /* exec: as root */
     bool swap, release;           /* assign */
-    const char *agent;            /* enroll */
+    bool replace, spread;         /* likewise; replace: card, too */
+    const char *agent;            /* enroll, card */
     bool replace_key;             /* enroll */
     bool purge;                   /* cache down */
     struct strings suites, archs; /* cache prime, cache check */
+    const char *hostname, *wifi, *wifi_country, *wifi_password_file, *cloud_init, *preseed,
+        *labels;                 /* card */
+    bool undo, watch, sudo_free; /* likewise */
+    const char *algorithm;       /* solve */
+    const char *distribution;    /* likewise; these two NULL: chosen */
+    struct strings parameters;   /* likewise: NAME:VALUE */
+    unsigned time_limit_ms;      /* likewise */
+    bool time_limit_given;
+    const char *seed;     /* likewise, a number; NULL: drawn */
+    unsigned replicas;    /* likewise: --heal=K; 0: a lost agent ends the run */
+    const char *scenario; /* likewise, a file; NULL: none */
+    const char *output;   /* likewise, a folder; NULL: below the state folder */
+    const char *replay;   /* likewise, a receipt; NULL: none */
 };
 
 /* The options before the verb, and which verb it is; the rest of argv is its
@@ -68,3 +84,10 @@ const struct option_row *deploy_options_row(const char *name);
 /* What both programs exit with: 2 for bad input, 3 for what this computer lacks; what
  * is no error stays as it is. */
 int deploy_exit_code(int r);
+
+/* --deps, or its default. */
+const char *deploy_options_deps(const struct deploy_options *o);
+
+/* The list of packages.sh that a machine may fetch for it: with a layer, that of machines
+ * for which there is none. */
+const char *deploy_options_packages(const struct deploy_options *o);

@@ -104,15 +104,19 @@ void progress_add_coloured(struct text *t, bool colour, enum progress_colour whi
     text_adds(t, really ? "\033[0m" : "");
 }
 
-void progress_json_add(struct json_t *object, const char *key, const char *value)
+struct json_t *progress_json_text(const char *value)
 {
     CLEANUP_FREE char *safe = NULL;
 
-    if (!value || !*value)
-        return;
     if (!utf8_valid(value, strlen(value)))
         safe = progress_printable(value);
-    (void)json_object_set_new(object, key, json_string(safe ? safe : value));
+    return json_string(safe ? safe : value);
+}
+
+void progress_json_add(struct json_t *object, const char *key, const char *value)
+{
+    if (value && *value)
+        (void)json_object_set_new(object, key, progress_json_text(value));
 }
 
 void progress_json_add_machine(struct json_t *object, const struct progress_machine *m)

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "json.h"
 #include "progress.h"
 
 /* In the order in which a crowded terminal gives lines to machines. */
@@ -79,9 +80,5 @@ void draw(struct progress *p);
 void progress_draw_away(struct progress *p);
 
 /* --- JSON --- */
-struct json_t;
-/* "key": value into an object; NULL and "" are left out; bytes that are no UTF-8 made
- * printable.  Failures show as a NULL at json_dumps. */
-void progress_json_add(struct json_t *object, const char *key, const char *value);
 void progress_json_add_machine(struct json_t *object, const struct progress_machine *m);
 int progress_add_json_line(struct text *t, struct json_t *object);

@@ -76,6 +76,23 @@ static int take_run_id(struct run *r, const char *id, struct error *err)
                                  : 0;
 }
 
+/* Who may answer at the address of a target whose id is a guess or not known. */
+static int read_known(struct run *r, const struct run_plan *plan, struct error *err)
+{
+    for (size_t i = 0; i < plan->count && !plan->scan; i++) {
+        const struct target *t = &plan->targets[i].target;
+        int q;
+
+        if (t->id && !t->guessed)
+            continue;
+        q = state_pin_list(r->runner->options.state, NULL, &r->pins, err);
+        return q == 0 ? state_name_list(r->runner->options.state,
+                                        t->fleet ? t->fleet : ADVERT_FLEET_DEFAULT, &r->names, err)
+                      : q;
+    }
+    return 0;
+}
+
 static int prepare_run(struct run *r, struct run_plan *plan, struct error *err)
 {
     const struct runner_options *o = &r->runner->options;
@@ -98,6 +115,9 @@ static int prepare_run(struct run *r, struct run_plan *plan, struct error *err)
         (plan->choice && cache_choice_copy(plan->choice, &r->choice) < 0) ||
         (plan->caches && caches_copy(plan->caches, &r->caches) < 0) || plan_record(r, plan) < 0)
         return error_sys(err, -ENOMEM, "cannot plan the run");
+    q = read_known(r, plan, err);
+    if (q < 0)
+        return q;
     r->caches_found = plan->caches != NULL;
     r->push = (struct apt_push){
         .choice = &r->choice, .caches = &r->caches, .paths = o->paths, .list = plan->packages};
@@ -110,19 +130,24 @@ static int prepare_run(struct run *r, struct run_plan *plan, struct error *err)
         .timeout_ms = plan->timeout_ms,
         .mode = plan->mode ? plan->mode : plan->verb,
         .settings = &r->settings,
+        .output_max = plan->output_max,
         .scan = plan->scan,
         .looks = plan->looks,
         .places_agents = r->record.spec != NULL,
         .orchestrator = r->orchestrator,
+        .pins = r->pins.count > 0 ? &r->pins : NULL,
+        .names = &r->names,
         .who = o->who,
         .run_id = r->id,
         .version_digest = r->record.spec ? r->pack->bundle.digest : NULL,
         .bundle_digest = r->pack ? r->pack->bundle.bundle_digest : NULL,
         .bundle = r->pack ? r->pack->bytes.data : NULL,
         .bundle_size = r->pack ? r->pack->bytes.size : 0,
+        .layers = r->pack ? r->pack->layers : NULL,
         .deltas = r->pack ? &r->pack->deltas : NULL,
         .keep_proxy = r->choice.keep_proxy,
         .push = plan->packages ? &r->push : NULL,
+        .reached = &r->reached,
     };
     for (; r->n_targets < plan->count; r->n_targets++) {
         r->targets[r->n_targets] = plan->targets[r->n_targets];
@@ -145,6 +170,7 @@ static int make_member(struct run *r, const struct run_target *target, struct me
         m->key = target->key;
         m->host = strdup(t->host ? t->host : "");
         m->agents = strings_join(&t->agents, " ");
+        (void)target_key(t, m->machine);
         if (m->host && m->agents && target_copy(t, &m->target) == 0)
             q = known_machine_get(r->runner->options.state, t, r->consent, &m->known, err);
         if (q == 0)
@@ -226,6 +252,7 @@ static void find_caches(void *arg, int cancel_fd)
     if (q == 0 && (r->caches.apt_proxy || r->caches.pip_index))
         (void)upstreams_find(r->caches.apt_proxy, r->caches.pip_index, &r->caches.ports,
                              r->choice.direct, &r->upstreams, &r->finding_error);
+    r->upstreams.listed = r->caches.own_apt;
 }
 
 static void on_caches_found(void *arg)

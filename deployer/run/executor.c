@@ -14,11 +14,12 @@
  * only touched pages count. */
 enum { WORKER_STACK = 512 * 1024 };
 
-/* Lines of output that may wait to be printed; beyond that, the machines wait. */
-enum { LINES_WAITING_MAX = 4096 };
+/* Events of one machine that may wait to be told, some 4 KiB each; beyond that its worker
+ * waits, so that nothing more is read from its connection. */
+enum { EVENTS_WAITING_MAX = 64 };
 
-/* Events taken per turn, so that output does not delay a signal. */
-enum { EVENTS_AT_ONCE = 256 };
+/* Events taken per turn, so that they do not delay a signal, a timer or a request. */
+enum { EVENTS_AT_ONCE = 32 };
 
 /* An event on its way from a worker: a copy that owns its strings. */
 struct message {
@@ -36,6 +37,7 @@ struct slot {
     struct job job;
     enum slot_state state;
     pthread_t thread;
+    struct queue_share share;
     struct message *last; /* made ahead: JOB_DONE must arrive without memory too */
 };
 
@@ -95,8 +97,10 @@ static void on_job_event(const struct job_event *event, void *arg)
         return;
     m->index = slot->index;
     message_fill(m, event);
-    if (event->kind == JOB_OUTPUT ? queue_push_wait(slot->executor->queue, m, LINES_WAITING_MAX) < 0
-                                  : queue_push(slot->executor->queue, m) < 0)
+    /* The main thread tells JOB_DONE of jobs that never had a thread: it cannot wait. */
+    if (event->kind == JOB_DONE
+            ? queue_push(slot->executor->queue, m) < 0
+            : queue_push_share(slot->executor->queue, m, &slot->share, EVENTS_WAITING_MAX) < 0)
         message_free(m);
 }
 
@@ -213,18 +217,15 @@ void executor_free(struct executor *e)
     executor_cancel(e);
     if (e->queue)
         queue_hurry(e->queue);
-    for (size_t i = 0; i < e->n_slots; i++) {
-        struct slot *slot = e->slots[i];
-
-        if (!slot)
-            continue;
-        if (slot->state == SLOT_RUNNING)
-            join_worker(slot);
-        slot_free(slot);
-    }
-    free(e->slots);
+    for (size_t i = 0; i < e->n_slots; i++)
+        if (e->slots[i] && e->slots[i]->state == SLOT_RUNNING)
+            join_worker(e->slots[i]);
     (void)sd_event_source_disable_unref(e->source);
-    queue_free(e->queue);
+    queue_free(e->queue); /* uses the shares of the slots */
+    for (size_t i = 0; i < e->n_slots; i++)
+        if (e->slots[i])
+            slot_free(e->slots[i]);
+    free(e->slots);
     if (e->stop.stop >= 0)
         (void)close(e->stop.stop);
     if (e->stop.cancel >= 0)

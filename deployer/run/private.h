@@ -24,9 +24,12 @@ struct run {
     bool caches_found;
     struct upstreams upstreams;
     struct apt_push push;
+    struct reach_place reached;
     struct error finding_error;
     struct consent consent;
-    struct state_run record; /* its strings and lists are the run's own */
+    struct state_pins pins;   /* for common.pins */
+    struct state_names names; /* for common.names */
+    struct state_run record;  /* its strings and lists are the run's own */
     char id[NONCE_LENGTH + 1];
     char *user, *orchestrator;
     const char *verb;
@@ -38,16 +41,25 @@ struct run {
     struct run *next, **at;
 };
 
+/* Bytes that one machine may put into the record of a run: an honest one needs some
+ * 10 KiB.  Beyond it, results are recorded without their words. */
+enum { MEMBER_RECORD_MAX = 128 * 1024 };
+
 /* One machine's part. */
 struct member {
     struct run *run;
     const void *key;
     char *host, *agents;
-    struct target target;       /* a copy, to learn from */
-    struct known_machine known; /* likewise */
+    char machine[TARGET_KEY_MAX]; /* its key in the record, which does not change */
+    struct target target;         /* a copy, to learn from */
+    struct known_machine known;   /* likewise */
     char fingerprint[JOB_FINGERPRINT_MAX];
-    bool learnt, has_id, busy;
+    char *hostkey; /* as in known_hosts; NULL: not known */
+    struct address peer;
+    char hostname[65]; /* that it says: HOST_NAME_MAX (hostname(7)); "": longer, or not said */
+    bool is_met, is_intended, learnt, has_id, busy;
     unsigned results;
+    size_t recorded; /* bytes of details and output */
     int64_t step_started_ms;
 };
 

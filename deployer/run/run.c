@@ -13,6 +13,7 @@ void run_member_free(struct member *m)
         return;
     free(m->host);
     free(m->agents);
+    free(m->hostkey);
     target_clear(&m->target);
     known_machine_clear(&m->known);
     free(m);
@@ -29,10 +30,13 @@ void run_free(struct run *r)
     free(r->targets);
     pack_unref(r->pack);
     text_wipe(&r->settings);
+    reach_place_clear(&r->reached);
     auth_free(r->auth);
     cache_choice_clear(&r->choice);
     caches_clear(&r->caches);
     upstreams_clear(&r->upstreams);
+    state_pins_clear(&r->pins);
+    state_names_clear(&r->names);
     state_targets_clear(&r->record.targets);
     strings_clear(&r->record.files);
     strings_clear(&r->record.wish);
@@ -61,23 +65,25 @@ static void tell_member(const struct member *m, struct run_event event)
 
 /* A result that cannot be recorded does not stop a run: a repeat finds on the machine
  * itself what was done. */
-static void record_step(const struct member *m, const char *step, const char *status,
-                        const char *detail, const char *output)
+static void record_step(struct member *m, const char *step, const char *status, const char *detail,
+                        const char *output)
 {
-    char key[TARGET_KEY_MAX];
+    size_t size = (detail ? strlen(detail) : 0) + (output ? strlen(output) : 0);
+    bool fits = m->recorded + size <= MEMBER_RECORD_MAX || !*step;
     const struct state_result result = {
-        .machine = (char *)target_key(&m->target, key),
+        .machine = (char *)(uintptr_t)m->machine,
         .host = m->host,
         .agent = m->agents,
         .step = (char *)(uintptr_t)step,
         .status = (char *)(uintptr_t)status,
-        .detail = (char *)(uintptr_t)detail,
-        .output = (char *)(uintptr_t)output,
+        .detail = (char *)(uintptr_t)(fits ? detail : NULL),
+        .output = (char *)(uintptr_t)(fits ? output : NULL),
         .started_ms = m->step_started_ms,
         .ended_ms = clock_ms(CLOCK_REALTIME),
     };
     struct error err;
 
+    m->recorded += fits ? size : 0;
     if (m->run->number && record_result(m->run->runner->record, m->run->number, &result, &err) < 0)
         tell_member(m, (struct run_event){.kind = RUN_UNRECORDED, .text = err.text});
 }
@@ -107,9 +113,105 @@ void run_end(struct run *r)
 
 /* --- what a machine says ------------------------------------------------------------- */
 
-/* It has said over SSH that it is the machine that was meant. */
+static struct state *state_of(const struct member *m)
+{
+    return m->run->runner->options.state;
+}
+
+/* Tells why nothing is remembered of a machine under the id that it says. */
+static void tell_not_adopted(const struct member *m, const char *id, const struct error *why)
+{
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+    struct stepwire_event note = {.kind = STEPWIRE_NOTE, .name = "", .lines = ""};
+
+    text_addf(&words, "not remembered as machine %s, the id that it says: %s", id, why->text);
+    note.detail = text_str(&words);
+    tell_member(m, (struct run_event){.kind = RUN_STEP, .step = &note});
+}
+
+/* Takes the id that the machine says, or that its host key is pinned for; what is known of it
+ * must not contradict the key, and it must be accepted as what it says: with the pinned key of
+ * one id it takes neither another id nor a name that is held.  A failure leaves it unknown: it
+ * is asked again next time. */
+static void adopt_id(struct member *m, const char *id)
+{
+    CLEANUP(known_machine_clear) struct known_machine known = {0};
+    CLEANUP(target_clear) struct target t = {0};
+    struct known_machine before;
+    struct trust trust;
+    struct error err;
+    const char *pin;
+
+    if (target_copy(&m->target, &t) < 0)
+        return;
+    free(t.id);
+    free(t.hostkey);
+    t.id = advert_id_valid(id) ? strdup(id) : NULL;
+    t.hostkey = strdup(m->fingerprint);
+    if ((advert_id_valid(id) && !t.id) || !t.hostkey ||
+        known_machine_get(state_of(m), &t, m->known.consent, &known, &err) < 0)
+        return;
+    pin = known_machine_pin(&known);
+    if ((pin && strcmp(pin, m->fingerprint) != 0) || (!pin && known.pins.count > 0))
+        return;
+    trust = known_machine_trust(&known, &t);
+    if (trust_check(&trust, m->fingerprint, &err) < 0) {
+        tell_not_adopted(m, id, &err);
+        return;
+    }
+    free(m->target.id);
+    m->target.id = TAKE_PTR(t.id);
+    if (m->target.guessed) { /* a key that a person was shown stays told from one that was not */
+        free(m->target.hostkey);
+        m->target.hostkey = TAKE_PTR(t.hostkey);
+    }
+    m->target.guessed = false;
+    before = m->known;
+    m->known = known;
+    known = before;
+}
+
+/* A pinned key at an address where another machine was last met. */
+static void notice_moved_machine(struct member *m)
+{
+    const struct state_pin *pin;
+
+    if (!m->target.guessed || string_equal(known_machine_pin(&m->known), m->fingerprint))
+        return;
+    pin = known_machine_by_key(&m->run->pins, m->fingerprint);
+    if (pin)
+        adopt_id(m, pin->id);
+}
+
+/* Keeps the whole key beside its fingerprint: known_hosts needs it. */
+static int keep_hostkey(const struct member *m, struct error *err)
+{
+    const struct state_pin *known = m->known.pins.count > 0 ? &m->known.pins.items[0] : NULL;
+    char *blank = m->hostkey ? strchr(m->hostkey, ' ') : NULL;
+    struct state_pin pin = {.id = m->target.id ? m->target.id : (char *)(uintptr_t)m->fingerprint,
+                            .fingerprint = (char *)(uintptr_t)m->fingerprint,
+                            .key_type = m->hostkey,
+                            .key_base64 = blank ? blank + 1 : NULL,
+                            .source = PIN_ACCEPT}; /* leaves a better one as it is */
+    int r;
+
+    if (!blank || (known && known->key_base64 && string_equal(known->id, pin.id)))
+        return 0;
+    *blank = '\0';
+    r = state_pin_put(state_of(m), &pin, err);
+    *blank = ' ';
+    return r;
+}
+
+/* It has said over SSH that it is the machine that was meant, and did not refuse: its
+ * names are those that were meant, too. */
 static void learn_machine(struct member *m)
 {
+    const struct known_machine_met met = {
+        .fingerprint = m->fingerprint,
+        .peer = m->is_met ? &m->peer : NULL,
+        .hostname = *m->hostname ? m->hostname : NULL,
+    };
     struct stepwire_event note = {.kind = STEPWIRE_NOTE, .name = "", .lines = ""};
     struct error err;
 
@@ -117,20 +219,52 @@ static void learn_machine(struct member *m)
         return;
     m->learnt = true;
     note.detail = err.text;
-    if (known_machine_learn(m->run->runner->options.state, &m->target, &m->known, m->fingerprint,
-                            &err) < 0)
+    if (known_machine_learn(m->run->runner->options.state, &m->target, &m->known, &met, &err) < 0 ||
+        keep_hostkey(m, &err) < 0)
         tell_member(m, (struct run_event){.kind = RUN_STEP, .step = &note});
+}
+
+/* After its facts the machine compares id and names with those that were meant, and says
+ * either "refused" or what it does (steps/channel.sh). */
+static bool is_past_refusal(const struct stepwire_event *step)
+{
+    switch (step->kind) {
+    case STEPWIRE_HELLO:
+    case STEPWIRE_FACT:
+    case STEPWIRE_ALIVE:
+    case STEPWIRE_REFUSED:
+        return false;
+    case STEPWIRE_END:
+        return step->status != STEP_FAILED;
+    case STEPWIRE_PLAN:
+    case STEPWIRE_CHECK:
+    case STEPWIRE_START:
+    case STEPWIRE_RESULT:
+    case STEPWIRE_BUSY:
+    case STEPWIRE_DIFF:
+    case STEPWIRE_NOTE:
+    case STEPWIRE_STREAM:
+    case STEPWIRE_WANT:
+        break;
+    }
+    return true;
 }
 
 static void on_step(struct member *m, const struct stepwire_event *step)
 {
+    if (m->is_intended && is_past_refusal(step))
+        learn_machine(m);
     switch (step->kind) {
     case STEPWIRE_FACT:
+        if (strcmp(step->name, "hostname") == 0 && strlen(step->detail) < sizeof(m->hostname))
+            strcpy(m->hostname, step->detail);
         if (strcmp(step->name, "id") != 0)
             break;
         m->has_id = true;
-        if (string_equal(m->target.id, step->detail))
-            learn_machine(m);
+        if (*m->fingerprint && advert_id_valid(step->detail) &&
+            (!m->target.id || (m->target.guessed && !string_equal(m->target.id, step->detail))))
+            adopt_id(m, step->detail);
+        m->is_intended = string_equal(m->target.id, step->detail);
         break;
     case STEPWIRE_PLAN:
         /* All facts have arrived: a machine without a beacon is known by its host key. */
@@ -173,6 +307,8 @@ static void on_done(struct member *m, const struct job_event *event)
 {
     struct run *r = m->run;
 
+    if (m->is_intended && is_good(event->outcome))
+        learn_machine(m);
     m->step_started_ms = 0;
     record_step(m, "", job_outcome_name(event->outcome), event->text, NULL);
     r->bad = r->bad || !is_good(event->outcome);
@@ -193,12 +329,20 @@ void runner_on_job_event(size_t index, const struct job_event *event, void *arg)
 
     switch (event->kind) {
     case JOB_CONNECTING:
+        m->is_intended = false;
         m->step_started_ms = clock_ms(CLOCK_REALTIME);
         tell_member(m, (struct run_event){.kind = RUN_CONNECTING});
         break;
     case JOB_TRUSTED:
         (void)snprintf(m->fingerprint, sizeof(m->fingerprint), "%s", event->text);
+        m->peer = event->peer;
+        m->is_met = true;
+        notice_moved_machine(m);
         tell_member(m, (struct run_event){.kind = RUN_TRUSTED, .text = event->text});
+        break;
+    case JOB_HOSTKEY:
+        free(m->hostkey);
+        m->hostkey = strdup(event->text);
         break;
     case JOB_SENDING:
         tell_member(m, (struct run_event){.kind = RUN_SENDING});
@@ -207,6 +351,8 @@ void runner_on_job_event(size_t index, const struct job_event *event, void *arg)
         on_step(m, event->step);
         break;
     case JOB_OUTPUT:
+        if (m->is_intended)
+            learn_machine(m);
         tell_member(m, (struct run_event){
                            .kind = RUN_OUTPUT, .errors = event->errors, .text = event->text});
         break;

@@ -71,6 +71,7 @@ struct run_plan {
     const struct cache_choice *choice; /* which caches; with `packages` */
     const struct caches *caches;       /* found already; NULL: they are looked for */
     unsigned timeout_ms;
+    uint64_t output_max;        /* bytes that the mode's command may print; 0: it runs none */
     bool scan;                  /* host keys alone */
     bool looks;                 /* say what would change, change nothing */
     bool unrecorded;            /* no entry in the record */

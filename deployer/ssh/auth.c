@@ -6,11 +6,17 @@
 #include <string.h>
 
 #include "agent-filter.h"
+#include "discovery/base/cause.h"
 
-enum { KEYS_MAX = 16, PASSPHRASE_TRIES = 3 };
+/* A server may ask questions for ever, and empty ones at that: PAM needs one round for the
+ * password, and one more without a question that shows a notice. */
+enum { KEYS_MAX = 16, PASSPHRASE_TRIES = 3, ROUNDS_MAX = 4 };
 
 struct auth {
-    ssh_key keys[KEYS_MAX];
+    struct {
+        ssh_key key;
+        ssh_key certificate; /* NULL: none */
+    } keys[KEYS_MAX];        /* a certificate and its key are two */
     size_t n_keys;
     size_t locked; /* keys that were skipped, as their passphrase is not available */
     bool agent;
@@ -71,23 +77,43 @@ static int load_key(struct passphrase *p, ssh_key *ret)
     return p->why.code == -ECANCELED ? -ECANCELED : -EKEYREJECTED;
 }
 
-/* Does the agent have the key of that file, which may be the private or the public key?  If so,
- * adds it to the chosen ones. */
+static const char certificate_end[] = "-cert.pub";
+
+/* The file's certificate; NULL when there is none that can be read. */
+static ssh_key load_certificate(const char *file)
+{
+    CLEANUP_TEXT struct text beside = TEXT_INIT;
+    ssh_key certificate = NULL;
+
+    text_addf(&beside, "%s%s", file, certificate_end);
+    if (text_error(&beside) == 0)
+        (void)ssh_pki_import_cert_file(text_str(&beside), &certificate);
+    return certificate;
+}
+
+/* If the agent has that key, adds it to the chosen ones. */
+static bool choose_held(struct auth *a, const struct strings *held, ssh_key key)
+{
+    CLEANUP(free_base64) char *base64 = NULL;
+
+    return key && ssh_pki_export_pubkey_base64(key, &base64) == SSH_OK &&
+           strings_has(held, base64) && strings_add(&a->chosen, base64) == 0;
+}
+
+/* Does the agent have the key of that file, which may be the private or the public key, or its
+ * certificate? */
 static bool agent_has(struct auth *a, const struct strings *held, const char *file)
 {
     CLEANUP_TEXT struct text beside = TEXT_INIT;
-    CLEANUP(free_base64) char *base64 = NULL;
-    ssh_key key = NULL;
-    bool has = false;
+    ssh_key key = NULL, certificate = load_certificate(file);
+    bool has = choose_held(a, held, certificate);
 
     text_addf(&beside, "%s.pub", file);
-    if (text_error(&beside) < 0 || (ssh_pki_import_pubkey_file(file, &key) != SSH_OK &&
-                                    ssh_pki_import_pubkey_file(text_str(&beside), &key) != SSH_OK))
-        return false;
-    if (ssh_pki_export_pubkey_base64(key, &base64) == SSH_OK)
-        for (size_t i = 0; i < held->count && !has; i++)
-            has = strcmp(held->items[i], base64) == 0 && strings_add(&a->chosen, base64) == 0;
+    if (text_error(&beside) == 0 && (ssh_pki_import_pubkey_file(file, &key) == SSH_OK ||
+                                     ssh_pki_import_pubkey_file(text_str(&beside), &key) == SSH_OK))
+        has = choose_held(a, held, key) || has;
     ssh_key_free(key);
+    ssh_key_free(certificate);
     return has;
 }
 
@@ -97,13 +123,22 @@ static int add_key(struct auth *a, const char *file, bool named, struct error *e
      * with. */
     bool unneeded = a->password || a->agent;
     struct passphrase p = {.file = file, .may_ask = named || !unneeded};
+    ssh_key key = NULL;
     int r;
 
-    if (a->n_keys == KEYS_MAX)
-        return error_set(err, -EINVAL, "more than %d SSH keys were given", KEYS_MAX);
-    r = load_key(&p, &a->keys[a->n_keys]);
-    if (r == 0)
-        a->n_keys++;
+    if (a->n_keys + 1 >= KEYS_MAX)
+        return error_set(err, -EINVAL, "more than %d SSH keys and certificates were given",
+                         KEYS_MAX);
+    r = load_key(&p, &key);
+    if (r == 0) {
+        ssh_key certificate = load_certificate(file);
+
+        if (certificate) {
+            a->keys[a->n_keys].key = ssh_key_dup(key);
+            a->keys[a->n_keys++].certificate = certificate;
+        }
+        a->keys[a->n_keys++].key = key;
+    }
     if (r == -ECANCELED)
         return error_set(err, r, "interrupted");
     if (r == -EKEYREJECTED)
@@ -133,9 +168,16 @@ int auth_new(const struct strings *files, bool named, const struct secret *passw
     /* An agent that does not answer counts as no agent. */
     a->agent = agent_list(&held, NULL) == 0 && held.count > 0;
     r = 0;
-    for (size_t i = 0; i < files->count && r == 0; i++)
-        if (!named || !agent_has(a, &held, files->items[i]))
-            r = add_key(a, files->items[i], named, err);
+    for (size_t i = 0; i < files->count && r == 0; i++) {
+        CLEANUP_FREE char *file = strdup(files->items[i]);
+
+        if (!file)
+            return error_sys(err, -ENOMEM, "cannot read keys");
+        if (string_ends_with(file, certificate_end))
+            file[strlen(file) - strlen(certificate_end)] = '\0';
+        if (!named || !agent_has(a, &held, file))
+            r = add_key(a, file, named, err);
+    }
     a->agent = a->agent && (!named || a->chosen.count > 0);
     if (r < 0)
         return r;
@@ -147,8 +189,10 @@ void auth_free(struct auth *a)
 {
     if (!a)
         return;
-    for (size_t i = 0; i < a->n_keys; i++)
-        ssh_key_free(a->keys[i]);
+    for (size_t i = 0; i < a->n_keys; i++) {
+        ssh_key_free(a->keys[i].key);
+        ssh_key_free(a->keys[i].certificate);
+    }
     strings_clear(&a->chosen);
     free(a);
 }
@@ -163,6 +207,7 @@ struct attempt {
     size_t offered;                /* keys, without the agent's */
     bool asked_agent, agent_cut;   /* cut: it had more keys than were offered */
     bool gave_password;
+    bool partial; /* a key was accepted, and something else is required, too */
 };
 
 /* libssh has two values for "again".  SSH_AGAIN itself is not a result of an
@@ -201,23 +246,6 @@ static int call_interactive(void *arg)
     return normalize_again(ssh_userauth_kbdint(((struct attempt *)arg)->login->ssh, NULL, NULL));
 }
 
-/* Explains that the server has closed the connection during the login, with or without a
- * reason. */
-static int explain_loss(const struct attempt *t, int code, struct error *err)
-{
-    const char *said = ssh_get_error(t->login->ssh);
-
-    if (strstr(said, "Too many authentication failures"))
-        return error_set(err, -EACCES,
-                         "the SSH server allows no more attempts (MaxAuthTries): too many keys "
-                         "were offered for '%s'; name the right one with --key",
-                         t->login->user);
-    return error_set(err, code,
-                     "the server closed the connection during the login of '%s'%s%s; after failed "
-                     "logins it may refuse connections for a minute (PerSourcePenalties)",
-                     t->login->user, *said ? ": " : "", said);
-}
-
 /* 0: logged in; -EACCES without a message: refused, try the next method. */
 static int try_method(struct attempt *t, int (*call)(void *), int *ret_result, struct error *err)
 {
@@ -226,7 +254,9 @@ static int try_method(struct attempt *t, int (*call)(void *), int *ret_result, s
     if (r == 0 && *ret_result == SSH_AUTH_SUCCESS)
         return 0;
     if (r == -ECONNRESET || (r == 0 && !ssh_is_connected(t->login->ssh)))
-        return explain_loss(t, -ECONNRESET, err);
+        return error_set(err, -ECONNRESET, "the server closed the connection");
+    if (r == 0 && *ret_result == SSH_AUTH_PARTIAL)
+        t->partial = true;
     return r < 0 ? r : -EACCES;
 }
 
@@ -234,9 +264,12 @@ static int offer_key(struct attempt *t, size_t index, struct error *err)
 {
     int result, r;
 
-    t->key = ssh_key_dup(t->auth->keys[index]);
-    if (!t->key)
+    t->key = ssh_key_dup(t->auth->keys[index].key);
+    if (!t->key || (t->auth->keys[index].certificate &&
+                    ssh_pki_copy_cert_to_privkey(t->auth->keys[index].certificate, t->key) < 0)) {
+        ssh_key_free(TAKE_PTR(t->key));
         return error_sys(err, -ENOMEM, "cannot offer a key");
+    }
     t->offered++;
     r = try_method(t, call_publickey, &result, err);
     ssh_key_free(TAKE_PTR(t->key));
@@ -270,12 +303,39 @@ static int offer_keys(struct attempt *t, struct error *err)
 
     if (t->auth->n_keys > 0)
         r = offer_key(t, first, err);
-    for (size_t i = 0; i < t->auth->n_keys && r == -EACCES && t->offered < AUTH_KEYS_MAX; i++)
+    for (size_t i = 0;
+         i < t->auth->n_keys && r == -EACCES && !t->partial && t->offered < AUTH_KEYS_MAX; i++)
         if (i != first)
             r = offer_key(t, i, err);
-    if (r == -EACCES && t->auth->agent && t->offered < AUTH_KEYS_MAX)
+    if (r == -EACCES && !t->partial && t->auth->agent && t->offered < AUTH_KEYS_MAX)
         r = offer_agent(t, err);
     return r;
+}
+
+static void note_words(struct attempt *t, const char *words)
+{
+    if (words && *words && t->login->said->size < CAUSE_WORDS_MAX)
+        text_addf(t->login->said, "%s ", words);
+}
+
+/* Keeps what the server says and asks in this round; `ret_plain`: its only question, if any, is
+ * one for a password. */
+static void note_questions(struct attempt *t, int n, bool *ret_plain)
+{
+    ssh_session ssh = t->login->ssh;
+
+    *ret_plain = n <= 1;
+    note_words(t, ssh_userauth_kbdint_getname(ssh));
+    note_words(t, ssh_userauth_kbdint_getinstruction(ssh));
+    for (int i = 0; i < n; i++) {
+        char echo = 0;
+        const char *prompt = ssh_userauth_kbdint_getprompt(ssh, (unsigned)i, &echo);
+
+        if (t->gave_password || n > 1 || echo || !prompt || cause_is_second_factor(prompt)) {
+            note_words(t, prompt);
+            *ret_plain = false;
+        }
+    }
 }
 
 /* Logs in by keyboard-interactive.  PAM may ask any question: only a single one whose answer
@@ -286,18 +346,22 @@ static int answer_questions(struct attempt *t, struct error *err)
     int result = SSH_AUTH_ERROR;
     int r = try_method(t, call_interactive, &result, err);
 
-    while (r == -EACCES && result == SSH_AUTH_INFO) {
+    for (int round = 0; r == -EACCES && result == SSH_AUTH_INFO; round++) {
         int n = ssh_userauth_kbdint_getnprompts(ssh);
-        char echo = 0;
+        bool plain;
 
-        if (n > 1 || (n == 1 && t->gave_password))
-            return -EACCES;
+        note_questions(t, n, &plain);
+        if (round == ROUNDS_MAX)
+            return error_set(err, -EACCES,
+                             "the SSH server asks '%s' again and again, and does not say yes or "
+                             "no; use a key",
+                             t->login->user);
+        if (!plain)
+            return error_set(err, -EACCES,
+                             "the SSH server asks '%s' for more than %s; use a key or a user that "
+                             "needs no more",
+                             t->login->user, t->partial ? "a key and a password" : "a password");
         if (n == 1) {
-            (void)ssh_userauth_kbdint_getprompt(ssh, 0, &echo);
-            if (echo)
-                return error_set(err, -EACCES,
-                                 "the SSH server asks '%s' for more than a password; use a key",
-                                 t->login->user);
             t->gave_password = true;
             if (ssh_userauth_kbdint_setanswer(ssh, 0, secret_text(t->password)) < 0)
                 return error_sys(err, -ENOMEM, "cannot answer the server");
@@ -338,8 +402,14 @@ static int explain_refusal(const struct attempt *t, unsigned methods, struct err
 
     if (err && err->code < 0)
         return err->code;
-    if (t->gave_password)
+    if (t->gave_password && !t->partial)
         return refuse_password(t, err);
+    if (t->partial)
+        return error_set(err, -EACCES,
+                         "the SSH server took the key of '%s' and requires %s, too%s "
+                         "(AuthenticationMethods in its sshd_config)",
+                         user, takes_password ? "a password or a code" : "more",
+                         !takes_password || t->gave_password ? "" : "; give --ask-pass");
     if (t->offered > 0)
         (void)snprintf(what, sizeof(what), "with %zu key%s%s", t->offered,
                        t->offered == 1 ? "" : "s", t->asked_agent ? " and ssh-agent's" : "");

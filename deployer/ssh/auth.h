@@ -21,7 +21,9 @@ enum { AUTH_KEYS_MAX = 5 };
 
 struct auth;
 
-/* `named`: a person named these files: one that cannot be used is an error, and of
+/* As OpenSSH does, a certificate beside a key (KEY-cert.pub) is offered before the key; a
+ * file that is named KEY-cert.pub means both.
+ * `named`: a person named these files: one that cannot be used is an error, and of
  * ssh-agent's keys only these are offered (a .pub file names one, too).  The password
  * (NULL: none) is borrowed.  -EINVAL; -ECANCELED: interrupted at a question; -ENOMEM. */
 int auth_new(const struct strings *files, bool named, const struct secret *password,
@@ -35,6 +37,7 @@ struct auth_login {
     const char *user;
     const struct secret *password; /* this machine's own; NULL: that of auth_new */
     bool may_have_password;        /* its host key is trusted enough (trust_gets_passwords) */
+    struct text *said;             /* gets what the server sends for people to read */
     /* Calls `call` until it returns something other than SSH_AGAIN, and stores that
      * in `ret_result`; 0, or the error of the wait. */
     int (*repeat)(void *waiter, int (*call)(void *arg), void *arg, int *ret_result,
@@ -43,7 +46,8 @@ struct auth_login {
 };
 
 /* Offers the keys first; sends the password once, and only if the server accepts one.
- * -EACCES with a message that says what to do, or the error of a wait. */
+ * -EACCES with a message that says what to do, or the error of a wait; -ECONNRESET: the
+ * server has closed the connection. */
 int auth_log_in(struct auth *a, const struct auth_login *login, struct error *err);
 
 /* The reason why a machine is not given the password. */

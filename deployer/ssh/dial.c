@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "discovery/base/cause.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/clock.h"
 #include "keepalive.h"
@@ -116,9 +117,10 @@ int dial(const struct address *addresses, size_t n, uint16_t port, unsigned time
         return error_set(err, first,
                          "its address is not known; check whether dcop-discover lists it");
     address_format(&addresses[0], text);
-    return error_set(err, first, "cannot connect to %s port %u: %s; %s", text, port,
-                     strerror(-first),
-                     first == -ECONNREFUSED
-                         ? "no SSH server listens there: on the machine, systemctl enable --now ssh"
-                         : "is it switched off, asleep, or on another network?");
+    return cause_explain(&(struct cause_seen){.phase = CAUSE_CONNECT,
+                                              .code = first,
+                                              .library = strerror(-first),
+                                              .address = text,
+                                              .port = port},
+                         err);
 }

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "deployer/base/local-host.h"
+
 /* The parts of a request that are checked; they point into the head. */
 struct request {
     char *target, *version;
@@ -44,22 +46,6 @@ static int refuse_request(struct forward_filter *g, unsigned status, const char 
 
 /* --- hosts and paths that a request may name -------------------------------------- */
 
-static bool is_near_ipv4(uint32_t a)
-{
-    return a >> 24 == 0 || a >> 24 == 127 || a >> 16 == 0xa9fe || a >> 28 >= 0xe;
-}
-
-static bool is_near_ipv6(const struct in6_addr *a)
-{
-    uint32_t last;
-
-    memcpy(&last, a->s6_addr + 12, 4);
-    if (IN6_IS_ADDR_V4MAPPED(a) || IN6_IS_ADDR_V4COMPAT(a))
-        return is_near_ipv4(ntohl(last));
-    return IN6_IS_ADDR_LOOPBACK(a) || IN6_IS_ADDR_UNSPECIFIED(a) || IN6_IS_ADDR_LINKLOCAL(a) ||
-           IN6_IS_ADDR_MULTICAST(a);
-}
-
 /* Is it this controller or a local address, in any form that a resolver accepts ("127.1",
  * "0x7f000001")? */
 static bool is_own(const struct forward_filter_rules *rules, const char *host)
@@ -67,17 +53,12 @@ static bool is_own(const struct forward_filter_rules *rules, const char *host)
     struct in_addr four, own_four;
     struct in6_addr six, own_six;
     bool is_four = inet_aton(host, &four) == 1, is_six = inet_pton(AF_INET6, host, &six) == 1;
-    size_t size = strlen(host);
 
     if (is_six && IN6_IS_ADDR_V4MAPPED(&six)) {
         memcpy(&four, six.s6_addr + 12, 4);
         is_four = true;
     }
-    if ((is_four && is_near_ipv4(ntohl(four.s_addr))) || (is_six && is_near_ipv6(&six)))
-        return true;
-    if (strcasecmp(host, "localhost") == 0 || strcasecmp(host, "ip6-localhost") == 0 ||
-        strcasecmp(host, "ip6-loopback") == 0 || strcasecmp(host, "localhost.localdomain") == 0 ||
-        (size > 10 && strcasecmp(host + size - 10, ".localhost") == 0))
+    if (local_host(host))
         return true;
     for (size_t i = 0; rules->own && i < rules->own->count; i++) {
         const char *own = rules->own->items[i];
@@ -129,7 +110,7 @@ static int check_authority(struct forward_filter *g, const char *authority)
         return refuse_request(g, 400, "the host name is not valid");
     if (*port && strcmp(port, ":80") != 0 && !is_served(g->rules, whole))
         return refuse_request(g, 403, "the package cache does not serve this port");
-    if (is_own(g->rules, host))
+    if (is_own(g->rules, host) || (g->rules->may_ask && !g->rules->may_ask(host, g->rules->arg)))
         return refuse_request(g, 403,
                               "the package cache does not serve addresses of the controller");
     return 0;
@@ -302,6 +283,8 @@ static int check_request(struct forward_filter *g, const struct request *q)
         return refuse_request(g, q->authority ? 407 : 401, "the credential of the run is required");
     if (!is_credential(g->rules, q->credential))
         return refuse_request(g, 403, "the credential does not belong to this run");
+    if (g->rules->left && *g->rules->left == 0)
+        return refuse_request(g, 403, "this machine has fetched all that it may in this run");
     if (!(to == FORWARD_FILTER_APT ? g->rules->apt : g->rules->pip))
         return refuse_request(g, 403, "there is no such cache");
     if (g->to != FORWARD_FILTER_UNKNOWN && g->to != to)

@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "discovery/base/text.h"
 
@@ -35,6 +36,11 @@ struct forward_filter_rules {
                     1];          /* as forward_filter_credential makes it */
     const struct strings *own;   /* this controller's names and addresses */
     const struct strings *ports; /* "host:port" of repositories that are not on 80; may be NULL */
+    /* May the proxy be asked for that host, by its addresses?  It may block; NULL: any host that
+     * is not known as local here may be asked for. */
+    bool (*may_ask)(const char *host, void *arg);
+    void *arg;
+    const uint64_t *left; /* bytes that may still be fetched; NULL: no bound */
 };
 
 enum forward_filter_to { FORWARD_FILTER_UNKNOWN, FORWARD_FILTER_APT, FORWARD_FILTER_PIP };

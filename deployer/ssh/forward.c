@@ -6,14 +6,16 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum {
     UP_MAX = 64 * 1024, /* bytes of requests that are not sent to the cache yet */
     DOWN_MAX = 16 * 1024,
-    ROUNDS = 8,         /* of one connection in a turn, so that others are not delayed */
-    PATIENCE_MS = 10000 /* for the first request, for a connect, for the cache to end */
+    ROUNDS = 8,          /* of one connection in a turn, so that others are not delayed */
+    PATIENCE_MS = 10000, /* for the first request, for a connect, for the cache to end */
+    ABORT_BYTES = 16 * 1024 * 1024, /* what a cache may have fetched of an answer nobody reads */
 };
 
 struct connection {
@@ -88,10 +90,29 @@ static void close_cache(struct connection *c)
     c->cache_ended = true;
 }
 
+static void count_bytes(struct forward *f, uint64_t bytes)
+{
+    uint64_t *left = f->options.left;
+
+    if (left)
+        *left -= *left < bytes ? *left : bytes;
+}
+
+/* Does the connection end in the middle of an answer? */
+static bool is_aborted(const struct connection *c)
+{
+    int waiting = 0;
+
+    return c->fd >= 0 && !c->connecting &&
+           (c->down_at < c->down.size || (ioctl(c->fd, FIONREAD, &waiting) == 0 && waiting > 0));
+}
+
 static void connection_free(struct connection *c)
 {
     if (!c)
         return;
+    if (is_aborted(c))
+        count_bytes(c->forward, ABORT_BYTES);
     close_cache(c);
     /* libssh keeps the channel until the other side has closed it, too. */
     (void)ssh_remove_channel_callbacks(c->channel, &c->callbacks);
@@ -264,8 +285,9 @@ static bool read_down(struct connection *c)
     text_reset(&c->down);
     c->down_at = 0;
     text_add(&c->down, bytes, (size_t)n);
-    if (text_error(&c->down) < 0)
-        c->gone = true;
+    count_bytes(c->forward, (uint64_t)n);
+    if (text_error(&c->down) < 0 || (c->forward->options.left && *c->forward->options.left == 0))
+        c->gone = true; /* the next request is told why */
     return true;
 }
 

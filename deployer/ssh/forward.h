@@ -4,7 +4,8 @@
  * 4254 §7, on a port of the machine's loopback that the machine chooses.
  *
  * It runs in a session's loop and thread.  Nothing blocks; each connection has
- * bounded buffers, and a connection whose reader stalls does not delay others.
+ * bounded buffers, and a connection whose reader stalls does not delay others.  All
+ * together may fetch a bounded number of bytes.
  */
 #pragma once
 
@@ -16,9 +17,14 @@
 
 enum { FORWARD_CONNECTIONS_MAX = 16 };
 
+/* What one machine may fetch through the caches in one session: many times what a deploy needs,
+ * and little of a mirror, all of which would else come to the controller's disk. */
+#define FORWARD_BYTES_MAX (2ull << 30)
+
 struct forward_options {
     const struct forward_filter_rules *rules;
-    const struct upstreams *upstreams; /* both outlive the forward */
+    const struct upstreams *upstreams;
+    uint64_t *left; /* bytes that may still be fetched, counted down; all outlive the forward */
 };
 
 struct forward;

@@ -1,5 +1,6 @@
 /* Runs a command in a session: its output, its input and its keepalive. */
 #include <errno.h>
+#include <inttypes.h>
 #include <libssh/server.h> /* ssh_send_keepalive */
 #include <linux/tcp.h>     /* the kernel's struct tcp_info, which has more fields than libc's */
 #include <netinet/in.h>
@@ -62,6 +63,11 @@ static int check_keepalive(struct session *s, struct error *err)
 
     if (now >= keepalive_next(&s->connection_alive))
         read_socket_info(s, now);
+    if (now >= s->until)
+        return error_set(err, -EPROTO,
+                         "it has not ended within %" PRId64 " min, which no work of ours takes: "
+                         "look at what runs there, then repeat",
+                         (now - s->began + 59999) / 60000);
     if (keepalive_is_dead(&s->connection_alive, now))
         return fail_silent("the machine", &s->connection_alive, err);
     if (!s->streams && keepalive_is_dead(&s->command_alive, now))
@@ -88,6 +94,8 @@ static int turn_running(struct session *s, struct error *err)
         next = beat;
     if (s->forward && forward_next(s->forward) < next)
         next = forward_next(s->forward);
+    if (s->until < next)
+        next = s->until;
     r = session_wait_until(s, next, err);
     return r < 0 ? r : check_keepalive(s, err);
 }
@@ -133,18 +141,23 @@ static void on_close(ssh_session ssh, ssh_channel channel, void *arg)
     ((struct session *)arg)->closed = true;
 }
 
-/* Handles the machine's requests: accepts a connection to its forwarded port, and refuses (1)
- * all others.  libssh would queue unhandled requests without a bound. */
-static int on_message(ssh_session ssh, ssh_message message, void *arg)
+static bool accept_request(struct session *s, ssh_message message)
+{
+    return s->forward && s->forwarding == FORWARD_DECIDED &&
+           ssh_message_type(message) == SSH_REQUEST_CHANNEL_OPEN &&
+           ssh_message_subtype(message) == SSH_CHANNEL_FORWARDED_TCPIP &&
+           forward_accept(s->forward, message, session_now_ms());
+}
+
+int session_on_message(ssh_session ssh, ssh_message message, void *arg)
 {
     struct session *s = arg;
 
     (void)ssh;
-    if (!s->forward || s->forwarding != FORWARD_DECIDED ||
-        ssh_message_type(message) != SSH_REQUEST_CHANNEL_OPEN ||
-        ssh_message_subtype(message) != SSH_CHANNEL_FORWARDED_TCPIP)
-        return 1;
-    return forward_accept(s->forward, message, session_now_ms()) ? 0 : 1;
+    if (accept_request(s, message))
+        return 0;
+    s->refused++;
+    return 1;
 }
 
 static int call_open(struct session *s)
@@ -155,6 +168,33 @@ static int call_open(struct session *s)
 static int call_exec(struct session *s)
 {
     return ssh_channel_request_exec(s->channel, s->command);
+}
+
+static int call_connect_on(struct session *s)
+{
+    return ssh_channel_open_forward(s->channel, s->try_address, s->try_port, "127.0.0.1", 0);
+}
+
+/* libssh gives the reason of a refusal in its words only (ssh_packet_channel_open_fail in
+ * its channels.c); 1 is "administratively prohibited" (RFC 4254 §5.1). */
+int session_try_connect(struct session *s, const char *address, uint16_t port, struct error *err)
+{
+    int result, r;
+
+    s->channel = ssh_channel_new(s->ssh);
+    if (!s->channel)
+        return error_sys(err, -ENOMEM, "cannot open a channel");
+    s->try_address = address;
+    s->try_port = port;
+    s->deadline = session_now_ms() + s->timeout_ms;
+    r = session_repeat(s, call_connect_on, &result, err);
+    if (r == 0 && result != SSH_OK)
+        r = error_set(err, strstr(ssh_get_error(s->ssh), "error (1)") ? -EPERM : -ECONNREFUSED,
+                      "the connection failed");
+    else if (r == -ETIMEDOUT)
+        r = error_set(err, r, "no answer");
+    ssh_channel_free(TAKE_PTR(s->channel));
+    return r;
 }
 
 static int start_command(struct session *s, const char *command, struct error *err)
@@ -174,15 +214,15 @@ static int start_command(struct session *s, const char *command, struct error *e
     ssh_callbacks_init(&s->callbacks);
     if (ssh_set_channel_callbacks(s->channel, &s->callbacks) != SSH_OK)
         return error_sys(err, -ENOMEM, "cannot open a channel");
+    s->phase = CAUSE_SESSION;
     r = session_repeat(s, call_open, &result, err);
-    if (r == 0 && result != SSH_OK)
-        r = session_libssh_error(s, -EPROTO, "cannot open a channel", err);
-    ssh_set_message_callback(s->ssh, on_message, s);
     s->command = command;
-    if (r == 0)
+    if (r == 0 && result == SSH_OK)
         r = session_repeat(s, call_exec, &result, err);
     if (r == 0 && result != SSH_OK)
-        r = session_libssh_error(s, -EPROTO, "cannot run a command", err);
+        r = session_explain(s, -EPROTO, err);
+    if (r == 0)
+        s->phase = CAUSE_COMMAND;
     return r;
 }
 
@@ -212,6 +252,11 @@ void session_beats(struct session *s)
 void session_streams(struct session *s)
 {
     s->streams = true;
+}
+
+void session_until(struct session *s, int64_t until)
+{
+    s->until = until;
 }
 
 int session_forward(struct session *s, const struct forward_options *options)
@@ -277,15 +322,14 @@ static int send_parts(struct session *s, struct error *err)
 }
 
 /* Explains a lost connection, or a login shell that does not start our command. */
-static int explain_lost(const struct session *s, int r, struct error *err)
+static int explain_lost(struct session *s, int r, struct error *err)
 {
-    if (r == -ETIMEDOUT && !s->begun)
-        return error_set(err, -EPROTO,
-                         "logged in, but no command started within %g s: the profile there "
-                         "(~/.bashrc, ~/.profile) waits for something, or sudo for a name server "
-                         "(is the machine's name in its /etc/hosts?), or it is overloaded; a "
-                         "longer --timeout may do",
-                         (double)start_limit_ms(s) / 1000.0);
+    if (r == -ETIMEDOUT && !s->begun) {
+        (void)session_explain(s, r, err);
+        if (err)
+            err->code = -EPROTO; /* it is there: not unreachable */
+        return -EPROTO;
+    }
     if (r == -ECONNRESET || r == -EPIPE)
         return error_set(err, -ECONNRESET,
                          "the connection was lost %s: is the machine off, or its cable out? A "
@@ -299,8 +343,11 @@ int session_run(struct session *s, const char *command, const struct session_han
 {
     int r;
 
-    s->deadline = session_now_ms() + start_limit_ms(s);
+    s->phases_began = session_now_ms();
+    s->deadline = s->phases_began + start_limit_ms(s);
     s->handler = handler;
+    s->began = s->phases_began;
+    s->until = handler->until;
     s->err = err;
     s->failure = 0;
     s->n_parts = 0;

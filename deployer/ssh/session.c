@@ -1,17 +1,23 @@
 #include "session.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libssh/libssh.h>
+#include <libssh/server.h> /* ssh_set_message_callback */
 #include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/param.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #include "dial.h"
 #include "discovery/base/clock.h"
+#include "greeting.h"
 #include "session-private.h"
+
+enum { REQUESTS_MAX = 256 }; /* that are refused within a minute */
 
 int64_t session_now_ms(void)
 {
@@ -48,6 +54,23 @@ static int handle_stop(struct session *s, struct error *err)
     return error_set(err, -ECANCELED, "interrupted");
 }
 
+/* OpenSSH asks now and then (keepalive@openssh.com, hostkeys-00@openssh.com). */
+static int check_refused(struct session *s, struct error *err)
+{
+    int64_t now = session_now_ms();
+
+    if (s->refused > REQUESTS_MAX)
+        return error_set(err, -EBADMSG,
+                         "its SSH server asked for more than %d channels or forwardings in a "
+                         "minute, which OpenSSH never does: is it the machine that you mean?",
+                         REQUESTS_MAX);
+    if (now - s->refused_since >= 60000) {
+        s->refused_since = now;
+        s->refused = 0;
+    }
+    return 0;
+}
+
 int session_wait_until(struct session *s, int64_t until, struct error *err)
 {
     int64_t left = until - session_now_ms();
@@ -60,7 +83,7 @@ int session_wait_until(struct session *s, int64_t until, struct error *err)
     if (!ssh_is_connected(s->ssh) && !s->closed)
         return error_set(err, -ECONNRESET, "the connection was lost%s%s",
                          *ssh_get_error(s->ssh) ? ": " : "", ssh_get_error(s->ssh));
-    return 0;
+    return check_refused(s, err);
 }
 
 int session_turn(struct session *s, int64_t deadline, struct error *err)
@@ -73,8 +96,6 @@ int session_turn(struct session *s, int64_t deadline, struct error *err)
 int session_repeat(struct session *s, int (*call)(struct session *s), int *ret_result,
                    struct error *err)
 {
-    int64_t deadline = session_now_ms() + s->timeout_ms;
-
     for (;;) {
         int r;
 
@@ -89,7 +110,7 @@ int session_repeat(struct session *s, int (*call)(struct session *s), int *ret_r
             if (r < 0)
                 return r;
         }
-        r = session_turn(s, deadline, err);
+        r = session_turn(s, s->deadline, err);
         if (r < 0)
             return r;
     }
@@ -150,6 +171,22 @@ static int check_hostkey(struct session *s, const struct session_options *o, boo
     return r;
 }
 
+int session_hostkey(const struct session *s, struct text *ret)
+{
+    char *base64 = NULL;
+    ssh_key key = NULL;
+    int r = -EPROTO;
+
+    if (ssh_get_server_publickey(s->ssh, &key) == SSH_OK &&
+        ssh_pki_export_pubkey_base64(key, &base64) == SSH_OK) {
+        text_addf(ret, "%s %s", ssh_key_type_to_char(ssh_key_type(key)), base64);
+        r = text_error(ret);
+    }
+    ssh_string_free_char(base64);
+    ssh_key_free(key);
+    return r;
+}
+
 /* A call that the login repeats while it waits (auth_login.repeat). */
 struct waiter {
     int (*call)(void *arg);
@@ -174,59 +211,112 @@ static int repeat_for_login(void *arg, int (*call)(void *), void *call_arg, int 
     return r;
 }
 
-/* Explains the likely cause when the key exchange failed. */
-static int explain_failed_key_exchange(struct session *s, const struct session_options *o, int r,
-                                       struct error *err)
+int session_explain(struct session *s, int code, struct error *err)
 {
-    const char *said = ssh_get_error(s->ssh);
+    char address[ADDRESS_TEXT_MAX];
+    char *banner = ssh_get_issue_banner(s->ssh);
+    struct cause_seen seen = {.phase = s->phase,
+                              .code = code,
+                              .library = ssh_get_error(s->ssh),
+                              .user = s->user,
+                              .address = address,
+                              .port = s->port,
+                              .seconds =
+                                  round((double)(session_now_ms() - s->phases_began) / 100) / 10};
 
-    if (r == -ETIMEDOUT)
-        return error_set(
-            err, r,
-            "port %u accepts connections, but no SSH server answered within %g s: the machine "
-            "hangs or is overloaded (restart it), or the port belongs to another program",
-            o->port, round(s->timeout_ms / 100.0) / 10.0);
-    if (r < 0 && r != -ECONNRESET)
-        return r;
-    if (r == -ECONNRESET || strstr(said, "disconnected") || strstr(said, "closed by remote") ||
-        strstr(said, "reset by peer"))
-        return error_set(
-            err, -ECONNRESET,
-            "the SSH server closed the connection before the login: too many at once "
-            "(MaxStartups), or it refuses connections after failed logins (PerSourcePenalties). "
-            "Wait a minute, then repeat with fewer --forks; `journalctl -u ssh` "
-            "there says which");
-    return session_libssh_error(s, -EPROTO, "the SSH key exchange failed", err);
+    address_format(&s->peer, address);
+    /* What was said at the login counts more than what was said before it; after the login, it
+     * has been obeyed. */
+    if (banner && *banner && s->phase == CAUSE_LOGIN && s->said.size == 0) {
+        text_adds(&s->said, banner);
+        if (code == -EACCES)
+            seen.phase = CAUSE_REFUSED;
+    }
+    ssh_string_free_char(banner);
+    if (s->phase <= CAUSE_LOGIN)
+        seen.server = text_str(&s->said);
+    if (code == -EACCES) { /* it has a message */
+        cause_add_words(&seen, err);
+        return code;
+    }
+    return cause_explain(&seen, err);
 }
 
-static int open_ssh(struct session *s, const struct session_options *o, struct error *err)
+/* Whether the phase is to be told: what the caller knows better has its own message. */
+static bool is_of_phase(int code)
+{
+    return code == -ETIMEDOUT || code == -ECONNRESET || code == -EPROTO || code == -EPIPE;
+}
+
+/* libssh makes the socket blocking when it first polls it, and would then wait in send(2) for a
+ * machine that does not read.  It writes only when poll(2) says that there is room. */
+static void unblock(int fd)
+{
+    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
+
+static int exchange_keys(struct session *s, struct error *err)
+{
+    int fd = s->fd, result, r;
+
+    /* The first call sends our version line: some servers wait for it. */
+    greeting_hold(fd);
+    result = ssh_connect(s->ssh);
+    if (result == SSH_ERROR)
+        return session_explain(s, -ECONNRESET, err);
+    r = greeting_wait(fd, s->stop.stop, s->deadline, &s->said);
+    if (r == -ECANCELED)
+        return error_set(err, r, "interrupted");
+    if (r < 0)
+        return session_explain(s, r, err);
+    unblock(fd);
+    r = session_repeat(s, call_connect, &result, err);
+    /* libssh has the version line: what failed, failed behind it. */
+    if (ssh_get_serverbanner(s->ssh))
+        s->phase = CAUSE_KEY_EXCHANGE;
+    if (r == 0 && result != SSH_OK)
+        r = strstr(ssh_get_error(s->ssh), "Socket error") ? -ECONNRESET : -EPROTO;
+    return is_of_phase(r) ? session_explain(s, r, err) : r;
+}
+
+static int open_ssh(struct session *s, const struct session_options *o, int64_t deadline,
+                    struct error *err)
 {
     struct auth_login login = {.ssh = s->ssh,
                                .user = o->user,
                                .password = o->password,
+                               .said = &s->said,
                                .repeat = repeat_for_login,
                                .waiter = s};
-    int result = SSH_ERROR;
-    int r = session_repeat(s, call_connect, &result, err);
+    int r;
 
-    if (r < 0 || result != SSH_OK)
-        return explain_failed_key_exchange(s, o, r, err);
+    s->phase = CAUSE_VERSION;
+    r = exchange_keys(s, err);
+    if (r < 0)
+        return r;
     r = check_hostkey(s, o, &login.may_have_password, err);
     if (r < 0)
         return r;
     s->trusted = true;
     s->timeout_ms = o->timeout_ms;
-    return auth_log_in(o->auth, &login, err);
+    s->deadline = deadline;
+    s->phase = CAUSE_LOGIN;
+    text_reset(&s->said);
+    r = auth_log_in(o->auth, &login, err);
+    if (is_of_phase(r) || r == -EACCES)
+        return session_explain(s, r, err);
+    return r;
 }
 
 /* How far a connection got before it failed. */
 enum reached { NOWHERE, CONNECTED, REFUSED, TRUSTED };
 
 /* Opens one connection to the first of `n` addresses that answers; `o` has the other
- * options. */
+ * options.  `timeout_ms` is until the host key is known; the login may take the whole timeout
+ * from now on, and ends at `last`. */
 static int open_one(const struct session_options *o, const struct address *addresses, size_t n,
-                    unsigned timeout_ms, enum reached *ret_reached, struct session **ret,
-                    struct error *err)
+                    unsigned timeout_ms, int64_t last, enum reached *ret_reached,
+                    struct session **ret, struct error *err)
 {
     CLEANUP(session_free_p) struct session *s = calloc(1, sizeof(*s));
     int fd = -1, r;
@@ -237,15 +327,22 @@ static int open_one(const struct session_options *o, const struct address *addre
     s->stop = o->stop;
     s->watched = -1;
     s->timeout_ms = timeout_ms;
+    s->user = o->user;
+    s->port = o->port;
+    s->phases_began = session_now_ms();
+    s->deadline = MIN(s->phases_began + timeout_ms, last);
     s->ssh = ssh_new();
     if (!s->ssh)
         return error_sys(err, -ENOMEM, "cannot connect");
+    /* From before the connection on: libssh keeps requests for which there is no callback. */
+    ssh_set_message_callback(s->ssh, session_on_message, s);
     r = dial(addresses, n, o->port, timeout_ms, o->stop.stop, &s->peer, &fd, err);
     if (r < 0)
         return r;
+    s->fd = fd; /* libssh has it from its first call on */
     r = set_ssh_options(s, o, fd, err);
     if (r == 0)
-        r = open_ssh(s, o, err);
+        r = open_ssh(s, o, MIN(s->phases_began + o->timeout_ms, last), err);
     *ret_reached = s->trusted ? TRUSTED : r == -EKEYREJECTED ? REFUSED : CONNECTED;
     if (r < 0)
         return r;
@@ -265,12 +362,13 @@ int session_open(const struct session_options *o, struct session **ret, struct e
     int r = 0;
 
     if (o->n_addresses == 0)
-        return open_one(o, NULL, 0, o->timeout_ms, &reached, ret, err);
+        return open_one(o, NULL, 0, o->timeout_ms, deadline, &reached, ret, err);
     for (size_t i = 0; i < o->n_addresses; i++) {
         bool last = i + 1 == o->n_addresses;
         struct error here = {0};
 
-        r = open_one(o, &o->addresses[i], 1, last ? o->timeout_ms : share, &reached, ret, &here);
+        r = open_one(o, &o->addresses[i], 1, last ? o->timeout_ms : share, deadline, &reached, ret,
+                     &here);
         if (r == 0)
             return 0;
         here.code = r;
@@ -307,6 +405,7 @@ void session_free(struct session *s)
     ssh_free(s->ssh);
     if (s->event)
         ssh_event_free(s->event);
+    text_clear(&s->said);
     free(s);
 }
 

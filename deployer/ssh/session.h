@@ -21,6 +21,7 @@
 #include "auth.h"
 #include "discovery/base/address.h"
 #include "discovery/base/error.h"
+#include "discovery/base/text.h"
 
 struct session;
 
@@ -74,13 +75,15 @@ struct session_handler {
     /* After session_forward: the machine's port that is forwarded to us; 0: its sshd refuses. */
     void (*forwarded)(unsigned port, void *arg);
     void *arg;
+    int64_t until; /* when it must have ended, by CLOCK_MONOTONIC, in ms; INT64_MAX: any time */
 };
 
 enum { SESSION_SIGNALLED = 256 }; /* exit status when a signal ended it */
 
 /* Runs a command to its end.  Until session_begun, the time since the start or the last
- * session_send is limited; after that it may take any time, as long as the keepalives of
- * the connection and of the command are not dead. */
+ * session_send is limited; after that it may take until `until`, as long as the keepalives of
+ * the connection and of the command are not dead.  What it writes does not prolong that:
+ * -EPROTO with a message. */
 int session_run(struct session *s, const char *command, const struct session_handler *handler,
                 int *ret_status, struct error *err);
 
@@ -89,11 +92,19 @@ int session_run(struct session *s, const char *command, const struct session_han
  * SESSION_PARTS_MAX parts are queued already. */
 enum { SESSION_PARTS_MAX = 6 };
 int session_send(struct session *s, const void *bytes, size_t size);
+/* While no command runs: can the machine connect to that address?  -EPERM if its sshd
+ * forwards nothing, -ETIMEDOUT, -ECONNREFUSED with the server's words. */
+int session_try_connect(struct session *s, const char *address, uint16_t port, struct error *err);
+
 struct forward_options;
 /* Called in a handler, once a run, while the command waits for the answer and writes
  * nothing: asks for a port on the machine's loopback that is forwarded to the caches
  * (forward.h) until the command ends.  -ENOMEM. */
 int session_forward(struct session *s, const struct forward_options *options);
+
+/* Appends the peer's host key as known_hosts has it: "ssh-ed25519 AAAA…", a type and base64, both
+ * safe to print.  -EPROTO; -ENOMEM. */
+int session_hostkey(const struct session *s, struct text *ret);
 
 /* These three are called in a handler; they say how long the command may write nothing from
  * now on.  session_begun: our command has begun and checks the machine, with output now and
@@ -104,3 +115,5 @@ void session_begun(struct session *s);
 void session_beats(struct session *s);
 /* It may be silent for any time. */
 void session_streams(struct session *s);
+/* From now on this is its `until`. */
+void session_until(struct session *s, int64_t until);

@@ -28,6 +28,7 @@ struct upstreams {
     struct strings own;   /* this controller's names and addresses */
     struct strings ports; /* "host:port" of repositories that are not on port 80 */
     bool direct;          /* machines may reach the caches over the network */
+    bool listed;          /* the proxy is our own cache: it serves a list of checked hosts only */
 };
 
 /* `apt_proxy`, `pip_index`: URLs; NULL: there is none.  `ports`: "host:port" of the proxy's

@@ -137,13 +137,15 @@ int state_machine_list(struct state *s, struct state_machines *ret, struct error
     return 0;
 }
 
-/* "rpi-1" and "rpi-1.local" are both ways to write the second. */
+/* "rpi-1" and "rpi-1.local" are both ways to write each of them. */
 static bool is_host(const char *host, const char *word)
 {
     size_t label = strcspn(host, ".");
 
     return strcasecmp(host, word) == 0 ||
-           (strlen(word) == label && strncasecmp(host, word, label) == 0);
+           (strlen(word) == label && strncasecmp(host, word, label) == 0) ||
+           (label > 0 && !host[label] && strncasecmp(host, word, label) == 0 &&
+            strcasecmp(word + label, ".local") == 0);
 }
 
 static int find_by_host(struct state *s, const char *word, struct strings *ret, struct error *err)

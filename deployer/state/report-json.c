@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "deployer/base/url.h"
 #include "report.h"
 
 DEFINE_CLEANUP(json_t *, json_decref);
@@ -16,14 +17,16 @@ static bool put_value(json_t *object, const char *key, json_t *value)
     return json_object_set_new(object, key, value) == 0;
 }
 
-/* A machine's text may not be valid UTF-8: it is written escaped. */
+/* A machine's text may not be valid UTF-8: it is written escaped.  URLs lose their users
+ * and passwords. */
 static json_t *json_text(const char *string)
 {
-    CLEANUP_TEXT struct text printable = TEXT_INIT;
+    CLEANUP_TEXT struct text masked = TEXT_INIT, printable = TEXT_INIT;
 
-    if (utf8_valid(string, strlen(string)))
-        return json_string(string);
-    text_add_printable(&printable, string);
+    url_add_masked(&masked, string);
+    if (utf8_valid(text_str(&masked), masked.size))
+        return text_error(&masked) < 0 ? NULL : json_string(text_str(&masked));
+    text_add_printable(&printable, text_str(&masked));
     return text_error(&printable) < 0 ? NULL : json_string(text_str(&printable));
 }
 
@@ -179,19 +182,33 @@ int state_report_runs_json(struct state *s, struct text *ret, struct error *err)
     return write_json(ret, o, err);
 }
 
-static json_t *json_step(const struct state_result *r)
+static json_t *json_step(const struct state_result *r, bool quiet)
 {
     CLEANUP_JSON json_t *o = json_object();
 
     return o && put_text(o, "step", r->step) && put_text(o, "status", r->status) &&
-                   put_text(o, "detail", r->detail) && put_text(o, "output", r->output) &&
+                   put_text(o, "detail", r->detail) &&
+                   put_text(o, "output", quiet ? NULL : r->output) &&
                    put_time(o, "started", r->started_ms) && put_time(o, "ended", r->ended_ms)
                ? TAKE_PTR(o)
                : NULL;
 }
 
+static size_t count_bytes(const struct state_results *results)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < results->count; i++) {
+        const struct state_result *r = &results->items[i];
+
+        bytes += 100 + (r->detail ? strlen(r->detail) : 0) + (r->output ? strlen(r->output) : 0);
+    }
+    return bytes;
+}
+
 /* Without "status": it was not reached. */
-static json_t *json_target(const struct state_target *t, const struct state_results *results)
+static json_t *json_target(const struct state_target *t, const struct state_results *results,
+                           bool quiet)
 {
     CLEANUP_JSON json_t *o = json_object(), *steps = json_array();
 
@@ -201,35 +218,60 @@ static json_t *json_target(const struct state_target *t, const struct state_resu
     for (size_t i = 0; i < results->count; i++) {
         const struct state_result *r = &results->items[i];
 
-        if (strcmp(r->machine, t->machine) != 0)
-            continue;
-        if (*r->step ? json_array_append_new(steps, json_step(r)) < 0
+        if (*r->step ? json_array_append_new(steps, json_step(r, quiet)) < 0
                      : !put_text(o, "detail", r->detail))
             return NULL;
     }
     return put_value(o, "steps", json_incref(steps)) ? TAKE_PTR(o) : NULL;
 }
 
-int state_report_run_json(struct state *s, int64_t number, struct text *ret, struct error *err)
+/* `ret_next`: the number of the first machine that did not fit; 0: there is none. */
+static int add_targets(struct state *s, const struct state_run *run,
+                       const struct state_report_page *page, json_t *machines, size_t *ret_next,
+                       struct error *err)
+{
+    size_t bytes = 0;
+    int r = 0;
+
+    *ret_next = 0;
+    for (size_t i = page->from; i < run->targets.count && r == 0; i++) {
+        CLEANUP(state_results_clear) struct state_results results = {0};
+        const struct state_target *t = &run->targets.items[i];
+
+        if (page->machine && strcmp(page->machine, t->machine) != 0)
+            continue;
+        if (page->bounded && bytes > STATE_REPORT_PAGE_BYTES) {
+            *ret_next = i;
+            break;
+        }
+        r = state_result_list_of(s, run->number, t->machine, NULL, &results, err);
+        if (r == 0)
+            r = append_value(machines, json_target(t, &results, page->quiet), err);
+        bytes += count_bytes(&results);
+    }
+    return r;
+}
+
+int state_report_run_json(struct state *s, int64_t number, const struct state_report_page *page,
+                          struct text *ret, struct error *err)
 {
     CLEANUP(state_run_clear) struct state_run run = {0};
-    CLEANUP(state_results_clear) struct state_results results = {0};
     CLEANUP_JSON json_t *o = json_object(), *machines = json_array();
     struct state_counts counts = {0};
     json_t *one;
+    size_t next = 0;
     int r = state_report_find_run(s, number, &run, err);
 
     if (r == 0)
-        r = state_result_list(s, number, &results, err);
-    if (r == 0)
         r = state_run_counts(s, number, &counts, err);
-    for (size_t i = 0; i < run.targets.count && r == 0; i++)
-        r = append_value(machines, json_target(&run.targets.items[i], &results), err);
+    if (r == 0)
+        r = add_targets(s, &run, page, machines, &next, err);
     if (r < 0)
         return r;
     one = json_run(&run, &counts);
     if (!put_value(o, "version", json_integer(1)) || !put_value(o, "run", one) ||
-        !put_value(one, "machines", json_incref(machines)))
+        !put_value(one, "machines", json_incref(machines)) ||
+        (next && !put_value(o, "next", json_integer((json_int_t)next))))
         return error_sys(err, -ENOMEM, "cannot write JSON");
     return write_json(ret, o, err);
 }

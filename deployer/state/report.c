@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "deployer/base/url.h"
 #include "discovery/base/table.h"
 #include "discovery/base/terminal.h"
 
@@ -119,6 +120,38 @@ int state_report_pins_text(struct state *s, const struct terminal_style *style, 
     return r < 0 ? error_sys(err, r, "cannot show the pins") : 0;
 }
 
+/* "last seen 2026-01-01 12:00 at 10.77.0.11" */
+static void add_last_seen(struct text *t, const struct state_machine *m)
+{
+    text_adds(t, "last seen ");
+    state_report_add_time(t, m->last_seen_ms);
+    text_adds(t, m->address ? " at " : "");
+    text_add_printable(t, m->address ? m->address : "");
+}
+
+int state_report_last_seen(struct state *s, const char *word, struct text *ret, struct error *err)
+{
+    CLEANUP_STRINGS struct strings ids = {0};
+    int r = state_find_ids(s, word, &ids, err);
+
+    for (size_t i = 0; i < ids.count && r == 0; i++) {
+        CLEANUP(state_machine_clear) struct state_machine m = {0};
+
+        r = state_machine_get(s, ids.items[i], &m, err);
+        if (r == -ENOENT) { /* it has a pin only */
+            r = 0;
+            continue;
+        }
+        text_add_printable(ret, word);
+        text_adds(ret, ": ");
+        state_report_add_machine(ret, &m);
+        text_adds(ret, " was ");
+        add_last_seen(ret, &m);
+        text_addc(ret, '\n');
+    }
+    return r < 0 ? r : text_error(ret);
+}
+
 int state_report_pins_of(struct state *s, const char *id, struct text *ret, struct error *err)
 {
     CLEANUP(state_pins_clear) struct state_pins pins = {0};
@@ -133,10 +166,8 @@ int state_report_pins_of(struct state *s, const char *id, struct text *ret, stru
     state_report_add_machine(ret, m.id ? &m : &bare);
     text_addc(ret, '\n');
     if (m.last_seen_ms) {
-        text_adds(ret, "  last seen ");
-        state_report_add_time(ret, m.last_seen_ms);
-        text_adds(ret, m.address ? " at " : "");
-        text_add_printable(ret, m.address ? m.address : "");
+        text_adds(ret, "  ");
+        add_last_seen(ret, &m);
         text_addc(ret, '\n');
     }
     for (size_t i = 0; i < pins.count; i++) {
@@ -215,6 +246,7 @@ static int add_run_row(struct state *s, const struct state_run *run, struct tabl
     CLEANUP_TEXT struct text when = TEXT_INIT;
     CLEANUP_TEXT struct text took = TEXT_INIT;
     CLEANUP_TEXT struct text machines = TEXT_INIT;
+    CLEANUP_TEXT struct text spec = TEXT_INIT; /* older databases may have a password there */
     struct state_counts c = {0};
     int r = state_run_counts(s, run->number, &c, err);
 
@@ -230,7 +262,8 @@ static int add_run_row(struct state *s, const struct state_run *run, struct tabl
     table_add(t, run->verb, TABLE_PLAIN);
     table_add(t, state_run_word(run), tone_of(state_run_word(run)));
     add_cell(t, &machines, TABLE_PLAIN);
-    table_add(t, run->spec, TABLE_PLAIN);
+    url_add_masked(&spec, run->spec ? run->spec : "");
+    add_cell(t, &spec, TABLE_PLAIN);
     return 0;
 }
 
@@ -281,10 +314,13 @@ static const struct table_column step_columns[] = {
 
 static void add_head(const struct state_run *run, struct text *ret)
 {
+    CLEANUP_TEXT struct text spec = TEXT_INIT;
+
     text_addf(ret, "Run %lld: %s", (long long)run->number, run->verb);
     if (run->spec) {
         text_adds(ret, " of ");
-        text_add_printable(ret, run->spec);
+        url_add_masked(&spec, run->spec);
+        text_add_printable(ret, text_str(&spec));
     }
     for (size_t i = 0; i < run->files.count; i++) {
         text_adds(ret, i ? " " : " for ");

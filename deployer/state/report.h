@@ -20,6 +20,10 @@ int state_report_pins_text(struct state *s, const struct terminal_style *style, 
 /* The pins of one machine, nothing cut. */
 int state_report_pins_of(struct state *s, const char *id, struct text *ret, struct error *err);
 
+/* When the machines that a person may mean by this word (state_find_ids) were last seen,
+ * and where, a line each; nothing for a word that is not known. */
+int state_report_last_seen(struct state *s, const char *word, struct text *ret, struct error *err);
+
 /* {"version": 1, "pins": […], "warnings": […]}; of these ids, NULL: of all. */
 int state_report_pins_json(struct state *s, const struct strings *ids, struct text *ret,
                            struct error *err);
@@ -36,8 +40,21 @@ int state_report_runs_json(struct state *s, struct text *ret, struct error *err)
 int state_report_run_text(struct state *s, int64_t number, bool verbose,
                           const struct terminal_style *style, struct text *ret, struct error *err);
 
-/* {"version": 1, "run": {…, "machines": [{…, "steps": […]}]}} */
-int state_report_run_json(struct state *s, int64_t number, struct text *ret, struct error *err);
+/* Which machines of a run are reported: the one that `machine` names, or those from number
+ * `from` (the first is 0) on; after some STATE_REPORT_PAGE_BYTES the page ends with the
+ * machine that exceeds them. */
+struct state_report_page {
+    const char *machine; /* NULL: all */
+    size_t from;
+    bool bounded; /* false: without an end */
+    bool quiet;   /* without what the steps' commands printed */
+};
+enum { STATE_REPORT_PAGE_BYTES = 256 * 1024 };
+
+/* {"version": 1, "run": {…, "machines": [{…, "steps": […]}]}, "next": N}; `next`, where the
+ * page after this one begins, only when there is one.  -ENOENT with words. */
+int state_report_run_json(struct state *s, int64_t number, const struct state_report_page *page,
+                          struct text *ret, struct error *err);
 
 /* "4f2a… (rpi-1.local, a1 a2)", escaped. */
 void state_report_add_machine(struct text *t, const struct state_machine *m);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "database.h"
+#include "deployer/base/url.h"
 #include "discovery/base/clock.h"
 #include "discovery/base/file.h"
 #include "state.h"
@@ -113,18 +114,21 @@ int state_run_begin(struct state *s, const struct state_run *run, int64_t *ret_n
                     struct error *err)
 {
     CLEANUP_TRANSACTION struct transaction t = {0};
+    CLEANUP_TEXT struct text spec = TEXT_INIT;
     char mark[128];
     int64_t number;
     int r;
 
     process_mark((long)getpid(), mark, sizeof(mark));
-    r = transaction_begin(s, false, &t, err);
+    url_add_without_password(&spec, run->spec ? run->spec : "");
+    r = text_error(&spec) < 0 ? error_sys(err, -ENOMEM, "cannot record the run")
+                              : transaction_begin(s, false, &t, err);
     if (r == 0)
         r = state_run(s, err,
                       "INSERT INTO runs(started, verb, spec, bundle, status, process)"
                       " VALUES(?,?,?,?,'running',?)",
-                      "issss", clock_ms(CLOCK_REALTIME), run->verb, run->spec, run->bundle_digest,
-                      mark);
+                      "issss", clock_ms(CLOCK_REALTIME), run->verb,
+                      run->spec ? text_str(&spec) : NULL, run->bundle_digest, mark);
     if (r < 0)
         return r;
     number = sqlite3_last_insert_rowid(s->db);
@@ -273,6 +277,8 @@ int state_run_list(struct state *s, size_t limit, struct state_runs *ret, struct
     return 0;
 }
 
+#define RESULT_COLUMNS "machine, host, agent, step, status, detail, output, started, ended"
+
 static int read_result(sqlite3_stmt *st, struct state_result *ret, struct error *err)
 {
     bool failed = false;
@@ -296,12 +302,21 @@ static int read_result(sqlite3_stmt *st, struct state_result *ret, struct error 
 
 int state_result_list(struct state *s, int64_t run, struct state_results *ret, struct error *err)
 {
+    return state_result_list_of(s, run, NULL, NULL, ret, err);
+}
+
+int state_result_list_of(struct state *s, int64_t run, const char *machine, const char *step,
+                         struct state_results *ret, struct error *err)
+{
     CLEANUP_STATEMENT sqlite3_stmt *st = NULL;
     CLEANUP(state_results_clear) struct state_results results = {0};
+    /* Two texts, so that each uses the index on (run, machine, step). */
     int r = state_prepare(s,
-                          "SELECT machine, host, agent, step, status, detail, output, started,"
-                          " ended FROM results WHERE run=? ORDER BY result",
-                          &st, err, "i", run);
+                          machine ? "SELECT " RESULT_COLUMNS " FROM results WHERE run=?1 AND"
+                                    " machine=?2 AND (?3 IS NULL OR step=?3) ORDER BY result"
+                                  : "SELECT " RESULT_COLUMNS " FROM results WHERE run=?1 AND"
+                                    " ?2 IS NULL AND (?3 IS NULL OR step=?3) ORDER BY result",
+                          &st, err, "iss", run, machine, step);
 
     while (r == 0 && (r = state_step(s, st, err)) > 0) {
         struct state_result *items;

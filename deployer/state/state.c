@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "database.h"
+#include "deployer/base/url.h"
 #include "discovery/base/clock.h"
 #include "discovery/base/file.h"
 
@@ -111,9 +112,14 @@ int state_setting_get(struct state *s, const char *key, char **ret, struct error
 int state_setting_set(struct state *s, const char *key, const char *value, struct error *err)
 {
     CLEANUP_TRANSACTION struct transaction t = {0};
-    int r = transaction_begin(s, false, &t, err);
+    CLEANUP_TEXT struct text plain = TEXT_INIT;
+    int r;
 
+    url_add_without_password(&plain, value);
+    r = text_error(&plain) < 0 ? error_sys(err, -ENOMEM, "cannot store a setting")
+                               : transaction_begin(s, false, &t, err);
     if (r == 0)
-        r = state_run(s, err, "INSERT OR REPLACE INTO settings VALUES(?,?)", "ss", key, value);
+        r = state_run(s, err, "INSERT OR REPLACE INTO settings VALUES(?,?)", "ss", key,
+                      text_str(&plain));
     return r != 0 ? r : transaction_end(&t, err);
 }

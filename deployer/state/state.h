@@ -192,7 +192,8 @@ int state_name_list(struct state *s, const char *fleet, struct state_names *ret,
 /* --- runs ------------------------------------------------------------------- */
 
 /* What a run was asked for, so that it can be resumed: "key=value" each, a key
- * as often as it has values.  No secrets. */
+ * as often as it has values.  No secrets: of URLs, here, in a run's spec and in settings,
+ * the password is left out (url_add_without_password). */
 int state_wish_add(struct strings *wish, const char *key, const char *value); /* -ENOMEM */
 
 /* The key of the run's id, which a run that resumes it has too; the word is that of
@@ -292,6 +293,10 @@ void state_results_clear(struct state_results *results);
 
 /* The results of a run, in the order in which they were first recorded. */
 int state_result_list(struct state *s, int64_t run, struct state_results *ret, struct error *err);
+
+/* Those of one machine (`step` NULL: of all its steps). */
+int state_result_list_of(struct state *s, int64_t run, const char *machine, const char *step,
+                         struct state_results *ret, struct error *err);
 
 /* --- settings ---------------------------------------------------------------- */
 

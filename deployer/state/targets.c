@@ -3,13 +3,15 @@
 #include <string.h>
 
 #include "database.h"
+#include "deployer/base/url.h"
 #include "state.h"
 
 int state_wish_add(struct strings *wish, const char *key, const char *value)
 {
     CLEANUP_TEXT struct text entry = TEXT_INIT;
 
-    text_addf(&entry, "%s=%s", key, value);
+    text_addf(&entry, "%s=", key);
+    url_add_without_password(&entry, value);
     return text_error(&entry) < 0 ? -ENOMEM : strings_add(wish, text_str(&entry));
 }
 

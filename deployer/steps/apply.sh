@@ -6,6 +6,7 @@ run_apply() {
 	RUN=$1
 	exec 3>>"$RUN/events"
 	read_vars "$RUN/vars"
+	choose_layer
 	umask 077 # nobody else may open it, and so lock it
 	exec 9<>"$LOCK"
 	umask 022
@@ -18,12 +19,14 @@ run_apply() {
 	ln -sfn "$RUN" "$RUNTIME/run.new"
 	mv -fT "$RUNTIME/run.new" "$RUNTIME/run"
 	remove_old_runs
+	rm -f "$ETC"/*.dcop-new # of a write_file that was killed: the lock is ours
 	read -r start_uptime <"$RUN/uptime"
 
 	DEBIAN_FRONTEND=noninteractive
 	export DEBIAN_FRONTEND
 	broken='' stopped=
 	find_plan
+	before_end() { :; }
 	after_end() { :; }
 	for file in "$plan"/[0-9][0-9]-*; do
 		if [ -n "$broken" ]; then
@@ -40,13 +43,18 @@ run_apply() {
 		apply_step "$file"
 	done
 	if [ -n "$broken" ]; then
+		exec 9>&-
 		event end failed
 		exit 1
 	fi
 	if [ -n "$stopped" ]; then
+		exec 9>&-
 		event end skipped
 		exit 0
 	fi
+	# Whoever reads the end may begin the next run at once.
+	before_end
+	[ -n "${holds_machine:-}" ] || exec 9>&-
 	event end ok
 	after_end
 }
@@ -55,7 +63,7 @@ run_apply() {
 # be preparing its folder, or reading it.
 remove_old_runs() {
 	for _old in "$RUNS"/*; do
-		[ "$_old" = "$RUN" ] || kill -0 "${_old##*.}" 2>/dev/null || rm -rf "$_old"
+		[ "$_old" = "$RUN" ] || remove_left "$_old"
 	done
 }
 

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # the variables of run and lib.sh
+# shellcheck disable=SC2154 # the variables of run, lib.sh and settings.sh
 # `run check`: what happens in the SSH channel.  Sourced by run.
 
 send_facts() {
@@ -30,6 +30,12 @@ send_facts() {
 # is_intended_machine: does this machine have the id and the names of the intended one?
 # The record with its address came from the network and proves nothing.
 is_intended_machine() {
+	case $want_taken in
+	*",${machine_id:-none},"*)
+		detail="it says that its id is $machine_id, but another host key is pinned for machine $machine_id: a reflashed card, or an impostor. If you know why it changed: dcop-deploy trust $machine_id FINGERPRINT"
+		return 1
+		;;
+	esac
 	[ -n "$want_id" ] || return 0
 	if [ "$machine_id" != "$want_id" ]; then
 		detail="this machine's id is ${machine_id:-not known (it has no dcop-beacon)}, not $want_id: another machine answers at this address; look again with dcop-discover"
@@ -48,12 +54,12 @@ is_intended_machine() {
 }
 
 # read_wish FILE: the settings of a run in $wished, for a comparison.  The time of day,
-# the run_id and the id are left out: a machine that is being enrolled has no id at first,
-# and is the same machine.
+# the run_id, the connection, the id and the ids of others are left out: a machine that is
+# being enrolled has no id at first, and is the same machine.
 read_wish() {
 	slurp "$1" || return 1
 	wished=$slurped
-	for _key in time run_id id; do
+	for _key in time run_id id taken connection; do
 		case $wished in
 		*"$NL$_key "*)
 			_rest=${wished#*"$NL$_key "}
@@ -66,7 +72,7 @@ read_wish() {
 run_check() {
 	vars=$1 nonce=$2
 	case $nonce in '' | *[!0-9A-Za-z]*) echo "run: bad nonce" >&2 && exit 2 ;; esac
-	# Only await_stop reads what the deployer still sends.
+	# Only await_stop, and the verb exec, read what the deployer still sends.
 	exec 4<&0 </dev/null
 	preload_files "$vars" "$ROOT/etc/os-release" "$ROOT/etc/passwd" "$ROOT/etc/hosts" /proc/net/tcp \
 		"$OPT/current/hash" "$OPT/current/version" "$OPT/agent-state" "$ETC/beacon.conf" \
@@ -78,6 +84,7 @@ run_check() {
 		event end failed
 		exit 1
 	fi
+	choose_layer
 	read_uptime
 	start_uptime=$uptime
 	send_facts
@@ -90,7 +97,7 @@ run_check() {
 	if [ -n "$verb" ]; then
 		# shellcheck source=/dev/null
 		. "$verb"
-		exec 4<&-
+		[ "$want_mode" = exec ] || exec 4<&-
 		do_verb
 		exit 0
 	fi
@@ -123,16 +130,112 @@ run_check() {
 		exit 1
 	elif [ -z "$changes" ]; then
 		printf '%s' "$ok_events" >&3
-		event end ok
 		# The check has created nothing else.
-		if [ "$want_mode" = uninstall ] && is_to_change; then rm -rf "$RUNTIME"; fi
+		if [ "$want_mode" = uninstall ] && is_to_change; then rm -rf "$RUNTIME" || :; fi
+		event end ok
 	elif ! is_to_change; then
+		tell_no_layer
 		event end changes
 	else
+		session_pid
+		run_name=$nonce.$session_pid
+		tell_no_layer
+		receive_layer "$@"
 		ask_for_caches "$@"
 		start_run_unit
 		follow
 	fi
+}
+
+# read_answer HANDLER STEP…: reads the deployer's answer to `want`, to its end, and calls
+# HANDLER KEY VALUE for each line.  Exits if the deployer wants the run to stop, or is gone.
+read_answer() {
+	_handler=$1
+	shift
+	while IFS= read -r _line <&4; do
+		case $_line in
+		"end $nonce") return 0 ;;
+		"stop $nonce")
+			for file; do
+				step_name "$file"
+				event result "$name" skipped stopped ''
+			done
+			event end skipped
+			exit 0
+			;;
+		esac
+		decode "${_line#* }" || continue
+		"$_handler" "${_line%% *}" "$decoded"
+	done
+	exit 1
+}
+
+# tell_no_layer: where there is no layer, and packages are installed instead.
+tell_no_layer() {
+	[ -n "$no_layer" ] || return 0
+	case $NL$changes in *"${NL}apt$NL"*) event note "$no_layer: the system's packages are used" ;; esac
+}
+
+# receive_layer STEP…: if the step `layer` has something to do, gets the layer and unpacks it to
+# a folder that the step finds by the run's name.  If that fails (a full disk), the step says so.
+receive_layer() {
+	case $NL$changes in *"${NL}layer$NL"*) ;; *) return 0 ;; esac
+	[ ! -d "$LAYERS/.come-$run_name" ] || return 0 # before another run was followed
+	layer_size='' layer_digest='' layer_why=''
+	event want layer "$layer_key"
+	read_answer on_layer_answer "$@"
+	if [ -z "$layer_size" ]; then
+		event result layer failed "${layer_why:-the controller sends no layer}" ''
+		event end failed
+		exit 1
+	fi
+	remove_left "$LAYERS"/.[a-z]* "$RUNTIME"/layer.* "$RUNTIME"/sum.* "$RUNTIME"/whole.*
+	_new=$LAYERS/.new-$run_name _sum=
+	_fifo=$RUNTIME/sum.$run_name _whole=$RUNTIME/whole.$run_name
+	mkdir -p "$_new" 2>"$RUNTIME/layer.$run_name" || return 0
+	mkfifo -m 0600 "$_fifo"
+	{
+		head -c "$layer_size" <&4 | tee "$_fifo" | {
+			if tar -xzf - -C "$_new"; then echo yes >"$_whole"; fi
+			cat >/dev/null
+		} &
+		read -r _sum _ <<-EOF
+			$(sha256sum <"$_fifo")
+		EOF
+		wait
+	} >"$RUNTIME/layer.$run_name" 2>&1 3>&-
+	rm -f "$_fifo"
+	_said=
+	if [ -e "$_whole" ]; then read -r _said <"$_whole" || :; fi
+	rm -f "$_whole"
+	if [ "$_sum" != "$layer_digest" ]; then
+		rm -rf "$_new"
+		event refused 'the layer did not come whole; deploy again'
+		event end failed
+		exit 1
+	fi
+	if [ "$_said" != yes ]; then
+		rm -rf "$_new"
+		return 0
+	fi
+	mv -T "$_new" "$LAYERS/.come-$run_name"
+	rm -f "$RUNTIME/layer.$run_name"
+}
+
+on_layer_answer() {
+	case $1 in
+	layer) layer_size=${2% *} layer_digest=${2#* } ;;
+	no_layer) layer_why=$2 ;;
+	esac
+	case $layer_size in *[!0-9]*) layer_size= ;; esac
+}
+
+on_cache_answer() {
+	case $1 in
+	apt_proxy) cache_apt=$2 ;;
+	pip_index) cache_pip=$2 ;;
+	no_cache) no_cache=$2 ;;
+	esac
 }
 
 # ask_for_caches STEP…: if a step fetches packages, the caches to use in $cache_apt and
@@ -148,26 +251,7 @@ ask_for_caches() {
 	*) return 0 ;;
 	esac
 	event want cache
-	while IFS= read -r _line <&4; do
-		case $_line in
-		"end $nonce") return 0 ;;
-		"stop $nonce")
-			for file; do
-				step_name "$file"
-				event result "$name" skipped stopped ''
-			done
-			event end skipped
-			exit 0
-			;;
-		esac
-		decode "${_line#* }" || continue
-		case ${_line%% *} in
-		apt_proxy) cache_apt=$decoded ;;
-		pip_index) cache_pip=$decoded ;;
-		no_cache) no_cache=$decoded ;;
-		esac
-	done
-	exit 1 # the deployer has disconnected
+	read_answer on_cache_answer "$@"
 }
 
 # write_caches FOLDER: settings for apt and pip, readable by root only: they hold the run's
@@ -242,14 +326,15 @@ read_lock_holder() {
 	held=${held:-somebody}
 }
 
-# follow_same_run: follows the run that is at work.  A stop request from its earlier
+# follow_same_run DIR: follows the run that is at work.  A stop request from its earlier
 # deployer is withdrawn.  If the run stops all the same, or has just ended and another has
 # removed it, everything starts again.
 follow_same_run() {
+	_theirs=$1
 	set -- "$plan"/[0-9][0-9]-*
 	event plan $#
-	rm -f "$RUNTIME/run/stop"
-	if open_run "$(readlink -f "$RUNTIME/run")" 2>/dev/null; then
+	rm -f "$_theirs/stop"
+	if open_run "$_theirs" 2>/dev/null; then
 		follow
 		[ "$_end" = stopped ] || exit 0
 	fi
@@ -258,7 +343,7 @@ follow_same_run() {
 		_waited=$((_waited + 1))
 		sleep 0.1
 	done
-	if [ -n "${_tail:-}" ]; then kill "$_tail" 2>/dev/null || :; fi
+	if [ -n "${tail_pid:-}" ]; then kill "$tail_pid" 2>/dev/null || :; fi
 	exec sh "$B/run" check "$vars" "$nonce" <&4 5>&-
 }
 
@@ -268,16 +353,20 @@ refuse_if_busy() {
 	read_lock_holder || return 0
 	if is_to_change && read_wish "$vars"; then
 		_mine=$wished
-		if read_wish "$RUNTIME/run/vars" && [ "$wished" = "$_mine" ]; then
-			follow_same_run
-		fi
+		_theirs=$(readlink -f "$RUNTIME/run") || _theirs=
+		# A run that has ended is not the one at work, which has just begun.
+		case $(tail -n 1 "$_theirs/events" 2>/dev/null) in
+		end"$TAB"*) ;;
+		*) if read_wish "$_theirs/vars" && [ "$wished" = "$_mine" ]; then follow_same_run "$_theirs"; fi ;;
+		esac
 	fi
 	event busy "$held"
 	event end failed
 	exit 1
 }
 
-# start_run_unit: starts the run in a folder of its own and opens it.  Two deployers may get
+# start_run_unit: starts the run in a folder of its own, with the bundle in it (its files are
+# linked, not copied: others may remove theirs), and opens it.  Two deployers may get
 # here at once: systemd starts only one unit of a name.  The folder's name ends with the
 # process of this session, and no other run removes it while that lives (remove_old_runs).
 start_run_unit() {
@@ -289,10 +378,10 @@ start_run_unit() {
 	fi
 	chmod 0755 "$RUNTIME"
 	chmod 0700 "$RUNS"
-	session_pid
-	_dir=$RUNS/$nonce.$session_pid
+	_dir=$RUNS/$run_name
 	rm -rf "$_dir" # of a start that came too late, before another run was followed
 	mkdir "$_dir"
+	cp -al "$B" "$_dir/bundle" || cp -a "$B" "$_dir/bundle"
 	: >"$_dir/events"
 	: >"$_dir/log"
 	cp "$vars" "$_dir/vars"
@@ -303,13 +392,13 @@ start_run_unit() {
 	until _said=$(systemd-run --quiet --collect --unit=dcop-run \
 		--description="dcop-deploy at work on this machine" \
 		-p Type=exec -p "StandardOutput=append:$_dir/log" -p "StandardError=append:$_dir/log" \
-		-p "ExecStopPost=-/bin/sh $B/run finish $_dir" -p TimeoutStopSec=60 \
+		-p "ExecStopPost=-/bin/sh $_dir/bundle/run finish $_dir" -p TimeoutStopSec=60 \
 		-p RuntimeMaxSec=7200 \
-		/bin/sh "$B/run" apply "$_dir" 2>&1); do
+		/bin/sh "$_dir/bundle/run" apply "$_dir" 2>&1); do
 		# Another run is at work, or systemd has not collected one that has just ended.
 		refuse_if_busy
 		_try=$((_try + 1))
-		if [ $_try -gt 20 ]; then
+		if [ $_try -gt 100 ]; then
 			event refused "cannot start dcop-run.service: $_said"
 			event end failed
 			exit 1
@@ -365,23 +454,28 @@ open_run() {
 	_run=$1
 	_fifo=$1/follow.$$
 	mkfifo -m 0600 "$_fifo" || return 1
-	[ -z "${_tail:-}" ] || kill "$_tail" # of a run that could not be started
+	[ -z "${tail_pid:-}" ] || kill "$tail_pid" # of a run that could not be started
 	exec 5<>"$_fifo"
-	rm -f "$_fifo"
-	tail -n +1 -f "--pid=$$" "$1/events" >&5 2>/dev/null 3>&- 4<&- 5>&- &
-	_tail=$!
+	# For writing only: coreutils 8.32 takes an output that can be read, and has something
+	# unread, for one whose reader has gone, and ends.
+	# shellcheck disable=SC2094 # rm does not read it
+	{
+		rm -f "$_fifo"
+		exec tail -n +1 -f "--pid=$$" "$1/events"
+	} >"$_fifo" 2>/dev/null 3>&- 4<&- 5>&- &
+	tail_pid=$!
 }
 
 # follow: copies the events of the open run to descriptor 3 until its end event, whose word
 # is in $_end; exits 1 unless that is "ok" or "stopped".  run_finish ensures that there is
 # one.  "stopped": another deployer stopped the run.
 follow() {
-	send_heartbeats "$_tail" >&5 2>/dev/null 3>&- 4<&- 5>&- &
+	send_heartbeats "$tail_pid" >&5 2>/dev/null 3>&- 4<&- 5>&- &
 	_heartbeats=$!
 	await_stop "$_run" >/dev/null 2>&1 3>&- 5>&- &
 	_listener=$!
 	# shellcheck disable=SC2064 # expanded now, not when the trap runs
-	trap "kill $_tail $_heartbeats $_listener 2>/dev/null" EXIT
+	trap "kill $tail_pid $_heartbeats $_listener 2>/dev/null" EXIT
 	_end=failed _left='' _over=
 	while [ -z "$_over" ] && IFS= read -r _line <&5; do
 		case $_line in
@@ -396,12 +490,15 @@ follow() {
 			[ "$_by" = "$nonce" ] || break
 			_end=skipped _line=$_left$_line
 			;;
-		end"$TAB"*) _end=${_line#*"$TAB"} _over=yes ;;
+		end"$TAB"*)
+			_end=${_line#*"$TAB"} _over=yes
+			if [ "$want_mode,$_end" = uninstall,ok ]; then rm -rf "$RUNTIME" || :; fi
+			;;
 		esac
 		printf '%s\n' "$_line" >&3 || break
 	done
-	kill "$_tail" $_heartbeats $_listener 2>/dev/null || :
-	wait "$_tail" $_heartbeats $_listener 2>/dev/null || :
+	kill "$tail_pid" $_heartbeats $_listener 2>/dev/null || :
+	wait "$tail_pid" $_heartbeats $_listener 2>/dev/null || :
 	trap - EXIT
 	exec 5>&-
 	case $_end in ok | stopped) ;; *) exit 1 ;; esac

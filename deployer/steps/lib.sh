@@ -167,79 +167,6 @@ decode() {
 	decoded=${decoded%x}
 }
 
-# --- what the controller wants ----------------------------------------------
-
-# read_vars FILE: its values in $want_…; agents in $want_agents, one a line.
-read_vars() {
-	want_agents='' want_names='' want_id='' want_orchestrator='' want_address='' want_port=9001
-	want_mode=check want_time='' want_apt_proxy='' want_apt_files='' want_push='' want_caches='' want_keep_apt='' want_keep_pip='' want_digest='' want_who=''
-	want_command='' want_as=user want_lines=100 want_follow=no want_run_id='' want_deps=apt want_ui=no want_browser=no
-	want_login='' want_named='' want_looks='' want_public_key='' want_machine_key='' want_replace_key=''
-	slurp "$1" || { detail='the variables cannot be read' && return 1; }
-	set -f
-	IFS=$NL
-	# shellcheck disable=SC2086 # lines
-	set -- $slurped
-	IFS=$BLANKS
-	set +f
-	for _line; do
-		_lines=
-		case $_line in 'command '*) _lines=lines ;; esac
-		decode "${_line#* }" $_lines || { detail="cannot decode the variable ${_line%% *}" && return 1; }
-		case ${_line%% *} in
-		agents) [ "$_line" = agents ] || want_agents=$want_agents$decoded$NL ;;
-		names) [ "$_line" = names ] || want_names=$want_names$decoded$NL ;;
-		id) want_id=$decoded ;;
-		orchestrator) want_orchestrator=$decoded ;;
-		address) want_address=$decoded ;;
-		port) want_port=$decoded ;;
-		mode) want_mode=$decoded ;;
-		time) want_time=$decoded ;;
-		apt_proxy) want_apt_proxy=$decoded ;;
-		keep_apt_proxy) want_keep_apt=$decoded ;;
-		keep_pip_index) want_keep_pip=$decoded ;;
-		caches) want_caches=$want_caches$decoded$NL ;;
-		apt_files) want_apt_files=$decoded ;;
-		push) want_push=$decoded ;;
-		digest) want_digest=$decoded ;;
-		who) want_who=$decoded ;;
-		command) want_command=$decoded ;;
-		as) want_as=$decoded ;;
-		lines) want_lines=$decoded ;;
-		follow) want_follow=$decoded ;;
-		run_id) want_run_id=$decoded ;;
-		deps) want_deps=$decoded ;;
-		ui) want_ui=$decoded ;;
-		browser) want_browser=$decoded ;;
-		login) want_login=$decoded ;;
-		named) want_named=$decoded ;;
-		looks) want_looks=$decoded ;;
-		public_key) want_public_key=$decoded ;;
-		machine_key) want_machine_key=$decoded ;;
-		replace_key) want_replace_key=$decoded ;;
-		esac
-	done
-	case $want_mode in
-	deploy | check | diff)
-		case $want_digest in '' | *[!0-9a-f]*) detail='digest is not hexadecimal' && return 1 ;; esac
-		;;
-	rollback | uninstall | assign | status | start | stop | restart | logs | watch | exec | poweroff | reboot | identify | enroll | enroll-key | sources | push) ;;
-	*) detail="this bundle does not support the mode '$want_mode'" && return 1 ;;
-	esac
-	case $want_apt_files in
-	'' | /run/dcop/packages/* | /var/cache/dcop/packages/*) case $want_apt_files in *..* | *[!a-z0-9/]*) detail='apt_files is not a folder of packages' && return 1 ;; esac ;;
-	*) detail='apt_files is not a folder of packages' && return 1 ;;
-	esac
-	case $want_push in *[!0-9a-f\ ]*) detail='push is not a size and a digest' && return 1 ;; esac
-	case $want_port in '' | *[!0-9]* | ??????*) detail='port is not a number' && return 1 ;; esac
-	case $want_time in *[!0-9]*) detail='time is not a number' && return 1 ;; esac
-	case $want_lines in '' | *[!0-9]* | ??????????*) detail='lines is not a number' && return 1 ;; esac
-	case $want_deps in apt | pip) ;; *) detail='deps is neither apt nor pip' && return 1 ;; esac
-	case $want_ui,$want_browser in yes,yes | yes,no | no,no | no,yes) ;; *) detail='ui and browser must be yes or no' && return 1 ;; esac
-	case $want_run_id in *[!0-9a-f]*) detail='run_id is not hexadecimal' && return 1 ;; esac
-	case $want_orchestrator$want_address in *[!0-9.:]*) detail='addresses must be IPv4' && return 1 ;; esac
-}
-
 # --- the machine ------------------------------------------------------------
 
 # read_uptime: seconds since boot in $uptime.
@@ -305,6 +232,25 @@ read_user() {
 		esac
 	done
 	[ -n "$agent_uid" ]
+}
+
+# read_agent_note NAME: the first line of what the launcher noted of its agents, in $note;
+# fails when there is none.  Only the agents' user writes there, and it runs what the
+# network sends: so no link is followed, and no pipe waited for.
+read_agent_note() {
+	note=
+	[ -e "$RUNTIME/agent/$1" ] || return 1
+	note=$(dd "if=$RUNTIME/agent/$1" iflag=nofollow,nonblock bs=512 count=1 2>/dev/null | tr -d '\000') || :
+	note=${note%%"$NL"*}
+	[ -n "$note" ]
+}
+
+# is_at_work: are agents of this machine at work in a run, which must not be ended
+# (without --force)?  The message in $detail.
+is_at_work() {
+	[ -z "$want_force" ] && slurp "$RUNTIME/state" && [ "$slurped" = "running$NL" ] || return 1
+	read_agent_note work || return 1
+	detail="$note is at work in a run, which this would end; wait, or add --force"
 }
 
 ensure_user() {
@@ -460,6 +406,14 @@ lock_holder() {
 		return 0
 	done
 	return 1
+}
+
+# remove_left PATH…: removes what sessions have left that have ended; the name of each ends
+# with the process of its session.
+remove_left() {
+	for _left; do
+		kill -0 "${_left##*.}" 2>/dev/null || rm -rf "$_left"
+	done
 }
 
 # --- changing it ------------------------------------------------------------

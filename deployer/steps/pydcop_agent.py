@@ -1,18 +1,39 @@
 """Start the command line of any pyDCOP version, and this machine's agents.
 
 The console scripts `pydcop` and `dcop-agent` of a version call main() and agent().
+
+pyDCOP's agents register once, with whichever orchestrator answers first, and end with
+it.  So dcop-agent is two processes.  The parent asks the orchestrator which run it is
+(`_serve_run` in pydcop_shim.py) and holds that connection, whose end is the run's end.
+The child listens on the agents' ports and waits for the parent's word, which is the
+run, before it makes its agents and registers them.  A child serves one run: when its
+agents have been dismissed, or their orchestrator has ended, the parent forks the next
+one, which takes no time because pyDCOP is already imported.  No child gets the run that
+dismissed an earlier one, nor a run that is ending or has another version of pyDCOP.
 """
 
+import http.client
 import importlib.util
+import json
 import os
+import select
+import signal
 import socket
 import sys
 import threading
 import time
+import traceback
+from urllib.parse import urlencode
 
 AGENTS = "/etc/dcop/agents"  # one name per line, any bytes
 SETTINGS = "/etc/dcop/agent.conf"  # `key value` lines: orchestrator, address, port, uiport
 DEFAULT_PORT = 9001
+# Notes for the machine's beacon and for dcop-deploy: `err`, what is wrong, in one line;
+# `work`, the agents that are at work in a run, one a line.
+NOTES = "/run/dcop/agent"
+NOTE_MAX = 400  # bytes
+RETRY = 0.5  # seconds between two looks for an orchestrator
+ANSWER_MAX = 1 << 20
 
 
 def _command_line():
@@ -42,7 +63,7 @@ def main():
 
 
 def agent():
-    """Run the agents named in AGENTS until their orchestrator ends."""
+    """Run the agents named in AGENTS, for one orchestrator after the other."""
     import argparse
 
     with open(AGENTS, encoding="utf-8", errors="surrogateescape", newline="\n") as lines:
@@ -70,8 +91,324 @@ def agent():
     arguments.names = names
     command_line._configure_logs(0, None)
     _log_computations()
-    _exit_when_orchestrator_ends(host, port)
-    arguments.func(arguments)
+    waits = hasattr(command, "OrchestratedAgent")
+
+    def serve(given):
+        if waits:
+            command.OrchestratedAgent = _agents_that_wait(
+                command.OrchestratedAgent, given, (host, port))
+        arguments.func(arguments)
+
+    try:
+        _Launcher(host, port, names, serve, waits).work()
+    finally:
+        _note("work", None)
+
+
+class _Launcher:
+    """The parent: one child at a time, and the connection to the orchestrator."""
+
+    def __init__(self, host, port, names, serve, waits):
+        self.host, self.port, self.names = host, port, names
+        self.serve, self.waits = serve, waits
+        self.link = None  # the connection that the orchestrator holds
+        self.run = None  # its answer
+        self.dismissed = None  # the instance that dismissed the last child
+        self.seen, self.refused = False, 0
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+
+    def work(self):
+        for name in ("err", "work"):
+            _note(name, None)
+        self.child = _Child(self.serve)
+        try:
+            while True:
+                if self.link is None:
+                    self.look()
+                self.wait()
+        finally:
+            self.child.end()
+
+    def look(self):
+        """Ask for the orchestrator's run; give it to the child when it is a new one."""
+        try:
+            self.link, self.run = _ask(self.host, self.port, self.names, self.waits,
+                                       self.child.instance)
+        except ConnectionRefusedError:
+            self.refused += 1
+            # One without an answer to us may be a moment between two connections.
+            if self.child.instance is not None or (self.seen and self.refused >= 2):
+                print("dcop-agent: the orchestrator has ended", file=sys.stderr, flush=True)
+                self.seen, self.refused = False, 0
+                self.renew()
+            return
+        except (OSError, http.client.HTTPException, ValueError):
+            return  # it may come back
+        self.refused = 0
+        if self.run is None:  # an orchestrator without our shim
+            self.seen = True
+            if self.waits and self.child.instance is None:
+                self.child.give({"instance": "", "agents": {}, "replication": None})
+            return
+        instance = self.run["instance"]
+        if self.child.instance not in (None, instance):
+            print("dcop-agent: another orchestrator has started", file=sys.stderr, flush=True)
+            self.renew()
+        if self.child.instance is None and instance != self.dismissed and self.fits():
+            _note("err", None)
+            self.child.give(self.run)
+
+    def fits(self):
+        from pydcop_shim import pydcop_version
+
+        if self.run["pydcop"] != pydcop_version():
+            text = "the orchestrator at %s:%d runs pyDCOP %s, this machine %s: deploy that version" % (
+                self.host, self.port, self.run["pydcop"], pydcop_version())
+            print("dcop-agent: " + text, file=sys.stderr, flush=True)
+            _note("err", text)
+            return False
+        return self.run["open"]
+
+    def wait(self):
+        """Until the child or the orchestrator has ended; without a link not for long."""
+        sources = [self.child.ended] + ([self.link] if self.link else [])
+        ready = select.select(sources, [], [], None if self.link else RETRY)[0]
+        if self.link in ready:
+            self.link.close()
+            self.link = None
+        if self.child.ended in ready:
+            instance = self.child.instance
+            if self.child.status() != 0:
+                sys.exit(1)  # systemd starts this program again
+            if instance is None:
+                time.sleep(RETRY)  # agents that do not wait for us
+            self.dismissed = instance
+            self.renew()
+
+    def renew(self):
+        self.child.end()
+        _note("work", None)
+        self.child = _Child(self.serve)
+
+
+class _Child:
+    """A process that calls serve(given); given() waits for what give() is told."""
+
+    def __init__(self, serve):
+        self.instance = None  # of the run that it was given
+        read_word, self.word = os.pipe()
+        self.ended, alive = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(self.word)
+            os.close(self.ended)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            _serve_and_exit(serve, read_word)
+        os.close(read_word)
+        os.close(alive)  # the child's copy is closed when it ends
+
+    def give(self, run):
+        self.instance = run["instance"]
+        try:
+            os.write(self.word, json.dumps(run).encode() + b"\n")
+        except BrokenPipeError:
+            pass  # it has ended, which `ended` says
+
+    def status(self):
+        """Its exit status, once; after that, 0."""
+        pid, self.pid = self.pid, None
+        return os.waitpid(pid, 0)[1] if pid else 0
+
+    def end(self):
+        if self.pid:
+            try:
+                os.kill(self.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self.status()
+        for descriptor in (self.word, self.ended):
+            if descriptor is not None:
+                os.close(descriptor)
+        self.word = self.ended = None
+
+
+def _serve_and_exit(serve, word):
+    """The child's work; does not return."""
+    run, given = [], threading.Event()
+
+    def read_word():
+        with open(word, "rb") as words:
+            line = words.readline()
+            if line:
+                run.append(json.loads(line.decode()))
+                _seed(run[0])
+                given.set()
+                words.read()
+        os._exit(0)  # the parent has ended
+
+    def wait_for_run():
+        given.wait()
+        return run[0]
+
+    status = 1
+    try:
+        threading.Thread(target=read_word, name="launcher", daemon=True).start()
+        serve(wait_for_run)
+        others = True
+        while others:
+            others = [t for t in threading.enumerate()
+                      if t is not threading.current_thread() and not t.daemon]
+            for thread in others:
+                thread.join()
+        status = 0
+    except SystemExit as error:
+        print(error, file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _seed(run):
+    """Seed the random numbers of this process, for its agents in this run."""
+    import hashlib
+    import random
+
+    if run.get("seed") is None:
+        return
+    text = "%s %s" % (run["seed"], json.dumps(sorted(run["agents"])))
+    random.seed(text)
+    try:
+        import numpy
+    except ImportError:
+        return
+    numpy.random.seed(int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big"))
+
+
+def _agents_that_wait(OrchestratedAgent, given, orchestrator):
+    """A stand-in for that class, whose agents are made when the run is given.
+
+    They get their definition (capacity, hosting costs, routes) from the run: pyDCOP's
+    command line has none of it but the capacity.
+    """
+    class Agent:
+        def __init__(self, definition, comm, *arguments, **options):
+            self.definition, self.comm = definition, comm
+            self.arguments, self.options = arguments, options
+            self.thread = threading.Thread(target=self.register)
+
+        def start(self):
+            self.thread.start()
+
+        def join(self):
+            self.thread.join()
+
+        def register(self):
+            run = given()
+            name = self.definition.name
+            try:
+                definition = self.definition
+                if name in run["agents"]:
+                    values = dict(run["agents"][name])
+                    if hasattr(definition, "capacity"):  # of pyDCOP's command line
+                        values.setdefault("capacity", definition.capacity)
+                    definition = type(definition)(name, **values)
+                if run["replication"]:
+                    self.options["replication"] = run["replication"]
+                    from pydcop_heal import notice_lost_agents
+
+                    notice_lost_agents()
+                if run.get("metrics"):
+                    self.options["metrics_on"] = run["metrics"]
+                agent = OrchestratedAgent(definition, self.comm, *self.arguments, **self.options)
+                agent.on_fatal_error = lambda error: _tell_error(name, error, orchestrator)
+                start = OrchestratedAgent.start
+                getattr(start, "at_once", start)(agent)
+            except Exception as error:
+                traceback.print_exc()
+                _tell_error(name, error, orchestrator)
+                return
+            agent.t.join()
+
+    return Agent
+
+
+def _tell_error(name, error, orchestrator):
+    text = "agent %s: %s: %s" % (name, type(error).__name__, error)
+    print(text, file=sys.stderr, flush=True)
+    _note("err", text)
+    try:
+        from pydcop_shim import ERROR_PATH
+
+        about = "%s: %s" % (type(error).__name__, " ".join(str(error).split()))
+        query = urlencode([("agent", name), ("text", about[:NOTE_MAX])], errors="replace")
+        link = http.client.HTTPConnection(*orchestrator, timeout=2)
+        link.request("GET", "%s?%s" % (ERROR_PATH, query))
+        link.close()
+    except (OSError, http.client.HTTPException):
+        pass  # it has ended, or the network has
+
+
+def _note(name, text):
+    """Write one of NOTES, whole or not at all; None removes it."""
+    path = os.path.join(NOTES, name)
+    try:
+        if text is None:
+            os.unlink(path)
+            return
+        if name == "err":
+            text = " ".join(text.split())
+        text = text.encode("utf-8", "replace")[:NOTE_MAX].decode("utf-8", "ignore")
+        with open(path + ".new", "w", encoding="utf-8") as note:
+            note.write(text + "\n")
+        os.chmod(path + ".new", 0o644)
+        os.rename(path + ".new", path)
+    except OSError:
+        pass  # no such folder: not started by the unit
+
+
+def _ask(host, port, names, question=True, instance=None):
+    """Ask the orchestrator for its run: the connection, and the answer.
+
+    `instance`: of the run that the agents have; None: they have none, because this program
+    has just started, or the last run has ended.
+
+    Without an answer to this question, both are None.  Raises OSError, HTTPException or
+    ValueError when there is no orchestrator, or one that is not ready yet.
+    """
+    from pydcop_shim import RUN_PATH, pydcop_version
+
+    link = socket.create_connection((host, port), timeout=2)
+    try:
+        if not question:
+            link.close()
+            return None, None
+        link.settimeout(5)
+        query = [("pydcop", pydcop_version())] + [("instance", instance)] * bool(instance)
+        query = urlencode(query + [("agent", name) for name in names], errors="replace")
+        link.sendall(("GET %s?%s HTTP/1.0\r\n\r\n" % (RUN_PATH, query)).encode("ascii"))
+        answer = http.client.HTTPResponse(link, method="GET")
+        answer.begin()
+        body = answer.read(ANSWER_MAX)
+        if answer.status == 501:  # http.server, without a function for GET
+            link.close()
+            return None, None
+        if answer.status != 200:
+            raise http.client.HTTPException(answer.status)
+        run = json.loads(body.decode())
+        if not {"instance", "pydcop", "open", "agents", "replication"} <= set(run):
+            raise ValueError("not a run")
+        # So that an orchestrator that has lost its plug is noticed.
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 3), ("TCP_KEEPCNT", 3)):
+            if hasattr(socket, option):
+                link.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+        link.settimeout(None)
+        return link, run
+    except BaseException:
+        link.close()
+        raise
 
 
 def _log_computations():
@@ -85,10 +422,13 @@ def _log_computations():
         add, changed = OrchestratedAgent.add_computation, OrchestratedAgent._on_computation_value_changed
     except (ImportError, AttributeError):
         return  # a pyDCOP with other internals
-    valued = set()
+    valued, at_work = set(), set()
 
     def add_computation(self, computation, *rest, **options):
         if not computation.name.startswith("_"):
+            if self.name not in at_work:
+                at_work.add(self.name)
+                _note("work", "\n".join(sorted(at_work)))
             print("agent %s computes %s" % (self.name, computation.name), flush=True)
             valued.discard((self.name, computation.name))
         return add(self, computation, *rest, **options)
@@ -130,30 +470,3 @@ def _own_address(given, orchestrator):
             return probe.getsockname()[0]
         except OSError:
             return given or "127.0.0.1"
-
-
-def _exit_when_orchestrator_ends(host, port, interval=3, patience=2):
-    """End this process when the orchestrator has been reachable and then is gone.
-
-    pyDCOP's agents register once, when they start.  If their orchestrator is killed,
-    they would wait for ever, and the next orchestrator would wait for them.  systemd
-    starts them again.
-    """
-
-    def watch():
-        seen, refused = False, 0
-        while True:
-            try:
-                socket.create_connection((host, port), timeout=2).close()
-                seen, refused = True, 0
-            except ConnectionRefusedError:
-                refused += 1
-            except OSError:
-                pass  # the network may come back
-            if seen and refused >= patience:
-                print("dcop-agent: the orchestrator is gone", file=sys.stderr)
-                sys.stderr.flush()
-                os._exit(0)
-            time.sleep(interval)
-
-    threading.Thread(target=watch, name="orchestrator-watch", daemon=True).start()

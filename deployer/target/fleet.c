@@ -36,9 +36,17 @@ int fleet_signal(const struct fleet *f)
     return f->look ? look_signal(f->look) : 0;
 }
 
-bool fleet_is_short(const struct fleet *f)
+const char *fleet_why_short(const struct fleet *f)
 {
-    return f->look && (look_is_short(f->look) || look_too_many(f->look));
+    if (!f->look)
+        return NULL;
+    if (look_time_was_up(f->look))
+        return "time was up before all had been heard; look longer with --discovery-timeout";
+    if (look_too_many(f->look))
+        return "more records were heard than fit";
+    if (look_is_short(f->look))
+        return "the Avahi daemon has reached a limit; dcop-discover says which";
+    return NULL;
 }
 
 static int read_saved(struct fleet *f, const char *path, struct error *err)

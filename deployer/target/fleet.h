@@ -30,8 +30,8 @@ DEFINE_CLEANUP(struct fleet *, fleet_free);
 /* The signal that ended the discovery, which is then incomplete; 0: none. */
 int fleet_signal(const struct fleet *f);
 
-/* Time was up before all machines had been heard: there may be more. */
-bool fleet_is_short(const struct fleet *f);
+/* Why there may be more machines, without a full stop; NULL: there are no more. */
+const char *fleet_why_short(const struct fleet *f);
 
 /* Valid until fleet_free. */
 const struct machine *const *fleet_machines(struct fleet *f, size_t *ret_count);

@@ -46,11 +46,21 @@ static bool matches_name(const struct limit_pattern *p, const char *name)
     return name && *name && (strcmp(p->glob, name) == 0 || fnmatch(p->glob, name, 0) == 0);
 }
 
+/* Is it NAME.local, for a NAME without a domain?  The host is then found by mDNS. */
+static bool matches_local_name(const struct limit_pattern *p, const char *name)
+{
+    size_t size = name ? strlen(name) : 0;
+
+    return size > 0 && !strchr(name, '.') && strncmp(p->glob, name, size) == 0 &&
+           strcmp(p->glob + size, ".local") == 0;
+}
+
 static bool matches_machine(const struct limit_pattern *p, const struct limit_item *m)
 {
     const char *dot = m->host ? strchr(m->host, '.') : NULL;
 
-    if (p->all || matches_name(p, m->id) || matches_name(p, m->host))
+    if (p->all || matches_name(p, m->id) || matches_name(p, m->host) ||
+        matches_local_name(p, m->host))
         return true;
     if (dot) {
         CLEANUP_FREE char *first = strndup(m->host, (size_t)(dot - m->host));
@@ -147,7 +157,9 @@ int limit_apply(const struct limit *s, struct limit_item *items, size_t n, struc
     if (r == 0 && select_machines(items, n) == 0 && s->count > 0)
         r = error_set(
             err, -EINVAL,
-            "--limit: nothing is selected: \"!\" excludes all that the other patterns select");
+            n == 0 ? "--limit: there is no machine to select from"
+                   : "--limit: nothing is selected: \"!\" excludes all that the other patterns "
+                     "select");
     if (r < 0)
         limit_items_clear(items, n);
     return r;

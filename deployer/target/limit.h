@@ -6,7 +6,7 @@
  * matches it (or if there is no such pattern) and no pattern after "!" matches it.
  *
  *   a1           the agent of this name; or all agents of a machine with this host
- *                name (with or without domain), id, address or label
+ *                name (with or without domain or ".local"), id, address or label
  *   a*, a?, a[1-3]   a glob (glob(7)) for any of these; it is case-sensitive, "/" and
  *                a leading "." are ordinary characters, "?" is one character of
  *                LC_CTYPE

@@ -14,6 +14,7 @@ void target_clear(struct target *t)
     strings_clear(&t->agents);
     strings_clear(&t->names);
     free(t->addresses);
+    free(t->agent_address);
     text_wipe(&t->settings);
     *t = (struct target){0};
 }
@@ -30,6 +31,7 @@ int target_from_machine(const struct machine *m, struct target *ret)
 {
     CLEANUP(target_clear) struct target t = {
         .port = m->port,
+        .advertised = true,
         .in_doubt = m->in_doubt,
         .cloned = m->cloned,
         .verified = m->verified,
@@ -62,7 +64,10 @@ int target_copy(const struct target *from, struct target *ret)
         .verified = from->verified,
         .seq = from->seq,
         .n_addresses = from->n_addresses,
+        .advertised = from->advertised,
         .named = from->named,
+        .given = from->given,
+        .guessed = from->guessed,
         .password = from->password,
         .become_password = from->become_password,
     };
@@ -70,8 +75,9 @@ int target_copy(const struct target *from, struct target *ret)
     t.addresses = calloc(from->n_addresses + 1, sizeof(*t.addresses));
     if (!t.addresses || copy_string(from->id, &t.id) < 0 || copy_string(from->host, &t.host) < 0 ||
         copy_string(from->user, &t.user) < 0 || copy_string(from->fleet, &t.fleet) < 0 ||
-        copy_string(from->hostkey, &t.hostkey) < 0 || strings_copy(&t.agents, &from->agents) < 0 ||
-        strings_copy(&t.names, &from->names) < 0)
+        copy_string(from->hostkey, &t.hostkey) < 0 ||
+        copy_string(from->agent_address, &t.agent_address) < 0 ||
+        strings_copy(&t.agents, &from->agents) < 0 || strings_copy(&t.names, &from->names) < 0)
         return -ENOMEM;
     text_add(&t.settings, from->settings.data, from->settings.size);
     if (text_error(&t.settings) < 0)
@@ -117,9 +123,7 @@ void targets_clear(struct targets *t)
     *t = (struct targets){0};
 }
 
-/* Adds the names that the match assigns to the machine, in the machine's order: the first
- * agent listens on the first port. */
-static int add_agents(const struct match *match, const struct machine *m, struct target *t)
+int target_add_matched(const struct match *match, const struct machine *m, struct target *t)
 {
     for (size_t a = 0; a < m->advert.agents.count; a++) {
         const char *name = m->advert.agents.items[a];
@@ -156,7 +160,7 @@ int targets_from_match(const struct match *match, struct targets *ret)
         if (target_from_machine(m, &all.items[all.count]) < 0)
             return -ENOMEM;
         all.count++;
-        if (add_agents(match, m, &all.items[all.count - 1]) < 0)
+        if (target_add_matched(match, m, &all.items[all.count - 1]) < 0)
             return -ENOMEM;
     }
     *ret = all;

@@ -21,10 +21,15 @@ struct target {
     struct address *addresses; /* in the order in which they are tried */
     size_t n_addresses;
     uint16_t port;
+    char *agent_address;  /* IPv4, from a person: where others reach its agents; NULL: not given */
+    bool advertised;      /* host and names are a record's, which proves nothing */
     bool named;           /* a person has set `agents`: they replace the names of its beacon */
+    bool given;           /* a person has given it `names`, which another machine may have had */
     struct text settings; /* more lines for this machine alone, see job.h; may contain a secret */
     const struct secret *password, *become_password; /* its own, to log in and for sudo: borrowed
                              from the program; NULL: the run's */
+    bool guessed;  /* the id (without one, the host key) is that of the machine that was last met at
+                      its address: another one whose key is pinned may answer there now */
     bool in_doubt; /* another machine has the same id, with another host key or as a clone */
     bool cloned;   /* the latter */
     bool verified; /* its record is signed with its machine key */
@@ -59,6 +64,10 @@ void targets_clear(struct targets *t);
 /* The machines that have the problem's agents, each once, in the order of the match, with
  * the names that the match assigns to them.  -ENOMEM. */
 int targets_from_match(const struct match *match, struct targets *ret);
+
+/* Adds to `t->agents` the names that the match assigns to the machine, in the machine's
+ * order: the first agent listens on the first port.  -ENOMEM. */
+int target_add_matched(const struct match *match, const struct machine *m, struct target *t);
 
 /* All machines that are online (with a fleet key: and verified), with all their names.
  * -ENOMEM. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 void known_machine_clear(struct known_machine *k)
 {
@@ -123,8 +124,8 @@ int known_machine_shared_keys(struct state *s, const struct strings *machines, s
 
 struct trust known_machine_trust(const struct known_machine *k, const struct target *t)
 {
-    /* The question showed the key only if the record names one. */
-    bool asked = k->consent.asked && t->hostkey;
+    /* The question showed the key only if the record names one, or it is pinned. */
+    bool asked = k->consent.asked && (t->hostkey || known_machine_pin(k));
 
     return (struct trust){
         .id = t->id,
@@ -138,11 +139,33 @@ struct trust known_machine_trust(const struct known_machine *k, const struct tar
         .pins = &k->pins,
         .agent = k->agent,
         .held_by = k->held_by,
+        .written = t->named && !t->advertised,
         .in_doubt = t->in_doubt,
         .cloned = t->cloned,
         .accept_new = k->consent.given,
         .accept_held = asked,
     };
+}
+
+bool known_machine_pin_has_id(const struct state_pin *pin)
+{
+    return strncmp(pin->id, "SHA256:", 7) != 0;
+}
+
+const struct state_pin *known_machine_by_key(const struct state_pins *all, const char *fingerprint)
+{
+    const struct state_pin *found = NULL;
+
+    for (size_t i = 0; i < all->count; i++) {
+        const struct state_pin *pin = &all->items[i];
+
+        if (pin->retired_ms || strcmp(pin->fingerprint, fingerprint) != 0)
+            continue;
+        if (found)
+            return NULL;
+        found = pin;
+    }
+    return found;
 }
 
 /* If the machine was known by its host key alone and has an id now, removes the entry that
@@ -163,17 +186,88 @@ static int replace_key_entry(struct state *s, struct state_pin *pin, struct erro
     return r == -ENOENT ? 0 : r;
 }
 
-int known_machine_learn(struct state *s, const struct target *t, const struct known_machine *k,
-                        const char *fingerprint, struct error *err)
+enum { HOSTNAME_LABEL_MAX = 63 };
+
+/* Is the record's host name, "NAME.local" or, after a conflict, "NAME-2.local" (RFC 6762 §9),
+ * that of a machine which calls itself so? */
+static bool is_host_of(const char *host, const char *hostname, size_t size)
 {
+    if (strncasecmp(host, hostname, size) != 0)
+        return false;
+    host += size;
+    if (*host == '-')
+        host += 1 + strspn(host + 1, "0123456789");
+    return *host == '\0' || *host == '.';
+}
+
+/* The host name to store, in `room` where it is not the target's; NULL: the stored one stays. */
+static const char *host_of(const struct target *t, const struct known_machine_met *met,
+                           char room[static HOSTNAME_LABEL_MAX + 1])
+{
+    size_t size = met->hostname ? strcspn(met->hostname, ".") : 0;
+
+    if (!t->advertised)
+        return t->host;
+    if (size == 0 || size > HOSTNAME_LABEL_MAX ||
+        strspn(met->hostname, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                              "0123456789-_") < size)
+        return NULL;
+    if (t->host && is_host_of(t->host, met->hostname, size))
+        return t->host;
+    (void)snprintf(room, HOSTNAME_LABEL_MAX + 1, "%.*s", (int)size, met->hostname);
+    return room;
+}
+
+/* Does the name stay with another machine, which holds it and is pinned?  1, 0, an error.  A
+ * machine's own word moves no name: a person's does, who gave it, or was shown whose it was. */
+static int stays_with_holder(struct state *s, const struct target *t, const struct known_machine *k,
+                             const char *name, struct error *err)
+{
+    CLEANUP(state_pin_clear) struct state_pin pin = {0};
+    CLEANUP_FREE char *holder = NULL;
+    bool now = false;
+    bool shown = k->consent.asked && !known_machine_pin(k) && string_equal(k->agent, name);
+    int r;
+
+    if (t->named || t->given || shown)
+        return 0;
+    r = state_name_holder(s, fleet_of(t), name, &holder, &now, err);
+    if (r == 0 && now && !is_self(t, holder))
+        r = state_pin_get(s, holder, &pin, err);
+    return r == -ENOENT ? 0 : r < 0 ? r : now && !is_self(t, holder);
+}
+
+static int learn_names(struct state *s, const struct target *t, const struct known_machine *k,
+                       const char *id, struct error *err)
+{
+    CLEANUP_STRINGS struct strings names = {0};
+
+    if (t->names.count == 0)
+        return 0;
+    for (size_t i = 0; i < t->names.count; i++) {
+        int r = stays_with_holder(s, t, k, t->names.items[i], err);
+
+        if (r == 0 && strings_add(&names, t->names.items[i]) < 0)
+            return error_sys(err, -ENOMEM, "cannot remember the machine's names");
+        if (r < 0)
+            return r;
+    }
+    return state_names_set(s, fleet_of(t), id, &names, err);
+}
+
+int known_machine_learn(struct state *s, const struct target *t, const struct known_machine *k,
+                        const struct known_machine_met *met, struct error *err)
+{
+    const char *fingerprint = met->fingerprint;
+    char host[HOSTNAME_LABEL_MAX + 1];
     char address[ADDRESS_TEXT_MAX] = "";
     const char *id = t->id ? t->id : fingerprint; /* the key takes the place of an id */
     struct state_machine machine = {
         .id = (char *)id,
         .fingerprint = (char *)fingerprint,
-        .host = t->host,
+        .host = (char *)(uintptr_t)host_of(t, met, host),
         .fleet = (char *)fleet_of(t),
-        .address = t->n_addresses > 0 ? address : NULL,
+        .address = met->peer ? address : NULL,
         .port = t->port,
         .user = t->user,
     };
@@ -184,12 +278,12 @@ int known_machine_learn(struct state *s, const struct target *t, const struct kn
 
     if (!trust.pin || (t->id && strcmp(k->pins.items[0].id, t->id) != 0))
         r = state_pin_put(s, &pin, err);
-    if (t->n_addresses > 0)
-        address_format(&t->addresses[0], address);
+    if (met->peer)
+        address_format(met->peer, address);
     if (r == 0)
         r = state_machine_put(s, &machine, err);
-    if (r == 0 && t->names.count > 0)
-        r = state_names_set(s, fleet_of(t), id, &t->names, err);
+    if (r == 0)
+        r = learn_names(s, t, k, id, err);
     if (r == 0 && k->verified && t->hostkey)
         r = state_seq_put(s, t->id, t->hostkey, t->seq, err);
     return r;

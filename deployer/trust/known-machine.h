@@ -45,8 +45,25 @@ int known_machine_shared_keys(struct state *s, const struct strings *machines, s
 /* The argument for trust_check; borrows from both. */
 struct trust known_machine_trust(const struct known_machine *k, const struct target *t);
 
-/* Called when the machine with this host key has confirmed over SSH that it is the intended
- * one: pins the key if there is no pin, and stores its address, its names and its record's
- * seq. */
+/* Is it the pin of an id, and not of a machine that is known by its host key alone? */
+bool known_machine_pin_has_id(const struct state_pin *pin);
+
+/* The machine with this host key, by all pins there are (state_pin_list).  NULL: none, or several
+ * with an id (clones).  Pure. */
+const struct state_pin *known_machine_by_key(const struct state_pins *all, const char *fingerprint);
+
+/* What a machine showed and said over SSH. */
+struct known_machine_met {
+    const char *fingerprint;    /* of its host key */
+    const struct address *peer; /* where it answered; NULL: not known */
+    const char *hostname;       /* that it said; NULL: none */
+};
+
+/* Called when the machine has confirmed over SSH that it is the intended one, and that it
+ * has the names that were meant: pins the key if there is no pin, and stores where it
+ * answered, its names and its record's seq.  Its host name is the machine's own where the
+ * target has it from a record.  A name that another pinned machine holds stays with that one,
+ * unless a person gave it (`named`, `given`), or has said yes to a question that showed whose it
+ * was. */
 int known_machine_learn(struct state *s, const struct target *t, const struct known_machine *k,
-                        const char *fingerprint, struct error *err);
+                        const struct known_machine_met *met, struct error *err);

@@ -43,6 +43,17 @@ static int refuse_held(const struct trust *t, const char *fingerprint, struct er
         t->agent ? t->agent : "", t->held_by, fingerprint, t->id ? t->id : "ID", fingerprint);
 }
 
+/* It may be that two addresses of an inventory were exchanged. */
+static int refuse_renamed(const struct trust *t, const char *fingerprint, struct error *err)
+{
+    return error_set(err, -EKEYREJECTED,
+                     "it is %s by its host key %s, which is to get the agent name '%s' of %s: is "
+                     "this the machine's address? If it is, and the name is to move: dcop-deploy "
+                     "assign --release %s",
+                     t->id ? t->id : t->host, fingerprint, t->agent ? t->agent : "", t->held_by,
+                     t->agent ? t->agent : "NAME");
+}
+
 /* --accept-new does not suffice: it cannot say which of the machines is the right one. */
 static int refuse_doubtful(const struct trust *t, const char *fingerprint, struct error *err)
 {
@@ -68,7 +79,8 @@ int trust_check(const struct trust *t, const char *fingerprint, struct error *er
     const struct state_pin *retired;
 
     if (t->pin && strcmp(t->pin, fingerprint) == 0)
-        return 0;
+        return t->written && t->held_by && !t->accept_held ? refuse_renamed(t, fingerprint, err)
+                                                           : 0;
     retired = find_retired(t, fingerprint);
     if (retired)
         return refuse_retired(t, retired, err);

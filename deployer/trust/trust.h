@@ -28,6 +28,7 @@ struct trust {
                                       NULL */
     const char *agent, *held_by;   /* one of its names that belongs to another id, and that id
                                       (with its host, for people); NULL: none */
+    bool written;                  /* a person has written its names, in an inventory */
     bool in_doubt;                 /* another machine advertises the same id with another key */
     bool cloned;                   /* or with the same key: its fingerprint tells neither apart */
     bool accept_new;               /* machines without a pin are accepted */

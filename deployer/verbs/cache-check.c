@@ -9,6 +9,7 @@
 #include "cache-print.h"
 #include "deployer/cache/acng.h"
 #include "deployer/cache/caches.h"
+#include "deployer/cache/layers.h"
 #include "deployer/cache/offline.h"
 #include "deployer/cache/store.h"
 #include "deployer/cache/wheels.h"
@@ -40,15 +41,20 @@ static int find_proxy(struct program *p, struct cache_offline **ret_own, char **
 }
 
 /* The index of --deps pip is asked as it is: devpi cannot be cut off for one question. */
-static int check_system(struct program *p, struct cache_pass *pass, const struct apt_system *s,
+static int check_system(struct program *p, const struct cache_need *need, struct layers *layers,
+                        struct cache_pass *pass, const struct apt_system *s,
                         struct cache_results *results, struct error *err)
 {
     CLEANUP(apt_files_clear) struct apt_files files = {0};
     struct cache_result *result = cache_results_add(results, s->name);
-    int r = result ? cache_system(pass, s, result, &files, err)
-                   : error_sys(err, -ENOMEM, "cannot look at the caches");
+    int r;
 
-    if (r < 0 || !p->options.deps || strcmp(p->options.deps, "pip") != 0)
+    pass->packages = cache_need_packages(need, layers, s);
+    r = result ? cache_system(pass, s, result, &files, err)
+               : error_sys(err, -ENOMEM, "cannot look at the caches");
+    if (r == 0 && layers)
+        r = cache_layer_system(layers, s, &files, results, err);
+    if (r < 0 || strcmp(deploy_options_deps(&p->options), "pip") != 0)
         return r;
     r = program_find_caches(p, err);
     return r < 0 ? r : cache_wheels_system(&p->paths, p->caches.pip_index, s, &files, results, err);
@@ -60,23 +66,28 @@ static int check_system(struct program *p, struct cache_pass *pass, const struct
 static int check_systems(struct program *p, const struct cache_need *need, bool kept, bool tells,
                          struct cache_results *results, struct error *err)
 {
-    CLEANUP_STRINGS struct strings repositories = {0};
+    CLEANUP_STRINGS struct strings repositories = {0}, allowed = {0};
     CLEANUP_FREE char *folder = cache_path(&p->paths, "apt/cache");
     CLEANUP(cache_offline_free_p) struct cache_offline *own = NULL;
     CLEANUP_FREE char *base = NULL, *url = NULL;
+    CLEANUP(layers_free_p) struct layers *layers = NULL;
     CLEANUP(cache_pass_clear) struct cache_pass pass = {
-        .way = {.plain = true, .stale = true, .cancel_fd = -1},
+        .way = {.stale = true, .cancel_fd = -1, .allowed = &allowed},
         .fresh = !kept,
-        .packages = &need->packages,
         .progress = tells ? cache_tell_progress : NULL,
     };
     struct cache_result *pydcop;
     int r;
 
     pass.base = base = cache_path(&p->paths, kept ? "apt-roots" : "apt-roots/offline");
-    r = base ? find_proxy(p, &own, &url, err)
+    r = base ? cache_need_layers(p, "", &layers, err)
              : error_sys(err, -ENOMEM, "cannot look at the caches");
+    if (r == 0)
+        r = find_proxy(p, &own, &url, err);
+    if (r == 0)
+        r = caches_allowed(&p->paths, &allowed, err);
     pass.way.proxy = url;
+    pass.way.https = own ? APT_HTTPS_FOR_CACHE : caches_https(&p->caches);
     if (kept && own && acng_repositories_read(&p->paths, &repositories, NULL) == 0) {
         pass.kept = folder;
         pass.repositories = &repositories;
@@ -84,7 +95,7 @@ static int check_systems(struct program *p, const struct cache_need *need, bool 
     if (r == 0 && strings_copy(&results->unread, &need->systems.unread) < 0)
         r = error_sys(err, -ENOMEM, "cannot look at the caches");
     for (size_t i = 0; i < need->systems.count && r == 0; i++)
-        r = check_system(p, &pass, &need->systems.items[i], results, err);
+        r = check_system(p, need, layers, &pass, &need->systems.items[i], results, err);
     if (tells)
         cache_tell_end();
     pydcop = r == 0 ? cache_results_add(results, "pyDCOP") : NULL;

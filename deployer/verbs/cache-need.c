@@ -7,8 +7,11 @@
 
 #include "cache-systems.h"
 #include "deployer/apt/packages.h"
+#include "deployer/cache/layers.h"
 #include "deployer/cache/store.h"
 #include "deployer/cache/wheels.h"
+#include "deployer/wheel/requires.h"
+#include "deployer/wheel/wheel.h"
 #include "discovery/base/digest.h"
 #include "discovery/base/file.h"
 
@@ -18,21 +21,53 @@ void cache_need_clear(struct cache_need *need)
 {
     apt_systems_clear(&need->systems);
     strings_clear(&need->packages);
+    strings_clear(&need->with_layer);
 }
 
-static int find_packages(struct program *p, struct strings *ret, struct error *err)
+static int find_packages(struct program *p, struct cache_need *ret, struct error *err)
 {
-    bool pip = p->options.deps && strcmp(p->options.deps, "pip") == 0;
-    int r = packages_read(p->paths.steps, pip ? "PIP" : "APT", ret, err);
+    const struct {
+        const char *list;
+        struct strings *to;
+    } lists[] = {{deploy_options_packages(&p->options), &ret->packages},
+                 {"BEACON", &ret->packages},
+                 {"LAYER", &ret->with_layer},
+                 {"BEACON", &ret->with_layer}};
+    int r = 0;
 
-    return r < 0 ? r : packages_read(p->paths.steps, "BEACON", ret, err);
+    for (size_t i = 0; i < ARRAY_SIZE(lists) && r == 0; i++)
+        r = packages_read(p->paths.steps, lists[i].list, lists[i].to, err);
+    return r;
+}
+
+const struct strings *cache_need_packages(const struct cache_need *need,
+                                          const struct layers *layers, const struct apt_system *s)
+{
+    return layers && cache_layers_fit(layers, s) ? &need->with_layer : &need->packages;
+}
+
+int cache_need_layers(struct program *p, const char *index, struct layers **ret, struct error *err)
+{
+    CLEANUP(wheel_set_clear) struct wheel_set wheels = {0};
+    CLEANUP_STRINGS struct strings requires = {0};
+    CLEANUP_FREE char *spec = NULL;
+    int r;
+
+    *ret = NULL;
+    if (strcmp(deploy_options_deps(&p->options), "layer") != 0)
+        return 0;
+    r = program_choose_spec(p, &spec, err);
+    /* A pyDCOP that cannot be had is told by itself (cache_need_pydcop). */
+    if (r == 0 && wheel_prepare_from(spec, index, p->paths.cache, -1, &wheels, NULL) == 0)
+        r = wheel_requires(wheels.paths.items[0], &requires, err);
+    return r < 0 ? r : layers_open(&p->paths, index, &requires, ret, err);
 }
 
 int cache_need_find(struct program *p, struct cache_need *ret, struct error *err)
 {
     const struct deploy_options *o = &p->options;
     bool named = o->suites.count + o->archs.count > 0;
-    int r = find_packages(p, &ret->packages, err);
+    int r = find_packages(p, ret, err);
 
     if (r < 0)
         return r;
@@ -134,7 +169,7 @@ int cache_need_recall(struct program *p, struct cache_need *ret, struct error *e
 {
     CLEANUP_FREE char *folder = cache_path(&p->paths, "systems");
     struct dirent **names = NULL;
-    int n, r = find_packages(p, &ret->packages, err);
+    int n, r = find_packages(p, ret, err);
 
     if (!folder)
         return error_sys(err, -ENOMEM, "cannot recall what was primed");

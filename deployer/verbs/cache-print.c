@@ -8,7 +8,7 @@
 
 bool cache_tells_progress(const struct deploy_options *o)
 {
-    return !o->json && !o->quiet && isatty(STDERR_FILENO);
+    return !o->json && !o->quiet && terminal_takes_escapes(STDERR_FILENO);
 }
 
 void cache_tell_progress(const char *system, size_t files, size_t of, uint64_t bytes, void *arg)

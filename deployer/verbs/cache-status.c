@@ -85,6 +85,7 @@ static int add_table(const struct cache_report *r, struct text *ret)
     add_row(&t, "package lists", NULL, &c->indexes, r->now);
     add_row(&t, "Python wheels", NULL, &c->wheels, r->now);
     add_row(&t, "Python sources", NULL, &c->sources, r->now);
+    add_row(&t, "Python layers", NULL, &c->layers, r->now);
     return table_write(&t, 0, false, ret);
 }
 
@@ -184,13 +185,13 @@ int cache_report_json(const struct cache_report *r, struct text *ret)
     CLEANUP_FREE char *apt = cache_apt_url(&r->running.settings);
     CLEANUP_FREE char *pip = cache_pip_url(&r->running.settings);
     CLEANUP_FREE char *bytes = NULL;
-    json_t *o =
-        json_pack("{s:i,s:b,s:b,s:s?,s:s?,s:o,s:o,s:o,s:o,s:o,s:o}", "version", 1, "running",
-                  r->running.running, "offline", r->running.settings.offline, "apt_proxy",
-                  r->running.apt ? apt : NULL, "pip_index", r->running.pip ? pip : NULL, "systems",
-                  systems_json(c), "packages", count_json(&c->packages), "lists",
-                  count_json(&c->indexes), "wheels", count_json(&c->wheels), "sources",
-                  count_json(&c->sources), "repositories", strings_json(&r->repositories));
+    json_t *o = json_pack("{s:i,s:b,s:b,s:s?,s:s?,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "version", 1,
+                          "running", r->running.running, "offline", r->running.settings.offline,
+                          "apt_proxy", r->running.apt ? apt : NULL, "pip_index",
+                          r->running.pip ? pip : NULL, "systems", systems_json(c), "packages",
+                          count_json(&c->packages), "lists", count_json(&c->indexes), "wheels",
+                          count_json(&c->wheels), "sources", count_json(&c->sources), "layers",
+                          count_json(&c->layers), "repositories", strings_json(&r->repositories));
 
     if (o && r->asked) {
         (void)json_object_set_new(o, "complete", json_boolean(r->missing.count == 0));

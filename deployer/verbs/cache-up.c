@@ -27,8 +27,8 @@ static void print_line(const char *words, void *arg)
 
 /* --- up ------------------------------------------------------------------------ */
 
-static int print_caches(const struct program *p, const struct cache_settings *s, bool changed,
-                        struct error *err)
+static int print_caches(const struct program *p, const struct cache_settings *s,
+                        const struct cache_pair *pair, bool changed, struct error *err)
 {
     CLEANUP_FREE char *apt = cache_apt_url(s);
     CLEANUP_FREE char *pip = cache_pip_url(s);
@@ -37,15 +37,17 @@ static int print_caches(const struct program *p, const struct cache_settings *s,
     if (!apt || !pip)
         return error_sys(err, -ENOMEM, "cannot print the state of the caches");
     if (p->options.json) {
-        json_t *o = json_pack("{s:i,s:b,s:b,s:b,s:s,s:s}", "version", 1, "running", 1, "changed",
-                              changed, "offline", s->offline, "apt_proxy", apt, "pip_index", pip);
+        json_t *o = json_pack("{s:i,s:b,s:b,s:b,s:s*,s:s*}", "version", 1, "running", 1, "changed",
+                              changed, "offline", s->offline, "apt_proxy", pair->apt ? apt : NULL,
+                              "pip_index", pair->pip ? pip : NULL);
         CLEANUP_FREE char *bytes = o ? json_dumps(o, JSON_INDENT(2)) : NULL;
 
         json_decref(o);
         text_addf(&out, "%s\n", bytes ? bytes : "");
     } else {
         text_addf(&out, "The caches %s%s:\n  apt  %s\n  pip  %s\n", changed ? "run" : "run already",
-                  s->offline ? ", offline: they do not use the internet" : "", apt, pip);
+                  s->offline ? ", offline: they do not use the internet" : "",
+                  pair->apt ? apt : "does not run", pair->pip ? pip : "does not run");
     }
     terminal_put(stdout, &out);
     return text_error(&out) < 0 ? error_sys(err, -ENOMEM, "cannot print the state of the caches")
@@ -89,15 +91,44 @@ static int read_repositories(struct program *p, struct strings *list, bool *ret_
     return r;
 }
 
-static int start_caches(struct program *p, struct cache_settings *s, struct error *err)
+static void tell_failure(const char *what, const struct error *why)
+{
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+
+    text_add_printable(&words, why->text);
+    fprintf(stderr, "%s: %s\n", what, text_str(&words));
+}
+
+/* Installs what is missing.  `ret` has those that can be started; an error, when none can. */
+static int install_caches(struct program *p, struct cache_pair *ret, struct error *err)
+{
+    struct error why = {0};
+    int r = cache_install_apt(print_line, p, err),
+        q = devpi_install(&p->paths, print_line, p, &why);
+
+    *ret = (struct cache_pair){.apt = r == 0, .pip = q == 0};
+    if (r < 0 && q < 0) {
+        tell_failure("The cache for Python packages cannot be started", &why);
+        return r;
+    }
+    if (r < 0)
+        tell_failure("The cache for apt cannot be started", err);
+    if (q < 0)
+        tell_failure("The cache for Python packages cannot be started", &why);
+    *err = (struct error){0};
+    return 0;
+}
+
+/* `pair` has those that run then. */
+static int start_caches(struct program *p, struct cache_settings *s, struct cache_pair *pair,
+                        struct error *err)
 {
     CLEANUP_STRINGS struct strings list = {0};
     CLEANUP(pip_config_clear) struct pip_config upstream = {0};
+    struct cache_pair wanted;
     bool moved, more = false;
-    int r = cache_install_apt(print_line, p, err);
+    int r = install_caches(p, pair, err);
 
-    if (r == 0)
-        r = devpi_install(&p->paths, print_line, p, err);
     if (r == 0)
         r = read_repositories(p, &list, &more, err);
     if (r == 0)
@@ -111,13 +142,17 @@ static int start_caches(struct program *p, struct cache_settings *s, struct erro
         r = devpi_write_logger(&p->paths, err);
     if (r == 0)
         r = cache_settings_write(&p->paths, s, err);
-    if (r == 0)
+    if (r == 0 && pair->pip)
         r = devpi_upstream(&p->paths, &upstream, err);
+    wanted = *pair;
     if (r == 0)
-        r = cache_start(&p->paths, s, err);
+        r = cache_start(&p->paths, s, pair, err);
     if (r < 0)
         return r;
-    r = devpi_set_upstream(&p->paths, s, &upstream, err);
+    if (pair->apt != wanted.apt || pair->pip != wanted.pip)
+        tell_failure("One of the caches is missing", err);
+    if (pair->pip)
+        r = devpi_set_upstream(&p->paths, s, &upstream, err);
     if (r == 0)
         r = cache_settings_write(&p->paths, s, err);
     if (r < 0)
@@ -136,12 +171,13 @@ static int refresh_caches(struct program *p, const struct cache_running *now, st
         r = acng_configure(&p->paths, now->settings.apt_port, now->settings.offline, &list, err);
     if (r == 0 && more)
         r = cache_reread(&p->paths, &now->settings, err);
-    return r < 0 ? r : print_caches(p, &now->settings, more, err);
+    return r < 0 ? r : print_caches(p, &now->settings, &(struct cache_pair){true, true}, more, err);
 }
 
 int cache_up(struct program *p, struct error *err)
 {
     struct cache_running now = {0};
+    struct cache_pair pair = {0};
     CLEANUP_CLOSE int busy = -1;
     int r;
 
@@ -163,8 +199,10 @@ int cache_up(struct program *p, struct error *err)
     r = cache_stop(&p->paths, err);
     now.settings.offline = p->options.caches.offline;
     if (r == 0)
-        r = start_caches(p, &now.settings, err);
-    return r < 0 ? r : print_caches(p, &now.settings, true, err);
+        r = start_caches(p, &now.settings, &pair, err);
+    if (r == 0)
+        r = print_caches(p, &now.settings, &pair, true, err);
+    return r < 0 ? r : pair.apt && pair.pip ? 0 : 1;
 }
 
 /* --- down ------------------------------------------------------------------------ */

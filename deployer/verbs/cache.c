@@ -4,6 +4,7 @@
 
 #include "cache-check.h"
 #include "cache-prime.h"
+#include "cache-sources.h"
 #include "cache-status.h"
 #include "cache-up.h"
 #include "deployer/cache/serve.h"
@@ -19,9 +20,11 @@ static int serve_caches(struct program *p, struct error *err)
 static const struct {
     const char *name;
     int (*run)(struct program *p, struct error *err);
+    bool takes_uris;
 } actions[] = {
-    {"up", cache_up},       {"down", cache_down},   {"status", cache_status},
-    {"prime", cache_prime}, {"check", cache_check}, {"serve", serve_caches},
+    {"up", cache_up, false},        {"down", cache_down, false},    {"status", cache_status, false},
+    {"prime", cache_prime, false},  {"check", cache_check, false},  {"allow", cache_allow, true},
+    {"forget", cache_forget, true}, {"serve", serve_caches, false},
 };
 
 static int run_cache(struct program *p, struct error *err)
@@ -29,14 +32,18 @@ static int run_cache(struct program *p, struct error *err)
     struct deploy_options *o = &p->options;
     const char *name = o->n_arguments > 0 ? o->arguments[0] : "status";
 
-    if (o->n_arguments > 1)
-        return error_set(err, -EINVAL, "'cache %s' takes no argument such as '%s'; see --help",
-                         name, o->arguments[1]);
-    for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
-        if (strcmp(actions[i].name, name) == 0)
-            return actions[i].run(p, err);
+    for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
+        if (strcmp(actions[i].name, name) != 0)
+            continue;
+        if (o->n_arguments > 1 && !actions[i].takes_uris)
+            return error_set(err, -EINVAL, "'cache %s' takes no argument such as '%s'; see --help",
+                             name, o->arguments[1]);
+        return actions[i].run(p, err);
+    }
     return error_set(err, -EINVAL,
-                     "'cache %s' is not an action; use up, down, status, prime or check", name);
+                     "'cache %s' is not an action; use up, down, status, prime, check, allow or "
+                     "forget",
+                     name);
 }
 
 OPTION_FLAG(struct deploy_options, purge)
@@ -56,8 +63,8 @@ static const struct option_row options[] = {
 
 const struct verb verb_cache = {
     .name = "cache",
-    .arguments = "ACTION",
-    .help = "package caches: up, down, status, prime, check",
+    .arguments = "ACTION [URI…]",
+    .help = "up, down, status, prime, check, allow, forget",
     .options = options,
     .run = run_cache,
 };

@@ -73,12 +73,17 @@ static int print_diffs(const struct facts *f, struct error *err)
 
 /* --- --ui ------------------------------------------------------------------------ */
 
+static bool removes_ui(const struct deploy_options *o)
+{
+    return o->ui && strcmp(o->ui, "none") == 0;
+}
+
 /* pydcop-ui as it is served: a folder with an index.html. */
 static int check_ui(const struct deploy_options *o, struct error *err)
 {
     CLEANUP_FREE char *index = NULL;
 
-    if (!o->ui)
+    if (!o->ui || removes_ui(o))
         return o->browser ? error_set(err, -EINVAL, "--browser needs --ui DIR") : 0;
     if (asprintf(&index, "%s/index.html", o->ui) < 0) {
         index = NULL;
@@ -104,16 +109,19 @@ static int run_deploy(struct program *p, struct error *err)
                 : o->check ? "check"
                            : "deploy",
         .settings = &settings,
-        .packages = o->check                                 ? NULL
-                    : o->deps && strcmp(o->deps, "pip") == 0 ? "PIP"
-                                                             : "APT",
+        .packages = o->check ? NULL : deploy_options_packages(o),
         .unrecorded = o->check,
     };
-    const struct bundle_extra extras[] = {{o->ui, "ui/"}, {NULL, NULL}};
+    const struct bundle_extra extras[] = {{removes_ui(o) ? NULL : o->ui, "ui/"}, {NULL, NULL}};
     int answer, r = program_takes_arguments(p, 0, err);
 
-    text_addf(&settings, "deps %s\nui %s\nbrowser %s\n", o->deps ? o->deps : "apt",
-              o->ui ? "yes" : "no", o->browser ? "yes" : "no");
+    text_addf(&settings, "ui %s\nbrowser %s\n",
+              removes_ui(o) ? "remove"
+              : o->ui       ? "yes"
+                            : "no",
+              o->browser ? "yes" : "no");
+    if (o->set_clock)
+        text_adds(&settings, "set_clock yes\n");
     if (r == 0)
         r = check_ui(o, err);
     if (r == 0)
@@ -126,6 +134,7 @@ static int run_deploy(struct program *p, struct error *err)
         r = error_sys(err, -ENOMEM, "cannot show the differences");
     if (r != 0)
         return r;
+    pack_add_deps(p->pack, deploy_options_deps(o), &settings);
     if (o->diff) {
         action.listener = facts_hear;
         action.arg = &facts;

@@ -3,31 +3,31 @@
  * beacon, its name; and, where there is a fleet key, its own key.
  *
  * In two actions, as the machine's key is made from its id, which only its
- * beacon knows: first the beacon; then a look that reads the id, and the key.
+ * beacon knows, and its host key: first the beacon; then a look that reads the id,
+ * and the key.  What a machine says of its id is no proof: an id that is known with
+ * another host key gets no key without a person's word.
  * At the end it waits until discovery sees the machine, and tells when it does not.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "deployer/cli/choose.h"
 #include "deployer/cli/facts.h"
 #include "deployer/cli/identify.h"
+#include "deployer/cli/public-key.h"
 #include "deployer/target/fleet.h"
 #include "discovery/advert/advert.h"
 #include "discovery/base/clock.h"
-#include "discovery/base/file.h"
 #include "discovery/base/key.h"
 #include "discovery/base/process.h"
 #include "discovery/base/terminal.h"
 #include "verbs.h"
 
-enum { PUBLIC_KEY_MAX = 16 * 1024, SEEN_WITHIN_MS = 20000 };
+enum { SEEN_WITHIN_MS = 20000 };
 
-OPTION_STRING(struct deploy_options, agent)
+OPTION_ONE(struct deploy_options, agent)
 OPTION_FLAG(struct deploy_options, replace_key)
 
 static const struct option_row options[] = {
@@ -36,72 +36,6 @@ static const struct option_row options[] = {
      set_replace_key},
     {0, NULL, OPTION_NONE, NULL, NULL, NULL},
 };
-
-/* --- the controller's public key -------------------------------------------------- */
-
-static int make_key(const char *path, struct error *err)
-{
-    CLEANUP(process_result_clear) struct process_result result = {0};
-    CLEANUP_FREE char *folder = strdup(path);
-    const char *argv[] = {"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path, NULL};
-    struct process_options run = {.argv = argv, .timeout_ms = 30000, .cancel_fd = -1};
-    int r;
-
-    if (!folder)
-        return error_sys(err, -ENOMEM, "cannot make a key");
-    *strrchr(folder, '/') = '\0';
-    r = make_folders(folder, 0700, err);
-    if (r == 0)
-        r = process_run(&run, &result, err);
-    if (r == 0 && result.status != 0)
-        r = error_set(err, -EIO, "ssh-keygen cannot make %s: %s", path, text_str(&result.errors));
-    if (r == 0)
-        fprintf(stderr, "This controller had no SSH key; %s was made.\n", path);
-    return r;
-}
-
-/* The first line of the .pub file as a setting. */
-static int add_public_key(struct program *p, struct text *settings, struct error *err)
-{
-    CLEANUP_FREE char *path = NULL, *file = NULL;
-    CLEANUP_TEXT struct text line = TEXT_INIT;
-    const char *named = p->options.keys.count > 0 ? p->options.keys.items[0] : NULL;
-    const char *home = getenv("HOME");
-    size_t size = named ? strlen(named) : 0;
-    bool is_public = size > 4 && strcmp(named + size - 4, ".pub") == 0;
-    int r;
-
-    if (!named && (!home || *home != '/'))
-        return error_set(err, -ENOENT,
-                         "there is no home folder to look for an SSH key in; give --key");
-    if (asprintf(&path, "%s%s", named ? named : home, named ? "" : "/.ssh/id_ed25519") < 0)
-        path = NULL;
-    if (!path || asprintf(&file, "%s%s", path, is_public ? "" : ".pub") < 0)
-        file = NULL;
-    if (!file)
-        return error_sys(err, -ENOMEM, "cannot find the public key");
-    if (!named && access(file, F_OK) < 0 && access(path, F_OK) < 0) {
-        if (p->options.check) {
-            fprintf(stderr, "This controller has no SSH key; %s would be made.\n", path);
-            job_add_setting(settings, "public_key", "ssh-ed25519 none");
-            return 0;
-        }
-        r = make_key(path, err);
-        if (r < 0)
-            return r;
-    }
-    r = file_read(file, PUBLIC_KEY_MAX, &line, err);
-    if (r == -ENOENT)
-        return error_set(err, r,
-                         "the public key %s does not exist; create it: ssh-keygen -y -f %s >%s",
-                         file, path, file);
-    if (r < 0)
-        return r;
-    if (line.size > 0)
-        line.data[strcspn(line.data, "\r\n")] = '\0';
-    job_add_setting(settings, "public_key", text_str(&line));
-    return 0;
-}
 
 /* --- which machines ----------------------------------------------------------------- */
 
@@ -163,6 +97,7 @@ static int copy_targets(const struct targets *from, struct targets *ret)
 
 static int hand_over_beacon(struct program *p, struct facts *facts, struct error *err)
 {
+    CLEANUP_FREE char *public_key = NULL;
     CLEANUP_TEXT struct text settings = TEXT_INIT;
     const struct bundle_extra extras[] = {{p->paths.beacons, "beacon/"}, {NULL, NULL}};
     struct action action = {
@@ -181,30 +116,149 @@ static int hand_over_beacon(struct program *p, struct facts *facts, struct error
             err, -ENXIO,
             "cannot find the beacon to install on machines (in share/dcop/beacon, or in the build, "
             "beside dcop-deploy): run `make`, or install dcop completely");
-    r = add_public_key(p, &settings, err);
-    if (r == 0)
-        r = program_pack_steps(p, extras, err);
+    r = public_key_read(&p->options, &public_key, err);
+    if (r < 0)
+        return r;
+    job_add_setting(&settings, "public_key", public_key);
+    r = program_pack_steps(p, extras, err);
     if (r < 0)
         return r;
     return program_act(p, &p->targets, &action, err);
 }
 
-/* Excludes those that failed: without id and host key they are not asked further. */
-static void drop_failed(struct targets *targets, const struct facts *facts)
+/* Excludes those that failed: without id and host key they are not asked further.  The
+ * others have the host key that they have just shown. */
+static int drop_failed(struct targets *targets, const struct facts *facts)
 {
     for (size_t i = 0; i < targets->count; i++) {
         const struct machine_facts *m = &facts->machines[i];
         struct target *t = &targets->items[i];
 
         if (m->ended &&
-            (m->outcome == JOB_OK || m->outcome == JOB_CHANGED || m->outcome == JOB_WOULD_CHANGE))
+            (m->outcome == JOB_OK || m->outcome == JOB_CHANGED || m->outcome == JOB_WOULD_CHANGE) &&
+            m->hostkey) {
+            free(t->hostkey);
+            t->hostkey = strdup(m->hostkey);
+            if (!t->hostkey)
+                return -ENOMEM;
             continue;
+        }
         free(TAKE_PTR(t->id));
         free(TAKE_PTR(t->hostkey));
     }
+    return 0;
 }
 
-/* The key is made of the id: only machines that have told theirs over SSH. */
+/* Drops those that have no id: they failed, and were told. */
+static void keep_identified(struct targets *targets)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < targets->count; i++) {
+        if (!targets->items[i].id) {
+            target_clear(&targets->items[i]);
+            continue;
+        }
+        if (kept != i) {
+            targets->items[kept] = targets->items[i];
+            targets->items[i] = (struct target){0};
+        }
+        kept++;
+    }
+    targets->count = kept;
+}
+
+/* --- whose id is it? -------------------------------------------------------------------- */
+
+/* The host key of another machine that is known to have the target's id: in the state,
+ * `ret_where` "met before", or on the network; NULL: there is none, or a person has said that
+ * the id belongs to this host key. */
+static int find_rightful(struct program *p, struct fleet *fleet, const struct target *t,
+                         char **ret_hostkey, const char **ret_where, struct error *err)
+{
+    CLEANUP(state_pin_clear) struct state_pin pin = {0};
+    CLEANUP(state_machine_clear) struct state_machine met = {0};
+    const struct machine *const *machines;
+    const char *other = NULL;
+    size_t n;
+    int r = state_pin_get(p->state, t->id, &pin, err);
+
+    if (r == 0 && pin.source == PIN_TRUST && strcmp(pin.fingerprint, t->hostkey) == 0)
+        return 0;
+    if (r == 0 && strcmp(pin.fingerprint, t->hostkey) != 0)
+        other = pin.fingerprint;
+    if (r == 0 || r == -ENOENT)
+        r = state_machine_get(p->state, t->id, &met, err);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    if (!other && met.fingerprint && strcmp(met.fingerprint, t->hostkey) != 0)
+        other = met.fingerprint;
+    *ret_where = "was met before";
+    machines = fleet_machines(fleet, &n);
+    for (size_t i = 0; i < n && !other; i++) {
+        const struct machine *m = machines[i];
+
+        if (m->beacon && strcmp(m->advert.id, t->id) == 0 && m->advert.hostkey &&
+            strcmp(m->advert.hostkey, t->hostkey) != 0) {
+            other = m->advert.hostkey;
+            *ret_where = "is on the network";
+        }
+    }
+    if (!other)
+        return 0;
+    *ret_hostkey = strdup(other);
+    return *ret_hostkey ? 0 : error_sys(err, -ENOMEM, "cannot compare host keys");
+}
+
+static void tell_claimant(const struct target *t, const char *rightful, const char *seen)
+{
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+
+    text_add_printable(&words, t->host ? t->host : t->id);
+    text_addf(&words,
+              " says that its id is %s, but the machine of that id, which %s, has the host key %s, "
+              "and this one has %s: it gets no key. If it is that machine with a new host key, say "
+              "so: dcop-deploy trust %s %s; then enroll it again\n",
+              t->id, seen, rightful, t->hostkey, t->id, t->hostkey);
+    terminal_put(stderr, &words);
+}
+
+/* Drops machines that say the id of another one; 1 if there are any.  A claim of an id is
+ * all that there is: whoever has it must not get the other machine's key. */
+static int drop_claimants(struct program *p, struct error *err)
+{
+    const struct fleet_options where = {
+        .fleet = p->options.fleet, .config_dir = p->options.config_dir, .timeout_ms = 1000};
+    CLEANUP(fleet_free_p) struct fleet *fleet = NULL;
+    size_t kept = 0, count = p->targets.count;
+    int r = fleet_find(&where, NULL, &fleet, err);
+
+    if (r < 0)
+        return r;
+    if (fleet_signal(fleet))
+        process_end_by_signal(fleet_signal(fleet));
+    for (size_t i = 0; i < count; i++) {
+        struct target *t = &p->targets.items[i];
+        CLEANUP_FREE char *rightful = NULL;
+        const char *seen = NULL;
+
+        r = t->id && t->hostkey ? find_rightful(p, fleet, t, &rightful, &seen, err) : 0;
+        if (r < 0)
+            return r;
+        if (rightful) {
+            tell_claimant(t, rightful, seen);
+            target_clear(t);
+        } else if (kept++ != i) {
+            p->targets.items[kept - 1] = *t;
+            *t = (struct target){0};
+        }
+    }
+    p->targets.count = kept;
+    return kept < count ? 1 : 0;
+}
+
+/* The key is made of the id and the host key: only machines that have told and shown
+ * theirs over SSH. */
 static int add_machine_keys(struct program *p, const struct key *fleet, struct error *err)
 {
     for (size_t i = 0; i < p->targets.count; i++) {
@@ -212,7 +266,7 @@ static int add_machine_keys(struct program *p, const struct key *fleet, struct e
         struct target *t = &p->targets.items[i];
         char hex[KEY_HEX_LENGTH + 1];
 
-        key_derive(fleet, t->id, &key);
+        key_derive(fleet, t->id, t->hostkey, &key);
         for (size_t k = 0; k < KEY_SIZE; k++)
             (void)snprintf(hex + 2 * k, 3, "%02x", key.bytes[k]);
         text_addf(&t->settings, "machine_key %s\n", hex);
@@ -315,44 +369,33 @@ static int await_adverts(struct program *p, struct targets *enrolled, bool verif
 
 /* --- all of it --------------------------------------------------------------------------- */
 
-/* Drops those that have no id: they failed, and were told. */
-static void keep_identified(struct targets *targets)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < targets->count; i++) {
-        if (!targets->items[i].id) {
-            target_clear(&targets->items[i]);
-            continue;
-        }
-        if (kept != i) {
-            targets->items[kept] = targets->items[i];
-            targets->items[i] = (struct target){0};
-        }
-        kept++;
-    }
-    targets->count = kept;
-}
-
 static int enroll_machines(struct program *p, const struct key *fleet, struct error *err)
 {
     CLEANUP(targets_clear) struct targets again = {0};
     CLEANUP(facts_clear) struct facts facts = {0};
-    int answer, worst, r = copy_targets(&p->targets, &again);
+    int answer, worst, claimed = fleet ? drop_claimants(p, err) : 0, r;
 
+    if (claimed < 0 || p->targets.count == 0)
+        return claimed;
+    r = copy_targets(&p->targets, &again);
     if (r == 0)
         r = facts_init(&facts, &p->targets);
     if (r < 0)
         return error_sys(err, r, "cannot plan");
-    worst = answer = hand_over_beacon(p, &facts, err);
+    answer = hand_over_beacon(p, &facts, err);
     if (answer < 0)
         return answer;
+    worst = answer ? answer : claimed;
     targets_clear(&p->targets);
     p->targets = again;
     again = (struct targets){0};
-    drop_failed(&p->targets, &facts);
-    r = identify_look(p, err);
+    r = drop_failed(&p->targets, &facts);
+    r = r < 0 ? error_sys(err, r, "cannot plan") : identify_look(p, err);
     keep_identified(&p->targets);
+    if (r >= 0 && fleet) {
+        r = drop_claimants(p, err);
+        worst = r > 0 ? r : worst;
+    }
     if (r >= 0 && copy_targets(&p->targets, &again) < 0)
         r = error_sys(err, -ENOMEM, "cannot plan");
     if (r < 0 || p->targets.count == 0)

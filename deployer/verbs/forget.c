@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "deployer/progress/json.h"
 #include "remembered.h"
 #include "verbs.h"
 
@@ -22,12 +23,12 @@ static void add_words(const struct state_machine *m, const struct state_forgotte
 static int add_json(const struct state_machine *m, const struct state_forgotten *f, json_t *to)
 {
     json_t *o = json_object(), *names = json_array();
-    int r = json_object_set_new(o, "id", json_string(m->id));
+    int r = json_object_set_new(o, "id", progress_json_text(m->id));
 
     if (m->host)
-        r |= json_object_set_new(o, "host", json_string(m->host));
+        r |= json_object_set_new(o, "host", progress_json_text(m->host));
     for (size_t i = 0; i < f->names.count; i++)
-        r |= json_array_append_new(names, json_string(f->names.items[i]));
+        r |= json_array_append_new(names, progress_json_text(f->names.items[i]));
     r |= json_object_set_new(o, "agents", names);
     r |= json_object_set_new(o, "pins", json_integer((json_int_t)f->pins));
     return r | json_array_append_new(to, o);

@@ -40,7 +40,7 @@ static int run_verb(struct program *p, const struct verb *verb, struct error *er
 {
     int r = program_open(p, err);
 
-    if (r == 0 && p->options.resume) {
+    if (r == 0 && p->options.resume && verb != &verb_batch) { /* a batch resumes by itself */
         r = resume_last(p->state, &p->options, &p->resumed, err);
         if (r == 0 && p->resumed.left.count == 0) {
             printf("Run %" PRIi64 " has finished on every machine; nothing is left.\n",
@@ -60,8 +60,14 @@ static int run_verb(struct program *p, const struct verb *verb, struct error *er
 static int run_program(struct program *p, int argc, char **argv, struct error *err)
 {
     const struct verb *verb;
-    int r = deploy_options_parse(argc, argv, &p->options, err);
+    int r = 0;
 
+    /* Parsing reorders argv. */
+    for (int i = 0; i < argc && r == 0; i++)
+        if (strings_add(&p->command, argv[i]) < 0)
+            r = error_sys(err, -ENOMEM, "cannot read the command line");
+    if (r == 0)
+        r = deploy_options_parse(argc, argv, &p->options, err);
     if (r < 0)
         return r;
     verb = verb_find(p->options.verb);
@@ -85,8 +91,8 @@ static int run_program(struct program *p, int argc, char **argv, struct error *e
 int deploy_main(int argc, char **argv)
 {
     CLEANUP(program_clear) struct program p = {0};
-    struct error err = {0};
-    int r;
+    struct error err = {0}, unwritten = {0};
+    int r, closed;
 
     (void)setlocale(LC_CTYPE, "");
     (void)signal(SIGPIPE, SIG_IGN);
@@ -97,5 +103,8 @@ int deploy_main(int argc, char **argv)
         text_add_printable(&words, err.text);
         fprintf(stderr, "dcop-deploy: %s\n", text_str(&words));
     }
-    return deploy_exit_code(r);
+    closed = terminal_end(stdout, &unwritten);
+    if (closed < 0)
+        fprintf(stderr, "dcop-deploy: %s\n", unwritten.text);
+    return closed < 0 && r >= 0 ? deploy_exit_code(-EIO) : deploy_exit_code(r);
 }

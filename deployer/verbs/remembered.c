@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "deployer/cli/program.h"
+#include "discovery/base/file.h"
 #include "discovery/base/terminal.h"
 
 enum { CANDIDATES_SHOWN = 10 };
@@ -12,9 +13,11 @@ enum { CANDIDATES_SHOWN = 10 };
 int remembered_run(struct program *p, remembered_verb *verb, struct error *err)
 {
     CLEANUP_TEXT struct text said = TEXT_INIT;
+    CLEANUP_FREE char *experiments = path_join(p->paths.state, "experiments");
     struct remembered v = {
         .state = p->state,
         .options = &p->options,
+        .experiments = experiments,
         .style = terminal_style(STDOUT_FILENO),
     };
     int r = verb(&v, &said, err);

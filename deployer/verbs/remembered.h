@@ -13,6 +13,7 @@ struct program;
 struct remembered {
     struct state *state;
     const struct deploy_options *options; /* arguments, json, verbose, check */
+    const char *experiments;              /* the folder of `solve`; NULL: none */
     struct terminal_style style;
 };
 

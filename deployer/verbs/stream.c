@@ -8,6 +8,8 @@
 
 #include "deployer/cli/facts.h"
 #include "deployer/job/job.h"
+#include "deployer/progress/json.h"
+#include "discovery/base/clock.h"
 #include "discovery/base/terminal.h"
 #include "verbs.h"
 
@@ -16,6 +18,7 @@ struct stream {
     struct facts machines; /* who they are; what they say is not kept */
     size_t width;          /* of the widest label */
     bool json;
+    int64_t begun_ms; /* CLOCK_MONOTONIC */
 };
 
 /* Colours that can be read on black and on white (ECMA-48, SGR). */
@@ -61,17 +64,16 @@ static void print_json(const struct stream *s, size_t machine, const char *strea
                        const char *value)
 {
     const struct machine_facts *m = &s->machines.machines[machine];
-    CLEANUP_TEXT struct text valid = TEXT_INIT;
     CLEANUP_FREE char *text = NULL;
-    json_t *event;
+    json_t *event = json_pack("{s:i, s:s, s:s, s:o}", "version", 1, "event", "output", "stream",
+                              stream, "text", progress_json_text(value));
 
-    if (!utf8_valid(value, strlen(value))) {
-        text_add_printable(&valid, value);
-        value = text_str(&valid);
-    }
-    event = json_pack("{s:i, s:s, s:s*, s:s*, s:s, s:s}", "version", 1, "event", "output",
-                      "machine", m->id, "host", m->host, "stream", stream, "text", value);
-    text = event ? json_dumps(event, JSON_COMPACT) : NULL;
+    progress_json_add(event, "machine", m->id);
+    progress_json_add(event, "host", m->host);
+    if (event)
+        (void)json_object_set_new(
+            event, "at", json_real((double)(clock_ms(CLOCK_MONOTONIC) - s->begun_ms) / 1000));
+    text = event ? json_dumps(event, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
     json_decref(event);
     if (text)
         puts(text);
@@ -94,12 +96,14 @@ static void print_event(size_t machine, const struct run_event *event, void *arg
 
 static int stream_output(struct program *p, const struct text *settings, struct error *err)
 {
-    struct stream s = {.json = p->options.json};
+    struct stream s = {.json = p->options.json, .begun_ms = clock_ms(CLOCK_MONOTONIC)};
     struct action action = {
         .mode = p->options.verb,
         .settings = settings,
+        .output_max = STEPWIRE_STREAM_ENDLESS, /* a person sees it, and ends it */
         .unrecorded = true,
         .no_recap = true,
+        .recap_as_json = true,
         .listener = print_event,
         .arg = &s,
     };

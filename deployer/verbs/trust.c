@@ -6,6 +6,7 @@
  *   trust WHO KEY             this is its key; the other one is retired
  *   trust revoke WHO [KEY]    its key, or this one, is no longer trusted
  *   trust fleet-key           makes the fleet key
+ *   trust known-hosts         prints the pinned keys as an ssh_known_hosts file
  *
  * WHO is an id, a host or an agent's name.
  */
@@ -142,6 +143,66 @@ static int make_fleet_key(const struct remembered *v, struct text *ret, struct e
     return text_error(ret) < 0 ? error_sys(err, -ENOMEM, "cannot show the fleet key's path") : 0;
 }
 
+static const struct state_machine *machine_of(const struct state_machines *machines, const char *id)
+{
+    for (size_t i = 0; i < machines->count; i++)
+        if (strcmp(machines->items[i].id, id) == 0)
+            return &machines->items[i];
+    return NULL;
+}
+
+/* A name as known_hosts has it (sshd(8)), without what would be a pattern or a list there. */
+static void add_known_name(struct text *t, const char *name, uint16_t port, bool *any)
+{
+    if (!name || !*name || name[strcspn(name, " \t\r\n,*?!|#@")])
+        return;
+    text_adds(t, *any ? "," : "");
+    if (port && port != SSH_PORT)
+        text_addf(t, "[%s]:%u", name, port);
+    else
+        text_adds(t, name);
+    *any = true;
+}
+
+/* One line: where the machine was met last, and the alias of dcop-discover's ssh-config. */
+static void add_known_host(struct text *t, const struct state_pin *pin,
+                           const struct state_machine *m)
+{
+    CLEANUP_TEXT struct text alias = TEXT_INIT;
+    const char *host = m && m->host && *m->host ? m->host : pin->id;
+    bool any = false;
+
+    if (!pin->key_base64 || !pin->key_type) {
+        text_adds(t, "# ");
+        text_add_printable(t, host);
+        text_addf(t, ": only the fingerprint %s is known; any command to it reads the key\n",
+                  pin->fingerprint);
+        return;
+    }
+    add_known_name(t, m ? m->address : NULL, m ? m->port : 0, &any);
+    add_known_name(t, m ? m->host : NULL, m ? m->port : 0, &any);
+    if (advert_id_valid(pin->id)) {
+        text_addf(&alias, ADVERT_INSTANCE_PREFIX "%s", pin->id);
+        add_known_name(t, text_str(&alias), 0, &any);
+    }
+    if (any)
+        text_addf(t, " %s %s\n", pin->key_type, pin->key_base64);
+}
+
+static int report_known_hosts(const struct remembered *v, struct text *ret, struct error *err)
+{
+    CLEANUP(state_pins_clear) struct state_pins pins = {0};
+    CLEANUP(state_machines_clear) struct state_machines machines = {0};
+    int r = state_pin_list(v->state, NULL, &pins, err);
+
+    if (r == 0)
+        r = state_machine_list(v->state, &machines, err);
+    for (size_t i = 0; i < pins.count && r == 0; i++)
+        if (!pins.items[i].retired_ms)
+            add_known_host(ret, &pins.items[i], machine_of(&machines, pins.items[i].id));
+    return r == 0 && text_error(ret) < 0 ? error_sys(err, -ENOMEM, "cannot list the host keys") : r;
+}
+
 int trust_report(const struct remembered *v, struct text *ret, struct error *err)
 {
     CLEANUP_FREE char *id = NULL;
@@ -155,6 +216,9 @@ int trust_report(const struct remembered *v, struct text *ret, struct error *err
                                 : state_report_pins_text(v->state, &v->style, ret, err);
     if (n == 1 && strcmp(arguments[0], "fleet-key") == 0)
         return make_fleet_key(v, ret, err);
+    if (n == 1 && strcmp(arguments[0], "known-hosts") == 0)
+        return v->options->json ? error_set(err, -EINVAL, "trust known-hosts has no JSON form")
+                                : report_known_hosts(v, ret, err);
     arguments += revokes;
     n -= revokes;
     if (n == 0)

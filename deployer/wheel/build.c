@@ -2,17 +2,14 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "deployer/base/folder.h"
-#include "deployer/base/url.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/file.h"
-#include "discovery/base/process.h"
+#include "name.h"
 #include "pip-errors.h"
 
 const struct tree_limits wheel_tree_limits = {
@@ -22,310 +19,38 @@ const struct tree_limits wheel_tree_limits = {
 };
 
 enum {
-    INDEX_WAIT_S = 15, /* for each answer of the index; pip tries twice (PIP_RETRIES) */
-    INDEX_HURRY_S = 5, /* the same for wheel_build.hurry */
     HURRY_MS = 30 * 1000,
-    PROBE_MS = 20 * 1000,
-    ACCOUNT_MAX = 16 * 1024,
+    REQUIREMENTS_MAX = 32, /* of a build */
+    ROUNDS_MAX = 4,        /* of requirements that only the build itself names */
 };
 
 /* The state of one build. */
 struct job {
     const struct wheel_build *build;
-    const char *python;
-    char *folder; /* temporary: has source and wheels; HOME of a build as another user */
-    char *source; /* what pip builds: a path in `folder`, or a requirement */
-    bool drop;
-    uid_t uid;
-    gid_t gid;
-    struct strings env;
+    struct pip pip;
+    char *source; /* what pip builds: a path in pip.work */
+    char *wheels; /* where the wheel goes: likewise */
     bool has_pyproject;
 };
 
 static void job_clear(struct job *job)
 {
-    if (job->folder)
-        folder_remove(job->folder);
-    free(job->folder);
+    pip_close(&job->pip);
     free(job->source);
-    strings_clear(&job->env);
+    free(job->wheels);
 }
 
-extern char **environ;
-
-/* A build gets only those variables of our environment that it needs to reach the
- * index: never a password that the user gave us in a variable. */
-static bool env_is_passed_on(const char *variable)
-{
-    static const char *const names[] = {
-        "PATH",
-        "LANG",
-        "LC_ALL",
-        "LC_CTYPE",
-        "SSL_CERT_FILE",
-        "SSL_CERT_DIR",
-        "http_proxy",
-        "https_proxy",
-        "no_proxy",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "NO_PROXY",
-        "all_proxy",
-        "ALL_PROXY",
-        "REQUESTS_CA_BUNDLE",
-        "HOME",
-        "XDG_CONFIG_HOME",
-        "TZ",
-    };
-    size_t n = strcspn(variable, "=");
-
-    if (strncmp(variable, "PIP_", 4) == 0)
-        return true;
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        if (strlen(names[i]) == n && strncmp(variable, names[i], n) == 0)
-            return true;
-    return false;
-}
-
-static int env_add(struct strings *env, const char *name, const char *value)
-{
-    CLEANUP_FREE char *pair = NULL;
-
-    if (asprintf(&pair, "%s=%s", name, value) < 0) {
-        pair = NULL;
-        return -ENOMEM;
-    }
-    return strings_add(env, pair);
-}
-
-/* An entry of the user database.  getpwuid and getpwnam are not for several threads. */
-struct account {
-    struct passwd entry;
-    char strings[ACCOUNT_MAX]; /* those of the entry; a longer one counts as missing */
-};
-
-static const struct passwd *find_uid(uid_t uid, struct account *a)
-{
-    struct passwd *pw = NULL;
-
-    return getpwuid_r(uid, &a->entry, a->strings, sizeof(a->strings), &pw) == 0 ? pw : NULL;
-}
-
-static const struct passwd *find_user(const char *name, struct account *a)
-{
-    struct passwd *pw = NULL;
-
-    return getpwnam_r(name, &a->entry, a->strings, sizeof(a->strings), &pw) == 0 ? pw : NULL;
-}
-
-/* A build as another user has an empty HOME without pip's configuration; that of
- * the user who called sudo may name the index to use. */
-static int env_add_pip_config(struct job *job)
-{
-    static const char *const places[] = {".config/pip/pip.conf", ".pip/pip.conf"};
-    struct account account;
-    const struct passwd *pw = find_uid(job->uid, &account);
-
-    for (size_t i = 0; pw && pw->pw_dir && i < ARRAY_SIZE(places); i++) {
-        CLEANUP_FREE char *path = path_join(pw->pw_dir, places[i]);
-
-        if (!path)
-            return -ENOMEM;
-        if (access(path, R_OK) == 0)
-            return env_add(&job->env, "PIP_CONFIG_FILE", path);
-    }
-    return 0;
-}
-
-/* Only the index of a cache: others that pip's configuration names may not be
- * reachable.  The cache's host is reached without a proxy. */
-static int env_add_index(struct job *job)
-{
-    static const char *const no_proxy[] = {"no_proxy", "NO_PROXY"};
-    const char *index = job->build->index;
-    struct url url;
-    int r;
-
-    if (!*index)
-        return env_add(&job->env, "PIP_NO_INDEX", "1");
-    r = env_add(&job->env, "PIP_INDEX_URL", index);
-    /* pip ignores an empty variable and would read its configuration. */
-    if (r == 0)
-        r = env_add(&job->env, "PIP_EXTRA_INDEX_URL", index);
-    if (r == 0)
-        r = url_parse(index, &url);
-    if (r == -EINVAL) /* pip reports what is wrong with it */
-        return 0;
-    if (r == 0)
-        r = env_add(&job->env, "PIP_TRUSTED_HOST", url.spelled);
-    if (r == 0)
-        r = strings_add(&job->env, "PIP_PROXY");
-    for (size_t i = 0; i < ARRAY_SIZE(no_proxy) && r == 0; i++) {
-        const char *before = getenv(no_proxy[i]);
-        CLEANUP_TEXT struct text hosts = TEXT_INIT;
-
-        text_addf(&hosts, "%s%s%s", before ? before : "", before && *before ? "," : "",
-                  url.spelled);
-        r = text_error(&hosts) < 0 ? -ENOMEM : env_add(&job->env, no_proxy[i], text_str(&hosts));
-    }
-    return r;
-}
-
-static int make_env(struct job *job)
-{
-    static const char *const fixed[] = {
-        "PYTHONDONTWRITEBYTECODE=1",
-        "PYTHONNOUSERSITE=1",
-        "PYTHONHASHSEED=0",
-        "SOURCE_DATE_EPOCH=315532800", /* 1980-01-01, the earliest time that zip has */
-        "PIP_NO_INPUT=1",
-        "PIP_DISABLE_PIP_VERSION_CHECK=1",
-        "PIP_RETRIES=1", /* pip reports a broken connection only when it retries */
-        "PIP_NO_COLOR=1",
-        "PIP_PROGRESS_BAR=off",
-    };
-    char seconds[16];
-    int r = 0;
-
-    for (size_t i = 0; environ && environ[i] && r == 0; i++)
-        if (!env_is_passed_on(environ[i]))
-            r = strings_addn(&job->env, environ[i], strcspn(environ[i], "="));
-    /* A build as the calling user may use a pip installed with --user. */
-    for (size_t i = 0; i < ARRAY_SIZE(fixed) && r == 0; i++)
-        if (job->drop || strncmp(fixed[i], "PYTHONNOUSERSITE", 16) != 0)
-            r = strings_add(&job->env, fixed[i]);
-    /* Not as options: pip does not pass them to the pip that it starts to install
-     * the build requirements. */
-    (void)snprintf(seconds, sizeof(seconds), "%d",
-                   job->build->hurry ? INDEX_HURRY_S : INDEX_WAIT_S);
-    if (r == 0)
-        r = env_add(&job->env, "PIP_DEFAULT_TIMEOUT", seconds);
-    if (r == 0)
-        r = env_add(&job->env, "TMPDIR", job->folder);
-    if (r == 0 && job->drop)
-        r = env_add(&job->env, "HOME", job->folder);
-    if (r == 0 && job->drop)
-        r = strings_add(&job->env, "XDG_CONFIG_HOME");
-    if (r == 0 && job->drop && !getenv("PIP_CONFIG_FILE"))
-        r = env_add_pip_config(job);
-    if (r == 0 && job->build->index)
-        r = env_add_index(job);
-    return r;
-}
-
-/* Root builds as the user who called sudo, else as nobody: a setup.py is untrusted
- * code. */
-static void choose_user(struct job *job)
-{
-    const char *sudo = getenv("SUDO_UID");
-    const struct passwd *pw = NULL;
-    struct account account;
-    char *end;
-
-    if (geteuid() != 0)
-        return;
-    if (sudo && *sudo >= '1' && *sudo <= '9') {
-        unsigned long uid = strtoul(sudo, &end, 10);
-
-        if (*end == '\0' && uid < UINT32_MAX)
-            pw = find_uid((uid_t)uid, &account);
-    }
-    if (!pw)
-        pw = find_user("nobody", &account);
-    job->drop = true;
-    job->uid = pw ? pw->pw_uid : 65534;
-    job->gid = pw ? pw->pw_gid : 65534;
-}
-
-static int make_folder(struct job *job, struct error *err)
-{
-    const char *tmp = getenv("TMPDIR");
-
-    /* Root's own TMPDIR may not be accessible to the user who builds. */
-    if (job->drop || !tmp || *tmp != '/')
-        tmp = "/tmp";
-    if (asprintf(&job->folder, "%s/dcop-build.XXXXXX", tmp) < 0) {
-        job->folder = NULL;
-        return error_sys(err, -ENOMEM, "cannot build the wheel");
-    }
-    if (!mkdtemp(job->folder)) {
-        int r = -errno;
-
-        free(TAKE_PTR(job->folder));
-        return error_sys(err, r, "cannot create a build folder in %s", tmp);
-    }
-    if (job->drop && lchown(job->folder, job->uid, job->gid) < 0)
-        return error_sys(err, -errno, "cannot change the owner of %s to the build user",
-                         job->folder);
-    return 0;
-}
-
-static int run_command(const struct job *job, const char *const *argv, unsigned timeout_ms,
-                       struct process_result *ret, struct error *err)
-{
-    CLEANUP_FREE const char **env = calloc(job->env.count + 1, sizeof(*env));
-    struct process_options o = {
-        .argv = argv,
-        .env = env,
-        .folder = job->folder,
-        .drop = job->drop,
-        .uid = job->uid,
-        .gid = job->gid,
-        .timeout_ms = timeout_ms,
-        .cancel_fd = job->build->cancel_fd,
-    };
-
-    if (!env)
-        return error_sys(err, -ENOMEM, "cannot run %s", argv[0]);
-    for (size_t i = 0; i < job->env.count; i++)
-        env[i] = job->env.items[i];
-    return process_run(&o, ret, err);
-}
-
-/* The system's Python comes first: every user can run it, and an offline build
- * needs what apt has installed for it. */
-static int choose_python(struct job *job, struct error *err)
-{
-    static const char *const pythons[] = {"/usr/bin/python3", "python3"};
-    static const char probe[] = "import importlib.util as u, sys; sys.exit(not u.find_spec('pip'))";
-    bool any = false;
-
-    for (size_t i = 0; i < ARRAY_SIZE(pythons); i++) {
-        CLEANUP(process_result_clear) struct process_result result = {0};
-        const char *argv[] = {pythons[i], "-c", probe, NULL};
-        int r = run_command(job, argv, PROBE_MS, &result, err);
-
-        if (r == -ECANCELED || r == -ENOMEM)
-            return r;
-        any = any || r == 0;
-        if (r == 0 && result.status == 0) {
-            job->python = pythons[i];
-            return 0;
-        }
-    }
-    return error_set(err, -ENOPKG,
-                     any ? "python3 has no pip, which builds pyDCOP's wheel; install it: "
-                           "apt install python3-pip python3-setuptools python3-wheel"
-                         : "there is no python3, which builds pyDCOP's wheel; install it: "
-                           "apt install python3-pip python3-setuptools python3-wheel");
-}
-
-/* Copies the source into the folder, readable for the user who builds. */
-static int make_source(struct job *job, struct text *ret_list, struct error *err)
+/* Copies a local source into the folder, readable for the user who builds. */
+static int copy_source(struct job *job, struct text *ret_list, struct error *err)
 {
     const struct wheel_build *b = job->build;
     const char *base = strrchr(b->spec, '/');
     CLEANUP_TEXT struct text bytes = TEXT_INIT;
     char digest[DIGEST_LENGTH + 1];
-    struct stat st;
     int r;
 
-    if (b->kind == WHEEL_SPEC_REQUIREMENT) {
-        job->source = strdup(b->spec);
-        return job->source ? 0 : error_sys(err, -ENOMEM, "cannot build %s", b->spec);
-    }
     base = b->kind == WHEEL_SPEC_DIRECTORY ? "source" : base ? base + 1 : b->spec;
-    job->source = path_join(job->folder, base);
+    job->source = path_join(job->pip.work, base);
     if (!job->source)
         return error_sys(err, -ENOMEM, "cannot build %s", b->spec);
     if (b->kind == WHEEL_SPEC_FILE) {
@@ -333,20 +58,21 @@ static int make_source(struct job *job, struct text *ret_list, struct error *err
         return r < 0 ? r : file_write(job->source, bytes.data, bytes.size, 0644, err);
     }
     if (mkdir(job->source, 0755) < 0 || chmod(job->source, 0755) < 0 ||
-        (job->drop && lchown(job->source, job->uid, job->gid) < 0))
+        (job->pip.drop && lchown(job->source, job->pip.uid, job->pip.gid) < 0))
         return error_sys(err, -errno, "cannot make %s", job->source);
-    r = folder_read(b->spec, &wheel_tree_limits, job->source, job->drop ? job->uid : (uid_t)-1,
-                    job->drop ? job->gid : (gid_t)-1, ret_list, digest, err);
-    if (r == 0) {
-        CLEANUP_FREE char *pyproject = NULL;
+    return folder_read(b->spec, &wheel_tree_limits, job->source,
+                       job->pip.drop ? job->pip.uid : (uid_t)-1,
+                       job->pip.drop ? job->pip.gid : (gid_t)-1, ret_list, digest, err);
+}
 
-        if (asprintf(&pyproject, "%s/pyproject.toml", job->source) < 0) {
-            pyproject = NULL;
-            return error_sys(err, -ENOMEM, "cannot build %s", b->spec);
-        }
-        job->has_pyproject = stat(pyproject, &st) == 0;
-    }
-    return r;
+static unsigned time_limit(const struct wheel_build *b)
+{
+    return b->pip.hurry ? HURRY_MS : WHEEL_BUILD_MS;
+}
+
+static int explain_timeout(const struct wheel_build *b, struct error *err)
+{
+    return error_set(err, -ETIMEDOUT, "pip did not finish in time with %s", b->spec);
 }
 
 /* --- building -------------------------------------------------------------- */
@@ -358,9 +84,9 @@ static int explain_build(const struct wheel_build *b, const struct process_resul
 {
     int r = pip_explain(b->kind, b->spec, result, err);
 
-    if (!b->index || (r != -ENOENT && r != -ENETUNREACH))
+    if (!b->pip.index || (r != -ENOENT && r != -ENETUNREACH))
         return r;
-    if (!*b->index)
+    if (!*b->pip.index)
         return error_set(
             err, -ENETUNREACH,
             "cannot get %s or its build requirements: --offline forbids access to the index, and "
@@ -370,18 +96,137 @@ static int explain_build(const struct wheel_build *b, const struct process_resul
                      "cannot get %s or its build requirements from the cache %s: without the "
                      "internet it only has what was fetched before; `dcop-deploy cache prime` "
                      "fetches it, with internet",
-                     b->spec, b->index);
+                     b->spec, b->pip.index);
 }
 
-static int try_build(const struct job *job, const char *wheels, bool isolated, struct error *err)
+/* --- fetching, with network, without running what is fetched ------------------ */
+
+/* pip gets the requirement, or unpacks the source archive: a wheel goes to `wheels`, a source
+ * becomes job->source. */
+static int fetch_package(struct job *job, struct error *err)
 {
+    const struct wheel_build *b = job->build;
+    CLEANUP_FREE char *archive = TAKE_PTR(job->source);
+    /* Without isolation, because what a build requires is fetched later. */
+    const char *const arguments[] = {"download",
+                                     "--no-deps",
+                                     "--no-cache-dir",
+                                     "--use-pep517",
+                                     "--no-build-isolation",
+                                     "--dest",
+                                     job->wheels,
+                                     "--",
+                                     archive ? archive : b->spec,
+                                     NULL};
     CLEANUP(process_result_clear) struct process_result result = {0};
-    bool local = job->build->kind != WHEEL_SPEC_REQUIREMENT, hurry = job->build->hurry;
-    const char *argv[24];
+    CLEANUP_FREE char *source = NULL;
+    int r = pip_fetch(&job->pip, arguments, time_limit(b), &source, &result, err);
+
+    if (r < 0)
+        return r == -ETIMEDOUT ? explain_timeout(b, err) : r;
+    if (result.status != 0)
+        return explain_build(b, &result, err);
+    if (!source)
+        return 0;
+    job->source = path_join(job->pip.work, "source");
+    if (!job->source)
+        return error_sys(err, -ENOMEM, "cannot build %s", b->spec);
+    return rename(source, job->source) < 0 ? error_sys(err, -errno, "cannot build %s", b->spec) : 0;
+}
+
+/* What [build-system] in pyproject.toml requires (PEP 518), one a line. */
+static int read_requirements(struct job *job, struct strings *ret, struct error *err)
+{
+    static const char code[] =
+        "import sys\n"
+        "try: import tomllib as toml\n"
+        "except ImportError:\n"
+        "    try: from pip._vendor import tomli as toml\n"
+        "    except ImportError: from pip._vendor import toml\n"
+        "wanted = ['setuptools>=40.8.0', 'wheel']\n"
+        "try:\n"
+        "    with open(sys.argv[1] + '/pyproject.toml', encoding='utf-8') as file:\n"
+        "        wanted = toml.loads(file.read())['build-system']['requires']\n"
+        "except Exception: pass\n" /* pip says what is wrong with it */
+        "print(*(' '.join(str(w).split()) for w in wanted), sep='\\n')\n";
+    const char *const argv[] = {job->pip.executable, "-c", code, job->source, NULL};
+    CLEANUP(process_result_clear) struct process_result result = {0};
+    int r = pip_run_confined(&job->pip, argv, time_limit(job->build), &result, err);
+
+    for (const char *line = text_str(&result.output); r == 0 && *line; line += *line == '\n') {
+        size_t size = strcspn(line, "\n");
+
+        if (size > 0 && ret->count < REQUIREMENTS_MAX && strings_addn(ret, line, size) < 0)
+            r = error_sys(err, -ENOMEM, "cannot build %s", job->build->spec);
+        line += size;
+    }
+    return r;
+}
+
+static int refuse_requirement(const struct wheel_build *b, const char *requirement,
+                              struct error *err)
+{
+    CLEANUP_TEXT struct text shown = TEXT_INIT;
+
+    text_add_shown(&shown, requirement);
+    if (text_error(&shown) < 0)
+        return error_sys(err, -ENOMEM, "cannot build %s", b->spec);
+    return error_set(err, -EBADMSG,
+                     "%s requires \"%s\" for its build, which is no plain requirement: only a "
+                     "package of an index and its versions are allowed",
+                     b->spec, text_str(&shown));
+}
+
+/* The source, or the build itself, says what it requires: so no option, no file, no URL, which
+ * pip might get with git and the user's keys, and only wheels. */
+static int fetch_requirements(struct job *job, const struct strings *wanted, struct error *err)
+{
+    const struct wheel_build *b = job->build;
+    const char *arguments[REQUIREMENTS_MAX + 8] = {
+        "download", "--only-binary=:all:", "--no-cache-dir", "--dest", job->pip.deps, "--"};
+    CLEANUP(process_result_clear) struct process_result result = {0};
+    CLEANUP_FREE char *source = NULL;
+    int r;
+
+    if (wanted->count == 0)
+        return 0;
+    for (size_t i = 0; i < wanted->count && i < REQUIREMENTS_MAX; i++) {
+        if (!wheel_requirement_is_plain(wanted->items[i]))
+            return refuse_requirement(b, wanted->items[i], err);
+        arguments[6 + i] = wanted->items[i];
+    }
+    r = pip_fetch(&job->pip, arguments, time_limit(b), &source, &result, err);
+    if (r < 0)
+        return r == -ETIMEDOUT ? explain_timeout(b, err) : r;
+    if (source)
+        return error_set(err, -EBADMSG,
+                         "cannot build %s: there is no wheel of a package that its build requires",
+                         b->spec);
+    return result.status == 0 ? 0 : explain_build(b, &result, err);
+}
+
+/* --- building, in a sandbox, without network ---------------------------------------- */
+
+/* A package that pip wanted in the sandbox, where there is only what was fetched:
+ * setuptools asks for wheel so. */
+static char *find_lacking(const struct process_result *result)
+{
+    static const char words[] = "Could not find a version that satisfies the requirement ";
+    const char *at = strstr(text_str(&result->errors), words), *end;
+
+    at = at ? at + sizeof(words) - 1 : NULL;
+    end = at ? strstr(at, " (from") : NULL;
+    return end && end - at < 200 ? strndup(at, (size_t)(end - at)) : NULL;
+}
+
+static int run_pip_wheel(struct job *job, bool isolated, struct process_result *ret,
+                         struct error *err)
+{
+    const char *argv[16];
     size_t n = 0;
     int r;
 
-    argv[n++] = job->python;
+    argv[n++] = job->pip.executable;
     argv[n++] = "-m";
     argv[n++] = "pip";
     argv[n++] = "wheel";
@@ -391,19 +236,37 @@ static int try_build(const struct job *job, const char *wheels, bool isolated, s
     argv[n++] = "--use-pep517";
     if (!isolated)
         argv[n++] = "--no-build-isolation";
-    if (!isolated && local)
-        argv[n++] = "--no-index";
     argv[n++] = "--wheel-dir";
-    argv[n++] = wheels;
+    argv[n++] = job->wheels;
     argv[n++] = "--";
     argv[n++] = job->source;
     argv[n] = NULL;
-    r = run_command(job, argv, hurry ? HURRY_MS : WHEEL_BUILD_MS, &result, err);
-    if (r == -ETIMEDOUT)
-        return error_set(err, r, "pip did not finish in time with %s", job->build->spec);
-    if (r < 0)
-        return r;
-    return result.status == 0 ? 0 : explain_build(job->build, &result, err);
+    r = pip_run_confined(&job->pip, argv, time_limit(job->build), ret, err);
+    return r == -ETIMEDOUT ? explain_timeout(job->build, err) : r;
+}
+
+static int try_build(struct job *job, bool isolated, struct error *err)
+{
+    CLEANUP_STRINGS struct strings wanted = {0};
+    int r = isolated ? read_requirements(job, &wanted, err) : 0;
+
+    for (unsigned round = 0; r == 0; round++) {
+        CLEANUP(process_result_clear) struct process_result result = {0};
+        CLEANUP_FREE char *lacking = NULL;
+
+        r = fetch_requirements(job, &wanted, err);
+        if (r == 0)
+            r = run_pip_wheel(job, isolated, &result, err);
+        if (r < 0 || result.status == 0)
+            return r;
+        lacking = isolated && round < ROUNDS_MAX ? find_lacking(&result) : NULL;
+        if (!lacking)
+            return explain_build(job->build, &result, err);
+        strings_clear(&wanted);
+        if (strings_add(&wanted, lacking) < 0)
+            return error_sys(err, -ENOMEM, "cannot build %s", job->build->spec);
+    }
+    return r;
 }
 
 /*
@@ -412,17 +275,17 @@ static int try_build(const struct job *job, const char *wheels, bool isolated, s
  * build requirements of the project: this is tried first when there is a
  * pyproject.toml, else second, for a system without setuptools.
  */
-static int build_with_fallback(const struct job *job, const char *wheels, struct error *err)
+static int build_with_fallback(struct job *job, struct error *err)
 {
     struct error first = {0}, second = {0};
     bool isolated = job->has_pyproject;
-    int r = try_build(job, wheels, isolated, &first), r2;
+    int r = try_build(job, isolated, &first), r2;
 
     if (r == 0)
         return 0;
     if (r != -EBADMSG && r != -ENOPKG && !(isolated && (r == -ENETUNREACH || r == -ENOENT)))
         return error_set(err, r, "%s", first.text);
-    r2 = try_build(job, wheels, !isolated, &second);
+    r2 = try_build(job, !isolated, &second);
     if (r2 == 0)
         return 0;
     /* The error of a failed build is more useful than that of a missing tool. */
@@ -453,59 +316,55 @@ static int find_wheel(DIR *dir, char **ret_name, struct error *err)
     return 0;
 }
 
-/* Reads the wheel that was made.  The folder may be another user's: no link is
- * followed, and only a regular file is read. */
 static int read_built_wheel(const char *folder, char **ret_name, struct text *ret_bytes,
                             struct error *err)
 {
     CLEANUP_FREE char *name = NULL;
-    CLEANUP_CLOSE int fd = -1;
-    char path[64];
-    struct stat st;
-    DIR *dir;
+    DIR *dir = opendir(folder);
     int r;
 
-    fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    dir = fd < 0 ? NULL : fdopendir(fd);
     if (!dir)
         return error_sys(err, -errno, "cannot open %s", folder);
-    fd = -1;
     r = find_wheel(dir, &name, err);
-    if (r == 0) {
-        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): r is 0: name is set */
-        fd = openat(dirfd(dir), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-            r = error_set(err, -EBADMSG, "the wheel that the build made is not a regular file");
-    }
     (void)closedir(dir);
-    if (r < 0)
-        return r;
-    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    r = file_read(path, WHEEL_SIZE_MAX, ret_bytes, err);
+    if (r == 0)
+        r = pip_read(folder, name, WHEEL_SIZE_MAX, ret_bytes, err);
     if (r == 0)
         *ret_name = TAKE_PTR(name);
     return r;
 }
 
+static int has_file(const char *folder, const char *name, bool *ret)
+{
+    CLEANUP_FREE char *path = path_join(folder, name);
+    struct stat st;
+
+    if (!path)
+        return -ENOMEM;
+    *ret = lstat(path, &st) == 0;
+    return 0;
+}
+
 int wheel_build(const struct wheel_build *build, char **ret_name, struct text *ret_bytes,
-                struct text *ret_list, struct error *err)
+                struct text *ret_list, const char **ret_unconfined, struct error *err)
 {
     CLEANUP(job_clear) struct job job = {.build = build};
-    CLEANUP_FREE char *wheels = NULL;
     int r;
 
-    choose_user(&job);
-    r = make_folder(&job, err);
-    if (r < 0)
-        return r;
-    if (make_env(&job) < 0 || asprintf(&wheels, "%s/wheels", job.folder) < 0) {
-        wheels = NULL;
-        return error_sys(err, -ENOMEM, "cannot build %s", build->spec);
-    }
-    r = choose_python(&job, err);
+    r = pip_open(&build->pip, &job.pip, err);
+    if (r == 0 && !(job.wheels = path_join(job.pip.work, "wheels")))
+        r = error_sys(err, -ENOMEM, "cannot build %s", build->spec);
     if (r == 0)
-        r = make_source(&job, ret_list, err);
+        r = build->kind == WHEEL_SPEC_REQUIREMENT ? 0 : copy_source(&job, ret_list, err);
+    if (r == 0 && build->kind != WHEEL_SPEC_DIRECTORY)
+        r = fetch_package(&job, err);
+    if (r == 0 && job.source && has_file(job.source, "pyproject.toml", &job.has_pyproject) < 0)
+        r = error_sys(err, -ENOMEM, "cannot build %s", build->spec);
+    if (r == 0 && job.source)
+        r = build_with_fallback(&job, err);
     if (r == 0)
-        r = build_with_fallback(&job, wheels, err);
-    return r < 0 ? r : read_built_wheel(wheels, ret_name, ret_bytes, err);
+        r = read_built_wheel(job.wheels, ret_name, ret_bytes, err);
+    if (r == 0 && job.pip.unconfined)
+        *ret_unconfined = job.pip.unconfined;
+    return r;
 }

@@ -122,3 +122,17 @@ int pip_explain(enum wheel_spec kind, const char *spec, const struct process_res
                          spec);
     return error_set(err, -EBADMSG, "cannot build a wheel from %s: %s", spec, text_str(&words));
 }
+
+void pip_last_error(const struct process_result *result, struct text *ret)
+{
+    const char *said = text_str(&result->errors), *line = NULL;
+    CLEANUP_FREE char *copy = NULL;
+
+    /* The reason stands before "ResolutionImpossible: for help visit". */
+    for (const char *at = said; (at = strstr(at, "ERROR: ")); at += 7)
+        if ((at == said || at[-1] == '\n') && strncmp(at + 7, "ResolutionImpossible", 20) != 0)
+            line = at + 7;
+    line = line ? line : said;
+    copy = strndup(line, strcspn(line, "\n"));
+    text_add_printable(ret, copy && *copy ? copy : "pip printed no message");
+}

@@ -16,3 +16,6 @@
  *   -EBADMSG      the build itself failed */
 int pip_explain(enum wheel_spec kind, const char *spec, const struct process_result *result,
                 struct error *err);
+
+/* pip's last error, the last line that begins with "ERROR: ", printable. */
+void pip_last_error(const struct process_result *result, struct text *ret);

@@ -66,28 +66,14 @@ enum wheel_spec wheel_spec_kind(const char *spec)
     return WHEEL_SPEC_REQUIREMENT;
 }
 
-static char next_normalized_char(const char **s)
+char *wheel_spec_absolute(const char *spec)
 {
-    char c = **s;
+    CLEANUP_FREE char *folder = NULL;
 
-    if (c == '-' || c == '_' || c == '.') {
-        *s += strspn(*s, "-_.");
-        return '-';
-    }
-    *s += c != '\0';
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-bool wheel_name_equal(const char *a, const char *b)
-{
-    for (;;) {
-        char x = next_normalized_char(&a), y = next_normalized_char(&b);
-
-        if (x != y)
-            return false;
-        if (x == '\0')
-            return true;
-    }
+    if (*spec == '/' || wheel_spec_kind(spec) == WHEEL_SPEC_REQUIREMENT || access(spec, F_OK) < 0)
+        return strdup(spec);
+    folder = getcwd(NULL, 0); /* not realpath(3): a link may lead elsewhere next time */
+    return folder ? path_join(folder, spec) : NULL;
 }
 
 static const char word_chars[] =
@@ -176,6 +162,7 @@ struct request {
 struct answer {
     char *path;
     bool built, unrefreshed;
+    const char *unconfined;
 };
 
 static int build_wheel(const struct request *q, enum wheel_spec kind, const char *key, bool hurry,
@@ -184,9 +171,7 @@ static int build_wheel(const struct request *q, enum wheel_spec kind, const char
     struct wheel_build b = {
         .kind = kind,
         .spec = q->spec,
-        .index = q->index,
-        .cancel_fd = q->cancel_fd,
-        .hurry = hurry,
+        .pip = {.index = q->index, .cancel_fd = q->cancel_fd, .hurry = hurry},
     };
     CLEANUP_TEXT struct text bytes = TEXT_INIT;
     CLEANUP_FREE char *name = NULL, *ignored = NULL, *version = NULL;
@@ -194,7 +179,7 @@ static int build_wheel(const struct request *q, enum wheel_spec kind, const char
     char again[DIGEST_LENGTH + 1];
     int r;
 
-    r = wheel_build(&b, &name, &bytes, &list, err);
+    r = wheel_build(&b, &name, &bytes, &list, &ret->unconfined, err);
     if (r == 0)
         r = parse_name(name, &ignored, &version, err);
     if (r < 0)
@@ -343,6 +328,7 @@ static int prepare_one(const struct request *q, struct wheel_set *set, struct er
         r = error_sys(err, -ENOMEM, "cannot prepare %s", q->spec);
     set->built_now = set->built_now || answer.built;
     set->unrefreshed = set->unrefreshed || answer.unrefreshed;
+    set->unconfined = answer.unconfined ? answer.unconfined : set->unconfined;
     free(answer.path);
     return r;
 }

@@ -5,7 +5,8 @@
  *
  * Wheels are built once, by pip, and kept in a cache folder.  For root, an
  * unprivileged user (SUDO_UID, else nobody) builds them, from a copy of the source
- * in a folder of that user.  The source directory is never written to.
+ * in a folder of that user.  Their code runs in a sandbox, without network (pip.h).  The source
+ * directory is never written to.
  *
  * If only a few modules of a directory have changed, its new wheel is made from
  * its last one, without pip, when that is exact (patch.h).
@@ -40,11 +41,13 @@ enum wheel_spec { WHEEL_SPEC_DIRECTORY, WHEEL_SPEC_FILE, WHEEL_SPEC_REQUIREMENT 
 
 /* A value: start with {0}, wheel_set_clear. */
 struct wheel_set {
-    struct strings paths; /* of wheel files; the main one (pyDCOP's) first */
-    char *name;           /* of the main one, as in its file name */
-    char *version;        /* of the main one */
-    bool built_now;       /* false: all were in the cache */
-    bool unrefreshed;     /* the index did not answer; an older answer is used */
+    struct strings paths;   /* of wheel files; the main one (pyDCOP's) first */
+    char *name;             /* of the main one, as in its file name */
+    char *version;          /* of the main one */
+    bool built_now;         /* false: all were in the cache */
+    bool unrefreshed;       /* the index did not answer; an older answer is used */
+    const char *unconfined; /* what was built now could do more than it should: a sentence for a
+                               person, never freed; NULL: it was in a sandbox */
 };
 
 void wheel_set_clear(struct wheel_set *set);
@@ -54,8 +57,10 @@ void wheel_set_clear(struct wheel_set *set);
  * directory of that name holds a setup.py or pyproject.toml; else a requirement. */
 enum wheel_spec wheel_spec_kind(const char *spec);
 
-/* Whether two names are the same project to a Python index (PEP 503). */
-bool wheel_name_equal(const char *a, const char *b);
+/* The same SPEC for any working directory; the caller frees it.  A requirement, and a path
+ * that does not exist, stay as they are.  NULL without memory or
+ * working directory. */
+char *wheel_spec_absolute(const char *spec);
 
 /* Makes the wheels or finds them in the cache.  `cache_dir` is made when
  * missing.  A `cancel_fd` (-1: none) that becomes readable ends a build.

@@ -22,6 +22,7 @@
 #define ADVERT_TYPE "_dcop-agent._tcp"
 #define ADVERT_INSTANCE_PREFIX "dcop-" /* then the id */
 #define ADVERT_FLEET_DEFAULT "default"
+#define ADVERT_USER_DEFAULT "pi" /* whom the controller logs in as when nobody says */
 
 /* What to do about two machines of one image, with one /etc/machine-id and one SSH
  * host key: a command line for either of them, machine-id(5), ssh-keygen(1).  The new

@@ -130,16 +130,16 @@ int advert_sign(uint8_t txt[static ADVERT_TXT_MAX], size_t *size, uint16_t port,
 }
 
 bool advert_verify(const uint8_t *txt, size_t size, uint16_t port, const char *id,
-                   const struct key *fleet)
+                   const char *hostkey, const struct key *fleet)
 {
     CLEANUP(key_clear) struct key machine;
     char signature[DIGEST_BASE64_LENGTH + 1];
     struct pairs pairs;
 
-    if (!split_pairs(txt, size, &pairs) ||
+    if (!hostkey || !split_pairs(txt, size, &pairs) ||
         pairs.signature.size != SIGNATURE_KEY_SIZE + DIGEST_BASE64_LENGTH)
         return false;
-    key_derive(fleet, id, &machine);
+    key_derive(fleet, id, hostkey, &machine);
     compute_signature(&pairs, port, &machine, signature);
     return digest_equal(signature, pairs.signature.bytes + SIGNATURE_KEY_SIZE,
                         DIGEST_BASE64_LENGTH);

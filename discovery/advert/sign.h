@@ -28,8 +28,8 @@
 int advert_sign(uint8_t txt[static ADVERT_TXT_MAX], size_t *size, uint16_t port,
                 const struct key *machine);
 
-/* Is the record signed by the machine of that id of the fleet?  The answer is
- * no, too, when a key is given twice (case does not count): readers differ on
- * which one counts. */
+/* Is the record signed by the machine of that id and host key of the fleet?  The
+ * answer is no, too, when the record names no host key (NULL), and when a key is given twice (case
+ * does not count): readers differ on which one counts. */
 bool advert_verify(const uint8_t *txt, size_t size, uint16_t port, const char *id,
-                   const struct key *fleet);
+                   const char *hostkey, const struct key *fleet);

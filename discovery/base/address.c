@@ -82,6 +82,16 @@ bool address_equal(const struct address *a, const struct address *b)
            memcmp(a->bytes, b->bytes, address_size(a)) == 0;
 }
 
+struct address address_key(const struct address *a)
+{
+    struct address key = {.family = a->family, .interface = a->interface};
+
+    _Static_assert(sizeof(key) == sizeof(key.family) + sizeof(key.bytes) + sizeof(key.interface),
+                   "no padding");
+    memcpy(key.bytes, a->bytes, a->family == AF_INET ? 4 : sizeof(key.bytes));
+    return key;
+}
+
 bool address_is_link_local(const struct address *a)
 {
     if (a->family == AF_INET)

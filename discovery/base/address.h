@@ -21,6 +21,9 @@ void address_format(const struct address *a, char ret[static ADDRESS_TEXT_MAX]);
 int address_parse(const char *text, struct address *ret); /* -EINVAL */
 bool address_equal(const struct address *a, const struct address *b);
 
+/* The same address with all unused bytes 0, for hash tables that compare bytes. */
+struct address address_key(const struct address *a);
+
 /* Can it be the address of one machine?  No: unspecified, loopback, multicast,
  * broadcast (255.255.255.255), and IPv4 inside IPv6 (::ffff:127.0.0.1), which no
  * host has on a link (RFC 4291 §2.5.5). */

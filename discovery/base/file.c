@@ -1,9 +1,11 @@
 #include "file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 static int read_all(int fd, const char *name, size_t max, struct text *ret, struct error *err)
@@ -58,29 +60,122 @@ int file_write_all(int fd, const void *bytes, size_t size)
     return 0;
 }
 
-int file_write(const char *path, const void *data, size_t size, mode_t mode, struct error *err)
+/* A temporary file is locked while its maker lives, so that file_sweep can tell what is
+ * left of one that was killed. */
+static const char temporary_end[] = ".dcop-XXXXXX";
+
+enum { LOCK_TRIES = 3 };
+
+int file_temporary(const char *path, char **ret, struct error *err)
+{
+    for (int tries = 0; tries < LOCK_TRIES; tries++) {
+        CLEANUP_FREE char *name = NULL;
+        CLEANUP_CLOSE int fd = -1;
+        struct stat st;
+
+        if (asprintf(&name, "%s%s", path, temporary_end) < 0) {
+            name = NULL;
+            return error_sys(err, -ENOMEM, "cannot write %s", path);
+        }
+        fd = mkostemp(name, O_CLOEXEC);
+        if (fd < 0)
+            return error_sys(err, -errno, "cannot create a temporary file beside %s", path);
+        (void)flock(fd, LOCK_EX); /* a file system without locks: nothing is swept there */
+        if (fstat(fd, &st) == 0 && st.st_nlink > 0) {
+            *ret = TAKE_PTR(name);
+            return TAKE_FD(fd);
+        }
+        /* A sweep was faster. */
+    }
+    return error_sys(err, -EBUSY, "cannot create a temporary file beside %s", path);
+}
+
+/* `finish`: rename, or link for a file that must be new. */
+static int write_beside(const char *path, const void *data, size_t size, mode_t mode,
+                        int (*finish)(const char *, const char *), struct error *err)
 {
     CLEANUP_FREE char *temporary = NULL;
-    CLEANUP_CLOSE int fd = -1;
+    CLEANUP_CLOSE int fd = file_temporary(path, &temporary, err);
     int r;
 
-    if (asprintf(&temporary, "%s.XXXXXX", path) < 0) {
-        temporary = NULL;
-        return error_sys(err, -ENOMEM, "cannot write %s", path);
-    }
-    fd = mkostemp(temporary, O_CLOEXEC);
     if (fd < 0)
-        return error_sys(err, -errno, "cannot create a temporary file beside %s", path);
+        return fd;
     r = file_write_all(fd, data, size);
     if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
         r = -errno;
-    if (r == 0 && rename(temporary, path) < 0)
+    if (r == 0 && finish(temporary, path) < 0)
         r = -errno;
-    if (r < 0) {
+    if (r < 0 || finish == link)
         (void)unlink(temporary);
-        return error_sys(err, r, "cannot write %s", path);
+    return r < 0 ? error_sys(err, r, "cannot write %s", path) : 0;
+}
+
+int file_write(const char *path, const void *data, size_t size, mode_t mode, struct error *err)
+{
+    return write_beside(path, data, size, mode, rename, err);
+}
+
+int file_write_new(const char *path, const void *data, size_t size, mode_t mode, struct error *err)
+{
+    return write_beside(path, data, size, mode, link, err);
+}
+
+static bool is_temporary(const char *name)
+{
+    size_t size = strlen(name), end = sizeof(temporary_end) - 1, random = 6;
+    const char *tail = size > end ? name + size - end : "";
+
+    return size > end && strncmp(tail, temporary_end, end - random) == 0 &&
+           strspn(tail + end - random, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                       "0123456789") == random;
+}
+
+void file_overwrite(int fd)
+{
+    enum { OVERWRITE_MAX = 1024 * 1024 };
+    static const char zeros[512];
+    struct stat st;
+
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return;
+    for (off_t at = 0; at < st.st_size && at < OVERWRITE_MAX;) {
+        off_t left = st.st_size - at;
+        ssize_t n = pwrite(fd, zeros, left < 512 ? (size_t)left : sizeof(zeros), at);
+
+        if (n <= 0)
+            break;
+        at += n;
     }
-    return 0;
+    (void)fsync(fd);
+}
+
+void file_sweep(const char *folder)
+{
+    DIR *d = opendir(folder);
+    const struct dirent *entry;
+
+    while (d && (entry = readdir(d))) {
+        CLEANUP_CLOSE int fd = -1;
+        struct stat st;
+
+        if (!is_temporary(entry->d_name))
+            continue;
+        fd = openat(dirfd(d), entry->d_name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+            flock(fd, LOCK_EX | LOCK_NB) < 0)
+            continue;
+        file_overwrite(fd);
+        (void)unlinkat(dirfd(d), entry->d_name, 0);
+    }
+    if (d)
+        (void)closedir(d);
+}
+
+int file_sync(const char *path)
+{
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+    return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
 int make_folders(const char *path, mode_t mode, struct error *err)

@@ -17,7 +17,7 @@
 
 /* A key's line, wiped wherever it goes out of scope. */
 struct line {
-    char text[KEY_HEX_LENGTH + 2]; /* and the newline, and one byte that shows a longer line */
+    char text[KEY_FILE_MAX + 1]; /* one byte more shows a longer file */
 };
 
 static void line_clear(struct line *l)
@@ -30,9 +30,13 @@ void key_clear(struct key *k)
     explicit_bzero(k, sizeof(*k));
 }
 
-void key_derive(const struct key *fleet, const char *id, struct key *ret)
+void key_derive(const struct key *fleet, const char *id, const char *hostkey, struct key *ret)
 {
-    digest_hmac(fleet->bytes, sizeof(fleet->bytes), id, strlen(id), ret->bytes);
+    char message[16 + 32 + KEY_HOSTKEY_MAX];
+    int size =
+        snprintf(message, sizeof(message), "dcop-key-2 %.16s %.*s", id, KEY_HOSTKEY_MAX, hostkey);
+
+    digest_hmac(fleet->bytes, sizeof(fleet->bytes), message, (size_t)size, ret->bytes);
 }
 
 static int hex_value(char c)
@@ -43,9 +47,26 @@ static int hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* What editors put around a key: U+FEFF in front, blanks, line ends as on Windows. */
+static const char *trim_key(const char *text, size_t *size)
+{
+    if (*size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+        text += 3, *size -= 3;
+    while (*size > 0 && is_blank(*text))
+        text++, (*size)--;
+    while (*size > 0 && is_blank(text[*size - 1]))
+        (*size)--;
+    return text;
+}
+
 static bool parse_key(const char *text, size_t size, struct key *ret)
 {
-    if (size != KEY_HEX_LENGTH && !(size == KEY_HEX_LENGTH + 1 && text[KEY_HEX_LENGTH] == '\n'))
+    if (size != KEY_HEX_LENGTH)
         return false;
     for (size_t i = 0; i < KEY_SIZE; i++) {
         int high = hex_value(text[2 * i]), low = hex_value(text[2 * i + 1]);
@@ -73,6 +94,7 @@ static int load_key_from(int fd, const char *path, struct key *ret, struct error
 {
     CLEANUP(line_clear) struct line line = {{0}};
     CLEANUP(key_clear) struct key key = {{0}};
+    const char *text;
     size_t size = 0;
 
     while (size < sizeof(line.text)) {
@@ -86,9 +108,13 @@ static int load_key_from(int fd, const char *path, struct key *ret, struct error
             break;
         size += (size_t)n;
     }
-    if (size == 0 || (size == 1 && line.text[0] == '\n'))
+    if (size > KEY_FILE_MAX)
+        return error_set(err, -EBADMSG, "%s is not a key file: it is larger than %d bytes", path,
+                         KEY_FILE_MAX);
+    text = trim_key(line.text, &size);
+    if (size == 0)
         return error_set(err, -ENODATA, "%s is empty: it contains no key", path);
-    if (!parse_key(line.text, size, &key))
+    if (!parse_key(text, size, &key))
         return error_set(err, -EBADMSG,
                          "%s is not a key file: it must contain 64 hex digits and a newline", path);
     *ret = key;
@@ -174,24 +200,15 @@ static int make_folder_of(const char *path, struct error *err)
 int key_make(const char *path, struct key *ret, struct error *err)
 {
     CLEANUP(key_clear) struct key key = {{0}};
-    CLEANUP_FREE char *temporary = NULL;
+    CLEANUP(line_clear) struct line line = {{0}};
     int r = make_folder_of(path, err);
 
     if (r < 0)
         return r;
     if (getrandom(key.bytes, sizeof(key.bytes), 0) != sizeof(key.bytes))
         return error_sys(err, -EIO, "cannot make %s: no random bytes", path);
-    if (asprintf(&temporary, "%s.%ld", path, (long)getpid()) < 0) {
-        temporary = NULL;
-        return error_sys(err, -ENOMEM, "cannot make %s", path);
-    }
-    r = key_write(temporary, &key, err);
-    if (r < 0)
-        return r;
-    /* Unlike a rename, a link replaces nothing. */
-    if (link(temporary, path) < 0)
-        r = error_sys(err, -errno, "cannot make %s", path);
-    (void)unlink(temporary);
+    format_key(&key, &line);
+    r = file_write_new(path, line.text, KEY_HEX_LENGTH + 1, 0600, err);
     if (r == 0)
         r = sync_folder(path, err);
     if (r == 0)
@@ -213,11 +230,25 @@ char *key_folder(const char *config)
     return asprintf(&folder, "%s/.config/dcop", home) < 0 ? NULL : folder;
 }
 
+int key_check_folder(const char *config, struct error *err)
+{
+    struct stat st;
+
+    if (!config)
+        return 0;
+    if (stat(config, &st) < 0)
+        return error_sys(err, -errno, "cannot use the settings in %s", config);
+    return S_ISDIR(st.st_mode) ? 0
+                               : error_sys(err, -ENOTDIR, "cannot use the settings in %s", config);
+}
+
 int key_read_fleet(const char *config, struct key *ret, struct error *err)
 {
     CLEANUP_FREE char *folder = key_folder(config), *path = NULL;
-    int r;
+    int r = key_check_folder(config, err);
 
+    if (r < 0)
+        return r;
     if (!folder)
         return 0; /* no home folder: no key */
     if (asprintf(&path, "%s/" KEY_FLEET_FILE, folder) < 0) {

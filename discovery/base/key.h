@@ -1,10 +1,12 @@
 /*
  * Keys of 32 bytes that sign adverts: the fleet key, which only the controller
- * has, and a machine's key, the HMAC-SHA256 of its id with the fleet key, so
- * that a machine can sign only for itself.
+ * has, and a machine's key, the HMAC-SHA256 of its id and its SSH host key with
+ * the fleet key, so that a machine can sign only for itself: a key is of no use
+ * to a machine with another host key, whatever id it claims.
  *
- * In a file a key is 64 hex digits and a newline; only its owner may access the
- * file.  A struct key is a value that its owner wipes with key_clear; nothing
+ * In a file a key is 64 hex digits and a newline; one that was saved on another
+ * computer may have a byte order mark, CRLF and blanks around it.  Only its owner
+ * may access the file.  A struct key is a value that its owner wipes with key_clear; nothing
  * here leaves a copy behind.  Any thread.
  */
 #pragma once
@@ -14,7 +16,7 @@
 
 #include "error.h"
 
-enum { KEY_SIZE = 32, KEY_HEX_LENGTH = 64 };
+enum { KEY_SIZE = 32, KEY_HEX_LENGTH = 64, KEY_FILE_MAX = 256 };
 
 #define KEY_FLEET_FILE "fleet.key" /* in the folder of key_folder() */
 
@@ -24,8 +26,11 @@ struct key {
 
 void key_clear(struct key *k);
 
-/* The machine's key.  `id` are its 16 hex digits, as in the advert. */
-void key_derive(const struct key *fleet, const char *id, struct key *ret);
+enum { KEY_HOSTKEY_MAX = 64 };
+
+/* The machine's key.  `id` are its 16 hex digits, `hostkey` the fingerprint of its SSH
+ * host key ("SHA256:…", KEY_HOSTKEY_MAX bytes at most), both as in the advert. */
+void key_derive(const struct key *fleet, const char *id, const char *hostkey, struct key *ret);
 
 /* Reads a key from a file.  -ENOENT: there is none; -ENODATA: the file is
  * empty, or an empty line; -EBADMSG: not a key; else the system's error, each
@@ -49,6 +54,10 @@ int key_make(const char *path, struct key *ret, struct error *err);
  * there is no home, or no memory.  A service gets /etc/dcop as `config`. */
 char *key_folder(const char *config);
 
+/* A folder that a person has named must be there: else a wrong name would mean no fleet
+ * key, and every machine would count.  0 for NULL; -ENOENT, -ENOTDIR … with words. */
+int key_check_folder(const char *config, struct error *err);
+
 /* Reads the fleet key of that folder: 1 and the key; 0: there is none; else as
- * key_read. */
+ * key_read and key_check_folder. */
 int key_read_fleet(const char *config, struct key *ret, struct error *err);

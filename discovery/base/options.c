@@ -168,6 +168,8 @@ int parse_seconds(const char *value, unsigned *ret_ms, struct error *err)
     seconds = strtod(value, &end);
     if (errno || end == value || *end || !isfinite(seconds) || seconds < 0 || seconds > YEAR)
         return error_set(err, -EINVAL, "'%s' is not a number of seconds", value);
+    if (seconds < 0.001)
+        return error_set(err, -EINVAL, "'%s' is too short: give seconds, at least 0.001", value);
     *ret_ms = (unsigned)(seconds * 1000.0 < 4e9 ? seconds * 1000.0 : 4e9);
     return 0;
 }
@@ -183,5 +185,14 @@ int parse_number(const char *value, long min, long max, long *ret, struct error 
         return error_set(err, -EINVAL, "'%s' is not a whole number from %ld to %ld", value, min,
                          max);
     *ret = number;
+    return 0;
+}
+
+int option_store_one(const char **to, const char *value, struct error *err)
+{
+    if (*to && strcmp(*to, value) != 0)
+        return error_set(err, -EINVAL, "'%s' was given already, and '%s' now: only one can be used",
+                         *to, value);
+    *to = value;
     return 0;
 }

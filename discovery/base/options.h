@@ -48,11 +48,16 @@ int parse_seconds(const char *value, unsigned *ret_ms, struct error *err);
 /* A whole number in a range. */
 int parse_number(const char *value, long min, long max, long *ret, struct error *err);
 
+/* Stores the value of an option of which the first must not be lost.  -EINVAL when `to`
+ * has another one. */
+int option_store_one(const char **to, const char *value, struct error *err);
+
 /*
  * The usual `store` functions.  OPTION_FLAG(struct my_options, quiet) defines
  * set_quiet(), which sets the struct's bool of that name; the others take what
- * was given: a const char *, which is borrowed; one more of a struct strings;
- * an unsigned number of milliseconds.  No semicolon follows.
+ * was given: a const char *, which is borrowed; the same, which nothing else may have
+ * been given for; one more of a struct strings; an unsigned number of milliseconds.  No
+ * semicolon follows.
  */
 #define OPTION_FLAG(type, field)                                                                   \
     static int set_##field(void *into, const char *value, struct error *err)                       \
@@ -68,6 +73,12 @@ int parse_number(const char *value, long min, long max, long *ret, struct error 
         (void)err;                                                                                 \
         ((type *)into)->field = value;                                                             \
         return 0;                                                                                  \
+    }
+
+#define OPTION_ONE(type, field)                                                                    \
+    static int set_##field(void *into, const char *value, struct error *err)                       \
+    {                                                                                              \
+        return option_store_one(&((type *)into)->field, value, err);                               \
     }
 
 #define OPTION_LIST(type, field)                                                                   \

@@ -5,9 +5,12 @@
 #include <grp.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -15,7 +18,11 @@
 #include "cleanup.h"
 #include "clock.h"
 
-enum { OUTPUT_MAX = 64 * 1024 };
+enum { OUTPUT_MAX = 64 * 1024, WATCH_MS = 200 };
+
+#ifndef SYS_close_range /* glibc before 2.32; the number of asm-generic/unistd.h */
+#define SYS_close_range 436
+#endif
 
 extern char **environ;
 
@@ -80,19 +87,51 @@ static void child_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static int limit_child(int what, uint64_t max)
+{
+    const struct rlimit limit = {.rlim_cur = (rlim_t)max, .rlim_max = (rlim_t)max};
+
+    return max > 0 && setrlimit((__rlimit_resource_t)what, &limit) < 0 ? -errno : 0;
+}
+
+static int child_limits(const struct process_options *o)
+{
+    int r = limit_child(RLIMIT_FSIZE, o->file_max);
+
+    /* Ignored signals stay so after exec: the program gets EFBIG, and can say so. */
+    if (o->file_max > 0)
+        (void)signal(SIGXFSZ, SIG_IGN);
+    return r < 0 ? r : limit_child(RLIMIT_AS, o->memory_max);
+}
+
+static int child_mounts(const struct process_options *o)
+{
+    if (!o->mount_at)
+        return 0;
+    /* Mounts made outside appear inside, but not the other way round. */
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
+        mount(o->mount, o->mount_at, NULL, MS_BIND, NULL) < 0)
+        return -errno;
+    return 0;
+}
+
 static int child_become(const struct process_options *o)
 {
+    int r = child_mounts(o);
+
+    if (r < 0)
+        return r;
     if (o->drop && (setgroups(0, NULL) < 0 || setresgid(o->gid, o->gid, o->gid) < 0 ||
                     setresuid(o->uid, o->uid, o->uid) < 0))
         return -errno;
-    if (o->drop && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+    if ((o->drop || o->no_new_privileges) && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -errno;
     /* After the change of user, which would reset it (prctl(2)). */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
         return -errno;
     if (o->folder && chdir(o->folder) < 0)
         return -errno;
-    return 0;
+    return child_limits(o);
 }
 
 /* The pipes' ends are above 2: see pipe_above. */
@@ -104,9 +143,6 @@ static int child_descriptors(struct child *c)
     if (c->report != 3 && dup3(c->report, 3, O_CLOEXEC) < 0)
         return -errno;
     c->report = 3;
-    /* We open everything with CLOEXEC; libraries may not.  An old kernel
-     * without this call is not an error. */
-    (void)syscall(SYS_close_range, 4u, ~0u, 0u);
     return 0;
 }
 
@@ -115,12 +151,18 @@ static void __attribute__((noreturn)) child_run(struct child *c)
     ssize_t n;
     int r;
 
-    (void)setpgid(0, 0);
+    if (!c->options->no_terminal || setsid() < 0) /* either makes a process group */
+        (void)setpgid(0, 0);
     child_signals();
     r = child_descriptors(c);
     if (r == 0)
         r = child_become(c->options);
+    if (r == 0 && c->options->confine)
+        r = c->options->confine(c->options->confine_arg);
     if (r == 0) {
+        /* We open everything with CLOEXEC; libraries may not.  An old kernel
+         * without this call is not an error. */
+        (void)syscall(SYS_close_range, 4u, ~0u, 0u);
         (void)execvpe(c->options->argv[0], (char **)(uintptr_t)c->options->argv, c->env);
         r = -errno;
     }
@@ -264,10 +306,11 @@ static bool read_stream(int *fd, struct text *to, size_t max, bool *cut)
 /* Runs until the child has ended and both streams are read.  It does not wait
  * for other processes that inherited the streams and still run. */
 static int watch_child(const struct process_options *o, struct running *run,
-                       struct process_result *ret)
+                       struct process_result *ret, struct error *err)
 {
     int64_t deadline = o->timeout_ms ? clock_ms(CLOCK_MONOTONIC) + o->timeout_ms : INT64_MAX;
     size_t max = o->output_max ? o->output_max : OUTPUT_MAX;
+    int64_t next = o->watch ? clock_ms(CLOCK_MONOTONIC) + WATCH_MS : INT64_MAX;
     bool ended = false;
 
     for (;;) {
@@ -281,11 +324,20 @@ static int watch_child(const struct process_options *o, struct running *run,
 
         if (left <= 0 && !ended)
             return -ETIMEDOUT;
+        if (o->watch && !ended) {
+            int64_t now = clock_ms(CLOCK_MONOTONIC);
+            int r = now < next ? 0 : o->watch(o->watch_arg, err);
+
+            if (r < 0)
+                return r;
+            next = now < next ? next : now + WATCH_MS;
+            left = left < next - now ? left : next - now;
+        }
         n = poll(fds, ARRAY_SIZE(fds), ended ? 0 : left > INT_MAX ? -1 : (int)left);
         if (n < 0 && errno != EINTR)
             return -errno;
         if (n == 0 && ended)
-            return 0;
+            return o->watch ? o->watch(o->watch_arg, err) : 0;
         if (n <= 0)
             continue;
         if (fds[0].revents)
@@ -295,7 +347,7 @@ static int watch_child(const struct process_options *o, struct running *run,
         if (fds[3].revents)
             return -ECANCELED;
         if (ended && !came)
-            return 0;
+            return o->watch ? o->watch(o->watch_arg, err) : 0;
         if (fds[2].revents) {
             ended = true;
             /* Kills the rest of its process group, so that the pipes end. */
@@ -325,12 +377,13 @@ int process_run(const struct process_options *options, struct process_result *re
     CLEANUP(process_result_clear) struct process_result result = {0};
     size_t max = options->output_max ? options->output_max : OUTPUT_MAX;
     const char *name = options->argv[0];
+    struct error watched = {0};
     int r;
 
     r = start_child(options, &run);
     if (r < 0)
         return error_sys(err, r, "cannot run %s", name);
-    r = watch_child(options, &run, &result);
+    r = watch_child(options, &run, &result, &watched);
     if (r == 0)
         r = reap_child(&run, &result.status);
     keep_tail(&result.output, max, 0, &result.output_cut);
@@ -346,6 +399,8 @@ int process_run(const struct process_options *options, struct process_result *re
         return error_set(err, r, "%s did not end within %u s", name, options->timeout_ms / 1000);
     if (r == -ECANCELED)
         return error_set(err, r, "%s was cancelled", name);
+    if (r < 0 && watched.code == r)
+        return error_set(err, r, "%s", watched.text);
     return r < 0 ? error_sys(err, r, "cannot run %s", name) : 0;
 }
 

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "error.h"
@@ -22,9 +23,23 @@ struct process_options {
     const char *const *argv; /* NULL-terminated; a name without a slash is looked up in PATH */
     const char *const *env;  /* NAME=VALUE: added to ours, NAME: removed; NULL: unchanged */
     const char *folder;      /* NULL: the caller's */
+    const char *mount;       /* a folder that the child sees at `mount_at`, in a mount namespace */
+    const char *mount_at;    /* of its own, whoever may enter the way to it; NULL: none.  As root */
+    bool no_terminal;        /* a session of its own: it can ask nobody for a password */
     bool drop;               /* become uid and gid, with no other groups */
     uid_t uid;
     gid_t gid;
+    bool no_new_privileges; /* implied by `drop` */
+    uint64_t file_max;      /* bytes of a file that it writes (EFBIG, no signal); 0: no limit */
+    uint64_t memory_max;    /* bytes of address space of each process; 0: no limit */
+    /* Called about five times a second while it runs; negative, with words, ends it. */
+    int (*watch)(void *arg, struct error *err);
+    void *watch_arg;
+    /* Called in the child, as that user and in `folder`, before the program; may be NULL.  Only
+     * what is safe between fork and exec; 0 or a negative errno.  Descriptors 0 to 3 are not
+     * the caller's any more. */
+    int (*confine)(const void *arg);
+    const void *confine_arg;
     unsigned timeout_ms; /* 0: none */
     int cancel_fd;       /* readable: end it; -1: none.  Polled, never read */
     size_t output_max;   /* the last bytes of each stream that are kept; 0: 64 KiB */
@@ -44,7 +59,7 @@ void process_result_clear(struct process_result *result);
 
 /* Runs the program to its end.  0 whatever its exit status; -ENOENT, -EACCES
  * and the like when it could not be started, -ETIMEDOUT, -ECANCELED (in these
- * two cases `ret` has the output so far). */
+ * two cases `ret` has the output so far), or what `watch` has returned. */
 int process_run(const struct process_options *options, struct process_result *ret,
                 struct error *err);
 

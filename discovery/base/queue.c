@@ -6,11 +6,16 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+struct entry {
+    void *item;
+    struct queue_share *share; /* NULL: of nobody */
+};
+
 struct queue {
     pthread_mutex_t lock; /* over all that follows, except `fd` and `destroy` */
     pthread_cond_t popped;
     bool hurried;
-    void **ring;
+    struct entry *ring;
     size_t room, first, count;
     size_t max;
     int fd; /* its counter is 1 while count > 0, else 0 */
@@ -52,7 +57,7 @@ void queue_free(struct queue *q)
 static int grow_ring(struct queue *q)
 {
     size_t room = q->room ? q->room * 2 : 16;
-    void **ring = calloc(room, sizeof(*ring));
+    struct entry *ring = calloc(room, sizeof(*ring));
 
     if (!ring)
         return -ENOMEM;
@@ -65,13 +70,15 @@ static int grow_ring(struct queue *q)
     return 0;
 }
 
-static int push_locked(struct queue *q, void *item)
+static int push_locked(struct queue *q, void *item, struct queue_share *share)
 {
     if (q->max && q->count >= q->max)
         return -ENOBUFS;
     if (q->count == q->room && grow_ring(q) < 0)
         return -ENOMEM;
-    q->ring[(q->first + q->count++) % q->room] = item;
+    q->ring[(q->first + q->count++) % q->room] = (struct entry){item, share};
+    if (share)
+        share->count++;
     if (q->count == 1)
         (void)eventfd_write(q->fd, 1); /* the counter was 0: cannot block */
     return 0;
@@ -82,7 +89,7 @@ int queue_push(struct queue *q, void *item)
     int r;
 
     pthread_mutex_lock(&q->lock);
-    r = push_locked(q, item);
+    r = push_locked(q, item, NULL);
     pthread_mutex_unlock(&q->lock);
     return r;
 }
@@ -94,7 +101,19 @@ int queue_push_wait(struct queue *q, void *item, size_t most)
     pthread_mutex_lock(&q->lock);
     while (q->count >= most && !q->hurried)
         pthread_cond_wait(&q->popped, &q->lock);
-    r = push_locked(q, item);
+    r = push_locked(q, item, NULL);
+    pthread_mutex_unlock(&q->lock);
+    return r;
+}
+
+int queue_push_share(struct queue *q, void *item, struct queue_share *share, size_t most)
+{
+    int r;
+
+    pthread_mutex_lock(&q->lock);
+    while (share->count >= most && !q->hurried)
+        pthread_cond_wait(&q->popped, &q->lock);
+    r = push_locked(q, item, share);
     pthread_mutex_unlock(&q->lock);
     return r;
 }
@@ -113,11 +132,15 @@ void *queue_pop(struct queue *q)
 
     pthread_mutex_lock(&q->lock);
     if (q->count > 0) {
-        item = q->ring[q->first];
+        struct entry *e = &q->ring[q->first];
+
+        item = e->item;
+        if (e->share)
+            e->share->count--;
         q->first = (q->first + 1) % q->room;
         if (--q->count == 0)
             (void)eventfd_read(q->fd, &(eventfd_t){0});
-        pthread_cond_signal(&q->popped);
+        pthread_cond_broadcast(&q->popped); /* each waits for room of its own */
     }
     pthread_mutex_unlock(&q->lock);
     return item;

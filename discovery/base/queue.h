@@ -30,7 +30,17 @@ int queue_push(struct queue *q, void *item);
  * producers that could fill the memory.  Never by the consumer's thread. */
 int queue_push_wait(struct queue *q, void *item, size_t most);
 
-/* From now on queue_push_wait does not wait any more. */
+/* What one producer has in the queue: a value, {0} at first, that only the queue reads
+ * and writes.  It outlives the items that were pushed with it. */
+struct queue_share {
+    size_t count;
+};
+
+/* As queue_push_wait, but counts only the items of that share: a producer that is fast
+ * waits, and does not fill the queue before the others. */
+int queue_push_share(struct queue *q, void *item, struct queue_share *share, size_t most);
+
+/* From now on nobody waits any more. */
 void queue_hurry(struct queue *q);
 
 /* The oldest item, NULL when there is none. */

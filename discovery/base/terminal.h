@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "error.h"
 #include "text.h"
 
 struct terminal_style {
@@ -17,7 +18,11 @@ struct terminal_style {
  * terminal. */
 struct terminal_style terminal_style(int fd);
 
-/* Only on a terminal that is not TERM=dumb, and never where NO_COLOR is set and
+/* Is it a terminal that can be drawn on?  One of TERM=dumb, or without TERM, shows escape
+ * sequences as they are, and cannot go back to a line. */
+bool terminal_takes_escapes(int fd);
+
+/* Only on a terminal that takes escape sequences, and never where NO_COLOR is set and
  * not empty (no-color.org). */
 bool terminal_wants_color(int fd);
 
@@ -26,5 +31,9 @@ size_t terminal_height(int fd); /* lines; 0: not a terminal */
 /* Writes all of it to standard output, at once.  -EPIPE when the reader has gone. */
 int terminal_write(const struct text *t);
 
-/* Writes everything and flushes; errors are ignored. */
+/* Writes everything and flushes; an error is told by terminal_end. */
 void terminal_put(FILE *to, const struct text *t);
+
+/* At the end of a program: was all of standard output written?  A reader that has
+ * gone wanted no more.  Otherwise a negative errno with words. */
+int terminal_end(FILE *to, struct error *err);

@@ -10,8 +10,10 @@
 
 #include "discovery/base/file.h"
 #include "discovery/base/options.h"
+#include "discovery/base/output.h"
 #include "discovery/base/process.h"
 #include "discovery/base/terminal.h"
+#include "discovery/doctor/doctor.h"
 #include "discovery/match/addresses.h"
 #include "discovery/match/match.h"
 #include "discovery/network/discovery.h"
@@ -34,9 +36,10 @@ OPTION_FLAG(struct discover_options, json)
 OPTION_FLAG(struct discover_options, quiet)
 OPTION_FLAG(struct discover_options, verbose)
 OPTION_FLAG(struct discover_options, partial)
-OPTION_STRING(struct discover_options, host)
-OPTION_STRING(struct discover_options, from)
-OPTION_STRING(struct discover_options, output)
+OPTION_FLAG(struct discover_options, doctor)
+OPTION_ONE(struct discover_options, host)
+OPTION_ONE(struct discover_options, from)
+OPTION_ONE(struct discover_options, output)
 OPTION_LIST(struct discover_options, problems)
 
 static int set_inventory(void *into, const char *value, struct error *err)
@@ -45,6 +48,7 @@ static int set_inventory(void *into, const char *value, struct error *err)
 
     o->inventory = true;
     o->format = INVENTORY_YAML;
+    o->format_given = value != NULL;
     return value ? inventory_format_from_name(value, &o->format, err) : 0;
 }
 
@@ -53,7 +57,7 @@ static int set_list(void *into, const char *value, struct error *err)
     struct discover_options *o = into;
 
     (void)value, (void)err;
-    o->inventory = true;
+    o->inventory = o->format_given = true;
     o->format = INVENTORY_LIST;
     return 0;
 }
@@ -107,6 +111,9 @@ static const struct option_row rows[] = {
     {0, "partial", OPTION_NONE, NULL, "write an inventory although machines may be\nmissing",
      set_partial},
     {'w', "watch", OPTION_NONE, NULL, "keep showing changes", set_watch},
+    {0, "doctor", OPTION_NONE, NULL,
+     "say why machines are not seen or do not answer;\nof one: --doctor MACHINE, or its ADDRESS",
+     set_doctor},
     {'t', "timeout", OPTION_REQUIRED, "S", "search for S seconds at most: 3; with --wait, 60",
      set_timeout},
     {'f', "fleet", OPTION_REQUIRED, "NAME", "this fleet only", set_fleet},
@@ -115,7 +122,9 @@ static const struct option_row rows[] = {
      set_config},
     {0, "from", OPTION_REQUIRED, "FILE",
      "a roster saved from --json instead of the\nnetwork; - is standard input", set_from},
-    {'o', "output", OPTION_REQUIRED, "FILE", "write to FILE, completely or not at all", set_output},
+    {'o', "output", OPTION_REQUIRED, "FILE",
+     "write to FILE, completely or not at all; into a\ndevice or FIFO; - is standard output",
+     set_output},
     {0, "json", OPTION_NONE, NULL, "JSON, for programs: one document; with\n--watch, one a line",
      set_json},
     {'q', "quiet", OPTION_NONE, NULL, "no messages but errors", set_quiet},
@@ -130,6 +139,10 @@ static int check_options(struct discover_options *o, struct error *err)
 {
     bool document = o->inventory || o->host;
 
+    if (o->json && o->inventory && !o->format_given)
+        o->format = INVENTORY_JSON;
+    if (o->json && o->inventory && o->format != INVENTORY_JSON && o->format != INVENTORY_LIST)
+        return error_set(err, -EINVAL, "--json cannot be used with an inventory that is not JSON");
     if ((o->strict || o->wait) && o->problems.count == 0)
         return error_set(err, -EINVAL, "--%s needs --match", o->strict ? "strict" : "wait");
     if (o->watch && (document || o->output || o->from || o->wait))
@@ -138,6 +151,12 @@ static int check_options(struct discover_options *o, struct error *err)
                          : o->output ? "--output"
                          : o->from   ? "--from"
                                      : "--wait");
+    if (o->doctor && (document || o->from || o->watch || o->problems.count > 0))
+        return error_set(err, -EINVAL, "--doctor cannot be used with %s",
+                         document                ? "an inventory"
+                         : o->from               ? "--from"
+                         : o->problems.count > 0 ? "--match"
+                                                 : "--watch");
     if (o->from && o->wait)
         return error_set(err, -EINVAL,
                          "--wait cannot be used with --from: it waits for machines on the network");
@@ -155,7 +174,7 @@ static int write_output(const struct discover_options *o, const struct text *t, 
     if (text_error(t) < 0)
         return error_sys(err, -ENOMEM, "cannot write the result");
     if (o->output)
-        return file_write(o->output, text_str(t), t->size, 0644, err);
+        return output_write(o->output, text_str(t), t->size, err);
     r = terminal_write(t);
     if (r == -EPIPE)
         process_end_by_signal(SIGPIPE);
@@ -246,10 +265,32 @@ static int print_error(const struct error *err, int code)
     return code;
 }
 
+static int add_daemon_notices(const struct look *look, struct strings *ret)
+{
+    const struct discovery *d = look_discovery(look);
+
+    return discovery_explain_lacks(d, discovery_daemon_lacks(d), ret);
+}
+
+/* Without any machine, standard error has why. */
+static int explain_match(struct match *match, const struct machine *const *machines, size_t n,
+                         const struct look *look)
+{
+    CLEANUP_TEXT struct text port = TEXT_INIT;
+    int r = match_explain(match, machines, n);
+
+    if (r >= 0 && look)
+        r = add_daemon_notices(look, &match->warnings);
+    if (r >= 0 && look && n > 0 && match->n_missing + match->n_offline > 0)
+        discovery_explain_port(look_discovery(look), &port);
+    return r >= 0 && port.size > 0 ? strings_add(&match->warnings, text_str(&port)) : r;
+}
+
 /* Writes the result for these machines and returns the exit code.  `is_short`:
- * there may be more of them. */
+ * there may be more of them.  `look`: for warnings of the match; NULL: none. */
 static int report_machines(const struct discover_options *o, const struct problem *problem,
-                           const struct machine *const *machines, size_t n, bool is_short)
+                           const struct machine *const *machines, size_t n, bool is_short,
+                           const struct look *look)
 {
     CLEANUP(match_clear) struct match match = MATCH_INIT;
     CLEANUP_TEXT struct text t = TEXT_INIT;
@@ -257,9 +298,9 @@ static int report_machines(const struct discover_options *o, const struct proble
     int r = 0;
 
     if (problem) {
-        r = match_make(machines, n, problem, &match);
+        r = match_make(machines, n, problem, NULL, &match);
         if (r >= 0)
-            r = match_explain(&match, machines, n);
+            r = explain_match(&match, machines, n, look);
     }
     if (r >= 0)
         r = write_result(o, machines, n, problem ? &match : NULL, &t, &err);
@@ -274,6 +315,9 @@ static int report_machines(const struct discover_options *o, const struct proble
     if (!problem)
         return is_short && !o->partial ? EXIT_NO : EXIT_DONE;
     print_match(o, &match);
+    if (look && !o->quiet && match.n_missing + match.n_offline > 0)
+        fputs(PROGRAM ": " PROGRAM " --doctor looks for the cause when a machine is missing\n",
+              stderr);
     return match_ok(&match, o->strict) ? EXIT_DONE : EXIT_NO;
 }
 
@@ -304,14 +348,35 @@ static int from_file(const struct discover_options *o, const struct problem *pro
     add_address_notices(o, list.pointers, n, &json);
     if (!o->quiet)
         print_lines(text_str(&json));
-    return report_machines(o, problem, list.pointers, n, false);
+    return report_machines(o, problem, list.pointers, n, false, NULL);
+}
+
+/* Why there may be so few machines. */
+static void add_port_notice(const struct discovery *d, struct text *ret)
+{
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+
+    discovery_explain_port(d, &words);
+    if (words.size > 0)
+        text_addf(ret, PROGRAM ": %s\n", text_str(&words));
+}
+
+/* The id is what people and other programs know the machine by. */
+static void add_unanswered(const char *instance, struct text *ret)
+{
+    const size_t n = strlen(ADVERT_INSTANCE_PREFIX);
+
+    text_addf(ret,
+              PROGRAM ": machine %s no longer answers: it is switched off or has left the network, "
+                      "and only its record is left in Avahi's cache\n",
+              strncmp(instance, ADVERT_INSTANCE_PREFIX, n) == 0 ? instance + n : instance);
 }
 
 /* What was noticed on the way, a line each. */
 static void print_notices(const struct discover_options *o, struct look *look)
 {
     CLEANUP_TEXT struct text t = TEXT_INIT, no_ipv4 = TEXT_INIT;
-    CLEANUP_STRINGS struct strings unanswered = {0}, limits = {0};
+    CLEANUP_STRINGS struct strings unanswered = {0}, daemon = {0};
     const struct discovery *d = look_discovery(look);
     const struct strings *unreadable = discovery_unreadable(d);
     struct querier_counts counts;
@@ -326,28 +391,28 @@ static void print_notices(const struct discover_options *o, struct look *look)
     if (n == 0) {
         text_adds(&t, PROGRAM ": ");
         discovery_explain_silence(d, &t);
-        text_addc(&t, '\n');
+        text_adds(&t, "; " PROGRAM " --doctor looks for the cause\n");
     }
+    if (n == 0 || (look_is_short(look) && o->problems.count == 0))
+        add_port_notice(d, &t);
     discovery_count(d, &counts);
     (void)discovery_unanswered(d, &unanswered);
     for (size_t i = 0; i < unreadable->count; i++)
         text_addf(&t, PROGRAM ": a record cannot be read: %s\n", unreadable->items[i]);
     for (size_t i = 0; i < unanswered.count; i++)
-        text_addf(&t,
-                  PROGRAM ": %s is in Avahi's cache, but nobody answers for it: it is switched off "
-                          "or has left the network\n",
-                  unanswered.items[i]);
+        add_unanswered(unanswered.items[i], &t);
     if (counts.asked >= LOSS_ASKED_MIN && counts.unanswered * LOSS_TOLD > counts.asked)
         text_addf(&t,
                   PROGRAM ": the network loses packets: %zu of %zu questions were not answered\n",
                   counts.unanswered, counts.asked);
-    (void)discovery_explain_limits(d, &limits);
-    for (size_t i = 0; i < limits.count; i++)
-        text_addf(&t, PROGRAM ": %s\n", limits.items[i]);
+    if (o->problems.count == 0 || o->json || o->inventory || o->host) /* else the match's text */
+        (void)add_daemon_notices(look, &daemon);
+    for (size_t i = 0; i < daemon.count; i++)
+        text_addf(&t, PROGRAM ": %s\n", daemon.items[i]);
     if (look_is_without_daemon(look))
         text_adds(&t, PROGRAM ": the Avahi daemon does not answer, so only machines that answer "
                               "directly were found; restart it: systemctl restart avahi-daemon\n");
-    if (look_is_short(look) && o->problems.count == 0)
+    if (look_time_was_up(look) && o->problems.count == 0)
         text_adds(&t, PROGRAM ": there may be more machines: time was up before the list was "
                               "complete; search longer with --timeout\n");
     if (look_too_many(look))
@@ -366,6 +431,7 @@ static int from_network(const struct discover_options *o, const struct problem *
         .timeout_ms = o->timeout_ms,
         .patient = !o->timeout_given,
         .keep = o->wait,
+        .compare = o->verbose,
         .strict = o->strict,
         .listener = watch ? &watch_listener : NULL,
         .arg = watch,
@@ -392,12 +458,52 @@ static int from_network(const struct discover_options *o, const struct problem *
     is_short = look_is_short(look) || look_too_many(look);
     if (is_short && (o->inventory || o->host) && !o->partial) {
         error_set(&err, -EAGAIN,
-                  "no inventory was written, as machines may be missing in it; search longer with "
-                  "--timeout, or take it as it is with --partial");
+                  "no inventory was written, as machines may be missing in it; %stake it as it is "
+                  "with --partial",
+                  look_time_was_up(look) ? "search longer with --timeout, or " : "");
         return print_error(&err, EXIT_NO);
     }
     machines = look_machines(look, &n);
-    return report_machines(o, problem, machines, n, is_short);
+    return report_machines(o, problem, machines, n, is_short,
+                           o->inventory || o->host ? NULL : look);
+}
+
+static int examine(const struct discover_options *o)
+{
+    CLEANUP(doctor_report_clear) struct doctor_report report = {0};
+    const struct doctor_options options = {
+        .fleet = o->fleet,
+        .key = o->key,
+        .target = o->patient,
+        .timeout_ms = o->timeout_ms,
+    };
+    CLEANUP_TEXT struct text t = TEXT_INIT;
+    struct error err = {0};
+    int r = doctor_run(&options, &report, &err);
+
+    if (r < 0)
+        return print_error(&err, EXIT_HERE);
+    if (report.signal) {
+        r = report.signal;
+        doctor_report_clear(&report);
+        process_end_by_signal(r);
+    }
+    r = o->json ? findings_write_json(&report.findings, &t) : findings_write(&report.findings, &t);
+    if (report.findings.count == 0 && !o->json)
+        text_addf(&t,
+                  "Nothing is wrong as far as can be seen from here; machines that answer: %zu.\n",
+                  report.n_machines);
+    if (r < 0)
+        error_sys(&err, r, "cannot make the report");
+    else
+        r = write_output(o, &t, &err);
+    if (r < 0)
+        return print_error(&err, EXIT_HERE);
+    if (!report.rights && !o->quiet)
+        fputs(PROGRAM ": lost packets, their size, and addresses in use twice were not looked for: "
+                      "that takes root\n",
+              stderr);
+    return report.findings.count > 0 ? EXIT_NO : EXIT_DONE;
 }
 
 /* The caller owns `key`, because o->key may still point to it after the
@@ -412,6 +518,8 @@ static int run_discover(struct discover_options *o, struct key *key)
     if (r < 0)
         return print_error(&err, EXIT_USAGE);
     o->key = r > 0 ? key : NULL;
+    if (o->doctor)
+        return examine(o);
 
     if (given && problem_read(&o->problems, &problem, &err) < 0)
         return print_error(&err, EXIT_USAGE);
@@ -425,6 +533,7 @@ static int print_help(void)
 
     text_adds(&t,
               "usage: " PROGRAM " [OPTION...]\n"
+              "       " PROGRAM " --doctor [MACHINE|ADDRESS]\n"
               "Lists the machines that run pyDCOP agents, and compares them with a problem.\n\n");
     options_help(rows, &t);
     text_adds(&t, "\nExit codes: 0 done; 1 the answer is no; 2 bad usage or bad input;\n"
@@ -447,12 +556,14 @@ int discover_main(int argc, char **argv)
         r = puts(PROGRAM " " DCOP_VERSION) < 0 ? EXIT_HERE : EXIT_DONE;
     } else if (r < 0 || check_options(&o, &err) < 0) {
         r = print_error(&err, EXIT_USAGE);
-    } else if (first < argc) {
-        error_set(&err, -EINVAL, "unexpected argument '%s'; see --help", argv[first]);
+    } else if (first < argc - (o.doctor ? 1 : 0)) {
+        error_set(&err, -EINVAL, "unexpected argument '%s'; see --help",
+                  argv[first + (o.doctor ? 1 : 0)]);
         r = print_error(&err, EXIT_USAGE);
     } else {
+        o.patient = first < argc ? argv[first] : NULL;
         r = run_discover(&o, &key);
     }
     strings_clear(&o.problems);
-    return r;
+    return terminal_end(stdout, &err) < 0 ? print_error(&err, EXIT_HERE) : r;
 }

@@ -24,8 +24,11 @@ enum {
 struct discover_options {
     struct strings problems; /* owned */
     bool strict, wait, watch, json, quiet, verbose;
-    bool inventory; /* and which: */
+    bool doctor;
+    const char *patient; /* --doctor: one machine or address; NULL: all */
+    bool inventory;      /* and which: */
     enum inventory_format format;
+    bool format_given;
     const char *host;   /* --host */
     const char *from;   /* a saved roster instead of the network */
     const char *output; /* a file instead of standard output */

@@ -51,6 +51,13 @@ static void add_trouble(const struct screen *s, struct text *ret)
         add_cut_line(s, &line, ret);
         text_reset(&line);
     }
+    for (size_t i = 0; i < s->n_lacks; i++) {
+        if (!s->lacks[i])
+            continue;
+        text_add_printable(&line, s->lacks[i]);
+        add_cut_line(s, &line, ret);
+        text_reset(&line);
+    }
     if (s->too_many) {
         text_adds(&line, DISCOVER_TOO_MANY);
         add_cut_line(s, &line, ret);

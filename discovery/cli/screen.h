@@ -20,7 +20,9 @@ struct screen {
     size_t n;
     const struct match *match; /* after match_explain; NULL: there is no problem */
     bool strict;
-    const char *trouble; /* the daemon's; NULL: none */
+    const char *trouble;      /* the daemon's; NULL: none */
+    const char *const *lacks; /* of the daemon, sentences; some may be NULL */
+    size_t n_lacks;
     bool too_many;
     const char *change; /* the last one, printable; NULL: there was none */
     time_t changed;

@@ -30,7 +30,9 @@ struct watch {
     bool drawn;    /* the cursor is hidden */
     char *trouble; /* the daemon's; NULL: none */
     bool too_many;
-    struct text change; /* the last one, for the screen */
+    char *lacks[DAEMON_LACKS]; /* sentences; NULL: the daemon does not lack it */
+    unsigned said_lacks;       /* lines: a bit for each that was told */
+    struct text change;        /* the last one, for the screen */
     time_t changed;
     struct text said; /* lines: the match as last printed */
 };
@@ -48,7 +50,7 @@ static int make_match(const struct watch *w, struct match *ret)
 {
     size_t n;
     const struct machine *const *machines = roster_machines(w->roster, &n);
-    int r = match_make(machines, n, w->problem, ret);
+    int r = match_make(machines, n, w->problem, NULL, ret);
 
     return r < 0 ? r : match_explain(ret, machines, n);
 }
@@ -80,6 +82,8 @@ static void draw_screen(struct watch *w)
         .strict = w->options->strict,
         .trouble = w->trouble,
         .too_many = w->too_many,
+        .lacks = (const char *const *)w->lacks,
+        .n_lacks = DAEMON_LACKS,
         .change = w->change.size > 0 ? text_str(&w->change) : NULL,
         .changed = w->changed,
         .style = {.terminal = terminal_style(STDOUT_FILENO),
@@ -204,6 +208,23 @@ static void on_daemon(bool there, const char *reason, void *arg)
         fprintf(stderr, "dcop-discover: Avahi: %s\n", there ? "the daemon is back" : reason);
 }
 
+/* The screen follows; a line is said once, however often a lack comes and goes. */
+static void on_lack(enum daemon_lack lack, const char *words, void *arg)
+{
+    struct watch *w = arg;
+    CLEANUP_TEXT struct text line = TEXT_INIT;
+
+    free(w->lacks[lack]);
+    w->lacks[lack] = words ? strdup(words) : NULL;
+    if (w->screen) {
+        schedule_output(w);
+    } else if (words && !w->options->quiet && !(w->said_lacks & 1U << lack)) {
+        w->said_lacks |= 1U << lack;
+        text_add_printable(&line, words);
+        fprintf(stderr, "dcop-discover: %s\n", text_str(&line));
+    }
+}
+
 static void on_too_many(void *arg)
 {
     struct watch *w = arg;
@@ -268,6 +289,7 @@ const struct look_listener watch_listener = {
     .begin = on_begin,
     .change = on_change,
     .daemon = on_daemon,
+    .lack = on_lack,
     .too_many = on_too_many,
     .resized = on_resized,
 };
@@ -280,7 +302,7 @@ struct watch *watch_new(const struct discover_options *options, const struct pro
         return NULL;
     w->options = options;
     w->problem = problem;
-    w->screen = !options->json && isatty(STDOUT_FILENO);
+    w->screen = !options->json && terminal_takes_escapes(STDOUT_FILENO);
     return w;
 }
 
@@ -299,6 +321,8 @@ void watch_free(struct watch *w)
     sd_event_unref(w->loop);
     text_clear(&w->said);
     text_clear(&w->change);
+    for (size_t i = 0; i < DAEMON_LACKS; i++)
+        free(w->lacks[i]);
     free(w->trouble);
     free(w);
 }

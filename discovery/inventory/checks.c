@@ -17,6 +17,11 @@ bool inventory_is_visible(uint32_t c)
            !(c >= 0xfff0 && c <= 0xffff) && c != 0xfeff && c < 0xe0000 && (c & 0xfffe) != 0xfffe;
 }
 
+const char *inventory_user(const struct machine *m)
+{
+    return m->advert.user ? m->advert.user : ADVERT_USER_DEFAULT;
+}
+
 bool inventory_is_template(const char *value)
 {
     return strstr(value, "{{") || strstr(value, "{%") || strstr(value, "{#");

@@ -44,7 +44,7 @@ static json_t *json_hostvars(const struct inventory_host *h)
 
     return o && put_value(o, "ansible_host", json_value(h->address)) &&
                    (m->port == 0 || put_value(o, "ansible_port", json_integer(m->port))) &&
-                   (!m->advert.user || put_value(o, "ansible_user", json_value(m->advert.user))) &&
+                   put_value(o, "ansible_user", json_value(inventory_user(m))) &&
                    put_value(o, "agt_name", json_value(h->agt_name)) &&
                    (!h->ambiguous || put_value(o, "agt_names", json_names(&m->advert.agents)))
                ? TAKE_PTR(o)

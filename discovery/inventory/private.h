@@ -43,6 +43,9 @@ int inventory_write_hostvars(const struct inventory_host *host, struct text *ret
 /* Appends a comment line for each machine that is left out, with the reason. */
 void inventory_add_left_out(const struct inventory *inventory, struct text *ret);
 
+/* Whom to log in as: what the machine says, else what dcop-deploy takes. */
+const char *inventory_user(const struct machine *m);
+
 /* Would Jinja change it?  Ansible templates every value. */
 bool inventory_is_template(const char *value);
 

@@ -91,10 +91,8 @@ static void add_yaml_host(struct text *t, const struct inventory_host *h)
     add_yaml(t, h->address);
     if (m->port)
         text_addf(t, "\n          ansible_port: %u", m->port);
-    if (m->advert.user) {
-        text_adds(t, "\n          ansible_user: ");
-        add_yaml(t, m->advert.user);
-    }
+    text_adds(t, "\n          ansible_user: ");
+    add_yaml(t, inventory_user(m));
     text_adds(t, "\n          agt_name: ");
     add_yaml(t, h->agt_name);
     if (h->ambiguous) {
@@ -189,10 +187,8 @@ static void add_ini_host(struct text *t, const struct inventory_host *h)
     add_ini(t, h->address);
     if (h->machine->port)
         text_addf(t, " ansible_port=%u", h->machine->port);
-    if (h->machine->advert.user) {
-        text_adds(t, " ansible_user=");
-        add_ini(t, h->machine->advert.user);
-    }
+    text_adds(t, " ansible_user=");
+    add_ini(t, inventory_user(h->machine));
     text_adds(t, " agt_name=");
     add_ini(t, h->agt_name);
     for (size_t i = 0; h->ambiguous && i < agents->count; i++) {
@@ -258,8 +254,7 @@ int inventory_write_ssh_config(const struct inventory *v, struct text *ret)
         add_host_name(ret, h->address);
         if (m->port)
             text_addf(ret, "\n    Port %u", m->port);
-        if (m->advert.user)
-            text_addf(ret, "\n    User %s", m->advert.user);
+        text_addf(ret, "\n    User %s", inventory_user(m));
         /* Addresses change, and another machine may get an old one.  So the key
          * in known_hosts is stored under the machine's id. */
         if (*m->advert.id)

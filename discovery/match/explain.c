@@ -147,6 +147,33 @@ static int warn_agents(struct match *m, struct text *words)
     return match_add_warning(m, words);
 }
 
+enum { IDLE_SHOWN_MAX = 5 };
+
+/* The names match, but the agents of these machines do not run. */
+static int warn_idle(struct match *m, enum advert_state state, struct text *words)
+{
+    CLEANUP_TEXT struct text names = TEXT_INIT;
+    const char *what = state == ADVERT_STATE_FAILED ? "has failed" : "is stopped";
+    const char *all = state == ADVERT_STATE_FAILED ? "have failed" : "are stopped";
+    const char *remedy = state == ADVERT_STATE_FAILED ? "see why: dcop-deploy -p PROBLEM logs"
+                                                      : "dcop-deploy -p PROBLEM start";
+    size_t n = 0;
+
+    for (size_t i = 0; i < m->n_matched; i++) {
+        if (m->matched[i].machine->advert.state != state || n++ >= IDLE_SHOWN_MAX)
+            continue;
+        text_adds(&names, n > 1 ? ", " : "");
+        text_add_shown(&names, m->matched[i].agent);
+    }
+    if (n == 0)
+        return 0;
+    if (n > IDLE_SHOWN_MAX)
+        text_addf(&names, " and %zu more", n - IDLE_SHOWN_MAX);
+    text_addf(words, "%zu agent%s %s: %s; %s", n, n == 1 ? "" : "s", n == 1 ? what : all,
+              text_str(&names), remedy);
+    return text_error(&names) < 0 ? -ENOMEM : match_add_warning(m, words);
+}
+
 static int warn_machine(struct match *m, const struct machine *machine, struct text *words)
 {
     char label[MACHINE_LABEL_MAX];
@@ -187,6 +214,10 @@ int match_explain(struct match *m, const struct machine *const *machines, size_t
     r = warn_agents(m, &words);
     if (r == 0)
         r = match_warn_addresses(m, &words);
+    if (r == 0)
+        r = warn_idle(m, ADVERT_STATE_STOPPED, &words);
+    if (r == 0)
+        r = warn_idle(m, ADVERT_STATE_FAILED, &words);
     for (size_t i = 0; r == 0 && i < n_machines; i++)
         r = warn_machine(m, machines[i], &words);
     return r;

@@ -24,7 +24,6 @@ struct slots {
     struct slot *items;
     size_t count;
     struct slot *by_name; /* hash */
-    size_t n_holders;     /* online machines of names that several have */
 };
 
 static void slots_clear(struct slots *s)
@@ -81,12 +80,13 @@ static int match_reserve(struct match *m, const struct slots *s,
 {
     m->matched = array_new(s->count, sizeof(*m->matched));
     m->duplicates = array_new(s->count, sizeof(*m->duplicates));
+    m->claims = array_new(count_names(machines, n), sizeof(*m->claims));
     m->offline = array_new(s->count, sizeof(*m->offline));
     m->missing = array_new(s->count, sizeof(*m->missing));
     m->unexpected = array_new(count_names(machines, n), sizeof(*m->unexpected));
     m->unassigned = array_new(n, sizeof(*m->unassigned));
     m->unverified = array_new(n, sizeof(*m->unverified));
-    return m->matched && m->duplicates && m->offline && m->missing && m->unexpected &&
+    return m->matched && m->duplicates && m->claims && m->offline && m->missing && m->unexpected &&
                    m->unassigned && m->unverified
                ? 0
                : -ENOMEM;
@@ -108,31 +108,23 @@ static void take_name(struct match *m, struct slots *s, const struct machine *ma
             (struct match_unexpected){.agent = agent, .machine = machine};
 }
 
-static int sort_slots(struct match *m, struct slots *s)
+/* Names that several machines have. */
+static int collect_duplicates(struct match *m, struct slots *s,
+                              const struct machine *const *machines, size_t n)
 {
     for (size_t i = 0; i < s->count; i++) {
         struct slot *slot = &s->items[i];
 
-        if (slot->n_online == 1)
-            m->matched[m->n_matched++] = (struct match_pair){slot->agent, slot->online};
-        else if (slot->n_online > 1) {
-            slot->duplicate = &m->duplicates[m->n_duplicates];
-            slot->duplicate->agent = slot->agent;
-            slot->duplicate->machines = array_new(slot->n_online, sizeof(struct machine *));
-            if (!slot->duplicate->machines)
-                return -ENOMEM;
-            m->n_duplicates++;
-        } else if (slot->offline)
-            m->offline[m->n_offline++] = (struct match_pair){slot->agent, slot->offline};
-        else
-            m->missing[m->n_missing++] = slot->agent;
+        if (slot->n_online < 2)
+            continue;
+        slot->duplicate = &m->duplicates[m->n_duplicates];
+        slot->duplicate->agent = slot->agent;
+        slot->duplicate->machines = array_new(slot->n_online, sizeof(struct machine *));
+        if (!slot->duplicate->machines)
+            return -ENOMEM;
+        m->n_duplicates++;
     }
-    return 0;
-}
-
-static void collect_holders(struct slots *s, const struct machine *const *machines, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; m->n_duplicates > 0 && i < n; i++) {
         const struct strings *agents = &machines[i]->advert.agents;
 
         if (machines[i]->untrusted)
@@ -144,10 +136,67 @@ static void collect_holders(struct slots *s, const struct machine *const *machin
                 slot->duplicate->machines[slot->duplicate->count++] = machines[i];
         }
     }
+    return 0;
+}
+
+/* The only one of them that holds the name; NULL: none, or several. */
+static const struct machine *find_holder(const struct match_duplicate *d,
+                                         const struct match_holders *holders)
+{
+    const struct machine *holder = NULL;
+
+    for (size_t i = 0; i < d->count; i++) {
+        if (!holders->holds(d->machines[i], d->agent, holders->arg))
+            continue;
+        if (holder)
+            return NULL;
+        holder = d->machines[i];
+    }
+    return holder;
+}
+
+/* A name that has a holder is no duplicate: its other machines only claim it. */
+static void settle_claims(struct match *m, struct slots *s, const struct match_holders *holders)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < m->n_duplicates; i++) {
+        struct match_duplicate *d = &m->duplicates[i];
+        struct slot *slot = slot_find(s, d->agent);
+        const struct machine *holder = find_holder(d, holders);
+
+        if (!holder) {
+            m->duplicates[kept++] = *d;
+            continue;
+        }
+        for (size_t j = 0; j < d->count; j++)
+            if (d->machines[j] != holder)
+                m->claims[m->n_claims++] = (struct match_claim){d->agent, d->machines[j], holder};
+        free(d->machines);
+        slot->online = holder;
+        slot->n_online = 1;
+    }
+    m->n_duplicates = kept;
+}
+
+/* All names but those that several machines have. */
+static void sort_slots(struct match *m, const struct slots *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        const struct slot *slot = &s->items[i];
+
+        if (slot->n_online == 1)
+            m->matched[m->n_matched++] = (struct match_pair){slot->agent, slot->online};
+        else if (slot->n_online == 0 && slot->offline)
+            m->offline[m->n_offline++] = (struct match_pair){slot->agent, slot->offline};
+        else if (slot->n_online == 0)
+            m->missing[m->n_missing++] = slot->agent;
+    }
 }
 
 int match_make(const struct machine *const *machines, size_t n_machines,
-               const struct problem *problem, struct match *ret)
+               const struct problem *problem, const struct match_holders *holders,
+               struct match *ret)
 {
     CLEANUP(match_clear) struct match m = {.problem = problem};
     CLEANUP(slots_clear) struct slots slots = {0};
@@ -168,10 +217,13 @@ int match_make(const struct machine *const *machines, size_t n_machines,
         if (machine_is_there(machine) && machine->beacon && machine->advert.agents.count == 0)
             m.unassigned[m.n_unassigned++] = machine;
     }
-    if (sort_slots(&m, &slots) < 0 || match_check_addresses(&m) < 0)
+    if (collect_duplicates(&m, &slots, machines, n_machines) < 0)
         return -ENOMEM;
-    if (m.n_duplicates > 0)
-        collect_holders(&slots, machines, n_machines);
+    if (holders)
+        settle_claims(&m, &slots, holders);
+    sort_slots(&m, &slots);
+    if (match_check_addresses(&m) < 0)
+        return -ENOMEM;
     *ret = m;
     m = MATCH_INIT;
     return 0;
@@ -181,7 +233,8 @@ bool match_ok(const struct match *m, bool strict)
 {
     if (m->n_missing > 0 || m->n_duplicates > 0 || m->n_offline > 0 || m->n_without_ipv4 > 0)
         return false;
-    return !strict || (m->n_unexpected == 0 && m->n_unassigned == 0 && m->n_shared == 0);
+    return !strict ||
+           (m->n_unexpected == 0 && m->n_unassigned == 0 && m->n_claims == 0 && m->n_shared == 0);
 }
 
 void match_clear(struct match *m)
@@ -189,6 +242,7 @@ void match_clear(struct match *m)
     for (size_t i = 0; i < m->n_duplicates; i++)
         free(m->duplicates[i].machines);
     free(m->duplicates);
+    free(m->claims);
     free(m->matched);
     free(m->offline);
     free(m->missing);

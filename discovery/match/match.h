@@ -30,6 +30,12 @@ struct match_duplicate {
     size_t count;
 };
 
+/* One agent name that a machine says, though it is another one's. */
+struct match_claim {
+    const char *agent;
+    const struct machine *machine, *holder;
+};
+
 /* Two machines with one IPv4 address. */
 struct match_shared {
     const struct machine *first, *second;
@@ -51,6 +57,8 @@ struct match {
     size_t n_matched;
     struct match_duplicate *duplicates; /* several that are online have it */
     size_t n_duplicates;
+    struct match_claim *claims; /* of matched names, by machines that are online */
+    size_t n_claims;
     struct match_pair *offline; /* all its machines are offline: the first of them */
     size_t n_offline;
     const char **missing; /* no machine has it */
@@ -69,11 +77,21 @@ struct match {
 
 #define MATCH_INIT ((struct match){0})
 
+/* Who of several machines with one name is its holder, as far as the caller knows: asked for
+ * machines that are online, of names that several of them say. */
+struct match_holders {
+    bool (*holds)(const struct machine *m, const char *agent, void *arg);
+    void *arg;
+};
+
 /* Compares, in time proportional to machines and names, so that it can be
  * asked anew whenever the roster changes.  No suggestions and no warnings yet.
+ * With `holders` (NULL: nobody knows), a name that has exactly one holder is matched, and
+ * the others only claim it; without, it is a duplicate.
  * `ret` is written on success only.  -ENOMEM. */
 int match_make(const struct machine *const *machines, size_t n_machines,
-               const struct problem *problem, struct match *ret);
+               const struct problem *problem, const struct match_holders *holders,
+               struct match *ret);
 
 /* Fills in what only a person reads: the suggestions, each missing or offline
  * agent to one unexpected name at most, the nearest first, and the warnings.
@@ -83,8 +101,8 @@ enum { MATCH_COMPARED_MAX = 1000000 };
 int match_explain(struct match *m, const struct machine *const *machines, size_t n_machines);
 
 /* Is the answer yes?  Missing, duplicate, offline and a machine without an IPv4
- * address make it no; when strict, unexpected, unassigned and shared addresses do
- * too. */
+ * address make it no; when strict, unexpected, unassigned, claims and shared addresses
+ * do too. */
 bool match_ok(const struct match *m, bool strict);
 
 void match_clear(struct match *m);

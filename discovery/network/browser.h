@@ -14,6 +14,7 @@
 
 #include <stdint.h>
 
+#include "discovery/base/avahi-limit.h"
 #include "discovery/base/error.h"
 #include "discovery/base/key.h"
 #include "discovery/roster/roster.h"
@@ -24,11 +25,12 @@ enum browser_event_type {
     BROWSER_FOUND,        /* a new tuple, not resolved yet: `sighting.key` only */
     BROWSER_RESOLVED,     /* for the first time, or anew because its record changed */
     BROWSER_UNREADABLE,   /* resolved, but not a valid record of a machine; `reason` */
-    BROWSER_UNRESOLVED,   /* no answer (yet) to the resolver; `reason` */
+    BROWSER_UNRESOLVED,   /* no answer (yet) to the resolver, `reason`; or refused: `limit` */
     BROWSER_REMOVED,      /* `sighting.key` only */
-    BROWSER_RELEASED,     /* after browser_set_heard: no more about this tuple's record */
+    BROWSER_RELEASED,     /* after browser_set_heard: the tuple is there, no more of its record */
     BROWSER_ALL_FOR_NOW,  /* Avahi's one-second timer (not a promise) */
-    BROWSER_LIMIT,        /* the daemon refused; `reason`: the setting of avahi-daemon.conf */
+    BROWSER_LIMIT,        /* the daemon refused something: `limit`; once for each */
+    BROWSER_ACCEPTED,     /* it lets us browse, after it had refused that */
     BROWSER_TOO_MANY,     /* BROWSER_TUPLES_MAX reached: what comes now is ignored */
 };
 
@@ -44,6 +46,7 @@ struct browser_event {
     struct advert advert;     /* BROWSER_RESOLVED: sighting.advert points here */
     struct address address;   /* likewise: sighting.addresses */
     char *reason;             /* for people, not escaped; NULL: none */
+    enum avahi_limit limit;   /* of the daemon, that was reached */
     size_t pending;           /* tuples that wait for their first resolution, as of this event */
 };
 
@@ -68,9 +71,6 @@ DEFINE_CLEANUP(struct browser *, browser_free);
  * question to the network every two minutes.  Its coming and going is reported all the
  * same.  Never blocks; without memory or room it is as if it had not been called. */
 void browser_set_heard(struct browser *b, const struct sighting_key *key, bool heard);
-
-/* The tuples that Avahi tells of now. */
-size_t browser_count(const struct browser *b);
 
 int browser_fd(const struct browser *b);               /* readable while there are events */
 struct browser_event *browser_take(struct browser *b); /* NULL: none now */

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "daemon-view.h"
 #include "discovery/base/error.h"
 #include "discovery/base/key.h"
 #include "discovery/roster/roster.h"
@@ -62,15 +63,30 @@ void discovery_count(const struct discovery *d, struct querier_counts *ret);
  * full stop. */
 void discovery_explain_silence(const struct discovery *d, struct text *ret);
 
+/* For when too little was found: that other programs here have sockets on the mDNS port,
+ * in such a sentence; nothing when none has. */
+void discovery_explain_port(const struct discovery *d, struct text *ret);
+
+/* What the Avahi daemon could not do or does not tell, a bit for each enum daemon_lack.
+ * Nothing depends on it but machines that only Avahi can see. */
+unsigned discovery_daemon_lacks(const struct discovery *d);
+
+/* Adds a sentence for each of them; not escaped.  -ENOMEM. */
+int discovery_explain_lacks(const struct discovery *d, unsigned lacks, struct strings *ret);
+
+/* Has Avahi had the time to tell of every machine that has answered? */
+bool discovery_is_compared(const struct discovery *d);
+
+/* Machines that only Avahi knows, and that it refused to resolve: the list is known to
+ * be short. */
+size_t discovery_refused(const struct discovery *d);
+
 /* That this computer has no IPv4 address, which is why machines seem to have none, in
  * such a sentence; nothing when it has one or no link. */
 void discovery_explain_ipv4(const struct discovery *d, struct text *ret);
 
-/* What the Avahi daemon's limits kept from us, as far as it is known, one sentence
- * without a full stop for each setting. */
-int discovery_explain_limits(const struct discovery *d, struct strings *ret);
-
-/* Instances that Avahi is still resolving, and that have not answered us. */
+/* Instances that Avahi is still resolving, that have not answered us, and that may be
+ * there all the same. */
 size_t discovery_pending(const struct discovery *d);
 
 /* Adds the instances that are only a name in Avahi's cache: nobody answered for

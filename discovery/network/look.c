@@ -18,6 +18,7 @@ enum {
     CHECK_MS = 20,           /* until the look is judged again while questions are under way */
     PENDING_MS = 1000,       /* for records that only Avahi has, when machines have answered us */
     PENDING_ALONE_MS = 2500, /* … and when none has */
+    LACKS_MS = 1000,         /* between two looks at what the daemon lacks */
     PATIENCE_MS = 10000,     /* at most, while machines still answer for the first time */
 };
 
@@ -33,6 +34,8 @@ struct look {
     bool is_short;            /* time was up before the list was complete */
     bool without_daemon;      /* likewise; and it did not answer */
     int signal;
+    unsigned lacks;     /* of the daemon, that the listener knows */
+    uint64_t lacks_due; /* ms: when they are looked for again */
     struct error *err;
 };
 
@@ -69,7 +72,7 @@ static bool is_yes(const struct look *l)
     size_t n;
     const struct machine *const *machines = roster_machines(discovery_roster(l->discovery), &n);
 
-    return match_make(machines, n, l->problem, &m) == 0 && match_ok(&m, l->options->strict);
+    return match_make(machines, n, l->problem, NULL, &m) == 0 && match_ok(&m, l->options->strict);
 }
 
 /* Have all that are there been heard?  A machine that is only a name in Avahi's
@@ -92,7 +95,8 @@ static bool is_listed(const struct look *l, const struct discovery_status *s)
     size_t n;
 
     (void)roster_machines(discovery_roster(l->discovery), &n);
-    return n > 0 && !s->flooded && (s->there || !s->told) && is_complete(l, s);
+    return n > 0 && !s->flooded && (s->there || !s->told) && is_complete(l, s) &&
+           (!l->options->compare || discovery_is_compared(l->discovery));
 }
 
 static uint64_t quiet_ms(const struct look *l, const struct discovery_status *s)
@@ -170,6 +174,28 @@ static int on_check(sd_event_source *source, uint64_t usec, void *arg)
     return 0;
 }
 
+static void report_lack(const struct look *l, enum daemon_lack lack, bool there)
+{
+    CLEANUP_STRINGS struct strings words = {0};
+
+    if (there && discovery_explain_lacks(l->discovery, 1U << lack, &words) < 0)
+        return;
+    l->options->listener->lack(lack, words.count > 0 ? words.items[0] : NULL, l->options->arg);
+}
+
+static void report_lacks(struct look *l)
+{
+    unsigned before = l->lacks;
+
+    if (now_ms(l) < l->lacks_due)
+        return;
+    l->lacks_due = now_ms(l) + LACKS_MS;
+    l->lacks = discovery_daemon_lacks(l->discovery);
+    for (enum daemon_lack i = 0; i < DAEMON_LACKS; i++)
+        if ((l->lacks ^ before) & 1U << i)
+            report_lack(l, i, l->lacks & 1U << i);
+}
+
 static void on_progress(void *arg)
 {
     struct look *l = arg;
@@ -179,6 +205,7 @@ static void on_progress(void *arg)
     if (l->options->listener) {
         if (s.too_many)
             l->options->listener->too_many(l->options->arg);
+        report_lacks(l);
         return;
     }
     schedule_next_check(l, &s);
@@ -340,6 +367,11 @@ bool look_is_without_daemon(const struct look *l)
 }
 
 bool look_is_short(const struct look *l)
+{
+    return l->is_short || discovery_refused(l->discovery) > 0;
+}
+
+bool look_time_was_up(const struct look *l)
 {
     return l->is_short;
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <systemd/sd-event.h>
 
+#include "daemon-view.h"
 #include "discovery/base/key.h"
 #include "discovery/problem/problem.h"
 #include "discovery/roster/roster.h"
@@ -19,18 +20,21 @@ struct look_listener {
     int (*begin)(sd_event *loop, struct roster *roster, void *arg, struct error *err);
     void (*change)(const struct machine *m, enum roster_change change, void *arg);
     void (*daemon)(bool there, const char *reason, void *arg);
+    /* What the Avahi daemon cannot do, in a sentence; NULL: it can again. */
+    void (*lack)(enum daemon_lack lack, const char *words, void *arg);
     void (*too_many)(void *arg); /* with each change, once there are too many records */
     void (*resized)(void *arg);  /* the terminal */
 };
 
 /* Strings and what is pointed to are borrowed for the look's life. */
 struct look_options {
-    const char *fleet;                    /* NULL: all */
-    const struct key *key;                /* the fleet's; NULL: there is none */
-    unsigned timeout_ms;                  /* without a listener */
-    bool patient;                         /* longer than that while machines still come */
-    bool keep;                            /* probe again and again, to see one come back */
-    bool strict;                          /* as for match_ok */
+    const char *fleet;     /* NULL: all */
+    const struct key *key; /* the fleet's; NULL: there is none */
+    unsigned timeout_ms;   /* without a listener */
+    bool patient;          /* longer than that while machines still come */
+    bool keep;             /* probe again and again, to see one come back */
+    bool compare; /* until Avahi's list can be compared with what answered; without a match */
+    bool strict;  /* as for match_ok */
     const struct look_listener *listener; /* NULL: the look ends by itself */
     void *arg;                            /* the listener's */
 };
@@ -47,8 +51,10 @@ void look_free(struct look *l);
 DEFINE_CLEANUP(struct look *, look_free);
 
 const struct machine *const *look_machines(struct look *l, size_t *ret_count);
-int look_signal(const struct look *l);    /* the signal that ended it; 0: none */
-bool look_is_short(const struct look *l); /* time was up: more machines may exist */
+int look_signal(const struct look *l);       /* the signal that ended it; 0: none */
+bool look_time_was_up(const struct look *l); /* before the list was complete */
+/* More machines may exist: time was up, or the Avahi daemon refused to resolve some. */
+bool look_is_short(const struct look *l);
 /* Time was up, and the Avahi daemon did not answer: only machines that answered us. */
 bool look_is_without_daemon(const struct look *l);
 const struct discovery *look_discovery(const struct look *l); /* what it knows besides */

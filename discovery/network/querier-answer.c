@@ -9,6 +9,7 @@
 
 enum {
     FLUSH_MS = 1000,         /* an address that the newer answer does not tell: RFC 6762 §10.2 */
+    DOUBT_MS = 30 * 1000,    /* between two doubts about one instance */
     ADDRESS_MS = 120 * 1000, /* one whose protocol is not told at all: RFC 6762 §10 */
 };
 
@@ -123,7 +124,24 @@ static bool is_signed(const struct querier *q, const struct mdns_service *s)
     return s->txt && advert_parse(s->txt, s->txt_size, &advert, NULL) == 0 &&
            advert_is_name_of(s->instance, advert.id) &&
            advert_verify(s->txt, s->txt_size, s->located ? s->port : SSH_PORT, advert.id,
-                         &q->fleet);
+                         advert.hostkey, &q->fleet);
+}
+
+/* An unsigned record under a signed one's name: the machine has lost its key, or somebody
+ * else says so, and decides how often. */
+static void doubt(struct querier *q, const struct mdns_service *s, const struct packet *p)
+{
+    struct instance *i = s->txt && !p->own ? instance_find(q, p->interface, s->instance) : NULL;
+    uint64_t now = querier_now_ms(q);
+    struct confirm *confirm;
+
+    if (!i || (i->doubted > 0 && now < i->doubted + DOUBT_MS))
+        return;
+    i->doubted = now;
+    querier_confirm(q, s->instance);
+    confirm = querier_find_confirm(q, s->instance);
+    if (confirm)
+        confirm->doubted = true;
 }
 
 static void take_service(struct querier *q, struct mdns_service *s, const struct packet *p)
@@ -134,6 +152,7 @@ static void take_service(struct querier *q, struct mdns_service *s, const struct
     if (q->signed_only) {
         if (!is_signed(q, s)) {
             q->unsigned_seen += !s->goodbye && !p->ours; /* not what our questions brought */
+            doubt(q, s, p);
             return;
         }
         s->port = s->located ? s->port : SSH_PORT;

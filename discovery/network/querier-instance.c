@@ -50,17 +50,6 @@ struct instance *instance_find(const struct querier *q, int interface, const cha
     return i;
 }
 
-/* An address as a hash key. */
-static struct address address_key(const struct address *a)
-{
-    struct address key = {.family = a->family, .interface = a->interface};
-
-    _Static_assert(sizeof(key) == sizeof(key.family) + sizeof(key.bytes) + sizeof(key.interface),
-                   "no padding");
-    memcpy(key.bytes, a->bytes, a->family == AF_INET ? 4 : sizeof(key.bytes));
-    return key;
-}
-
 /* The sender, with room for one more instance; NULL without, or without memory. */
 static struct source *source_for(struct querier *q, const struct address *from)
 {
@@ -180,6 +169,6 @@ void querier_drop_gone(struct querier *q)
             continue;
         (void)snprintf(instance, sizeof(instance), "%s", instance_name(i));
         instance_free(q, i);
-        q->listener.silent(&key, q->listener.arg);
+        q->listener.silent(&key, false, q->listener.arg);
     }
 }

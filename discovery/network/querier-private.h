@@ -36,6 +36,7 @@ struct instance {
     size_t txt_size;
     struct known_address addresses[MDNS_ADDRESSES_MAX];
     size_t n_addresses;
+    uint64_t doubted;       /* ms: when that was told last; 0: never */
     struct address refused; /* one that it told and that cannot be a machine's … */
     bool is_refused;        /* … and it has told no other */
     bool own;               /* this host announces it; a reflector may repeat it */
@@ -55,6 +56,7 @@ struct confirm {
     char instance[MDNS_LABEL_MAX + 1];
     uint64_t due; /* ms */
     size_t asked; /* questions */
+    bool doubted; /* an unsigned record is the reason */
 };
 
 /* One socket: what it hears. */
@@ -84,6 +86,7 @@ struct querier {
     uint64_t asked_at, heard_at;
     bool answered;         /* one of them, by any machine but this one */
     bool heard_others;     /* any packet of another host */
+    bool port_taken;       /* by a program that does not share it */
     uint64_t ask_due;      /* ms; UINT64_MAX: no more */
     uint64_t window_start; /* ms, of `unsigned_seen` */
     size_t unsigned_seen;

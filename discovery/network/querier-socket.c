@@ -208,7 +208,7 @@ int querier_open(struct querier *q)
     int group = open_ear(q, EAR_GROUP, AF_INET);
     int v4 = open_ear(q, EAR_V4, AF_INET), v6 = open_ear(q, EAR_V6, AF_INET6);
 
-    (void)group;
+    q->port_taken = group == -EADDRINUSE;
     return v4 < 0 && v6 < 0 ? v4 : 0;
 }
 

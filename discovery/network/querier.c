@@ -131,6 +131,11 @@ bool querier_has_heard_others(const struct querier *q)
     return q->heard_others;
 }
 
+bool querier_is_port_taken(const struct querier *q)
+{
+    return q->port_taken;
+}
+
 bool querier_is_flooded(const struct querier *q)
 {
     return querier_now_ms(q) < q->flooded_until;
@@ -186,7 +191,7 @@ bool querier_has(const struct querier *q, const char *instance)
 /* ---- confirmations ---- */
 
 /* Nobody answered.  Links that no longer exist need no report. */
-static void report_silent(struct querier *q, const char *name)
+static void report_silent(struct querier *q, const char *name, bool doubted)
 {
     struct sighting_key key = {0, SIGHTING_DIRECT, name, "local"};
 
@@ -197,7 +202,7 @@ static void report_silent(struct querier *q, const char *name)
         instance = instance_find(q, key.interface, name);
         if (instance)
             instance_free(q, instance);
-        q->listener.silent(&key, q->listener.arg);
+        q->listener.silent(&key, doubted, q->listener.arg);
     }
 }
 
@@ -221,7 +226,7 @@ static void check_confirms(struct querier *q, uint64_t now)
         }
         ended = *c;
         querier_end_confirm(q, c);
-        report_silent(q, ended.instance);
+        report_silent(q, ended.instance, ended.doubted);
     }
 }
 

@@ -19,7 +19,8 @@
  * QUERIER_PER_SOURCE_MAX, and what nobody tells of any more expires.
  *
  * With a fleet key it takes the signed records only, and keeps nothing of
- * others: a flood of false adverts must not hide the real ones.
+ * others: a flood of false adverts must not hide the real ones.  After an unsigned
+ * record under the name of a signed one that machine is asked (querier_confirm).
  *
  * Runs on the caller's loop and in its thread; never blocks.
  */
@@ -50,9 +51,10 @@ struct querier_listener {
     void (*seen)(const struct sighting *s, void *arg);
     /* Heard, but not a valid record of a machine; why. */
     void (*unreadable)(const struct sighting *s, const char *reason, void *arg);
-    /* After querier_confirm: nobody answered for that instance; called once for
-     * each tuple that may exist. */
-    void (*silent)(const struct sighting_key *key, void *arg);
+    /* After querier_confirm: nobody answered for that instance (with a fleet key: signed);
+     * called once for each tuple that may exist.  `doubted`: because of an unsigned record
+     * under its name, so that no older signed one is to be believed either. */
+    void (*silent)(const struct sighting_key *key, bool doubted, void *arg);
     /* A bound was reached, and records are ignored: of this sender, NULL: of all.  Once
      * for each sender that is known. */
     void (*too_many)(const struct address *from, void *arg);
@@ -85,6 +87,9 @@ void querier_count(const struct querier *q, struct querier_counts *ret);
 
 /* Has any packet of multicast DNS come from another host, whatever it says? */
 bool querier_has_heard_others(const struct querier *q);
+
+/* Does another program keep the mDNS port for itself, so that the group cannot be heard? */
+bool querier_is_port_taken(const struct querier *q);
 
 /* Has this instance answered a question, with all its records? */
 bool querier_has(const struct querier *q, const char *instance);

@@ -12,6 +12,7 @@ struct walk {
     const struct yaml_reader *y;
     struct error *err;
     unsigned visit;
+    bool whole; /* what pyDCOP refuses is an error */
 };
 
 /* The keys of a map, or the items of a list, each once, in pyDCOP's order. */
@@ -238,6 +239,29 @@ static int read_name(struct walk *w, struct tree_node *root, struct problem *p)
     return p->name ? 0 : no_memory(w);
 }
 
+/* yamldcop.load_dcop raises a ValueError for these. */
+static int check_whole(struct walk *w, struct tree_node *root)
+{
+    const struct tree_entry *entry;
+    const struct tree_scalar *s;
+
+    w->visit++;
+    if (!find_entry(w, root, "sname", sizeof("sname") - 1))
+        return yaml_reader_fail(w->y, root->mark, w->err,
+                                "the problem has no `name`, without which pyDCOP refuses it");
+    w->visit++;
+    entry = find_entry(w, root, "sobjective", sizeof("sobjective") - 1);
+    if (!entry)
+        return yaml_reader_fail(w->y, root->mark, w->err,
+                                "the problem has no `objective`: pyDCOP wants min or max");
+    s = &entry->value->scalar;
+    return entry->value->kind == YAML_KIND_SCALAR && s->type == YAML_TYPE_STRING &&
+                   (string_equal(s->text, "min") || string_equal(s->text, "max"))
+               ? 0
+               : yaml_reader_fail(w->y, entry->value->mark, w->err,
+                                  "`objective` must be min or max");
+}
+
 static int read_root(struct walk *w, struct tree_node *root, struct problem *p)
 {
     CLEANUP(names_clear) struct names n = {.among = "at the top level"};
@@ -259,27 +283,30 @@ static int read_root(struct walk *w, struct tree_node *root, struct problem *p)
         r = read_variables(w, root, p);
     if (r == 0)
         r = read_name(w, root, p);
+    if (r == 0 && w->whole)
+        r = check_whole(w, root);
     return r;
 }
 
 /* Reads everything except the list of files. */
-static int read_all(struct yaml_reader *y, struct problem *p, struct error *err)
+static int read_all(struct yaml_reader *y, bool whole, struct problem *p, struct error *err)
 {
     CLEANUP(problem_tree_clear) struct problem_tree t = {0};
-    struct walk w = {.y = y, .err = err};
+    struct walk w = {.y = y, .err = err, .whole = whole};
     int r = problem_tree_read(y, &t, err);
 
     return r < 0 ? r : read_root(&w, t.root, p);
 }
 
-int problem_read(const struct strings *files, struct problem *ret, struct error *err)
+static int read_files(const struct strings *files, bool whole, struct problem *ret,
+                      struct error *err)
 {
     CLEANUP_PROBLEM struct problem p = PROBLEM_INIT;
     CLEANUP_YAML_READER struct yaml_reader *y = NULL;
     int r = yaml_reader_open(&y, files, err);
 
     if (r == 0)
-        r = read_all(y, &p, err);
+        r = read_all(y, whole, &p, err);
     if (r == 0 && strings_copy(&p.files, files) < 0)
         r = error_sys(err, -ENOMEM, "cannot read the problem");
     if (r < 0)
@@ -287,6 +314,16 @@ int problem_read(const struct strings *files, struct problem *ret, struct error 
     *ret = p;
     p = PROBLEM_INIT;
     return 0;
+}
+
+int problem_read(const struct strings *files, struct problem *ret, struct error *err)
+{
+    return read_files(files, true, ret, err);
+}
+
+int problem_read_part(const struct strings *files, struct problem *ret, struct error *err)
+{
+    return read_files(files, false, ret, err);
 }
 
 int problem_parse(const char *name, const void *data, size_t size, struct problem *ret,
@@ -297,7 +334,7 @@ int problem_parse(const char *name, const void *data, size_t size, struct proble
     int r = yaml_reader_open_memory(&y, name, data, size, err);
 
     if (r == 0)
-        r = read_all(y, &p, err);
+        r = read_all(y, false, &p, err);
     if (r == 0 && strings_add(&p.files, name) < 0)
         r = error_sys(err, -ENOMEM, "cannot read the problem");
     if (r < 0)

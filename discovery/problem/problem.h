@@ -6,8 +6,8 @@
  * Input that pyDCOP would silently read in another way than it is written is
  * refused: a key given twice at the top level, among the agents or among the
  * variables; an agent's name that YAML takes for a number, a truth value, null
- * or a date; a name that does not fit an advert. pyDCOP checks `name`,
- * `objective` and the content of constraints.
+ * or a date; a name that does not fit an advert.  So is a problem without a name
+ * or an objective, which pyDCOP refuses.  pyDCOP checks the content of constraints.
  *
  * Not for concurrent use of one value; otherwise any thread.
  */
@@ -41,6 +41,9 @@ void problem_clear(struct problem *p);
  * errors of open(2) and read(2), -EFBIG or -ENOMEM. */
 int problem_read(const struct strings *files, struct problem *ret, struct error *err);
 
-/* The same from memory; `name` stands for the file. */
+/* The same of what need not be a whole problem: no name and no objective. */
+int problem_read_part(const struct strings *files, struct problem *ret, struct error *err);
+
+/* Likewise from memory; `name` stands for the file. */
 int problem_parse(const char *name, const void *data, size_t size, struct problem *ret,
                   struct error *err);

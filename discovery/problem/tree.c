@@ -225,7 +225,8 @@ static int take_key(struct build *b, struct frame *f, const struct yaml_item *it
     if (f->merging)
         f->wanted = f->level;
     else if (f->level == LEVEL_FULL && scalar &&
-             (key_is(scalar, "agents") || key_is(scalar, "variables") || key_is(scalar, "name")))
+             (key_is(scalar, "agents") || key_is(scalar, "variables") || key_is(scalar, "name") ||
+              key_is(scalar, "objective")))
         f->wanted = LEVEL_NAMES;
     return check_size(b, item);
 }

@@ -150,6 +150,35 @@ static void add_duplicates(const struct match *m, struct paragraph *p, struct te
     }
 }
 
+static void add_claims(const struct match *m, struct paragraph *p, struct text *item)
+{
+    for (size_t i = 0; i < m->n_claims; i++) {
+        const struct match_claim *c = &m->claims[i];
+
+        report_add_label(item, c->machine);
+        text_addf(item, " (%s) says that it is ", c->machine->advert.id);
+        report_add_name(item, c->agent);
+        text_adds(item, ", which is ");
+        report_add_label(item, c->holder);
+        text_addf(item,
+                  "'s (%s): it is left out. If it is to have the name: dcop-deploy assign "
+                  "--release ",
+                  c->holder->advert.id);
+        report_add_name(item, c->agent);
+        text_addc(item, '.');
+        add_sentence(p, item);
+    }
+}
+
+int report_claims_text(const struct match *m, const struct report_style *style, struct text *ret)
+{
+    CLEANUP_TEXT struct text item = TEXT_INIT;
+    struct paragraph p = {.text = ret, .width = style->terminal.width, .verbose = style->verbose};
+
+    add_claims(m, &p, &item);
+    return text_error(&item) < 0 ? -ENOMEM : text_error(ret);
+}
+
 /* Names that nearly are in the problem, a sentence each. */
 static void add_near_names(const struct match *m, struct paragraph *p, struct text *item)
 {
@@ -303,6 +332,7 @@ int report_match_text(const struct match *m, bool strict, const struct report_st
     add_missing(m, &p, &item);
     add_offline(m, &p, &item);
     add_duplicates(m, &p, &item);
+    add_claims(m, &p, &item);
     add_unexpected(m, &p, &item);
     add_unassigned(m, &p, &item);
     add_unverified(m, &p, &item);

@@ -187,6 +187,17 @@ static json_t *json_duplicate(const struct match_duplicate *d)
                : NULL;
 }
 
+static json_t *json_claim(const struct match_claim *c)
+{
+    CLEANUP_JSON json_t *o = json_object();
+
+    return o && put_value(o, "agent", json_text(c->agent)) &&
+                   put_value(o, "machine", json_machine_name(c->machine)) &&
+                   put_value(o, "holder", json_machine_name(c->holder))
+               ? TAKE_PTR(o)
+               : NULL;
+}
+
 static json_t *json_unexpected(const struct match_unexpected *u)
 {
     CLEANUP_JSON json_t *o = json_object();
@@ -234,6 +245,7 @@ json_t *report_match_value(const struct match *m, bool strict)
          put_value(o, "missing", JSON_LIST(m->missing, m->n_missing, json_missing)) &&
          put_value(o, "offline", JSON_LIST(m->offline, m->n_offline, json_offline)) &&
          put_value(o, "duplicates", JSON_LIST(m->duplicates, m->n_duplicates, json_duplicate)) &&
+         put_value(o, "claims", JSON_LIST(m->claims, m->n_claims, json_claim)) &&
          put_value(o, "unexpected", JSON_LIST(m->unexpected, m->n_unexpected, json_unexpected)) &&
          put_value(o, "unassigned", json_machine_names(m->unassigned, m->n_unassigned)) &&
          put_value(o, "unverified", json_machine_names(m->unverified, m->n_unverified)) &&

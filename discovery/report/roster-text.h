@@ -67,6 +67,9 @@ int report_match_json(const struct match *m, bool strict, struct text *ret);
 int report_match_text(const struct match *m, bool strict, const struct report_style *style,
                       struct text *ret);
 
+/* A sentence for each claim of the match. */
+int report_claims_text(const struct match *m, const struct report_style *style, struct text *ret);
+
 /* For other modules' sentences: a machine's label; a name, in quotes where its
  * ends could not be seen; a machine with its names.  All escaped. */
 void report_add_label(struct text *t, const struct machine *m);

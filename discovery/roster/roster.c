@@ -148,6 +148,15 @@ static bool is_stale(const struct roster *r, const struct sighting *s)
     return s->port != m->port || !advert_equal(s->advert, &m->advert);
 }
 
+/* A signed record under a name that is not its machine's is sent again by somebody else.  Nor
+ * does any record take a machine's own name from it. */
+static bool is_misplaced(const struct tuple *t, const struct sighting *s)
+{
+    if (s->verified && !advert_is_name_of(s->key.name, s->advert->id))
+        return true;
+    return t && t->own_name && strcmp(t->entry->machine.advert.id, s->advert->id) != 0;
+}
+
 static void lose_tuple(struct roster *r, struct tuple *t)
 {
     struct entry *e = t->entry;
@@ -243,7 +252,7 @@ int roster_see(struct roster *r, const struct sighting *s, struct timespec now)
     bool news, was_unheard;
     int n, changed, merged;
 
-    if (is_stale(r, s))
+    if (is_stale(r, s) || is_misplaced(t, s))
         return 0;
     n = entry_of_sighting(r, s, t, now, &e);
     if (n < 0)

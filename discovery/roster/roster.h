@@ -148,8 +148,9 @@ enum {
 };
 
 /* Adds a sighting; the newest record of a machine counts.  If the record's
- * tuple belonged to another machine, it moves to this one.  A machine without a
- * host key that now has one stays the same machine.
+ * tuple belonged to another machine, it moves to this one; but a machine's record under
+ * its own name ("dcop-ID") gives way to none of another id, which is ignored.  A machine
+ * without a host key that now has one stays the same machine.
  *
  * A verified record with a lower `seq` than the machine's, or with the same
  * `seq` and other content, is ignored as a replay.  A current record that is

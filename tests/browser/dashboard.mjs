@@ -58,7 +58,7 @@ test("plug in: a tile appears at once, and the sentence counts it", async (t) =>
 test("missing, offline and never seen are told apart, in words", async (t) => {
     const s = await t.service("thirty"), page = await t.open(s);
     assert.equal(await text(page, "#sentence"), "28 of 30 agents are here.");
-    assert.equal(await text(page, "#lacks"), "Missing: a17 and a22, last seen 3 minutes ago.");
+    assert.equal(await text(page, "#lacks"), "Missing: a17 and a22, last seen 3 minutes ago. dcop-deploy doctor says why.");
     assert.equal(await stateOf(page, "a17"), "missing");
     assert.equal(await stateOf(page, "a22"), "offline");
     s.extra = {};

@@ -20,8 +20,9 @@ export class Service {
     url = "http://127.0.0.1:8808/";
     async start() {
         mkdirSync("build/logs", {recursive: true});
+        mkdirSync(`${scratch}/etc`, {recursive: true});
         this.process = spawn(CLASSROOM, ["exec", "controller", "--", "build/gcc/dcop-controller", "--state-dir", `${scratch}/state`, "--config", `${scratch}/etc`,
-            "-p", `${scratch}/problem.yaml`, "-s", "tests/data/standin", "--key", await classroom("key")], {stdio: ["ignore", "pipe", "pipe"]});
+            "-p", `${scratch}/problem.yaml`, "-s", "tests/data/standin", "--deps", "apt", "--key", await classroom("key")], {stdio: ["ignore", "pipe", "pipe"]});
         for (const stream of [this.process.stdout, this.process.stderr]) stream.on("data", (data) => appendFileSync("build/logs/browser-service.log", data));
         this.ended = new Promise((done) => this.process.once("exit", done));
         await until("the service answers", () => on("controller", "curl", "-sf", `${this.url}api/v1/status`).catch(() => null), SOON);

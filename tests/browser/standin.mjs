@@ -103,7 +103,11 @@ export class Standin {
                 return this.json(a, {version: 1, of: asked.get("of"), state: this.logState ?? "following", why: this.logWhy, fresh: !asked.has("after"), lines: lines.slice(after), next: String(lines.length)});
             }
             if (what === "machines") return this.machines.has(which) ? this.json(a, {machine: this.machines.get(which), history: this.historyOf(which)}) : this.problemOf(a, 404, "There is no such machine.");
-            if (what === "runs") return this.runs.has(+which) ? this.json(a, {run: this.runOf(+which)}) : this.problemOf(a, 404, "There is no such run.");
+            if (what === "runs" && this.runs.has(+which)) {
+                const run = this.runOf(+which), machine = new URL(q.url, "http://x").searchParams.get("machine");
+                return this.json(a, {run: machine ? {...run, machines: run.machines.filter((m) => m.machine === machine)} : run});
+            }
+            if (what === "runs") return this.problemOf(a, 404, "There is no such run.");
             return this.problemOf(a, 404, "There is no such thing.");
         }
         if (!right) return this.problemOf(a, 401, "The token is missing or wrong.");

@@ -51,14 +51,15 @@ emulate_clean() {
 }
 
 # sources RELEASE: sources.list lines for it, from the host's own Debian mirror;
-# nothing if there is none (mmdebstrap then has a default).
+# nothing if there is none (mmdebstrap then has a default).  After a release's end of life
+# its security suite leaves the mirrors piece by piece, the index last: it is left out.
 sources() {
 	# shellcheck disable=SC1091
 	host_release=$(. /etc/os-release && [ "$ID" = debian ] && echo "${VERSION_CODENAME:-}") || return 0
 	[ -n "$host_release" ] || return 0
 	# shellcheck disable=SC2016 # apt's own variables
 	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)' 'Created-By: Packages' 2>/dev/null |
-		awk -v host="$host_release" -v suite="$1" '
+		awk -v host="$host_release" -v suite="$1" -v ended=" bullseye " '
 			$3 != "main" || $1 !~ /^https?:/ { next }
 			# Without downloaded lists the origin is unknown; then the path decides.
 			$4 != "" && $4 != "Debian" { next }
@@ -70,7 +71,7 @@ sources() {
 				if (!main) exit
 				print "deb " main " " suite " main"
 				print "deb " main " " suite "-updates main"
-				if (security) print "deb " security " " suite "-security main"
+				if (security && !index(ended, " " suite " ")) print "deb " security " " suite "-security main"
 			}'
 }
 

@@ -44,13 +44,13 @@ leader() {
 }
 
 plug_options() {
-	new_suite='' new_arch='' agents='' fleet='' user='' beacon=y keep='' machine_id='' wait=y hosts=y password='' settings=''
+	new_suite='' new_arch='' agents='' fleet='' user='' beacon=y keep='' machine_id='' wait=y hosts=y password='' settings='' firmware=''
 	[ $# -gt 0 ] || die 2 "plug: which machine? (classroom plug NAME)"
 	use_machine "$1"
 	shift
 	while [ $# -gt 0 ]; do
 		case $1 in
-		--suite | --arch | --agent | --fleet | --user | --machine-id | --password)
+		--suite | --arch | --agent | --fleet | --user | --machine-id | --password | --firmware)
 			[ $# -gt 1 ] || die 2 "plug: $1 wants a value" ;;
 		esac
 		case $1 in
@@ -62,6 +62,7 @@ plug_options() {
 		--user) user=$2 && settings=y && shift ;;
 		--machine-id) machine_id=$2 && shift ;;
 		--password) password=$2 && shift ;;
+		--firmware) firmware=$2 && shift ;;
 		--no-beacon) beacon= ;;
 		--packages) with=-packages ;;
 		--no-hosts) hosts= ;;
@@ -242,8 +243,11 @@ start() {
 	# The overlay is volatile: it is never synced. Its marker in work/ has to be removed.
 	rm -rf "$disk/work"
 	mkdir -p "$disk/work" "$m/root"
+	[ -z "$firmware" ] || (CDPATH='' cd -- "$firmware" && pwd) >"$m/firmware" || die 2 "plug: no folder $firmware"
+	firmware=
+	[ ! -e "$m/firmware" ] || read -r firmware <"$m/firmware"
 	in_group "$group" unshare --mount --propagation slave sh "$here/boot" \
-		"$image" "$disk" "$m/root" "$ns" "dcop-$CLASSROOM-$number" "$name" "$suite"
+		"$image" "$disk" "$m/root" "$ns" "dcop-$CLASSROOM-$number" "$name" "$suite" "$firmware"
 	booting=$!
 	if ! poll 20 started || ! leader; then
 		cat "$log" >&2

@@ -22,15 +22,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     const struct key fleet = {{1}};
     struct key machine;
-    bool verified = advert_verify(data, size, 22, "0123456789abcdef", &fleet);
+    bool verified = advert_verify(data, size, 22, "0123456789abcdef", "SHA256:abc", &fleet);
 
     if (advert_parse(data, size, &a, &err) < 0)
         return 0;
     require(!verified || size >= ADVERT_TXT_MAX - ADVERT_SIGNED_MAX);
     if (advert_encode_within(&a, ADVERT_SIGNED_MAX, txt, &txt_size) >= 0) {
-        key_derive(&fleet, a.id, &machine);
+        key_derive(&fleet, a.id, "SHA256:abc", &machine);
         require(advert_sign(txt, &txt_size, 22, &machine) == 0 && txt_size <= sizeof(txt));
-        require(advert_verify(txt, txt_size, 22, a.id, &fleet));
+        require(advert_verify(txt, txt_size, 22, a.id, "SHA256:abc", &fleet));
     }
     require(advert_id_valid(a.id));
     for (size_t i = 0; i < a.agents.count; i++)

@@ -19,7 +19,7 @@ static void expect_host(const struct host *h)
 {
     expect(h->name && h->place && h->names.count > 0 && h->agents.count > 0);
     expect(destination_host_valid(h->address));
-    expect(!h->user || advert_user_valid(h->user));
+    expect(!h->user || destination_user_valid(h->user));
     for (size_t i = 0; i < h->agents.count; i++)
         expect(advert_agent_valid(h->agents.items[i], strlen(h->agents.items[i])));
 }

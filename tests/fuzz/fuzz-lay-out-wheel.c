@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "deployer/base/content.h"
-#include "deployer/bundle/lay-out-wheel.h"
+#include "deployer/wheel/lay-out-wheel.h"
 #include "discovery/base/cleanup.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -15,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CLEANUP(content_clear) struct content content = {0};
     struct error err = {0};
 
-    if (lay_out_wheel(&content, "some.whl", data, size, &err) < 0 && err.code == 0)
+    if (lay_out_wheel(&content, "some.whl", data, size, &(struct wheel_layout){0}, &err) < 0 &&
+        err.code == 0)
         abort();
     for (size_t i = 0; i < content.count; i++) {
         const char *path = content.files[i].path;

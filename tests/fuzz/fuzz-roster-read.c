@@ -31,7 +31,7 @@ static void write_all(const struct machine_list *l)
     static const struct report_style style = {.terminal = {.width = 60}};
 
     expect(strings_add(&problem.agents, "a1") == 0 && strings_add(&problem.agents, "agent") == 0);
-    expect(match_make(l->pointers, l->count, &problem, &match) == 0);
+    expect(match_make(l->pointers, l->count, &problem, NULL, &match) == 0);
     expect(match_explain(&match, l->pointers, l->count) == 0);
     expect(report_roster_text(l->pointers, l->count, &style, &out) == 0);
     expect(report_match_text(&match, true, &style, &out) == 0);

@@ -5,6 +5,7 @@
 
 problem=tests/data/demo/classroom.yaml
 state=$scratch/state
+deps=apt # of --deps; with a layer, an image with packages would prove nothing
 
 controller() { "$classroom" exec controller -- "$@"; }
 on() {
@@ -16,7 +17,7 @@ on() {
 # deploy OPTION…: as run from a script (no terminal); words in $scratch/said.
 deploy() {
 	status=0
-	controller build/gcc/dcop-deploy --state-dir "$state" --key "$key" "$@" \
+	controller build/gcc/dcop-deploy --state-dir "$state" --key "$key" --deps "$deps" "$@" \
 		>"$scratch/said" 2>&1 </dev/null || status=$?
 }
 

@@ -21,7 +21,7 @@ begin() {
 	: >"$scratch/$begun"
 	# shellcheck disable=SC2016 # for that shell
 	controller env --default-signal=INT sh -c 'echo $$ >"$0.tmp"; mv "$0.tmp" "$0"; exec "$@"' \
-		"$scratch/$begun.pid" build/gcc/dcop-deploy --state-dir "$state" --key "$key" "$@" \
+		"$scratch/$begun.pid" build/gcc/dcop-deploy --state-dir "$state" --key "$key" --deps "$deps" "$@" \
 		>"$scratch/$begun" 2>&1 </dev/null &
 	echo $! >"$scratch/$begun.wait"
 	await 10 test -e "$scratch/$begun.pid"

@@ -109,6 +109,7 @@ start_bus() {
 	await 10 test -S /run/dbus/system_bus_socket
 }
 
+# start_avahi [LINES]: with more settings, "[SECTION]\nKEY=VALUE".
 start_avahi() {
 	cat >"$scratch/avahi.conf" <<-END
 		[server]
@@ -121,6 +122,7 @@ start_avahi() {
 		publish-workstation=no
 		[rlimits]
 	END
+	printf '%b\n' "${1:-}" >>"$scratch/avahi.conf"
 	rm -f /run/avahi-daemon/pid /run/avahi-daemon/socket
 	avahi-daemon --no-drop-root --no-chroot --no-rlimits -f "$scratch/avahi.conf" \
 		>>"$scratch/avahi.log" 2>&1 &

@@ -1,6 +1,6 @@
 """Tries to break out of the agent's unit, from inside a deployed agent.
 
-run-sandbox puts this into the stand-in's `agent` command.  Each attempt is one line in
+run-sandbox puts this into the stand-in's commands `agent` and `--version`.  Each attempt is one line in
 the journal, "probe NAME blocked" or "probe NAME OPEN ..."; the last line is "probe end".
 """
 
@@ -9,6 +9,9 @@ import os
 import signal
 import socket
 import subprocess
+import sys
+import threading
+import time
 
 libc = ctypes.CDLL(None, use_errno=True)
 ATTEMPTS = []
@@ -64,6 +67,11 @@ def machine_key():
 @attempt
 def root_home():
     reads("/root/probe")
+
+
+@attempt
+def boot_partition():
+    reads("/boot/probe")
 
 
 @attempt
@@ -205,6 +213,19 @@ def beyond_the_fleet():
         there.sendto(b"x", ("203.0.113.5", 9))  # an address of this machine, for the test
 
 
+def proof():
+    # Not in ATTEMPTS: the test starts it when `pydcop --version` runs, as this process.
+    with open("/run/proof-pid") as file:
+        pid = int(file.read())
+    for reach in (lambda: os.kill(pid, 0), lambda: open(f"/proc/{pid}/mem", "r+b").close()):
+        try:
+            reach()
+        except OSError:
+            continue
+        return
+    raise PermissionError("neither its memory nor a signal")
+
+
 def tell(function):
     try:
         function()
@@ -225,4 +246,12 @@ def probe():
     print("probe end", flush=True)
 
 
+def await_proof():
+    while not os.path.exists("/run/proof-pid"):
+        time.sleep(0.1)
+    tell(proof)
+
+
 probe()
+if sys.argv[1:] != ["--version"]:
+    threading.Thread(target=await_proof, daemon=True).start()

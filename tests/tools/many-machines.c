@@ -3,16 +3,19 @@
  * its own, by multicast after 20 to 120 ms, and not what the question says to know.
  * Each accepts connections to SSH's port and closes them.
  *
- *   many-machines INTERFACE FIRST_ADDRESS COUNT [LOSS]
+ *   many-machines INTERFACE FIRST_ADDRESS COUNT [LOSS [FLEET_KEY]]
  *
  * The addresses, FIRST_ADDRESS and those after it, are on the interface already.
  * Machine k has the id 9000+k in hex and the agent name mK.  LOSS: per cent of the
  * questions that a machine does not hear, and of the answers that do not leave.
+ * FLEET_KEY, a file: adverts are signed; after SIGUSR1 those of the first machine no
+ * longer, which it announces.
  * Prints "ready", then runs until it is ended. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,7 +25,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PORT = 5353, PACKET_MAX = 9000, QUESTIONS_MAX = 64, NAME_MAX_ = 256 };
+#include "discovery/advert/sign.h"
+
+enum { PORT = 5353, SSH = 22, PACKET_MAX = 9000, QUESTIONS_MAX = 64, NAME_MAX_ = 256 };
 enum { A = 1, PTR = 12, TXT = 16, SRV = 33, ANY = 255 };
 
 static const char type_name[] = "_dcop-agent._tcp.local";
@@ -36,6 +41,9 @@ static int interface_index, sock;
 static uint32_t first_address;
 static unsigned count, loss;
 static struct machine *machines;
+static struct key fleet;
+static bool is_signed;                          /* by the fleet's key, but for … */
+static volatile sig_atomic_t lost, to_announce; /* … the first machine, when it has lost its own */
 
 static int64_t now_ms(void)
 {
@@ -134,10 +142,39 @@ static void put_text(uint8_t *b, size_t *at, const char *text)
     *at += strlen(text);
 }
 
+static void put_txt(uint8_t *b, size_t *at, unsigned k)
+{
+    static const char hostkey[] = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    uint8_t txt[ADVERT_TXT_MAX];
+    char id[32], text[64];
+    struct key key;
+    size_t size = 0;
+
+    (void)snprintf(id, sizeof(id), "%016x", 0x9000 + k);
+    put_text(txt, &size, "txtvers=1");
+    (void)snprintf(text, sizeof(text), "id=%s", id);
+    put_text(txt, &size, text);
+    (void)snprintf(text, sizeof(text), "agent=m%u", k);
+    put_text(txt, &size, text);
+    (void)snprintf(text, sizeof(text), "hk=%s", hostkey);
+    put_text(txt, &size, text);
+    put_text(txt, &size, "os=debian-12");
+    put_text(txt, &size, "arch=arm64");
+    put_text(txt, &size, "py=3.11");
+    put_text(txt, &size, "state=new");
+    if (is_signed && !(k == 0 && lost)) {
+        key_derive(&fleet, id, hostkey, &key);
+        if (advert_sign(txt, &size, SSH, &key) < 0)
+            abort();
+    }
+    memcpy(b + *at, txt, size);
+    *at += size;
+}
+
 /* PTR, SRV, TXT and A of one machine. */
 static void put_records(uint8_t *b, size_t *at, unsigned k, bool legacy)
 {
-    char instance[64], host[32], text[64];
+    char instance[64], host[32];
     unsigned host_ttl = legacy ? 10 : 120, ttl = legacy ? 10 : 4500; /* RFC 6762 §10 */
     uint32_t address = htonl(first_address + k);
     size_t from;
@@ -150,20 +187,11 @@ static void put_records(uint8_t *b, size_t *at, unsigned k, bool legacy)
     from = begin_record(b, at, instance, SRV, host_ttl, !legacy);
     put16(b, at, 0);
     put16(b, at, 0);
-    put16(b, at, 22);
+    put16(b, at, SSH);
     put_name(b, at, host);
     end_record(b, at, from);
     from = begin_record(b, at, instance, TXT, ttl, !legacy);
-    put_text(b, at, "txtvers=1");
-    (void)snprintf(text, sizeof(text), "id=%016x", 0x9000 + k);
-    put_text(b, at, text);
-    (void)snprintf(text, sizeof(text), "agent=m%u", k);
-    put_text(b, at, text);
-    put_text(b, at, "hk=SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
-    put_text(b, at, "os=debian-12");
-    put_text(b, at, "arch=arm64");
-    put_text(b, at, "py=3.11");
-    put_text(b, at, "state=new");
+    put_txt(b, at, k);
     end_record(b, at, from);
     from = begin_record(b, at, host, A, host_ttl, !legacy);
     memcpy(b + *at, &address, 4);
@@ -345,7 +373,7 @@ static int open_sockets(int *ret_ssh)
         bind(sock, (const struct sockaddr *)&here, sizeof(here)) < 0 ||
         setsockopt(sock, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
         return -errno;
-    here.sin_port = htons(22);
+    here.sin_port = htons(SSH);
     *ret_ssh = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (*ret_ssh < 0 || setsockopt(*ret_ssh, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
         bind(*ret_ssh, (const struct sockaddr *)&here, sizeof(here)) < 0 ||
@@ -354,19 +382,33 @@ static int open_sockets(int *ret_ssh)
     return 0;
 }
 
+static void on_lost(int number)
+{
+    (void)number;
+    lost = to_announce = 1;
+}
+
 int main(int argc, char **argv)
 {
+    const struct sigaction lose = {.sa_handler = on_lost};
+    struct error err = {0};
     struct pollfd fds[2];
     int ssh = -1, r;
 
     if (argc < 4) {
-        fprintf(stderr, "usage: many-machines INTERFACE FIRST_ADDRESS COUNT [LOSS]\n");
+        fprintf(stderr, "usage: many-machines INTERFACE FIRST_ADDRESS COUNT [LOSS [FLEET_KEY]]\n");
         return 2;
     }
     interface_index = (int)if_nametoindex(argv[1]);
     first_address = ntohl(inet_addr(argv[2]));
     count = (unsigned)strtoul(argv[3], NULL, 10);
     loss = argc > 4 ? (unsigned)strtoul(argv[4], NULL, 10) : 0;
+    if (argc > 5 && key_load(argv[5], &fleet, &err) < 0) {
+        fprintf(stderr, "many-machines: %s\n", err.text);
+        return 1;
+    }
+    is_signed = argc > 5;
+    sigaction(SIGUSR1, &lose, NULL);
     srand((unsigned)getpid());
     machines = calloc(count + 1, sizeof(*machines));
     r = machines ? open_sockets(&ssh) : -ENOMEM;
@@ -379,7 +421,13 @@ int main(int argc, char **argv)
     fds[0] = (struct pollfd){.fd = sock, .events = POLLIN};
     fds[1] = (struct pollfd){.fd = ssh, .events = POLLIN};
     for (;;) {
-        (void)poll(fds, 2, answer_due());
+        if (poll(fds, 2, answer_due()) < 0)
+            fds[0].revents = fds[1].revents = 0;
+        if (to_announce) {
+            to_announce = 0;
+            answer(0, NULL, 0, NULL);
+            machines[0].due = now_ms() + 1500; /* once more: RFC 6762 §10.2 */
+        }
         if (fds[0].revents)
             read_question();
         if (fds[1].revents) {

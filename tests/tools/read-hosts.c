@@ -1,7 +1,7 @@
 /*
  * read-hosts: what the reader makes of inventories, as JSON lines, passwords
  * included.  Each argument is one inventory; without any, each line of
- * standard input names one.
+ * standard input names one.  First --here or --ansible: by that reader.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -26,12 +26,14 @@ static json_t *machine(const struct host *h)
                      h->become_password, "key", h->key);
 }
 
+static int (*read_hosts)(const char *, struct hosts *, struct error *) = hosts_read;
+
 static int read_one(const char *path)
 {
     CLEANUP_HOSTS struct hosts hosts = HOSTS_INIT;
     struct error err = {0};
     json_t *line, *items = json_array();
-    int r = hosts_read(path, &hosts, &err);
+    int r = read_hosts(path, &hosts, &err);
 
     for (size_t i = 0; i < hosts.count; i++)
         json_array_append_new(items, machine(&hosts.items[i]));
@@ -49,6 +51,14 @@ int main(int argc, char **argv)
     size_t room = 0;
     int r = 0;
 
+    if (argc > 1 && strcmp(argv[1], "--here") == 0)
+        read_hosts = hosts_read_here;
+    else if (argc > 1 && strcmp(argv[1], "--ansible") == 0)
+        read_hosts = hosts_read_by_ansible;
+    if (read_hosts != hosts_read) {
+        argc--;
+        argv++;
+    }
     for (int i = 1; i < argc; i++)
         r |= read_one(argv[i]);
     while (argc == 1 && getline(&line, &room, stdin) > 0) {

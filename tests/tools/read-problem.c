@@ -26,7 +26,7 @@ static int read_one(const struct strings *files)
 {
     CLEANUP_PROBLEM struct problem p = PROBLEM_INIT;
     struct error err = {0};
-    int r = problem_read(files, &p, &err);
+    int r = problem_read_part(files, &p, &err);
 
     if (r == 0)
         print_problem(&p);

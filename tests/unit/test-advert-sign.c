@@ -12,6 +12,7 @@
 
 #define ID "0123456789abcdef"
 #define OTHER_ID "0123456789abcdee"
+#define HOSTKEY "SHA256:abc"
 
 enum { PORT = 2222 };
 
@@ -24,7 +25,7 @@ static const char *const pairs[] = {"txtvers=1", ("id=" ID), "agent=a1", "state=
                                     "seq=7",     "X-other",  "empty="};
 
 /* What Python's hmac made of these pairs, the key 00 01 … 1f and this port. */
-#define SIGNATURE "lwAwlRrwO4cOTGVAdx8F6NrSwKnpiog2j8kc7Twzopw"
+#define SIGNATURE "SH6ugcIGhxe4hgKjHHMgL4YNhu7rJxUMo271JrvAoM0"
 
 static struct key fleet_key(void)
 {
@@ -59,7 +60,7 @@ static struct record signed_record(void)
     struct record r = unsigned_record();
     struct key fleet = fleet_key(), machine;
 
-    key_derive(&fleet, ID, &machine);
+    key_derive(&fleet, ID, HOSTKEY, &machine);
     assert_int_equal(advert_sign(r.bytes, &r.size, PORT, &machine), 0);
     return r;
 }
@@ -68,7 +69,7 @@ static bool verify(const struct record *r, uint16_t port, const char *id)
 {
     struct key fleet = fleet_key();
 
-    return advert_verify(r->bytes, r->size, port, id, &fleet);
+    return advert_verify(r->bytes, r->size, port, id, HOSTKEY, &fleet);
 }
 
 static void test_signature_is_as_documented(void **state)
@@ -139,13 +140,27 @@ static void test_key_given_twice(void **state)
     struct key fleet = fleet_key(), machine;
 
     (void)state;
-    key_derive(&fleet, ID, &machine);
+    key_derive(&fleet, ID, HOSTKEY, &machine);
     put(&r, "Agent=a2");
     assert_int_equal(advert_sign(r.bytes, &r.size, PORT, &machine), -EBADMSG);
     put(&bare, "AGENT");
     assert_int_equal(advert_sign(bare.bytes, &bare.size, PORT, &machine), -EBADMSG);
     r = signed_record();
     assert_int_equal(advert_sign(r.bytes, &r.size, PORT, &machine), -EBADMSG);
+}
+
+/* A key that was made for a host key is of no use to another one, and a record without a
+ * host key proves nothing. */
+static void test_bound_to_the_host_key(void **state)
+{
+    struct record r = signed_record();
+    struct key fleet = fleet_key();
+
+    (void)state;
+    assert_true(advert_verify(r.bytes, r.size, PORT, ID, HOSTKEY, &fleet));
+    assert_false(advert_verify(r.bytes, r.size, PORT, ID, "SHA256:abd", &fleet));
+    assert_false(advert_verify(r.bytes, r.size, PORT, ID, "", &fleet));
+    assert_false(advert_verify(r.bytes, r.size, PORT, ID, NULL, &fleet));
 }
 
 static void test_room_for_it(void **state)
@@ -157,7 +172,7 @@ static void test_room_for_it(void **state)
     char name[8];
 
     (void)state;
-    key_derive(&fleet, ID, &machine);
+    key_derive(&fleet, ID, HOSTKEY, &machine);
     for (unsigned i = 0; i < 200; i++) {
         (void)snprintf(name, sizeof(name), "a%u", i);
         assert_int_equal(strings_add(&a.agents, name), 0);
@@ -182,6 +197,7 @@ int main(void)
         cmocka_unit_test(test_each_changed_byte_breaks_it),
         cmocka_unit_test(test_added_pair_breaks_it),
         cmocka_unit_test(test_key_given_twice),
+        cmocka_unit_test(test_bound_to_the_host_key),
         cmocka_unit_test(test_room_for_it),
     };
 

@@ -7,9 +7,11 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "agent-beacon/settings.h"
 #include "discovery/base/file.h"
@@ -226,6 +228,43 @@ static void test_file_keeps_what_it_said(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
+/* An editor that writes no last newline is no reason to wait for ever. */
+static void test_file_without_a_last_newline(void **state)
+{
+    char folder[] = "/tmp/test-agent-beacon-settings.XXXXXX", path[64];
+    const struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    struct timespec ahead[2] = {{.tv_sec = time(NULL) + 1000}, {.tv_sec = time(NULL) + 1000}};
+    struct settings_file f = {.whole = true};
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof(path), "%s/beacon.conf", folder);
+    f.path = strdup(path);
+    put(path, "agent a1\nagent a2");
+    assert_int_equal(settings_file_read(&f), 0);
+    assert_true(f.unfinished);
+    assert_non_null(f.trouble);
+    assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0); /* long ago */
+    assert_int_equal(settings_file_read(&f), 0);
+    assert_false(f.unfinished);
+    assert_null(f.trouble);
+    assert_int_equal(f.last.agents.count, 2);
+
+    /* The clock is behind: what counts is how long it was seen like that. */
+    put(path, "agent a3");
+    assert_int_equal(utimensat(AT_FDCWD, path, ahead, 0), 0);
+    assert_int_equal(settings_file_read(&f), 0);
+    assert_true(f.unfinished);
+    assert_string_equal(f.last.agents.items[0], "a1");
+    f.stamp.seen_ms -= SETTINGS_STILL_MS;
+    assert_int_equal(settings_file_read(&f), 0);
+    assert_false(f.unfinished);
+    assert_string_equal(f.last.agents.items[0], "a3");
+    settings_file_clear(&f);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static void test_order_of_sources(void **state)
 {
     struct settings options = SETTINGS_INIT;
@@ -271,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_not_a_whole_text),
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_file_keeps_what_it_said),
+        cmocka_unit_test(test_file_without_a_last_newline),
         cmocka_unit_test(test_order_of_sources),
     };
 

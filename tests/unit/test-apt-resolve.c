@@ -1,12 +1,17 @@
 /* What apt says it would fetch, plain and hostile; what a machine says of its packages;
  * and apt at work in a root of its own, with nothing but what is in there. */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -234,6 +239,127 @@ static void test_apt(void **state)
     folder_remove(folder);
 }
 
+/* apt on this controller works on what a person has allowed of a machine's sources. */
+static void test_allowed(void **state)
+{
+    char *uris[] = {(char *)"http://d.example.org/debian", (char *)"https://d.example.org/s"};
+    const struct strings allowed = {.items = uris, .count = 2};
+    const struct apt_way way = {.proxy = "http://127.0.0.1:9",
+                                .https = APT_HTTPS_FOR_CACHE,
+                                .cancel_fd = -1,
+                                .allowed = &allowed};
+    CLEANUP(apt_root_clear) struct apt_root root = {.lock = -1}, none = {.lock = -1};
+    CLEANUP(apt_system_clear) struct apt_system s = {.machine = true};
+    CLEANUP_TEXT struct text list = TEXT_INIT;
+    CLEANUP_FREE char *path = NULL, *stamp = NULL;
+    char folder[] = "/tmp/dcop-test.XXXXXX";
+    struct error err = {0};
+
+    (void)state;
+    if (access("/usr/bin/apt-get", X_OK) < 0)
+        skip();
+    assert_non_null(mkdtemp(folder));
+    s.name = strdup("rpi-2");
+    s.arch = strdup("arm64");
+    assert_int_equal(apt_sources_parse(&s.sources, "sources.list",
+                                       "deb http://d.example.org/debian trixie main\n"
+                                       "deb https://d.example.org/debian trixie main\n"
+                                       "deb https://d.example.org/s trixie main\n"
+                                       "deb http://evil.example.org/debian trixie main\n",
+                                       "arm64", &err),
+                     0);
+    assert_int_equal(apt_root_open(folder, &s, &way, false, &root, &err), 0);
+    assert_true(asprintf(&path, "%s/etc/sources.list", root.folder) > 0);
+    assert_true(asprintf(&stamp, "%s/" APT_ROOT_STAMP, root.folder) > 0);
+    assert_int_equal(file_read(path, 4096, &list, NULL), 0);
+    assert_string_equal(text_str(&list), "deb http://d.example.org/debian trixie main\n"
+                                         "deb http://d.example.org:443/s trixie main\n");
+    assert_int_equal(root.passed_over.count, 2);
+    assert_non_null(strstr(root.passed_over.items[1],
+                           "dcop-deploy cache allow http://evil.example.org/debian"));
+    /* What was fetched of other sources does not count any more. */
+    write_in(root.folder, APT_ROOT_STAMP, "");
+    apt_root_clear(&root);
+    assert_int_equal(apt_root_open(folder, &s, &way, false, &root, &err), 0);
+    assert_int_equal(access(stamp, F_OK), 0);
+    apt_root_clear(&root);
+    uris[1] = (char *)"http://evil.example.org/debian";
+    assert_int_equal(apt_root_open(folder, &s, &way, false, &root, &err), 0);
+    assert_int_equal(access(stamp, F_OK), -1);
+    apt_root_clear(&root);
+    uris[0] = uris[1] = (char *)"http://other.example.org/debian";
+    assert_int_equal(apt_root_open(folder, &s, &way, false, &none, &err), -ENOENT);
+    assert_non_null(strstr(err.text, "dcop-deploy cache allow http://d.example.org/debian"));
+    folder_remove(folder);
+}
+
+static void age(const char *folder, const char *name, time_t seconds)
+{
+    CLEANUP_FREE char *path = NULL, *lock = NULL;
+    struct timespec times[2] = {{.tv_sec = time(NULL) - seconds}, {.tv_sec = time(NULL) - seconds}};
+
+    assert_true(asprintf(&path, "%s/%s", folder, name) > 0);
+    assert_true(asprintf(&lock, "%s/lock", path) > 0);
+    (void)mkdir(path, 0755);
+    assert_int_equal(file_write(lock, "", 0, 0600, NULL), 0);
+    assert_int_equal(utimensat(AT_FDCWD, lock, times, 0), 0);
+}
+
+static size_t count_roots(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    size_t count = 0;
+
+    assert_non_null(dir);
+    for (const struct dirent *e; (e = readdir(dir));)
+        count += strncmp(e->d_name, "m-", 2) == 0;
+    closedir(dir);
+    return count;
+}
+
+/* A machine that comes with other sources each time does not fill the disk. */
+static void test_old_roots(void **state)
+{
+    const struct apt_way way = {.proxy = "http://127.0.0.1:9", .cancel_fd = -1};
+    CLEANUP(apt_system_clear) struct apt_system s = {.machine = true};
+    CLEANUP_FREE char *held = NULL;
+    char folder[] = "/tmp/dcop-test.XXXXXX", name[32];
+    struct error err = {0};
+    int lock;
+
+    (void)state;
+    if (access("/usr/bin/apt-get", X_OK) < 0)
+        skip();
+    assert_non_null(mkdtemp(folder));
+    for (int i = 0; i < 40; i++) {
+        (void)snprintf(name, sizeof(name), "m-%016d", i);
+        age(folder, name, 60 * (i + 1));
+    }
+    age(folder, "m-old", APT_ROOT_KEPT_S + 60);
+    age(folder, "trixie-arm64", APT_ROOT_KEPT_S + 60);
+    /* One that is open. */
+    assert_true(asprintf(&held, "%s/m-%016d/lock", folder, 39) > 0);
+    lock = open(held, O_RDWR | O_CLOEXEC);
+    assert_int_equal(flock(lock, LOCK_EX), 0);
+    s.name = strdup("rpi-2");
+    s.arch = strdup("arm64");
+    assert_int_equal(apt_sources_parse(&s.sources, "sources.list",
+                                       "deb http://d.example.org/debian trixie main\n", "arm64",
+                                       &err),
+                     0);
+    for (int i = 0; i < 2; i++) {
+        CLEANUP(apt_root_clear) struct apt_root root = {.lock = -1};
+
+        assert_int_equal(apt_root_open(folder, &s, &way, false, &root, &err), 0);
+    }
+    assert_int_equal(count_roots(folder), APT_ROOTS_KEPT + 1);
+    assert_int_equal(access(held, F_OK), 0);
+    (void)close(lock);
+    (void)snprintf(name, sizeof(name), "m-%016d", 0);
+    age(folder, "trixie-arm64", 0); /* one that was named stays */
+    folder_remove(folder);
+}
+
 static void test_no_lists(void **state)
 {
     const struct apt_way way = {.proxy = "http://127.0.0.1:9", .cancel_fd = -1};
@@ -261,6 +387,7 @@ int main(void)
         cmocka_unit_test(test_uris),    cmocka_unit_test(test_hostile_uris),
         cmocka_unit_test(test_machine), cmocka_unit_test(test_hostile_machine),
         cmocka_unit_test(test_apt),     cmocka_unit_test(test_no_lists),
+        cmocka_unit_test(test_allowed), cmocka_unit_test(test_old_roots),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

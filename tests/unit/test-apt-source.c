@@ -41,6 +41,26 @@ static void expect(const char *name, const char *from, const char *wanted, size_
     assert_int_equal(s.passed_over.count, passed_over);
 }
 
+/* https is asked of the cache on a port of its own, so that no http source is meant. */
+static void test_uri_for_cache(void **state)
+{
+    static const char *const uris[][2] = {
+        {"http://d.example.org/debian", "http://d.example.org/debian"},
+        {"https://d.example.org/debian", "http://d.example.org:443/debian"},
+        {"https://d.example.org", "http://d.example.org:443"},
+        {"https://d.example.org:8443/a:b", "http://d.example.org:8443/a:b"},
+        {"https://[2001:db8::1]/a", "http://[2001:db8::1]:443/a"},
+        {"https://[2001:db8::1]:8443/a", "http://[2001:db8::1]:8443/a"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(uris); i++) {
+        CLEANUP_FREE char *made = apt_uri_for_cache(uris[i][0]);
+
+        assert_string_equal(made, uris[i][1]);
+    }
+}
+
 static void test_lines(void **state)
 {
     (void)state;
@@ -203,9 +223,13 @@ static void test_lists_of_packages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines),           cmocka_unit_test(test_deb822),
-        cmocka_unit_test(test_hostile_sources), cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_another_suite),   cmocka_unit_test(test_lists_of_packages),
+        cmocka_unit_test(test_uri_for_cache),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_deb822),
+        cmocka_unit_test(test_hostile_sources),
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_another_suite),
+        cmocka_unit_test(test_lists_of_packages),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

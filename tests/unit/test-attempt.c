@@ -60,6 +60,40 @@ static void settings_of_one_machine_go_along(void **unused)
     text_wipe(&job.target.settings);
 }
 
+/* The id that the machine says must not be one that is pinned with another key. */
+static void unknown_machines_hear_which_ids_are_taken(void **unused)
+{
+    struct state_pin items[] = {
+        {.id = (char *)"1111111111111111", .fingerprint = (char *)"SHA256:a"},
+        {.id = (char *)"SHA256:b", .fingerprint = (char *)"SHA256:b"},
+        {.id = (char *)"2222222222222222", .fingerprint = (char *)"SHA256:c", .retired_ms = 1},
+        {.id = (char *)"3333333333333333", .fingerprint = (char *)"SHA256:d"},
+        {.id = (char *)"4444444444444444", .fingerprint = (char *)"SHA256:e"}};
+    const struct state_pins pins = {items, 5};
+    struct job_common with_pins = common;
+    struct job job = {.common = &with_pins, .target = {.hostkey = (char *)"SHA256:d"}};
+    CLEANUP_TEXT struct text t = TEXT_INIT;
+    struct error err = {0};
+
+    (void)unused;
+    with_pins.pins = &pins;
+    assert_int_equal(settings(&job, "10.0.0.2", "10.0.0.1", &t, &err), 0);
+    assert_non_null(strstr(text_str(&t), "\ntaken 1111111111111111,4444444444444444\n"));
+    text_reset(&t);
+    /* The key says which machine it is, not the address. */
+    job.target.id = items[0].id;
+    job.target.guessed = true;
+    job.known.pins = (struct state_pins){items, 1};
+    assert_int_equal(settings(&job, "10.0.0.2", "10.0.0.1", &t, &err), 0);
+    assert_non_null(strstr(text_str(&t), "\ntaken 4444444444444444\n"));
+    assert_null(strstr(text_str(&t), "\nid "));
+    text_reset(&t);
+    job.target.guessed = false;
+    assert_int_equal(settings(&job, "10.0.0.2", "10.0.0.1", &t, &err), 0);
+    assert_non_null(strstr(text_str(&t), "\nid 1111111111111111\n"));
+    assert_null(strstr(text_str(&t), "\ntaken "));
+}
+
 static void pydcop_wants_ipv4(void **unused)
 {
     CLEANUP_TEXT struct text t = TEXT_INIT;
@@ -88,6 +122,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(settings_carry_any_name),
         cmocka_unit_test(settings_of_one_machine_go_along),
+        cmocka_unit_test(unknown_machines_hear_which_ids_are_taken),
         cmocka_unit_test(pydcop_wants_ipv4),
     };
 

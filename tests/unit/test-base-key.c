@@ -15,7 +15,7 @@
 #include "discovery/base/key.h"
 
 /* HMAC-SHA256 by Python's hmac, key 00 01 … 1f over "0123456789abcdef". */
-#define DERIVED "75de808a0aacf75b83f1158ec2a4d3c2d60bd190f438a9a580d2bb27c32005d7"
+#define DERIVED "d8c388fbf6d872ae1736dc4bdb1c5cef5d8ed06d4af44f146cdaad7a6d1c8835"
 
 static char folder[] = "/tmp/test-base-key.XXXXXX";
 
@@ -39,7 +39,7 @@ static void test_derived_key(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(fleet.bytes); i++)
         fleet.bytes[i] = (uint8_t)i;
-    key_derive(&fleet, "0123456789abcdef", &machine);
+    key_derive(&fleet, "0123456789abcdef", "SHA256:abc", &machine);
     write_text("derived", DERIVED "\n", 0600);
     assert_int_equal(key_read(path_of("derived"), &read, NULL), 0);
     assert_memory_equal(machine.bytes, read.bytes, KEY_SIZE);
@@ -98,8 +98,11 @@ static void test_what_is_no_key(void **state)
         {"\n", -ENODATA},
         {"0123", -EBADMSG},
         {DERIVED "0", -EBADMSG},
-        {DERIVED "\n\n", -EBADMSG},
-        {" " DERIVED, -EBADMSG},
+        {"\xef\xbb\xbf\r\n", -ENODATA},
+        {DERIVED "\n" DERIVED "\n", -EBADMSG},
+        {"\xef\xbb\xbf" DERIVED "\r\n", 0}, /* as saved on another computer */
+        {" \t" DERIVED " \r\n\r\n", 0},
+        {DERIVED "\n\n", 0},
         {DERIVED, 0},
     };
     struct error err;
@@ -117,7 +120,8 @@ static void test_what_is_no_key(void **state)
     assert_int_equal(key_read(folder, &k, &err), -EBADMSG);
     assert_int_equal(key_read(path_of("none"), &k, &err), -ENOENT);
     err = (struct error){0};
-    assert_int_equal(key_read_fleet(path_of("none"), &k, &err), 0);
+    assert_int_equal(make_folders(path_of("empty"), 0700, NULL), 0);
+    assert_int_equal(key_read_fleet(path_of("empty"), &k, &err), 0);
     assert_int_equal(err.code, 0);
 }
 
@@ -162,6 +166,20 @@ static int remove_folder(void **state)
     return system(command);
 }
 
+/* A folder that a person has named must be there: no key would mean that all machines count. */
+static void test_folder_that_is_not_there(void **state)
+{
+    struct error err = {0};
+    struct key key;
+
+    (void)state;
+    assert_int_equal(key_read_fleet(path_of("none"), &key, &err), -ENOENT);
+    assert_non_null(strstr(err.text, path_of("none")));
+    write_text("file", "", 0600);
+    assert_int_equal(key_read_fleet(path_of("file"), &key, NULL), -ENOTDIR);
+    assert_int_equal(key_check_folder(NULL, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +188,7 @@ int main(void)
         cmocka_unit_test(test_others_may_not_read_it),
         cmocka_unit_test(test_what_is_no_key),
         cmocka_unit_test(test_folder),
+        cmocka_unit_test(test_folder_that_is_not_there),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

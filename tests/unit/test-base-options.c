@@ -128,6 +128,9 @@ static void test_refused(void **state)
         {"p -w -1", "--wait: '-1' is not a number of seconds"},
         {"p -w nan", "--wait: 'nan' is not a number of seconds"},
         {"p -w 1e99", "--wait: '1e99' is not a number of seconds"},
+        {"p -w 0", "--wait: '0' is too short: give seconds, at least 0.001"},
+        {"p --wait -0", "--wait: '-0' is too short: give seconds, at least 0.001"},
+        {"p --wait 1e-9", "--wait: '1e-9' is too short: give seconds, at least 0.001"},
     };
     struct given g = {0};
     struct error err;
@@ -194,6 +197,36 @@ static void capture(int (*program)(int, char **), char **argv, struct text *ret)
     assert_int_equal(unlink(path), 0);
 }
 
+/* Machines, results and passwords: the first of two is not dropped without a word. */
+static void test_given_twice(void **state)
+{
+    static const char *const lines[][2] = {
+        {"p -i a.yaml -i b.yaml", "--inventory: 'a.yaml' was given already, and 'b.yaml' now"},
+        {"p -i a.yaml status -i b.yaml", "--inventory: 'a.yaml' was given already"},
+        {"p --from a.json --from -", "--from: 'a.json' was given already, and '-' now"},
+        {"p --password-file a --password-file b", "--password-file: 'a' was given already"},
+        {"p -s a -s b", "--pydcop: 'a' was given already"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+        CLEANUP(deploy_options_clear) struct deploy_options o = {0};
+        struct error err = {0};
+        char words[128], *argv[ARGUMENTS_MAX], *save = NULL;
+        int argc = 0, r;
+
+        (void)snprintf(words, sizeof(words), "%s", lines[i][0]);
+        for (char *w = strtok_r(words, " ", &save); w; w = strtok_r(NULL, " ", &save))
+            argv[argc++] = w;
+        argv[argc] = NULL;
+        r = deploy_options_parse(argc, argv, &o, &err);
+        if (r == 0)
+            r = deploy_options_parse_verb(&o, NULL, &err);
+        assert_int_equal(r, -EINVAL);
+        assert_non_null(strstr(err.text, lines[i][1]));
+    }
+}
+
 static void test_programs(void **state)
 {
     int (*const programs[])(int, char **) = {discover_main, deploy_main};
@@ -205,6 +238,8 @@ static void test_programs(void **state)
         CLEANUP_TEXT struct text t = TEXT_INIT;
         char *save = NULL;
 
+        assert_int_equal(programs[i](3, (char *[]){(char *)"p", (char *)"-t", (char *)"0", NULL}),
+                         2);
         capture(programs[i], help, &t);
         assert_non_null(strstr(text_str(&t), "usage: "));
         assert_non_null(strstr(text_str(&t), "  -h, --help "));
@@ -224,6 +259,7 @@ static void test_deploy(void **state)
     } wrong[] = {
         {"--forks", "0"},      {"--forks", "many"},        {"--fleet", "A Fleet"},
         {"--user", "-oProxy"}, {"--orchestrator", "host"}, {"--orchestrator", "1.2.3.4:0"},
+        {"--user", "1000"},    {"--timeout", "0"},         {"--discovery-timeout", "0"},
         {"--timeout", "-1"},   {"--orchestrator", "::1"},  {"--orchestrator", "1.2.3.4:x"},
     };
     struct deploy_options o;
@@ -235,6 +271,13 @@ static void test_deploy(void **state)
 
         assert_int_equal(deploy_options_parse(3, argv, &o, &err), -EINVAL);
         assert_memory_equal(err.text, wrong[i].option, strlen(wrong[i].option));
+        deploy_options_clear(&o);
+    }
+    {
+        char *argv[] = {(char *)"p", (char *)"--user", (char *)"Admin.User", NULL};
+
+        assert_int_equal(deploy_options_parse(3, argv, &o, &err), 0);
+        assert_string_equal(o.user, "Admin.User");
         deploy_options_clear(&o);
     }
     {
@@ -257,7 +300,7 @@ int main(void)
         cmocka_unit_test(test_given),   cmocka_unit_test(test_operands),
         cmocka_unit_test(test_refused), cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_help),    cmocka_unit_test(test_programs),
-        cmocka_unit_test(test_deploy),
+        cmocka_unit_test(test_deploy),  cmocka_unit_test(test_given_twice),
     };
 
     return cmocka_run_group_tests_name("options", tests, NULL, NULL);

@@ -40,6 +40,27 @@ static void prompts(void **unused)
     assert_string_equal(text_str(&t), "");
 }
 
+/* sudo-rs writes around it, in the machine's language, with no-break spaces and no colon. */
+static void wrapped_prompts(void **unused)
+{
+    static const char *const around[] = {"] Password: ", "] Mot de passe\u00a0: ", "] 密码"};
+
+    (void)unused;
+    for (size_t i = 0; i < ARRAY_SIZE(around); i++) {
+        CLEANUP_TEXT struct text t = TEXT_INIT;
+
+        text_addf(&t, "[sudo: dcop-sudo-0a1b:%s", around[i]);
+        assert_true(become_prompted(&t, "0a1b"));
+        assert_false(become_prompted(&t, "0a1b"));
+        text_addf(&t, "\nsudo: Authentication failed, try again.\n[sudo: dcop-sudo-0a1b:%s",
+                  around[i]);
+        assert_true(become_prompted(&t, "0a1b"));
+        text_reset(&t);
+        text_addf(&t, "[sudo: authenticate%s", around[i]); /* not ours: gets nothing */
+        assert_false(become_prompted(&t, "0a1b"));
+    }
+}
+
 static int explain(struct become_refusal f, const char *word)
 {
     struct error err = {0};
@@ -74,6 +95,21 @@ static void refusals(void **unused)
                      -EPERM);
     assert_int_equal(explain(E("sudo: 1 incorrect password attempt", .prompted = true), "refused"),
                      -EACCES);
+    /* sudo-rs 0.2.5 */
+    assert_int_equal(
+        explain(E("sudo-rs: I'm sorry pi. I'm afraid I can't do that\n"), "usermod -aG sudo pi"),
+        -EPERM);
+    assert_int_equal(
+        explain(E("sudo-rs: interactive authentication is required\n"), "--ask-become-pass"),
+        -EPERM);
+    assert_int_equal(
+        explain(E("sudo-rs: interactive authentication is required\n", .unseen = true), "trust ID"),
+        -EPERM);
+    assert_int_equal(
+        explain(E("] Password: \nsudo-rs: Maximum 3 incorrect authentication attempts\n",
+                  .prompted = true),
+                "refused"),
+        -EACCES);
     assert_int_equal(explain(E("env: 'sudo': No such file", .status = 127), "apt install sudo"),
                      -EPERM);
     assert_int_equal(explain(E(NULL, .output = "This account is currently not available.\n"),
@@ -87,6 +123,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(command_lines),
         cmocka_unit_test(prompts),
+        cmocka_unit_test(wrapped_prompts),
         cmocka_unit_test(refusals),
     };
 

@@ -18,34 +18,9 @@
 #include "deployer/bundle/delta.h"
 #include "deployer/job/boot.h"
 #include "discovery/base/file.h"
+#include "own-folder.h"
 
 #define NONCE "00112233445566778899aabbccddeeff"
-
-static char folder[64];
-
-static int setup(void **state)
-{
-    (void)state;
-    strcpy(folder, "/tmp/dcop-test-boot.XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    folder_remove(folder);
-    return 0;
-}
-
-static const char *at(const char *name)
-{
-    static char path[4][512];
-    static unsigned turn;
-    char *p = path[turn++ % 4];
-
-    (void)snprintf(p, sizeof(path[0]), "%s/%s", folder, name);
-    return p;
-}
 
 static void put(const char *name, const char *bytes, size_t size, mode_t mode)
 {
@@ -104,8 +79,9 @@ static int boot(const char *digest, const char *base, const struct text *sent, s
     put("script", text_str(&script), script.size, 0644);
     put("input", text_str(&input), input.size, 0644);
     (void)snprintf(command, sizeof(command),
-                   "cd / && cat %s | sh -c \"$(cat %s)\" dcop " NONCE " %s >%s 2>%s", at("input"),
-                   at("script"), digest, at("out"), at("errors"));
+                   "cd / && cat %s | sh -c \"$(cat %s)\" dcop " NONCE
+                   " %s '10.0.0.1 5 10.0.0.2 22' >%s 2>%s",
+                   at("input"), at("script"), digest, at("out"), at("errors"));
     status = system(command); /* NOLINT(cert-env33-c) */
     read_all(at("out"), ret);
     return status;
@@ -203,7 +179,9 @@ static void takes_a_whole_bundle_and_then_a_delta(void **state)
         boot(t.second.bundle_digest, t.first.bundle_digest, &t.deltas.items[0].bytes, &t.out), 0);
     check_said(&t, "want", &t.first);
     read_all(at("errors"), &t.out);
-    assert_string_equal(text_str(&t.out), "ran check\nkey value\\n\nbase\nwhat follows\n");
+    assert_string_equal(
+        text_str(&t.out),
+        "ran check\nkey value\\n\nbase\nconnection 10.0.0.1 5 10.0.0.2 22\nwhat follows\n");
     assert_true(there(&t.second, "/steps/new file"));
     assert_false(there(&t.second, "/steps/gone"));
     assert_false(there(&t.second, "/gone"));
@@ -265,6 +243,63 @@ static void what_is_not_whole_does_not_get_there(void **state)
     two_end(&t);
 }
 
+/* Settings may hold a machine's key: those of a session that was killed do not stay.  Those of
+ * one that lives do. */
+static void removes_what_a_killed_session_left(void **state)
+{
+    char living[128];
+    struct two t;
+
+    (void)state;
+    two_begin(&t);
+    puts_in("run/settings.4194305.abc." NONCE, "machine_key secret\n"); /* beyond pid_max */
+    puts_in("run/settings.4194305.abc." NONCE ".list", "");
+    puts_in("run/bundles/.4194305.abc." NONCE "/run", "");
+    (void)snprintf(living, sizeof(living), "run/settings.%ld.abc." NONCE, (long)getpid());
+    puts_in(living, "key value\n");
+    assert_int_equal(boot(t.first.bundle_digest, NULL, &t.whole_first, &t.out), 0);
+    check_said(&t, "want", NULL);
+    assert_int_not_equal(access(at("run/settings.4194305.abc." NONCE), F_OK), 0);
+    assert_int_not_equal(access(at("run/settings.4194305.abc." NONCE ".list"), F_OK), 0);
+    assert_int_not_equal(access(at("run/bundles/.4194305.abc." NONCE), F_OK), 0);
+    assert_int_equal(unlink(at(living)), 0);
+    folder_remove(at("run/bundles"));
+    assert_int_equal(rmdir(at("run")), 0); /* nor does it leave anything itself */
+    two_end(&t);
+}
+
+/* Others that come and go do not remove the bundle of a session at work. */
+static void keeps_the_bundle_of_a_living_session(void **state)
+{
+    char living[300];
+    struct two t;
+
+    (void)state;
+    two_begin(&t);
+    assert_int_equal(boot(t.first.bundle_digest, NULL, &t.whole_first, &t.out), 0);
+    (void)snprintf(living, sizeof(living), "run/settings.%ld.%s." NONCE, (long)getpid(),
+                   t.first.bundle_digest);
+    puts_in(living, "key value\n");
+    for (int i = 0; i < 4; i++) {
+        struct bundle other = {0};
+        struct text whole = TEXT_INIT;
+        char content[2] = {(char)('a' + i)};
+
+        puts_in("steps/steps/changed", content);
+        make_bundle(&other);
+        read_all(other.path, &whole);
+        assert_int_equal(boot(other.bundle_digest, NULL, &whole, &t.out), 0);
+        assert_true(there(&other, "/run"));
+        text_clear(&whole);
+        bundle_clear(&other);
+    }
+    assert_true(there(&t.first, "/run"));
+    assert_int_equal(unlink(at(living)), 0);
+    assert_int_equal(boot(t.second.bundle_digest, NULL, &t.whole_second, &t.out), 0);
+    assert_false(there(&t.first, ""));
+    two_end(&t);
+}
+
 static void deltas_are_kept_and_chosen(void **state)
 {
     struct bundle_deltas again = {0};
@@ -294,11 +329,11 @@ static void deltas_are_kept_and_chosen(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(is_fit_for_any_login_shell),          TEST(takes_a_whole_bundle_and_then_a_delta),
-        TEST(a_damaged_base_is_not_offered_again), TEST(what_is_not_whole_does_not_get_there),
-        TEST(deltas_are_kept_and_chosen),
+        TEST(is_fit_for_any_login_shell),           TEST(takes_a_whole_bundle_and_then_a_delta),
+        TEST(a_damaged_base_is_not_offered_again),  TEST(what_is_not_whole_does_not_get_there),
+        TEST(deltas_are_kept_and_chosen),           TEST(removes_what_a_killed_session_left),
+        TEST(keeps_the_bundle_of_a_living_session),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,34 +14,9 @@
 
 #include "deployer/base/content.h"
 #include "deployer/base/folder.h"
-#include "deployer/bundle/lay-out-wheel.h"
+#include "deployer/wheel/lay-out-wheel.h"
 #include "discovery/base/file.h"
-
-static char folder[64];
-
-static int setup(void **state)
-{
-    (void)state;
-    strcpy(folder, "/tmp/dcop-test-bundle.XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    folder_remove(folder);
-    return 0;
-}
-
-static const char *at(const char *name)
-{
-    static char path[4][256];
-    static unsigned turn;
-    char *p = path[turn++ % 4];
-
-    (void)snprintf(p, sizeof(path[0]), "%s/%s", folder, name);
-    return p;
-}
+#include "own-folder.h"
 
 static void put(const char *name, const char *text, mode_t mode)
 {
@@ -119,7 +94,7 @@ static int lay_out(const char *info, const char *path, const char *text, mode_t 
     int r;
 
     make_wheel(&z, info, path, text, type, 1000000000);
-    r = lay_out_wheel(c, "pkg.whl", z.bytes, z.used, err);
+    r = lay_out_wheel(c, "pkg.whl", z.bytes, z.used, &(struct wheel_layout){0}, err);
     free(z.bytes);
     return r < 0 ? r : content_sort(c, err);
 }
@@ -176,7 +151,8 @@ static void test_wheels_that_are_refused(void **state)
     assert_refused(PURE, "pkg-1.0.data/scripts/../x", "x", AE_IFREG);
     assert_refused(PURE, "pkg-1.0.dist-info/entry_points.txt",
                    "[console_scripts]\nx = a;import os:b\n", AE_IFREG);
-    assert_int_equal(lay_out_wheel(&c, "x", "no zip at all", 13, NULL), -EBADMSG);
+    assert_int_equal(lay_out_wheel(&c, "x", "no zip at all", 13, &(struct wheel_layout){0}, NULL),
+                     -EBADMSG);
 }
 
 static void test_bounds(void **state)
@@ -317,7 +293,6 @@ static void test_no_steps(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_wheel_layout), TEST(test_wheels_that_are_refused),
         TEST(test_bounds),       TEST(test_bundle),

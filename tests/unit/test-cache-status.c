@@ -18,7 +18,7 @@
 #include "discovery/base/file.h"
 
 struct fixture {
-    char folder[32];
+    char folder[32], cache[48];
     struct paths paths;
 };
 
@@ -31,7 +31,9 @@ static int set_up(void **state)
     assert_non_null(f);
     (void)snprintf(f->folder, sizeof(f->folder), "/tmp/dcop-cache.XXXXXX");
     assert_non_null(mkdtemp(f->folder));
+    (void)snprintf(f->cache, sizeof(f->cache), "%s/cache", f->folder);
     f->paths.state = f->folder;
+    f->paths.cache = f->cache;
     assert_int_equal(cache_folders(&f->paths, NULL), 0);
     *state = f;
     return 0;
@@ -81,6 +83,8 @@ static void fill(const struct fixture *f)
     put(f, "apt/cache/_xstore/rsnap/x/1.deb", "copy", 50);
     put(f, "pip/server/+files/root/pypi/+f/aa/a-1-py3-none-any.whl", "wheel", 10);
     put(f, "pip/server/+files/root/pypi/+f/aa/a-1.tar.gz", "source", 10);
+    put(f, "../cache/layers/0.tar.gz", "layer 1", 10);
+    put(f, "../cache/layers/by-name/0", "0", 10);
 }
 
 static void packages_count_for_the_suites_that_have_them_whole(void **state)
@@ -105,6 +109,7 @@ static void packages_count_for_the_suites_that_have_them_whole(void **state)
     assert_int_equal(c.systems[1].count.files, 1);
     assert_int_equal(c.wheels.files, 1);
     assert_int_equal(c.sources.files, 1);
+    assert_int_equal(c.layers.files, 1);
     assert_int_equal(c.indexes.files, 4);
 }
 
@@ -147,6 +152,7 @@ static void the_report_is_for_people_and_programs(void **state)
                         "package lists           4      305 B  8 min   50 s\n"
                         "Python wheels           1      5 B    10 s    10 s\n"
                         "Python sources          1      6 B    10 s    10 s\n"
+                        "Python layers           1      7 B    10 s    10 s\n"
                         "\n"
                         "Repositories:\n"
                         "  http://deb.example.org/debian\n"

@@ -70,11 +70,16 @@ static void a_kept_file_is_found(void **state)
     CLEANUP_FREE char *folder = acng_folder_of(uris[1]);
     CLEANUP_FREE char *path =
         acng_path_of("/c", &list, "http://packages.example.org:8443/pi/pool/a_1%2b2.deb");
+    CLEANUP_FREE char *other = NULL;
     CLEANUP_TEXT struct text wanted = TEXT_INIT;
 
     (void)state;
     text_addf(&wanted, "/c/%s/pool/a_1+2.deb", folder);
     assert_string_equal(path, text_str(&wanted));
+    uris[1] = (char *)"https://deb.example.org/debian";
+    other = acng_path_of("/c", &list, "http://deb.example.org:443/debian/a.deb");
+    assert_non_null(other);
+    assert_null(strstr(other, "debian_f2bea94f"));
     assert_null(acng_path_of("/c", &list, "http://deb.example.org/debian-security/a.deb"));
     assert_null(acng_path_of("/c", &list, "http://deb.example.org/debian/%2e%2e/a.deb"));
     assert_null(acng_path_of("/c", &list, "http://other.example.org/debian/a.deb"));
@@ -83,8 +88,9 @@ static void a_kept_file_is_found(void **state)
 static void acng_serves_its_repositories_and_nothing_else(void **state)
 {
     char *uris[] = {(char *)(uintptr_t) "http://deb.example.org/debian",
-                    (char *)(uintptr_t) "https://packages.example.org:8443/pi"};
-    struct strings list = {.items = uris, .count = 2};
+                    (char *)(uintptr_t) "https://packages.example.org:8443/pi",
+                    (char *)(uintptr_t) "https://deb.example.org/debian"};
+    struct strings list = {.items = uris, .count = 3};
     struct acng_settings s = {.folder = "/s/apt",
                               .port = 23456,
                               .offline = true,
@@ -110,15 +116,17 @@ static void acng_serves_its_repositories_and_nothing_else(void **state)
         "ExThreshold: 100000\n"
         "VerboseLog: 0\n"
         "Offlinemode: 1\n"
-        "AllowUserPorts: 80 8443\n"
+        "AllowUserPorts: 80 8443 443\n"
         "Proxy: http://proxy.example.org:3128\n"
         "Remap-deb.example.org_debian_f2bea94f: http://deb.example.org/debian ; "
         "http://deb.example.org/debian\n"
-        "Remap-packages.example.org_8443_pi_10a4d94c: http://packages.example.org:8443/pi ; "
-        "https://packages.example.org:8443/pi\n");
+        "Remap-packages.example.org_8443_pi_55b8d1bb: http://packages.example.org:8443/pi ; "
+        "https://packages.example.org:8443/pi\n"
+        "Remap-deb.example.org_debian_1a22fff4: http://deb.example.org:443/debian ; "
+        "https://deb.example.org/debian\n");
 }
 
-static void a_repository_is_known_by_host_and_path(void **state)
+static void a_repository_is_known_by_its_whole_uri(void **state)
 {
     CLEANUP_STRINGS struct strings list = {0};
     CLEANUP_FREE char *a = acng_folder_of("http://h.example.org/a_b");
@@ -128,15 +136,21 @@ static void a_repository_is_known_by_host_and_path(void **state)
 
     (void)state;
     assert_string_not_equal(a, b);
-    assert_string_equal(b, c);
+    assert_string_not_equal(b, c);
     assert_int_equal(acng_repositories_add(&list, "http://h.example.org/a/", NULL), 1);
     assert_int_equal(acng_repositories_add(&list, "http://h.example.org/a", NULL), 0);
+    /* One machine's https is not everybody's. */
     assert_int_equal(acng_repositories_add(&list, "https://h.example.org/a", NULL), 1);
     assert_int_equal(acng_repositories_add(&list, "http://h.example.org/a", NULL), 0);
+    assert_int_equal(list.count, 2);
+    assert_string_equal(list.items[0], "http://h.example.org/a");
+    assert_int_equal(acng_repositories_remove(&list, "http://h.example.org/a/"), 1);
+    assert_int_equal(acng_repositories_remove(&list, "http://h.example.org/a"), 0);
     assert_int_equal(list.count, 1);
     assert_string_equal(list.items[0], "https://h.example.org/a");
     assert_int_equal(acng_repositories_add(&list, "http://127.0.0.1/x", &err), -EINVAL);
-    assert_string_equal(err.text, "'http://127.0.0.1/x' is not the URI of a repository");
+    assert_string_equal(err.text, "'http://127.0.0.1/x' is not the URI of a repository, "
+                                  "http://HOST/PATH or https, of another computer");
     assert_int_equal(acng_repositories_add(&list, "http://h.example.org/a\nProxy: x", NULL),
                      -EINVAL);
     assert_int_equal(acng_repositories_add(&list, "http://h.example.org/a;b", NULL), -EINVAL);
@@ -159,16 +173,42 @@ static void the_list_of_repositories_comes_back(void **state)
     assert_int_equal(acng_repositories_read(&f->paths, &none, NULL), -EBADMSG);
 }
 
+static int add_one(const struct fixture *f, const char *uri)
+{
+    CLEANUP_STRINGS struct strings one = {0};
+
+    assert_int_equal(strings_add(&one, uri), 0);
+    return caches_add_repositories(&f->paths, &one, NULL);
+}
+
 static void repositories_are_added_while_nothing_runs(void **state)
 {
     struct fixture *f = *state;
     CLEANUP_STRINGS struct strings list = {0};
 
-    assert_int_equal(caches_add_repository(&f->paths, "http://h.example.org/a", NULL), 0);
-    assert_int_equal(caches_add_repository(&f->paths, "http://h.example.org/a", NULL), 0);
-    assert_int_equal(caches_add_repository(&f->paths, "ftp://h.example.org/a", NULL), -EINVAL);
+    assert_int_equal(add_one(f, "http://192.0.2.1/a"), 1);
+    assert_int_equal(add_one(f, "http://192.0.2.1/a"), 0);
+    assert_int_equal(add_one(f, "ftp://192.0.2.1/a"), -EINVAL);
+    assert_int_equal(add_one(f, "http://localhost./a"), -EINVAL);
     assert_int_equal(acng_repositories_read(&f->paths, &list, NULL), 0);
     assert_int_equal(list.count, 1);
+}
+
+static void a_forgotten_repository_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP_STRINGS struct strings list = {0}, allowed = {0}, uris = {0};
+
+    assert_int_equal(add_one(f, "http://192.0.2.1/a"), 1);
+    assert_int_equal(add_one(f, "http://192.0.2.1/b"), 1);
+    assert_int_equal(caches_allowed(&f->paths, &allowed, NULL), 0);
+    assert_true(strings_has(&allowed, "http://192.0.2.1/a"));
+    assert_int_equal(strings_add(&uris, "http://192.0.2.1/a"), 0);
+    assert_int_equal(caches_forget_repositories(&f->paths, &uris, NULL), 1);
+    assert_int_equal(caches_forget_repositories(&f->paths, &uris, NULL), 0);
+    assert_int_equal(acng_repositories_read(&f->paths, &list, NULL), 0);
+    assert_int_equal(list.count, 1);
+    assert_string_equal(list.items[0], "http://192.0.2.1/b");
 }
 
 /* --- pip's configuration ------------------------------------------------------------ */
@@ -445,10 +485,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_kept_file_is_found),
         cmocka_unit_test(acng_serves_its_repositories_and_nothing_else),
-        cmocka_unit_test(a_repository_is_known_by_host_and_path),
+        cmocka_unit_test(a_repository_is_known_by_its_whole_uri),
         cmocka_unit_test_setup_teardown(the_list_of_repositories_comes_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(repositories_are_added_while_nothing_runs, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_forgotten_repository_is_gone, set_up, tear_down),
         cmocka_unit_test(pips_configuration_is_read_as_pip_does),
         cmocka_unit_test_setup_teardown(settings_come_back, set_up, tear_down),
         cmocka_unit_test(ports_are_kept_unless_they_are_taken),

@@ -94,12 +94,44 @@ static void test_options_bad(void **state)
     }
 }
 
+static void test_output_is_a_file(void **state)
+{
+    CLEANUP(controller_options_clear) struct controller_options o = {0};
+    struct error err;
+
+    (void)state;
+    /* It is replaced again and again: a device would be a file after the first time. */
+    put("controller.conf", "output /dev/null\n");
+    assert_int_equal(READ(&o, &err, (char *)"-q"), -EINVAL);
+    assert_string_equal(err.text,
+                        "--output: /dev/null is no file that can be replaced: name a file");
+    assert_int_equal(READ(&o, &err, (char *)"-o", path), 0);
+    put("controller.conf", "");
+}
+
+/* The command line replaces the file; in one of them nothing is dropped. */
+static void test_given_twice(void **state)
+{
+    CLEANUP(controller_options_clear) struct controller_options o = {0};
+    struct error err;
+
+    (void)state;
+    put("controller.conf", "password-file a\npydcop x\n");
+    assert_int_equal(READ(&o, &err, (char *)"--password-file", (char *)"b"), 0);
+    assert_string_equal(o.deploy.password_file, "b");
+    assert_string_equal(o.deploy.spec, "x");
+    put("controller.conf", "password-file a\npassword-file b\n");
+    assert_int_equal(READ(&o, &err, (char *)"-q"), -EINVAL);
+    assert_non_null(strstr(err.text, ":2: 'a' was given already, and 'b' now"));
+    put("controller.conf", "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_options_file),
-        cmocka_unit_test(test_options_both),
-        cmocka_unit_test(test_options_bad),
+        cmocka_unit_test(test_options_file), cmocka_unit_test(test_options_both),
+        cmocka_unit_test(test_options_bad),  cmocka_unit_test(test_output_is_a_file),
+        cmocka_unit_test(test_given_twice),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

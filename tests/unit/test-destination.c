@@ -20,6 +20,8 @@ static void places_are_read(void **state)
         {"rpi-1.local", "", "rpi-1.local", 0},
         {"rpi-1.local.", "", "rpi-1.local.", 0},
         {"pi@rpi-1:2222", "pi", "rpi-1", 2222},
+        {"Admin.User@rpi-1", "Admin.User", "rpi-1", 0},
+        {"1st-year@rpi-1", "1st-year", "rpi-1", 0},
         {"192.0.2.1", "", "192.0.2.1", 0},
         {"pi@192.0.2.1:65535", "pi", "192.0.2.1", 65535},
         {"2001:db8::1", "", "2001:db8::1", 0},
@@ -45,8 +47,7 @@ static void places_are_read(void **state)
     }
 }
 
-#define NO_USER                                                                                    \
-    "what is before \"@\" is not a user name (a-z, 0-9, - and _, 32 at most, a letter or _ first)"
+#define NO_USER "what is before \"@\" is not a user name (" DESTINATION_USER_RULE ")"
 #define NO_NAME "not a host name (letters, digits, - and ., none at either end of a label)"
 
 static void bad_places_are_named(void **state)
@@ -57,7 +58,9 @@ static void bad_places_are_named(void **state)
         {"", "\"\": it names no host"},
         {"pi@", "\"pi@\": it names no host"},
         {"@h", "\"@h\": " NO_USER},
-        {"Pi@h", "\"Pi@h\": " NO_USER},
+        {"1000@h", "\"1000@h\": " NO_USER},
+        {".pi@h", "\".pi@h\": " NO_USER},
+        {"pi$@h", "\"pi$@h\": " NO_USER},
         {"-l@h", "\"-l@h\": " NO_USER},
         {"a b@h", "\"a b@h\": " NO_USER},
         {"abcdefghijklmnopqrstuvwxyz0123456@h",

@@ -20,7 +20,7 @@ static void test_frame(void **state)
 
     (void)state;
     assert_int_equal(events_last(e), 0);
-    assert_int_equal(events_add(e, "machine", "{\"a\":1}"), 0);
+    assert_int_equal(events_add(e, "machine", "{\"a\":1}", EVENT_FOR_ALL), 0);
     assert_string_equal(events_find(e, 1)->frame, "id: abc-1\nevent: machine\ndata: {\"a\":1}\n\n");
     assert_null(events_find(e, 0));
     assert_null(events_find(e, 2));
@@ -33,7 +33,7 @@ static void test_keeps_the_newest(void **state)
 
     (void)state;
     for (int i = 0; i < 3 * EVENTS_KEPT; i++)
-        assert_int_equal(events_add(e, "x", "{}"), 0);
+        assert_int_equal(events_add(e, "x", "{}", EVENT_FOR_ALL), 0);
     assert_int_equal(events_last(e), 3 * EVENTS_KEPT);
     assert_null(events_find(e, 2 * EVENTS_KEPT));
     assert_non_null(events_find(e, 2 * EVENTS_KEPT + 1));
@@ -53,7 +53,7 @@ static void test_bytes(void **state)
     (void)state;
     memset(large, 'x', 100000);
     for (int i = 0; i < 100; i++)
-        assert_int_equal(events_add(e, "x", large), 0);
+        assert_int_equal(events_add(e, "x", large, EVENT_FOR_ALL), 0);
     free(large);
     for (uint64_t i = 1; i <= 100; i++)
         kept += events_find(e, i) ? events_find(e, i)->size : 0;
@@ -83,7 +83,7 @@ static void test_resume(void **state)
 
     (void)state;
     for (int i = 0; i < 3; i++)
-        assert_int_equal(events_add(e, "x", "{}"), 0);
+        assert_int_equal(events_add(e, "x", "{}", EVENT_FOR_ALL), 0);
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
         assert_int_equal(events_resume(e, bad[i], &n), -ENOENT);
     assert_int_equal(n, 77);

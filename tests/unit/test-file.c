@@ -1,6 +1,7 @@
 /* Files are read within a bound, and written completely or not at all. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -8,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -172,12 +174,81 @@ static void test_folders(void **state)
     assert_int_equal(make_folders(at("a/file/b"), 0755, &err), -ENOTDIR);
 }
 
+static bool exists(const char *name)
+{
+    return access(at(name), F_OK) == 0;
+}
+
+/* Of a writer that was killed; not of one that lives, and nothing that is a user's. */
+static void test_sweep(void **state)
+{
+    static const char *const kept[] = {"f", "notes.backup", "f.dcop-a1B2c", "f.dcop-a1B2c+", "l"};
+    struct error err;
+    int fd, status;
+    pid_t pid;
+
+    (void)state;
+    for (size_t i = 0; i + 1 < ARRAY_SIZE(kept); i++)
+        assert_int_equal(write_file(kept[i], "x", &err), 0);
+    assert_int_equal(symlink("f", at("l")), 0);
+    assert_int_equal(mkdir(at("d.dcop-a1B2c3"), 0700), 0);
+    assert_int_equal(write_file("f.dcop-a1B2c3", "secret", &err), 0);
+    assert_int_equal(write_file("f.dcop-Living", "secret", &err), 0);
+    fd = open(at("f.dcop-Living"), O_RDONLY | O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    file_sweep(folder);
+    assert_false(exists("f.dcop-a1B2c3"));
+    assert_true(exists("f.dcop-Living"));
+    assert_true(exists("d.dcop-a1B2c3"));
+    for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+        assert_true(exists(kept[i]));
+    close(fd);
+    file_sweep(folder);
+    assert_false(exists("f.dcop-Living"));
+    assert_int_equal(rmdir(at("d.dcop-a1B2c3")), 0);
+    for (size_t i = 1; i < ARRAY_SIZE(kept); i++)
+        assert_int_equal(unlink(at(kept[i])), 0);
+
+    /* Killed wherever it was. */
+    for (int round = 0; round < 30; round++) {
+        static char much[1 << 16];
+
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0)
+            for (;;)
+                (void)file_write(at("f"), much, sizeof(much), 0600, NULL);
+        for (int writes = 0; writes < 2 + round * 20 && !exists("g"); writes++)
+            sched_yield();
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+    }
+    file_sweep(folder);
+    assert_int_equal(unlink(at("f")), 0);
+    assert_int_equal(rmdir(folder), 0); /* nothing else is left */
+    assert_int_equal(mkdir(folder, 0700), 0);
+}
+
+static void test_write_new(void **state)
+{
+    struct error err = {0};
+
+    (void)state;
+    assert_int_equal(file_write_new(at("f"), "one", 3, 0600, &err), 0);
+    assert_int_equal(file_write_new(at("f"), "two", 3, 0600, &err), -EEXIST);
+    assert_holds("f", "one");
+    assert_int_equal(unlink(at("f")), 0);
+    assert_int_equal(rmdir(folder), 0);
+    assert_int_equal(mkdir(folder, 0700), 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_read_bound), TEST(test_write_whole),        TEST(test_folder_not_writable),
         TEST(test_no_room),    TEST(test_target_is_a_folder), TEST(test_folders),
+        TEST(test_sweep),      TEST(test_write_new),
     };
 
     return cmocka_run_group_tests_name("file", tests, NULL, NULL);

@@ -27,9 +27,24 @@ static char *port_items[] = {(char *)"deb.example:8080", (char *)"127.0.0.1:8080
                              (char *)"[fd00::2]:8080"};
 static const struct strings ports = {.items = port_items, .count = 3};
 
+static uint64_t bytes_left = 1;
+
+/* As if the name had an address of loopback. */
+static bool resolves_elsewhere(const char *host, void *arg)
+{
+    assert_ptr_equal(arg, &bytes_left);
+    return strcmp(host, "evil.example") != 0;
+}
+
 static struct forward_filter_rules rules_of(void)
 {
-    struct forward_filter_rules rules = {.apt = true, .pip = true, .own = &own, .ports = &ports};
+    struct forward_filter_rules rules = {.apt = true,
+                                         .pip = true,
+                                         .own = &own,
+                                         .ports = &ports,
+                                         .may_ask = resolves_elsewhere,
+                                         .arg = &bytes_left,
+                                         .left = &bytes_left};
 
     forward_filter_credential(TOKEN, rules.credential);
     return rules;
@@ -259,6 +274,27 @@ static void test_heads(void **state)
     free(many);
 }
 
+/* What a machine has fetched is enough. */
+static void test_quota(void **state)
+{
+    (void)state;
+    bytes_left = 0;
+    refused(APT("http://deb.example/x"), 403, "");
+    refused(PIP("/root/pypi/+simple/"), 403, "");
+    bytes_left = 1;
+    passes(PIP("/root/pypi/+simple/"),
+           "GET /root/pypi/+simple/ HTTP/1.1\r\nHost: 127.0.0.1:9\r\n\r\n");
+}
+
+/* Names are refused as the addresses that they have. */
+static void test_names(void **state)
+{
+    (void)state;
+    refused(APT("http://evil.example/x"), 403, "");
+    refused(APT("http://evil.example./x"), 403, "");
+    refused(APT("http://evil.example:80/x"), 403, "");
+}
+
 static void test_answer(void **state)
 {
     struct text t = TEXT_INIT;
@@ -275,6 +311,7 @@ static void test_answer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_quota),         cmocka_unit_test(test_names),
         cmocka_unit_test(test_credential),    cmocka_unit_test(test_passes),
         cmocka_unit_test(test_every_request), cmocka_unit_test(test_methods),
         cmocka_unit_test(test_hosts),         cmocka_unit_test(test_paths),

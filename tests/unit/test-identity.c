@@ -335,6 +335,51 @@ static void test_status(void **state)
     assert_null(s.pydcop);
 }
 
+/* The agents' user writes it, and runs what comes from the network. */
+static void test_agents_error(void **state)
+{
+    struct fixture *f = *state;
+    char path[512], key[512], longer[ADVERT_ERROR_MAX + 3];
+    struct status s;
+
+    memset(longer, 'x', sizeof(longer));
+    memcpy(longer + ADVERT_ERROR_MAX - 1, "\xc3\xa4", 3); /* cut in the middle */
+    put(f, "/opt/dcop/current/version", "0.1.1\n");
+    put(f, "/run/dcop/state", "running\n");
+    put(f, "/run/dcop/agent/err", "agent \xc3\xa4: KeyError: x\nagent b");
+    status_read(f->root, &s);
+    assert_string_equal(s.error, "agent \xc3\xa4: KeyError: x");
+    status_clear(&s);
+    put(f, "/run/dcop/agent/err", "a\x1b[2J");
+    status_read(f->root, &s);
+    assert_string_equal(s.error, "a");
+    status_clear(&s);
+    put(f, "/run/dcop/agent/err", longer);
+    status_read(f->root, &s);
+    assert_int_equal(strlen(s.error), ADVERT_ERROR_MAX - 1);
+    status_clear(&s);
+
+    put(f, "/etc/dcop/key", "secret");
+    drop(f, "/run/dcop/agent/err");
+    (void)snprintf(path, sizeof(path), "%s/run/dcop/agent/err", f->root);
+    (void)snprintf(key, sizeof(key), "%s/etc/dcop/key", f->root);
+    assert_int_equal(symlink(key, path), 0);
+    status_read(f->root, &s);
+    assert_null(s.error);
+    status_clear(&s);
+    drop(f, "/run/dcop/agent/err");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    status_read(f->root, &s); /* does not wait */
+    assert_null(s.error);
+    status_clear(&s);
+    drop(f, "/run/dcop/agent/err");
+    put(f, "/run/dcop/agent/err", "of a run that has ended");
+    put(f, "/run/dcop/state", "stopped\n");
+    status_read(f->root, &s);
+    assert_null(s.error);
+    status_clear(&s);
+}
+
 #define WITH_ROOT(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -351,6 +396,7 @@ int main(void)
         WITH_ROOT(test_facts),
         WITH_ROOT(test_hostkey),
         WITH_ROOT(test_status),
+        WITH_ROOT(test_agents_error),
     };
 
     return cmocka_run_group_tests_name("identity", tests, NULL, NULL);

@@ -10,7 +10,9 @@
 
 #include <cmocka.h>
 
+#include "deployer/base/destination.h"
 #include "deployer/inventory/hosts.h"
+#include "discovery/base/file.h"
 #include "discovery/inventory/inventory.h"
 
 static void add_if(struct text *to, const char *before, const char *value)
@@ -117,6 +119,23 @@ static void variables_are_ansibles(void **state)
     check("all: {hosts: '192.0.2.7'}", "192.0.2.7:0 [192.0.2.7]");
     check("{\"all\": {\"hosts\": {\"h\": {\"ansible_host\": \"fe80::1%eth9\"}}}}",
           "fe80::1%eth9:0 [h]");
+}
+
+static void users_may_have_dots_and_capitals(void **state)
+{
+    static const char *const users[] = {"Admin.User", "1st-year", "jo@example.org", "_apt"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++) {
+        CLEANUP_HOSTS struct hosts hosts = HOSTS_INIT;
+        char yaml[128];
+        struct error err = {0};
+
+        (void)snprintf(yaml, sizeof(yaml), H("ansible_user: %s"), users[i]);
+        if (hosts_parse("f", yaml, strlen(yaml), &hosts, &err) < 0)
+            fail_msg("%s", err.text);
+        assert_string_equal(hosts.items[0].user, users[i]);
+    }
 }
 
 static void agents_are_found(void **state)
@@ -234,11 +253,11 @@ static void bad_values_are_named(void **state)
         {H("ansible_port: on"),
          "f:1:58: ansible_port: on is a truth value in YAML; quote it: \"on\""},
         {H("ansible_port: [22]"), "f:1:58: ansible_port must be a single text"},
-        {H("ansible_user: Pi"), "f:1:58: ansible_user: \"Pi\" is not a valid user name (a-z, 0-9, "
-                                "- and _, 32 at most, a letter or _ first)"},
+        {H("ansible_user: '1000'"),
+         "f:1:58: ansible_user: \"1000\" is not a valid user name (" DESTINATION_USER_RULE ")"},
         {H("ansible_user: '-oProxyCommand=x'"),
-         "f:1:58: ansible_user: \"-oProxyCommand=x\" is not a valid user name (a-z, 0-9, - and _, "
-         "32 at most, a letter or _ first)"},
+         "f:1:58: ansible_user: \"-oProxyCommand=x\" is not a valid user name "
+         "(" DESTINATION_USER_RULE ")"},
         {H("ansible_user: on"), "f:1:58: ansible_user: on is a truth value in YAML; quote it: "
                                 "\"on\""},
         {H("ansible_user: '{{ me }}'"),
@@ -315,19 +334,15 @@ static void bad_structure_is_named(void **state)
         {"all: &x {hosts: *x}", "f:1:17: the alias *x is part of the value that it refers to"},
         {"[a]: 1", "f:1:1: a list or map cannot be a key"},
         {"all: !!set {a}", "f:1:6: only plain lists and maps are allowed in an inventory"},
-        {"plugin: x\n", "f:1:9: this configures an Ansible plugin and is not an inventory; save "
-                        "the output of `ansible-inventory --list --yaml` and use that file"},
+        {"plugin: x\n",
+         "f:1:9: this configures an Ansible plugin, which only Ansible runs: install "
+         "ansible-core, or save its output as a file: `ansible-inventory --list "
+         "--yaml`"},
         {"{_meta: {}}", "f:1:1: this is the output of a dynamic inventory; save the output of "
                         "`ansible-inventory --list --yaml` and use that file"},
-        {"# c\n[agents]\na1 ansible_host=h\n",
-         "f:1:1: this is an inventory in INI, and only YAML is read here; `ansible-inventory -i f "
-         "--list --yaml` writes it as YAML"},
-        {"a1 ansible_host=h\n",
-         "f:1:1: this is an inventory in INI, and only YAML is read here; `ansible-inventory -i f "
-         "--list --yaml` writes it as YAML"},
-        {"#!/bin/sh\n", "f:1:1: this is a program (a dynamic inventory), not an inventory file; "
-                        "save the output of `ansible-inventory -i f --list --yaml` and use that "
-                        "file"},
+        {"#!/bin/sh\n", "f:1:1: this is a program (a dynamic inventory), which only Ansible runs: "
+                        "install ansible-core, or save its output as a file: `ansible-inventory -i "
+                        "f --list --yaml`"},
         {"$ANSIBLE_VAULT;1.1;AES256\n",
          "f:1:1: the whole file is encrypted with Ansible's vault, which is not supported here: "
          "`ansible-vault view f | dcop-deploy -i - …`"},
@@ -338,6 +353,86 @@ static void bad_structure_is_named(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
         check_error(table[i].yaml, table[i].expected);
+}
+
+static void ini_and_lists_are_read(void **state)
+{
+    (void)state;
+    check("10.0.0.1\n10.0.0.2\n", "10.0.0.1:0 [10.0.0.1]\n10.0.0.2:0 [10.0.0.2]");
+    check("pi@10.0.0.1\n", "10.0.0.1:0 pi [10.0.0.1]");
+    check("node1\n\n[all]\nnode1 ansible_host=10.0.0.1\n", "10.0.0.1:0 [node1]");
+    check("# c\n[agents]\na1 ansible_host=h ansible_user=\"a\" # b\n[agents:vars]\n"
+          "ansible_port = 22 # c\nansible_user = u # c\n",
+          "h:22 a [a1]");
+    check("[x:children]\ny\n[y]\nn[1:2]:2222\n[x:vars]\nansible_user=u\n",
+          "n1:2222 u [n1]\nn2:2222 u [n2]");
+    check("a agt_names=\"['x', 'y z']\"\n", "a:0 [x|y z]");
+    check("a agt_name='x y'\n", "a:0 [x|y]");
+    check("a ansible_password=0123\nb ansible_password='\"1e3\"'\n",
+          "a:0 pass=0123 [a]\nb:0 pass=1e3 [b]");
+    check("a ansible_password=p#q\n", "a:0 pass=p [a]"); /* as Ansible: "#" is a comment */
+    check("a ansible_user=None\n", "a:0 [a]");
+    check_error("a ansible_password=1e3\n",
+                "f:1:3: ansible_password is an object in YAML; put it in "
+                "quotes");
+    check_error("a x\n", "f:1:3: after a host's name there can be NAME=VALUE only");
+    check_error("a x='y\n", "f:1:3: a quote (') that is not closed");
+    check_error("[a:b]\n", "f:1:1: a section must be [GROUP], [GROUP:children] or [GROUP:vars]");
+    check_error("[a:vars]\nx=1\n", "f:1:1: the group \"a\" has no section [a]");
+    check_error("[a:children]\nb\n", "f:2:1: the group \"b\" has no section [b]");
+    check_error("a\n---\n", "f:2:1: this line is neither INI nor the beginning of YAML");
+}
+
+/* Writes the file, and the folders above it. */
+static void put(const char *folder, const char *name, const char *content)
+{
+    CLEANUP_FREE char *path = path_join(folder, name), *above = strdup(path);
+    struct error err = {0};
+
+    *strrchr(above, '/') = '\0';
+    assert_int_equal(make_folders(above, 0700, &err), 0);
+    assert_int_equal(file_write(path, content, strlen(content), 0600, &err), 0);
+}
+
+static void read_in(const char *folder, const char *name, const char *expected)
+{
+    CLEANUP_FREE char *path = path_join(folder, name);
+    CLEANUP_HOSTS struct hosts hosts = HOSTS_INIT;
+    CLEANUP_TEXT struct text found = TEXT_INIT;
+    struct error err = {0};
+
+    if (hosts_read_here(path, &hosts, &err) < 0)
+        text_adds(&found, strrchr(err.text, '/') + 1);
+    describe(&hosts, &found);
+    assert_string_equal(text_str(&found), expected);
+}
+
+static void files_of_variables_are_read(void **state)
+{
+    char t[] = "/tmp/test-hosts-XXXXXX";
+    CLEANUP_FREE char *remove = NULL;
+
+    (void)state;
+    assert_non_null(mkdtemp(t));
+    put(t, "h", "all: {vars: {ansible_user: file}, hosts: {a: {ansible_port: 1}, b: }}\n");
+    put(t, "group_vars/all.yml", "ansible_user: alice\nansible_port: 2\nx: y\n");
+    read_in(t, "h", "a:1 alice [a]\nb:2 alice [b]");
+    put(t, "group_vars/ungrouped/2.yml", "ansible_user: two");
+    put(t, "group_vars/ungrouped/1.yml", "ansible_user: one");
+    put(t, "group_vars/ungrouped/3.txt", "ansible_user: three");
+    put(t, "host_vars/a", "agt_name: zoe\nansible_port: 3\n");
+    put(t, "host_vars/a.yml", "agt_name: shadowed\n");
+    read_in(t, "h", "a:3 two [zoe]\nb:2 two [b]");
+    put(t, "host_vars/b.json", "[1]");
+    read_in(t, "h", "b.json:1:1: a file of variables must be a map: NAME: VALUE");
+    put(t, "host_vars/b.json", "$ANSIBLE_VAULT;1.1;AES256\n");
+    read_in(t, "h", "b.json | dcop-deploy -i - …`"); /* the vault's message */
+    put(t, "host_vars/b.json", "{\"ansible_user\": \"{{ x }}\"}");
+    read_in(t, "h",
+            "b.json:1:18: ansible_user is a template (\"{{\", \"{%\" or \"{#\"), which is not "
+            "evaluated here; write the value, or mark it: !unsafe \"…\"");
+    assert_true(asprintf(&remove, "rm -r %s", t) > 0);
+    assert_int_equal(system(remove), 0);
 }
 
 static void what_is_not_used_is_told_once(void **state)
@@ -507,6 +602,32 @@ static void aliases_do_not_blow_up(void **state)
     assert_non_null(strstr(err.text, "more than 200000 values, merged ones included"));
 }
 
+/* Work is bounded by what a file names, not by the square of it. */
+static void ranges_do_not_blow_up(void **state)
+{
+    CLEANUP_TEXT struct text bomb = TEXT_INIT;
+    CLEANUP_HOSTS struct hosts hosts = HOSTS_INIT;
+    struct error err = {0};
+
+    (void)state;
+    text_adds(&bomb, "[x]\n");
+    for (int i = 0; i < 65; i++)
+        text_addf(&bomb, "h[0:4095] v%d=1\n", i);
+    assert_int_equal(hosts_parse("f", text_str(&bomb), bomb.size, &hosts, &err), -EBADMSG);
+    assert_non_null(strstr(err.text, "f:66:1: hosts are named more than 262144 times up to here"));
+    text_reset(&bomb);
+    text_adds(&bomb, "h[0:4095] ansible_host=198.51.100.1\n");
+    assert_int_equal(hosts_parse("f", text_str(&bomb), bomb.size, &hosts, &err), 0);
+    assert_int_equal(hosts.count, 1);
+    assert_int_equal(hosts.items[0].agents.count, 4096);
+    hosts_clear(&hosts);
+    text_reset(&bomb);
+    text_adds(&bomb, "h[0:4094] ansible_host=198.51.100.1\n"
+                     "i ansible_host=198.51.100.1 agt_names=\"['y', 'z']\"\n");
+    assert_int_equal(hosts_parse("f", text_str(&bomb), bomb.size, &hosts, &err), -EBADMSG);
+    assert_non_null(strstr(err.text, "more than 4096 agents on one machine"));
+}
+
 static void a_missing_file_is_named(void **state)
 {
     CLEANUP_HOSTS struct hosts hosts = HOSTS_INIT;
@@ -515,7 +636,7 @@ static void a_missing_file_is_named(void **state)
     (void)state;
     assert_int_equal(hosts_read("/nonexistent/x", &hosts, &err), -ENOENT);
     assert_string_equal(err.text, "cannot open /nonexistent/x: No such file or directory");
-    assert_int_equal(hosts_read("/", &hosts, &err), -EISDIR);
+    assert_int_equal(hosts_read_here("/", &hosts, &err), -EISDIR);
     assert_int_equal(hosts_read("/dev/zero", &hosts, &err), -EFBIG);
 }
 
@@ -573,16 +694,20 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pydcops_file_is_read),
         cmocka_unit_test(variables_are_ansibles),
+        cmocka_unit_test(users_may_have_dots_and_capitals),
         cmocka_unit_test(agents_are_found),
         cmocka_unit_test(groups_hand_down),
         cmocka_unit_test(names_have_ranges_and_ports),
         cmocka_unit_test(one_machine_has_several_agents),
         cmocka_unit_test(bad_values_are_named),
         cmocka_unit_test(bad_structure_is_named),
+        cmocka_unit_test(ini_and_lists_are_read),
+        cmocka_unit_test(files_of_variables_are_read),
         cmocka_unit_test(what_is_not_used_is_told_once),
         cmocka_unit_test(the_caches_of_pydcops_playbook_are_taken),
         cmocka_unit_test(our_own_files_come_back),
         cmocka_unit_test(aliases_do_not_blow_up),
+        cmocka_unit_test(ranges_do_not_blow_up),
         cmocka_unit_test(passwords_are_wiped),
         cmocka_unit_test(a_missing_file_is_named),
     };

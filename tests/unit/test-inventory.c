@@ -67,6 +67,7 @@ static void test_yaml(void **state)
                "          agt_names: [\"on\", !unsafe \"{{ x }}\"]\n"
                "        dcop-00000000000000a3:\n"
                "          ansible_host: rpi-3.local\n"
+               "          ansible_user: pi\n"
                "          agt_name: \"[1:3]\"\n"
                "      vars:\n"
                "        controller_proxy_addr: 192.0.2.254\n"
@@ -93,7 +94,8 @@ static void test_ini(void **state)
                "on ansible_host='\"fe80::2%lo\"' ansible_port=2222 ansible_user='\"no\"' "
                "agt_name='\"{{ (\\x22on {{ x }}\\x22)|string }}\"' "
                "agt_names='[\"on\", \"{{ (\\x22{{ x }}\\x22)|string }}\"]'\n"
-               "dcop-00000000000000a3 ansible_host='\"rpi-3.local\"' agt_name='\"[1:3]\"'\n"
+               "dcop-00000000000000a3 ansible_host='\"rpi-3.local\"' ansible_user=pi "
+               "agt_name='\"[1:3]\"'\n"
                "\n"
                "[agents:vars]\n"
                "apt_cache_port=3142\n"
@@ -119,6 +121,7 @@ static void test_ssh_config(void **state)
                "\n"
                "Host dcop-00000000000000a3\n"
                "    HostName rpi-3.local\n"
+               "    User pi\n"
                "    HostKeyAlias dcop-00000000000000a3\n",
                left_out);
 }
@@ -157,9 +160,10 @@ static void test_shared(void **state)
         INVENTORY_INI, NULL,
         "[agents]\n"
         "# another machine has one of its names, too\n"
-        "dcop-00000000000000a1-1 ansible_host=192.0.2.1 agt_name=a1\n"
+        "dcop-00000000000000a1-1 ansible_host=192.0.2.1 ansible_user=pi agt_name=a1\n"
         "# another machine has one of its names, too\n"
-        "b1 ansible_host=192.0.2.2 agt_name='\"b1 a1\"' agt_names='[\"b1\", \"a1\"]'\n"
+        "b1 ansible_host=192.0.2.2 ansible_user=pi agt_name='\"b1 a1\"' agt_names='[\"b1\", "
+        "\"a1\"]'\n"
         "\n"
         "[agents:vars]\n"
         "apt_cache_port=3142\n"

@@ -45,7 +45,19 @@ static int meet(struct state *s, const struct target *t, struct consent consent,
     trust = known_machine_trust(&k, t);
     *ret_source = trust_source(&trust);
     r = trust_check(&trust, key, &err);
-    return r < 0 ? r : known_machine_learn(s, t, &k, key, &err);
+    return r < 0 ? r
+                 : known_machine_learn(s, t, &k, &(struct known_machine_met){.fingerprint = key},
+                                       &err);
+}
+
+static void assert_holds(struct state *s, const char *id, const char *name)
+{
+    CLEANUP_FREE char *holder = NULL;
+    bool now = false;
+
+    assert_int_equal(state_name_holder(s, "default", name, &holder, &now, NULL), 0);
+    assert_string_equal(holder, id);
+    assert_true(now);
 }
 
 static void a_yes_pins_and_is_remembered_for_what_it_was(void **unused)
@@ -87,6 +99,54 @@ static void a_name_that_another_held_wants_a_person(void **unused)
     assert_int_equal(source, PIN_QUESTION);
     /* From now on the name is the second one's; the first one has its pin. */
     assert_int_equal(meet(s, &first, (struct consent){0}, KEY, &source), 0);
+    assert_holds(s, OTHER, "a1");
+}
+
+/* Each is pinned; what one of them says of its names is its own word. */
+static void an_accepted_machine_takes_no_name_of_another(void **unused)
+{
+    const struct consent accept = {.given = true}, none = {0};
+    CLEANUP(state_free_p) struct state *s = database();
+    CLEANUP(target_clear) struct target first = machine(ID, KEY, "a1");
+    CLEANUP(target_clear) struct target second = machine(OTHER, KEY2, "a2");
+    enum pin_source source;
+
+    (void)unused;
+    first.advertised = second.advertised = true;
+    assert_int_equal(meet(s, &first, accept, KEY, &source), 0);
+    assert_int_equal(meet(s, &second, accept, KEY2, &source), 0);
+    assert_int_equal(strings_add(&second.names, "a1"), 0);
+    assert_int_equal(meet(s, &second, none, KEY2, &source), 0);
+    assert_holds(s, ID, "a1");
+    assert_holds(s, OTHER, "a2");
+    /* Two that exchange their names have them when both have been met again. */
+    strings_clear(&second.names);
+    strings_clear(&first.names);
+    assert_int_equal(strings_add(&second.names, "a1"), 0);
+    assert_int_equal(strings_add(&first.names, "a2"), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(meet(s, &first, none, KEY, &source), 0);
+        assert_int_equal(meet(s, &second, none, KEY2, &source), 0);
+    }
+    assert_holds(s, OTHER, "a1");
+    assert_holds(s, ID, "a2");
+    /* A person moves it at once. */
+    second.named = true;
+    strings_clear(&second.names);
+    assert_int_equal(strings_add(&second.names, "a2"), 0);
+    assert_int_equal(meet(s, &second, none, KEY2, &source), 0);
+    assert_holds(s, OTHER, "a2");
+    /* So it does when it has two change places, whichever is met first. */
+    second.named = false;
+    first.given = second.given = true;
+    strings_clear(&second.names);
+    strings_clear(&first.names);
+    assert_int_equal(strings_add(&second.names, "a1"), 0);
+    assert_int_equal(strings_add(&first.names, "a2"), 0);
+    assert_int_equal(meet(s, &first, none, KEY, &source), 0);
+    assert_int_equal(meet(s, &second, none, KEY2, &source), 0);
+    assert_holds(s, OTHER, "a1");
+    assert_holds(s, ID, "a2");
 }
 
 static void a_signature_pins_until_it_is_an_old_one(void **unused)
@@ -175,13 +235,61 @@ static void a_machine_without_an_id_is_known_by_its_key(void **unused)
     assert_int_equal(source, PIN_QUESTION);
 }
 
+/* What a record says of host and addresses is not learnt: where the machine answered is, and
+ * what it calls itself. */
+static void what_is_learnt_was_met(void **unused)
+{
+    static const struct {
+        const char *host, *hostname, *learnt;
+        bool advertised;
+    } hosts[] = {
+        {"rpi-1.local", "rpi-1", "rpi-1.local", true},
+        {"RPI-1-12.local", "rpi-1", "RPI-1-12.local", true}, /* renamed after a conflict */
+        {"evil.local", "rpi-1.example", "rpi-1", true},
+        {"rpi-11.local", "rpi-1", "rpi-1", true},
+        {"evil.local", NULL, "before", true},
+        {"evil.local", "a b\033", "before", true},
+        {"typed.example", "rpi-1", "typed.example", false}, /* by a person */
+    };
+    struct address forged, there;
+
+    (void)unused;
+    assert_int_equal(address_parse("192.0.2.66", &forged), 0);
+    assert_int_equal(address_parse("192.0.2.1", &there), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(hosts); i++) {
+        CLEANUP(state_free_p) struct state *s = database();
+        CLEANUP(target_clear) struct target t = machine(ID, KEY, "a1");
+        CLEANUP(known_machine_clear) struct known_machine k = {0};
+        CLEANUP(state_machine_clear) struct state_machine m = {0};
+        const struct state_machine before = {.id = t.id, .host = (char *)(uintptr_t) "before"};
+        struct known_machine_met met = {
+            .fingerprint = KEY, .peer = &there, .hostname = hosts[i].hostname};
+        struct error err;
+
+        free(t.host);
+        t.host = strdup(hosts[i].host);
+        t.advertised = hosts[i].advertised;
+        t.addresses = malloc(sizeof(forged));
+        t.addresses[0] = forged;
+        t.n_addresses = 1;
+        assert_int_equal(state_machine_put(s, &before, &err), 0);
+        assert_int_equal(known_machine_get(s, &t, (struct consent){.given = true}, &k, &err), 0);
+        assert_int_equal(known_machine_learn(s, &t, &k, &met, &err), 0);
+        assert_int_equal(state_machine_get(s, ID, &m, &err), 0);
+        assert_string_equal(m.host, hosts[i].learnt);
+        assert_string_equal(m.address, "192.0.2.1");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_yes_pins_and_is_remembered_for_what_it_was),
         cmocka_unit_test(a_name_that_another_held_wants_a_person),
+        cmocka_unit_test(an_accepted_machine_takes_no_name_of_another),
         cmocka_unit_test(a_signature_pins_until_it_is_an_old_one),
         cmocka_unit_test(a_key_that_two_of_a_run_share_is_told),
+        cmocka_unit_test(what_is_learnt_was_met),
         cmocka_unit_test(a_machine_without_an_id_is_known_by_its_key),
     };
 

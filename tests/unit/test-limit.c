@@ -102,6 +102,8 @@ static void names_and_globs_select(void **state)
     check("1:a1:a2", "192.0.2.1");
     check("1:a1:a2", "fe80::1%eth0");
     check("3", "spare");
+    check("3", "spare.local");
+    check("1:a1:a2 2:b1", "rpi-*,!spare.local");
     check("1:a1 2:b1", " a1 , b1,, ");
     check("4:é", "é");
 }

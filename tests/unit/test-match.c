@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -58,7 +59,7 @@ static void want(struct room *r, const char *agent)
 static struct match *match(struct room *r, size_t n)
 {
     match_clear(&r->match);
-    assert_int_equal(match_make(r->pointers, n, &r->problem, &r->match), 0);
+    assert_int_equal(match_make(r->pointers, n, &r->problem, NULL, &r->match), 0);
     assert_int_equal(match_explain(&r->match, r->pointers, n), 0);
     return &r->match;
 }
@@ -85,6 +86,62 @@ static void test_all_there(void **state)
     assert_int_equal(m->n_unexpected + m->n_unassigned + m->warnings.count, 0);
     assert_true(match_ok(m, false));
     assert_true(match_ok(m, true));
+}
+
+/* Holds are "rpi-N" of the bits. */
+static bool holds(const struct machine *m, const char *agent, void *arg)
+{
+    unsigned long id = strtoul(m->advert.id, NULL, 16);
+
+    assert_string_equal(agent, "a1");
+    return *(unsigned *)arg & 1U << id;
+}
+
+static void test_claims(void **state)
+{
+    CLEANUP(room_clear) struct room r;
+    unsigned holders = 1U << 1;
+    const struct match_holders known = {holds, &holders};
+    CLEANUP(match_clear) struct match m = MATCH_INIT;
+
+    (void)state;
+    room_init(&r);
+    want(&r, "a1");
+    want(&r, "a2");
+    want(&r, "a3");
+    name(&r, 0, "a1");
+    name(&r, 1, "a1");
+    name(&r, 2, "a1");
+    name(&r, 2, "a2");
+    name(&r, 3, "a3");
+    assert_int_equal(match_make(r.pointers, 4, &r.problem, &known, &m), 0);
+    assert_true(match_ok(&m, false));
+    assert_false(match_ok(&m, true));
+    assert_int_equal(m.n_duplicates, 0);
+    assert_int_equal(m.n_matched, 3); /* in the problem's order */
+    assert_string_equal(m.matched[0].agent, "a1");
+    assert_ptr_equal(m.matched[0].machine, &r.machines[1]);
+    assert_string_equal(m.matched[1].agent, "a2");
+    assert_int_equal(m.n_claims, 2);
+    assert_ptr_equal(m.claims[0].machine, &r.machines[0]);
+    assert_ptr_equal(m.claims[1].machine, &r.machines[2]);
+    assert_ptr_equal(m.claims[1].holder, &r.machines[1]);
+    match_clear(&m);
+    for (holders = 0; holders < 4; holders += 3) { /* nobody, or several */
+        assert_int_equal(match_make(r.pointers, 4, &r.problem, &known, &m), 0);
+        assert_int_equal(m.n_claims, 0);
+        assert_int_equal(m.n_duplicates, 1);
+        assert_int_equal(m.duplicates[0].count, 3);
+        assert_int_equal(m.n_matched, 2);
+        match_clear(&m);
+    }
+    /* The holder is off: whoever says the name is the only one. */
+    holders = 1U << 1;
+    r.machines[1].online = false;
+    r.machines[2].online = false;
+    assert_int_equal(match_make(r.pointers, 4, &r.problem, &known, &m), 0);
+    assert_int_equal(m.n_claims, 0);
+    assert_ptr_equal(m.matched[0].machine, &r.machines[0]);
 }
 
 static void test_missing(void **state)
@@ -245,6 +302,33 @@ static void test_warnings(void **state)
     assert_int_equal(match(&r, 1)->warnings.count, 0);
 }
 
+static void test_agents_that_do_not_run(void **state)
+{
+    CLEANUP(room_clear) struct room r;
+    struct match *m;
+
+    (void)state;
+    room_init(&r);
+    want(&r, "a1");
+    want(&r, "a2");
+    want(&r, "a3");
+    name(&r, 0, "a1");
+    name(&r, 0, "a2");
+    name(&r, 1, "a3");
+    r.machines[0].advert.state = ADVERT_STATE_STOPPED;
+    r.machines[1].advert.state = ADVERT_STATE_FAILED;
+    m = match(&r, 2);
+    assert_true(match_ok(m, true));
+    assert_int_equal(m->warnings.count, 2);
+    assert_string_equal(m->warnings.items[0],
+                        "2 agents are stopped: a1, a2; dcop-deploy -p PROBLEM start");
+    assert_string_equal(m->warnings.items[1],
+                        "1 agent has failed: a3; see why: dcop-deploy -p PROBLEM logs");
+    r.machines[0].advert.state = ADVERT_STATE_NEW;
+    r.machines[1].advert.state = ADVERT_STATE_RUNNING;
+    assert_int_equal(match(&r, 2)->warnings.count, 0);
+}
+
 /* Hostile: thousands of names that do not match must not take seconds. */
 static void test_bounded(void **state)
 {
@@ -361,6 +445,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_there),
+        cmocka_unit_test(test_claims),
         cmocka_unit_test(test_missing),
         cmocka_unit_test(test_duplicate),
         cmocka_unit_test(test_offline),
@@ -368,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_suggestions),
         cmocka_unit_test(test_suggests_offline),
         cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_agents_that_do_not_run),
         cmocka_unit_test(test_bounded),
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_addresses_of_a_list),

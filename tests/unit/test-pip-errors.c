@@ -63,9 +63,33 @@ static void test_rows(void **state)
     }
 }
 
+static void test_last_error(void **state)
+{
+    static const struct {
+        const char *said, *words;
+    } lasts[] = {
+        {"ERROR: one\nERROR: two\nwarning\n", "two"},
+        {"ERROR: Cannot install a\nERROR: ResolutionImpossible: for help visit x\n",
+         "Cannot install a"},
+        {"only \033words\n", "only \\x1bwords"},
+        {"", "pip printed no message"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(lasts); i++) {
+        CLEANUP(process_result_clear) struct process_result result = {.status = 1};
+        CLEANUP_TEXT struct text words = TEXT_INIT;
+
+        text_adds(&result.errors, lasts[i].said);
+        pip_last_error(&result, &words);
+        assert_string_equal(text_str(&words), lasts[i].words);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows),
+                                       cmocka_unit_test(test_last_error)};
 
     return cmocka_run_group_tests_name("pip-words", tests, NULL, NULL);
 }

@@ -165,7 +165,37 @@ static int read_two(const char *first, const char *second, struct error *err)
 
     assert_int_equal(file_write(paths[0], first, strlen(first), 0600, NULL), 0);
     assert_int_equal(file_write(paths[1], second, strlen(second), 0600, NULL), 0);
-    return problem_read(&files, &p, err);
+    return problem_read_part(&files, &p, err);
+}
+
+/* A yes to a problem that pyDCOP then refuses is no answer. */
+static void what_pydcop_refuses_is_refused(void **state)
+{
+    static const struct {
+        const char *text, *words;
+    } files[] = {
+        {"objective: min\nagents: [a]\n",
+         "p.yaml:1:1: the problem has no `name`, without which pyDCOP refuses it"},
+        {"name: t\nagents: [a]\n",
+         "p.yaml:1:1: the problem has no `objective`: pyDCOP wants min or max"},
+        {"name: t\nobjective: least\nagents: [a]\n", "p.yaml:2:12: `objective` must be min or max"},
+        {"name: t\nobjective: [min]\nagents: [a]\n", "p.yaml:2:12: `objective` must be min or max"},
+        {"name: t\nobjective: max\nagents: [a]\n", NULL},
+        {"name:\n<<: {objective: min}\nagents: [a]\n", NULL},
+    };
+    char name[] = "p.yaml", *path = name;
+    struct strings list = {.items = &path, .count = 1};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        CLEANUP_PROBLEM struct problem p = PROBLEM_INIT;
+        struct error err = {0};
+
+        assert_int_equal(file_write(name, files[i].text, strlen(files[i].text), 0600, NULL), 0);
+        assert_int_equal(problem_read(&list, &p, &err), files[i].words ? -EBADMSG : 0);
+        assert_string_equal(err.text, files[i].words ? files[i].words : "");
+    }
+    assert_int_equal(unlink(name), 0);
 }
 
 static void several_files_are_joined(void **state)
@@ -242,6 +272,7 @@ int main(void)
         cmocka_unit_test(bad_content_is_named),
         cmocka_unit_test(alias_bombs_are_harmless),
         cmocka_unit_test(several_files_are_joined),
+        cmocka_unit_test(what_pydcop_refuses_is_refused),
         cmocka_unit_test(unreadable_files_are_named),
     };
 

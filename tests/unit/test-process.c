@@ -167,6 +167,43 @@ static void test_drops_root(void **state)
     assert_string_equal(text_str(&ret.output), "65534\n65534\n");
 }
 
+/* A program's file ends at the limit, and the program can say so. */
+static void test_limits(void **state)
+{
+    CLEANUP_RESULT struct process_result ret = {0};
+    struct process_options o = {
+        .no_new_privileges = true, .file_max = 65536, .memory_max = 1u << 30, .folder = "/tmp"};
+
+    (void)state;
+    assert_int_equal(shell("grep NoNewPrivs /proc/self/status; ulimit -v; "
+                           "f=$(mktemp); head -c 100000 /dev/zero 2>&1 >$f | grep -c 'too large'; "
+                           "wc -c <$f; rm $f",
+                           o, &ret, NULL),
+                     0);
+    assert_string_equal(text_str(&ret.output), "NoNewPrivs:\t1\n1048576\n1\n65536\n");
+}
+
+static int refuse_third(void *arg, struct error *err)
+{
+    return ++*(int *)arg == 3 ? error_set(err, -EFBIG, "that is enough") : 0;
+}
+
+static void test_watch_ends_it(void **state)
+{
+    CLEANUP_RESULT struct process_result ret = {0};
+    int times = 0;
+    struct process_options o = {.watch = refuse_third, .watch_arg = &times};
+    struct error err = {0};
+
+    (void)state;
+    assert_int_equal(shell("sleep 60", o, &ret, &err), -EFBIG);
+    assert_string_equal(err.text, "that is enough");
+    assert_int_equal(times, 3);
+    /* Also when it ends before it is looked at. */
+    times = 2;
+    assert_int_equal(shell("true", o, &ret, &err), -EFBIG);
+}
+
 static void *many(void *arg)
 {
     for (int i = 0; i < 20; i++) {
@@ -206,6 +243,8 @@ int main(void)
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_signals_and_descriptors),
         cmocka_unit_test(test_drops_root),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_watch_ends_it),
         cmocka_unit_test(test_threads),
     };
 

@@ -1,3 +1,4 @@
+#include "deployer/progress/json.h"
 #include "deployer/progress/progress.h"
 
 #include <setjmp.h>
@@ -365,6 +366,21 @@ static void test_more_machines_than_rows(void **state)
     text_clear(&s.raw);
 }
 
+/* Words that are no UTF-8 are there, and valid. */
+static void test_json_of_odd_bytes(void **state)
+{
+    json_t *o = json_object();
+
+    (void)state;
+    progress_json_add(o, "error", "disk \xff full");
+    progress_json_add(o, "none", NULL);
+    (void)json_object_set_new(o, "agent", progress_json_text("\xc3\x28"));
+    assert_string_equal(json_string_value(json_object_get(o, "error")), "disk \\xff full");
+    assert_string_equal(json_string_value(json_object_get(o, "agent")), "\\xc3(");
+    assert_int_equal(json_object_size(o), 2);
+    json_decref(o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +388,7 @@ int main(void)
         cmocka_unit_test(test_quiet),
         cmocka_unit_test(test_recap),
         cmocka_unit_test(test_json),
+        cmocka_unit_test(test_json_of_odd_bytes),
         cmocka_unit_test(test_output_is_shown_once),
         cmocka_unit_test(test_terminal),
         cmocka_unit_test(test_more_machines_than_rows),

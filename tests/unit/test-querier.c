@@ -35,11 +35,11 @@ static void on_unreadable(const struct sighting *s, const char *reason, void *ar
     fail_msg("unreadable: %s", reason);
 }
 
-static void on_silent(const struct sighting_key *key, void *arg)
+static void on_silent(const struct sighting_key *key, bool doubted, void *arg)
 {
     struct seen *seen = arg;
 
-    (void)key;
+    (void)key, (void)doubted;
     seen->silent++;
 }
 
@@ -229,12 +229,41 @@ static void test_unusable(void **state)
     stop(q);
 }
 
+/* With a fleet key: an unsigned record under a signed one's name is a reason to ask, at
+ * most once in a while; one of an unknown name is none. */
+static void test_doubt(void **state)
+{
+    struct seen seen;
+    struct querier *q = start(&seen);
+    struct instance *i;
+
+    (void)state;
+    hear(q, 1, 66, 22, NULL, true, false);
+    q->signed_only = true;
+    hear(q, 2, 66, 22, NULL, false, false);
+    assert_int_equal(q->n_confirms, 0);
+    hear(q, 1, 67, 22, NULL, false, false);
+    assert_int_equal(q->n_confirms, 1);
+    assert_string_equal(q->confirms[0].instance, "dcop-0000000000000001");
+    assert_true(q->confirms[0].doubted);
+    assert_int_equal(seen.seen, 1);
+    querier_end_confirm(q, &q->confirms[0]);
+    hear(q, 1, 67, 22, NULL, false, false);
+    assert_int_equal(q->n_confirms, 0);
+    i = instance_find(q, LOOPBACK, "dcop-0000000000000001");
+    assert_non_null(i);
+    i->doubted = 1;
+    hear(q, 1, 67, 22, NULL, false, false);
+    assert_int_equal(q->n_confirms, 1);
+    stop(q);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_per_source), cmocka_unit_test(test_all),
         cmocka_unit_test(test_expiry),     cmocka_unit_test(test_address_expiry),
-        cmocka_unit_test(test_unusable),
+        cmocka_unit_test(test_unusable),   cmocka_unit_test(test_doubt),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

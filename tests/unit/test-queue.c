@@ -145,11 +145,53 @@ static void test_hurry(void **state)
     assert_null(failed);
 }
 
+static struct queue_share fast;
+
+static void *produce_fast(void *arg)
+{
+    static int items[ITEMS];
+
+    for (size_t i = 0; i < ITEMS; i++)
+        if (queue_push_share(arg, &items[i], &fast, 3) < 0)
+            return arg;
+    return NULL;
+}
+
+/* A producer that has its share in the queue waits, and others do not. */
+static void test_share(void **state)
+{
+    CLEANUP(queue_free_p) struct queue *q = queue_new(0, NULL);
+    struct queue_share other = {0};
+    pthread_t thread;
+    size_t count = 0;
+    int mine;
+    void *failed;
+
+    (void)state;
+    fast = (struct queue_share){0};
+    assert_int_equal(pthread_create(&thread, NULL, produce_fast, q), 0);
+    while (count < ITEMS) {
+        struct pollfd p = {.fd = queue_fd(q), .events = POLLIN};
+        unsigned before = 0;
+
+        assert_int_equal(poll(&p, 1, 10000), 1);
+        assert_int_equal(queue_push_share(q, &mine, &other, 1), 0);
+        for (void *item; (item = queue_pop(q)) != &mine; before++)
+            assert_non_null(item);
+        assert_true(before <= 3);
+        count += before;
+    }
+    assert_int_equal(pthread_join(thread, &failed), 0);
+    assert_null(failed);
+    assert_int_equal(fast.count, 0);
+    assert_int_equal(other.count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order), cmocka_unit_test(test_bound), cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_wait),  cmocka_unit_test(test_hurry),
+        cmocka_unit_test(test_wait),  cmocka_unit_test(test_hurry), cmocka_unit_test(test_share),
     };
 
     return cmocka_run_group_tests_name("queue", tests, NULL, NULL);

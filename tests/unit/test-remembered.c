@@ -16,6 +16,7 @@
 
 #include "deployer/base/folder.h"
 #include "deployer/verbs/remembered.h"
+#include "discovery/base/file.h"
 #include "discovery/base/key.h"
 
 #define ONE "0123456789abcdef"
@@ -178,8 +179,11 @@ static int say(struct state *s, const struct call *call, struct text *ret, struc
         .check = call->check,
         .config_dir = call->config,
     };
-    struct remembered v = {.state = s, .options = &o, .style = {.width = call->width}};
+    char experiments[sizeof(folder) + 16];
+    struct remembered v = {
+        .state = s, .options = &o, .style = {.width = call->width}, .experiments = experiments};
 
+    (void)snprintf(experiments, sizeof(experiments), "%s/experiments", folder);
     while (o.n_arguments < MAX_WORDS && call->words[o.n_arguments])
         o.n_arguments++;
     return call->verb(&v, ret, err);
@@ -345,7 +349,57 @@ static void test_runs(void **state)
         "{\"ok\":1,\"changed\":0,\"failed\":0,\"refused\":0,\"unreachable\":0,\"left\":0}},"
         "{\"run\":3,\"verb\":\"deploy\",\"status\":\"killed\","
         "\"started\":\"2026-03-01T14:00:00.000Z\",\"pydcop\":\"pydcop\",\"files\":[],\"counts\":"
-        "{\"ok\":0,\"changed\":0,\"failed\":0,\"refused\":0,\"unreachable\":0,\"left\":1}}]}");
+        "{\"ok\":0,\"changed\":0,\"failed\":0,\"refused\":0,\"unreachable\":0,\"left\":1}}],"
+        "\"experiments\":[]}");
+}
+
+static void put_receipt(const char *name, const char *receipt)
+{
+    char to[256];
+
+    (void)snprintf(to, sizeof(to), "%s/experiments/%s", folder, name);
+    assert_int_equal(make_folders(to, 0700, NULL), 0);
+    (void)snprintf(to, sizeof(to), "%s/experiments/%s/receipt.json", folder, name);
+    assert_int_equal(file_write(to, receipt, strlen(receipt), 0600, NULL), 0);
+}
+
+/* Beside the runs, the oldest first; what is no experiment is left out. */
+static void test_experiments(void **state)
+{
+    struct call call = CALL(runs, NULL), json = CALL(runs, NULL);
+    CLEANUP_TEXT struct text said = TEXT_INIT;
+    json_t *report, *list;
+    char line[256];
+
+    put_receipt("2026-03-01T12:00:00Z-p",
+                "{\"version\":1,\"problem\":{\"files\":[{\"name\":\"p.yaml\"},{},7]},"
+                "\"algorithm\":\"mgm\",\"status\":\"timeout\",\"started\":\"2026-03-01T12:00:00Z\","
+                "\"cost\":-0.1,\"violations\":0,\"time\":5.5,\"seed\":7,\"machines\":[]}");
+    put_receipt("2026-03-01T13:00:00Z-p",
+                "{\"version\":1,\"problem\":[],\"algorithm\":\"\\u001b[2J\",\"cost\":{},"
+                "\"started\":\"x\",\"status\":\"failed\"}");
+    put_receipt("2026-03-01T14:00:00Z-p", "{\"version\":2}");
+    put_receipt("2026-03-01T15:00:00Z-p", "[");
+    assert_int_equal(say(*state, &call, &said, NULL), 0);
+    assert_non_null(strstr(text_str(&said), "\n\nEXPERIMENT        PROBLEM  ALGORITHM  RESULT   "
+                                            "COST  VIOLATED  TIME   FOLDER\n"));
+    (void)snprintf(line, sizeof(line),
+                   "2026-03-01 12:00  p.yaml   mgm        timeout  -0.1  0         5.5 s  "
+                   "%s/experiments/2026-03-01T12:00:00Z-p\n",
+                   folder);
+    assert_non_null(strstr(text_str(&said), line));
+    assert_non_null(strstr(text_str(&said), "\\x1b[2J    failed"));
+    assert_null(strstr(text_str(&said), "T14:00"));
+    assert_null(strstr(text_str(&said), "T15:00"));
+    text_reset(&said);
+    json.json = true;
+    assert_int_equal(say(*state, &json, &said, NULL), 0);
+    report = json_loads(text_str(&said), 0, NULL);
+    list = json_object_get(report, "experiments");
+    assert_int_equal(json_array_size(list), 2);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(list, 0), "seed")), 7);
+    assert_null(json_object_get(json_array_get(list, 0), "machines"));
+    json_decref(report);
 }
 
 static void test_one_run(void **state)
@@ -465,6 +519,21 @@ static void test_fleet_key(void **state)
     }
 }
 
+static void test_known_hosts(void **state)
+{
+    const struct state_pin pin = {.id = (char *)(uintptr_t)ONE,
+                                  .fingerprint = (char *)(uintptr_t)KEY_B,
+                                  .key_type = (char *)(uintptr_t) "ssh-ed25519",
+                                  .key_base64 = (char *)(uintptr_t) "AAAAC3Nz",
+                                  .source = PIN_ACCEPT};
+
+    assert_int_equal(state_pin_put(*state, &pin, NULL), 0);
+    assert_says(*state, CALL(trust, "known-hosts"), 0,
+                "10.0.0.1,rpi-1.local,dcop-" ONE " ssh-ed25519 AAAAC3Nz\n"
+                "# rpi-2\\x1b[2J: only the fingerprint " KEY_B
+                " is known; any command to it reads the key\n");
+}
+
 static void test_a_word_for_two(void **state)
 {
     struct state_machine m = {.id = (char *)(uintptr_t) "1111111111111111",
@@ -483,9 +552,11 @@ int main(void)
         TEST(test_trust_shows_one),
         TEST(test_trust_accepts_and_revokes),
         TEST(test_runs),
+        TEST(test_experiments),
         TEST(test_one_run),
         TEST(test_forget),
         TEST(test_fleet_key),
+        TEST(test_known_hosts),
         TEST(test_a_word_for_two),
     };
 

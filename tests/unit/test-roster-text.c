@@ -188,7 +188,7 @@ static void test_claim_beside_verified(void **state)
     l.items[0].untrusted = true; /* as with a fleet key */
     assert_int_equal(strings_add(&p.agents, "a1"), 0);
     p.variables = 1;
-    assert_int_equal(match_make(l.pointers, 2, &p, &m), 0);
+    assert_int_equal(match_make(l.pointers, 2, &p, NULL, &m), 0);
     assert_int_equal(match_explain(&m, l.pointers, 2), 0);
     assert_true(match_ok(&m, true));
     assert_int_equal(report_match_text(&m, false, &(struct report_style){0}, &out), 0);
@@ -426,7 +426,7 @@ static void test_match(void **state)
     (void)state;
     read_ok(classroom, &l);
     fill_problem(&p, 5);
-    assert_int_equal(match_make(l.pointers, l.count, &p, &m), 0);
+    assert_int_equal(match_make(l.pointers, l.count, &p, NULL, &m), 0);
     assert_int_equal(match_explain(&m, l.pointers, l.count), 0);
     assert_int_equal(report_match_text(&m, false, &(struct report_style){0}, &out), 0);
     assert_string_equal(
@@ -482,6 +482,7 @@ static void test_match(void **state)
                                         "      ]\n"
                                         "    }\n"
                                         "  ],\n"
+                                        "  \"claims\": [],\n"
                                         "  \"unexpected\": [\n"
                                         "    {\n"
                                         "      \"agent\": \"A3\",\n"
@@ -507,7 +508,7 @@ static void test_match_yes(void **state)
     (void)state;
     read_ok(classroom, &l);
     fill_problem(&p, 2);
-    assert_int_equal(match_make(l.pointers, 2, &p, &m), 0);
+    assert_int_equal(match_make(l.pointers, 2, &p, NULL, &m), 0);
     assert_int_equal(
         report_match_text(&m, false, &(struct report_style){.terminal = {.color = true}}, &out), 0);
     assert_string_equal(text_str(&out), "\033[32mAll 2 agents are there.\033[0m\n");
@@ -533,7 +534,7 @@ static void test_strangers(void **state)
     text_adds(&json, "]}");
     read_ok(text_str(&json), &l);
     fill_problem(&p, 1);
-    assert_int_equal(match_make(l.pointers, l.count, &p, &m), 0);
+    assert_int_equal(match_make(l.pointers, l.count, &p, NULL, &m), 0);
     assert_int_equal(match_explain(&m, l.pointers, l.count), 0);
     strings_clear(&m.warnings);
     assert_int_equal(
@@ -564,7 +565,7 @@ static void test_wraps(void **state)
 
     (void)state;
     fill_problem(&p, 5);
-    assert_int_equal(match_make(NULL, 0, &p, &m), 0);
+    assert_int_equal(match_make(NULL, 0, &p, NULL, &m), 0);
     assert_int_equal(
         report_match_text(&m, false, &(struct report_style){.terminal = {.width = 40}}, &out), 0);
     assert_string_equal(text_str(&out), "0 of 5 agents are there.\n"

@@ -620,7 +620,7 @@ static void try_replay_elsewhere(bool first)
     if (first)
         see_at(r, &high, 0);
     for (int i = 0; i < 2 * ROSTER_SIGHTINGS_MAX; i++) {
-        char instance[20], address[20];
+        char instance[40], address[20];
         const struct see s = {.key = KEY1,
                               .agent = "a1",
                               .instance = instance,
@@ -628,7 +628,7 @@ static void try_replay_elsewhere(bool first)
                               .verified = true,
                               .seq = 5};
 
-        (void)snprintf(instance, sizeof(instance), "x%d", i);
+        (void)snprintf(instance, sizeof(instance), "dcop-" ID " #%d", i + 2);
         (void)snprintf(address, sizeof(address), "10.0.0.%d", i);
         (void)see_at(r, &s, i);
     }
@@ -645,6 +645,30 @@ static void test_replay_elsewhere_keeps_the_address(void **state)
     try_replay_elsewhere(true);
 }
 
+/* Nobody but a machine sends its signed record under its name, or what Avahi makes of that:
+ * under another one it is nothing, also when the machine is off. */
+static void test_replay_under_another_name_is_ignored(void **state)
+{
+    struct log log = {0};
+    CLEANUP(roster_free_p) struct roster *r = new_keyed_roster(&log);
+    const struct see replay = {.key = KEY1,
+                               .agent = "a1",
+                               .instance = "x",
+                               .address = "10.0.0.9",
+                               .verified = true,
+                               .seq = 5};
+
+    (void)state;
+    see_at(r, &real, 1);
+    see_at(r, &replay, 2);
+    assert_false(has_address(find(r, KEY1), "10.0.0.9"));
+    lose(r, 0);
+    assert_false(find(r, KEY1)->online);
+    see_at(r, &replay, 3);
+    assert_false(find(r, KEY1)->online);
+    assert_false(has_address(find(r, KEY1), "10.0.0.9"));
+}
+
 /* Replays by others, until the machine itself sends a newer record. */
 static void test_replay_elsewhere_ends_with_news(void **state)
 {
@@ -652,7 +676,7 @@ static void test_replay_elsewhere_ends_with_news(void **state)
     CLEANUP(roster_free_p) struct roster *r = new_keyed_roster(&log);
     const struct see replay = {.key = KEY1,
                                .agent = "a1",
-                               .instance = "x",
+                               .instance = SECOND,
                                .address = "10.0.0.9",
                                .verified = true,
                                .seq = 5};
@@ -875,6 +899,7 @@ int main(void)
         cmocka_unit_test(test_enrolled),
         cmocka_unit_test(test_replay),
         cmocka_unit_test(test_replay_elsewhere_keeps_the_address),
+        cmocka_unit_test(test_replay_under_another_name_is_ignored),
         cmocka_unit_test(test_replay_elsewhere_ends_with_news),
         cmocka_unit_test(test_replay_by_another_host),
         cmocka_unit_test(test_replay_under_its_name),

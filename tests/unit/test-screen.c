@@ -94,6 +94,30 @@ static void test_all_fit(void **state)
     check(&s, "No machines.\n");
 }
 
+/* What the daemon lacks takes a line each, and none when that is over. */
+static void test_lacks(void **state)
+{
+    CLEANUP(machine_list_clear) struct machine_list l = MACHINE_LIST_INIT;
+    const char *lacks[] = {NULL, "Avahi's limit x is reached\033[2J", NULL};
+    struct screen s = {
+        .lacks = lacks,
+        .n_lacks = ARRAY_SIZE(lacks),
+        .style = {.terminal = {.width = 80}, .now = SEEN},
+        .rows = 3,
+    };
+
+    (void)state;
+    read_class(&l);
+    s.machines = l.pointers;
+    s.n = l.count;
+    check(&s, "Avahi's limit x is reached\\x1b[2J\n"
+              "30 machines: 27 there, 2 offline, 1 with an error; 30 are not shown\n"
+              "AGENT  MACHINE  ADDRESS     STATE\n");
+    lacks[1] = NULL;
+    s.n = 0;
+    check(&s, "No machines.\n");
+}
+
 /* The match takes half of the lines at most. */
 static void test_match(void **state)
 {
@@ -112,7 +136,7 @@ static void test_match(void **state)
     assert_int_equal(strings_add(&p.agents, "a7"), 0);
     assert_int_equal(strings_add(&p.agents, "zz"), 0);
     p.variables = 3;
-    assert_int_equal(match_make(l.pointers, l.count, &p, &m), 0);
+    assert_int_equal(match_make(l.pointers, l.count, &p, NULL, &m), 0);
     assert_int_equal(match_explain(&m, l.pointers, l.count), 0);
     s.machines = l.pointers;
     s.n = l.count;
@@ -133,6 +157,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_trouble_first),
+        cmocka_unit_test(test_lacks),
         cmocka_unit_test(test_all_fit),
         cmocka_unit_test(test_match),
     };

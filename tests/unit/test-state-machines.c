@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "deployer/state/report.h"
 #include "deployer/state/state.h"
 
 #define S(literal) ((char *)(uintptr_t)(literal))
@@ -124,6 +125,9 @@ static void test_found_by_id_agent_and_host(void **state)
     assert_ids(s, "rpi-1.local", ONE, NULL);
     assert_ids(s, "rpi-1", TWO, ONE); /* by host, capitals first */
     assert_ids(s, "rpi", NULL, NULL);
+    put_machine(s, "dddddddddddddddd", "rpi-4");
+    assert_ids(s, "rpi-4.local", "dddddddddddddddd", NULL);
+    assert_ids(s, "rpi-4.lan", NULL, NULL);
     /* One that holds a name and was never met. */
     hold(s, "default", "cccccccccccccccc", "a9", NULL);
     assert_ids(s, "cccccccccccccccc", "cccccccccccccccc", NULL);
@@ -322,6 +326,28 @@ static void test_a_run_can_be_resumed(void **state)
     assert_int_equal(state_run_get(s, second + 1, &none, NULL), -ENOENT);
 }
 
+static void test_last_seen(void **state)
+{
+    struct state *s = *state;
+    struct state_machine m = {
+        .id = S("00000000000000ff"), .host = S("rpi-3.local"), .address = S("10.77.0.13")};
+    CLEANUP_TEXT struct text t = TEXT_INIT, when = TEXT_INIT;
+    CLEANUP(state_machine_clear) struct state_machine is = {0};
+
+    assert_int_equal(state_machine_put(s, &m, NULL), 0);
+    hold(s, "", m.id, "a3", NULL);
+    pin(s, "00000000000000fe", "SHA256:b"); /* was never contacted */
+    assert_int_equal(state_machine_get(s, m.id, &is, NULL), 0);
+    state_report_add_time(&when, is.last_seen_ms);
+    assert_int_equal(state_report_last_seen(s, "nobody", &t, NULL), 0);
+    assert_int_equal(state_report_last_seen(s, "00000000000000fe", &t, NULL), 0);
+    assert_int_equal(t.size, 0);
+    assert_int_equal(state_report_last_seen(s, "a3", &t, NULL), 0);
+    assert_non_null(strstr(text_str(&t), "a3: 00000000000000ff (rpi-3.local, a3) was last seen "));
+    assert_non_null(strstr(text_str(&t), text_str(&when)));
+    assert_non_null(strstr(text_str(&t), " at 10.77.0.13\n"));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -334,6 +360,7 @@ int main(void)
         TEST(test_ids_of_a_key),
         TEST(test_a_revoked_key_needs_a_word),
         TEST(test_a_run_can_be_resumed),
+        TEST(test_last_seen),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,3 +1,4 @@
+#include "deployer/state/report.h"
 #include "deployer/state/state.h"
 
 #include <errno.h>
@@ -244,6 +245,91 @@ static void test_runs(void **state)
     strings_clear(&run.files);
 }
 
+/* Of what -s named: the database is no place for it. */
+static void test_no_password_of_a_url(void **state)
+{
+    static const char given[] = "git+https://me:secret@git.example/x.git";
+    static const char kept[] = "git+https://git.example/x.git";
+    CLEANUP_STATE struct state *s = NULL;
+    CLEANUP(state_run_clear) struct state_run back = {0};
+    struct state_run run = {.verb = S("deploy"), .spec = S(given)};
+    CLEANUP_FREE char *setting = NULL;
+    int64_t number;
+
+    (void)state;
+    assert_int_equal(state_open(":memory:", &s, NULL), 0);
+    assert_int_equal(state_wish_add(&run.wish, "pydcop", given), 0);
+    assert_int_equal(state_run_begin(s, &run, &number, NULL), 0);
+    assert_int_equal(state_run_get(s, number, &back, NULL), 0);
+    assert_string_equal(back.spec, kept);
+    assert_string_equal(state_wish_get(&back.wish, "pydcop", 0), kept);
+    assert_int_equal(state_setting_set(s, STATE_SETTING_SPEC, given, NULL), 0);
+    assert_int_equal(state_setting_get(s, STATE_SETTING_SPEC, &setting, NULL), 0);
+    assert_string_equal(setting, kept);
+    strings_clear(&run.wish);
+}
+
+/* A run of many machines, one of which said much, is read in pages of a bounded size. */
+static void test_run_in_pages(void **state)
+{
+    enum { MACHINES = 40, STEPS = 5 };
+    CLEANUP_STATE struct state *s = NULL;
+    struct state_target targets[MACHINES] = {0};
+    struct state_run run = {.verb = S("deploy"), .targets = {targets, MACHINES}};
+    struct state_report_page page = {.bounded = true};
+    char ids[MACHINES][17], *much = malloc(STATE_OUTPUT_MAX);
+    size_t machines = 0, pages = 0;
+    int64_t number;
+
+    (void)state;
+    memset(much, 'x', STATE_OUTPUT_MAX);
+    much[STATE_OUTPUT_MAX - 1] = '\0';
+    assert_int_equal(state_open(":memory:", &s, NULL), 0);
+    for (int i = 0; i < MACHINES; i++) {
+        (void)snprintf(ids[i], sizeof(ids[i]), "%016d", i);
+        targets[i].machine = ids[i];
+    }
+    assert_int_equal(state_run_begin(s, &run, &number, NULL), 0);
+    for (int i = 0; i < MACHINES; i++)
+        for (char step[] = "a"; *step < 'a' + STEPS; ++*step) {
+            struct state_result result = {
+                .machine = ids[i], .step = step, .status = S("ok"), .output = much};
+
+            assert_int_equal(state_run_result(s, number, &result, NULL), 0);
+        }
+    for (bool more = true; more; pages++) {
+        CLEANUP_TEXT struct text json = TEXT_INIT;
+        const char *at, *next;
+
+        assert_int_equal(state_report_run_json(s, number, &page, &json, NULL), 0);
+        assert_true(json.size < 2 * STATE_REPORT_PAGE_BYTES);
+        for (at = text_str(&json); (at = strstr(at, "\"machine\":")); at++)
+            machines++;
+        next = strstr(text_str(&json), "\"next\": ");
+        more = next != NULL;
+        if (more)
+            page.from = strtoul(next + strlen("\"next\": "), NULL, 10);
+    }
+    assert_int_equal(machines, MACHINES);
+    assert_true(pages > 5);
+    for (int i = 0; i < 2; i++) {
+        CLEANUP_TEXT struct text json = TEXT_INIT;
+
+        page = (struct state_report_page){.machine = i ? "nobody" : ids[MACHINES - 1],
+                                          .bounded = true};
+        assert_int_equal(state_report_run_json(s, number, &page, &json, NULL), 0);
+        assert_int_equal(strstr(text_str(&json), ids[MACHINES - 1]) != NULL, i == 0);
+        assert_null(strstr(text_str(&json), ids[0]));
+        assert_null(strstr(text_str(&json), "\"next\""));
+        assert_int_equal(strstr(text_str(&json), "\"output\"") != NULL, i == 0);
+        text_reset(&json);
+        page.quiet = true;
+        assert_int_equal(state_report_run_json(s, number, &page, &json, NULL), 0);
+        assert_null(strstr(text_str(&json), "\"output\""));
+    }
+    free(much);
+}
+
 static void test_old_runs_go(void **state)
 {
     CLEANUP_STATE struct state *s = NULL;
@@ -330,10 +416,11 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_open),        TEST(test_refuses_what_it_does_not_know),
-        TEST(test_pins),        TEST(test_retired_pins),
-        TEST(test_names),       TEST(test_runs),
-        TEST(test_old_runs_go), TEST(test_many_at_once_and_killed),
+        TEST(test_open),         TEST(test_refuses_what_it_does_not_know),
+        TEST(test_pins),         TEST(test_retired_pins),
+        TEST(test_names),        TEST(test_runs),
+        TEST(test_run_in_pages), TEST(test_no_password_of_a_url),
+        TEST(test_old_runs_go),  TEST(test_many_at_once_and_killed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

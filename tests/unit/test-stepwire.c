@@ -37,7 +37,7 @@ static int feed(const char *bytes, size_t piece, struct text *seen, struct error
     size_t size = strlen(bytes);
     int r = 0;
 
-    stepwire_init(&w, NONCE, record, seen);
+    stepwire_init(&w, NONCE, 0, record, seen);
     for (size_t at = 0; at < size && r == 0; at += piece)
         r = stepwire_feed(&w, bytes + at, size - at < piece ? size - at : piece, err);
     stepwire_clear(&w);
@@ -186,7 +186,7 @@ static void hands_a_stream_on_as_it_comes(void **unused)
         struct stepwire w;
         struct text *both[] = {&events, &bytes};
 
-        stepwire_init(&w, NONCE, separate, both);
+        stepwire_init(&w, NONCE, 100, separate, both);
         for (size_t at = 0; at < sizeof(run) - 1; at += piece)
             assert_int_equal(stepwire_feed(&w, run + at, MIN(piece, sizeof(run) - 1 - at), NULL),
                              0);
@@ -195,6 +195,81 @@ static void hands_a_stream_on_as_it_comes(void **unused)
                             "0 0 ok [] [] []\n9 0 ok [hosts] [+127.0.1.1\tme\n] []\n"
                             "10 0 ok [] [waiting] []\n11 0 ok [] [] []\n");
         assert_string_equal(text_str(&bytes), "end\tok\n\xff%zz no newline, no event");
+    }
+}
+
+/* As many lines as fit, and one more. */
+static void bounds_what_a_session_says(void **unused)
+{
+    static const struct {
+        const char *line;
+        unsigned most;
+    } kinds[] = {
+        {"check\tapt\tok\tyes\n", STEPWIRE_STEPS_MAX},
+        {"start\tapt\n", STEPWIRE_STEPS_MAX},
+        {"result\tapt\tskipped\tno\t\n", STEPWIRE_STEPS_MAX},
+        {"fact\tid\tabc\n", STEPWIRE_FACTS_MAX},
+        {"note\tabc\n", STEPWIRE_NOTES_MAX},
+        {"diff\tapt\tabc\n", STEPWIRE_DIFFS_MAX},
+        {"plan\t3\n", STEPWIRE_OTHERS_MAX},
+        {"busy\tme\n", STEPWIRE_OTHERS_MAX},
+        {"refused\tno\n", STEPWIRE_OTHERS_MAX},
+        {"want\tcache\n", STEPWIRE_OTHERS_MAX},
+        {"alive\n", STEPWIRE_EVENTS_MAX},
+        {"future\tthing\n", STEPWIRE_EVENTS_MAX},
+        {"end\tok\n", STEPWIRE_EVENTS_MAX}, /* all but the first are passed over */
+    };
+
+    (void)unused;
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        CLEANUP_TEXT struct text said = TEXT_INIT, seen = TEXT_INIT;
+        struct error err = {0};
+
+        text_adds(&said, HELLO);
+        for (unsigned n = 0; n < kinds[i].most; n++)
+            text_adds(&said, kinds[i].line);
+        assert_int_equal(feed(text_str(&said), 4096, &seen, &err), 0);
+        text_adds(&said, kinds[i].line);
+        assert_int_equal(feed(text_str(&said), 4096, &seen, &err), -EPROTO);
+        assert_non_null(strstr(err.text, "more than"));
+    }
+}
+
+static void bounds_the_bytes_of_a_session(void **unused)
+{
+    CLEANUP_TEXT struct text said = TEXT_INIT, seen = TEXT_INIT;
+    struct error err = {0};
+
+    (void)unused;
+    text_adds(&said, HELLO);
+    for (unsigned n = 0; n * 4000 < STEPWIRE_BYTES_MAX; n++)
+        text_addf(&said, "diff\tapt\t%04000d\n", 0);
+    assert_int_equal(feed(text_str(&said), 4096, &seen, &err), -EPROTO);
+    assert_non_null(strstr(err.text, "bytes of events"));
+}
+
+static void streams_only_where_a_command_was_asked_for(void **unused)
+{
+    static const char said[] = HELLO "stream\n0123456789";
+    static const struct {
+        uint64_t most;
+        int result;
+    } bounds[] = {{0, -EPROTO}, {9, -EPROTO}, {10, 0}, {STEPWIRE_STREAM_ENDLESS, 0}};
+
+    (void)unused;
+    for (size_t i = 0; i < ARRAY_SIZE(bounds); i++) {
+        CLEANUP_TEXT struct text events = TEXT_INIT, bytes = TEXT_INIT;
+        struct text *both[] = {&events, &bytes};
+        struct error err = {0};
+        struct stepwire w;
+        int r = 0;
+
+        stepwire_init(&w, NONCE, bounds[i].most, separate, both);
+        for (size_t at = 0; at < sizeof(said) - 1 && r == 0; at += 3)
+            r = stepwire_feed(&w, said + at, MIN(3, sizeof(said) - 1 - at), &err);
+        stepwire_clear(&w);
+        assert_int_equal(r, bounds[i].result);
+        assert_true(bytes.size <= bounds[i].most);
     }
 }
 
@@ -207,6 +282,9 @@ int main(void)
         cmocka_unit_test(says_nothing_before_the_right_hello),
         cmocka_unit_test(refuses_what_is_broken),
         cmocka_unit_test(bounds_noise_and_lines),
+        cmocka_unit_test(bounds_what_a_session_says),
+        cmocka_unit_test(bounds_the_bytes_of_a_session),
+        cmocka_unit_test(streams_only_where_a_command_was_asked_for),
         cmocka_unit_test(makes_utf8_of_anything),
         cmocka_unit_test(hands_a_stream_on_as_it_comes),
     };

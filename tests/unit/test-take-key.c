@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "agent-beacon/identity.h"
+#include "agent-beacon/machine.h"
 #include "agent-beacon/sequence.h"
 #include "agent-beacon/take-key.h"
 #include "discovery/base/cleanup.h"
@@ -116,6 +117,7 @@ static void test_sequence_without_a_folder(void **state)
     assert_null(s.trouble); /* as soon as it can */
 }
 
+#define HOSTKEY_BASE64 "AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 #define FLEET "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n"
 
 static void test_key_is_taken(void **state)
@@ -123,6 +125,7 @@ static void test_key_is_taken(void **state)
     struct key fleet, expected, machine;
     struct identity identity;
     struct error err = {0};
+    CLEANUP_FREE char *hostkey = NULL;
     struct stat st;
 
     (void)state;
@@ -132,15 +135,40 @@ static void test_key_is_taken(void **state)
     put("root/etc/machine-id", "00112233445566778899aabbccddeeff\n");
     put("root/boot/firmware/dcop-fleet.key", FLEET);
     assert_int_equal(key_load(path_of("root/boot/firmware/dcop-fleet.key"), &fleet, NULL), 0);
+    /* Without a host key there is nothing to bind it to: it waits. */
+    assert_int_equal(take_key(path_of("root"), path_of("root-state"), &err), -ENOENT);
+    assert_int_equal(access(path_of("root/boot/firmware/dcop-fleet.key"), F_OK), 0);
+    assert_int_equal(make_folders(path_of("root/etc/ssh"), 0755, NULL), 0);
+    put("root/etc/ssh/ssh_host_ed25519_key.pub", "ssh-ed25519 " HOSTKEY_BASE64 " root@rpi\n");
     assert_int_equal(take_key(path_of("root"), path_of("root-state"), &err), 1);
     assert_int_equal(access(path_of("root/boot/firmware/dcop-fleet.key"), F_OK), -1);
     assert_int_equal(stat(path_of("root/etc/dcop/key"), &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
     assert_int_equal(identity_read(path_of("root"), path_of("root-state"), false, &identity, &err),
                      0);
-    key_derive(&fleet, identity.id, &expected);
+    hostkey = machine_hostkey(path_of("root"));
+    assert_non_null(hostkey);
+    key_derive(&fleet, identity.id, hostkey, &expected);
     assert_int_equal(key_read(path_of("root/etc/dcop/key"), &machine, NULL), 0);
     assert_memory_equal(machine.bytes, expected.bytes, KEY_SIZE);
+}
+
+/* Every byte of it is overwritten: a second name of the file shows that. */
+static void test_key_of_another_computer(void **state)
+{
+    CLEANUP_TEXT struct text left = TEXT_INIT;
+    struct error err = {0};
+
+    (void)state;
+    put("root/boot/firmware/dcop-fleet.key",
+        "\xef\xbb\xbf  000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\r\n");
+    assert_int_equal(link(path_of("root/boot/firmware/dcop-fleet.key"), path_of("second")), 0);
+    assert_int_equal(take_key(path_of("root"), path_of("root-state"), &err), 1);
+    assert_int_equal(access(path_of("root/boot/firmware/dcop-fleet.key"), F_OK), -1);
+    assert_int_equal(file_read(path_of("second"), 1000, &left, NULL), 0);
+    assert_int_equal(left.size, 71);
+    for (size_t i = 0; i < left.size; i++)
+        assert_int_equal(left.data[i], 0);
 }
 
 /* A fleet key that was not taken is not erased. */
@@ -186,6 +214,7 @@ int main(void)
         cmocka_unit_test(test_sequence_writes_once_a_block),
         cmocka_unit_test(test_sequence_without_a_folder),
         cmocka_unit_test(test_key_is_taken),
+        cmocka_unit_test(test_key_of_another_computer),
         cmocka_unit_test(test_key_that_is_none_stays),
     };
 

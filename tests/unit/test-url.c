@@ -167,6 +167,55 @@ static void settings_are_plain(void **state)
         assert_false(url_valid(bad[i]));
 }
 
+static void users_and_passwords_are_masked(void **state)
+{
+    static const char *const words[][2] = {
+        {"git+https://me:secret@git.example/x.git", "git+https://***@git.example/x.git"},
+        {"Looking in indexes: https://u:p@w@i.example/simple, http://d/",
+         "Looking in indexes: https://***@i.example/simple, http://d/"},
+        {"ssh://git@host/x and mail@host", "ssh://***@host/x and mail@host"},
+        {"http://host/a@b", "http://host/a@b"},
+        {"https://me:a,b;c'd|e@host/x", "https://***@host/x"},
+        {"https://a,b:c@host and http://d,http://e:f@g",
+         "https://***@host and http://d,http://***@g"},
+        {"<http://a>b@c \"http://d\"e@f", "<http://a>b@c \"http://d\"e@f"},
+        {"://", "://"},
+        {"", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        CLEANUP_TEXT struct text t = TEXT_INIT;
+
+        url_add_masked(&t, words[i][0]);
+        assert_string_equal(text_str(&t), words[i][1]);
+    }
+}
+
+static void passwords_are_left_out(void **state)
+{
+    static const char *const words[][2] = {
+        {"git+https://me:secret@git.example/x.git@v1", "git+https://git.example/x.git@v1"},
+        {"https://token@host/x, http://u:p@w@d/", "https://host/x, http://d/"},
+        {"https://me:a,b@host", "https://host"},
+        {"https://me:a;b'c|d@host/x,y@z", "https://host/x,y@z"},
+        {"ssh://git:a,b;c@host/x", "ssh://git@host/x"},
+        {"git+ssh://git@host/x", "git+ssh://git@host/x"},
+        {"ssh://git:secret@host/x", "ssh://git@host/x"},
+        {"/home/a@b/x", "/home/a@b/x"},
+        {"pydcop==0.1", "pydcop==0.1"},
+        {"://a:b@", "://a@"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        CLEANUP_TEXT struct text t = TEXT_INIT;
+
+        url_add_without_password(&t, words[i][0]);
+        assert_string_equal(text_str(&t), words[i][1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +223,8 @@ int main(void)
         cmocka_unit_test(what_is_no_url_is_refused),
         cmocka_unit_test(what_is_long_is_bounded),
         cmocka_unit_test(settings_are_plain),
+        cmocka_unit_test(users_and_passwords_are_masked),
+        cmocka_unit_test(passwords_are_left_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

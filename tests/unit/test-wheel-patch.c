@@ -14,34 +14,11 @@
 #include "deployer/wheel/build.h"
 #include "deployer/wheel/patch.h"
 #include "discovery/base/file.h"
+#include "own-folder.h"
 
 enum { ROUNDS = 3, EDITS_MAX = 3 };
 
-static char folder[64];
-
-static int setup(void **state)
-{
-    (void)state;
-    strcpy(folder, "/tmp/dcop-test-patch.XXXXXX");
-    return mkdtemp(folder) && chmod(folder, 0755) == 0 ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    folder_remove(folder);
-    return 0;
-}
-
-static const char *at(const char *name)
-{
-    static char path[4][512];
-    static unsigned turn;
-    char *p = path[turn++ % 4];
-
-    (void)snprintf(p, sizeof(path[0]), "%s/%s", folder, name);
-    return p;
-}
+static const char *unconfined;
 
 static int shell(const char *format, const char *a, const char *b)
 {
@@ -80,14 +57,14 @@ static bool has_setuptools(void)
 /* The wheel that pip makes of src, and what it was made of. */
 static void build(struct text *ret, struct text *ret_list)
 {
-    struct wheel_build b = {.kind = WHEEL_SPEC_DIRECTORY, .spec = at("src"), .cancel_fd = -1};
+    struct wheel_build b = {.kind = WHEEL_SPEC_DIRECTORY, .spec = at("src"), .pip.cancel_fd = -1};
     CLEANUP_FREE char *name = NULL;
     struct error err = {0};
 
     text_reset(ret);
     text_reset(ret_list);
     (void)setenv("PIP_NO_INDEX", "1", 1);
-    if (wheel_build(&b, &name, ret, ret_list, &err) < 0)
+    if (wheel_build(&b, &name, ret, ret_list, &unconfined, &err) < 0)
         fail_msg("%s", err.text);
     (void)unsetenv("PIP_NO_INDEX");
 }
@@ -329,7 +306,6 @@ static void scripts(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(patched_is_what_pip_builds),
         TEST(below_src),

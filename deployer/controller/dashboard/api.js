@@ -37,12 +37,10 @@ async function ask(path, options) {
   return told;
 }
 
-export const get = (path) => ask(path);
+const bearer = () => haveToken() ? {Authorization: `Bearer ${sessionStorage.getItem(KEY)}`} : {};
 
-const bearer = () => ({Authorization: `Bearer ${sessionStorage.getItem(KEY)}`});
-
-/* GET with the token. */
-export const read = (path) => ask(path, {headers: bearer()});
+export const get = (path) => ask(path, {headers: bearer()});
+export {get as read};
 
 export const post = (path, body) =>
   ask(path, {method: "POST", headers: {"Content-Type": "application/json", ...bearer()}, body: JSON.stringify(body)});
@@ -63,7 +61,7 @@ export function listen(onEvent, onLink) {
   }
 
   async function read(signal) {
-    const answer = await fetch(`${BASE}events`, {headers: last ? {"Last-Event-ID": last} : {}, cache: "no-store", signal});
+    const answer = await fetch(`${BASE}events`, {headers: {...bearer(), ...(last ? {"Last-Event-ID": last} : {})}, cache: "no-store", signal});
     if (!answer.ok) throw new Error(answer.status);
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     for (let chunk, text = ""; !(chunk = await reader.read()).done;) {

@@ -3,7 +3,7 @@
 import {tryToken} from "./api.js";
 import {$, button, h} from "./dom.js";
 import {obstacle} from "./model.js";
-import {byName, called, callOf, count, host, listed, name} from "./words.js";
+import {byName, called, callOf, count, host, listed, name, visible} from "./words.js";
 
 /* For each action: its button, the question, and what will happen. */
 export const ACTIONS = {
@@ -37,7 +37,7 @@ export function ask({title, body, yes, danger, answer = () => true}) {
         value = await answer(form.elements);
         dialog.close();
       } catch (error) {
-        wrong.textContent = error.message;
+        wrong.textContent = visible(error.message);
       }
     };
     dialog.onclose = () => {

@@ -4,7 +4,7 @@ import {get, read} from "./api.js";
 import {$, button, fill, h, icon} from "./dom.js";
 import {obstacle} from "./model.js";
 import {actions, ALL, saying} from "./view.js";
-import {ago, called, callOf, clock, host, name, shape, visible} from "./words.js";
+import {ago, called, callOf, clock, host, name, shape, visible, visibleLines} from "./words.js";
 
 const LINES = 500; /* of a log */
 let ref = null, past = null, log = null /* {of, lines, words} */, runs = new Map(); /* number: its result here, or an error text */
@@ -39,7 +39,7 @@ export async function loadPast() {
 }
 
 export async function loadRun(number, {id}) {
-  const told = await get(`runs/${number}`).then(({run}) => run.machines.find((m) => m.machine === id), (error) => error.message);
+  const told = await get(`runs/${number}?machine=${id}`).then(({run}) => run.machines[0], (error) => error.message);
   runs.set(Number(number), told ?? "Nothing is recorded for it.");
 }
 
@@ -57,7 +57,7 @@ export async function follow(of, draw) {
 }
 
 const logOf = (of, live) => [
-  log?.of === of && [log.lines.length > 0 && h("pre.log", {tabindex: 0, "aria-label": "Log"}, h("span", log.lines.join("\n"))), said(visible(log.words))],
+  log?.of === of && [log.lines.length > 0 && h("pre.log", {tabindex: 0, "aria-label": "Log"}, h("span", visibleLines(log.lines.join("\n")))), said(visible(log.words))],
   button(log?.of === of ? "Follow again" : "Follow", "log", {of}, {disabled: !live})];
 
 const code = (text) => text && h("code", text);
@@ -65,7 +65,7 @@ const said = (words) => h("p.said", words);
 const section = (title, ...inside) => h("section", {"data-key": title}, h("h3", title), inside);
 const rows = (all) => h("dl.facts", all.filter(([, value]) => value).map(([word, value]) => [h("dt", word), h("dd", value)]));
 const steps = (all) => h("ol.steps", all.map((s) => h("li", {class: `r-${s.status}`}, h("span", visible(s.step)),
-  h("span.took", s.status === "started" ? "at work" : s.status), s.detail && h("p", visible(s.detail)), s.output && h("pre", s.output))));
+  h("span.took", s.status === "started" ? "at work" : s.status), s.detail && h("p", visible(s.detail)), s.output && h("pre", visibleLines(s.output)))));
 
 function now({work}, m) {
   const of = work.get(m.ref);

@@ -25,7 +25,7 @@ export function lacks(store) {
   return [
     ...(status.health?.reasons ?? []).map((reason) => line(visible(reason), "grave")),
     match.problem_error && line(["The problem file cannot be used: ", visible(match.problem_error)], "grave"),
-    by.size && line(["Missing: ", [...by].map(([when, names], i) => [i ? "; " : "", listed(names), when]), "."]),
+    by.size && line(["Missing: ", [...by].map(([when, names], i) => [i ? "; " : "", listed(names), when]), ". ", code("dcop-deploy doctor"), " says why."]),
     store.told && !match.problem && line("No problem file is set: see the service's option -p."),
     status.quorum > status.present && line(`Deployment starts when ${status.quorum} machines are present; now ${status.present}.`),
     status.packing && line("pyDCOP is being built on the controller."),

@@ -17,5 +17,5 @@ try {
   $("when").textContent = `${count(machines.length, "machine")}, ${new Date().toLocaleString()}`;
   $("rows").replaceChildren(...tiles(store).map(row));
 } catch (error) {
-  $("when").textContent = error.message;
+  $("when").textContent = visible(error.message);
 }

@@ -5,11 +5,15 @@ import {h} from "./dom.js";
 /* a2 before a10. */
 export const byName = new Intl.Collator("en", {numeric: true}).compare;
 
+const escaped = (text, but) => text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu,
+  (c) => (but.includes(c) ? c : `⟨${c.codePointAt(0).toString(16).toUpperCase()}⟩`));
+
 /* Makes visible what a reader cannot see, or what changes how the text around it is read (bidi
  * overrides, zero width, controls, spaces at either end). */
-export const visible = (text) => String(text ?? "")
-  .replace(/^\s+|\s+$/g, (spaces) => "␣".repeat(spaces.length))
-  .replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (c) => (c === "\u200d" ? c : `⟨${c.codePointAt(0).toString(16).toUpperCase()}⟩`));
+export const visible = (text) => escaped(String(text ?? "").replace(/^\s+|\s+$/g, (spaces) => "␣".repeat(spaces.length)), "\u200d");
+
+/* The same for output of several lines. */
+export const visibleLines = (text) => escaped(String(text ?? ""), "\n\t\u200d");
 
 /* A name in a sentence, with its own text direction. */
 export const name = (text) => h("bdi.name", visible(text));

@@ -53,7 +53,7 @@ void events_id(const struct events *e, uint64_t number, char ret[static EVENTS_I
     (void)snprintf(ret, EVENTS_ID_MAX, "%s-%" PRIu64, e->boot, number);
 }
 
-int events_add(struct events *e, const char *name, const char *data)
+int events_add(struct events *e, const char *name, const char *data, enum event_audience audience)
 {
     CLEANUP_TEXT struct text frame = TEXT_INIT;
     char id[EVENTS_ID_MAX];
@@ -78,7 +78,7 @@ int events_add(struct events *e, const char *name, const char *data)
         drop_first(e);
     e->last++;
     e->ring[e->last % EVENTS_KEPT] =
-        (struct event){.number = e->last, .frame = bytes, .size = size};
+        (struct event){.number = e->last, .frame = bytes, .size = size, .audience = audience};
     e->bytes += size;
     return 0;
 }

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,10 +20,14 @@ enum {
     EVENTS_ID_MAX = 40,
 };
 
+/* Who gets an event: all, or by whether their request had the token. */
+enum event_audience { EVENT_FOR_ALL, EVENT_FOR_TRUSTED, EVENT_FOR_OTHERS };
+
 struct event {
     uint64_t number;
     char *frame; /* in wire format: "id: …\nevent: …\ndata: …\n\n" */
     size_t size;
+    enum event_audience audience;
 };
 
 struct events;
@@ -35,7 +40,7 @@ DEFINE_CLEANUP(struct events *, events_free);
 
 /* Adds one; `data` is one line, such as JSON.  -ENOMEM: the event is lost, and a client
  * with an id from before gets no replay. */
-int events_add(struct events *e, const char *name, const char *data);
+int events_add(struct events *e, const char *name, const char *data, enum event_audience audience);
 
 /* The number of the newest event; 0: none yet. */
 uint64_t events_last(const struct events *e);

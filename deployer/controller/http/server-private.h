@@ -14,6 +14,7 @@ struct listener {
     size_t sent;     /* bytes of the snapshot, or of the event at `number` */
     uint64_t number; /* the next event */
     bool suspended, beat;
+    bool trusted; /* its request had the token */
 };
 
 /* A client's connection, while it is open. */
@@ -41,9 +42,10 @@ uint64_t http_now_ms(const struct http *h);
 /* Adds the headers that every response has. */
 void http_add_headers(struct MHD_Response *response);
 
-/* Starts the stream; returns the result of MHD_queue_response. */
+/* Starts the stream, with guarded events if the client is trusted; returns the result of
+ * MHD_queue_response. */
 enum MHD_Result http_listen(struct http *h, struct MHD_Connection *connection,
-                            const char *last_event_id);
+                            const char *last_event_id, bool trusted);
 
 /* Wakes all listeners; `beat`: each sends a heartbeat if it has no event. */
 void http_wake_all(struct http *h, bool beat);

@@ -219,10 +219,14 @@ static enum MHD_Result answer_request(struct http *h, struct MHD_Connection *con
     h->counts.requests++;
     if (in->request.routed.route == ROUTE_FILE)
         return send_file(h, connection, path);
+    in->request.trusted =
+        admission_token(h->options.admission,
+                        request_header(connection, MHD_HTTP_HEADER_AUTHORIZATION)) == 0;
     if (in->request.routed.route == ROUTE_EVENTS) {
         if (h->counts.listeners >= HTTP_LISTENERS_MAX)
             return send_problem(h, connection, 503, "Too many listeners.");
-        return http_listen(h, connection, request_header(connection, "Last-Event-ID"));
+        return http_listen(h, connection, request_header(connection, "Last-Event-ID"),
+                           in->request.trusted);
     }
     if (post) {
         body = in->body.size == 0
@@ -236,6 +240,7 @@ static enum MHD_Result answer_request(struct http *h, struct MHD_Connection *con
     in->request.format = request_argument(connection, "format");
     in->request.of = request_argument(connection, "of");
     in->request.after = request_argument(connection, "after");
+    in->request.machine = request_argument(connection, "machine");
     in->request.body = body;
     h->options.handle(&in->request, &a, h->options.arg);
     json_decref(body);

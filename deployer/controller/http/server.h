@@ -37,8 +37,9 @@ enum {
 
 struct http_request {
     struct routed routed;
-    const char *format, *of, *after; /* ?format= …; NULL: not given */
-    const json_t *body;              /* POST: an object */
+    bool trusted;                              /* it has the token */
+    const char *format, *of, *after, *machine; /* ?format= …; NULL: not given */
+    const json_t *body;                        /* POST: an object */
 };
 
 struct http_options {

@@ -34,6 +34,10 @@ static ssize_t fill_buffer(struct listener *l, char *to, size_t room)
 
         if (!event) /* the client was too slow */
             return n > 0 ? (ssize_t)n : (ssize_t)MHD_CONTENT_READER_END_OF_STREAM;
+        if (event->audience == (l->trusted ? EVENT_FOR_OTHERS : EVENT_FOR_TRUSTED)) {
+            l->number++;
+            continue;
+        }
         n += copy_part(event->frame, event->size, l, to + n, room - n);
         if (l->sent < event->size)
             break;
@@ -94,7 +98,7 @@ static int begin_stream(struct listener *l, const char *last_event_id)
 }
 
 enum MHD_Result http_listen(struct http *h, struct MHD_Connection *connection,
-                            const char *last_event_id)
+                            const char *last_event_id, bool trusted)
 {
     struct listener *l = calloc(1, sizeof(*l));
     struct MHD_Response *response;
@@ -104,6 +108,7 @@ enum MHD_Result http_listen(struct http *h, struct MHD_Connection *connection,
         return MHD_NO;
     l->http = h;
     l->connection = connection;
+    l->trusted = trusted;
     l->next = h->listeners;
     l->at = &h->listeners;
     if (l->next)

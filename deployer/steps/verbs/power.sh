@@ -17,6 +17,12 @@ apply() {
 	did "$want_mode requested"
 }
 
+# A machine that is about to go down is not free: the lock is held, and its file says why.
+before_end() {
+	holds_machine=yes
+	printf '%s, which is about to %s it\n' "$want_who" "$want_mode" >"$LOCK"
+}
+
 # The end event must arrive before the machine goes down.
 after_end() {
 	await_hangup

@@ -17,16 +17,19 @@ unit_is_running() {
 	case $unit_active in active | activating) ;; *) return 1 ;; esac
 }
 
-# read_deployed: sets $want_agents and $want_port to what is deployed, for the check that
+# read_deployed: sets $want_agents, $want_address and $want_port to what is deployed, for the check that
 # the agents are alive.
 read_deployed() {
-	want_agents='' want_port=9001
+	want_agents='' want_address='' want_port=9001
 	if slurp "$ETC/agents"; then want_agents=$slurped; fi
 	if slurp "$ETC/agent.conf"; then
 		_port=${NL}$slurped
 		_port=${_port##*"${NL}port "}
 		_port=${_port%%"$NL"*}
 		case $_port in '' | *[!0-9]* | ??????*) ;; *) want_port=$_port ;; esac
+		want_address=${NL}$slurped
+		want_address=${want_address##*"${NL}address "}
+		want_address=${want_address%%"$NL"*}
 	fi
 }
 

@@ -1,10 +1,7 @@
-/*
- * Reads a wheel from memory and adds its files at the places where they are
- * installed (the binary distribution format, "Installing a wheel").
- */
 #include "lay-out-wheel.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,7 +17,8 @@ static const char *const left_out[] = {
 struct wheel {
     struct content *to;
     const char *name;
-    bool has_metadata; /* WHEEL has been read, and says that the wheel is pure */
+    const struct wheel_layout *layout;
+    bool has_metadata; /* WHEEL has been read, and allows it */
     size_t entries;
     struct text data;
     struct error *err;
@@ -58,7 +56,7 @@ static int check_metadata(struct wheel *w, char *text)
             pure = strncasecmp(value, "true", 4) == 0;
         foreign = foreign || (tag && !ends_with(tag, "-none-any"));
     }
-    if (!pure || foreign)
+    if (!w->layout->native && (!pure || foreign))
         return error_set(
             w->err, -EBADMSG,
             "%s contains code compiled for one platform; only pure Python wheels can be deployed",
@@ -195,6 +193,16 @@ static int add_file(struct wheel *w, const char *path)
     return content_add(w->to, target, 0644, w->data.data, w->data.size, w->err);
 }
 
+static bool is_left_out(const struct wheel *w, const char *path)
+{
+    const struct strings *patterns = w->layout->left_out;
+
+    for (size_t i = 0; patterns && i < patterns->count; i++)
+        if (fnmatch(patterns->items[i], path, 0) == 0)
+            return true;
+    return false;
+}
+
 static int read_data(struct wheel *w, struct archive_reader *a)
 {
     int r = archive_reader_data(a, CONTENT_FILE_MAX, &w->data);
@@ -223,6 +231,8 @@ static int read_entry(struct wheel *w, struct archive_reader *a)
     size = strlen(path);
     if (archive_reader_is_folder(a) || (size && path[size - 1] == '/'))
         return 0; /* folders follow from the paths of files */
+    if (is_left_out(w, path))
+        return 0;
     if (!archive_reader_is_file(a) || archive_reader_is_link(a))
         return error_set(w->err, -EBADMSG, "%s holds a link or a device", w->name);
     r = read_data(w, a);
@@ -235,11 +245,11 @@ static int read_entry(struct wheel *w, struct archive_reader *a)
 }
 
 int lay_out_wheel(struct content *c, const char *name, const void *bytes, size_t size,
-                  struct error *err)
+                  const struct wheel_layout *layout, struct error *err)
 {
     CLEANUP_ARCHIVE_READER struct archive_reader *a = NULL;
     struct error words = {0};
-    struct wheel w = {.to = c, .name = name, .err = err ? err : &words};
+    struct wheel w = {.to = c, .name = name, .layout = layout, .err = err ? err : &words};
     int r = archive_reader_open_zip(bytes, size, &a), more = 0;
 
     if (r == -EBADMSG)

@@ -1,0 +1,51 @@
+/*
+ * The machines of `solve`: whether they are ready for a run, and afterwards their logs and the
+ * reasons of those that failed.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "deployer/cli/facts.h"
+#include "deployer/cli/program.h"
+#include "deployer/solve/experiment.h"
+
+enum { SOLVE_LOG_LINES = 500, SOLVE_LOG_MAX = 1024 * 1024 /* bytes of one machine */ };
+
+/* One machine's log as it comes, and why it could not be asked. */
+struct machine_log {
+    struct text lines;
+    char *last; /* its last line; NULL: none */
+    char *why;
+};
+
+/* A value: start with {0}, solve_machines_clear. */
+struct solve_machines {
+    struct facts facts; /* by `status`; in the order of the targets, as are the logs */
+    struct machine_log *logs;
+    size_t count; /* of logs */
+};
+
+void solve_machines_clear(struct solve_machines *m);
+
+/* Asks all machines for their status.  0, or a negative errno.  `interrupted(arg)` is called
+ * before a signal ends the program meanwhile. */
+int solve_machines_ask(struct program *p, struct solve_machines *m, void (*interrupted)(void *),
+                       void *arg, struct error *err);
+
+/* Whether the machine's agents can take part; if not, appends a line with the reason and what
+ * to do.  `wanted`: the agents that it is to run; `digest`: of the bundle; `port`: the
+ * orchestrator's; `address`: the one that a person gave for it, or NULL. */
+bool solve_machine_is_ready(const struct machine_facts *m, const struct strings *wanted,
+                            const char *digest, unsigned port, const char *address,
+                            struct text *why);
+
+/* This computer's address as the agents have it; 127.0.0.1 where none says. */
+void solve_machines_address(const struct solve_machines *m, char ret[static 16]);
+
+/* Fetches the agents' logs into the experiment. */
+int solve_machines_fetch_logs(struct program *p, struct solve_machines *m,
+                              const struct experiment *e, struct error *err);
+
+/* For the receipt: id, host, agents, hostkey, os, arch, python of each. */
+json_t *solve_machines_json(const struct program *p, const struct solve_machines *m);

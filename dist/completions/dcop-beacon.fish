@@ -1,0 +1,15 @@
+# fish completion of dcop-beacon: made by dist/man/update from --help
+complete -c dcop-beacon -f
+complete -c dcop-beacon -l agent -r -d 'an agent on this machine; may be repeated'
+complete -c dcop-beacon -s f -l fleet -r -d 'the fleet of this machine'
+complete -c dcop-beacon -l user -r -d 'the user for SSH'
+complete -c dcop-beacon -l port -r -d 'the SSH server\'s port (22)'
+complete -c dcop-beacon -l config -r -F -d 'read FILE instead of /etc/dcop/beacon.conf'
+complete -c dcop-beacon -l state-dir -r -a '(__fish_complete_directories)' -d 'use DIR instead of /var/lib/dcop/beacon'
+complete -c dcop-beacon -l key -r -F -d 'sign with the machine\'s key in FILE; not needed with the systemd credential dcop-key'
+complete -c dcop-beacon -l take-key -d 'make the machine\'s key from dcop-fleet.key on the boot partition, erase that file, and exit'
+complete -c dcop-beacon -l print -d 'show the record and exit'
+complete -c dcop-beacon -s v -l verbose -d 'log more'
+complete -c dcop-beacon -s q -l quiet -d 'log errors only'
+complete -c dcop-beacon -s h -l help -d 'show this help'
+complete -c dcop-beacon -s V -l version -d 'show the version'

@@ -1,0 +1,97 @@
+/* The orchestrator's process, with another program in its place. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "deployer/base/folder.h"
+#include "deployer/solve/orchestrator.h"
+#include "discovery/base/cleanup.h"
+#include "discovery/base/clock.h"
+#include "discovery/base/file.h"
+
+struct heard {
+    sd_event *loop;
+    unsigned events;
+    char why[128];
+};
+
+static void on_event(const json_t *event, const char *why, void *arg)
+{
+    struct heard *h = arg;
+
+    h->events++;
+    if (event)
+        return;
+    (void)snprintf(h->why, sizeof(h->why), "%s", why);
+    (void)sd_event_exit(h->loop, 0);
+}
+
+/* Runs the program to its end, which takes up to `ms`. */
+static void check_end(const char *program, unsigned events, const char *why, int64_t ms)
+{
+    char top[] = "/tmp/test-orchestrator.XXXXXX";
+    CLEANUP_FREE char *path = NULL;
+    CLEANUP_FREE char *log = NULL;
+    struct solve_environment environment = {.folder = top};
+    struct orchestrator *o = NULL;
+    struct heard heard = {0};
+    struct error err = {0};
+    json_t *request = json_object();
+    int64_t began = clock_ms(CLOCK_MONOTONIC);
+
+    assert_non_null(mkdtemp(top));
+    assert_int_equal(chmod(top, 0755), 0);
+    path = path_join(top, "pydcop_orchestrator.py");
+    log = path_join(top, "log");
+    assert_int_equal(file_write(path, program, strlen(program), 0644, &err), 0);
+    assert_int_equal(sd_event_new(&heard.loop), 0);
+    assert_int_equal(orchestrator_start(&environment, request, log, &o, &err), 0);
+    assert_int_equal(orchestrator_listen(o, heard.loop, on_event, &heard, &err), 0);
+    assert_int_equal(sd_event_loop(heard.loop), 0);
+    assert_string_equal(heard.why, why);
+    assert_int_equal(heard.events, events + 1);
+    assert_true(clock_ms(CLOCK_MONOTONIC) - began < ms);
+    orchestrator_free(o);
+    sd_event_unref(heard.loop);
+    json_decref(request);
+    folder_remove(top);
+}
+
+#define TELL "import os, signal\nos.write(1, b'{\"event\": \"alive\"}\\n')\n"
+
+static void test_ends(void **state)
+{
+    (void)state;
+    check_end(TELL "os._exit(3)", 1, "the orchestrator ended with status 3", 60000);
+    check_end(TELL "os.kill(os.getpid(), 9)", 1, "the orchestrator was ended by signal 9 (Killed)",
+              60000);
+    check_end("os.write(1, b'no event\\n')\n", 0, "the orchestrator ended with status 1", 60000);
+    check_end("import os\nos.write(1, b'no event\\n')\nwhile True: pass\n", 0,
+              "the orchestrator sent what is not an event", 60000);
+}
+
+static void test_lives_on_without_output(void **state)
+{
+    (void)state;
+    check_end(TELL "os.close(1)\nsignal.pause()", 1,
+              "the orchestrator's process has closed its output, and did not end", 60000);
+    check_end(TELL "os.close(0)\nos.close(1)\nsignal.pause()", 1,
+              "the orchestrator was ended by signal 9 (Killed)", 60000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_lives_on_without_output),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
