@@ -7,6 +7,7 @@
 
 passed=0
 failed=0
+evidence=
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/dcop-test.XXXXXX")
 
 ok() { # CASE
@@ -30,9 +31,9 @@ now() { # hundredths of a second since boot
 	echo "${now_up%.*}${now_up#*.}"
 }
 
-# await SECONDS COMMAND...: until COMMAND succeeds; fails at the deadline.  To ask costs
-# processor time that other tests want: after a second it is asked less often.
-await() {
+# comes_true SECONDS COMMAND...: until COMMAND succeeds; fails at the deadline.  To ask
+# costs processor time that other tests want: after a second it is asked less often.
+comes_true() {
 	await_end=$(($(now) + $1 * 100))
 	await_soon=$(($(now) + 100))
 	shift
@@ -42,17 +43,33 @@ await() {
 	done
 }
 
-# check CASE SECONDS COMMAND...: a case that holds when COMMAND comes true, in that
-# time on a machine that has nothing else to do: a busy one gets five times as much.
+# await SECONDS COMMAND...: as long as it takes on a machine that has nothing else to do:
+# a busy one gets five times as much.
+await() {
+	await_seconds=$((5 * $1))
+	shift
+	comes_true "$await_seconds" "$@" && return
+	printf 'late: not within %d s: %s\n' "$await_seconds" "$*"
+	return 1
+}
+
+# check CASE SECONDS COMMAND...: a case that holds when COMMAND comes true, with await's
+# patience.  Where it does not, the end of the files that COMMAND names is told, or of
+# $evidence.
 check() {
 	check_case=$1
-	check_seconds=$2
+	check_seconds=$((5 * $2))
 	shift 2
-	if await $((5 * check_seconds)) "$@"; then
+	if comes_true "$check_seconds" "$@"; then
 		ok "$check_case"
-	else
-		not_ok "$check_case" "not within $((5 * check_seconds)) s: $*"
+		return
 	fi
+	not_ok "$check_case" "not within $check_seconds s: $*"
+	for check_file in "$@" ${evidence:+"$evidence"}; do
+		case $check_file in
+		/*) [ ! -s "$check_file" ] || tail -n 8 -- "$check_file" | cut -c1-300 | sed 's/^/    | /' ;;
+		esac
+	done
 }
 
 not() { ! "$@"; }
