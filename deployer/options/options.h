@@ -60,6 +60,7 @@ struct deploy_options {
     struct strings parameters;   /* likewise: NAME:VALUE */
     unsigned time_limit_ms;      /* likewise */
     bool time_limit_given;
+    unsigned repeat;      /* likewise; 0, as 1: one run */
     const char *seed;     /* likewise, a number; NULL: drawn */
     unsigned replicas;    /* likewise: --heal=K; 0: a lost agent ends the run */
     const char *scenario; /* likewise, a file; NULL: none */

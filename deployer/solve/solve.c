@@ -254,6 +254,25 @@ static void add_lost(struct text *t, const json_t *lost, const json_t *moved)
     text_adds(t, *before == ')' ? ")\n" : "\n");
 }
 
+/* "cost 2, violated constraints 0; finished after 0.108 s" */
+static void add_figures(const json_t *result, struct text *ret)
+{
+    add_figure(ret, result, "cost", "cost ", "");
+    add_figure(ret, result, "violations", ", violated constraints ", "");
+    text_adds(ret, json_is_number(json_object_get(result, "cost")) ? "; " : "");
+    text_add_printable(ret, result ? string_of(result, "status") : "no result");
+    add_figure(ret, result, "time", " after ", " s");
+}
+
+void solve_result_line(const json_t *result, struct text *ret)
+{
+    add_figures(result, ret);
+    if (!*string_of(result, "reason") || solve_result_is_good(result))
+        return;
+    text_adds(ret, ": ");
+    text_add_printable(ret, string_of(result, "reason"));
+}
+
 int solve_result_text(const json_t *result, struct text *ret)
 {
     json_t *assignment = json_object_get(result, "assignment"), *value;
@@ -269,11 +288,7 @@ int solve_result_text(const json_t *result, struct text *ret)
         solve_add_value(value, ret);
         text_addc(ret, '\n');
     }
-    add_figure(ret, result, "cost", "cost ", "");
-    add_figure(ret, result, "violations", ", violated constraints ", "");
-    text_adds(ret, json_is_number(json_object_get(result, "cost")) ? "; " : "");
-    text_add_printable(ret, string_of(result, "status"));
-    add_figure(ret, result, "time", " after ", " s");
+    add_figures(result, ret);
     add_figure(ret, result, "cycles", ", cycles ", "");
     add_figure(ret, result, "messages", ", messages ", "");
     text_addc(ret, '\n');

@@ -64,6 +64,10 @@ bool solve_result_is_good(const json_t *result);
  * lost.  -ENOMEM. */
 int solve_result_text(const json_t *result, struct text *ret);
 
+/* Appends it in one line, without the newline: cost, violations, status and time, and why there is
+ * no result.  NULL is none. */
+void solve_result_line(const json_t *result, struct text *ret);
+
 /* Appends one value as people write it: a string without quotes, all else as JSON.  It is
  * escaped for a terminal. */
 void solve_add_value(const json_t *value, struct text *ret);

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "batch-generate.h"
 #include "deployer/batch/state.h"
@@ -94,20 +93,11 @@ static int default_folder(const struct program *p, const char *file, char **ret,
     return *ret ? 0 : error_sys(err, -ENOMEM, "cannot keep the batch");
 }
 
-static long draw_seed(void)
-{
-    unsigned seed = 0;
-
-    if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
-        seed = (unsigned)clock_ms(CLOCK_REALTIME);
-    return (long)(seed & (INT_MAX / 2));
-}
-
 static int open_batch(struct batching *b, struct error *err)
 {
     const struct deploy_options *o = &b->p->options;
     CLEANUP_FREE char *folder = NULL;
-    long seed = o->seed ? strtol(o->seed, NULL, 10) : draw_seed();
+    long seed = solve_seed(o);
     /* What is wrong with it is told before anything is made. */
     int r = batch_plan_read(b->file, seed, &b->plan, err);
 
@@ -192,23 +182,9 @@ static void show_job(const struct batching *b, size_t i)
     terminal_put(stderr, &line);
 }
 
-static void add_number(struct text *t, const json_t *result, const char *key, const char *before,
-                       const char *after)
-{
-    const json_t *value = json_object_get(result, key);
-
-    if (!json_is_number(value))
-        return;
-    text_adds(t, before);
-    solve_add_value(value, t);
-    text_adds(t, after);
-}
-
 static void show_result(const struct batching *b, size_t i)
 {
     const json_t *result = b->state.results[i];
-    const char *status = json_string_value(json_object_get(result, "status"));
-    const char *reason = json_string_value(json_object_get(result, "reason"));
     CLEANUP_TEXT struct text line = TEXT_INIT;
 
     if (b->p->options.json) {
@@ -221,15 +197,8 @@ static void show_result(const struct batching *b, size_t i)
         return;
     }
     add_job(b, i, &line);
-    add_number(&line, result, "cost", ": cost ", "");
-    add_number(&line, result, "violations", ", violated constraints ", "");
-    text_adds(&line, json_is_number(json_object_get(result, "cost")) ? "; " : ": ");
-    text_add_printable(&line, status ? status : "no result");
-    add_number(&line, result, "time", " after ", " s");
-    if (reason && !batch_result_is_done(result)) {
-        text_adds(&line, ": ");
-        text_add_printable(&line, reason);
-    }
+    text_adds(&line, ": ");
+    solve_result_line(result, &line);
     text_addc(&line, '\n');
     terminal_put(stdout, &line);
     (void)fflush(stdout);
@@ -261,19 +230,11 @@ static void show_end(const struct batching *b, bool interrupted)
 /* --- one job -----------------------------------------------------------------------------------
  */
 
-static void forget_targets(struct program *p)
-{
-    targets_clear(&p->targets);
-    problem_clear(&p->problem);
-    p->absent = p->impostor = p->incomplete = false;
-}
-
 static int use_options(struct batching *b, const struct batch_job *j, const char *folder,
                        struct error *err)
 {
     struct deploy_options *o = &b->p->options;
 
-    forget_targets(b->p);
     (void)snprintf(b->seed, sizeof(b->seed), "%ld", j->seed);
     o->algorithm = j->algorithm;
     o->distribution = j->distribution;
@@ -296,7 +257,7 @@ static int try_job(struct batching *b, size_t i, int *ret_signal, struct error *
     if (r == 0)
         r = use_options(b, &b->plan.jobs[i], folder, err);
     if (r == 0)
-        r = solve_once(b->p, true, &outcome, err);
+        r = solve_once(b->p, SOLVE_JOB, &outcome, err);
     b->p->options.output = NULL; /* it borrows the folder */
     *ret_signal = outcome.signal;
     if (r < 0)

@@ -39,10 +39,11 @@ static int check_usage(const struct program *p, struct error *err)
 
     if (o->replay &&
         (o->problems.count > 0 || o->algorithm || o->parameters.count > 0 || o->distribution ||
-         o->seed || o->replicas || o->scenario || o->time_limit_given))
+         o->seed || o->repeat || o->replicas || o->scenario || o->time_limit_given))
         return error_set(err, -EINVAL,
                          "--replay takes problem, algorithm, parameters, distribution, seed, time "
-                         "limit, healing and scenario from the receipt; give none of them");
+                         "limit, healing and scenario from the receipt, and runs it once; give "
+                         "none of them, nor --repeat");
     if (o->problems.count == 0 && !o->replay)
         return error_set(err, -EINVAL, "say which problem: dcop-deploy solve -p PROBLEM");
     if (strings_has(&o->problems, "-"))
@@ -96,15 +97,6 @@ static int take_receipt(struct solving *s, struct error *err)
         r = limit_to(&s->replay.agents, &o->limits, err);
     problem_clear(&problem);
     return r;
-}
-
-static long draw_seed(void)
-{
-    unsigned seed = 0;
-
-    if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
-        seed = (unsigned)clock_ms(CLOCK_REALTIME);
-    return (long)(seed & INT_MAX);
 }
 
 static json_t *strings_json(const struct strings *s)
@@ -370,7 +362,7 @@ static void show_result(const struct solving *s, const json_t *result, bool ran,
         if (kept)
             (void)json_object_set_new(event, "folder", json_string(s->experiment.folder));
         solve_show_json(event);
-    } else if (ran && !s->brief) {
+    } else if (ran && s->part == SOLVE_ALONE) {
         (void)solve_result_text(result, &out);
         text_adds(&out, kept ? "experiment " : "");
         text_add_printable(&out, kept ? s->experiment.folder : "");
@@ -409,7 +401,11 @@ static int end_run(struct solving *s, struct error *err)
     s->outcome->how = ran ? SOLVE_RAN : s->solve.busy ? SOLVE_NOT_READY : s->outcome->how;
     if (ran)
         r = solving_keep(s, result, err);
-    if (ran && r == 0 && s->p->options.output && !s->brief)
+    if (ran && r == 0) {
+        s->outcome->result = json_incref(result);
+        s->outcome->folder = strdup(s->experiment.folder);
+    }
+    if (ran && r == 0 && s->p->options.output && s->part != SOLVE_JOB)
         experiment_link(&s->experiment, &s->p->paths, s->p->problem.name, s->began_ms);
     if (!ran)
         drop_experiment(s);
@@ -468,13 +464,35 @@ static int solve(struct solving *s, struct error *err)
     return end_run(s, err);
 }
 
+long solve_seed(const struct deploy_options *o)
+{
+    unsigned seed = 0;
+
+    if (o->seed)
+        return strtol(o->seed, NULL, 10);
+    if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+        seed = (unsigned)clock_ms(CLOCK_REALTIME);
+    return (long)(seed & (INT_MAX / 2));
+}
+
 void solve_outcome_clear(struct solve_outcome *o)
 {
     free(o->reason);
+    free(o->folder);
+    json_decref(o->result);
     *o = (struct solve_outcome){0};
 }
 
-int solve_once(struct program *p, bool brief, struct solve_outcome *ret, struct error *err)
+/* Those of the run before. */
+static void forget_targets(struct program *p)
+{
+    targets_clear(&p->targets);
+    problem_clear(&p->problem);
+    p->absent = p->impostor = p->incomplete = false;
+}
+
+int solve_once(struct program *p, enum solve_part part, struct solve_outcome *ret,
+               struct error *err)
 {
     const struct deploy_options *o = &p->options;
     const char *colon = o->orchestrator ? strchr(o->orchestrator, ':') : NULL;
@@ -482,15 +500,18 @@ int solve_once(struct program *p, bool brief, struct solve_outcome *ret, struct 
         .p = p,
         .show = {.targets = &p->targets,
                  .json = o->json,
-                 .quiet = o->quiet || (brief && !o->verbose),
+                 .quiet = o->quiet || (part != SOLVE_ALONE && !o->verbose),
                  .draws = !o->json && !o->quiet && terminal_takes_escapes(STDERR_FILENO)},
         .port = colon ? (unsigned)strtoul(colon + 1, NULL, 10) : ORCHESTRATOR_PORT,
-        .seed = o->seed ? strtol(o->seed, NULL, 10) : draw_seed(),
+        .seed = solve_seed(o),
         .began_ms = clock_ms(CLOCK_REALTIME),
-        .brief = brief,
+        .part = part,
         .outcome = ret,
     };
-    int r = solve_init(&s.solve) < 0 ? error_sys(err, -ENOMEM, "cannot solve") : 0;
+    int r;
+
+    forget_targets(p);
+    r = solve_init(&s.solve) < 0 ? error_sys(err, -ENOMEM, "cannot solve") : 0;
 
     if (r == 0)
         r = solve(&s, err);

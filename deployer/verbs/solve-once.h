@@ -3,7 +3,13 @@
  */
 #pragma once
 
+#include <jansson.h>
+
 #include "deployer/cli/program.h"
+
+/* What the run is: alone, one of several with other seeds, or a job of a batch.  Of the last two
+ * the result is not shown in full; the experiment of a job is kept by its batch alone. */
+enum solve_part { SOLVE_ALONE, SOLVE_REPEATED, SOLVE_JOB };
 
 /* A value: start with {0}, solve_outcome_clear. */
 struct solve_outcome {
@@ -12,13 +18,19 @@ struct solve_outcome {
         SOLVE_REFUSED,   /* the problem, the algorithm and the rest do not fit */
         SOLVE_RAN,       /* the experiment is kept */
     } how;
-    int signal;   /* that stopped it; 0: none */
-    char *reason; /* why it has no result; may be NULL */
+    int signal;     /* that stopped it; 0: none */
+    char *reason;   /* why it has no result; may be NULL */
+    json_t *result; /* of a run that is kept (solve_result); else NULL */
+    char *folder;   /* of its experiment; likewise */
 };
+
+/* That of --seed, or one that is drawn: INT_MAX / 2 at most, so that there are others after it. */
+long solve_seed(const struct deploy_options *o);
 
 void solve_outcome_clear(struct solve_outcome *o);
 
 /* Finds the machines of p->options, runs the problem on them, and keeps the experiment.
- * `brief`: one of many, whose results are not shown in full.  0: a result; 1 to 3: none, which was
- * told, as the exit code of `solve`; a negative errno with words. */
-int solve_once(struct program *p, bool brief, struct solve_outcome *ret, struct error *err);
+ * 0: a result; 1 to 3: none, which was told, as the exit code of `solve`; a negative errno with
+ * words. */
+int solve_once(struct program *p, enum solve_part part, struct solve_outcome *ret,
+               struct error *err);

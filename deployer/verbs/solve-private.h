@@ -31,7 +31,7 @@ struct solving {
     long seed;
     int64_t began_ms;
     int signal; /* that was caught; 0: none */
-    bool brief; /* one of many */
+    enum solve_part part;
     struct solve_outcome *outcome;
     char address[16];
 };

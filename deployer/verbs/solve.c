@@ -7,6 +7,7 @@
 #include "deployer/solve/solve.h"
 #include "discovery/base/process.h"
 #include "solve-once.h"
+#include "solve-repeat.h"
 #include "verbs.h"
 
 OPTION_ONE(struct deploy_options, algorithm)
@@ -36,6 +37,16 @@ static int set_seed(void *into, const char *value, struct error *err)
     return r;
 }
 
+static int set_repeat(void *into, const char *value, struct error *err)
+{
+    long count;
+    int r = parse_number(value, 1, SOLVE_REPEAT_MAX, &count, err);
+
+    if (r == 0)
+        ((struct deploy_options *)into)->repeat = (unsigned)count;
+    return r;
+}
+
 static int set_heal(void *into, const char *value, struct error *err)
 {
     long replicas = 1;
@@ -58,6 +69,9 @@ static const struct option_row solve_options[] = {
      set_distribution},
     {0, "time-limit", OPTION_REQUIRED, "S", "end the run then; default 60", set_time_limit},
     {0, "seed", OPTION_REQUIRED, "N", "of all random numbers; default: drawn", set_seed},
+    {0, "repeat", OPTION_REQUIRED, "N",
+     "so many runs, with seeds of --seed and those after it;\nwith -o each in DIR/seed-N",
+     set_repeat},
     {0, "heal", OPTION_OPTIONAL, "K",
      "go on when up to K agents or machines are lost at\nonce: K replicas of each computation; "
      "default 1",
@@ -76,14 +90,18 @@ static const struct option_row solve_options[] = {
 static int run_solve(struct program *p, struct error *err)
 {
     CLEANUP(solve_outcome_clear) struct solve_outcome outcome = {0};
-    int r = program_takes_arguments(p, 0, err);
+    int signal = 0, r = program_takes_arguments(p, 0, err);
 
-    if (r == 0)
-        r = solve_once(p, false, &outcome, err);
-    if (outcome.signal) {
+    if (r == 0 && p->options.repeat > 1) {
+        r = solve_repeat(p, &signal, err);
+    } else if (r == 0) {
+        r = solve_once(p, SOLVE_ALONE, &outcome, err);
+        signal = outcome.signal;
+    }
+    if (signal) {
         (void)fflush(stdout);
         program_clear(p);
-        process_end_by_signal(outcome.signal);
+        process_end_by_signal(signal);
     }
     return r;
 }
