@@ -88,7 +88,8 @@ static void add_system(struct text *t, const struct cache_result *c, bool primed
             text_addf(t, ": %zu missing: ", c->missing.count);
             add_list(t, &c->missing, CACHE_MISSING_SHOWN);
         } else {
-            text_adds(t, ": not available");
+            text_adds(t, c->warnings.count > 0 ? ": not available without the sources below"
+                                               : ": not available");
         }
         if (c->why.size > 0)
             text_addf(t, " (%s)", text_str(&c->why));
