@@ -65,6 +65,21 @@ static int read_version(struct state *s, int *ret, struct error *err)
     return 0;
 }
 
+/* What was there stays beside the new one.  Nobody else writes meanwhile: the caller has begun
+ * its transaction. */
+static int keep_old(struct state *s, int version, struct error *err)
+{
+    CLEANUP_FREE char *to = NULL;
+
+    if (version <= 0) /* it was empty */
+        return 0;
+    if (asprintf(&to, "%s.schema-%d", s->path, version) < 0) {
+        to = NULL;
+        return error_sys(err, -ENOMEM, "cannot upgrade %s", s->path);
+    }
+    return state_copy(s, to, err);
+}
+
 int state_migrate(struct state *s, struct error *err)
 {
     CLEANUP_TRANSACTION struct transaction t = {0};
@@ -85,6 +100,7 @@ int state_migrate(struct state *s, struct error *err)
                          "%s was written by a newer dcop (schema %d, this one knows %d); use that "
                          "one, or another --state-dir",
                          s->path, version, newest);
+    r = version < newest ? keep_old(s, version, err) : 0;
     for (; version < newest && r == 0; version++)
         r = state_execute(s, migrations[version < 0 ? 0 : version], err);
     (void)snprintf(pragma, sizeof(pragma), "PRAGMA user_version=%d", newest);

@@ -30,11 +30,15 @@ enum {
 
 struct state;
 
-/* Opens the file; creates it and its folders when missing; upgrades its schema.
- * ":memory:" is a private database. */
+/* Opens the file; creates it and its folders when missing; upgrades its schema, after a copy
+ * of the old file as PATH.schema-N.  ":memory:" is a private database. */
 int state_open(const char *path, struct state **ret, struct error *err);
 void state_free(struct state *s);
 DEFINE_CLEANUP(struct state *, state_free);
+
+/* Copies what is committed to the file `to`, whole or not at all, mode 0600; what was there
+ * is replaced.  Not of ":memory:". */
+int state_copy(struct state *s, const char *to, struct error *err);
 
 /* --- pins ------------------------------------------------------------------ */
 

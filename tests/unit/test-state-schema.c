@@ -1,3 +1,4 @@
+#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -5,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -16,7 +18,7 @@
 
 #define CLEANUP_STATE CLEANUP(state_free_p)
 
-static char folder[64], path[128];
+static char folder[64], path[128], copy[160];
 
 static int setup(void **state)
 {
@@ -25,6 +27,7 @@ static int setup(void **state)
     if (!mkdtemp(folder))
         return -1;
     (void)snprintf(path, sizeof(path), "%s/state.db", folder);
+    (void)snprintf(copy, sizeof(copy), "%s.schema-1", path);
     return 0;
 }
 
@@ -91,18 +94,37 @@ static void raw_run(const char *sql)
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
-static int raw_number(const char *sql)
+static int number_in(const char *file, const char *sql)
 {
-    sqlite3 *db = raw();
+    sqlite3 *db;
     sqlite3_stmt *st;
     int number;
 
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
     assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_step(st), SQLITE_ROW);
     number = sqlite3_column_int(st, 0);
     assert_int_equal(sqlite3_finalize(st), SQLITE_OK);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
     return number;
+}
+
+static int raw_number(const char *sql)
+{
+    return number_in(path, sql);
+}
+
+static int folder_count(void)
+{
+    DIR *d = opendir(folder);
+    const struct dirent *entry;
+    int n = 0;
+
+    assert_non_null(d);
+    while ((entry = readdir(d)))
+        n += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    (void)closedir(d);
+    return n;
 }
 
 static void assert_whole(struct state *s)
@@ -153,6 +175,47 @@ static void test_version_1_becomes_2(void **state)
     assert_int_equal(raw_number("PRAGMA user_version"), 2);
     assert_int_equal(state_open(path, &again, NULL), 0);
     assert_whole(again);
+}
+
+/* Before anything changes, the old file is kept beside it, readable by its owner alone. */
+static void test_the_old_one_is_kept(void **state)
+{
+    CLEANUP_STATE struct state *s = NULL;
+    struct stat st;
+
+    (void)state;
+    raw_run(version_1);
+    assert_int_equal(state_open(path, &s, NULL), 0);
+    assert_int_equal(number_in(copy, "PRAGMA user_version"), 1);
+    assert_int_equal(number_in(copy, "SELECT count(*) FROM pins"), 3);
+    assert_int_equal(number_in(copy, "SELECT count(*) FROM results"), 3);
+    assert_int_equal(stat(copy, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+}
+
+static void test_a_new_one_has_no_copy(void **state)
+{
+    CLEANUP_STATE struct state *s = NULL;
+
+    (void)state;
+    assert_int_equal(state_open(path, &s, NULL), 0);
+    assert_int_equal(folder_count(), 3); /* with -wal and -shm */
+}
+
+/* Without a copy nothing is changed. */
+static void test_no_copy_no_upgrade(void **state)
+{
+    struct state *s = NULL;
+    struct error err = {0};
+
+    (void)state;
+    raw_run(version_1);
+    assert_int_equal(mkdir(copy, 0700), 0); /* in its way */
+    assert_int_equal(state_open(path, &s, &err), -EISDIR);
+    assert_null(s);
+    assert_non_null(strstr(err.text, copy));
+    assert_int_equal(raw_number("PRAGMA user_version"), 1);
+    assert_int_equal(folder_count(), 2);
 }
 
 static void test_a_newer_version_is_left_alone(void **state)
@@ -239,6 +302,10 @@ static void test_killed_in_the_middle(void **state)
         assert_int_equal(raw_number("SELECT count(*) FROM sqlite_master WHERE name IN"
                                     " ('machines', 'seqs', 'run_wishes', 'run_targets')"),
                          version == 1 ? 0 : 4);
+        /* What was upgraded has its copy. */
+        if (version == 2)
+            assert_int_equal(number_in(copy, "SELECT count(*) FROM pins"), 3);
+        (void)unlink(copy);
         kills += !lived;
         old += version == 1;
         {
@@ -258,9 +325,9 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_version_1_becomes_2),
-        TEST(test_a_newer_version_is_left_alone),
-        TEST(test_killed_in_the_middle),
+        TEST(test_version_1_becomes_2),           TEST(test_the_old_one_is_kept),
+        TEST(test_a_new_one_has_no_copy),         TEST(test_no_copy_no_upgrade),
+        TEST(test_a_newer_version_is_left_alone), TEST(test_killed_in_the_middle),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
