@@ -133,7 +133,13 @@ int paths_find(const char *state_dir, struct paths *ret, struct error *err)
     return 0;
 }
 
-int paths_keys(const struct strings *named, struct strings *ret, struct error *err)
+static int add_if_there(const char *key, struct strings *ret)
+{
+    return access(key, R_OK) == 0 ? strings_add(ret, key) : 0;
+}
+
+int paths_keys(const struct strings *named, const char *config, struct strings *ret,
+               struct error *err)
 {
     static const char *const usual[] = {".ssh/id_ed25519", ".ssh/id_ecdsa", ".ssh/id_rsa"};
     int r = 0;
@@ -147,7 +153,14 @@ int paths_keys(const struct strings *named, struct strings *ret, struct error *e
     for (size_t i = 0; named->count == 0 && i < ARRAY_SIZE(usual); i++) {
         CLEANUP_FREE char *key = path_join(find_home(), usual[i]);
 
-        if (!key || (access(key, R_OK) == 0 && strings_add(ret, key) < 0))
+        if (!key || add_if_there(key, ret) < 0)
+            r = -ENOMEM;
+    }
+    if (named->count == 0) {
+        CLEANUP_FREE char *folder = key_folder(config);
+        CLEANUP_FREE char *key = folder ? path_join(folder, PATHS_SSH_KEY_FILE) : NULL;
+
+        if (folder && (!key || add_if_there(key, ret) < 0))
             r = -ENOMEM;
     }
     return r < 0 ? error_sys(err, r, "cannot find keys") : 0;
@@ -185,7 +198,7 @@ int paths_begin(const struct paths *p, const char *config, const struct strings 
     int r = key_check_folder(config, err);
 
     if (r == 0 && keys->count > 0)
-        r = paths_keys(keys, &files, err);
+        r = paths_keys(keys, config, &files, err);
     if (r < 0)
         return r;
     sweep_below(p->state, 0, &folders);

@@ -36,5 +36,9 @@ int paths_begin(const struct paths *p, const char *config, const struct strings 
  * -EALREADY with the other's process; `program` is what to call it. */
 int paths_hold(const struct paths *p, const char *program, struct error *err);
 
-/* The private keys to try: those named, else ~/.ssh/id_… as ssh(1) does. */
-int paths_keys(const struct strings *named, struct strings *ret, struct error *err);
+#define PATHS_SSH_KEY_FILE "ssh.key" /* in key_folder(): that of an import */
+
+/* The private keys to try: those named, else ~/.ssh/id_… as ssh(1) does, and ssh.key of the
+ * settings in `config` (as --config). */
+int paths_keys(const struct strings *named, const char *config, struct strings *ret,
+               struct error *err);

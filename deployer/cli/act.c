@@ -415,6 +415,7 @@ static int run_action(struct run_display *a, struct targets *targets, struct err
         .paths = &p->paths,
         .who = p->who,
         .keys = &p->options.keys,
+        .config = p->options.config_dir,
         .password = p->passwords.login,
         .become_password = p->passwords.become,
         .listener = on_run_event,

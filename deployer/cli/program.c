@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "deployer/cache/caches.h"
+#include "deployer/move/takeover.h"
 #include "deployer/wheel/wheel.h"
 #include "discovery/base/file.h"
 #include "discovery/base/process.h"
@@ -43,6 +44,12 @@ static void describe_self(struct program *p)
     (void)snprintf(p->who, sizeof(p->who), "%s@%s", user ? user : "root", host);
 }
 
+/* `trust fleet-key` and `import` make the folder. */
+static bool makes_settings(const struct deploy_options *o)
+{
+    return strcmp(o->verb, "trust") == 0 || strcmp(o->verb, "import") == 0;
+}
+
 int program_open(struct program *p, struct error *err)
 {
     int r;
@@ -52,11 +59,12 @@ int program_open(struct program *p, struct error *err)
     if (r < 0)
         return r;
     r = paths_find(p->options.state_dir, &p->paths, err);
-    if (r == 0) /* `trust fleet-key` makes the folder */
-        r = paths_begin(&p->paths,
-                        strcmp(p->options.verb, "trust") == 0 ? NULL : p->options.config_dir,
+    if (r == 0)
+        r = paths_begin(&p->paths, makes_settings(&p->options) ? NULL : p->options.config_dir,
                         &p->options.keys, err);
-    return r < 0 ? r : state_open(p->paths.db, &p->state, err);
+    if (r == 0)
+        r = state_open(p->paths.db, &p->state, err);
+    return r < 0 ? r : takeover_settle(p->state, p->options.config_dir, err);
 }
 
 /* --- what is sent ------------------------------------------------------------- */

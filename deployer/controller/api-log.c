@@ -49,6 +49,7 @@ static int begin_follow(struct controller *c, struct member *m, enum follow_of o
         .state = c->state,
         .who = c->who,
         .keys = &o->keys,
+        .config = o->config_dir,
         .user = o->user,
         .password = c->passwords.login,
         .become_password = c->passwords.become,

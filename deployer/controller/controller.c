@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "deployer/controller/http/listen.h"
+#include "deployer/move/takeover.h"
 #include "discovery/base/clock.h"
 #include "private.h"
 
@@ -189,6 +190,8 @@ static int open_state(struct controller *c, struct error *err)
         r = paths_begin(&c->paths, o->config_dir, &o->keys, err);
     if (r == 0)
         r = state_open(c->paths.db, &c->state, err);
+    if (r == 0)
+        r = takeover_settle(c->state, o->config_dir, err);
     if (r < 0)
         return r;
     r = key_read_fleet(o->config_dir, &c->key, err);
@@ -282,6 +285,7 @@ static int open_runner(struct controller *c, struct error *err)
         .paths = &c->paths,
         .who = c->who,
         .keys = &c->settings.deploy.keys,
+        .config = c->settings.deploy.config_dir,
         .password = c->passwords.login,
         .become_password = c->passwords.become,
         .listener = actions_on_run_event,

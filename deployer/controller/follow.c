@@ -163,7 +163,7 @@ static int prepare_item(struct follows *f, struct item *i, const struct follow_o
                         struct error *err)
 {
     CLEANUP_STRINGS struct strings files = {0};
-    int r = paths_keys(o->keys, &files, err);
+    int r = paths_keys(o->keys, o->config, &files, err);
 
     if (r == 0)
         r = auth_new(&files, o->keys->count > 0, o->password, &i->auth, err);

@@ -45,7 +45,8 @@ struct follow_options {
     struct state *state;
     const char *who;
     const struct strings *keys;
-    const char *user; /* NULL: the user that the machine advertises */
+    const char *config; /* the settings' folder, see paths_keys */
+    const char *user;   /* NULL: the user that the machine advertises */
     const struct secret *password, *become_password;
     struct consent consent;
     unsigned timeout_ms;

@@ -143,7 +143,7 @@ int envelope_open(const char *name, const void *bytes, size_t size, const struct
     if (crypto_aead_xchacha20poly1305_ietf_decrypt(content, NULL, NULL, file + AT_CONTENT,
                                                    size + MAC_SIZE, file, AT_CONTENT,
                                                    file + AT_NONCE, key) != 0)
-        return error_set(err, -EACCES, "the passphrase is not the one of %s", name);
+        return error_set(err, -EINVAL, "the passphrase is not the one of %s", name);
     *ret = TAKE_PTR(content);
     *ret_size = size;
     return 0;

@@ -21,7 +21,7 @@
 #include "discovery/base/text.h"
 
 enum {
-    ENVELOPE_CONTENT_MAX = 16 * 1024 * 1024, /* bytes */
+    ENVELOPE_CONTENT_MAX = 8 * 1024 * 1024, /* bytes */
     ENVELOPE_FILE_MAX = ENVELOPE_CONTENT_MAX + 14 + 4 + 4 + 16 + 24 + 16 + 32,
     ENVELOPE_PASSES_MAX = 10,
     ENVELOPE_MEMORY_MAX = 1024 * 1024, /* KiB */
@@ -43,6 +43,6 @@ int envelope_seal(const void *content, size_t size, const struct secret *passphr
 int envelope_check(const char *name, const void *bytes, size_t size, struct error *err);
 
 /* The content, which the caller hands to sodium_free(), where it is wiped.  Errors of
- * envelope_check; -EACCES: the passphrase is another one; -ENOMEM. */
+ * envelope_check; -EINVAL: the passphrase is another one; -ENOMEM. */
 int envelope_open(const char *name, const void *bytes, size_t size, const struct secret *passphrase,
                   unsigned char **ret, size_t *ret_size, struct error *err);

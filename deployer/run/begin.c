@@ -100,7 +100,7 @@ static int prepare_run(struct run *r, struct run_plan *plan, struct error *err)
     int q = take_run_id(r, plan->id, err);
 
     if (q == 0)
-        q = paths_keys(o->keys, &files, err);
+        q = paths_keys(o->keys, o->config, &files, err);
     if (q == 0)
         q = auth_new(&files, o->keys->count > 0, o->password, &r->auth, err);
     if (q < 0)

@@ -85,6 +85,7 @@ struct runner_options {
     const struct paths *paths;
     const char *who;                      /* for the machines' locks */
     const struct strings *keys;           /* as named; none: the usual ones */
+    const char *config;                   /* the settings' folder, see paths_keys */
     const struct secret *password;        /* to log in with; NULL: none */
     const struct secret *become_password; /* sudo's; NULL: none */
     run_listener *listener;

@@ -75,7 +75,7 @@ static void test_there_and_back(void **state)
     assert_memory_not_equal(one.data + 22, two.data + 22, one.size - 22); /* salt, nonce */
     assert_null(memmem(one.data, one.size, "pins", 4));
     assert_int_equal(open_with(&one, passphrase, &err), 0);
-    assert_int_equal(open_with(&one, other, &err), -EACCES);
+    assert_int_equal(open_with(&one, other, &err), -EINVAL);
     assert_string_equal(err.text, "the passphrase is not the one of x.dcop");
 }
 
@@ -126,7 +126,7 @@ static void test_each_bit_is_authenticated(void **state)
         file.data[bit / 8] ^= (char)(1 << bit % 8);
         set_digest(&file);
         r = open_with(&file, passphrase, &err);
-        assert_true(r == -EACCES || (r == -EBADMSG && strstr(err.text, "passes")));
+        assert_true(r == -EINVAL || (r == -EBADMSG && strstr(err.text, "passes")));
         file.data[bit / 8] ^= (char)(1 << bit % 8);
     }
     set_digest(&file);

@@ -1,0 +1,96 @@
+#include "parcel.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+enum { HEAD = 1 + 4 };
+
+static void put_section(unsigned char **at, char kind, const void *bytes, size_t size)
+{
+    unsigned char *to = *at;
+
+    *to++ = (unsigned char)kind;
+    for (int i = 3; i >= 0; i--)
+        *to++ = (unsigned char)(size >> (8 * i));
+    memcpy(to, bytes, size);
+    *at = to + size;
+}
+
+int parcel_pack(const struct parcel *p, unsigned char **ret, size_t *ret_size, struct error *err)
+{
+    size_t size = HEAD + p->state_size + (p->has_fleet_key ? HEAD + KEY_SIZE : 0) +
+                  (p->ssh_key ? HEAD + p->ssh_key_size : 0);
+    unsigned char *bytes = sodium_init() < 0 ? NULL : sodium_malloc(size);
+    unsigned char *at = bytes;
+
+    if (!bytes)
+        return error_sys(err, -ENOMEM, "cannot pack what is exported");
+    put_section(&at, 'S', p->state, p->state_size);
+    if (p->has_fleet_key)
+        put_section(&at, 'K', p->fleet_key.bytes, KEY_SIZE);
+    if (p->ssh_key)
+        put_section(&at, 'P', p->ssh_key, p->ssh_key_size);
+    *ret = bytes;
+    *ret_size = size;
+    return 0;
+}
+
+bool parcel_is_ssh_key(const char *bytes, size_t size)
+{
+    static const char begin[] = "-----BEGIN ";
+
+    return size > sizeof(begin) && size <= PARCEL_SSH_KEY_MAX &&
+           memcmp(bytes, begin, sizeof(begin) - 1) == 0 &&
+           memmem(bytes, size, "PRIVATE KEY-----", 16) && !memchr(bytes, '\0', size);
+}
+
+static int take_section(struct parcel *p, char kind, const unsigned char *bytes, size_t size,
+                        struct error *err)
+{
+    const char *text = (const char *)bytes;
+
+    if (kind == 'S' && !p->state && size > 0) {
+        p->state = text;
+        p->state_size = size;
+    } else if (kind == 'K' && !p->has_fleet_key && size == KEY_SIZE) {
+        p->has_fleet_key = true;
+        memcpy(p->fleet_key.bytes, bytes, KEY_SIZE);
+    } else if (kind == 'P' && !p->ssh_key && parcel_is_ssh_key(text, size)) {
+        p->ssh_key = text;
+        p->ssh_key_size = size;
+    } else if (kind != 'S' && kind != 'K' && kind != 'P') {
+        return error_set(err, -EBADMSG,
+                         "there is something in it that this dcop does not know: a newer one has "
+                         "written it");
+    } else {
+        return error_set(err, -EBADMSG, "its section %c is not valid", kind);
+    }
+    return 0;
+}
+
+int parcel_unpack(const unsigned char *bytes, size_t size, struct parcel *ret, struct error *err)
+{
+    struct parcel p = {0};
+    int r = 0;
+
+    while (size > 0 && r == 0) {
+        size_t length = 0;
+
+        for (size_t i = 1; i < HEAD && size >= HEAD; i++)
+            length = length << 8 | bytes[i];
+        if (size < HEAD || length > size - HEAD) {
+            r = error_set(err, -EBADMSG, "what is in it is cut");
+            break;
+        }
+        r = take_section(&p, (char)bytes[0], bytes + HEAD, length, err);
+        bytes += HEAD + length;
+        size -= HEAD + length;
+    }
+    if (r == 0 && !p.state)
+        r = error_set(err, -EBADMSG, "there is no state in it");
+    if (r == 0)
+        *ret = p;
+    key_clear(&p.fleet_key);
+    return r;
+}

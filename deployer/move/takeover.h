@@ -1,0 +1,37 @@
+/*
+ * One controller's parcel becomes the state of this one.
+ *
+ * Machines, pins and names are in the database, the keys are files beside the settings.
+ * All become new in one moment, the end of the database's transaction: the keys are
+ * written beside their places before it, and moved there after it; where that was
+ * interrupted, takeover_settle does it when the next program begins.
+ */
+#pragma once
+
+#include "deployer/base/paths.h"
+#include "deployer/state/transfer.h"
+#include "parcel.h"
+
+struct takeover {
+    const struct parcel *parcel;
+    const struct paths *paths;
+    const char *config; /* as --config; NULL: the usual folder */
+    bool replace;       /* what is here and not in the parcel may go, after a copy */
+};
+
+/* A value; takeover_result_clear. */
+struct takeover_result {
+    struct transfer_count count;
+    char *copy;    /* the folder with what was here; NULL: nothing was, or all is in the parcel */
+    char *ssh_key; /* where it is; NULL: there is none in the parcel */
+};
+void takeover_result_clear(struct takeover_result *r);
+
+/* -EEXIST with words: this computer has another fleet key or SSH key, or knows of machines what
+ * the parcel does not; -EBADMSG: the parcel is not valid.  Then nothing has changed. */
+int takeover_run(struct state *s, const struct takeover *t, struct takeover_result *ret,
+                 struct error *err);
+
+/* What an import that was killed has left is done or taken back.  Each program that changes
+ * the state calls it when it has opened it. */
+int takeover_settle(struct state *s, const char *config, struct error *err);
