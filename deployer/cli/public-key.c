@@ -10,16 +10,21 @@
 
 enum { PUBLIC_KEY_MAX = 16 * 1024 };
 
+#define MADE_BY "dcop-deploy@" /* how the comment of a key begins that was made here */
+
 static int make_key(const char *path, struct error *err)
 {
     CLEANUP(process_result_clear) struct process_result result = {0};
     CLEANUP_FREE char *folder = strdup(path);
-    const char *argv[] = {"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path, NULL};
+    char comment[sizeof(MADE_BY) + 64] = MADE_BY;
+    const char *argv[] = {"ssh-keygen", "-q", "-t", "ed25519", "-N", "",
+                          "-f",         path, "-C", comment,   NULL};
     struct process_options run = {.argv = argv, .timeout_ms = 30000, .cancel_fd = -1};
     int r;
 
     if (!folder)
         return error_sys(err, -ENOMEM, "cannot make a key");
+    (void)gethostname(comment + strlen(MADE_BY), 63);
     *strrchr(folder, '/') = '\0';
     r = make_folders(folder, 0700, err);
     if (r == 0)
@@ -71,4 +76,27 @@ int public_key_read(const struct deploy_options *o, char **ret, struct error *er
         line.data[strcspn(line.data, "\r\n")] = '\0';
     *ret = strdup(text_str(&line));
     return *ret ? 0 : error_sys(err, -ENOMEM, "cannot read the public key");
+}
+
+int public_key_find_made(char **ret, struct error *err)
+{
+    CLEANUP_FREE char *path = NULL, *file = NULL;
+    CLEANUP_TEXT struct text line = TEXT_INIT;
+    const char *home = getenv("HOME"), *comment;
+
+    if (!home || *home != '/')
+        return -ENOENT;
+    if (asprintf(&path, "%s/.ssh/id_ed25519", home) < 0)
+        path = NULL;
+    if (!path || asprintf(&file, "%s.pub", path) < 0)
+        file = NULL;
+    if (!file)
+        return error_sys(err, -ENOMEM, "cannot find the SSH key");
+    if (file_read(file, PUBLIC_KEY_MAX, &line, NULL) < 0 || access(path, R_OK) < 0)
+        return -ENOENT;
+    comment = strrchr(text_str(&line), ' ');
+    if (!comment || strncmp(comment + 1, MADE_BY, strlen(MADE_BY)) != 0)
+        return -ENOENT;
+    *ret = TAKE_PTR(path);
+    return 0;
 }

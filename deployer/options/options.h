@@ -47,7 +47,9 @@ struct deploy_options {
     bool follow;                  /* logs */
     bool become;                  /* exec: as root */
     bool swap, release;           /* assign */
-    bool replace, spread;         /* likewise; replace: card, too */
+    bool replace, spread;         /* likewise; replace: card and import, too */
+    const char *with_key;         /* export */
+    const char *passphrase_file;  /* export, import */
     const char *agent;            /* enroll, card */
     bool replace_key;             /* enroll */
     bool purge;                   /* cache down */
