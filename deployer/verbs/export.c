@@ -21,7 +21,7 @@ OPTION_ONE(struct deploy_options, passphrase_file)
 static const struct option_row options[] = {
     {0, "with-key", OPTION_REQUIRED, "FILE",
      "this private SSH key too, or `none`; default: the\n"
-     "one in ~/.ssh that dcop-deploy has made, if it has",
+     "one that was imported or that dcop-deploy has made",
      set_with_key},
     {0, "passphrase-file", OPTION_REQUIRED, "FILE",
      "its first line is the passphrase; else\nDCOP_PASSPHRASE", set_passphrase_file},
@@ -73,18 +73,29 @@ static int read_ssh_key(const char *path, struct load *l, struct error *err)
     return 0;
 }
 
-static int choose_ssh_key(const char *asked, char **ret, struct error *err)
+/* One that was imported, else one that was made here: what the machines were given. */
+static int find_ssh_key(const char *config, char **ret, struct error *err)
 {
+    CLEANUP_FREE char *folder = key_folder(config);
+    CLEANUP_FREE char *imported = folder ? path_join(folder, PATHS_SSH_KEY_FILE) : NULL;
     int r;
 
-    if (!asked) {
-        r = public_key_find_made(ret, err);
-        return r == -ENOENT ? 0 : r;
-    }
-    if (strcmp(asked, "none") == 0)
+    if (imported && access(imported, F_OK) == 0) {
+        *ret = TAKE_PTR(imported);
         return 0;
-    *ret = strdup(asked);
-    return *ret ? 0 : error_sys(err, -ENOMEM, "cannot read the key %s", asked);
+    }
+    r = public_key_find_made(ret, err);
+    return r == -ENOENT ? 0 : r;
+}
+
+static int choose_ssh_key(const struct deploy_options *o, char **ret, struct error *err)
+{
+    if (!o->with_key)
+        return find_ssh_key(o->config_dir, ret, err);
+    if (strcmp(o->with_key, "none") == 0)
+        return 0;
+    *ret = strdup(o->with_key);
+    return *ret ? 0 : error_sys(err, -ENOMEM, "cannot read the key %s", o->with_key);
 }
 
 static int read_spec(struct state *s, char **ret, struct error *err)
@@ -104,7 +115,7 @@ static int read_load(struct program *p, struct load *l, struct error *err)
     if (r < 0)
         return r;
     l->parcel.has_fleet_key = r > 0;
-    r = choose_ssh_key(p->options.with_key, &l->key_path, err);
+    r = choose_ssh_key(&p->options, &l->key_path, err);
     if (r == 0 && l->key_path)
         r = read_ssh_key(l->key_path, l, err);
     if (r == 0)

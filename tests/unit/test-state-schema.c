@@ -282,7 +282,7 @@ static void test_killed_in_the_middle(void **state)
     int kills = 0, old = 0;
 
     (void)state;
-    for (int operations = 1; operations < 100000; operations += 1 + operations % 11) {
+    for (int operations = 1; operations < 100000; operations += 1 + operations % 61) {
         bool lived;
         int version;
 
