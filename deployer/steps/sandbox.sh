@@ -4,7 +4,8 @@
 
 # run_apart NAME SECONDS OPTION… -- COMMAND…: runs it in dcop-NAME-….service, as a user that
 # exists only now, who sees no more of the machine than the agents do; with further options of
-# systemd-run.  No process of it is left afterwards.
+# systemd-run.  No process of it is left afterwards.  Its /tmp is in memory, with a bound, which
+# DynamicUser's own (on the disk, without one) is not.
 run_apart() {
 	_name=$1 _seconds=$2
 	shift 2
@@ -12,7 +13,8 @@ run_apart() {
 		-p BindsTo=dcop-run.service -p After=dcop-run.service \
 		-p "RuntimeMaxSec=$_seconds" -p TimeoutStopSec=5 \
 		-p DynamicUser=yes -p NoNewPrivileges=yes -p CapabilityBoundingSet= \
-		-p PrivateTmp=yes -p PrivateDevices=yes \
+		-p PrivateDevices=yes \
+		-p TemporaryFileSystem=/dev/shm:mode=1777,nosuid,nodev,size=16M,nr_inodes=4096 \
 		-p ProtectSystem=strict -p ProtectHome=yes -p ProtectClock=yes -p ProtectHostname=yes \
 		-p ProtectKernelTunables=yes -p ProtectKernelModules=yes -p ProtectKernelLogs=yes \
 		-p ProtectControlGroups=yes -p ProtectProc=invisible -p ProcSubset=pid \
@@ -21,8 +23,8 @@ run_apart() {
 		-p KeyringMode=private -p SystemCallArchitectures=native \
 		-p SystemCallFilter=@system-service -p 'SystemCallFilter=~@privileged @resources' \
 		-p SystemCallErrorNumber=EPERM \
-		-p 'InaccessiblePaths=-/etc/ssh -/etc/dcop -/boot -/run/dbus -/run/avahi-daemon' \
+		-p 'InaccessiblePaths=/tmp /var/tmp -/etc/ssh -/etc/dcop -/boot -/run/dbus -/run/avahi-daemon' \
 		-p MemoryMax=512M -p LimitDATA=1G -p LimitCORE=0 -p TasksMax=64 -p LimitNPROC=64 \
-		-p 'Environment=PYTHONDONTWRITEBYTECODE=1 PYTHONWARNINGS=ignore LC_ALL=C.UTF-8 OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1' \
+		-p 'Environment=PYTHONDONTWRITEBYTECODE=1 PYTHONWARNINGS=ignore LC_ALL=C.UTF-8 OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 TMPDIR=/dev/shm' \
 		"$@"
 }

@@ -90,6 +90,44 @@ def shared_tmp():
 
 
 @attempt
+def fills_disk():
+    # What it can write to and is no bounded one.  (Not NOTES of pydcop_agent.py, in /run.)
+    for folder in ("/tmp", "/var/tmp", "/dev/shm"):
+        paths = [os.path.join(folder, f"probe-{number}") for number in range(4)]
+        try:
+            for path in paths:
+                with open(path, "wb") as file:
+                    for _ in range(10):
+                        file.write(bytes(1 << 20))
+        except OSError as error:
+            print("#", folder, error, flush=True)
+        else:
+            return
+        finally:
+            for path in paths:
+                if os.path.exists(path):
+                    os.unlink(path)
+    raise PermissionError("each is full before 40 MiB")
+
+
+@attempt
+def fills_inodes():
+    for folder in ("/tmp", "/var/tmp", "/dev/shm"):
+        paths = [os.path.join(folder, f"probe-{number}") for number in range(20000)]
+        try:
+            for path in paths:
+                os.mknod(path)
+        except OSError:
+            continue
+        finally:
+            for path in paths:
+                if os.path.exists(path):
+                    os.unlink(path)
+        return
+    raise PermissionError("each is full before 20,000 files")
+
+
+@attempt
 def kernel_settings():
     with open("/proc/sys/kernel/core_pattern", "w"):
         pass
@@ -207,10 +245,24 @@ def many_processes():
             os.waitpid(pid, 0)
 
 
+def sends_to(address):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as there:
+        there.sendto(b"x", (address, 9))  # of this machine itself, for the test
+
+
 @attempt
 def beyond_the_fleet():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as there:
-        there.sendto(b"x", ("203.0.113.5", 9))  # an address of this machine, for the test
+    sends_to("203.0.113.5")
+
+
+@attempt
+def local_services():
+    sends_to("127.0.0.1")
+
+
+@attempt
+def cloud_metadata():
+    sends_to("169.254.169.254")
 
 
 def proof():
