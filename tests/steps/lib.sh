@@ -105,6 +105,7 @@ expect() {
 # has MACHINE PATTERN: a line of its events matches.
 has() { [ -e "$work/events.$1" ] && tr '\t' ' ' <"$work/events.$1" | grep -qE -e "$2"; }
 lacks() { ! has "$@"; }
+not() { ! "$@"; }
 
 # results MACHINE WORD: the steps that ended so, in one line.
 results() {
