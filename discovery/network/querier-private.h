@@ -88,6 +88,8 @@ struct querier {
     bool heard_others;     /* any packet of another host */
     bool port_taken;       /* by a program that does not share it */
     uint64_t ask_due;      /* ms; UINT64_MAX: no more */
+    uint64_t open_due;     /* ms: the next question from the mDNS port … */
+    uint64_t open_pause;   /* … and the time between two */
     uint64_t window_start; /* ms, of `unsigned_seen` */
     size_t unsigned_seen;
     uint64_t flooded_until; /* ms */
@@ -122,6 +124,13 @@ void querier_read_links(struct querier *q);
 /* Asks for all instances (NULL) or for one, on every link or (from 0) on one; a
  * question that cannot be sent is lost, as on the network. */
 void querier_send(const struct querier *q, const char *instance, int interface);
+
+/* The same on every link from the mDNS port itself: the answers come by multicast, for
+ * all to hear, and pass a firewall that drops those to a port of our own. */
+void querier_send_openly(const struct querier *q, const char *instance);
+
+/* Has nobody answered our own port, though asked several times? */
+bool querier_is_unanswered(const struct querier *q);
 
 /* Reports instances as silent whose interface no longer exists, or that have expired. */
 void querier_drop_gone(struct querier *q);

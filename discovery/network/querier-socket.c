@@ -10,7 +10,6 @@
 #include "querier-private.h"
 
 enum {
-    QUIET_ROUNDS = 2, /* nobody answered so many: do the daemon's questions fare better? */
     READS_PER_TURN = 256,
     TURN_MS = 5,
     ROOM = 8 << 20, /* receive buffer; the system may grant less */
@@ -33,11 +32,10 @@ void querier_read_links(struct querier *q)
         q->listener.links(&q->links, q->listener.arg);
 }
 
-static void send_v4(const struct querier *q, unsigned interface, const uint8_t *bytes, size_t size)
+static void send_v4(int fd, unsigned interface, const uint8_t *bytes, size_t size)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(MDNS_PORT)};
     struct ip_mreqn out = {.imr_ifindex = (int)interface};
-    int fd = q->ears[EAR_V4].fd;
 
     to.sin_addr.s_addr = inet_addr("224.0.0.251");
     if (setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &out, sizeof(out)) == 0)
@@ -59,8 +57,7 @@ static void send_v6(const struct querier *q, unsigned interface, const uint8_t *
 void querier_send(const struct querier *q, const char *instance, int interface)
 {
     uint8_t bytes[MDNS_QUESTION_MAX];
-    bool shared = !q->answered && q->round > QUIET_ROUNDS;
-    size_t size = mdns_question_write(instance, q->transaction, shared, bytes);
+    size_t size = mdns_question_write(instance, q->transaction, querier_is_unanswered(q), bytes);
 
     for (size_t i = 0; i < q->links.count; i++) {
         const struct link *link = &q->links.items[i];
@@ -68,10 +65,21 @@ void querier_send(const struct querier *q, const char *instance, int interface)
         if (interface >= 0 && (unsigned)interface != link->interface)
             continue;
         if (link->v4)
-            send_v4(q, link->interface, bytes, size);
+            send_v4(q->ears[EAR_V4].fd, link->interface, bytes, size);
         if (link->v6)
             send_v6(q, link->interface, bytes, size);
     }
+}
+
+/* A socket on a multicast address sends from the interface's own one (ip(7)). */
+void querier_send_openly(const struct querier *q, const char *instance)
+{
+    uint8_t bytes[MDNS_QUESTION_MAX];
+    size_t size = mdns_question_write(instance, 0, false, bytes);
+
+    for (size_t i = 0; i < q->links.count; i++)
+        if (q->links.items[i].v4)
+            send_v4(q->ears[EAR_GROUP].fd, q->links.items[i].interface, bytes, size);
 }
 
 static int interface_of(struct msghdr *message)
@@ -154,10 +162,11 @@ static void make_room(int fd)
 static int open_group(int fd)
 {
     struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons(MDNS_PORT)};
-    const int on = 1, off = 0;
+    const int on = 1, off = 0, ttl = 255;
 
     here.sin_addr.s_addr = inet_addr("224.0.0.251");
     (void)setsockopt(fd, IPPROTO_IP, IP_MULTICAST_ALL, &off, sizeof(off));
+    (void)setsockopt(fd, IPPROTO_IP, IP_MULTICAST_TTL, &ttl, sizeof(ttl));
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
         setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0 ||
         bind(fd, (const struct sockaddr *)&here, sizeof(here)) < 0)

@@ -13,9 +13,12 @@ enum {
     ANSWER_MS = 120,     /* until a question counts as not answered */
     BUSY_MS = 40,        /* answers still come: the next question waits … */
     BUSY_MAX_MS = 1000,  /* … but not longer than that */
-    ROUNDS_MIN = 2,      /* questions before the list can be complete */
-    ROUNDS_MAX = 40,     /* then the querier asks as seldom as when it is settled */
-    KEEP_MS = 30 * 1000, /* between two questions once the list is complete */
+    QUIET_ROUNDS = 2,    /* nobody answered so many: do questions from the mDNS port fare better? */
+    OPEN_MS = 1000,      /* between the first two of those; then twice as long each time … */
+    OPEN_MAX_MS = 3600 * 1000, /* … up to this: RFC 6762 §5.2 */
+    ROUNDS_MIN = 2,            /* questions before the list can be complete */
+    ROUNDS_MAX = 40,           /* then the querier asks as seldom as when it is settled */
+    KEEP_MS = 30 * 1000,       /* between two questions once the list is complete */
     /* A flood is more than FLOOD_MIN unsigned records a second.  In a flood the
      * machines' daemons drop most questions, too. */
     FLOOD_MIN = 100,
@@ -66,12 +69,30 @@ static uint64_t pause_after(const struct querier *q)
     return pauses[which] + HASH_COUNT(q->instances) / ANSWERS_PER_MS;
 }
 
+bool querier_is_unanswered(const struct querier *q)
+{
+    return !q->answered && q->round > QUIET_ROUNDS;
+}
+
+/* Each such question is answered by multicast, which costs a Wi-Fi most: seldom. */
+static void ask_openly(struct querier *q, uint64_t now)
+{
+    if (!querier_is_unanswered(q) || now < q->open_due)
+        return;
+    q->open_pause = q->open_pause == 0                ? OPEN_MS
+                    : q->open_pause < OPEN_MAX_MS / 2 ? 2 * q->open_pause
+                                                      : OPEN_MAX_MS;
+    q->open_due = now + q->open_pause;
+    querier_send_openly(q, NULL);
+}
+
 static void ask_for_all(struct querier *q, uint64_t now)
 {
     querier_read_links(q);
     q->round++;
     q->asked_at = now;
     querier_send(q, NULL, -1);
+    ask_openly(q, now);
     ask_for_parts(q);
     q->ask_due = now + (now < q->flooded_until ? FLOOD_ASK_MS : pause_after(q));
 }
