@@ -21,6 +21,7 @@ int program_find_fleet(const struct program *p, const struct problem *problem, s
     const struct fleet_options options = {
         .from = o->from,
         .fleet = o->fleet,
+        .known = p->paths.db,
         .config_dir = o->config_dir,
         .timeout_ms = o->discovery_ms ? o->discovery_ms : DISCOVERY_MS,
         .patient = !o->discovery_ms,

@@ -302,6 +302,7 @@ static int open_discovery(struct controller *c, struct error *err)
     const struct discovery_thread_options options = {
         .fleet = c->settings.deploy.fleet,
         .key = c->has_key ? &c->key : NULL,
+        .known = c->paths.db,
         .change = discovered_change,
         .daemon = discovered_daemon,
         .arg = c,

@@ -122,6 +122,7 @@ static int start_thread(struct discovery_thread *w, struct error *err)
     const struct discovery_options options = {
         .fleet = w->options.fleet,
         .key = w->options.key,
+        .known = w->options.known,
         .keep = true,
         .change = on_change,
         .daemon = on_daemon,

@@ -13,6 +13,7 @@
 struct discovery_thread_options {
     const char *fleet;     /* NULL: all */
     const struct key *key; /* the fleet's; NULL: none */
+    const char *known;     /* as of struct discovery_options */
 
     /* `key` identifies the roster's entry and is never dereferenced.  The callback may
      * take over `m`: what is left in it is cleared. */

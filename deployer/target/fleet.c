@@ -71,6 +71,7 @@ int fleet_find(const struct fleet_options *o, const struct problem *problem, str
         r = key_read_fleet(o->config_dir, &f->key, err);
         f->asked = (struct look_options){
             .fleet = o->fleet,
+            .known = o->known,
             .timeout_ms = o->timeout_ms,
             .patient = o->patient,
             .key = r > 0 ? &f->key : NULL,

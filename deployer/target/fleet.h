@@ -13,6 +13,7 @@ struct fleet;
 struct fleet_options {
     const char *from;       /* a saved roster, "-" is standard input; NULL: the network */
     const char *fleet;      /* only this fleet; NULL: all */
+    const char *known;      /* as of struct discovery_options */
     const char *config_dir; /* the fleet key's folder; NULL: the user's */
     unsigned timeout_ms;
     bool patient; /* look longer than that while machines still answer for the first time */

@@ -227,8 +227,10 @@ static void tell_claimant(const struct target *t, const char *rightful, const ch
  * all that there is: whoever has it must not get the other machine's key. */
 static int drop_claimants(struct program *p, struct error *err)
 {
-    const struct fleet_options where = {
-        .fleet = p->options.fleet, .config_dir = p->options.config_dir, .timeout_ms = 1000};
+    const struct fleet_options where = {.fleet = p->options.fleet,
+                                        .known = p->paths.db,
+                                        .config_dir = p->options.config_dir,
+                                        .timeout_ms = 1000};
     CLEANUP(fleet_free_p) struct fleet *fleet = NULL;
     size_t kept = 0, count = p->targets.count;
     int r = fleet_find(&where, NULL, &fleet, err);
@@ -330,8 +332,10 @@ static void tell_seen(const struct machine *m)
 static int await_adverts(struct program *p, struct targets *enrolled, bool verified,
                          struct error *err)
 {
-    const struct fleet_options where = {
-        .fleet = p->options.fleet, .config_dir = p->options.config_dir, .timeout_ms = 1000};
+    const struct fleet_options where = {.fleet = p->options.fleet,
+                                        .known = p->paths.db,
+                                        .config_dir = p->options.config_dir,
+                                        .timeout_ms = 1000};
     int64_t deadline = clock_ms(CLOCK_MONOTONIC) + SEEN_WITHIN_MS;
     size_t left = enrolled->count;
 

@@ -14,6 +14,7 @@
 #include "discovery/base/process.h"
 #include "discovery/base/terminal.h"
 #include "discovery/doctor/doctor.h"
+#include "discovery/known/known.h"
 #include "discovery/match/addresses.h"
 #include "discovery/match/match.h"
 #include "discovery/network/discovery.h"
@@ -40,6 +41,7 @@ OPTION_FLAG(struct discover_options, doctor)
 OPTION_ONE(struct discover_options, host)
 OPTION_ONE(struct discover_options, from)
 OPTION_ONE(struct discover_options, output)
+OPTION_ONE(struct discover_options, state_dir)
 OPTION_LIST(struct discover_options, problems)
 
 static int set_inventory(void *into, const char *value, struct error *err)
@@ -120,6 +122,9 @@ static const struct option_row rows[] = {
     {0, "config", OPTION_REQUIRED, "DIR",
      "settings instead of ~/.config/dcop: with a\nfleet.key in it, machines must be verified",
      set_config},
+    {0, "state-dir", OPTION_REQUIRED, "DIR",
+     "dcop-deploy's state instead of\n~/.local/state/dcop: machines in it are asked for\nby name",
+     set_state_dir},
     {0, "from", OPTION_REQUIRED, "FILE",
      "a roster saved from --json instead of the\nnetwork; - is standard input", set_from},
     {'o', "output", OPTION_REQUIRED, "FILE",
@@ -409,6 +414,8 @@ static void print_notices(const struct discover_options *o, struct look *look)
         (void)add_daemon_notices(look, &daemon);
     for (size_t i = 0; i < daemon.count; i++)
         text_addf(&t, PROGRAM ": %s\n", daemon.items[i]);
+    if (discovery_known_trouble(d))
+        text_addf(&t, PROGRAM ": %s\n", discovery_known_trouble(d));
     if (look_is_without_daemon(look))
         text_adds(&t, PROGRAM ": the Avahi daemon does not answer, so only machines that answer "
                               "directly were found; restart it: systemctl restart avahi-daemon\n");
@@ -424,10 +431,12 @@ static void print_notices(const struct discover_options *o, struct look *look)
 static int from_network(const struct discover_options *o, const struct problem *problem)
 {
     CLEANUP(look_free_p) struct look *look = NULL;
+    CLEANUP_FREE char *known = known_path(o->state_dir);
     CLEANUP(watch_free_p) struct watch *watch = o->watch ? watch_new(o, problem) : NULL;
     const struct look_options options = {
         .fleet = o->fleet,
         .key = o->key,
+        .known = known,
         .timeout_ms = o->timeout_ms,
         .patient = !o->timeout_given,
         .keep = o->wait,

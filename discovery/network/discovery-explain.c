@@ -37,6 +37,11 @@ void discovery_explain_silence(const struct discovery *d, struct text *ret)
                    "A firewall here, or an access point, may hold multicast back");
 }
 
+const char *discovery_known_trouble(const struct discovery *d)
+{
+    return d->known_error.code ? d->known_error.text : NULL;
+}
+
 /* Whose socket is Avahi's is known by its user. */
 void discovery_explain_port(const struct discovery *d, struct text *ret)
 {

@@ -23,6 +23,10 @@ struct discovery {
     struct liveness *liveness;
     struct querier *querier; /* NULL: it could not be created */
     struct links links;
+    char *known_path; /* NULL: no machine is known */
+    struct known known;
+    uint64_t known_due; /* ms: when it is read again */
+    struct error known_error;
     struct unresolved *unresolved;
     sd_event_source *events, *stuck_timer;
     struct discovery_status status; /* but `flooded` and `unprobed` */

@@ -9,6 +9,7 @@
 
 enum {
     EVENTS_PER_TURN = 64, /* so that probes and answers get their turn in a flood */
+    KNOWN_MS = 15 * 1000, /* between two looks at which machines are known */
     STUCK_MS = 2000,      /* in one call: the daemon does not answer */
     STUCK_LOOK_USEC = 1000 * 1000,
 };
@@ -113,10 +114,28 @@ static void on_too_many(const struct address *from, void *arg)
     unreadable_add(&d->unreadable, &s, reason);
 }
 
+/* Another program may have learnt of more.  What cannot be read stays as it was. */
+static void read_known(struct discovery *d)
+{
+    struct known now = {0};
+
+    if (!d->known_path || discovery_now_ms(d) < d->known_due)
+        return;
+    d->known_due = discovery_now_ms(d) + KNOWN_MS;
+    d->known_error = (struct error){0};
+    if (known_read(d->known_path, &now, &d->known_error) < 0) {
+        known_clear(&now);
+        return;
+    }
+    known_clear(&d->known);
+    d->known = now;
+}
+
 static void on_links(const struct links *links, void *arg)
 {
     struct discovery *d = arg;
 
+    read_known(d); /* with each question */
     d->links = *links;
     roster_set_networks(d->roster, links->networks, links->n_networks);
 }
@@ -165,6 +184,8 @@ static int start_discovery(struct discovery *d, struct error *err)
     const char *fleet = d->fleet;
     int r;
 
+    read_known(d);
+    roster_know(d->roster, &d->known);
     links_read(&d->links); /* the querier keeps them up to date */
     r = liveness_new(d->loop, d->options.keep, &liveness, &d->liveness, err);
     if (r < 0)
@@ -174,6 +195,8 @@ static int start_discovery(struct discovery *d, struct error *err)
         fleet = NULL;
     /* Without it there is Avahi. */
     (void)querier_new(d->loop, d->options.key, d->options.keep, &querier, &d->querier, NULL);
+    if (d->querier)
+        querier_know(d->querier, &d->known);
     r = browser_new(fleet, d->options.key, &d->browser, err);
     if (r < 0)
         return r;
@@ -197,7 +220,9 @@ int discovery_new(sd_event *loop, const struct discovery_options *options, struc
     d->roster = roster_new();
     if (options->fleet)
         d->fleet = strdup(options->fleet);
-    if (!d->roster || (options->fleet && !d->fleet))
+    if (options->known)
+        d->known_path = strdup(options->known);
+    if (!d->roster || (options->fleet && !d->fleet) || (options->known && !d->known_path))
         return error_sys(err, -ENOMEM, "cannot discover machines");
     d->options.fleet = d->fleet;
     if (options->key) {
@@ -226,6 +251,8 @@ void discovery_free(struct discovery *d)
     daemon_view_clear(&d->view);
     liveness_free(d->liveness);
     roster_free(d->roster);
+    known_clear(&d->known);
+    free(d->known_path);
     free(d->fleet);
     key_clear(&d->key);
     sd_event_unref(d->loop);

@@ -21,6 +21,7 @@
 struct discovery_options {
     const char *fleet;     /* this one only; NULL: all machines */
     const struct key *key; /* the fleet's: verify; NULL: there is none */
+    const char *known;     /* the state database whose machines are known; NULL: none */
     bool keep;             /* probe machines again and again */
 
     /* Callbacks, each may be NULL; none may free the discovery. */
@@ -66,6 +67,9 @@ void discovery_explain_silence(const struct discovery *d, struct text *ret);
 /* For when too little was found: that other programs here have sockets on the mDNS port,
  * in such a sentence; nothing when none has. */
 void discovery_explain_port(const struct discovery *d, struct text *ret);
+
+/* Why it cannot be read which machines are known; NULL: it can.  Borrowed. */
+const char *discovery_known_trouble(const struct discovery *d);
 
 /* What the Avahi daemon could not do or does not tell, a bit for each enum daemon_lack.
  * Nothing depends on it but machines that only Avahi can see. */

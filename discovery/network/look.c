@@ -286,6 +286,7 @@ static int set_up_look(struct look *l)
     const struct discovery_options d = {
         .fleet = o->fleet,
         .key = o->key,
+        .known = o->known,
         .keep = o->listener != NULL || o->keep,
         .change = on_change,
         .daemon = on_daemon,

@@ -30,6 +30,7 @@ struct look_listener {
 struct look_options {
     const char *fleet;     /* NULL: all */
     const struct key *key; /* the fleet's; NULL: there is none */
+    const char *known;     /* as of struct discovery_options */
     unsigned timeout_ms;   /* without a listener */
     bool patient;          /* longer than that while machines still come */
     bool keep;             /* probe again and again, to see one come back */

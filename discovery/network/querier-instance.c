@@ -50,15 +50,16 @@ struct instance *instance_find(const struct querier *q, int interface, const cha
     return i;
 }
 
-/* The sender, with room for one more instance; NULL without, or without memory. */
-static struct source *source_for(struct querier *q, const struct address *from)
+/* The sender, with room for one more instance; NULL without, or without memory.  For a
+ * machine that is known (`known`) there is room. */
+static struct source *source_for(struct querier *q, const struct address *from, bool known)
 {
     const struct address key = address_key(from);
     struct source *s;
 
     HASH_FIND(hh, q->sources, &key, sizeof(key), s);
     if (s) {
-        if (s->count < QUERIER_PER_SOURCE_MAX)
+        if (known || s->count < QUERIER_PER_SOURCE_MAX)
             return s;
         if (!s->told)
             q->listener.too_many(from, q->listener.arg);
@@ -115,16 +116,17 @@ struct instance *instance_make(struct querier *q, const struct packet *p, const 
     struct instance *i = instance_find(q, p->interface, name);
     char key[KEY_MAX];
     size_t size = make_key(p->interface, name, key);
+    bool known = querier_knows(q, name);
     struct source *source;
 
     if (i)
         return i;
     /* The listener hears of what does not fit from Avahi, if at all. */
-    if (HASH_COUNT(q->instances) >= QUERIER_INSTANCES_MAX) {
+    if (!known && HASH_COUNT(q->instances) >= QUERIER_INSTANCES_MAX) {
         q->listener.too_many(NULL, q->listener.arg);
         return NULL;
     }
-    source = source_for(q, &p->from);
+    source = source_for(q, &p->from, known);
     if (!source)
         return NULL;
     i = add_instance(q, source, key, size);

@@ -1,7 +1,7 @@
 /*
  * What the files of the querier share: querier.c asks and decides when that is
  * enough, querier-answer.c takes what is answered, querier-instance.c has the
- * instances, querier-socket.c the sockets.
+ * instances, querier-known.c asks for those that are known, querier-socket.c has the sockets.
  */
 #pragma once
 
@@ -75,6 +75,8 @@ struct querier {
     struct key fleet;
     bool signed_only, again;
     struct querier_listener listener;
+    const struct known *known; /* NULL: none */
+    size_t known_next;         /* of them: the next that is asked for by name */
     struct ear ears[EARS];
     sd_event_source *timer;
     struct links links;
@@ -131,6 +133,13 @@ void querier_send_openly(const struct querier *q, const char *instance);
 
 /* Has nobody answered our own port, though asked several times? */
 bool querier_is_unanswered(const struct querier *q);
+
+/* Is it the own name of a machine that is known? */
+bool querier_knows(const struct querier *q, const char *instance);
+
+/* Asks by name for machines that are known and were not heard yet: some with each call, in
+ * turn.  `openly`: from the mDNS port, too. */
+void querier_ask_known(struct querier *q, bool openly);
 
 /* Reports instances as silent whose interface no longer exists, or that have expired. */
 void querier_drop_gone(struct querier *q);

@@ -75,25 +75,30 @@ bool querier_is_unanswered(const struct querier *q)
 }
 
 /* Each such question is answered by multicast, which costs a Wi-Fi most: seldom. */
-static void ask_openly(struct querier *q, uint64_t now)
+static bool ask_openly(struct querier *q, uint64_t now)
 {
     if (!querier_is_unanswered(q) || now < q->open_due)
-        return;
+        return false;
     q->open_pause = q->open_pause == 0                ? OPEN_MS
                     : q->open_pause < OPEN_MAX_MS / 2 ? 2 * q->open_pause
                                                       : OPEN_MAX_MS;
     q->open_due = now + q->open_pause;
     querier_send_openly(q, NULL);
+    return true;
 }
 
 static void ask_for_all(struct querier *q, uint64_t now)
 {
+    bool openly;
+
     querier_read_links(q);
     q->round++;
     q->asked_at = now;
     querier_send(q, NULL, -1);
-    ask_openly(q, now);
+    openly = ask_openly(q, now);
     ask_for_parts(q);
+    if (q->round >= ROUNDS_MIN) /* most have answered the first question */
+        querier_ask_known(q, openly);
     q->ask_due = now + (now < q->flooded_until ? FLOOD_ASK_MS : pause_after(q));
 }
 
@@ -240,6 +245,8 @@ static void check_confirms(struct querier *q, uint64_t now)
         if (c->asked < ARRAY_SIZE(confirm_asks) && now >= next_ask(c)) {
             c->asked++;
             querier_send(q, c->instance, -1);
+            if (querier_is_unanswered(q) && c->asked % 2 == 0) /* RFC 6762 §6: once a second */
+                querier_send_openly(q, c->instance);
         }
         if (now < c->due) {
             i++;
@@ -259,8 +266,11 @@ void querier_ask(struct querier *q, const char *instance)
         q->asks_start = now;
         q->asks = 0;
     }
-    if (q->asks++ < ASKS_MAX)
-        querier_send(q, instance, -1);
+    if (q->asks++ >= ASKS_MAX)
+        return;
+    querier_send(q, instance, -1);
+    if (querier_is_unanswered(q))
+        querier_send_openly(q, instance);
 }
 
 void querier_confirm(struct querier *q, const char *instance)

@@ -4,12 +4,16 @@
  * has room for some 4096 records and drops the rest silently, and its resolver
  * gives one address of several; a question of our own depends on none of that.
  *
+ * Machines that are known (querier_know) are asked for by name as well, and are taken
+ * beyond all bounds: those who tell of thousands of others keep none of them out.
+ *
  * It asks by multicast on every link, over IPv4 and IPv6, from a port of its own:
  * each machine answers that port at once (RFC 6762 §6.7), with all its records.
  * It listens to the multicast group as well, on IPv4, beside the daemon
  * (RFC 6762 §15.1), and never to unicast packets to the mDNS port, which the
- * daemon gets.  A host firewall may drop the answers: while nobody answers, the
- * questions are such that Avahi asks, too, and its records remain.
+ * daemon gets.  A host firewall may drop the answers: while nobody answers, it asks
+ * from the mDNS port as well, so that the answers come to the group, and the questions
+ * are such that Avahi asks, too.
  *
  * Questions are lost on a Wi-Fi's multicast, so it asks again: until every
  * machine that is known has answered two questions, or until so many were asked
@@ -31,6 +35,7 @@
 
 #include "discovery/base/error.h"
 #include "discovery/base/key.h"
+#include "discovery/known/known.h"
 #include "discovery/roster/roster.h"
 #include "links.h"
 
@@ -70,6 +75,10 @@ int querier_new(sd_event *loop, const struct key *fleet, bool again,
                 const struct querier_listener *listener, struct querier **ret, struct error *err);
 void querier_free(struct querier *q);
 DEFINE_CLEANUP(struct querier *, querier_free);
+
+/* Machines that keep their place whatever others tell, and that are asked for by name as
+ * long as they are not heard.  Borrowed; may change between calls. */
+void querier_know(struct querier *q, const struct known *known);
 
 /* Is the list complete, so that hardly a machine can have missed all questions? */
 bool querier_is_settled(const struct querier *q);

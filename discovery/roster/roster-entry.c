@@ -102,8 +102,13 @@ static int compare_last_seen(const void *a, const void *b)
     return (s->tv_nsec > t->tv_nsec) - (s->tv_nsec < t->tv_nsec);
 }
 
-/* Forgets machines that have left: whoever invents machines and says goodbye for them
- * must not keep real ones out for ever. */
+static bool is_known(const struct roster *r, const char *id)
+{
+    return r->known && known_has(r->known, id);
+}
+
+/* Forgets machines that have left, but none that is known: whoever invents machines and says
+ * goodbye for them must not keep real ones out for ever. */
 static void forget_departed(struct roster *r)
 {
     CLEANUP_FREE struct entry **departed = NULL;
@@ -116,7 +121,7 @@ static void forget_departed(struct roster *r)
         return;
     for (const struct ident *ident = r->idents; ident; ident = ident->hh.next)
         for (struct entry *e = ident->entries; e; e = e->next)
-            if (!e->tuples)
+            if (!e->tuples && !is_known(r, ident->id))
                 departed[n++] = e;
     r->none_departed = n == 0;
     if (n > 0)
@@ -153,24 +158,35 @@ static unsigned free_number(const struct ident *ident, const char *hostkey, bool
     return clone;
 }
 
+/* How many machines with this id there may be is bounded: how many are there, of those
+ * that the sighting's competes with.  Others cannot keep out the host key that is known. */
+static size_t count_rivals(const struct roster *r, const struct ident *ident,
+                           const struct sighting *s)
+{
+    bool pinned = r->known && known_has_key(r->known, s->advert->id, s->advert->hostkey);
+    size_t n = 0;
+
+    for (const struct entry *e = ident->entries; e; e = e->next)
+        n += e->machine.verified == s->verified &&
+             (!pinned || has_key(e, s->advert->hostkey, s->verified));
+    return n;
+}
+
 static int make_entry(struct roster *r, const struct sighting *s, struct timespec now,
                       struct entry **ret)
 {
     struct ident *ident;
     struct entry *e;
     bool untrusted = r->expects_signatures && !s->verified;
-    size_t keys = 0;
-
     if (r->count >= ROSTER_MACHINES_MAX)
         forget_departed(r);
-    if (r->count >= ROSTER_MACHINES_MAX || (untrusted && r->n_untrusted >= ROSTER_UNTRUSTED_MAX))
+    if ((r->count >= ROSTER_MACHINES_MAX && !is_known(r, s->advert->id)) ||
+        (untrusted && r->n_untrusted >= ROSTER_UNTRUSTED_MAX))
         return -ENOSPC;
     ident = make_ident(r, s->advert->id);
     if (!ident)
         return -ENOMEM;
-    for (e = ident->entries; e; e = e->next)
-        keys += e->machine.verified == s->verified;
-    if (keys >= ROSTER_KEYS_MAX)
+    if (count_rivals(r, ident, s) >= ROSTER_KEYS_MAX)
         return -ENOSPC;
     e = calloc(1, sizeof(*e));
     if (!e)

@@ -61,6 +61,7 @@ struct roster {
     bool is_sorted;
     bool none_departed; /* all machines have a tuple: do not look for others in vain */
     bool expects_signatures;
+    const struct known *known; /* NULL: none */
     struct network networks[ROSTER_NETWORKS_MAX];
     size_t n_networks;
     roster_listener *listener;

@@ -60,6 +60,11 @@ void roster_expect_signatures(struct roster *r)
     r->expects_signatures = true;
 }
 
+void roster_know(struct roster *r, const struct known *known)
+{
+    r->known = known;
+}
+
 void roster_set_networks(struct roster *r, const struct network *networks, size_t count)
 {
     r->n_networks = count < ROSTER_NETWORKS_MAX ? count : ROSTER_NETWORKS_MAX;

@@ -32,6 +32,7 @@
 
 #include "discovery/advert/advert.h"
 #include "discovery/base/address.h"
+#include "discovery/known/known.h"
 
 /* Where an advert came from: the key under which Avahi reports it (all of it:
  * NEW and REMOVE come once per interface and protocol), or our own question. */
@@ -133,6 +134,10 @@ void roster_listen(struct roster *r, roster_listener *listener, void *arg);
 /* There is a fleet key: sightings that are not verified are claims.  Before the
  * first sighting. */
 void roster_expect_signatures(struct roster *r);
+
+/* Machines that are known have room beyond the bounds below, and so has the host key that is
+ * known of each.  Borrowed for the roster's life; may change between calls. */
+void roster_know(struct roster *r, const struct known *known);
 
 /* The networks that this host is in: addresses in them come before others.
  * Copies up to ROSTER_NETWORKS_MAX; takes effect with the next sightings. */

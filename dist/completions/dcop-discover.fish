@@ -12,6 +12,7 @@ complete -c dcop-discover -l doctor -d 'say why machines are not seen or do not 
 complete -c dcop-discover -s t -l timeout -r -d 'search for S seconds at most: 3; with --wait, 60'
 complete -c dcop-discover -s f -l fleet -r -d 'this fleet only'
 complete -c dcop-discover -l config -r -a '(__fish_complete_directories)' -d 'settings instead of ~/.config/dcop: with a fleet.key in it, machines must be verified'
+complete -c dcop-discover -l state-dir -r -a '(__fish_complete_directories)' -d 'dcop-deploy\'s state instead of ~/.local/state/dcop: machines in it are asked for by name'
 complete -c dcop-discover -l from -r -F -d 'a roster saved from --json instead of the network; - is standard input'
 complete -c dcop-discover -s o -l output -r -F -d 'write to FILE, completely or not at all; into a device or FIFO; - is standard output'
 complete -c dcop-discover -l json -d 'JSON, for programs: one document; with --watch, one a line'

@@ -145,6 +145,63 @@ static void test_all(void **state)
     stop(q);
 }
 
+/* What is known has a place beyond both bounds, under its own name alone. */
+static void test_known(void **state)
+{
+    CLEANUP(known_clear) struct known known = {0};
+    struct seen seen;
+    struct querier *q = start(&seen);
+
+    (void)state;
+    assert_int_equal(known_add(&known, "0000000000abcdef", NULL), 0);
+    querier_know(q, &known);
+    for (unsigned k = 0; k < QUERIER_PER_SOURCE_MAX + 10; k++)
+        hear(q, k, 66, 22, NULL, false, false);
+    assert_int_equal(HASH_COUNT(q->instances), QUERIER_PER_SOURCE_MAX);
+    hear(q, 0xabcdef, 66, 22, NULL, true, false);
+    assert_non_null(instance_find(q, LOOPBACK, "dcop-0000000000abcdef"));
+    instance_free(q, instance_find(q, LOOPBACK, "dcop-0000000000abcdef"));
+    for (unsigned k = 0; k < QUERIER_INSTANCES_MAX + 10; k++)
+        hear(q, 0x10000 + k, 256 + k % 256, 22, NULL, false, false);
+    assert_int_equal(HASH_COUNT(q->instances), QUERIER_INSTANCES_MAX);
+    seen.seen = 0;
+    hear(q, 0xabcdee, 80, 22, NULL, true, false);
+    assert_int_equal(seen.seen, 0);
+    hear(q, 0xabcdef, 80, 22, NULL, true, false);
+    assert_int_equal(seen.seen, 1);
+    assert_int_equal(HASH_COUNT(q->instances), QUERIER_INSTANCES_MAX + 1);
+    stop(q);
+}
+
+/* Names are asked for some at a time, in turn, and not those that were heard. */
+static void test_known_names(void **state)
+{
+    CLEANUP(known_clear) struct known known = {0};
+    struct seen seen;
+    struct querier *q = start(&seen);
+    char id[ADVERT_ID_LENGTH + 1];
+
+    (void)state;
+    for (unsigned k = 0; k < 80; k++) {
+        (void)snprintf(id, sizeof(id), "%016x", k);
+        assert_int_equal(known_add(&known, id, NULL), 0);
+    }
+    querier_know(q, &known);
+    q->links.count = 1; /* of neither protocol: nothing is sent */
+    q->links.items[0] = (struct link){.interface = LOOPBACK};
+    querier_ask_known(q, false);
+    assert_int_equal(q->known_next, 32);
+    querier_ask_known(q, false);
+    assert_int_equal(q->known_next, 64);
+    querier_ask_known(q, false);
+    assert_int_equal(q->known_next, 0);
+    for (unsigned k = 0; k < 60; k++)
+        hear(q, k, 66, 22, NULL, true, false);
+    querier_ask_known(q, false);
+    assert_int_equal(q->known_next, 0);
+    stop(q);
+}
+
 /* What nobody tells of any more expires, and makes room; what has answered stays for
  * as long as a PTR record would. */
 static void test_expiry(void **state)
@@ -261,6 +318,7 @@ static void test_doubt(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_known),      cmocka_unit_test(test_known_names),
         cmocka_unit_test(test_per_source), cmocka_unit_test(test_all),
         cmocka_unit_test(test_expiry),     cmocka_unit_test(test_address_expiry),
         cmocka_unit_test(test_unusable),   cmocka_unit_test(test_doubt),

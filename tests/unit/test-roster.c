@@ -294,6 +294,28 @@ static void test_bounds(void **state)
     assert_int_equal(n, 3);
 }
 
+/* Invented host keys of an id do not keep out the one that is known. */
+static void test_known_key_has_room(void **state)
+{
+    CLEANUP(known_clear) struct known known = {0};
+    CLEANUP(roster_free_p) struct roster *r = roster_new();
+    char key[] = KEY2, name[16];
+    const struct see own = {.key = KEY1, .agent = "a1"};
+
+    (void)state;
+    assert_int_equal(known_add(&known, ID, KEY1), 0);
+    roster_know(r, &known);
+    for (int i = 0; i < ROSTER_KEYS_MAX + 4; i++) {
+        const struct see s = {.key = key, .instance = name};
+
+        key[10] = (char)('a' + i);
+        (void)snprintf(name, sizeof(name), "i%d", i);
+        assert_int_equal(see_at(r, &s, 1), i < ROSTER_KEYS_MAX ? 0 : -ENOSPC);
+    }
+    assert_int_equal(see_at(r, &own, 1), 0);
+    assert_non_null(find(r, KEY1));
+}
+
 /* ---- clones: one id and one host key ---- */
 
 #define SECOND "dcop-" ID " #2" /* Avahi's alternative name */
@@ -769,6 +791,33 @@ static void test_claims_are_bounded(void **state)
     assert_int_equal(n, 1);
 }
 
+/* A full roster takes in a machine that is known, and does not forget one that has left. */
+static void test_known_has_room(void **state)
+{
+    CLEANUP(known_clear) struct known known = {0};
+    CLEANUP(roster_free_p) struct roster *r = roster_new();
+    char id[ADVERT_ID_LENGTH + 1], instance[32];
+    const struct see s = {.id = id, .instance = instance}, own = {.key = KEY1, .agent = "a1"};
+
+    (void)state;
+    assert_int_equal(known_add(&known, ID, KEY1), 0);
+    assert_int_equal(known_add(&known, "0000000000000005", NULL), 0);
+    roster_know(r, &known);
+    for (unsigned i = 0; i < ROSTER_MACHINES_MAX; i++) {
+        (void)snprintf(id, sizeof(id), "%016x", i);
+        (void)snprintf(instance, sizeof(instance), "dcop-%s", id);
+        assert_int_equal(see_at(r, &s, 1), 0);
+    }
+    assert_int_equal(see_at(r, &own, 1), 0);
+    assert_non_null(find(r, KEY1));
+    (void)snprintf(instance, sizeof(instance), "dcop-%016x", 5);
+    roster_lose(r, &(struct sighting_key){2, 0, instance, "local"}, (struct timespec){2, 0});
+    (void)snprintf(id, sizeof(id), "%016x", ROSTER_MACHINES_MAX);
+    (void)snprintf(instance, sizeof(instance), "dcop-%s", id);
+    assert_int_equal(see_at(r, &s, 3), -ENOSPC);
+    assert_non_null(roster_find(r, &(struct machine_key){"0000000000000005", NULL, 0}));
+}
+
 /* A full roster forgets who left longest ago, and nobody who is there. */
 static void test_departed_make_room(void **state)
 {
@@ -905,6 +954,8 @@ int main(void)
         cmocka_unit_test(test_replay_under_its_name),
         cmocka_unit_test(test_claims_are_bounded),
         cmocka_unit_test(test_departed_make_room),
+        cmocka_unit_test(test_known_has_room),
+        cmocka_unit_test(test_known_key_has_room),
         cmocka_unit_test(test_claimed_keys_are_bounded),
         cmocka_unit_test(test_addresses_in_order),
     };

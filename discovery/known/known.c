@@ -1,0 +1,72 @@
+#include "known.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "discovery/base/hash.h"
+#include "discovery/base/text.h"
+
+struct known_id {
+    char id[ADVERT_ID_LENGTH + 1];
+    char *hostkey; /* SHA256:…; NULL: any */
+    UT_hash_handle hh;
+};
+
+static struct known_id *find(const struct known *k, const char *id)
+{
+    struct known_id *found;
+
+    HASH_FIND_STR(k->ids, id, found);
+    return found;
+}
+
+void known_clear(struct known *k)
+{
+    struct known_id *i, *next;
+
+    HASH_ITER(hh, k->ids, i, next)
+    {
+        HASH_DEL(k->ids, i);
+        free(i->hostkey);
+        free(i);
+    }
+    *k = (struct known){0};
+}
+
+int known_add(struct known *k, const char *id, const char *hostkey)
+{
+    struct known_id *i;
+
+    if (!advert_id_valid(id) || find(k, id) || HASH_COUNT(k->ids) >= KNOWN_MAX)
+        return 0;
+    i = calloc(1, sizeof(*i));
+    if (!i)
+        return -ENOMEM;
+    memcpy(i->id, id, sizeof(i->id));
+    if (!hostkey || (i->hostkey = strdup(hostkey)))
+        HASH_ADD_STR(k->ids, id, i);
+    if (HASH_WAS_ADDED(i))
+        return 0;
+    free(i->hostkey);
+    free(i);
+    return -ENOMEM;
+}
+
+bool known_has(const struct known *k, const char *id)
+{
+    return find(k, id) != NULL;
+}
+
+bool known_has_key(const struct known *k, const char *id, const char *hostkey)
+{
+    const struct known_id *i = find(k, id);
+
+    return i && (!i->hostkey || string_equal(i->hostkey, hostkey));
+}
+
+const char *known_walk(const struct known *k, const struct known_id **at)
+{
+    *at = *at ? (*at)->hh.next : k->ids;
+    return *at ? (*at)->id : NULL;
+}

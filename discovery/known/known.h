@@ -1,0 +1,42 @@
+/*
+ * The machines that this computer has dealt with: their ids, each with the host key that
+ * is pinned for it.  Anybody on the network can tell of thousands of machines; what is
+ * known keeps its place among them, and is asked for by its name.
+ *
+ * A value: all bytes 0 is empty.  One thread at a time.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "discovery/advert/advert.h"
+#include "discovery/base/cleanup.h"
+#include "discovery/base/error.h"
+
+enum { KNOWN_MAX = 4096 }; /* those pinned last */
+
+struct known_id;
+
+struct known {
+    struct known_id *ids;
+};
+
+void known_clear(struct known *k);
+
+/* Copies; `hostkey` NULL: any.  What is no id is left out, and what is beyond the bound.
+ * -ENOMEM. */
+int known_add(struct known *k, const char *id, const char *hostkey);
+
+bool known_has(const struct known *k, const char *id);
+bool known_has_key(const struct known *k, const char *id, const char *hostkey);
+
+/* The id after `at`, which moves on; NULL: there are no more.  Begins with NULL in `at`. */
+const char *known_walk(const struct known *k, const struct known_id **at);
+
+/* Adds those of a state database, which may be in use; a file that is not there has none.
+ * Waits a tenth of a second at most for another process.  -ENOMEM, -EIO with words. */
+int known_read(const char *path, struct known *k, struct error *err);
+
+/* Where the state database is: in the folder `state_dir`, or for NULL in the user's
+ * (XDG Base Directory Specification).  The caller frees; NULL: without memory or home. */
+char *known_path(const char *state_dir);
