@@ -1,11 +1,11 @@
 /*
  * Floods a link with false adverts by multicast DNS, for tests.
  *
- * usage: flood INTERFACE ADDRESS COUNT RATE [SIGNED]
+ * usage: flood INTERFACE ADDRESS COUNT RATE [FIRST|signed]
  *
  * Sends COUNT answers from ADDRESS, RATE a second, each with the PTR, SRV, TXT
- * and A records of another machine that there is not; with SIGNED, each has a
- * signature of the right form.  Tells at the end how many and how long.
+ * and A records of another machine that there is not, from number FIRST on; with
+ * `signed`, each has a signature of the right form.  Tells at the end how many and how long.
  */
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -131,17 +131,21 @@ int main(int argc, char **argv)
     struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons(PORT)};
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(PORT)};
     struct ip_mreqn out = {.imr_ifindex = 0};
-    unsigned long count, rate;
+    unsigned long count, rate, first = 0;
+    int with_signature;
     const int on = 1;
     double start;
     int fd;
 
     if (argc < 5) {
-        fputs("usage: flood INTERFACE ADDRESS COUNT RATE [SIGNED]\n", stderr);
+        fputs("usage: flood INTERFACE ADDRESS COUNT RATE [FIRST|signed]\n", stderr);
         return 2;
     }
     count = strtoul(argv[3], NULL, 10);
     rate = strtoul(argv[4], NULL, 10);
+    with_signature = argc > 5 && strcmp(argv[5], "signed") == 0;
+    if (argc > 5 && !with_signature)
+        first = strtoul(argv[5], NULL, 10);
     here.sin_addr.s_addr = inet_addr(argv[2]);
     to.sin_addr.s_addr = inet_addr("224.0.0.251");
     out.imr_ifindex = (int)if_nametoindex(argv[1]);
@@ -159,7 +163,7 @@ int main(int argc, char **argv)
 
         if (ahead > 0.001)
             (void)usleep((useconds_t)(ahead * 1e6));
-        make(&p, (unsigned)i, here.sin_addr, argc > 5);
+        make(&p, (unsigned)(first + i), here.sin_addr, with_signature);
         (void)sendto(fd, p.bytes, p.size, 0, (const struct sockaddr *)&to, sizeof(to));
     }
     printf("%lu in %.1f s\n", count, seconds() - start);
