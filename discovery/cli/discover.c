@@ -23,6 +23,7 @@
 #include "discovery/report/roster-text.h"
 #include "watch.h"
 
+enum { UNANSWERED_SHOWN = 8 };                /* machines that are named */
 enum { LOSS_ASKED_MIN = 10, LOSS_TOLD = 10 }; /* a tenth of ten questions or more is told */
 enum { TIMEOUT_MS = 3000, TIMEOUT_WAIT_MS = 60000, SHOW_HELP = 1, SHOW_VERSION = 2 };
 
@@ -367,7 +368,7 @@ static void add_port_notice(const struct discovery *d, struct text *ret)
 }
 
 /* The id is what people and other programs know the machine by. */
-static void add_unanswered(const char *instance, struct text *ret)
+static void add_unanswered_one(const char *instance, struct text *ret)
 {
     const size_t n = strlen(ADVERT_INSTANCE_PREFIX);
 
@@ -377,11 +378,27 @@ static void add_unanswered(const char *instance, struct text *ret)
               strncmp(instance, ADVERT_INSTANCE_PREFIX, n) == 0 ? instance + n : instance);
 }
 
+/* Invented machines must not hide the other lines. */
+static void add_unanswered(const struct discovery *d, struct text *ret)
+{
+    CLEANUP_STRINGS struct strings names = {0};
+    size_t more;
+
+    (void)discovery_unanswered(d, &names, &more);
+    for (size_t i = 0; i < names.count && i < UNANSWERED_SHOWN; i++)
+        add_unanswered_one(names.items[i], ret);
+    if (names.count > UNANSWERED_SHOWN)
+        text_addf(ret,
+                  PROGRAM ": %zu more machines do not answer: only their records are left in "
+                          "Avahi's cache\n",
+                  more + names.count - UNANSWERED_SHOWN);
+}
+
 /* What was noticed on the way, a line each. */
 static void print_notices(const struct discover_options *o, struct look *look)
 {
     CLEANUP_TEXT struct text t = TEXT_INIT, no_ipv4 = TEXT_INIT;
-    CLEANUP_STRINGS struct strings unanswered = {0}, daemon = {0};
+    CLEANUP_STRINGS struct strings daemon = {0};
     const struct discovery *d = look_discovery(look);
     const struct strings *unreadable = discovery_unreadable(d);
     struct querier_counts counts;
@@ -401,11 +418,9 @@ static void print_notices(const struct discover_options *o, struct look *look)
     if (n == 0 || (look_is_short(look) && o->problems.count == 0))
         add_port_notice(d, &t);
     discovery_count(d, &counts);
-    (void)discovery_unanswered(d, &unanswered);
     for (size_t i = 0; i < unreadable->count; i++)
         text_addf(&t, PROGRAM ": a record cannot be read: %s\n", unreadable->items[i]);
-    for (size_t i = 0; i < unanswered.count; i++)
-        add_unanswered(unanswered.items[i], &t);
+    add_unanswered(d, &t);
     if (counts.asked >= LOSS_ASKED_MIN && counts.unanswered * LOSS_TOLD > counts.asked)
         text_addf(&t,
                   PROGRAM ": the network loses packets: %zu of %zu questions were not answered\n",

@@ -226,7 +226,7 @@ static int read_look(struct visit *v)
 {
     const struct discovery *d = look_discovery(v->look);
     CLEANUP_STRINGS struct strings gone = {0}, words = {0};
-    size_t n, prefix = strlen(ADVERT_INSTANCE_PREFIX);
+    size_t n, more, prefix = strlen(ADVERT_INSTANCE_PREFIX);
     const struct machine *const *machines = look_machines(v->look, &n);
     int r = 0;
 
@@ -237,7 +237,7 @@ static int read_look(struct visit *v)
     if (words.count > 0)
         text_adds(&v->host.cache, words.items[0]);
     if (r == 0)
-        r = discovery_unanswered(d, &gone);
+        r = discovery_unanswered(d, &gone, &more);
     for (size_t i = 0; r == 0 && i < gone.count; i++) {
         const char *id = strncmp(gone.items[i], ADVERT_INSTANCE_PREFIX, prefix) == 0
                              ? gone.items[i] + prefix

@@ -58,6 +58,13 @@ bool known_has(const struct known *k, const char *id)
     return find(k, id) != NULL;
 }
 
+bool known_has_instance(const struct known *k, const char *name)
+{
+    const size_t n = strlen(ADVERT_INSTANCE_PREFIX);
+
+    return strncmp(name, ADVERT_INSTANCE_PREFIX, n) == 0 && known_has(k, name + n);
+}
+
 bool known_has_key(const struct known *k, const char *id, const char *hostkey)
 {
     const struct known_id *i = find(k, id);

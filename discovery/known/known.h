@@ -28,6 +28,7 @@ void known_clear(struct known *k);
 int known_add(struct known *k, const char *id, const char *hostkey);
 
 bool known_has(const struct known *k, const char *id);
+bool known_has_instance(const struct known *k, const char *name); /* "dcop-ID" */
 bool known_has_key(const struct known *k, const char *id, const char *hostkey);
 
 /* The id after `at`, which moves on; NULL: there are no more.  Begins with NULL in `at`. */

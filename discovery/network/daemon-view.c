@@ -175,7 +175,8 @@ static bool link_lacks(const struct link_view *l, enum daemon_lack lack)
 {
     if (lack == DAEMON_LACKS_LINK)
         return l->told == 0 && l->missing > 0;
-    return l->told > 0 && l->missing >= DAEMON_VIEW_CACHE_MIN && l->missing * LOST >= l->heard;
+    return l->told > 0 && l->missing * LOST >= l->heard &&
+           l->missing >= (l->told < DAEMON_VIEW_CACHE_FULL ? DAEMON_VIEW_CACHE_MIN : 1);
 }
 
 unsigned daemon_view_lacks(const struct daemon_view *v, uint64_t now)

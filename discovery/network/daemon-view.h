@@ -22,7 +22,8 @@ enum {
     /* Avahi has had two questions on the air for a machine that answered us so long ago:
      * RFC 6762 §5.2, the second comes one second after the first. */
     DAEMON_VIEW_SETTLE_MS = 1500,
-    DAEMON_VIEW_CACHE_MIN = 5, /* missing machines that make a full cache a possible cause */
+    DAEMON_VIEW_CACHE_MIN = 5,    /* missing machines that make a full cache a possible cause … */
+    DAEMON_VIEW_CACHE_FULL = 500, /* … or one, where it has told of so many: 4096 records */
 };
 
 /* What the daemon lacks. */

@@ -134,7 +134,8 @@ int discovery_explain_lacks(const struct discovery *d, unsigned lacks, struct st
 
 bool discovery_is_compared(const struct discovery *d)
 {
-    return !d->status.there || daemon_view_is_settled(&d->view, discovery_now_ms(d));
+    return d->status.told &&
+           (!d->status.there || daemon_view_is_settled(&d->view, discovery_now_ms(d)));
 }
 
 /* Where machines answer us and none of our questions was lost, who has not answered is
@@ -156,12 +157,23 @@ size_t discovery_pending(const struct discovery *d)
     return n;
 }
 
-int discovery_unanswered(const struct discovery *d, struct strings *ret)
+static bool is_unanswered(const struct discovery *d, const struct unresolved *u)
 {
-    for (const struct unresolved *u = d->unresolved; u; u = u->hh.next)
-        if (!u->refused && !discovery_is_known_directly(d, u->name) &&
-            ret->count < UNANSWERED_MAX && strings_add(ret, u->name) < 0)
-            return -ENOMEM;
+    return !u->refused && !discovery_is_known_directly(d, u->name);
+}
+
+int discovery_unanswered(const struct discovery *d, struct strings *ret, size_t *ret_more)
+{
+    *ret_more = 0;
+    for (int known = 1; known >= 0; known--)
+        for (const struct unresolved *u = d->unresolved; u; u = u->hh.next) {
+            if (known_has_instance(&d->known, u->name) != known || !is_unanswered(d, u))
+                continue;
+            if (ret->count == UNANSWERED_MAX)
+                ++*ret_more;
+            else if (strings_add(ret, u->name) < 0)
+                return -ENOMEM;
+        }
     return 0;
 }
 

@@ -94,8 +94,9 @@ void discovery_explain_ipv4(const struct discovery *d, struct text *ret);
 size_t discovery_pending(const struct discovery *d);
 
 /* Adds the instances that are only a name in Avahi's cache: nobody answered for
- * them.  The first 64.  -ENOMEM. */
-int discovery_unanswered(const struct discovery *d, struct strings *ret);
+ * them.  The first 64, machines that are known before others, and how many more there
+ * are.  -ENOMEM. */
+int discovery_unanswered(const struct discovery *d, struct strings *ret, size_t *ret_more);
 
 /* Records that do not describe a machine, "HOST (ADDRESS): reason", the first 64;
  * not escaped.  Borrowed. */

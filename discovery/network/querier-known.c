@@ -13,10 +13,7 @@ void querier_know(struct querier *q, const struct known *known)
 
 bool querier_knows(const struct querier *q, const char *instance)
 {
-    const size_t n = strlen(ADVERT_INSTANCE_PREFIX);
-
-    return q->known && strncmp(instance, ADVERT_INSTANCE_PREFIX, n) == 0 &&
-           known_has(q->known, instance + n);
+    return q->known && known_has_instance(q->known, instance);
 }
 
 static bool is_heard(const struct querier *q, const char *name)

@@ -1,14 +1,16 @@
 /*
  * Floods a link with false adverts by multicast DNS, for tests.
  *
- * usage: flood INTERFACE ADDRESS COUNT RATE [FIRST|signed]
+ * usage: flood INTERFACE ADDRESS COUNT RATE [FIRST|signed|names]
  *
  * Sends COUNT answers from ADDRESS, RATE a second, each with the PTR, SRV, TXT
  * and A records of another machine that there is not, from number FIRST on; with
- * `signed`, each has a signature of the right form.  Tells at the end how many and how long.
+ * `signed`, each has a signature of the right form; with `names`, there is only the PTR.  Tells at
+ * the end how many and how long.
  */
 #include <arpa/inet.h>
 #include <net/if.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,14 +72,15 @@ static void end(struct packet *p, size_t start)
     p->bytes[start - 1] = (uint8_t)(p->size - start);
 }
 
-static void make(struct packet *p, unsigned number, struct in_addr address, int with_signature)
+static void make(struct packet *p, unsigned number, struct in_addr address, bool with_signature,
+                 bool names_only)
 {
     char instance[40], host[20], text[64];
     size_t start;
 
     memset(p->bytes, 0, HEADER);
     p->bytes[2] = 0x84;
-    p->bytes[7] = 4;
+    p->bytes[7] = names_only ? 1 : 4;
     p->size = HEADER;
     (void)snprintf(instance, sizeof(instance), "dcop-f%015x", number);
     (void)snprintf(host, sizeof(host), "f%07x", number);
@@ -87,6 +90,8 @@ static void make(struct packet *p, unsigned number, struct in_addr address, int 
     put_string(p, instance);
     put_type(p);
     end(p, start);
+    if (names_only)
+        return;
 
     put_string(p, instance);
     put_type(p);
@@ -132,19 +137,20 @@ int main(int argc, char **argv)
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(PORT)};
     struct ip_mreqn out = {.imr_ifindex = 0};
     unsigned long count, rate, first = 0;
-    int with_signature;
+    bool with_signature, names_only;
     const int on = 1;
     double start;
     int fd;
 
     if (argc < 5) {
-        fputs("usage: flood INTERFACE ADDRESS COUNT RATE [FIRST|signed]\n", stderr);
+        fputs("usage: flood INTERFACE ADDRESS COUNT RATE [FIRST|signed|names]\n", stderr);
         return 2;
     }
     count = strtoul(argv[3], NULL, 10);
     rate = strtoul(argv[4], NULL, 10);
     with_signature = argc > 5 && strcmp(argv[5], "signed") == 0;
-    if (argc > 5 && !with_signature)
+    names_only = argc > 5 && strcmp(argv[5], "names") == 0;
+    if (argc > 5 && !with_signature && !names_only)
         first = strtoul(argv[5], NULL, 10);
     here.sin_addr.s_addr = inet_addr(argv[2]);
     to.sin_addr.s_addr = inet_addr("224.0.0.251");
@@ -163,7 +169,7 @@ int main(int argc, char **argv)
 
         if (ahead > 0.001)
             (void)usleep((useconds_t)(ahead * 1e6));
-        make(&p, (unsigned)(first + i), here.sin_addr, with_signature);
+        make(&p, (unsigned)(first + i), here.sin_addr, with_signature, names_only);
         (void)sendto(fd, p.bytes, p.size, 0, (const struct sockaddr *)&to, sizeof(to));
     }
     printf("%lu in %.1f s\n", count, seconds() - start);

@@ -87,6 +87,21 @@ static void test_few_of_many_are_no_sign(void **state)
     assert_int_equal(daemon_view_lacks(&v, LATER), 0);
 }
 
+/* It tells of many, and of none of the few that answer: a flood has filled it. */
+static void test_flooded_cache(void **state)
+{
+    CLEANUP(daemon_view_clear) struct daemon_view v = {.told_all = true};
+
+    (void)state;
+    hear(&v, 1, 0, 0);
+    for (unsigned k = 1; k < DAEMON_VIEW_CACHE_FULL; k++)
+        tell(&v, 1, V4, k);
+    assert_int_equal(daemon_view_lacks(&v, LATER), 0);
+    tell(&v, 1, V4, DAEMON_VIEW_CACHE_FULL);
+    assert_int_equal(daemon_view_lacks(&v, LATER), 1U << DAEMON_LACKS_CACHE);
+    assert_words(&v, DAEMON_LACKS_CACHE, 0, "(cache-entries-max): it has not told of 1 of 1");
+}
+
 static void test_one_protocol_is_enough(void **state)
 {
     CLEANUP(daemon_view_clear) struct daemon_view v = {.told_all = true};
@@ -169,13 +184,10 @@ static void test_bound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cache),
-        cmocka_unit_test(test_few_of_many_are_no_sign),
-        cmocka_unit_test(test_one_protocol_is_enough),
-        cmocka_unit_test(test_link),
-        cmocka_unit_test(test_interfaces),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_cache),         cmocka_unit_test(test_few_of_many_are_no_sign),
+        cmocka_unit_test(test_flooded_cache), cmocka_unit_test(test_one_protocol_is_enough),
+        cmocka_unit_test(test_link),          cmocka_unit_test(test_interfaces),
+        cmocka_unit_test(test_limits),        cmocka_unit_test(test_bound),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,6 +52,9 @@ static void test_set(void **state)
     assert_int_equal(known_add(&k, KEY1, KEY1), 0); /* no id */
     assert_int_equal(known_add(&k, "", KEY1), 0);
     assert_true(known_has(&k, ID1));
+    assert_true(known_has_instance(&k, "dcop-" ID1));
+    assert_false(known_has_instance(&k, ID1));
+    assert_false(known_has_instance(&k, "dcop-" ID1 " #2"));
     assert_true(known_has_key(&k, ID1, KEY1));
     assert_false(known_has_key(&k, ID1, KEY2));
     assert_false(known_has_key(&k, ID1, NULL));
