@@ -64,7 +64,8 @@ struct ear {
     struct querier *querier;
     int fd; /* -1: not available */
     int family;
-    bool group; /* the multicast group; else the answers to our port */
+    bool group;         /* the multicast group; else the answers to our port */
+    unsigned interface; /* of a group over IPv6, which is one link's (RFC 4007 §4); 0: none */
     sd_event_source *io;
 };
 
@@ -78,6 +79,7 @@ struct querier {
     const struct known *known; /* NULL: none */
     size_t known_next;         /* of them: the next that is asked for by name */
     struct ear ears[EARS];
+    struct ear groups[LINKS_MAX]; /* over IPv6, of links that have no IPv4 */
     sd_event_source *timer;
     struct links links;
     struct instance *instances;

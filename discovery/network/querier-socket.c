@@ -15,23 +15,6 @@ enum {
     ROOM = 8 << 20, /* receive buffer; the system may grant less */
 };
 
-/* Joins the group on new links; joining it again fails without harm. */
-void querier_read_links(struct querier *q)
-{
-    links_read(&q->links);
-    for (size_t i = 0; i < q->links.count; i++) {
-        struct ip_mreqn group = {.imr_ifindex = (int)q->links.items[i].interface};
-
-        group.imr_multiaddr.s_addr = inet_addr("224.0.0.251");
-        if (q->links.items[i].v4)
-            (void)setsockopt(q->ears[EAR_GROUP].fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group,
-                             sizeof(group));
-    }
-    querier_drop_gone(q);
-    if (q->listener.links)
-        q->listener.links(&q->links, q->listener.arg);
-}
-
 static void send_v4(int fd, unsigned interface, const uint8_t *bytes, size_t size)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(MDNS_PORT)};
@@ -42,14 +25,13 @@ static void send_v4(int fd, unsigned interface, const uint8_t *bytes, size_t siz
         (void)sendto(fd, bytes, size, MSG_NOSIGNAL, (const struct sockaddr *)&to, sizeof(to));
 }
 
-static void send_v6(const struct querier *q, unsigned interface, const uint8_t *bytes, size_t size)
+static void send_v6(int fd, unsigned interface, const uint8_t *bytes, size_t size)
 {
     struct sockaddr_in6 to = {
         .sin6_family = AF_INET6, .sin6_port = htons(MDNS_PORT), .sin6_scope_id = interface};
 
     if (inet_pton(AF_INET6, "ff02::fb", &to.sin6_addr) == 1)
-        (void)sendto(q->ears[EAR_V6].fd, bytes, size, MSG_NOSIGNAL, (const struct sockaddr *)&to,
-                     sizeof(to));
+        (void)sendto(fd, bytes, size, MSG_NOSIGNAL, (const struct sockaddr *)&to, sizeof(to));
 }
 
 /* Sends on every link, or on one; a question that cannot be sent is lost, as on
@@ -67,7 +49,7 @@ void querier_send(const struct querier *q, const char *instance, int interface)
         if (link->v4)
             send_v4(q->ears[EAR_V4].fd, link->interface, bytes, size);
         if (link->v6)
-            send_v6(q, link->interface, bytes, size);
+            send_v6(q->ears[EAR_V6].fd, link->interface, bytes, size);
     }
 }
 
@@ -80,6 +62,9 @@ void querier_send_openly(const struct querier *q, const char *instance)
     for (size_t i = 0; i < q->links.count; i++)
         if (q->links.items[i].v4)
             send_v4(q->ears[EAR_GROUP].fd, q->links.items[i].interface, bytes, size);
+    for (size_t i = 0; i < LINKS_MAX; i++)
+        if (q->groups[i].interface > 0)
+            send_v6(q->groups[i].fd, q->groups[i].interface, bytes, size);
 }
 
 static int interface_of(struct msghdr *message)
@@ -174,6 +159,26 @@ static int open_group(int fd)
     return 0;
 }
 
+static int open_group_v6(int fd, unsigned interface)
+{
+    struct sockaddr_in6 here = {
+        .sin6_family = AF_INET6, .sin6_port = htons(MDNS_PORT), .sin6_scope_id = interface};
+    struct ipv6_mreq group = {.ipv6mr_interface = interface};
+    const int on = 1, hops = 255;
+
+    if (inet_pton(AF_INET6, "ff02::fb", &here.sin6_addr) != 1)
+        return -EINVAL;
+    group.ipv6mr_multiaddr = here.sin6_addr;
+    (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+    (void)setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, sizeof(hops));
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+        setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) < 0 ||
+        bind(fd, (const struct sockaddr *)&here, sizeof(here)) < 0 ||
+        setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &group, sizeof(group)) < 0)
+        return -errno;
+    return 0;
+}
+
 static int open_own(int fd, int family)
 {
     const int on = 1, ttl = 255;
@@ -190,42 +195,112 @@ static int open_own(int fd, int family)
     return r < 0 ? -errno : 0;
 }
 
-static int open_ear(struct querier *q, size_t which, int family)
+static void close_ear(struct ear *e)
 {
-    struct ear *e = &q->ears[which];
+    sd_event_source_disable_unref(e->io);
+    if (e->fd >= 0)
+        close(e->fd);
+    *e = (struct ear){.fd = -1};
+}
+
+/* Opens it as its family, group and interface say; on failure it is closed. */
+static int open_ear(struct querier *q, struct ear *e)
+{
     int r;
 
-    *e = (struct ear){.querier = q, .family = family, .group = which == EAR_GROUP};
-    e->fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    e->querier = q;
+    e->fd = socket(e->family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (e->fd < 0)
-        return -errno;
-    make_room(e->fd);
-    r = e->group ? open_group(e->fd) : open_own(e->fd, family);
-    if (r >= 0)
+        r = -errno;
+    else if (!e->group)
+        r = open_own(e->fd, e->family);
+    else if (e->family == AF_INET)
+        r = open_group(e->fd);
+    else
+        r = open_group_v6(e->fd, e->interface);
+    if (r >= 0) {
+        make_room(e->fd);
         r = sd_event_add_io(q->loop, &e->io, e->fd, EPOLLIN, on_datagram, e);
-    if (r < 0) {
-        e->io = sd_event_source_disable_unref(e->io);
-        close(e->fd);
-        e->fd = -1;
     }
+    if (r < 0)
+        close_ear(e);
     return r;
+}
+
+/* Is the group to be heard over IPv6 there? */
+static bool is_wanted(const struct links *links, unsigned interface)
+{
+    for (size_t i = 0; i < links->count; i++)
+        if (links->items[i].interface == interface)
+            return links->items[i].v6 && !links->items[i].v4;
+    return false;
+}
+
+/* 0: an unused one.  NULL: none. */
+static struct ear *find_group(struct querier *q, unsigned interface)
+{
+    for (size_t i = 0; i < LINKS_MAX; i++)
+        if (q->groups[i].interface == interface)
+            return &q->groups[i];
+    return NULL;
+}
+
+/* The group over IPv6: a socket for each link that has nothing else.  One that cannot be
+ * opened is tried again with the next question. */
+static void follow_links(struct querier *q)
+{
+    for (size_t i = 0; i < LINKS_MAX; i++)
+        if (q->groups[i].interface > 0 && !is_wanted(&q->links, q->groups[i].interface))
+            close_ear(&q->groups[i]);
+    for (size_t i = 0; i < q->links.count; i++) {
+        unsigned interface = q->links.items[i].interface;
+        struct ear *e = find_group(q, 0);
+
+        if (!e || !is_wanted(&q->links, interface) || find_group(q, interface))
+            continue;
+        *e = (struct ear){.family = AF_INET6, .group = true, .interface = interface};
+        (void)open_ear(q, e);
+    }
+}
+
+/* Joins the group on new links; joining it again fails without harm. */
+void querier_read_links(struct querier *q)
+{
+    links_read(&q->links);
+    follow_links(q);
+    for (size_t i = 0; i < q->links.count; i++) {
+        struct ip_mreqn group = {.imr_ifindex = (int)q->links.items[i].interface};
+
+        group.imr_multiaddr.s_addr = inet_addr("224.0.0.251");
+        if (q->links.items[i].v4)
+            (void)setsockopt(q->ears[EAR_GROUP].fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group,
+                             sizeof(group));
+    }
+    querier_drop_gone(q);
+    if (q->listener.links)
+        q->listener.links(&q->links, q->listener.arg);
 }
 
 /* Without IPv6 or without the group, the others will do. */
 int querier_open(struct querier *q)
 {
-    int group = open_ear(q, EAR_GROUP, AF_INET);
-    int v4 = open_ear(q, EAR_V4, AF_INET), v6 = open_ear(q, EAR_V6, AF_INET6);
+    int group, v4, v6;
 
+    q->ears[EAR_GROUP] = (struct ear){.family = AF_INET, .group = true};
+    q->ears[EAR_V4] = (struct ear){.family = AF_INET};
+    q->ears[EAR_V6] = (struct ear){.family = AF_INET6};
+    group = open_ear(q, &q->ears[EAR_GROUP]);
+    v4 = open_ear(q, &q->ears[EAR_V4]);
+    v6 = open_ear(q, &q->ears[EAR_V6]);
     q->port_taken = group == -EADDRINUSE;
     return v4 < 0 && v6 < 0 ? v4 : 0;
 }
 
 void querier_close(struct querier *q)
 {
-    for (size_t i = 0; i < EARS; i++) {
-        sd_event_source_disable_unref(q->ears[i].io);
-        if (q->ears[i].fd >= 0)
-            close(q->ears[i].fd);
-    }
+    for (size_t i = 0; i < EARS; i++)
+        close_ear(&q->ears[i]);
+    for (size_t i = 0; i < LINKS_MAX; i++)
+        if (q->groups[i].interface > 0)
+            close_ear(&q->groups[i]);
 }

@@ -9,8 +9,8 @@
  *
  * It asks by multicast on every link, over IPv4 and IPv6, from a port of its own:
  * each machine answers that port at once (RFC 6762 §6.7), with all its records.
- * It listens to the multicast group as well, on IPv4, beside the daemon
- * (RFC 6762 §15.1), and never to unicast packets to the mDNS port, which the
+ * It listens to the multicast group as well, on IPv4 (on IPv6 where a link has no other),
+ * beside the daemon (RFC 6762 §15.1), and never to unicast packets to the mDNS port, which the
  * daemon gets.  A host firewall may drop the answers: while nobody answers, it asks
  * from the mDNS port as well, so that the answers come to the group, and the questions
  * are such that Avahi asks, too.
