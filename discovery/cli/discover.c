@@ -495,10 +495,12 @@ static int from_network(const struct discover_options *o, const struct problem *
 static int examine(const struct discover_options *o)
 {
     CLEANUP(doctor_report_clear) struct doctor_report report = {0};
+    CLEANUP_FREE char *state = known_path(o->state_dir);
     const struct doctor_options options = {
         .fleet = o->fleet,
         .key = o->key,
         .target = o->patient,
+        .state = state,
         .timeout_ms = o->timeout_ms,
     };
     CLEANUP_TEXT struct text t = TEXT_INIT;

@@ -279,6 +279,7 @@ int doctor_run(const struct doctor_options *options, struct doctor_report *ret, 
     const struct look_options look = {
         .fleet = options->fleet,
         .key = options->key,
+        .known = options->state,
         .timeout_ms = options->timeout_ms,
         .patient = true,
         .compare = true,

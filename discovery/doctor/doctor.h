@@ -24,6 +24,7 @@ struct doctor_options {
     const char *fleet;     /* NULL: all */
     const struct key *key; /* the fleet's; NULL: there is none */
     const char *target;    /* a machine's name or id, an agent or an address; NULL: all */
+    const char *state;     /* the state database, see struct discovery_options; NULL: none */
     unsigned timeout_ms;   /* of the look */
     const struct doctor_known *known; /* that should be there; those that are not seen are asked at
                                          the address where they were */
