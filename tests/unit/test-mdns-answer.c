@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "discovery/base/text.h"
 #include "discovery/network/mdns-answer.h"
 
 /* PTR, SRV (to host.local) and TXT of dcop-x, the names compressed as a
@@ -107,6 +108,53 @@ static void test_not_taken(void **state)
     assert_null(s[0].txt);
 }
 
+/* Pointers that lead to themselves, to each other, or round with a label each time. */
+static void test_pointers(void **state)
+{
+    static const char *const names[] = {"\xc0\x0c", "\xc0\x0e\xc0\x0c", "\001a\xc0\x0c"};
+    static const uint8_t sizes[] = {2, 4, 4};
+    static struct mdns_answer a;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        uint8_t bytes[12 + 4 + 10] = {0, 0, 0x84, 0, 0, 0, 0, 1};
+
+        memcpy(bytes + 12, names[i], sizes[i]);
+        bytes[12 + sizes[i] + 1] = 16; /* TXT */
+        assert_true(mdns_answer_parse(bytes, 12U + sizes[i] + 10, &a));
+        assert_int_equal(a.n_services, 0);
+    }
+}
+
+/* Of one packet so many instances are taken, and no more records are read. */
+static void test_bounds(void **state)
+{
+    static const char label[] = "\006dcop-?\xc0\x0c"; /* the type's name, below */
+    static struct mdns_answer a;
+    static uint8_t bytes[MDNS_PACKET_MAX];
+    const size_t first = 34; /* with the first record's name */
+    size_t size = 46;        /* after its data, which names no instance */
+
+    (void)state;
+    memcpy(bytes, answer, size);
+    memset(bytes + 6, 0xff, 2); /* it claims to have many */
+    bytes[first + 9] = (uint8_t)(size - first - 10);
+    for (unsigned k = 0; k < 2 * MDNS_SERVICES_MAX; k++) {
+        uint8_t *record = bytes + size;
+
+        memcpy(record, label, sizeof(label) - 1);
+        record[6] = (uint8_t)(k + 1);
+        record[sizeof(label)] = 16; /* TXT, without data */
+        size += sizeof(label) - 1 + 10;
+    }
+    assert_true(mdns_answer_parse(bytes, size, &a));
+    assert_int_equal(a.n_services, MDNS_SERVICES_MAX);
+    for (size_t at = 46; at < sizeof(bytes); at++)
+        bytes[at] = 0; /* records of the root: as many as fit */
+    assert_true(mdns_answer_parse(bytes, sizeof(bytes), &a));
+    assert_int_equal(a.n_services, 0);
+}
+
 /* Port 0 is one that the record says, not a record that has not come. */
 static void test_port_0(void **state)
 {
@@ -158,6 +206,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answer),          cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_cut_and_changed), cmocka_unit_test(test_not_taken),
+        cmocka_unit_test(test_pointers),        cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_questions),       cmocka_unit_test(test_port_0),
     };
 
