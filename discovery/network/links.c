@@ -123,6 +123,18 @@ bool links_is_own(const struct links *l, const struct address *a)
     return false;
 }
 
+bool links_is_own_anywhere(const struct links *l, const struct address *a)
+{
+    for (size_t i = 0; i < l->n_networks; i++) {
+        struct address own = l->networks[i].address;
+
+        own.interface = a->interface;
+        if (address_equal(&own, a))
+            return true;
+    }
+    return false;
+}
+
 /* All bits behind the prefix are 1: RFC 919.  A network of two addresses has none: RFC
  * 3021. */
 static bool is_broadcast(const struct network *n, const struct address *a)

@@ -46,6 +46,10 @@ bool links_is_near(const struct links *l, const struct address *a);
 /* Is it an address of this host? */
 bool links_is_own(const struct links *l, const struct address *a);
 
+/* The same for one that is heard on another link of this host, as where two of its
+ * interfaces are in one network: a link-local address counts on whichever link. */
+bool links_is_own_anywhere(const struct links *l, const struct address *a);
+
 /* Why an address in a record cannot be the machine's: it is not one machine's at all
  * (address_is_unicast, or the broadcast address of a network of this host), or it is
  * this host's own.  `own`: this host itself announces the record, so its own addresses

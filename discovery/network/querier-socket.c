@@ -108,7 +108,7 @@ static bool read_datagram(struct ear *ear)
     if (address_from_sockaddr(&from, &p.from) < 0)
         return true;
     p.own = links_is_own(&q->links, &p.from);
-    q->heard_others = q->heard_others || !p.own;
+    q->heard_others = q->heard_others || !links_is_own_anywhere(&q->links, &p.from);
     /* RFC 6762 §6: answers come from the mDNS port. */
     if (((const struct sockaddr_in *)&from)->sin_port != htons(MDNS_PORT) ||
         !mdns_answer_parse(bytes, (size_t)n, &q->answer) ||

@@ -65,12 +65,32 @@ static void test_own(void **state)
     assert_false(is_refused("fe80::1", true));
 }
 
+/* What one interface of this host sends, another one of it may hear. */
+static void test_own_elsewhere(void **state)
+{
+    struct links l = {.n_networks = 1};
+    struct address a;
+
+    (void)state;
+    assert_int_equal(address_parse("fe80::1", &l.networks[0].address), 0);
+    l.networks[0].address.interface = 2;
+    a = l.networks[0].address;
+    assert_true(links_is_own(&l, &a));
+    assert_true(links_is_own_anywhere(&l, &a));
+    a.interface = 3;
+    assert_false(links_is_own(&l, &a));
+    assert_true(links_is_own_anywhere(&l, &a));
+    a.bytes[15] = 2;
+    assert_false(links_is_own_anywhere(&l, &a));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nobodys),
         cmocka_unit_test(test_machines),
         cmocka_unit_test(test_own),
+        cmocka_unit_test(test_own_elsewhere),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
