@@ -79,6 +79,13 @@ bool advert_hostkey_valid(const char *hostkey)
                             43);
 }
 
+/* base64url of a SHA-256, without padding: sign.h. */
+static bool signature_valid(const char *signature)
+{
+    return string_is_one_of(
+        signature, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", 43, 43);
+}
+
 static bool word_valid(const char *word)
 {
     size_t n = strlen(word);
@@ -135,6 +142,7 @@ void advert_clear(struct advert *a)
 {
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
         free(*field_of(a, &fields[i]));
+    free(a->signature);
     strings_clear(&a->agents);
     *a = ADVERT_INIT;
 }
@@ -225,6 +233,10 @@ static int store_pair(struct advert *a, const struct pair *p)
     } else if (key_is(p, "seq")) {
         if (a->seq == 0)
             a->seq = parse_seq(value);
+    } else if (key_is(p, "sig")) {
+        if (!a->signature && signature_valid(value))
+            a->signature = TAKE_PTR(value);
+        return 0;
     }
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
         char **field = field_of(a, &fields[i]);

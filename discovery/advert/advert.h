@@ -72,12 +72,15 @@ struct advert {
     char *pydcop;
     char *error;  /* what is wrong with the machine's own settings */
     uint64_t seq; /* number of the record, which only grows; 0: not given */
+    /* As it was sent, for whoever passes the record on; not verified, and not written by
+     * advert_encode.  It covers keys that are ignored here, too. */
+    char *signature;
 };
 
 #define ADVERT_INIT ((struct advert){0})
 
 void advert_clear(struct advert *a);
-/* Do they have the same content? `seq` is not compared. */
+/* Do they have the same content? `seq` and the signature are not compared. */
 bool advert_equal(const struct advert *a, const struct advert *b);
 
 /* Parses a TXT record in wire form: strings with a length byte each (RFC 6763

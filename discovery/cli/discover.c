@@ -15,6 +15,7 @@
 #include "discovery/base/terminal.h"
 #include "discovery/doctor/doctor.h"
 #include "discovery/known/known.h"
+#include "discovery/inventory/zone.h"
 #include "discovery/match/addresses.h"
 #include "discovery/match/match.h"
 #include "discovery/network/discovery.h"
@@ -39,6 +40,7 @@ OPTION_FLAG(struct discover_options, quiet)
 OPTION_FLAG(struct discover_options, verbose)
 OPTION_FLAG(struct discover_options, partial)
 OPTION_FLAG(struct discover_options, doctor)
+OPTION_FLAG(struct discover_options, zone)
 OPTION_ONE(struct discover_options, host)
 OPTION_ONE(struct discover_options, from)
 OPTION_ONE(struct discover_options, output)
@@ -111,6 +113,9 @@ static const struct option_row rows[] = {
      "write yaml (default), ini, json, ssh-config\nor hosts", set_inventory},
     {0, "list", OPTION_NONE, NULL, "write Ansible's dynamic inventory", set_list},
     {0, "host", OPTION_REQUIRED, "NAME", "write the variables of one host of it", set_host},
+    {0, "zone", OPTION_NONE, NULL,
+     "write records for a DNS zone, so that other\nsubnets find the machines: see --domain",
+     set_zone},
     {0, "partial", OPTION_NONE, NULL, "write an inventory although machines may be\nmissing",
      set_partial},
     {'w', "watch", OPTION_NONE, NULL, "keep showing changes", set_watch},
@@ -140,26 +145,37 @@ static const struct option_row rows[] = {
     {0, NULL, OPTION_NONE, NULL, NULL, NULL},
 };
 
+/* Machines for another program, of which none may be missing. */
+static bool is_document(const struct discover_options *o)
+{
+    return o->inventory || o->host || o->zone;
+}
+
 /* Refuses options that cannot be combined. */
 static int check_options(struct discover_options *o, struct error *err)
 {
-    bool document = o->inventory || o->host;
+    bool document = is_document(o);
 
     if (o->json && o->inventory && !o->format_given)
         o->format = INVENTORY_JSON;
     if (o->json && o->inventory && o->format != INVENTORY_JSON && o->format != INVENTORY_LIST)
         return error_set(err, -EINVAL, "--json cannot be used with an inventory that is not JSON");
+    if (o->zone && (o->json || o->inventory || o->host))
+        return error_set(err, -EINVAL, "--zone cannot be used with %s",
+                         o->json ? "--json" : "an inventory");
     if ((o->strict || o->wait) && o->problems.count == 0)
         return error_set(err, -EINVAL, "--%s needs --match", o->strict ? "strict" : "wait");
     if (o->watch && (document || o->output || o->from || o->wait))
         return error_set(err, -EINVAL, "--watch can be used with --match and --json, not with %s",
-                         document    ? "an inventory"
+                         o->zone     ? "--zone"
+                         : document  ? "an inventory"
                          : o->output ? "--output"
                          : o->from   ? "--from"
                                      : "--wait");
     if (o->doctor && (document || o->from || o->watch || o->problems.count > 0))
         return error_set(err, -EINVAL, "--doctor cannot be used with %s",
-                         document                ? "an inventory"
+                         o->zone                 ? "--zone"
+                         : document              ? "an inventory"
                          : o->from               ? "--from"
                          : o->problems.count > 0 ? "--match"
                                                  : "--watch");
@@ -214,6 +230,8 @@ static int write_result(const struct discover_options *o, const struct machine *
         r = inventory_write_host(machines, n, o->host, ret);
         return r == -ENOENT ? error_set(err, r, "no host has the name '%s'", o->host) : r;
     }
+    if (o->zone)
+        return zone_write(machines, n, o->key, ret);
     if (o->inventory) {
         inventory_find_controller(machines, n, controller);
         return inventory_write(machines, n, o->format, *controller ? controller : NULL, ret);
@@ -228,7 +246,7 @@ static void print_match(const struct discover_options *o, const struct match *ma
 {
     CLEANUP_TEXT struct text t = TEXT_INIT;
 
-    if (o->quiet || !(o->inventory || o->host) || match_ok(match, o->strict))
+    if (o->quiet || !is_document(o) || match_ok(match, o->strict))
         return;
     if (report_match_text(match, o->strict, &(struct report_style){.verbose = o->verbose}, &t) == 0)
         fputs(text_str(&t), stderr);
@@ -425,7 +443,7 @@ static void print_notices(const struct discover_options *o, struct look *look)
         text_addf(&t,
                   PROGRAM ": the network loses packets: %zu of %zu questions were not answered\n",
                   counts.unanswered, counts.asked);
-    if (o->problems.count == 0 || o->json || o->inventory || o->host) /* else the match's text */
+    if (o->problems.count == 0 || o->json || is_document(o)) /* else the match's text */
         (void)add_daemon_notices(look, &daemon);
     for (size_t i = 0; i < daemon.count; i++)
         text_addf(&t, PROGRAM ": %s\n", daemon.items[i]);
@@ -480,16 +498,16 @@ static int from_network(const struct discover_options *o, const struct problem *
     }
     print_notices(o, look);
     is_short = look_is_short(look) || look_too_many(look);
-    if (is_short && (o->inventory || o->host) && !o->partial) {
+    if (is_short && is_document(o) && !o->partial) {
         error_set(&err, -EAGAIN,
-                  "no inventory was written, as machines may be missing in it; %stake it as it is "
+                  "no %s was written, as machines may be missing in it; %stake it as it is "
                   "with --partial",
+                  o->zone ? "zone" : "inventory",
                   look_time_was_up(look) ? "search longer with --timeout, or " : "");
         return print_error(&err, EXIT_NO);
     }
     machines = look_machines(look, &n);
-    return report_machines(o, problem, machines, n, is_short,
-                           o->inventory || o->host ? NULL : look);
+    return report_machines(o, problem, machines, n, is_short, is_document(o) ? NULL : look);
 }
 
 static int examine(const struct discover_options *o)

@@ -29,6 +29,7 @@ struct discover_options {
     bool inventory;      /* and which: */
     enum inventory_format format;
     bool format_given;
+    bool zone;          /* --zone */
     const char *host;   /* --host */
     const char *from;   /* a saved roster instead of the network */
     const char *output; /* a file instead of standard output */

@@ -37,7 +37,8 @@ static int copy_advert(struct advert *to, const struct advert *from)
         copy_string(&copy.hostkey, from->hostkey) < 0 || copy_string(&copy.os, from->os) < 0 ||
         copy_string(&copy.arch, from->arch) < 0 || copy_string(&copy.python, from->python) < 0 ||
         copy_string(&copy.model, from->model) < 0 || copy_string(&copy.pydcop, from->pydcop) < 0 ||
-        copy_string(&copy.error, from->error) < 0)
+        copy_string(&copy.error, from->error) < 0 ||
+        copy_string(&copy.signature, from->signature) < 0)
         return -ENOMEM;
     advert_clear(to);
     *to = copy;
@@ -74,6 +75,11 @@ int machine_update(struct machine *m, const struct sighting *s)
         changed = true;
     }
     m->advert.seq = s->advert->seq;
+    if (!string_equal(m->advert.signature, s->advert->signature)) {
+        free(TAKE_PTR(m->advert.signature));
+        if (copy_string(&m->advert.signature, s->advert->signature) < 0)
+            return -ENOMEM;
+    }
     if (s->host && !string_equal(m->host, s->host)) {
         char *host = strdup(s->host);
 

@@ -6,6 +6,7 @@ complete -c dcop-discover -l wait -d 'with --match: wait until every agent is th
 complete -c dcop-discover -l inventory -d 'write yaml (default), ini, json, ssh-config or hosts'
 complete -c dcop-discover -l list -d 'write Ansible\'s dynamic inventory'
 complete -c dcop-discover -l host -r -d 'write the variables of one host of it'
+complete -c dcop-discover -l zone -d 'write records for a DNS zone, so that other subnets find the machines: see --domain'
 complete -c dcop-discover -l partial -d 'write an inventory although machines may be missing'
 complete -c dcop-discover -s w -l watch -d 'keep showing changes'
 complete -c dcop-discover -l doctor -d 'say why machines are not seen or do not answer; of one: --doctor MACHINE, or its ADDRESS'
