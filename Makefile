@@ -33,7 +33,7 @@ DCOP_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed $(SANF
 # HMAC and SHA-256 alone come from the static library: the shared one costs
 # each process some 300 kB of its own pages.
 SODIUM_LIBS = -l:libsodium.a
-DISCOVERY_LIBS = -lavahi-client -lavahi-common -lyaml -lsystemd -ljansson -lsqlite3 -lm -lpthread $(SODIUM_LIBS)
+DISCOVERY_LIBS = -lresolv -lavahi-client -lavahi-common -lyaml -lsystemd -ljansson -lsqlite3 -lm -lpthread $(SODIUM_LIBS)
 DEPLOYER_LIBS = -lcrypt -lssh -larchive -lcurl $(DISCOVERY_LIBS)
 CONTROLLER_LIBS = -lmicrohttpd $(DEPLOYER_LIBS)
 BEACON_LIBS = -lavahi-client -lavahi-common -lsystemd $(SODIUM_LIBS) -lm

@@ -19,6 +19,7 @@
 #include "discovery/match/addresses.h"
 #include "discovery/match/match.h"
 #include "discovery/network/discovery.h"
+#include "discovery/network/domain.h"
 #include "discovery/network/look.h"
 #include "discovery/problem/problem.h"
 #include "discovery/report/roster-text.h"
@@ -76,6 +77,12 @@ static int set_fleet(void *into, const char *value, struct error *err)
     return 0;
 }
 
+static int set_domain(void *into, const char *value, struct error *err)
+{
+    ((struct discover_options *)into)->domain = value;
+    return domain_check(value, err);
+}
+
 static int set_config(void *into, const char *value, struct error *err)
 {
     (void)err;
@@ -125,6 +132,8 @@ static const struct option_row rows[] = {
     {'t', "timeout", OPTION_REQUIRED, "S", "search for S seconds at most: 3; with --wait, 60",
      set_timeout},
     {'f', "fleet", OPTION_REQUIRED, "NAME", "this fleet only", set_fleet},
+    {0, "domain", OPTION_REQUIRED, "NAME",
+     "machines of this domain, too, by unicast DNS: for\nother subnets, see --zone", set_domain},
     {0, "config", OPTION_REQUIRED, "DIR",
      "settings instead of ~/.config/dcop: with a\nfleet.key in it, machines must be verified",
      set_config},
@@ -179,6 +188,9 @@ static int check_options(struct discover_options *o, struct error *err)
                          : o->from               ? "--from"
                          : o->problems.count > 0 ? "--match"
                                                  : "--watch");
+    if (o->domain && (o->from || o->doctor))
+        return error_set(err, -EINVAL, "--domain cannot be used with %s",
+                         o->from ? "--from" : "--doctor");
     if (o->from && o->wait)
         return error_set(err, -EINVAL,
                          "--wait cannot be used with --from: it waits for machines on the network");
@@ -412,6 +424,15 @@ static void add_unanswered(const struct discovery *d, struct text *ret)
                   more + names.count - UNANSWERED_SHOWN);
 }
 
+static void add_domain_notice(const struct discovery *d, struct text *ret)
+{
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+
+    (void)discovery_explain_domain(d, &words);
+    if (words.size > 0)
+        text_addf(ret, PROGRAM ": %s\n", text_str(&words));
+}
+
 /* What was noticed on the way, a line each. */
 static void print_notices(const struct discover_options *o, struct look *look)
 {
@@ -449,7 +470,8 @@ static void print_notices(const struct discover_options *o, struct look *look)
         text_addf(&t, PROGRAM ": %s\n", daemon.items[i]);
     if (discovery_known_trouble(d))
         text_addf(&t, PROGRAM ": %s\n", discovery_known_trouble(d));
-    if (look_is_without_daemon(look))
+    add_domain_notice(d, &t);
+    if (look_is_without_daemon(look) && !o->domain)
         text_adds(&t, PROGRAM ": the Avahi daemon does not answer, so only machines that answer "
                               "directly were found; restart it: systemctl restart avahi-daemon\n");
     if (look_time_was_up(look) && o->problems.count == 0)
@@ -461,6 +483,17 @@ static void print_notices(const struct discover_options *o, struct look *look)
         print_lines(text_str(&t));
 }
 
+/* Is nothing found because the domain could not be asked? */
+static bool is_domain_unknown(const struct look *look, struct error *err)
+{
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+
+    if (!discovery_explain_domain(look_discovery(look), &words))
+        return false;
+    error_set(err, -EREMOTEIO, "%s; and no machine was found on this network", text_str(&words));
+    return true;
+}
+
 static int from_network(const struct discover_options *o, const struct problem *problem)
 {
     CLEANUP(look_free_p) struct look *look = NULL;
@@ -470,6 +503,7 @@ static int from_network(const struct discover_options *o, const struct problem *
         .fleet = o->fleet,
         .key = o->key,
         .known = known,
+        .domain = o->domain,
         .timeout_ms = o->timeout_ms,
         .patient = !o->timeout_given,
         .keep = o->wait,
@@ -496,6 +530,9 @@ static int from_network(const struct discover_options *o, const struct problem *
         look_free(TAKE_PTR(look));
         process_end_by_signal(r);
     }
+    machines = look_machines(look, &n);
+    if (n == 0 && is_domain_unknown(look, &err))
+        return print_error(&err, EXIT_HERE);
     print_notices(o, look);
     is_short = look_is_short(look) || look_too_many(look);
     if (is_short && is_document(o) && !o->partial) {
@@ -506,7 +543,6 @@ static int from_network(const struct discover_options *o, const struct problem *
                   look_time_was_up(look) ? "search longer with --timeout, or " : "");
         return print_error(&err, EXIT_NO);
     }
-    machines = look_machines(look, &n);
     return report_machines(o, problem, machines, n, is_short, is_document(o) ? NULL : look);
 }
 

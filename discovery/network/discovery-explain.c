@@ -42,6 +42,16 @@ const char *discovery_known_trouble(const struct discovery *d)
     return d->known_error.code ? d->known_error.text : NULL;
 }
 
+bool discovery_explain_domain(const struct discovery *d, struct text *ret)
+{
+    if (d->status.asking)
+        text_adds(ret, "the DNS servers of /etc/resolv.conf have not answered yet for all machines "
+                       "of the domain (the answer for more than some 30 comes over TCP port 53)");
+    else if (d->domain_reason)
+        text_adds(ret, d->domain_reason);
+    return d->status.asking || d->domain_is_short;
+}
+
 /* Whose socket is Avahi's is known by its user. */
 void discovery_explain_port(const struct discovery *d, struct text *ret)
 {

@@ -7,6 +7,7 @@
 
 #include "browser.h"
 #include "discovery.h"
+#include "domain.h"
 #include "liveness.h"
 #include "unreadable.h"
 #include "unresolved.h"
@@ -28,7 +29,10 @@ struct discovery {
     uint64_t known_due; /* ms: when it is read again */
     struct error known_error;
     struct unresolved *unresolved;
-    sd_event_source *events, *stuck_timer;
+    struct domain *domain; /* NULL: none */
+    char *domain_reason;   /* what is amiss with it */
+    bool domain_is_short;
+    sd_event_source *events, *domain_events, *stuck_timer;
     struct discovery_status status; /* but `flooded` and `unprobed` */
     struct unreadable unreadable;
     struct daemon_view view;
@@ -47,6 +51,9 @@ bool discovery_is_known_directly(const struct discovery *d, const char *name);
 
 /* The browser's next event; borrowed. */
 void discovery_take_event(struct discovery *d, const struct browser_event *e);
+
+/* The domain's next event; borrowed. */
+void discovery_take_domain_event(struct discovery *d, const struct domain_event *e);
 
 /* Of struct querier_listener. */
 void discovery_take_seen(const struct sighting *s, void *arg);

@@ -222,6 +222,32 @@ void discovery_take_seen(const struct sighting *s, void *arg)
     discovery_report_progress(d);
 }
 
+void discovery_take_domain_event(struct discovery *d, const struct domain_event *e)
+{
+    struct browser_event record = {.sighting = e->sighting, .advert = e->advert};
+
+    if (!d->options.key || e->sighting.verified)
+        d->status.news = discovery_now_ms(d);
+    switch (e->type) {
+    case DOMAIN_RECORD:
+        take_resolved(d, &record);
+        break;
+    case DOMAIN_UNREADABLE:
+        discovery_take_unreadable(&e->sighting, e->reason, d);
+        break;
+    case DOMAIN_GONE:
+        unreadable_remove(&d->unreadable, e->sighting.key.name);
+        roster_lose(d->roster, &e->sighting.key, discovery_wall_clock());
+        break;
+    case DOMAIN_TOLD:
+        d->status.asking = false;
+        free(d->domain_reason);
+        d->domain_reason = e->reason ? strdup(e->reason) : NULL;
+        d->domain_is_short = e->is_short;
+        break;
+    }
+}
+
 void discovery_take_unreadable(const struct sighting *s, const char *reason, void *arg)
 {
     struct discovery *d = arg;

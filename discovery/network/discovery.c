@@ -154,6 +154,20 @@ static int on_events(sd_event_source *source, int fd, uint32_t revents, void *ar
     return 0;
 }
 
+static int on_domain_events(sd_event_source *source, int fd, uint32_t revents, void *arg)
+{
+    struct discovery *d = arg;
+    struct domain_event *e;
+
+    (void)source, (void)fd, (void)revents;
+    for (size_t i = 0; i < EVENTS_PER_TURN && (e = domain_take(d->domain)); i++) {
+        discovery_take_domain_event(d, e);
+        domain_event_free(e);
+    }
+    discovery_report_progress(d);
+    return 0;
+}
+
 /* The browser's thread cannot report that it hangs: this checks it. */
 static int on_stuck_timer(sd_event_source *source, uint64_t usec, void *arg)
 {
@@ -170,6 +184,21 @@ static int on_stuck_timer(sd_event_source *source, uint64_t usec, void *arg)
     discovery_report_progress(d);
     (void)sd_event_source_set_time_relative(source, STUCK_LOOK_USEC);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int start_domain(struct discovery *d, const char *name, struct error *err)
+{
+    int r;
+
+    if (!name)
+        return 0;
+    d->status.asking = true;
+    r = domain_new(name, d->options.key, d->options.keep, &d->domain, err);
+    if (r < 0)
+        return r;
+    r = sd_event_add_io(d->loop, &d->domain_events, domain_fd(d->domain), EPOLLIN, on_domain_events,
+                        d);
+    return r < 0 ? error_sys(err, r, "cannot ask for the domain %s", name) : 0;
 }
 
 static int start_discovery(struct discovery *d, struct error *err)
@@ -225,6 +254,7 @@ int discovery_new(sd_event *loop, const struct discovery_options *options, struc
     if (!d->roster || (options->fleet && !d->fleet) || (options->known && !d->known_path))
         return error_sys(err, -ENOMEM, "cannot discover machines");
     d->options.fleet = d->fleet;
+    d->options.domain = NULL; /* the domain has it */
     if (options->key) {
         d->key = *options->key;
         d->options.key = &d->key;
@@ -232,6 +262,8 @@ int discovery_new(sd_event *loop, const struct discovery_options *options, struc
     }
     roster_listen(d->roster, on_change, d);
     r = start_discovery(d, err);
+    if (r >= 0)
+        r = start_domain(d, options->domain, err);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(d);
@@ -243,7 +275,10 @@ void discovery_free(struct discovery *d)
     if (!d)
         return;
     sd_event_source_disable_unref(d->events);
+    sd_event_source_disable_unref(d->domain_events);
     sd_event_source_disable_unref(d->stuck_timer);
+    domain_free(d->domain);
+    free(d->domain_reason);
     browser_free(d->browser);
     querier_free(d->querier);
     unresolved_clear(&d->unresolved);

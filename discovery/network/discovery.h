@@ -22,6 +22,7 @@ struct discovery_options {
     const char *fleet;     /* this one only; NULL: all machines */
     const struct key *key; /* the fleet's: verify; NULL: there is none */
     const char *known;     /* the state database whose machines are known; NULL: none */
+    const char *domain;    /* asked by unicast DNS, beside the link; NULL: none */
     bool keep;             /* probe machines again and again */
 
     /* Callbacks, each may be NULL; none may free the discovery. */
@@ -39,6 +40,7 @@ struct discovery_status {
     bool all_for_now; /* Avahi's first second is over */
     size_t unprobed;  /* machines whose first probe has no result yet */
     bool too_many;    /* some are ignored */
+    bool asking;      /* the domain has not been asked for all its machines yet */
     bool flooded;     /* flooded with unverified records: machines may answer late */
     uint64_t news;    /* ms, CLOCK_MONOTONIC: the last record or change; 0: none */
 };
@@ -63,6 +65,10 @@ void discovery_count(const struct discovery *d, struct querier_counts *ret);
 /* Why no machine was found, as far as is known from here, in a sentence without a
  * full stop. */
 void discovery_explain_silence(const struct discovery *d, struct text *ret);
+
+/* What is amiss with the domain, in such a sentence; nothing when all is well, or there is
+ * none.  True: machines of it may be missing because of that. */
+bool discovery_explain_domain(const struct discovery *d, struct text *ret);
 
 /* For when too little was found: that other programs here have sockets on the mDNS port,
  * in such a sentence; nothing when none has. */

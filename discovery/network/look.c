@@ -83,7 +83,7 @@ static bool is_complete(const struct look *l, const struct discovery_status *s)
     uint64_t patience;
 
     discovery_count(l->discovery, &counts);
-    if (counts.machines > 0 && !discovery_is_settled(l->discovery))
+    if (s->asking || (counts.machines > 0 && !discovery_is_settled(l->discovery)))
         return false;
     patience = counts.machines > 0 ? PENDING_MS : PENDING_ALONE_MS;
     return s->unprobed == 0 &&
@@ -95,8 +95,8 @@ static bool is_listed(const struct look *l, const struct discovery_status *s)
     size_t n;
 
     (void)roster_machines(discovery_roster(l->discovery), &n);
-    return n > 0 && !s->flooded && (s->there || !s->told) && is_complete(l, s) &&
-           (!l->options->compare || discovery_is_compared(l->discovery));
+    return n > 0 && !s->flooded && (s->there || !s->told || l->options->domain) &&
+           is_complete(l, s) && (!l->options->compare || discovery_is_compared(l->discovery));
 }
 
 static uint64_t quiet_ms(const struct look *l, const struct discovery_status *s)
@@ -131,8 +131,10 @@ static int time_is_up(struct look *l, const struct discovery_status *s)
     int r = 0;
 
     (void)roster_machines(discovery_roster(l->discovery), &n);
-    l->is_short = n > 0 && !is_complete(l, s);
+    l->is_short = (n > 0 || s->asking) && !is_complete(l, s);
     l->without_daemon = n > 0 && !(s->told && s->there);
+    if (l->options->domain) /* which told what it has, or why not */
+        return sd_event_exit(l->loop, 0);
     if (l->without_daemon) /* a flood keeps it busy, or it hangs: machines answered us */
         return sd_event_exit(l->loop, 0);
     if (!s->told)
@@ -227,10 +229,11 @@ static void on_daemon(bool there, const char *reason, void *arg)
 
     discovery_status(l->discovery, &s);
     l->was_there = l->was_there || there;
-    /* Machines answer us without the daemon: wait until time is up. */
-    if (!there && first && (l->options->key || s.silent) && !l->options->listener)
+    /* Machines, and the domain, answer us without the daemon: wait until time is up. */
+    if (!there && first && (l->options->key || l->options->domain || s.silent) &&
+        !l->options->listener)
         return;
-    if (!there && first)
+    if (!there && first && !l->options->domain)
         (void)sd_event_exit(l->loop, s.silent ? silent_daemon(l->err) : no_daemon(l->err, reason));
     else if (l->options->listener)
         l->options->listener->daemon(there, reason, l->options->arg);
@@ -287,6 +290,7 @@ static int set_up_look(struct look *l)
         .fleet = o->fleet,
         .key = o->key,
         .known = o->known,
+        .domain = o->domain,
         .keep = o->listener != NULL || o->keep,
         .change = on_change,
         .daemon = on_daemon,
@@ -369,7 +373,10 @@ bool look_is_without_daemon(const struct look *l)
 
 bool look_is_short(const struct look *l)
 {
-    return l->is_short || discovery_refused(l->discovery) > 0;
+    CLEANUP_TEXT struct text t = TEXT_INIT;
+
+    return l->is_short || discovery_refused(l->discovery) > 0 ||
+           discovery_explain_domain(l->discovery, &t);
 }
 
 bool look_time_was_up(const struct look *l)

@@ -31,6 +31,7 @@ struct look_options {
     const char *fleet;     /* NULL: all */
     const struct key *key; /* the fleet's; NULL: there is none */
     const char *known;     /* as of struct discovery_options */
+    const char *domain;    /* asked by unicast DNS, beside the link; NULL: none */
     unsigned timeout_ms;   /* without a listener */
     bool patient;          /* longer than that while machines still come */
     bool keep;             /* probe again and again, to see one come back */
@@ -45,7 +46,8 @@ struct look;
 /* `problem` NULL: none.  Both are borrowed for the look's life.  Returns 0 and
  * a finished look, whose roster holds what was seen; or, with a message,
  * -ENOTCONN when there is no daemon, -ETIMEDOUT when it does not answer, else
- * the system's error.  `ret` is set whenever it could be made. */
+ * the system's error.  A domain is looked at without a daemon, too.  `ret` is set whenever it could
+ * be made. */
 int look_run(const struct look_options *options, const struct problem *problem, struct look **ret,
              struct error *err);
 void look_free(struct look *l);
@@ -54,7 +56,8 @@ DEFINE_CLEANUP(struct look *, look_free);
 const struct machine *const *look_machines(struct look *l, size_t *ret_count);
 int look_signal(const struct look *l);       /* the signal that ended it; 0: none */
 bool look_time_was_up(const struct look *l); /* before the list was complete */
-/* More machines may exist: time was up, or the Avahi daemon refused to resolve some. */
+/* More machines may exist: time was up, the Avahi daemon refused to resolve some, or the
+ * domain could not be asked for all. */
 bool look_is_short(const struct look *l);
 /* Time was up, and the Avahi daemon did not answer: only machines that answered us. */
 bool look_is_without_daemon(const struct look *l);

@@ -15,7 +15,8 @@ static char *make_line(const struct sighting *s, const char *reason)
 
     if (s->n_addresses > 0)
         address_format(&s->addresses[0], address);
-    text_addf(&t, "%s (%s): %s", s->host ? s->host : s->key.name, address, reason ? reason : "");
+    text_addf(&t, "%s (%s): %s", s->host ? s->host : s->key.name,
+              !*address && s->key.domain ? s->key.domain : address, reason ? reason : "");
     return text_take(&t);
 }
 

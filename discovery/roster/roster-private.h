@@ -20,6 +20,7 @@ struct tuple {
     struct address addresses[ROSTER_ADDRESSES_MAX];
     size_t n_addresses;
     bool direct;    /* SIGHTING_DIRECT */
+    bool remote;    /* SIGHTING_DOMAIN */
     bool forgotten; /* the daemon that told it is gone */
     bool own_name;  /* the instance's name is the machine's own */
     bool chosen;    /* its own, or an alternative that a beacon takes */
@@ -94,6 +95,9 @@ bool sighting_has_own_name(const struct sighting *s);
 
 /* Has the machine a record of this instance on this interface, over any protocol? */
 bool entry_has_instance(const struct entry *e, const struct sighting *s);
+
+/* Has it a record of a domain (`remote`), or of the link that still counts? */
+bool entry_has_record_of(const struct entry *e, bool remote);
 
 /* Has it a record under a name that a beacon takes; under its own? */
 bool entry_has_chosen_record(const struct entry *e);

@@ -56,6 +56,7 @@ int tuple_make(struct roster *r, const struct sighting *s, struct tuple **ret)
     t->own_name = sighting_has_own_name(s);
     t->chosen = advert_is_name_of(s->key.name, s->advert->id);
     t->direct = s->key.protocol == SIGHTING_DIRECT;
+    t->remote = s->key.protocol == SIGHTING_DOMAIN;
     HASH_ADD_KEYPTR(hh, r->tuples, t->key, t->key_size, t);
     if (!HASH_WAS_ADDED(t)) {
         free(t);
@@ -125,6 +126,14 @@ bool entry_has_instance(const struct entry *e, const struct sighting *s)
     for (const struct tuple *t = e->tuples; t; t = t->next)
         if (t->key_size == size && memcmp(t->key, key, protocol) == 0 &&
             memcmp(t->key + name, key + name, size - name) == 0)
+            return true;
+    return false;
+}
+
+bool entry_has_record_of(const struct entry *e, bool remote)
+{
+    for (const struct tuple *t = e->tuples; t; t = t->next)
+        if (t->remote == remote && !t->forgotten)
             return true;
     return false;
 }

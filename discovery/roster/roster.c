@@ -250,6 +250,12 @@ static int update_entry(struct entry *e, const struct sighting *s)
     return n < 0 ? n : renamed < 0 ? renamed : n || renamed;
 }
 
+/* What somebody has written into a domain is older than what the machine tells the link. */
+static bool is_outranked(const struct sighting *s, const struct entry *e)
+{
+    return s->key.protocol == SIGHTING_DOMAIN && entry_has_record_of(e, false);
+}
+
 int roster_see(struct roster *r, const struct sighting *s, struct timespec now)
 {
     struct tuple *t = tuple_find(r, &s->key, s->verified), *claim;
@@ -269,7 +275,7 @@ int roster_see(struct roster *r, const struct sighting *s, struct timespec now)
         return n;
     if (news)
         drop_replays(r, e);
-    changed = update_entry(e, s);
+    changed = is_outranked(s, e) ? 0 : update_entry(e, s);
     entry_note_answer(e, s->answered, now);
     merged = entry_merge_addresses(r, e);
     e->machine.last_seen = now;
@@ -315,7 +321,7 @@ bool roster_has_record(const struct roster *r, const struct sighting_key *key, b
 void roster_forget_sightings(struct roster *r)
 {
     for (struct tuple *t = r->tuples; t; t = t->hh.next) {
-        if (t->forgotten || t->direct)
+        if (t->forgotten || t->direct || t->remote)
             continue;
         t->forgotten = true;
         t->entry->n_fresh--;

@@ -38,14 +38,15 @@
  * NEW and REMOVE come once per interface and protocol), or our own question. */
 struct sighting_key {
     int interface;      /* index; negative: unknown */
-    int protocol;       /* AvahiProtocol: 0 IPv4, 1 IPv6; or SIGHTING_DIRECT */
+    int protocol;       /* AvahiProtocol: 0 IPv4, 1 IPv6; SIGHTING_DIRECT or _DOMAIN */
     const char *name;   /* the instance's name */
     const char *domain; /* e.g. "local" */
 };
 
-/* The protocol number of a record that this program asked for itself: it brings
- * all addresses of the host.  Avahi brings one in each tuple. */
-enum { SSH_PORT = 22, SIGHTING_DIRECT = 100 };
+/* The protocol number of a record that this program asked for itself, on the link or in a
+ * domain of unicast DNS: it brings all addresses of the host.  Avahi brings one in each
+ * tuple. */
+enum { SSH_PORT = 22, SIGHTING_DIRECT = 100, SIGHTING_DOMAIN = 101 };
 
 /* One resolved record.  Borrowed for the duration of a call. */
 struct sighting {
@@ -152,7 +153,8 @@ enum {
     ROSTER_NETWORKS_MAX = 64,
 };
 
-/* Adds a sighting; the newest record of a machine counts.  If the record's
+/* Adds a sighting; the newest record of a machine counts, but a domain's, which somebody has
+ * written down, only while the machine has none of the link.  If the record's
  * tuple belonged to another machine, it moves to this one; but a machine's record under
  * its own name ("dcop-ID") gives way to none of another id, which is ignored.  A machine
  * without a host key that now has one stays the same machine.

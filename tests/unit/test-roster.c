@@ -45,6 +45,7 @@ struct see {
     bool verified;
     uint64_t seq;
     int interface; /* 0: 2 */
+    const char *domain;
 };
 
 static int see_at(struct roster *r, const struct see *s, time_t when)
@@ -54,7 +55,7 @@ static int see_at(struct roster *r, const struct see *s, time_t when)
     struct address address;
     struct sighting sighting = {
         .key = {s->interface ? s->interface : 2, s->protocol,
-                s->instance ? s->instance : "dcop-" ID, "local"},
+                s->instance ? s->instance : "dcop-" ID, s->domain ? s->domain : "local"},
         .host = s->host ? s->host : "m1.local",
         .port = 22,
         .advert = &a,
@@ -469,6 +470,44 @@ static void try_other_name(bool first, const char *instance)
     see_at(r, &other, 3);
     expect_one(r, "m1.local");
     assert_int_equal(find(r, KEY1)->n_addresses, 2);
+}
+
+/* What somebody wrote into a domain is the same machine, and older than its own words. */
+static void test_domain(void **state)
+{
+    static const struct see link = {.key = KEY1, .agent = "a1", .address = "10.0.0.1"};
+    static const struct see domain = {.key = KEY1,
+                                      .agent = "old",
+                                      .host = "m1.lab.test",
+                                      .address = "10.0.0.1",
+                                      .protocol = SIGHTING_DOMAIN,
+                                      .interface = -1,
+                                      .domain = "lab.test"};
+    const struct see *const orders[][2] = {{&link, &domain}, {&domain, &link}};
+    static const char *const changes[] = {"a", "ac"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(orders); i++) {
+        CLEANUP(roster_free_p) struct roster *r = roster_new();
+        struct log log = {.changes = ""};
+        size_t n;
+
+        roster_listen(r, record, &log);
+        assert_int_equal(see_at(r, orders[i][0], 1), 0);
+        assert_int_equal(see_at(r, orders[i][1], 2), 0);
+        expect(&log, changes[i]);
+        (void)roster_machines(r, &n);
+        assert_int_equal(n, 1);
+        assert_string_equal(find(r, KEY1)->host, "m1.local");
+        assert_string_equal(find(r, KEY1)->advert.agents.items[0], "a1");
+        /* It is known from elsewhere when the link has lost it, or Avahi is gone. */
+        roster_forget_sightings(r);
+        lose(r, 0);
+        expect(&log, "");
+        assert_true(find(r, KEY1)->online);
+        assert_int_equal(see_at(r, &domain, 3), 0);
+        assert_string_equal(find(r, KEY1)->host, "m1.lab.test");
+    }
 }
 
 static void test_other_names_are_no_clones(void **state)
@@ -944,6 +983,7 @@ int main(void)
         cmocka_unit_test(test_a_new_name_is_no_clone),
         cmocka_unit_test(test_other_names_are_no_clones),
         cmocka_unit_test(test_clones_are_bounded),
+        cmocka_unit_test(test_domain),
         cmocka_unit_test(test_claim_displaces_nothing),
         cmocka_unit_test(test_enrolled),
         cmocka_unit_test(test_replay),
