@@ -22,6 +22,7 @@ int program_find_fleet(const struct program *p, const struct problem *problem, s
         .from = o->from,
         .fleet = o->fleet,
         .known = p->paths.db,
+        .domain = o->domain,
         .config_dir = o->config_dir,
         .timeout_ms = o->discovery_ms ? o->discovery_ms : DISCOVERY_MS,
         .patient = !o->discovery_ms,

@@ -27,6 +27,7 @@ OPTION_FLAG(struct deploy_options, verbose)
 OPTION_FLAG(struct deploy_options, help)
 OPTION_FLAG(struct deploy_options, version)
 OPTION_ONE(struct deploy_options, from)
+OPTION_ONE(struct deploy_options, domain)
 OPTION_ONE(struct deploy_options, spec)
 OPTION_ONE(struct deploy_options, inventory)
 OPTION_STRING(struct deploy_options, config_dir)
@@ -235,6 +236,10 @@ static const struct option_row rows[] = {
      set_timeout_ms},
     {0, "", OPTION_NONE, NULL, "Where the machines are found:", NULL},
     {'f', "fleet", OPTION_REQUIRED, "NAME", "machines of this fleet only", set_fleet},
+    {0, "domain", OPTION_REQUIRED, "NAME",
+     "machines of this domain, too, by unicast DNS: for\n"
+     "other subnets, see `dcop-discover --zone`",
+     set_domain},
     {'t', "discovery-timeout", OPTION_REQUIRED, "S", "how long to look for them; default 3",
      set_discovery_ms},
     {0, "from", OPTION_REQUIRED, "FILE", "as saved from `dcop-discover --json`; - is stdin",

@@ -23,6 +23,7 @@ struct deploy_options {
     struct strings limits;   /* -l */
     const char *from;        /* a saved roster, "-" is stdin */
     const char *fleet;
+    const char *domain; /* asked by unicast DNS, beside the link; NULL: none */
     const char *spec;
     const char *orchestrator;
     const char *user;

@@ -21,7 +21,8 @@ static const struct kept {
     KEPT(from, FILE_PATH), KEPT(spec, MAYBE_PATH),     KEPT(fleet, TEXT),
     KEPT(deps, TEXT),      KEPT(orchestrator, TEXT),   KEPT(user, TEXT),
     KEPT(keys, FILES),     KEPT(ui, FILE_PATH),        KEPT(browser, FLAG),
-    KEPT(partial, FLAG),   KEPT(strict, FLAG),         KEPT(set_clock, FLAG),
+    KEPT(domain, TEXT),    KEPT(partial, FLAG),        KEPT(strict, FLAG),
+    KEPT(set_clock, FLAG),
 #undef KEPT
 };
 

@@ -14,6 +14,7 @@ struct fleet_options {
     const char *from;       /* a saved roster, "-" is standard input; NULL: the network */
     const char *fleet;      /* only this fleet; NULL: all */
     const char *known;      /* as of struct discovery_options */
+    const char *domain;     /* asked by unicast DNS, beside the link; NULL: none */
     const char *config_dir; /* the fleet key's folder; NULL: the user's */
     unsigned timeout_ms;
     bool patient; /* look longer than that while machines still answer for the first time */
@@ -22,7 +23,7 @@ struct fleet_options {
 /* Looks for machines until all of the problem's agents are found (`problem` NULL: until
  * no more machines appear), or for options->timeout_ms.  Errors of look_run and
  * report_roster_read, such as -EBADMSG for an invalid roster, -ENOTCONN without an Avahi
- * daemon. */
+ * daemon; -EREMOTEIO where no machine is seen and the domain could not be asked. */
 int fleet_find(const struct fleet_options *options, const struct problem *problem,
                struct fleet **ret, struct error *err);
 void fleet_free(struct fleet *f);

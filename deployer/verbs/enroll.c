@@ -229,6 +229,7 @@ static int drop_claimants(struct program *p, struct error *err)
 {
     const struct fleet_options where = {.fleet = p->options.fleet,
                                         .known = p->paths.db,
+                                        .domain = p->options.domain,
                                         .config_dir = p->options.config_dir,
                                         .timeout_ms = 1000};
     CLEANUP(fleet_free_p) struct fleet *fleet = NULL;

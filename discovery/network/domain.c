@@ -452,9 +452,13 @@ static bool copy_names(struct domain *d, const char *name, const struct key *key
 int domain_new(const char *name, const struct key *key, bool again, struct domain **ret,
                struct error *err)
 {
-    struct domain *d = calloc(1, sizeof(*d));
-    int r = -ENOMEM;
+    struct domain *d;
+    int r = domain_check(name, err);
 
+    if (r < 0)
+        return r;
+    r = -ENOMEM;
+    d = calloc(1, sizeof(*d));
     if (!d)
         return error_sys(err, r, "cannot ask for the domain %s", name);
     d->again = again;

@@ -49,9 +49,9 @@ struct domain;
 /* Can this be asked for?  -EINVAL with what is wrong with it. */
 int domain_check(const char *name, struct error *err);
 
-/* Starts to ask for a domain that domain_check accepts; with a key (copied; NULL: none),
- * sightings say whether they are verified.  `again`: every DOMAIN_EVERY_MS.  Fails only
- * without memory or threads. */
+/* Starts to ask for a domain; -EINVAL as domain_check; with a key (copied; NULL: none),
+ * sightings say whether they are verified.  `again`: every DOMAIN_EVERY_MS.  Else fails
+ * only without memory or threads. */
 int domain_new(const char *name, const struct key *key, bool again, struct domain **ret,
                struct error *err);
 

@@ -53,6 +53,7 @@ complete -c dcop-deploy -l become-password-file -r -F -d 'its first line is sudo
 complete -c dcop-deploy -l accept-new -d 'trust machines that were never seen before'
 complete -c dcop-deploy -l timeout -r -d 'to reach a machine, and until a silent one counts as lost (at least 15 for that); default 10. One that reports for ever has 150 min, or 30 where no steps run'
 complete -c dcop-deploy -s f -l fleet -r -d 'machines of this fleet only'
+complete -c dcop-deploy -l domain -r -d 'machines of this domain, too, by unicast DNS: for other subnets, see `dcop-discover --zone`'
 complete -c dcop-deploy -s t -l discovery-timeout -r -d 'how long to look for them; default 3'
 complete -c dcop-deploy -l from -r -F -d 'as saved from `dcop-discover --json`; - is stdin'
 complete -c dcop-deploy -l state-dir -r -a '(__fish_complete_directories)' -d 'default: ~/.local/state/dcop'
