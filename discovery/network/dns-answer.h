@@ -30,7 +30,8 @@ enum {
 
 /* Adds the instances that the type ("_dcop-agent._tcp.example.org") has, in the order of
  * their names, each once; names outside of the type are ignored.  More than
- * DNS_INSTANCES_MAX: -ENOSPC, and so many were added. */
+ * DNS_INSTANCES_MAX: -ENOSPC, and so many were added.  After another error what was added
+ * is worth nothing. */
 int dns_answer_instances(const uint8_t *answer, size_t size, const char *type, struct strings *ret,
                          struct error *err);
 
