@@ -51,6 +51,11 @@ static void add_trouble(const struct screen *s, struct text *ret)
         add_cut_line(s, &line, ret);
         text_reset(&line);
     }
+    if (s->domain) {
+        text_add_printable(&line, s->domain);
+        add_cut_line(s, &line, ret);
+        text_reset(&line);
+    }
     for (size_t i = 0; i < s->n_lacks; i++) {
         if (!s->lacks[i])
             continue;

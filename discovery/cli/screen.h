@@ -21,6 +21,7 @@ struct screen {
     const struct match *match; /* after match_explain; NULL: there is no problem */
     bool strict;
     const char *trouble;      /* the daemon's; NULL: none */
+    const char *domain;       /* what is amiss with it, a sentence; NULL: nothing */
     const char *const *lacks; /* of the daemon, sentences; some may be NULL */
     size_t n_lacks;
     bool too_many;

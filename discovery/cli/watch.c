@@ -29,6 +29,7 @@ struct watch {
     bool screen;   /* a terminal to draw on */
     bool drawn;    /* the cursor is hidden */
     char *trouble; /* the daemon's; NULL: none */
+    char *domain;  /* what is amiss with it; NULL: nothing */
     bool too_many;
     char *lacks[DAEMON_LACKS]; /* sentences; NULL: the daemon does not lack it */
     unsigned said_lacks;       /* lines: a bit for each that was told */
@@ -81,6 +82,7 @@ static void draw_screen(struct watch *w)
         .match = w->problem && make_match(w, &match) == 0 ? &match : NULL,
         .strict = w->options->strict,
         .trouble = w->trouble,
+        .domain = w->domain,
         .too_many = w->too_many,
         .lacks = (const char *const *)w->lacks,
         .n_lacks = DAEMON_LACKS,
@@ -225,6 +227,21 @@ static void on_lack(enum daemon_lack lack, const char *words, void *arg)
     }
 }
 
+static void on_domain(const char *words, void *arg)
+{
+    struct watch *w = arg;
+    CLEANUP_TEXT struct text line = TEXT_INIT;
+
+    free(w->domain);
+    w->domain = words ? strdup(words) : NULL;
+    if (w->screen) {
+        schedule_output(w);
+    } else if (!w->options->quiet) {
+        text_add_printable(&line, words ? words : "the domain answers");
+        fprintf(stderr, "dcop-discover: %s\n", text_str(&line));
+    }
+}
+
 static void on_too_many(void *arg)
 {
     struct watch *w = arg;
@@ -290,6 +307,7 @@ const struct look_listener watch_listener = {
     .change = on_change,
     .daemon = on_daemon,
     .lack = on_lack,
+    .domain = on_domain,
     .too_many = on_too_many,
     .resized = on_resized,
 };
@@ -324,5 +342,6 @@ void watch_free(struct watch *w)
     for (size_t i = 0; i < DAEMON_LACKS; i++)
         free(w->lacks[i]);
     free(w->trouble);
+    free(w->domain);
     free(w);
 }

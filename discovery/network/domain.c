@@ -349,7 +349,8 @@ static void push_end(struct domain *d, const struct error *too_many)
     push_reason(d, DOMAIN_TOLD, NULL, t.size > 0 ? text_str(&t) : NULL, t.size > 0);
 }
 
-static void run_round(struct domain *d, struct resolver *r)
+/* False: the domain could not be asked for its instances. */
+static bool run_round(struct domain *d, struct resolver *r)
 {
     CLEANUP_STRINGS struct strings names = {0};
     struct error err = {0};
@@ -364,11 +365,11 @@ static void run_round(struct domain *d, struct resolver *r)
         n = set_instances(&d->now, &names);
     if (n < 0 && !d->now.items) { /* what was known stays */
         push_reason(d, DOMAIN_TOLD, NULL, err.text, true);
-        return;
+        return false;
     }
     ask_for_instances(d, r);
     if (atomic_load(&d->stop))
-        return;
+        return true;
     push_gone(d);
     if (d->now.count == 0)
         push_none(d, r);
@@ -377,6 +378,7 @@ static void run_round(struct domain *d, struct resolver *r)
     clear_instances(&d->before);
     d->before = d->now;
     d->now = (struct instances){0};
+    return true;
 }
 
 /* ---- the thread ---- */
@@ -405,15 +407,16 @@ static void *run_thread(void *arg)
 {
     struct domain *d = arg;
     struct pollfd stop = {.fd = d->stop_fd, .events = POLLIN};
+    bool asked = false;
 
     do {
         CLEANUP(resolver_free_p) struct resolver *r = resolver_new();
 
-        if (r)
-            run_round(d, r);
-        else
+        asked = r && run_round(d, r);
+        if (!r)
             push_reason(d, DOMAIN_TOLD, NULL, "out of memory", true);
-    } while (d->again && !atomic_load(&d->stop) && poll(&stop, 1, DOMAIN_EVERY_MS) <= 0);
+    } while (d->again && !atomic_load(&d->stop) &&
+             poll(&stop, 1, asked ? DOMAIN_EVERY_MS : DOMAIN_RETRY_MS) <= 0);
     (void)eventfd_write(d->done_fd, 1);
     drop_user(d);
     return NULL;

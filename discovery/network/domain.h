@@ -28,6 +28,7 @@ enum domain_event_type {
 enum {
     DOMAIN_LANES = 8,
     DOMAIN_EVERY_MS = 60 * 1000, /* until it is asked again */
+    DOMAIN_RETRY_MS = 10 * 1000, /* where it could not be asked */
     DOMAIN_QUEUE_MAX = 8192,     /* more than two events for each machine */
     DOMAIN_STOP_MS = 300,
 };

@@ -34,6 +34,7 @@ struct look {
     bool is_short;            /* time was up before the list was complete */
     bool without_daemon;      /* likewise; and it did not answer */
     int signal;
+    char *domain_words; /* that the listener knows; NULL: none */
     unsigned lacks;     /* of the daemon, that the listener knows */
     uint64_t lacks_due; /* ms: when they are looked for again */
     struct error *err;
@@ -198,6 +199,22 @@ static void report_lacks(struct look *l)
             report_lack(l, i, l->lacks & 1U << i);
 }
 
+static void report_domain(struct look *l, const struct discovery_status *s)
+{
+    CLEANUP_TEXT struct text t = TEXT_INIT;
+    const char *words;
+
+    if (s->asking)
+        return;
+    (void)discovery_explain_domain(l->discovery, &t);
+    words = t.size > 0 ? text_str(&t) : NULL;
+    if (string_equal(words, l->domain_words))
+        return;
+    l->options->listener->domain(words, l->options->arg);
+    free(l->domain_words);
+    l->domain_words = words ? text_take(&t) : NULL;
+}
+
 static void on_progress(void *arg)
 {
     struct look *l = arg;
@@ -208,6 +225,7 @@ static void on_progress(void *arg)
         if (s.too_many)
             l->options->listener->too_many(l->options->arg);
         report_lacks(l);
+        report_domain(l, &s);
         return;
     }
     schedule_next_check(l, &s);
@@ -348,6 +366,7 @@ void look_free(struct look *l)
     for (size_t i = 0; i < ARRAY_SIZE(l->signals); i++)
         sd_event_source_disable_unref(l->signals[i]);
     sd_event_unref(l->loop);
+    free(l->domain_words);
     free(l);
 }
 

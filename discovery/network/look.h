@@ -22,6 +22,8 @@ struct look_listener {
     void (*daemon)(bool there, const char *reason, void *arg);
     /* What the Avahi daemon cannot do, in a sentence; NULL: it can again. */
     void (*lack)(enum daemon_lack lack, const char *words, void *arg);
+    /* What is amiss with the domain, in a sentence; NULL: nothing any more. */
+    void (*domain)(const char *words, void *arg);
     void (*too_many)(void *arg); /* with each change, once there are too many records */
     void (*resized)(void *arg);  /* the terminal */
 };
