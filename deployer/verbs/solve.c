@@ -70,7 +70,7 @@ static const struct option_row solve_options[] = {
     {0, "time-limit", OPTION_REQUIRED, "S", "end the run then; default 60", set_time_limit},
     {0, "seed", OPTION_REQUIRED, "N", "of all random numbers; default: drawn", set_seed},
     {0, "repeat", OPTION_REQUIRED, "N",
-     "N runs, with the seed of --seed and those after it;\nwith -o each in DIR/seed-N", set_repeat},
+     "N runs, with --seed and the seeds after it; with\n-o each in DIR/seed-N", set_repeat},
     {0, "heal", OPTION_OPTIONAL, "K",
      "go on when up to K agents or machines are lost at\nonce: K replicas of each computation; "
      "default 1",

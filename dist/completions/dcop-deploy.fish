@@ -68,7 +68,7 @@ complete -c dcop-deploy -n '__fish_seen_subcommand_from solve' -l param -r -d 'o
 complete -c dcop-deploy -n '__fish_seen_subcommand_from solve' -s d -l distribution -r -d 'pyDCOP\'s, or a file (its name has a dot or a /); default: oneagent where there are enough agents, else adhoc'
 complete -c dcop-deploy -n '__fish_seen_subcommand_from solve' -l time-limit -r -d 'end the run then; default 60'
 complete -c dcop-deploy -n '__fish_seen_subcommand_from solve' -l seed -r -d 'of all random numbers; default: drawn'
-complete -c dcop-deploy -n '__fish_seen_subcommand_from solve' -l repeat -r -d 'N runs, with the seed of --seed and those after it; with -o each in DIR/seed-N'
+complete -c dcop-deploy -n '__fish_seen_subcommand_from solve' -l repeat -r -d 'N runs, with --seed and the seeds after it; with -o each in DIR/seed-N'
 complete -c dcop-deploy -n '__fish_seen_subcommand_from solve' -l heal -d 'go on when up to K agents or machines are lost at once: K replicas of each computation; default 1'
 complete -c dcop-deploy -n '__fish_seen_subcommand_from solve' -l scenario -r -F -d 'remove agents as pyDCOP\'s scenario says; the run heals (--heal=1, if not given)'
 complete -c dcop-deploy -n '__fish_seen_subcommand_from solve' -s o -l output -r -a '(__fish_complete_directories)' -d 'the experiment\'s folder; default: a new one in experiments of the state folder'
