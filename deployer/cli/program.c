@@ -64,7 +64,7 @@ int program_open(struct program *p, struct error *err)
                         &p->options.keys, err);
     if (r == 0)
         r = state_open(p->paths.db, &p->state, err);
-    return r < 0 ? r : takeover_settle(p->state, p->options.config_dir, err);
+    return r < 0 ? r : takeover_settle(p->state, &p->paths, p->options.config_dir, err);
 }
 
 /* --- what is sent ------------------------------------------------------------- */

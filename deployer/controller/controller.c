@@ -191,7 +191,7 @@ static int open_state(struct controller *c, struct error *err)
     if (r == 0)
         r = state_open(c->paths.db, &c->state, err);
     if (r == 0)
-        r = takeover_settle(c->state, o->config_dir, err);
+        r = takeover_settle(c->state, &c->paths, o->config_dir, err);
     if (r < 0)
         return r;
     r = key_read_fleet(o->config_dir, &c->key, err);

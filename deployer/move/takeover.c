@@ -6,12 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "discovery/base/digest.h"
 #include "discovery/base/file.h"
-
-#define BESIDE ".import" /* behind the name of a file that is to come */
+#include "pending.h"
 
 void takeover_result_clear(struct takeover_result *r)
 {
@@ -54,14 +52,11 @@ static int find_folder(const char *config, char **ret, struct error *err)
     return *ret ? 0 : error_sys(err, -errno, "cannot use the settings in %s", folder);
 }
 
-static int read_home(const char *config, struct home *ret, struct error *err)
+static int read_home(const char *folder, struct home *ret, struct error *err)
 {
-    CLEANUP_FREE char *folder = NULL;
     struct error none = {0};
-    int r = find_folder(config, &folder, err);
+    int r;
 
-    if (r < 0)
-        return r;
     ret->fleet_path = path_join(folder, KEY_FLEET_FILE);
     ret->ssh_path = path_join(folder, PATHS_SSH_KEY_FILE);
     if (!ret->fleet_path || !ret->ssh_path)
@@ -90,32 +85,6 @@ static int compare_keys(const struct home *h, const struct parcel *p, struct err
 
 /* --- a copy of what is here --------------------------------------------------------------- */
 
-/* A new folder below the state's, named by the time (UTC). */
-static int make_copy_folder(const struct paths *paths, char **ret, struct error *err)
-{
-    time_t now = time(NULL);
-    char name[64];
-    struct tm tm;
-
-    (void)gmtime_r(&now, &tm);
-    (void)strftime(name, sizeof(name), "before-import-%Y%m%dT%H%M%SZ", &tm);
-    for (int n = 1; n < 1000; n++) {
-        CLEANUP_FREE char *path = NULL;
-
-        if (asprintf(&path, n > 1 ? "%s/%s-%d" : "%s/%s", paths->state, name, n) < 0) {
-            path = NULL;
-            return error_sys(err, -ENOMEM, "cannot keep a copy");
-        }
-        if (mkdir(path, 0700) == 0) {
-            *ret = TAKE_PTR(path);
-            return 0;
-        }
-        if (errno != EEXIST)
-            return error_sys(err, -errno, "cannot keep a copy in %s", path);
-    }
-    return error_sys(err, -EEXIST, "cannot keep a copy in %s", paths->state);
-}
-
 static int copy_ssh_key(const struct home *h, const char *folder, struct error *err)
 {
     CLEANUP_FREE char *path = path_join(folder, PATHS_SSH_KEY_FILE);
@@ -125,10 +94,21 @@ static int copy_ssh_key(const struct home *h, const char *folder, struct error *
     return file_write(path, h->ssh_key.data, h->ssh_key.size, 0600, err);
 }
 
+/* The copy owns nothing of this import. */
+static int copy_state(struct state *s, const char *to, struct error *err)
+{
+    CLEANUP(state_free_p) struct state *copy = NULL;
+    int r = state_copy(s, to, err);
+
+    if (r == 0)
+        r = state_open(to, &copy, err);
+    return r == 0 ? transfer_announce(copy, &TEXT_INIT, err) : r;
+}
+
 static int copy_here(struct state *s, const struct home *h, const char *folder, struct error *err)
 {
     CLEANUP_FREE char *db = path_join(folder, "state.db"), *key = path_join(folder, KEY_FLEET_FILE);
-    int r = db && key ? state_copy(s, db, err) : error_sys(err, -ENOMEM, "cannot keep a copy");
+    int r = db && key ? copy_state(s, db, err) : error_sys(err, -ENOMEM, "cannot keep a copy");
 
     if (r == 0 && h->has_fleet_key)
         r = key_write(key, &h->fleet_key, err);
@@ -139,68 +119,39 @@ static int copy_here(struct state *s, const struct home *h, const char *folder, 
     return r;
 }
 
-/* Files of ours, and no folders. */
-static void remove_copy(const char *folder)
-{
-    static const char *const names[] = {"state.db", KEY_FLEET_FILE, PATHS_SSH_KEY_FILE};
-
-    for (size_t i = 0; folder && i < ARRAY_SIZE(names); i++) {
-        CLEANUP_FREE char *path = path_join(folder, names[i]);
-
-        if (path)
-            (void)unlink(path);
-    }
-    if (folder)
-        (void)rmdir(folder);
-}
-
 /* --- files that are to come ----------------------------------------------------------------- */
 
-static char *path_beside(const char *path)
+struct work {
+    struct state *s;
+    const struct takeover *t;
+    const struct home *home;
+    struct transfer_count before;
+    struct pending pending;
+    const char *folder; /* of the settings */
+    char *copy;         /* NULL: none is made */
+};
+
+static int write_fleet_key(const struct work *w, struct text *words, struct error *err)
 {
-    char *beside;
-
-    return asprintf(&beside, "%s" BESIDE, path) < 0 ? NULL : beside;
-}
-
-static void remove_beside(const char *path)
-{
-    CLEANUP_FREE char *beside = path_beside(path);
-    CLEANUP_CLOSE int fd = beside ? open(beside, O_RDWR | O_CLOEXEC | O_NOFOLLOW) : -1;
-
-    if (fd < 0)
-        return;
-    file_overwrite(fd);
-    (void)unlink(beside);
-}
-
-static void add_word(struct text *words, const char *word, const char *path)
-{
-    text_adds(words, word);
-    text_addc(words, ' ');
-    text_add_percent(words, path);
-    text_addc(words, '\n');
-}
-
-static int write_fleet_key(const struct home *h, const struct parcel *p, struct text *words,
-                           struct error *err)
-{
-    CLEANUP_FREE char *beside = path_beside(h->fleet_path);
+    CLEANUP_FREE char *beside = pending_beside(&w->pending, w->home->fleet_path);
+    const struct parcel *p = w->t->parcel;
     int r = 0;
 
     if (!beside)
         return error_sys(err, -ENOMEM, "cannot write the fleet key");
     if (p->has_fleet_key)
         r = key_write(beside, &p->fleet_key, err);
-    if (r == 0 && (p->has_fleet_key || h->has_fleet_key))
-        add_word(words, p->has_fleet_key ? "put" : "remove", h->fleet_path);
+    else if (w->home->has_fleet_key)
+        r = file_write(beside, "", 0, 0600, err);
+    if (r == 0 && (p->has_fleet_key || w->home->has_fleet_key))
+        pending_add(words, p->has_fleet_key ? "put" : "remove", "fleet", &w->pending);
     return r;
 }
 
-static int write_ssh_key(const struct home *h, const struct parcel *p, struct text *words,
-                         struct error *err)
+static int write_ssh_key(const struct work *w, struct text *words, struct error *err)
 {
-    CLEANUP_FREE char *beside = path_beside(h->ssh_path);
+    CLEANUP_FREE char *beside = pending_beside(&w->pending, w->home->ssh_path);
+    const struct parcel *p = w->t->parcel;
     int r;
 
     if (!p->ssh_key)
@@ -209,139 +160,158 @@ static int write_ssh_key(const struct home *h, const struct parcel *p, struct te
         return error_sys(err, -ENOMEM, "cannot write the SSH key");
     r = file_write(beside, p->ssh_key, p->ssh_key_size, 0600, err);
     if (r == 0)
-        add_word(words, "put", h->ssh_path);
+        pending_add(words, "put", "ssh", &w->pending);
     return r;
+}
+
+static int make_copy(const struct work *w, struct error *err)
+{
+    if (mkdir(w->copy, 0700) < 0)
+        return error_sys(err, -errno, "cannot keep a copy in %s", w->copy);
+    return copy_here(w->s, w->home, w->copy, err);
 }
 
 /* --- taking over ------------------------------------------------------------------------------ */
 
-struct work {
-    struct state *s;
-    const struct takeover *t;
-    const struct home *home;
-    struct transfer_count before;
-    char *copy;
-};
-
-/* In the transaction: no other program writes, and settles nothing of this. */
+/* In the transaction: no other program writes. */
 static int prepare(void *with, struct text *words, struct error *err)
 {
-    struct work *w = with;
-    bool empty = w->before.machines == 0 && !w->home->has_fleet_key && w->home->ssh_key.size == 0;
-    int r = 0;
+    const struct work *w = with;
+    CLEANUP_TEXT struct text keys = TEXT_INIT;
+    int r = w->copy ? make_copy(w, err) : 0;
 
-    if (w->t->replace && !empty)
-        r = make_copy_folder(w->t->paths, &w->copy, err);
-    if (r == 0 && w->copy)
-        r = copy_here(w->s, w->home, w->copy, err);
     if (r == 0)
-        r = write_fleet_key(w->home, w->t->parcel, words, err);
-    return r == 0 ? write_ssh_key(w->home, w->t->parcel, words, err) : r;
+        r = write_fleet_key(w, &keys, err);
+    if (r == 0)
+        r = write_ssh_key(w, &keys, err);
+    if (r == 0 && (r = file_sync(w->folder)) < 0)
+        r = error_sys(err, r, "cannot write %s to the disk", w->folder);
+    if (r == 0 && keys.size > 0) {
+        pending_add_folder(words, w->folder);
+        text_add(words, keys.data, keys.size);
+    }
+    return r;
 }
 
-int takeover_run(struct state *s, const struct takeover *t, struct takeover_result *ret,
-                 struct error *err)
+/* In front of the first file: that it is to go, unless all is done. */
+static int announce(const struct work *w, struct error *err)
 {
-    CLEANUP_HOME struct home home = {.ssh_key = TEXT_INIT};
-    struct work work = {.s = s, .t = t, .home = &home};
-    const struct transfer transfer = {
-        .json = t->parcel->state,
-        .size = t->parcel->state_size,
-        .replace = t->replace,
-        .prepare = prepare,
-        .with = &work,
-    };
-    int r = read_home(t->config, &home, err);
+    CLEANUP_TEXT struct text words = TEXT_INIT;
 
-    if (r == 0 && !t->replace)
-        r = compare_keys(&home, t->parcel, err);
+    pending_add_folder(&words, w->folder);
+    pending_add_drop(&words, &w->pending);
+    return transfer_announce(w->s, &words, err);
+}
+
+struct place {
+    const char *folder, *state;
+};
+
+static int settle(void *with, const char *words, struct error *err)
+{
+    const struct place *at = with;
+
+    return pending_settle(words, at->folder, at->state, err);
+}
+
+/* The folder is locked. */
+static int settle_in(struct state *s, const char *folder, const struct paths *paths,
+                     struct error *err)
+{
+    struct place at = {folder, paths->state};
+    int r = transfer_settle(s, settle, &at, err);
+
+    return r < 0 ? r : 0;
+}
+
+static int begin(struct work *w, struct error *err)
+{
+    const struct home *h = w->home;
+    bool empty;
+    int r = w->t->replace ? 0 : compare_keys(h, w->t->parcel, err);
+
     if (r == 0)
-        r = transfer_count(s, &work.before, err);
+        r = transfer_count(w->s, &w->before, err);
+    if (r == 0)
+        r = pending_begin(&w->pending, err);
     if (r < 0)
         return r;
-    r = transfer_take(s, &transfer, err);
+    empty = w->before.machines == 0 && !h->has_fleet_key && h->ssh_key.size == 0;
+    if (w->t->replace && !empty) {
+        w->copy = pending_copy(&w->pending, w->t->paths->state);
+        if (!w->copy)
+            return error_sys(err, -ENOMEM, "cannot keep a copy");
+    }
+    return announce(w, err);
+}
+
+static int take(struct work *w, struct error *err)
+{
+    const struct transfer transfer = {
+        .json = w->t->parcel->state,
+        .size = w->t->parcel->state_size,
+        .replace = w->t->replace,
+        .prepare = prepare,
+        .with = w,
+    };
+    int r = transfer_take(w->s, &transfer, err);
+
+    if (r < 0)
+        (void)settle_in(w->s, w->folder, w->t->paths, NULL); /* else the next program does it */
+    return r;
+}
+
+/* The folder is locked. */
+static int take_over(struct state *s, const struct takeover *t, const char *folder,
+                     struct takeover_result *ret, struct error *err)
+{
+    CLEANUP_HOME struct home home = {.ssh_key = TEXT_INIT};
+    struct work work = {.s = s, .t = t, .home = &home, .folder = folder};
+    int r = settle_in(s, folder, t->paths, err);
+
+    if (r == 0)
+        r = read_home(folder, &home, err);
+    if (r == 0)
+        r = begin(&work, err);
+    if (r == 0)
+        r = take(&work, err);
     if (r < 0) {
-        remove_beside(home.fleet_path);
-        remove_beside(home.ssh_path);
-        remove_copy(work.copy);
         free(work.copy);
         return r;
     }
     ret->copy = work.copy;
     ret->ssh_key = t->parcel->ssh_key ? TAKE_PTR(home.ssh_path) : NULL;
-    r = takeover_settle(s, t->config, err);
+    r = settle_in(s, folder, t->paths, err);
     return r == 0 ? transfer_count(s, &ret->count, err) : r;
 }
 
-/* --- what is left of one that was killed -------------------------------------------------------
- */
-
-static int sync_folder_of(char *path)
+int takeover_run(struct state *s, const struct takeover *t, struct takeover_result *ret,
+                 struct error *err)
 {
-    char *slash = strrchr(path, '/');
+    CLEANUP_FREE char *folder = NULL;
+    CLEANUP_CLOSE int lock = -1;
+    int r = find_folder(t->config, &folder, err);
 
-    if (!slash)
-        return -EINVAL;
-    slash[slash == path] = '\0';
-    return file_sync(path);
+    if (r < 0)
+        return r;
+    lock = pending_lock(folder, err);
+    return lock < 0 ? lock : take_over(s, t, folder, ret, err);
 }
 
-/* A file that is not there has been moved already. */
-static int settle_line(char *line, struct error *err)
+int takeover_settle(struct state *s, const struct paths *paths, const char *config,
+                    struct error *err)
 {
-    char *path = strchr(line, ' ');
-    CLEANUP_FREE char *beside = NULL;
-    bool comes = strncmp(line, "put ", 4) == 0;
-    int r;
-
-    if (!path || percent_decode(++path) < 0 || !(beside = path_beside(path)))
-        return error_sys(err, -EBADMSG, "cannot end an import");
-    r = comes ? rename(beside, path) : unlink(path);
-    if (r < 0 && errno != ENOENT)
-        return error_sys(err, -errno, "cannot end an import: cannot %s %s",
-                         comes ? "write" : "remove", path);
-    r = sync_folder_of(path);
-    return r < 0 ? error_sys(err, r, "cannot end an import: cannot use the folder %s", path) : 0;
-}
-
-static int settle(void *with, const char *words, struct error *err)
-{
-    const struct home *h = with;
-    CLEANUP_FREE char *lines = strdup(words ? words : "");
-    char *rest = lines, *line;
-    int r = 0;
-
-    if (!lines)
-        return error_sys(err, -ENOMEM, "cannot end an import");
-    while (r == 0 && (line = strsep(&rest, "\n")))
-        r = *line ? settle_line(line, err) : 0;
-    if (r == 0 && h->fleet_path) {
-        remove_beside(h->fleet_path);
-        remove_beside(h->ssh_path);
-    }
-    return r;
-}
-
-static bool is_beside(const char *path)
-{
-    CLEANUP_FREE char *beside = path_beside(path);
-
-    return beside && access(beside, F_OK) == 0;
-}
-
-int takeover_settle(struct state *s, const char *config, struct error *err)
-{
-    CLEANUP_FREE char *folder = key_folder(config);
-    CLEANUP_HOME struct home home = {.ssh_key = TEXT_INIT};
+    CLEANUP_FREE char *named = key_folder(config), *folder = NULL;
+    CLEANUP_CLOSE int lock = -1;
     int r = transfer_is_pending(s, err);
 
+    if (r <= 0)
+        return r;
+    folder = named ? realpath(named, NULL) : NULL;
     if (folder) {
-        home.fleet_path = path_join(folder, KEY_FLEET_FILE);
-        home.ssh_path = path_join(folder, PATHS_SSH_KEY_FILE);
-        if (!home.fleet_path || !home.ssh_path)
-            return error_sys(err, -ENOMEM, "cannot end an import");
+        lock = pending_lock(folder, err);
+        if (lock < 0)
+            return lock;
     }
-    if (r == 0 && (!folder || (!is_beside(home.fleet_path) && !is_beside(home.ssh_path))))
-        return 0;
-    return r < 0 ? r : transfer_settle(s, settle, &home, err);
+    return settle_in(s, folder, paths, err);
 }

@@ -4,7 +4,8 @@
  * Machines, pins and names are in the database, the keys are files beside the settings.
  * All become new in one moment, the end of the database's transaction: the keys are
  * written beside their places before it, and moved there after it; where that was
- * interrupted, takeover_settle does it when the next program begins.
+ * interrupted, takeover_settle does it when the next program begins.  From the first to the
+ * last of this the folder of the settings is locked: several states may share it.
  */
 #pragma once
 
@@ -34,4 +35,5 @@ int takeover_run(struct state *s, const struct takeover *t, struct takeover_resu
 
 /* What an import that was killed has left is done or taken back.  Each program that changes
  * the state calls it when it has opened it. */
-int takeover_settle(struct state *s, const char *config, struct error *err);
+int takeover_settle(struct state *s, const struct paths *paths, const char *config,
+                    struct error *err);

@@ -261,16 +261,22 @@ static int take_all(struct state *s, const struct transfer *t, const json_t *all
     return r == 0 && !t->replace ? refuse_loss(s, err) : r;
 }
 
+/* Empty: nothing is pending. */
+static int set_pending(struct state *s, const struct text *words, struct error *err)
+{
+    if (text_error(words) < 0)
+        return error_sys(err, -ENOMEM, "cannot use the state database");
+    return words->size == 0 ? state_run(s, err, "DELETE FROM settings WHERE key=?", "s", PENDING)
+                            : state_run(s, err, "INSERT OR REPLACE INTO settings VALUES(?,?)", "ss",
+                                        PENDING, text_str(words));
+}
+
 static int store_pending(struct state *s, const struct transfer *t, struct error *err)
 {
     CLEANUP_TEXT struct text words = TEXT_INIT;
     int r = t->prepare ? t->prepare(t->with, &words, err) : 0;
 
-    if (r < 0 || words.size == 0)
-        return r;
-    return text_error(&words) < 0 ? error_sys(err, -ENOMEM, "cannot use the state database")
-                                  : state_run(s, err, "INSERT OR REPLACE INTO settings VALUES(?,?)",
-                                              "ss", PENDING, text_str(&words));
+    return r == 0 ? set_pending(s, &words, err) : r;
 }
 
 static int drop_aside(struct state *s, struct error *err)
@@ -303,6 +309,16 @@ int transfer_take(struct state *s, const struct transfer *t, struct error *err)
 
 /* --- what is pending --------------------------------------------------------------------- */
 
+int transfer_announce(struct state *s, const struct text *words, struct error *err)
+{
+    CLEANUP_TRANSACTION struct transaction t = {0};
+    int r = transaction_begin(s, true, &t, err);
+
+    if (r == 0)
+        r = set_pending(s, words, err);
+    return r == 0 ? transaction_end(&t, err) : r;
+}
+
 int transfer_is_pending(struct state *s, struct error *err)
 {
     CLEANUP_FREE char *words = NULL;
@@ -321,9 +337,10 @@ int transfer_settle(struct state *s,
 
     if (r == 0)
         r = state_setting_get(s, PENDING, &words, err);
-    if (r == 0 || r == -ENOENT)
-        r = settle(with, words, err);
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    r = settle(with, words, err);
     if (r == 0)
-        r = state_run(s, err, "DELETE FROM settings WHERE key=?", "s", PENDING);
-    return r < 0 ? r : transaction_end(&t, err);
+        r = set_pending(s, &TEXT_INIT, err);
+    return r == 0 ? transaction_end(&t, err) : r;
 }

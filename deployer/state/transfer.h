@@ -45,8 +45,11 @@ int transfer_take(struct state *s, const struct transfer *t, struct error *err);
 /* 1: an import that was killed has left words that are pending; 0: none has. */
 int transfer_is_pending(struct state *s, struct error *err);
 
-/* Calls `settle` with the words that are pending, NULL for none, while no other process
- * writes, then drops them. */
+/* Makes these words pending, until transfer_take stores others. */
+int transfer_announce(struct state *s, const struct text *words, struct error *err);
+
+/* Calls `settle` with the words that are pending, if there are some, while no other process
+ * writes; then drops them, unless it returns 1. */
 int transfer_settle(struct state *s,
                     int (*settle)(void *with, const char *words, struct error *err), void *with,
                     struct error *err);

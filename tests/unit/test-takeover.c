@@ -129,7 +129,7 @@ static void add_state(const char *path, struct text *ret)
     CLEANUP(state_free_p) struct state *s = NULL;
 
     assert_int_equal(state_open(path, &s, NULL), 0);
-    assert_int_equal(takeover_settle(s, config, NULL), 0);
+    assert_int_equal(takeover_settle(s, &paths, config, NULL), 0);
     assert_int_equal(transfer_write(s, ret, NULL), 0);
 }
 
@@ -170,7 +170,7 @@ static void test_there_and_back(void **state)
     assert_string_equal(text_str(&got), ssh_key);
     assert_int_equal(stat(ssh_path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
-    assert_int_equal(folder_count(config), 2);
+    assert_int_equal(folder_count(config), 3);
     must_take(&p, false); /* once more is fine */
 }
 
@@ -266,7 +266,7 @@ static void test_keys_are_not_lost_unasked(void **state)
     assert_refused(&ssh, -EEXIST, "another SSH key in");
     ssh.ssh_key = NULL; /* then the one that is here stays */
     must_take(&ssh, false);
-    assert_int_equal(folder_count(config), 2);
+    assert_int_equal(folder_count(config), 3);
 }
 
 static void test_replacing_keeps_a_copy(void **state)
@@ -385,6 +385,32 @@ static bool take_until(const struct parcel *p, int calls)
     return WIFEXITED(status);
 }
 
+/* A program with another state, and the same settings, begins. */
+static void settle_another(void)
+{
+    CLEANUP(state_free_p) struct state *s = NULL;
+    char other[128], file[160];
+    struct paths paths_of = {.state = other, .db = file};
+
+    (void)snprintf(other, sizeof(other), "%s/other", folder);
+    (void)snprintf(file, sizeof(file), "%s/state.db", other);
+    assert_int_equal(state_open(file, &s, NULL), 0);
+    assert_int_equal(takeover_settle(s, &paths_of, config, NULL), 0);
+}
+
+static int copies_count(void)
+{
+    DIR *d = opendir(state_folder);
+    const struct dirent *entry;
+    int n = 0;
+
+    while (d && (entry = readdir(d)))
+        n += strncmp(entry->d_name, "before-import-", 14) == 0;
+    if (d)
+        (void)closedir(d);
+    return n;
+}
+
 static void test_killed_in_the_middle(void **state)
 {
     CLEANUP_TEXT struct text old = TEXT_INIT, new = TEXT_INIT;
@@ -403,20 +429,139 @@ static void test_killed_in_the_middle(void **state)
         CLEANUP_TEXT struct text got = TEXT_INIT;
 
         lived = take_until(&second, calls);
+        settle_another();
         add_all(&got);
         if (strcmp(text_str(&got), text_str(&old)) == 0) {
             kept++;
+            assert_int_equal(copies_count(), 0);
             continue;
         }
         if (strcmp(text_str(&got), text_str(&new)) != 0)
             fail_msg("killed at call %d, neither old nor new: %s", calls, text_str(&got));
         done++;
+        assert_int_equal(copies_count(), 1);
         folder_remove(folder);
         assert_int_equal(mkdir(folder, 0700), 0);
         must_take(&first, false);
     }
     assert_true(kept > 50);
     assert_true(done > 5);
+}
+
+/* --- what the state database says is hostile, too ----------------------------------------------
+ */
+
+#define TOKEN "20260101T000000Z-0123456789abcdef"
+
+static void put_words(const char *format, const char *path)
+{
+    char words[600], sql[700];
+
+    (void)snprintf(words, sizeof(words), format, path);
+    (void)snprintf(sql, sizeof(sql), "INSERT OR REPLACE INTO settings VALUES('import', '%s')",
+                   words);
+    change(sql);
+}
+
+static void put_file(const char *path, const char *content)
+{
+    assert_int_equal(file_write(path, content, strlen(content), 0600, NULL), 0);
+}
+
+static void assert_file(const char *path, const char *content)
+{
+    CLEANUP_TEXT struct text got = TEXT_INIT;
+
+    assert_int_equal(file_read(path, 1000, &got, NULL), content ? 0 : -ENOENT);
+    assert_string_equal(text_str(&got), content ? content : "");
+}
+
+static int settle(const char *in, struct error *err)
+{
+    CLEANUP(state_free_p) struct state *s = NULL;
+
+    assert_int_equal(state_open(db, &s, NULL), 0);
+    return takeover_settle(s, &paths, in, err);
+}
+
+static void test_words_name_no_path(void **state)
+{
+    static const char *const lines[] = {
+        "remove %s",
+        "put %s",
+        "put fleet /../../victim",
+        "remove fleet",
+        "remove ../victim " TOKEN,
+        "remove fleet ../victim",
+        "remove fleet 20260101T000000Z-0123456789abcde/",
+        "drop ../victim",
+        "in a\nin b",
+        "put fleet " TOKEN " x",
+        "in %%",
+    };
+    const struct parcel p = parcel_of(ours, 7, true);
+    CLEANUP_TEXT struct text fleet = TEXT_INIT;
+    char victim[128];
+
+    (void)state;
+    must_take(&p, false);
+    assert_int_equal(file_read(fleet_path, 1000, &fleet, NULL), 0);
+    (void)snprintf(victim, sizeof(victim), "%s/victim", folder);
+    put_file(victim, "mine");
+    for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+        struct error err = {0};
+
+        put_words(lines[i], victim);
+        assert_true(settle(config, &err) < 0);
+        assert_true(*err.text);
+        assert_file(victim, "mine");
+        assert_file(fleet_path, text_str(&fleet));
+        assert_file(ssh_path, ssh_key);
+    }
+}
+
+static void test_a_key_that_is_nowhere_is_told(void **state)
+{
+    const struct parcel p = parcel_of(ours, 7, false);
+    struct error err = {0};
+    char beside[256];
+
+    (void)state;
+    must_take(&p, false);
+    put_words("in %s\nremove fleet " TOKEN, "/elsewhere");
+    assert_int_equal(settle(config, &err), -ENOENT);
+    assert_non_null(strstr(err.text, "give --config /elsewhere"));
+    assert_int_equal(access(fleet_path, F_OK), 0);
+    put_words("put ssh " TOKEN, NULL);
+    assert_int_equal(settle(config, &err), -ENOENT);
+    (void)snprintf(beside, sizeof(beside), "%s.import-" TOKEN, ssh_path);
+    put_file(beside, "it is here");
+    assert_int_equal(settle(config, NULL), 0);
+    assert_file(ssh_path, "it is here");
+    assert_file(beside, NULL);
+    assert_int_equal(settle(config, NULL), 0); /* nothing is pending */
+}
+
+static void test_what_is_dropped_is_its_own(void **state)
+{
+    const struct parcel p = parcel_of(ours, 7, true);
+    char own[256], other[256];
+
+    (void)state;
+    must_take(&p, false);
+    (void)snprintf(own, sizeof(own), "%s.import-" TOKEN, ssh_path);
+    (void)snprintf(other, sizeof(other), "%s.import-20260101T000000Z-1111111111111111", ssh_path);
+    put_file(own, "own");
+    put_file(other, "other");
+    put_words("in %s\ndrop " TOKEN, "/elsewhere");
+    assert_int_equal(settle("/nowhere", NULL), 0);
+    assert_file(own, "own");
+    put_words("in %s\ndrop " TOKEN, config);
+    put_words("in /tmp\ndrop " TOKEN, NULL);
+    assert_int_equal(settle(config, NULL), 0);
+    assert_file(own, NULL);
+    assert_file(other, "other");
+    assert_file(ssh_path, ssh_key);
 }
 
 int main(void)
@@ -431,6 +576,9 @@ int main(void)
         TEST(test_replacing_keeps_a_copy),
         TEST(test_hostile_content),
         TEST(test_killed_in_the_middle),
+        TEST(test_words_name_no_path),
+        TEST(test_a_key_that_is_nowhere_is_told),
+        TEST(test_what_is_dropped_is_its_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
