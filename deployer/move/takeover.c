@@ -14,6 +14,7 @@
 void takeover_result_clear(struct takeover_result *r)
 {
     free(r->copy);
+    free(r->spec);
     free(r->ssh_key);
     *r = (struct takeover_result){0};
 }
@@ -245,7 +246,7 @@ static int begin(struct work *w, struct error *err)
     return announce(w, err);
 }
 
-static int take(struct work *w, struct error *err)
+static int take(struct work *w, char **ret_spec, struct error *err)
 {
     const struct transfer transfer = {
         .json = w->t->parcel->state,
@@ -254,7 +255,7 @@ static int take(struct work *w, struct error *err)
         .prepare = prepare,
         .with = w,
     };
-    int r = transfer_take(w->s, &transfer, err);
+    int r = transfer_take(w->s, &transfer, ret_spec, err);
 
     if (r < 0)
         (void)settle_in(w->s, w->folder, w->t->paths, NULL); /* else the next program does it */
@@ -274,7 +275,7 @@ static int take_over(struct state *s, const struct takeover *t, const char *fold
     if (r == 0)
         r = begin(&work, err);
     if (r == 0)
-        r = take(&work, err);
+        r = take(&work, &ret->spec, err);
     if (r < 0) {
         free(work.copy);
         return r;

@@ -23,7 +23,8 @@ struct takeover {
 /* A value; takeover_result_clear. */
 struct takeover_result {
     struct transfer_count count;
-    char *copy;    /* the folder with what was here; NULL: nothing was, or all is in the parcel */
+    char *copy; /* the folder with what was here; NULL: nothing was, or all is in the parcel */
+    char *spec; /* of pyDCOP, from the parcel; NULL: there is none in it, or the one here stays */
     char *ssh_key; /* where it is; NULL: there is none in the parcel */
 };
 void takeover_result_clear(struct takeover_result *r);

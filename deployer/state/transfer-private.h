@@ -29,3 +29,6 @@ extern const struct transfer_table transfer_tables[];
 /* -EBADMSG, with the column, unless the row is an object with valid values for the table's
  * columns and nothing else. */
 int transfer_check_row(const struct transfer_table *t, const struct json_t *row, struct error *err);
+
+/* NAME==VERSION: what means the same on any computer. */
+bool transfer_is_spec(const char *value);

@@ -12,6 +12,8 @@
 
 enum { POSITION_MAX = 100000 };
 
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
 /* --- values -------------------------------------------------------------------------- */
 
 /* What has no id yet is known by its host key. */
@@ -40,9 +42,7 @@ static bool is_key_type(const char *value)
 
 static bool is_base64(const char *value)
 {
-    return string_is_one_of(value,
-                            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=", 1,
-                            TRANSFER_KEY_MAX);
+    return string_is_one_of(value, LETTERS "+/=", 1, TRANSFER_KEY_MAX);
 }
 
 static bool is_line(const char *value)
@@ -58,6 +58,17 @@ static bool is_line(const char *value)
 static bool is_word(const char *value)
 {
     return is_line(value) && !strchr(value, ' ');
+}
+
+bool transfer_is_spec(const char *value)
+{
+    size_t name = strcspn(value, "="), version = strlen(value);
+
+    version = version > name + 2 ? version - name - 2 : 0;
+    return version > 0 && name > 0 && version <= TRANSFER_TEXT_MAX && name <= TRANSFER_TEXT_MAX &&
+           strncmp(value + name, "==", 2) == 0 && strchr(LETTERS, *value) &&
+           strspn(value, LETTERS "._-") == name &&
+           strspn(value + name + 2, LETTERS "._-+!") == version;
 }
 
 /* A fingerprint is the digest of the key beside it. */

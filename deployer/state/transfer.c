@@ -84,7 +84,7 @@ int transfer_write(struct state *s, struct text *ret, struct error *err)
         r = state_setting_get(s, STATE_SETTING_SPEC, &spec, err);
     if (r < 0 && r != -ENOENT)
         return r;
-    if (spec)
+    if (spec && transfer_is_spec(spec))
         (void)json_object_set_new(all, "pydcop", json_string(spec));
     text = json_dumps(all, JSON_COMPACT);
     text_adds(ret, text ? text : "");
@@ -177,32 +177,53 @@ static int take_table(struct state *s, const struct transfer_table *t, const jso
     return r;
 }
 
-static int take_spec(struct state *s, const json_t *all, struct error *err)
+static int take_spec(struct state *s, const struct transfer *t, const json_t *all, char **ret,
+                     struct error *err)
 {
     const json_t *value = json_object_get(all, "pydcop");
     const char *spec = json_string_value(value);
+    CLEANUP_FREE char *here = NULL;
+    int r;
 
     if (!value)
         return 0;
-    if (!spec || strlen(spec) > 4096 || strlen(spec) != json_string_length(value))
+    if (!spec)
         return error_set(err, -EBADMSG, "its 'pydcop' is not valid");
-    /* A path is one of the other computer. */
-    return *spec == '/' || access(spec, F_OK) == 0
-               ? 0
-               : state_run(s, err, "INSERT OR REPLACE INTO settings VALUES(?,?)", "ss",
-                           STATE_SETTING_SPEC, spec);
+    if (!transfer_is_spec(spec) || strlen(spec) != json_string_length(value))
+        return 0;
+    r = t->replace ? -ENOENT : state_setting_get(s, STATE_SETTING_SPEC, &here, err);
+    if (r != -ENOENT)
+        return r;
+    r = state_run(s, err, "INSERT OR REPLACE INTO settings VALUES(?,?)", "ss", STATE_SETTING_SPEC,
+                  spec);
+    if (r == 0 && !(*ret = strdup(spec)))
+        r = error_sys(err, -ENOMEM, "cannot use the state database");
+    return r;
 }
 
 static int move_aside(struct state *s, struct error *err)
 {
     return state_execute(s,
-                         "CREATE TEMP TABLE old_machines AS SELECT id FROM machines;"
-                         "CREATE TEMP TABLE old_pins AS SELECT id, fingerprint,"
+                         "CREATE TEMP TABLE old_machines AS SELECT * FROM machines;"
+                         "CREATE TEMP TABLE old_pins AS SELECT id, fingerprint, source,"
                          " retired IS NULL AS active FROM pins;"
                          "CREATE TEMP TABLE old_names AS SELECT fleet, agent, id, held FROM names;"
                          "CREATE TEMP TABLE old_seqs AS SELECT * FROM seqs;"
                          "DELETE FROM machines; DELETE FROM pins; DELETE FROM names;"
                          "DELETE FROM seqs;",
+                         err);
+}
+
+/* What was seen here later, and how a key came to be trusted here: whether passwords may be
+ * sent depends on it. */
+static int keep_own(struct state *s, struct error *err)
+{
+    return state_execute(s,
+                         "INSERT OR REPLACE INTO machines SELECT * FROM old_machines AS old WHERE"
+                         " EXISTS (SELECT 1 FROM machines WHERE id=old.id AND"
+                         "  last_seen<old.last_seen);"
+                         "UPDATE pins SET source=old.source FROM old_pins AS old WHERE"
+                         " pins.id=old.id AND pins.fingerprint=old.fingerprint",
                          err);
 }
 
@@ -248,14 +269,17 @@ static int refuse_loss(struct state *s, struct error *err)
                      lost.count, lost.count == 1 ? "" : "s", text_str(&words));
 }
 
-static int take_all(struct state *s, const struct transfer *t, const json_t *all, struct error *err)
+static int take_all(struct state *s, const struct transfer *t, const json_t *all, char **ret_spec,
+                    struct error *err)
 {
     int r = move_aside(s, err);
 
     for (const struct transfer_table *table = transfer_tables; table->name && r == 0; table++)
         r = take_table(s, table, all, err);
     if (r == 0)
-        r = take_spec(s, all, err);
+        r = take_spec(s, t, all, ret_spec, err);
+    if (r == 0 && !t->replace)
+        r = keep_own(s, err);
     if (r == 0)
         r = keep_seqs(s, err);
     return r == 0 && !t->replace ? refuse_loss(s, err) : r;
@@ -287,8 +311,9 @@ static int drop_aside(struct state *s, struct error *err)
                          err);
 }
 
-int transfer_take(struct state *s, const struct transfer *t, struct error *err)
+int transfer_take(struct state *s, const struct transfer *t, char **ret_spec, struct error *err)
 {
+    CLEANUP_FREE char *spec = NULL;
     CLEANUP_TRANSACTION struct transaction transaction = {0};
     CLEANUP_JSON json_t *all = json_loadb(t->json, t->size, JSON_REJECT_DUPLICATES, NULL);
     int r;
@@ -299,12 +324,16 @@ int transfer_take(struct state *s, const struct transfer *t, struct error *err)
     if (r == 0)
         r = transaction_begin(s, true, &transaction, err);
     if (r == 0)
-        r = take_all(s, t, all, err);
+        r = take_all(s, t, all, &spec, err);
     if (r == 0)
         r = store_pending(s, t, err);
     if (r == 0)
         r = drop_aside(s, err);
-    return r < 0 ? r : transaction_end(&transaction, err);
+    if (r == 0)
+        r = transaction_end(&transaction, err);
+    if (r == 0)
+        *ret_spec = TAKE_PTR(spec);
+    return r;
 }
 
 /* --- what is pending --------------------------------------------------------------------- */

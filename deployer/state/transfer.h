@@ -1,6 +1,6 @@
 /*
  * What one controller hands to another: machines, pins, names and seqs, as JSON, and
- * pyDCOP's spec.  The history of runs stays where it is.
+ * pyDCOP's spec if it is NAME==VERSION.  The history of runs stays where it is.
  *
  * What is taken is hostile until each value has been checked.  It is taken in one
  * transaction, in which the caller also prepares what lies outside the database: a list
@@ -38,9 +38,12 @@ struct transfer {
     void *with;
 };
 
-/* Takes it in the place of what is here.  -EBADMSG with words: not valid; -EEXIST with
- * words: something would be lost, and `replace` is not set. */
-int transfer_take(struct state *s, const struct transfer *t, struct error *err);
+/* Takes it in the place of what is here; unless `replace`, a machine that was met later here,
+ * the word of a pin's source and pyDCOP's spec stay.  `ret_spec`: the spec of `json` that is
+ * now the one here, the caller frees it; NULL: another is, or
+ * none.  -EBADMSG with words: not
+ * valid; -EEXIST with words: something would be lost, and `replace` is not set. */
+int transfer_take(struct state *s, const struct transfer *t, char **ret_spec, struct error *err);
 
 /* 1: an import that was killed has left words that are pending; 0: none has. */
 int transfer_is_pending(struct state *s, struct error *err);

@@ -10,6 +10,7 @@
 #include "deployer/move/parcel.h"
 #include "deployer/progress/json.h"
 #include "deployer/state/transfer.h"
+#include "deployer/wheel/wheel.h"
 #include "discovery/base/file.h"
 #include "discovery/base/terminal.h"
 #include "passphrase.h"
@@ -35,7 +36,7 @@ struct load {
     char *ssh_key; /* of sodium_malloc() */
     struct transfer_count count;
     char *key_path; /* of the SSH key; NULL: none */
-    char *spec;     /* a path of this computer; NULL: none */
+    char *spec;     /* pyDCOP, if it is no requirement */
 };
 
 static void load_clear(struct load *l)
@@ -103,7 +104,7 @@ static int read_spec(struct state *s, char **ret, struct error *err)
     CLEANUP_FREE char *spec = NULL;
     int r = state_setting_get(s, STATE_SETTING_SPEC, &spec, err);
 
-    if (r == 0 && *spec == '/')
+    if (r == 0 && wheel_spec_kind(spec) != WHEEL_SPEC_REQUIREMENT)
         *ret = TAKE_PTR(spec);
     return r == -ENOENT ? 0 : r;
 }

@@ -76,6 +76,7 @@ static int tell_json(const struct takeover_result *t, const struct parcel *parce
                   (int)parcel->has_fleet_key, "ssh_key", (int)(t->ssh_key != NULL));
     progress_json_add(imported, "ssh_key_path", t->ssh_key);
     progress_json_add(imported, "copy", t->copy);
+    progress_json_add(imported, "pydcop", t->spec);
     (void)json_object_set_new(o, "version", json_integer(1));
     if (json_object_set_new(o, "imported", imported) == 0)
         text = json_dumps(o, JSON_INDENT(2));
@@ -85,6 +86,13 @@ static int tell_json(const struct takeover_result *t, const struct parcel *parce
     text_addf(&out, "%s\n", text);
     terminal_put(stdout, &out);
     return 0;
+}
+
+static void tell_spec_here(struct text *out, const char *spec)
+{
+    text_adds(out, "pyDCOP: ");
+    text_add_printable(out, spec);
+    text_adds(out, ", as before.\n");
 }
 
 static void tell(struct state *s, const struct takeover_result *t, const struct parcel *parcel,
@@ -112,7 +120,11 @@ static void tell(struct state *s, const struct takeover_result *t, const struct 
         text_adds(&out, "The machines must know an SSH key of yours; if they do not: on the other "
                         "computer, dcop-deploy enroll --key YOURS.pub --key ITS ADDRESS\n");
     }
-    if (state_setting_get(s, STATE_SETTING_SPEC, &spec, NULL) < 0)
+    if (t->spec)
+        text_addf(&out, "pyDCOP: %s, from the file.\n", t->spec);
+    else if (state_setting_get(s, STATE_SETTING_SPEC, &spec, NULL) == 0)
+        tell_spec_here(&out, spec);
+    else
         text_adds(&out, "Name pyDCOP with -s at the first deploy; without, it is pydcop of the "
                         "Python index.\n");
     text_adds(&out, "To see the machines: dcop-deploy -l all status\n");

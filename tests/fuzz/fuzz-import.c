@@ -21,7 +21,9 @@ static void take(struct state *s, const char *json, size_t size, bool replace)
 {
     const struct transfer t = {.json = json, .size = size, .replace = replace};
 
-    expect(transfer_take(s, &t, NULL) == 0);
+    CLEANUP_FREE char *spec = NULL;
+
+    expect(transfer_take(s, &t, &spec, NULL) == 0);
 }
 
 static void write_all(struct state *s)
@@ -55,12 +57,13 @@ static void take_parcel(const struct parcel *p)
     CLEANUP(state_free_p) struct state *s = NULL;
     CLEANUP_TEXT struct text before = TEXT_INIT, after = TEXT_INIT;
     const struct transfer t = {.json = p->state, .size = p->state_size, .replace = true};
+    CLEANUP_FREE char *spec = NULL;
     struct error err = {0};
     int r;
 
     expect(state_open(":memory:", &s, NULL) == 0);
     expect(transfer_write(s, &before, NULL) == 0);
-    r = transfer_take(s, &t, &err);
+    r = transfer_take(s, &t, &spec, &err);
     expect(transfer_write(s, &after, NULL) == 0);
     if (r == 0) {
         take_again(&after);

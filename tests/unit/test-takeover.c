@@ -133,6 +133,15 @@ static void add_state(const char *path, struct text *ret)
     assert_int_equal(transfer_write(s, ret, NULL), 0);
 }
 
+static void change(const char *sql)
+{
+    sqlite3 *raw;
+
+    assert_int_equal(sqlite3_open(db, &raw), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(raw, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(raw), SQLITE_OK);
+}
+
 /* What is known and which keys there are, as a program that begins now finds them. */
 static void add_all(struct text *ret)
 {
@@ -174,18 +183,68 @@ static void test_there_and_back(void **state)
     must_take(&p, false); /* once more is fine */
 }
 
-static void test_a_path_of_another_computer_is_not_taken(void **state)
+static void test_a_plain_spec_alone_is_taken(void **state)
 {
-    CLEANUP(state_free_p) struct state *s = NULL;
-    CLEANUP_FREE char *spec = NULL;
-    const struct parcel p = parcel_of("{\"machines\":[],\"pins\":[],\"names\":[],\"seqs\":[],"
-                                      "\"pydcop\":\"/home/them/pydcop\"}",
-                                      7, false);
+    static const char *const specs[] = {
+        "/home/them/pydcop",
+        "pydcop",
+        "pydcop==",
+        "==1",
+        "pydcop==0.1.2 --index-url=http://x",
+        "-r==1",
+        "pydcop @ git+https://example.org/x",
+        "https://example.org/x==1",
+        "./x==1",
+        "pydcop==1;x",
+        "pydcop===1",
+        "pydcop==1=2",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(specs); i++) {
+        CLEANUP(state_free_p) struct state *s = NULL;
+        CLEANUP_FREE char *spec = NULL;
+        char json[300];
+        struct parcel p;
+
+        (void)snprintf(json, sizeof(json),
+                       "{\"machines\":[],\"pins\":[],\"names\":[],\"seqs\":[],"
+                       "\"pydcop\":\"%s\"}",
+                       specs[i]);
+        p = parcel_of(json, 7, false);
+        must_take(&p, true);
+        assert_int_equal(state_open(db, &s, NULL), 0);
+        assert_int_equal(state_setting_get(s, STATE_SETTING_SPEC, &spec, NULL), -ENOENT);
+    }
+}
+
+static void test_what_is_known_better_here_stays(void **state)
+{
+    CLEANUP(takeover_result_clear) struct takeover_result kept = {0}, same = {0}, replaced = {0};
+    CLEANUP_TEXT struct text got = TEXT_INIT;
+    const struct parcel p = parcel_of(ours, 7, false);
 
     (void)state;
     must_take(&p, false);
-    assert_int_equal(state_open(db, &s, NULL), 0);
-    assert_int_equal(state_setting_get(s, STATE_SETTING_SPEC, &spec, NULL), -ENOENT);
+    change("UPDATE machines SET address='10.0.0.9', last_seen=3000 WHERE id='" ONE "'");
+    change("UPDATE machines SET host='old', last_seen=0 WHERE id='" KEY_B "'");
+    change("UPDATE pins SET source='accept'");
+    assert_int_equal(take(&p, false, &same, NULL), 0);
+    assert_null(same.spec); /* it is the one here */
+    change("UPDATE settings SET value='pydcop==9' WHERE key='spec'");
+    assert_int_equal(take(&p, false, &kept, NULL), 0);
+    assert_null(kept.spec);
+    add_state(db, &got);
+    assert_non_null(strstr(text_str(&got), "10.0.0.9"));
+    assert_null(strstr(text_str(&got), "\"host\":\"old\""));
+    assert_non_null(strstr(text_str(&got), "pydcop==9"));
+    assert_null(strstr(text_str(&got), "\"question\""));
+    assert_null(strstr(text_str(&got), "\"signature\""));
+    assert_int_equal(take(&p, true, &replaced, NULL), 0);
+    assert_string_equal(replaced.spec, "pydcop==0.1.2");
+    text_reset(&got);
+    add_state(db, &got);
+    assert_string_equal(text_str(&got), ours);
 }
 
 static void test_a_seq_never_becomes_lower(void **state)
@@ -218,15 +277,6 @@ static void assert_refused(const struct parcel *p, int code, const char *words)
     add_all(&after);
     assert_string_equal(text_str(&after), text_str(&before));
     assert_int_equal(folder_count(state_folder), files);
-}
-
-static void change(const char *sql)
-{
-    sqlite3 *raw;
-
-    assert_int_equal(sqlite3_open(db, &raw), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(raw, sql, NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_close(raw), SQLITE_OK);
 }
 
 static void test_nothing_is_lost_unasked(void **state)
@@ -569,7 +619,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_there_and_back),
-        TEST(test_a_path_of_another_computer_is_not_taken),
+        TEST(test_a_plain_spec_alone_is_taken),
+        TEST(test_what_is_known_better_here_stays),
         TEST(test_a_seq_never_becomes_lower),
         TEST(test_nothing_is_lost_unasked),
         TEST(test_keys_are_not_lost_unasked),
