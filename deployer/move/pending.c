@@ -142,8 +142,7 @@ static void place_clear(struct place *p)
 
 static int refuse_words(struct error *err)
 {
-    return error_set(err, -EBADMSG,
-                     "cannot end an import: what the state database says of it is not valid");
+    return error_set(err, -EBADMSG, "what the state database says of it is not valid");
 }
 
 static int refuse_folder(const struct place *at, const char *file, bool comes, struct error *err)
@@ -152,14 +151,11 @@ static int refuse_folder(const struct place *at, const char *file, bool comes, s
         return error_set(
             err, -ENOENT, "an import was interrupted, and its keys are in %s: give --config %s",
             at->meant ? at->meant : "another folder", at->meant ? at->meant : "FOLDER");
-    return comes ? error_set(err, -ENOENT,
-                             "an import was interrupted, and its %s is missing in %s: copy the "
-                             "other computer's there",
-                             file, at->folder)
-                 : error_set(err, -ENOENT,
-                             "an import was interrupted, which should have removed %s in %s: move "
-                             "it away",
-                             file, at->folder);
+    return comes
+               ? error_set(err, -ENOENT, "its %s is missing in %s: copy the other computer's there",
+                           file, at->folder)
+               : error_set(err, -ENOENT, "it should have removed %s in %s: move it away", file,
+                           at->folder);
 }
 
 /* The key has its new content, or is away. */

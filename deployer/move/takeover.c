@@ -153,15 +153,17 @@ static int write_ssh_key(const struct work *w, struct text *words, struct error 
 {
     CLEANUP_FREE char *beside = pending_beside(&w->pending, w->home->ssh_path);
     const struct parcel *p = w->t->parcel;
-    int r;
+    bool goes = w->t->replace && !p->ssh_key && w->home->ssh_key.size > 0;
+    int r = 0;
 
-    if (!p->ssh_key)
-        return 0;
     if (!beside)
         return error_sys(err, -ENOMEM, "cannot write the SSH key");
-    r = file_write(beside, p->ssh_key, p->ssh_key_size, 0600, err);
-    if (r == 0)
-        pending_add(words, "put", "ssh", &w->pending);
+    if (p->ssh_key)
+        r = file_write(beside, p->ssh_key, p->ssh_key_size, 0600, err);
+    else if (goes)
+        r = file_write(beside, "", 0, 0600, err);
+    if (r == 0 && (p->ssh_key || goes))
+        pending_add(words, p->ssh_key ? "put" : "remove", "ssh", &w->pending);
     return r;
 }
 
@@ -280,8 +282,11 @@ static int take_over(struct state *s, const struct takeover *t, const char *fold
         free(work.copy);
         return r;
     }
+    ret->taken = true;
     ret->copy = work.copy;
-    ret->ssh_key = t->parcel->ssh_key ? TAKE_PTR(home.ssh_path) : NULL;
+    if (t->parcel->ssh_key || (home.ssh_key.size > 0 && !t->replace))
+        ret->ssh_key = TAKE_PTR(home.ssh_path);
+    ret->ssh_key_went = home.ssh_key.size > 0 && !ret->ssh_key;
     r = settle_in(s, folder, t->paths, err);
     return r == 0 ? transfer_count(s, &ret->count, err) : r;
 }
@@ -304,6 +309,7 @@ int takeover_settle(struct state *s, const struct paths *paths, const char *conf
 {
     CLEANUP_FREE char *named = key_folder(config), *folder = NULL;
     CLEANUP_CLOSE int lock = -1;
+    struct error why = {0};
     int r = transfer_is_pending(s, err);
 
     if (r <= 0)
@@ -314,5 +320,8 @@ int takeover_settle(struct state *s, const struct paths *paths, const char *conf
         if (lock < 0)
             return lock;
     }
-    return settle_in(s, folder, paths, err);
+    r = settle_in(s, folder, paths, &why);
+    if (r == -EPERM) /* of the folder, not of a key that others may read */
+        r = -EACCES;
+    return r < 0 ? error_set(err, r, "an import was interrupted: %s", why.text) : 0;
 }

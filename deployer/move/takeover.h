@@ -22,15 +22,18 @@ struct takeover {
 
 /* A value; takeover_result_clear. */
 struct takeover_result {
+    bool taken; /* the state is the new one; else nothing has changed */
     struct transfer_count count;
     char *copy; /* the folder with what was here; NULL: nothing was, or all is in the parcel */
     char *spec; /* of pyDCOP, from the parcel; NULL: there is none in it, or the one here stays */
-    char *ssh_key; /* where it is; NULL: there is none in the parcel */
+    char *ssh_key;     /* the one of the parcel, or that was here before; NULL: there is none now */
+    bool ssh_key_went; /* there was one before, which is in the copy */
 };
 void takeover_result_clear(struct takeover_result *r);
 
 /* -EEXIST with words: this computer has another fleet key or SSH key, or knows of machines what
- * the parcel does not; -EBADMSG: the parcel is not valid.  Then nothing has changed. */
+ * the parcel does not; -EBADMSG: the parcel is not valid.  Then nothing has changed.  A
+ * failure with `taken`: the keys are not in place yet, which takeover_settle does. */
 int takeover_run(struct state *s, const struct takeover *t, struct takeover_result *ret,
                  struct error *err);
 

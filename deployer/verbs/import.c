@@ -55,6 +55,12 @@ static int take_over(struct program *p, const char *path, const struct parcel *p
     if (r < 0)
         return r;
     r = takeover_run(p->state, &takeover, ret, &why);
+    if (r < 0 && ret->taken)
+        return error_set(err, -EIO,
+                         "%s is imported, but its keys are not in place yet: %s; run the same "
+                         "command again as a user who may write there%s%s",
+                         path, why.text, ret->copy ? "; what was here before is kept in " : "",
+                         ret->copy ? ret->copy : "");
     if (r == -EEXIST)
         return error_set(err, -EINVAL,
                          "%s is not imported, and nothing has changed: %s; --replace takes what is "
@@ -73,7 +79,7 @@ static int tell_json(const struct takeover_result *t, const struct parcel *parce
     imported =
         json_pack("{s:I,s:I,s:I,s:b,s:b}", "machines", (json_int_t)t->count.machines, "pins",
                   (json_int_t)t->count.pins, "agents", (json_int_t)t->count.names, "fleet_key",
-                  (int)parcel->has_fleet_key, "ssh_key", (int)(t->ssh_key != NULL));
+                  (int)parcel->has_fleet_key, "ssh_key", (int)(parcel->ssh_key != NULL));
     progress_json_add(imported, "ssh_key_path", t->ssh_key);
     progress_json_add(imported, "copy", t->copy);
     progress_json_add(imported, "pydcop", t->spec);
@@ -86,6 +92,21 @@ static int tell_json(const struct takeover_result *t, const struct parcel *parce
     text_addf(&out, "%s\n", text);
     terminal_put(stdout, &out);
     return 0;
+}
+
+static void tell_ssh_key(struct text *out, const struct takeover_result *t,
+                         const struct parcel *parcel)
+{
+    if (t->ssh_key_went)
+        text_adds(out, "The SSH key that was here is no longer used; it is in the copy.\n");
+    if (t->ssh_key) {
+        text_adds(out, parcel->ssh_key ? "The SSH key is " : "The SSH key that was here stays: ");
+        text_add_printable(out, t->ssh_key);
+        text_adds(out, ", and is tried as those in ~/.ssh are.\n");
+    } else {
+        text_adds(out, "The machines must know an SSH key of yours; if they do not: on the other "
+                       "computer, dcop-deploy enroll --key YOURS.pub --key ITS ADDRESS\n");
+    }
 }
 
 static void tell_spec_here(struct text *out, const char *spec)
@@ -106,20 +127,13 @@ static void tell(struct state *s, const struct takeover_result *t, const struct 
     text_addf(&out, ": %zu machine%s, %zu host key%s, %zu name%s; %s fleet key, %s SSH key.\n",
               t->count.machines, t->count.machines == 1 ? "" : "s", t->count.pins,
               t->count.pins == 1 ? "" : "s", t->count.names, t->count.names == 1 ? "" : "s",
-              parcel->has_fleet_key ? "the" : "no", t->ssh_key ? "the" : "no");
+              parcel->has_fleet_key ? "the" : "no", parcel->ssh_key ? "the" : "no");
     if (t->copy) {
         text_adds(&out, "What was here before is kept in ");
         text_add_printable(&out, t->copy);
         text_adds(&out, ".\n");
     }
-    if (t->ssh_key) {
-        text_adds(&out, "The SSH key is ");
-        text_add_printable(&out, t->ssh_key);
-        text_adds(&out, ", and is tried as those in ~/.ssh are.\n");
-    } else {
-        text_adds(&out, "The machines must know an SSH key of yours; if they do not: on the other "
-                        "computer, dcop-deploy enroll --key YOURS.pub --key ITS ADDRESS\n");
-    }
+    tell_ssh_key(&out, t, parcel);
     if (t->spec)
         text_addf(&out, "pyDCOP: %s, from the file.\n", t->spec);
     else if (state_setting_get(s, STATE_SETTING_SPEC, &spec, NULL) == 0)

@@ -2,6 +2,7 @@
  * whenever it is killed either the old state or the new one. */
 #include <dirent.h>
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -140,6 +142,19 @@ static void change(const char *sql)
     assert_int_equal(sqlite3_open(db, &raw), SQLITE_OK);
     assert_int_equal(sqlite3_exec(raw, sql, NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_close(raw), SQLITE_OK);
+}
+
+static void put_file(const char *path, const char *content)
+{
+    assert_int_equal(file_write(path, content, strlen(content), 0600, NULL), 0);
+}
+
+static void assert_file(const char *path, const char *content)
+{
+    CLEANUP_TEXT struct text got = TEXT_INIT;
+
+    assert_int_equal(file_read(path, 1000, &got, NULL), content ? 0 : -ENOENT);
+    assert_string_equal(text_str(&got), content ? content : "");
 }
 
 /* What is known and which keys there are, as a program that begins now finds them. */
@@ -349,6 +364,69 @@ static void test_replacing_keeps_a_copy(void **state)
     assert_null(strstr(text_str(&got), ONE));
 }
 
+static void test_replacing_takes_the_ssh_key_away(void **state)
+{
+    CLEANUP(takeover_result_clear) struct takeover_result kept = {0}, went = {0};
+    const struct parcel first = parcel_of(ours, 7, true), none = parcel_of(ours, 7, false);
+    CLEANUP_FREE char *copy = NULL;
+
+    (void)state;
+    must_take(&first, false);
+    assert_int_equal(take(&none, false, &kept, NULL), 0);
+    assert_string_equal(kept.ssh_key, ssh_path);
+    assert_false(kept.ssh_key_went);
+    assert_int_equal(take(&none, true, &went, NULL), 0);
+    assert_null(went.ssh_key);
+    assert_true(went.ssh_key_went);
+    assert_file(ssh_path, NULL);
+    copy = path_join(went.copy, PATHS_SSH_KEY_FILE);
+    assert_file(copy, ssh_key);
+    assert_int_equal(folder_count(config), 2);
+}
+
+/* In there nothing can be moved to the SSH key's path. */
+static void take_with_busy_key(const struct parcel *p)
+{
+    struct takeover_result result = {0};
+    struct error err = {0};
+    int r;
+
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount(ssh_path, ssh_path, NULL, MS_BIND, NULL) < 0)
+        _exit(77);
+    r = take(p, true, &result, &err);
+    if (r == 0 || !result.taken || !result.copy || !strstr(err.text, ssh_path))
+        fprintf(stderr, "%d '%s'\n", r, err.text);
+    _exit(r == 0 || !result.taken || !result.copy || !strstr(err.text, ssh_path));
+}
+
+static void test_taken_with_keys_not_in_place(void **state)
+{
+    const struct parcel first = parcel_of(theirs, 9, true), second = parcel_of(ours, 7, true);
+    struct parcel other = second;
+    CLEANUP_TEXT struct text got = TEXT_INIT;
+    pid_t pid;
+    int status;
+
+    (void)state;
+    must_take(&first, false);
+    other.ssh_key_size--;
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        take_with_busy_key(&other);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WEXITSTATUS(status) == 77)
+        skip();
+    assert_int_equal(status, 0);
+    add_state(db, &got); /* the next program ends it */
+    assert_string_equal(text_str(&got), ours);
+    text_reset(&got);
+    assert_int_equal(file_read(ssh_path, 1000, &got, NULL), 0);
+    assert_int_equal(got.size, other.ssh_key_size);
+    assert_int_equal(folder_count(config), 3);
+}
+
 /* --- hostile content -----------------------------------------------------------------------------
  */
 
@@ -513,19 +591,6 @@ static void put_words(const char *format, const char *path)
     change(sql);
 }
 
-static void put_file(const char *path, const char *content)
-{
-    assert_int_equal(file_write(path, content, strlen(content), 0600, NULL), 0);
-}
-
-static void assert_file(const char *path, const char *content)
-{
-    CLEANUP_TEXT struct text got = TEXT_INIT;
-
-    assert_int_equal(file_read(path, 1000, &got, NULL), content ? 0 : -ENOENT);
-    assert_string_equal(text_str(&got), content ? content : "");
-}
-
 static int settle(const char *in, struct error *err)
 {
     CLEANUP(state_free_p) struct state *s = NULL;
@@ -625,6 +690,8 @@ int main(void)
         TEST(test_nothing_is_lost_unasked),
         TEST(test_keys_are_not_lost_unasked),
         TEST(test_replacing_keeps_a_copy),
+        TEST(test_replacing_takes_the_ssh_key_away),
+        TEST(test_taken_with_keys_not_in_place),
         TEST(test_hostile_content),
         TEST(test_killed_in_the_middle),
         TEST(test_words_name_no_path),
