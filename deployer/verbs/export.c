@@ -13,6 +13,7 @@
 #include "deployer/wheel/wheel.h"
 #include "discovery/base/file.h"
 #include "discovery/base/terminal.h"
+#include "move-common.h"
 #include "passphrase.h"
 #include "verbs.h"
 
@@ -201,11 +202,9 @@ static void tell(const struct load *l, const char *path)
 static int run_export(struct program *p, struct error *err)
 {
     CLEANUP_LOAD struct load load = {.state = TEXT_INIT};
-    const char *path = p->options.n_arguments > 0 ? p->options.arguments[0] : NULL;
-    int r = program_takes_arguments(p, 1, err);
+    const char *path = NULL;
+    int r = move_common_file(p, &path, err);
 
-    if (r == 0 && !path)
-        return error_set(err, -EINVAL, "say which file to write: export FILE");
     if (r == 0 && access(path, F_OK) == 0)
         return error_set(err, -EINVAL, "%s exists; remove it, or give another name", path);
     if (r == 0)

@@ -9,6 +9,7 @@
 #include "deployer/progress/json.h"
 #include "discovery/base/file.h"
 #include "discovery/base/terminal.h"
+#include "move-common.h"
 #include "passphrase.h"
 #include "verbs.h"
 
@@ -162,15 +163,13 @@ static int import_parcel(struct program *p, const char *path, const struct parce
 
 static int run_import(struct program *p, struct error *err)
 {
-    const char *path = p->options.n_arguments > 0 ? p->options.arguments[0] : NULL;
+    const char *path = NULL;
     struct parcel parcel = {0};
     struct error why = {0};
     unsigned char *bytes = NULL;
     size_t size = 0;
-    int r = program_takes_arguments(p, 1, err);
+    int r = move_common_file(p, &path, err);
 
-    if (r == 0 && !path)
-        return error_set(err, -EINVAL, "say which file to read: import FILE");
     if (r == 0)
         r = open_file(&p->options, path, &bytes, &size, err);
     if (r < 0)

@@ -125,6 +125,28 @@ static void test_inventory_as_json(void **state)
     assert_said("--json cannot be used with an inventory that is not JSON");
 }
 
+static void test_all_is_exported(void **state)
+{
+    static const char *const lines[][2] = {
+        {"-p x.yaml export f", "--problem"},
+        {"-i hosts export f", "--inventory"},
+        {"-l a1 export f", "--limit"},
+        {"-s pydcop export f", "--pydcop"},
+        {"-f lab export f", "--fleet"},
+        {"--user pi import f", "--user"},
+        {"import f", "--from"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+        char words[100];
+
+        (void)snprintf(words, sizeof(words), "port' does not take %s: it ", lines[i][1]);
+        assert_int_equal(run("dcop-deploy", lines[i][0]), 2);
+        assert_said(words);
+    }
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -132,6 +154,7 @@ int main(void)
         TEST(test_limit_of_what_is_off),
         TEST(test_assign_swap_check),
         TEST(test_inventory_as_json),
+        TEST(test_all_is_exported),
     };
     int failed = cmocka_run_group_tests_name("verbs", tests, NULL, NULL);
 
