@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <sodium.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "deployer/cli/public-key.h"
 #include "deployer/move/envelope.h"
@@ -135,6 +136,29 @@ static int read_load(struct program *p, struct load *l, struct error *err)
     return r;
 }
 
+static int refuse_file(const char *path, struct error *err)
+{
+    return error_set(err, -EINVAL, "%s exists; remove it, or give another name", path);
+}
+
+/* Before a person is asked: it is not there, and can be. */
+static int check_file(const char *path, struct error *err)
+{
+    CLEANUP_FREE char *folder = strdup(path);
+    char *slash = folder ? strrchr(folder, '/') : NULL;
+    struct stat st;
+
+    if (!folder)
+        return error_sys(err, -ENOMEM, "cannot write %s", path);
+    if (lstat(path, &st) == 0)
+        return refuse_file(path, err);
+    if (slash)
+        slash[slash == folder] = '\0';
+    return access(slash ? folder : ".", W_OK | X_OK) < 0
+               ? error_sys(err, -errno, "cannot write a file in %s", slash ? folder : ".")
+               : 0;
+}
+
 static int write_file(const struct program *p, const struct load *l, const char *path,
                       struct error *err)
 {
@@ -149,7 +173,13 @@ static int write_file(const struct program *p, const struct load *l, const char 
     if (r == 0)
         r = envelope_seal(bytes, size, passphrase, &envelope_cost_usual, &file, err);
     sodium_free(bytes);
-    return r == 0 ? file_write(path, file.data, file.size, 0600, err) : r;
+    if (r == 0)
+        r = file_write_new(path, file.data, file.size, 0600, err);
+    if (r == -EEXIST)
+        return refuse_file(path, err);
+    if (r == 0 && (r = file_sync_folder(path)) < 0)
+        r = error_sys(err, r, "cannot write %s to the disk", path);
+    return r;
 }
 
 static int tell_json(const struct load *l, const char *path, struct error *err)
@@ -205,8 +235,8 @@ static int run_export(struct program *p, struct error *err)
     const char *path = NULL;
     int r = move_common_file(p, &path, err);
 
-    if (r == 0 && access(path, F_OK) == 0)
-        return error_set(err, -EINVAL, "%s exists; remove it, or give another name", path);
+    if (r == 0)
+        r = check_file(path, err);
     if (r == 0)
         r = read_load(p, &load, err);
     if (r == 0)

@@ -90,7 +90,16 @@ int file_temporary(const char *path, char **ret, struct error *err)
     return error_sys(err, -EBUSY, "cannot create a temporary file beside %s", path);
 }
 
-/* `finish`: rename, or link for a file that must be new. */
+static int name_new(const char *from, const char *to)
+{
+    if (link(from, to) == 0)
+        return unlink(from);
+    if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS)
+        return -1;
+    return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+}
+
+/* `finish`: rename, or name_new for a file that must be new. */
 static int write_beside(const char *path, const void *data, size_t size, mode_t mode,
                         int (*finish)(const char *, const char *), struct error *err)
 {
@@ -105,7 +114,7 @@ static int write_beside(const char *path, const void *data, size_t size, mode_t 
         r = -errno;
     if (r == 0 && finish(temporary, path) < 0)
         r = -errno;
-    if (r < 0 || finish == link)
+    if (r < 0)
         (void)unlink(temporary);
     return r < 0 ? error_sys(err, r, "cannot write %s", path) : 0;
 }
@@ -117,7 +126,7 @@ int file_write(const char *path, const void *data, size_t size, mode_t mode, str
 
 int file_write_new(const char *path, const void *data, size_t size, mode_t mode, struct error *err)
 {
-    return write_beside(path, data, size, mode, link, err);
+    return write_beside(path, data, size, mode, name_new, err);
 }
 
 static bool is_temporary(const char *name)
@@ -176,6 +185,18 @@ int file_sync(const char *path)
     CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
     return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+int file_sync_folder(const char *path)
+{
+    CLEANUP_FREE char *folder = strdup(path);
+    char *slash = folder ? strrchr(folder, '/') : NULL;
+
+    if (!folder)
+        return -ENOMEM;
+    if (slash)
+        slash[slash == folder] = '\0';
+    return file_sync(slash ? folder : ".");
 }
 
 int make_folders(const char *path, mode_t mode, struct error *err)

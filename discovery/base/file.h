@@ -18,7 +18,8 @@ int file_read(const char *path, size_t max, struct text *ret, struct error *err)
  * it over `path`: a reader, or a crash, sees the old content or the new. */
 int file_write(const char *path, const void *data, size_t size, mode_t mode, struct error *err);
 
-/* Likewise a file that must be new: -EEXIST when there is one, which stays as it is. */
+/* Likewise a file that must be new: -EEXIST when there is one, which stays as it is.  Also
+ * where files have one name only (a stick's FAT). */
 int file_write_new(const char *path, const void *data, size_t size, mode_t mode, struct error *err);
 
 /* Creates an empty temporary file beside `path`, for its owner only.  Returns its descriptor,
@@ -40,6 +41,9 @@ int file_write_all(int fd, const void *bytes, size_t size);
 /* Waits until the file's content, or the folder's names, are on the disk.  0 or the error of
  * open(2) or fsync(2). */
 int file_sync(const char *path);
+
+/* The same of the folder that the file is in. */
+int file_sync_folder(const char *path);
 
 /* "FOLDER/NAME"; the caller frees, NULL without memory. */
 char *path_join(const char *folder, const char *name);

@@ -160,18 +160,9 @@ int key_read(const char *path, struct key *ret, struct error *err)
 /* Makes sure that a file's name is on the disk, as its content is. */
 static int sync_folder(const char *path, struct error *err)
 {
-    CLEANUP_FREE char *folder = strdup(path);
-    CLEANUP_CLOSE int fd = -1;
-    char *slash = folder ? strrchr(folder, '/') : NULL;
+    int r = file_sync_folder(path);
 
-    if (!folder)
-        return error_sys(err, -ENOMEM, "cannot write %s", path);
-    if (slash)
-        slash[slash == folder] = '\0';
-    fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) < 0)
-        return error_sys(err, -errno, "cannot write %s to the disk", path);
-    return 0;
+    return r < 0 ? error_sys(err, r, "cannot write %s to the disk", path) : 0;
 }
 
 int key_write(const char *path, const struct key *k, struct error *err)
