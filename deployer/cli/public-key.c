@@ -1,6 +1,7 @@
 #include "public-key.h"
 
 #include <errno.h>
+#include <libssh/libssh.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -78,6 +79,19 @@ int public_key_read(const struct deploy_options *o, char **ret, struct error *er
     return *ret ? 0 : error_sys(err, -ENOMEM, "cannot read the public key");
 }
 
+/* The private key's file has the public key in clear, whatever its passphrase is. */
+static bool is_pair(const char *path, const char *public_path)
+{
+    ssh_key own = NULL, beside = NULL;
+    bool equal = ssh_pki_import_pubkey_file(path, &own) == SSH_OK &&
+                 ssh_pki_import_pubkey_file(public_path, &beside) == SSH_OK &&
+                 ssh_key_cmp(own, beside, SSH_KEY_CMP_PUBLIC) == 0;
+
+    ssh_key_free(own);
+    ssh_key_free(beside);
+    return equal;
+}
+
 int public_key_find_made(char **ret, struct error *err)
 {
     CLEANUP_FREE char *path = NULL, *file = NULL;
@@ -95,7 +109,7 @@ int public_key_find_made(char **ret, struct error *err)
     if (file_read(file, PUBLIC_KEY_MAX, &line, NULL) < 0 || access(path, R_OK) < 0)
         return -ENOENT;
     comment = strrchr(text_str(&line), ' ');
-    if (!comment || strncmp(comment + 1, MADE_BY, strlen(MADE_BY)) != 0)
+    if (!comment || strncmp(comment + 1, MADE_BY, strlen(MADE_BY)) != 0 || !is_pair(path, file))
         return -ENOENT;
     *ret = TAKE_PTR(path);
     return 0;
