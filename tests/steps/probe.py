@@ -85,6 +85,11 @@ def write_outside():
 
 
 @attempt
+def shared_lock():
+    writes("/run/lock")  # anybody may, outside of the unit
+
+
+@attempt
 def shared_tmp():
     reads("/tmp/probe")
 
