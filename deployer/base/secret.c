@@ -37,11 +37,12 @@ int secret_new(const char *bytes, size_t size, struct secret **ret, struct error
     int r;
 
     if (size == 0)
-        return error_set(err, -EINVAL, "the password is empty");
+        return error_set(err, -EINVAL, "the password or passphrase is empty");
     if (size > SECRET_MAX)
-        return error_set(err, -EINVAL, "the password has more than %d bytes", SECRET_MAX);
+        return error_set(err, -EINVAL, "the password or passphrase has more than %d bytes",
+                         SECRET_MAX);
     if (memchr(bytes, '\0', size) || memchr(bytes, '\n', size))
-        return error_set(err, -EINVAL, "the password contains a NUL or a newline");
+        return error_set(err, -EINVAL, "the password or passphrase contains a NUL or a newline");
     r = close_process(err);
     if (r < 0)
         return r;
@@ -87,15 +88,12 @@ static int check_owner(int fd, const char *path, struct error *err)
     struct stat st;
 
     if (fstat(fd, &st) < 0)
-        return error_sys(err, -errno, "cannot read the password file %s", path);
+        return error_sys(err, -errno, "cannot read %s", path);
     /* A pipe, as a shell's <(…) makes it, has nobody else at its other end. */
     if (S_ISREG(st.st_mode) && st.st_mode & (S_IRWXG | S_IRWXO))
-        return error_set(err, -EPERM, "others can read the password file %s; chmod 600 %s", path,
-                         path);
+        return error_set(err, -EPERM, "others can read %s; chmod 600 %s", path, path);
     if (S_ISREG(st.st_mode) && st.st_uid != geteuid() && st.st_uid != 0)
-        return error_set(err, -EPERM,
-                         "the password file %s belongs to another user; create one of your own",
-                         path);
+        return error_set(err, -EPERM, "%s belongs to another user; create one of your own", path);
     return 0;
 }
 
@@ -130,13 +128,13 @@ int secret_read(const char *path, struct secret **ret, struct error *err)
     int r;
 
     if (fd < 0)
-        return error_sys(err, -errno, "cannot read the password file %s", path);
+        return error_sys(err, -errno, "cannot read %s", path);
     r = check_owner(fd, path, err);
     if (r < 0)
         return r;
     r = read_line(fd, buffer, sizeof(buffer), &n);
     if (r < 0)
-        return error_sys(err, r, "cannot read the password file %s", path);
+        return error_sys(err, r, "cannot read %s", path);
     r = secret_new(buffer, n, ret, &why);
     sodium_memzero(buffer, sizeof(buffer));
     return r < 0 ? error_set(err, r, "%s: %s in its first line", path, why.text) : 0;

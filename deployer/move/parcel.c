@@ -1,8 +1,13 @@
 #include "parcel.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "discovery/base/cleanup.h"
 
 enum { HEAD = 1 + 4 };
 
@@ -43,6 +48,59 @@ bool parcel_is_ssh_key(const char *bytes, size_t size)
     return size > sizeof(begin) && size <= PARCEL_SSH_KEY_MAX &&
            memcmp(bytes, begin, sizeof(begin) - 1) == 0 &&
            memmem(bytes, size, "PRIVATE KEY-----", 16) && !memchr(bytes, '\0', size);
+}
+
+static int check_ssh_key(int fd, const char *path, struct error *err)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return error_sys(err, -errno, "cannot read the key %s", path);
+    if (!S_ISREG(st.st_mode))
+        return error_set(err, -EBADMSG, "the key %s is not a regular file", path);
+    if (st.st_uid != geteuid() && st.st_uid != 0)
+        return error_set(err, -EPERM, "the key %s belongs to another user; it is not used", path);
+    if (st.st_mode & 077)
+        return error_set(err, -EPERM,
+                         "the key %s can be read or written by other users; it is not used: "
+                         "chmod 600 %s",
+                         path, path);
+    return 0;
+}
+
+static void free_bytes(char **bytes)
+{
+    sodium_free(*bytes);
+}
+
+/* Not file_read: its buffers are not wiped. */
+int parcel_read_ssh_key(const char *path, char **ret, size_t *ret_size, struct error *err)
+{
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    CLEANUP(free_bytes) char *bytes = NULL;
+    size_t size = 0;
+    ssize_t n = 1;
+    int r;
+
+    if (fd < 0)
+        return error_sys(err, -errno, "cannot read the key %s", path);
+    r = check_ssh_key(fd, path, err);
+    if (r < 0)
+        return r;
+    bytes = sodium_init() < 0 ? NULL : sodium_malloc(PARCEL_SSH_KEY_MAX + 1);
+    if (!bytes)
+        return error_sys(err, -ENOMEM, "cannot read the key %s", path);
+    while (n > 0 && size <= PARCEL_SSH_KEY_MAX) {
+        n = read(fd, bytes + size, PARCEL_SSH_KEY_MAX + 1 - size);
+        if (n < 0)
+            return error_sys(err, -errno, "cannot read the key %s", path);
+        size += (size_t)n;
+    }
+    if (!parcel_is_ssh_key(bytes, size))
+        return error_set(err, -EBADMSG, "%s is not the file of a private SSH key", path);
+    *ret = TAKE_PTR(bytes);
+    *ret_size = size;
+    return 0;
 }
 
 static int take_section(struct parcel *p, char kind, const unsigned char *bytes, size_t size,

@@ -35,5 +35,10 @@ int parcel_pack(const struct parcel *p, unsigned char **ret, size_t *ret_size, s
  * missing. */
 int parcel_unpack(const unsigned char *bytes, size_t size, struct parcel *ret, struct error *err);
 
+/* The file of a private key, which nobody but its owner (this user, or root) may access.  The
+ * caller hands the bytes to sodium_free(), where they are wiped.  -ENOENT, -EACCES …; -EPERM:
+ * others may access it; -EBADMSG: it is no private key, or not a regular file. */
+int parcel_read_ssh_key(const char *path, char **ret, size_t *ret_size, struct error *err);
+
 /* Whether it looks like the file of a private key, of a size that is taken. */
 bool parcel_is_ssh_key(const char *bytes, size_t size);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,7 +27,8 @@ struct home {
     char *fleet_path, *ssh_path;
     bool has_fleet_key;
     struct key fleet_key;
-    struct text ssh_key;
+    char *ssh_key; /* of sodium_malloc(); NULL: none */
+    size_t ssh_key_size;
 };
 
 static void home_clear(struct home *h)
@@ -34,7 +36,7 @@ static void home_clear(struct home *h)
     free(h->fleet_path);
     free(h->ssh_path);
     key_clear(&h->fleet_key);
-    text_wipe(&h->ssh_key);
+    sodium_free(h->ssh_key);
 }
 #define CLEANUP_HOME CLEANUP(home_clear)
 
@@ -66,7 +68,7 @@ static int read_home(const char *folder, struct home *ret, struct error *err)
     if (r < 0)
         return r;
     ret->has_fleet_key = r > 0;
-    r = file_read(ret->ssh_path, PARCEL_SSH_KEY_MAX, &ret->ssh_key, &none);
+    r = parcel_read_ssh_key(ret->ssh_path, &ret->ssh_key, &ret->ssh_key_size, &none);
     return r < 0 && r != -ENOENT ? error_set(err, r, "%s", none.text) : 0;
 }
 
@@ -77,9 +79,9 @@ static int compare_keys(const struct home *h, const struct parcel *p, struct err
         return error_set(err, -EEXIST, "this computer has a fleet key, and the file has none");
     if (h->has_fleet_key && !digest_equal(h->fleet_key.bytes, p->fleet_key.bytes, KEY_SIZE))
         return error_set(err, -EEXIST, "this computer has another fleet key");
-    if (p->ssh_key && h->ssh_key.size > 0 &&
-        (h->ssh_key.size != p->ssh_key_size ||
-         memcmp(h->ssh_key.data, p->ssh_key, p->ssh_key_size) != 0))
+    if (p->ssh_key && h->ssh_key &&
+        (h->ssh_key_size != p->ssh_key_size ||
+         memcmp(h->ssh_key, p->ssh_key, p->ssh_key_size) != 0))
         return error_set(err, -EEXIST, "this computer has another SSH key in %s", h->ssh_path);
     return 0;
 }
@@ -92,7 +94,7 @@ static int copy_ssh_key(const struct home *h, const char *folder, struct error *
 
     if (!path)
         return error_sys(err, -ENOMEM, "cannot keep a copy");
-    return file_write(path, h->ssh_key.data, h->ssh_key.size, 0600, err);
+    return file_write(path, h->ssh_key, h->ssh_key_size, 0600, err);
 }
 
 /* The copy owns nothing of this import. */
@@ -113,7 +115,7 @@ static int copy_here(struct state *s, const struct home *h, const char *folder, 
 
     if (r == 0 && h->has_fleet_key)
         r = key_write(key, &h->fleet_key, err);
-    if (r == 0 && h->ssh_key.size > 0)
+    if (r == 0 && h->ssh_key)
         r = copy_ssh_key(h, folder, err);
     if (r == 0)
         r = file_sync(folder);
@@ -153,7 +155,7 @@ static int write_ssh_key(const struct work *w, struct text *words, struct error 
 {
     CLEANUP_FREE char *beside = pending_beside(&w->pending, w->home->ssh_path);
     const struct parcel *p = w->t->parcel;
-    bool goes = w->t->replace && !p->ssh_key && w->home->ssh_key.size > 0;
+    bool goes = w->t->replace && !p->ssh_key && w->home->ssh_key;
     int r = 0;
 
     if (!beside)
@@ -239,7 +241,7 @@ static int begin(struct work *w, struct error *err)
         r = pending_begin(&w->pending, err);
     if (r < 0)
         return r;
-    empty = w->before.machines == 0 && !h->has_fleet_key && h->ssh_key.size == 0;
+    empty = w->before.machines == 0 && !h->has_fleet_key && !h->ssh_key;
     if (w->t->replace && !empty) {
         w->copy = pending_copy(&w->pending, w->t->paths->state);
         if (!w->copy)
@@ -268,7 +270,7 @@ static int take(struct work *w, char **ret_spec, struct error *err)
 static int take_over(struct state *s, const struct takeover *t, const char *folder,
                      struct takeover_result *ret, struct error *err)
 {
-    CLEANUP_HOME struct home home = {.ssh_key = TEXT_INIT};
+    CLEANUP_HOME struct home home = {0};
     struct work work = {.s = s, .t = t, .home = &home, .folder = folder};
     int r = settle_in(s, folder, t->paths, err);
 
@@ -284,9 +286,9 @@ static int take_over(struct state *s, const struct takeover *t, const char *fold
     }
     ret->taken = true;
     ret->copy = work.copy;
-    if (t->parcel->ssh_key || (home.ssh_key.size > 0 && !t->replace))
+    if (t->parcel->ssh_key || (home.ssh_key && !t->replace))
         ret->ssh_key = TAKE_PTR(home.ssh_path);
-    ret->ssh_key_went = home.ssh_key.size > 0 && !ret->ssh_key;
+    ret->ssh_key_went = home.ssh_key && !ret->ssh_key;
     r = settle_in(s, folder, t->paths, err);
     return r == 0 ? transfer_count(s, &ret->count, err) : r;
 }

@@ -10,6 +10,9 @@
 /* 9999-12-31: what RFC 3339 can write. */
 #define TIME_MAX INT64_C(253402300799999)
 
+/* Far above any clock's, and far below the end, at which a machine's own would be refused. */
+#define SEQ_MAX (INT64_C(1) << 53)
+
 enum { POSITION_MAX = 100000 };
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -133,7 +136,7 @@ static const struct transfer_column names[] = {
 static const struct transfer_column seqs[] = {
     {"id", true, is_id, 0},
     {"fingerprint", true, advert_hostkey_valid, 0},
-    {"seq", true, NULL, INT64_MAX},
+    {"seq", true, NULL, SEQ_MAX},
     {NULL, false, NULL, 0},
 };
 

@@ -18,7 +18,13 @@ enum { IDS_SHOWN = 5 };
 
 /* --- writing ---------------------------------------------------------------------------- */
 
-/* A value that the other side would refuse is left out where it can be. */
+static int64_t min_number(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* A value that the other side would refuse is left out where it can be, or becomes its bound
+ * (a signed record may have any seq). */
 static json_t *row_json(const struct transfer_table *t, sqlite3_stmt *st)
 {
     CLEANUP_JSON json_t *row = json_object();
@@ -33,7 +39,7 @@ static json_t *row_json(const struct transfer_table *t, sqlite3_stmt *st)
         if (column->text && !column->required && text && !column->text(text))
             continue;
         value = column->text ? json_string(text ? text : "")
-                             : json_integer(sqlite3_column_int64(st, i));
+                             : json_integer(min_number(sqlite3_column_int64(st, i), column->max));
         if (json_object_set_new(row, column->name, value) < 0)
             return NULL;
     }
@@ -269,6 +275,19 @@ static int refuse_loss(struct state *s, struct error *err)
                      lost.count, lost.count == 1 ? "" : "s", text_str(&words));
 }
 
+static int check_kinds(const json_t *all, struct error *err)
+{
+    size_t known = json_object_get(all, "pydcop") ? 1 : 0;
+
+    for (const struct transfer_table *table = transfer_tables; table->name; table++)
+        known += json_object_get(all, table->name) ? 1 : 0;
+    return known == json_object_size(all)
+               ? 0
+               : error_set(err, -EBADMSG,
+                           "there is something in its state that this dcop does not know: a newer "
+                           "one has written it");
+}
+
 static int take_all(struct state *s, const struct transfer *t, const json_t *all, char **ret_spec,
                     struct error *err)
 {
@@ -276,6 +295,8 @@ static int take_all(struct state *s, const struct transfer *t, const json_t *all
 
     for (const struct transfer_table *table = transfer_tables; table->name && r == 0; table++)
         r = take_table(s, table, all, err);
+    if (r == 0)
+        r = check_kinds(all, err);
     if (r == 0)
         r = take_spec(s, t, all, ret_spec, err);
     if (r == 0 && !t->replace)

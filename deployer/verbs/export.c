@@ -1,6 +1,5 @@
 /* `export`: what this controller knows, for another one, in one encrypted file. */
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <sodium.h>
 #include <string.h>
@@ -51,31 +50,6 @@ static void load_clear(struct load *l)
 }
 #define CLEANUP_LOAD CLEANUP(load_clear)
 
-/* Not file_read: its buffers are not wiped. */
-static int read_ssh_key(const char *path, struct load *l, struct error *err)
-{
-    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    size_t size = 0;
-    ssize_t n = 1;
-
-    if (fd < 0)
-        return error_sys(err, -errno, "cannot read the key %s", path);
-    l->ssh_key = sodium_init() < 0 ? NULL : sodium_malloc(PARCEL_SSH_KEY_MAX + 1);
-    if (!l->ssh_key)
-        return error_sys(err, -ENOMEM, "cannot read the key %s", path);
-    while (n > 0 && size <= PARCEL_SSH_KEY_MAX) {
-        n = read(fd, l->ssh_key + size, PARCEL_SSH_KEY_MAX + 1 - size);
-        if (n < 0)
-            return error_sys(err, -errno, "cannot read the key %s", path);
-        size += (size_t)n;
-    }
-    if (!parcel_is_ssh_key(l->ssh_key, size))
-        return error_set(err, -EBADMSG, "%s is not the file of a private SSH key", path);
-    l->parcel.ssh_key = l->ssh_key;
-    l->parcel.ssh_key_size = size;
-    return 0;
-}
-
 /* One that was imported, else one that was made here: what the machines were given. */
 static int find_ssh_key(const char *config, char **ret, struct error *err)
 {
@@ -120,7 +94,8 @@ static int read_load(struct program *p, struct load *l, struct error *err)
     l->parcel.has_fleet_key = r > 0;
     r = choose_ssh_key(&p->options, &l->key_path, err);
     if (r == 0 && l->key_path)
-        r = read_ssh_key(l->key_path, l, err);
+        r = parcel_read_ssh_key(l->key_path, &l->ssh_key, &l->parcel.ssh_key_size, err);
+    l->parcel.ssh_key = l->ssh_key;
     if (r == 0)
         r = transfer_count(p->state, &l->count, err);
     if (r == 0 && l->count.machines == 0 && !l->parcel.has_fleet_key)

@@ -160,11 +160,14 @@ static void assert_file(const char *path, const char *content)
 /* What is known and which keys there are, as a program that begins now finds them. */
 static void add_all(struct text *ret)
 {
+    struct stat st;
+
     file_sweep(config);
     add_state(db, ret);
     text_addc(ret, '\n');
     (void)file_read(fleet_path, 1000, ret, NULL);
-    (void)file_read(ssh_path, 1000, ret, NULL);
+    if (stat(ssh_path, &st) == 0 && S_ISREG(st.st_mode))
+        (void)file_read(ssh_path, 1000, ret, NULL);
     text_addf(ret, "%d", folder_count(config));
 }
 
@@ -427,6 +430,35 @@ static void test_taken_with_keys_not_in_place(void **state)
     assert_int_equal(folder_count(config), 3);
 }
 
+static void test_a_key_here_that_others_can_read(void **state)
+{
+    const struct parcel p = parcel_of(ours, 7, true);
+    char elsewhere[128];
+
+    (void)state;
+    must_take(&p, false);
+    assert_int_equal(chmod(ssh_path, 0640), 0);
+    assert_refused(&p, -EPERM, "chmod 600");
+    assert_int_equal(chmod(ssh_path, 0600), 0);
+    (void)snprintf(elsewhere, sizeof(elsewhere), "%s/fifo", folder);
+    assert_int_equal(rename(ssh_path, elsewhere), 0);
+    assert_int_equal(mkfifo(ssh_path, 0600), 0);
+    assert_refused(&p, -EBADMSG, "not a regular file");
+    assert_int_equal(rename(elsewhere, ssh_path), 0);
+}
+
+static void test_a_huge_seq_is_exported(void **state)
+{
+    CLEANUP_TEXT struct text got = TEXT_INIT;
+    const struct parcel p = parcel_of(ours, 7, false);
+
+    (void)state;
+    must_take(&p, false);
+    change("UPDATE seqs SET seq=9223372036854775807");
+    add_state(db, &got);
+    assert_non_null(strstr(text_str(&got), "\"seq\":9007199254740992"));
+}
+
 /* --- hostile content -----------------------------------------------------------------------------
  */
 
@@ -440,7 +472,9 @@ static void test_hostile_content(void **state)
         {"\"seqs\"", "\"sex\"", "seqs are no list"},
         {"\"seqs\":[{", "\"seqs\":[[],{", "row 1 of its seqs: it is no object"},
         {"\"seq\":41", "\"seq\":-1", "row 1 of its seqs: 'seq' is not valid"},
+        {"\"seq\":41", "\"seq\":9007199254740993", "'seq'"},
         {"\"seq\":41", "\"seq\":1.5", "'seq'"},
+        {"\"seqs\"", "\"more\":1,\"seqs\"", "that this dcop does not know"},
         {"\"seq\":41", "\"seq\":\"1\"", "'seq'"},
         {"\"seq\":41", "\"seq\":41,\"x\":1", "a value of an unknown kind"},
         {"\"id\":\"" KEY_B "\",\"first", "\"id\":\"../x\",\"first", "row 2 of its machines: 'id'"},
@@ -692,6 +726,8 @@ int main(void)
         TEST(test_replacing_keeps_a_copy),
         TEST(test_replacing_takes_the_ssh_key_away),
         TEST(test_taken_with_keys_not_in_place),
+        TEST(test_a_key_here_that_others_can_read),
+        TEST(test_a_huge_seq_is_exported),
         TEST(test_hostile_content),
         TEST(test_killed_in_the_middle),
         TEST(test_words_name_no_path),
