@@ -21,6 +21,7 @@
 #include <sqlite3.h>
 
 #include "deployer/base/folder.h"
+#include "deployer/move/pending.h"
 #include "deployer/move/takeover.h"
 #include "discovery/base/file.h"
 
@@ -610,6 +611,46 @@ static void test_killed_in_the_middle(void **state)
     assert_true(done > 5);
 }
 
+/* Whether the process waits for a lock: proc_locks(5). */
+static bool waits(pid_t pid)
+{
+    CLEANUP_TEXT struct text locks = TEXT_INIT;
+    char words[64];
+
+    assert_int_equal(file_read("/proc/locks", 1 << 20, &locks, NULL), 0);
+    (void)snprintf(words, sizeof(words), "-> FLOCK  ADVISORY  WRITE %d ", (int)pid);
+    return strstr(text_str(&locks), words);
+}
+
+static void test_two_imports_are_serialised(void **state)
+{
+    const struct parcel first = parcel_of(ours, 7, true), other = parcel_of(ours, 8, true);
+    CLEANUP_CLOSE int lock = -1;
+    pid_t pid, ended = 0;
+    int status = 0;
+
+    (void)state;
+    must_take(&first, false);
+    lock = pending_lock(config, NULL);
+    assert_true(lock >= 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct takeover_result result = {0};
+
+        (void)close(lock); /* as the other's program does not have it */
+        _exit(-take(&other, false, &result, NULL));
+    }
+    while (ended == 0 && !waits(pid)) {
+        ended = waitpid(pid, &status, WNOHANG);
+        (void)sched_yield();
+    }
+    assert_int_equal(ended, 0); /* it has looked at no key yet */
+    (void)close(TAKE_FD(lock));
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(WEXITSTATUS(status), EEXIST);
+}
+
 /* --- what the state database says is hostile, too ----------------------------------------------
  */
 
@@ -730,6 +771,7 @@ int main(void)
         TEST(test_a_huge_seq_is_exported),
         TEST(test_hostile_content),
         TEST(test_killed_in_the_middle),
+        TEST(test_two_imports_are_serialised),
         TEST(test_words_name_no_path),
         TEST(test_a_key_that_is_nowhere_is_told),
         TEST(test_what_is_dropped_is_its_own),
