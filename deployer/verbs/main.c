@@ -83,6 +83,10 @@ static int run_program(struct program *p, int argc, char **argv, struct error *e
     }
     if (!verb)
         return error_set(err, -EINVAL, "unknown verb '%s'; see --help", p->options.verb);
+    if (p->options.domain && (p->options.from || p->options.inventory))
+        return error_set(err, -EINVAL,
+                         "--domain is searched, and --from or -i name the machines instead of a "
+                         "search; give one of them");
     if (p->options.check && !verb->foresees)
         return error_set(err, -EINVAL, "'%s' does not support --check or --diff", verb->name);
     return run_verb(p, verb, err);

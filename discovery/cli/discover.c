@@ -387,6 +387,14 @@ static int from_file(const struct discover_options *o, const struct problem *pro
     return report_machines(o, problem, list.pointers, n, false, NULL);
 }
 
+/* One line, whatever is in it: names come from the network. */
+static void add_notice(const char *words, struct text *ret)
+{
+    text_adds(ret, PROGRAM ": ");
+    text_add_printable(ret, words);
+    text_addc(ret, '\n');
+}
+
 /* Why there may be so few machines. */
 static void add_port_notice(const struct discovery *d, struct text *ret)
 {
@@ -394,18 +402,28 @@ static void add_port_notice(const struct discovery *d, struct text *ret)
 
     discovery_explain_port(d, &words);
     if (words.size > 0)
-        text_addf(ret, PROGRAM ": %s\n", text_str(&words));
+        add_notice(text_str(&words), ret);
+}
+
+static void add_unreadable(const char *line, struct text *ret)
+{
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+
+    text_addf(&words, "a record cannot be read: %s", line);
+    add_notice(text_str(&words), ret);
 }
 
 /* The id is what people and other programs know the machine by. */
 static void add_unanswered_one(const char *instance, struct text *ret)
 {
     const size_t n = strlen(ADVERT_INSTANCE_PREFIX);
+    CLEANUP_TEXT struct text words = TEXT_INIT;
 
-    text_addf(ret,
-              PROGRAM ": machine %s no longer answers: it is switched off or has left the network, "
-                      "and only its record is left in Avahi's cache\n",
+    text_addf(&words,
+              "machine %s no longer answers: it is switched off or has left the network, and only "
+              "its record is left in Avahi's cache",
               strncmp(instance, ADVERT_INSTANCE_PREFIX, n) == 0 ? instance + n : instance);
+    add_notice(text_str(&words), ret);
 }
 
 /* Invented machines must not hide the other lines. */
@@ -430,7 +448,7 @@ static void add_domain_notice(const struct discovery *d, struct text *ret)
 
     (void)discovery_explain_domain(d, &words);
     if (words.size > 0)
-        text_addf(ret, PROGRAM ": %s\n", text_str(&words));
+        add_notice(text_str(&words), ret);
 }
 
 /* What was noticed on the way, a line each. */
@@ -458,7 +476,7 @@ static void print_notices(const struct discover_options *o, struct look *look)
         add_port_notice(d, &t);
     discovery_count(d, &counts);
     for (size_t i = 0; i < unreadable->count; i++)
-        text_addf(&t, PROGRAM ": a record cannot be read: %s\n", unreadable->items[i]);
+        add_unreadable(unreadable->items[i], &t);
     add_unanswered(d, &t);
     if (counts.asked >= LOSS_ASKED_MIN && counts.unanswered * LOSS_TOLD > counts.asked)
         text_addf(&t,
@@ -467,9 +485,9 @@ static void print_notices(const struct discover_options *o, struct look *look)
     if (o->problems.count == 0 || o->json || is_document(o)) /* else the match's text */
         (void)add_daemon_notices(look, &daemon);
     for (size_t i = 0; i < daemon.count; i++)
-        text_addf(&t, PROGRAM ": %s\n", daemon.items[i]);
+        add_notice(daemon.items[i], &t);
     if (discovery_known_trouble(d))
-        text_addf(&t, PROGRAM ": %s\n", discovery_known_trouble(d));
+        add_notice(discovery_known_trouble(d), &t);
     add_domain_notice(d, &t);
     if (look_is_without_daemon(look) && !o->domain)
         text_adds(&t, PROGRAM ": the Avahi daemon does not answer, so only machines that answer "

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <sqlite3.h>
 
@@ -34,10 +34,14 @@ int known_read(const char *path, struct known *k, struct error *err)
 {
     CLEANUP(close_database) sqlite3 *db = NULL;
     CLEANUP(end_statement) sqlite3_stmt *st = NULL;
+    struct stat file;
     int code, r = 0;
 
-    if (access(path, F_OK) < 0)
+    if (stat(path, &file) < 0)
         return 0;
+    if (!S_ISREG(file.st_mode)) /* to open a FIFO is to wait */
+        return error_set(err, -EIO, "cannot read which machines are known from %s: it is no file",
+                         path);
     if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
         return fail(db, path, err);
     (void)sqlite3_busy_timeout(db, BUSY_MS);

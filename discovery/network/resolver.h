@@ -3,8 +3,8 @@
  * with EDNS, and over TCP where an answer does not fit.
  *
  * A call blocks: over UDP with each of at most three servers for a second, then for two
- * (with more servers less each); over TCP as long as the kernel and the server like.  So it
- * belongs into a thread that can be left behind.  An object belongs to one thread at a
+ * (with more servers less each); over TCP with each for ten seconds at most.  So it belongs
+ * into a thread that can be left behind.  An object belongs to one thread at a
  * time.
  */
 #pragma once

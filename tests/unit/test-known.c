@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -119,6 +121,11 @@ static void test_damaged(void **state)
     assert_int_equal(known_read(path, &k, &err), -EIO);
     assert_non_null(strstr(err.text, path));
     assert_null(k.ids);
+    /* To open a FIFO is to wait for its writer. */
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(known_read(path, &k, &err), -EIO);
+    assert_non_null(strstr(err.text, "it is no file"));
 }
 
 static void test_path(void **state)

@@ -190,15 +190,28 @@ static void test_known_names(void **state)
     q->links.count = 1; /* of neither protocol: nothing is sent */
     q->links.items[0] = (struct link){.interface = LOOPBACK};
     querier_ask_known(q, false);
+    querier_ask_known(q, false); /* in the same second */
     assert_int_equal(q->known_next, 32);
+    q->names = 0; /* the next one */
     querier_ask_known(q, false);
     assert_int_equal(q->known_next, 64);
+    q->names = 0;
     querier_ask_known(q, false);
     assert_int_equal(q->known_next, 0);
+    assert_int_equal(q->names, 16);
+    /* Nobody has answered: all are asked again, ever later. */
+    q->names = 0;
+    querier_ask_known(q, false);
+    assert_int_equal(q->names, 0);
     for (unsigned k = 0; k < 60; k++)
         hear(q, k, 66, 22, NULL, true, false);
-    querier_ask_known(q, false);
-    assert_int_equal(q->known_next, 0);
+    for (uint64_t pause = 2000; pause <= 256000; pause *= 2) {
+        q->known_due = 0;
+        q->names = 0;
+        querier_ask_known(q, false);
+        assert_int_equal(q->names, 20);
+        assert_int_equal(q->known_pause, pause);
+    }
     stop(q);
 }
 
