@@ -119,6 +119,14 @@ static bool knows_us(const struct machine_facts *m, unsigned port, const char *g
     return false;
 }
 
+bool solve_machines_are_at_work(const struct solve_machines *m)
+{
+    for (size_t i = 0; i < m->facts.count; i++)
+        if (facts_get(&m->facts.machines[i], "work"))
+            return true;
+    return false;
+}
+
 static bool has_agents(const struct machine_facts *m, const struct strings *wanted,
                        struct text *why)
 {

@@ -33,6 +33,9 @@ void solve_machines_clear(struct solve_machines *m);
 int solve_machines_ask(struct program *p, struct solve_machines *m, void (*interrupted)(void *),
                        void *arg, struct error *err);
 
+/* Whether an agent of any machine is at work in a run. */
+bool solve_machines_are_at_work(const struct solve_machines *m);
+
 /* Whether the machine's agents can take part; if not, appends a line with the reason and what
  * to do.  `wanted`: the agents that it is to run; `digest`: of the bundle; `port`: the
  * orchestrator's; `address`: the one that a person gave for it, or NULL. */

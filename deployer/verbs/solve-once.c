@@ -2,6 +2,7 @@
  * kept as an experiment. */
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,11 @@
 #include "discovery/base/terminal.h"
 #include "solve-private.h"
 
-enum { ORCHESTRATOR_PORT = 9000 };
+enum {
+    ORCHESTRATOR_PORT = 9000,
+    FREE_MS = 10000, /* for the agents of a run that has just ended to say that they are free */
+    ASK_AGAIN_MS = 500,
+};
 
 static void solving_clear(struct solving *s)
 {
@@ -178,13 +183,29 @@ static void drop_experiment(void *arg)
         folder_remove(s->experiment.folder);
 }
 
+/* Asks the machines, and again while agents are at work: the run before may have ended this
+ * moment. */
+static int ask_until_free(struct solving *s, struct error *err)
+{
+    int64_t deadline = clock_ms(CLOCK_MONOTONIC) + FREE_MS;
+    int r = solve_machines_ask(s->p, &s->machines, drop_experiment, s, err);
+
+    while (r == 0 && solve_machines_are_at_work(&s->machines) &&
+           clock_ms(CLOCK_MONOTONIC) < deadline) {
+        (void)poll(NULL, 0, ASK_AGAIN_MS); /* nobody tells */
+        solve_machines_clear(&s->machines);
+        r = solve_machines_ask(s->p, &s->machines, drop_experiment, s, err);
+    }
+    return r;
+}
+
 /* Machines that are not ready are told, all of them; 1 then. */
 static int check_machines(struct solving *s, struct error *err)
 {
     const char *given = s->p->options.orchestrator;
     CLEANUP_FREE char *address = given ? strndup(given, strcspn(given, ":")) : NULL;
     CLEANUP_TEXT struct text why = TEXT_INIT;
-    int r = solve_machines_ask(s->p, &s->machines, drop_experiment, s, err);
+    int r = ask_until_free(s, err);
     bool ready = true;
 
     if (r < 0)
