@@ -23,10 +23,9 @@
 #include "discovery/network/look.h"
 #include "discovery/problem/problem.h"
 #include "discovery/report/roster-text.h"
+#include "notices.h"
 #include "watch.h"
 
-enum { UNANSWERED_SHOWN = 8 };                /* machines that are named */
-enum { LOSS_ASKED_MIN = 10, LOSS_TOLD = 10 }; /* a tenth of ten questions or more is told */
 enum { TIMEOUT_MS = 3000, TIMEOUT_WAIT_MS = 60000, SHOW_HELP = 1, SHOW_VERSION = 2 };
 
 #define PROGRAM "dcop-discover"
@@ -154,8 +153,7 @@ static const struct option_row rows[] = {
     {0, NULL, OPTION_NONE, NULL, NULL, NULL},
 };
 
-/* Machines for another program, of which none may be missing. */
-static bool is_document(const struct discover_options *o)
+bool discover_is_document(const struct discover_options *o)
 {
     return o->inventory || o->host || o->zone;
 }
@@ -163,7 +161,7 @@ static bool is_document(const struct discover_options *o)
 /* Refuses options that cannot be combined. */
 static int check_options(struct discover_options *o, struct error *err)
 {
-    bool document = is_document(o);
+    bool document = discover_is_document(o);
 
     if (o->json && o->inventory && !o->format_given)
         o->format = INVENTORY_JSON;
@@ -258,38 +256,10 @@ static void print_match(const struct discover_options *o, const struct match *ma
 {
     CLEANUP_TEXT struct text t = TEXT_INIT;
 
-    if (o->quiet || !is_document(o) || match_ok(match, o->strict))
+    if (o->quiet || !discover_is_document(o) || match_ok(match, o->strict))
         return;
     if (report_match_text(match, o->strict, &(struct report_style){.verbose = o->verbose}, &t) == 0)
         fputs(text_str(&t), stderr);
-}
-
-/* Adds what is wrong with the addresses, a line each.  A match says it itself; Ansible,
- * which runs this for each play, would show them as warnings each time. */
-static void add_address_notices(const struct discover_options *o,
-                                const struct machine *const *machines, size_t n, struct text *ret)
-{
-    CLEANUP_STRINGS struct strings words = {0};
-
-    if (o->problems.count > 0 || o->host || (o->inventory && o->format == INVENTORY_LIST))
-        return;
-    (void)addresses_explain(machines, n, &words);
-    for (size_t i = 0; i < words.count; i++)
-        text_addf(ret, PROGRAM ": %s\n", words.items[i]);
-}
-
-/* Text that may hold bytes from the network, line by line. */
-static void print_lines(const char *lines)
-{
-    while (*lines) {
-        CLEANUP_TEXT struct text line = TEXT_INIT, shown = TEXT_INIT;
-        size_t n = strcspn(lines, "\n");
-
-        text_add(&line, lines, n);
-        text_add_printable(&shown, text_str(&line));
-        fprintf(stderr, "%s\n", text_str(&shown));
-        lines += n + (lines[n] == '\n');
-    }
 }
 
 static int print_error(const struct error *err, int code)
@@ -301,13 +271,6 @@ static int print_error(const struct error *err, int code)
     return code;
 }
 
-static int add_daemon_notices(const struct look *look, struct strings *ret)
-{
-    const struct discovery *d = look_discovery(look);
-
-    return discovery_explain_lacks(d, discovery_daemon_lacks(d), ret);
-}
-
 /* Without any machine, standard error has why. */
 static int explain_match(struct match *match, const struct machine *const *machines, size_t n,
                          const struct look *look)
@@ -316,7 +279,7 @@ static int explain_match(struct match *match, const struct machine *const *machi
     int r = match_explain(match, machines, n);
 
     if (r >= 0 && look)
-        r = add_daemon_notices(look, &match->warnings);
+        r = notices_of_daemon(look, &match->warnings);
     if (r >= 0 && look && n > 0 && match->n_missing + match->n_offline > 0)
         discovery_explain_port(look_discovery(look), &port);
     return r >= 0 && port.size > 0 ? strings_add(&match->warnings, text_str(&port)) : r;
@@ -363,6 +326,7 @@ static int from_file(const struct discover_options *o, const struct problem *pro
 {
     CLEANUP(machine_list_clear) struct machine_list list = MACHINE_LIST_INIT;
     CLEANUP_TEXT struct text json = TEXT_INIT;
+    CLEANUP_STRINGS struct strings notices = {0};
     const char *name = string_equal(o->from, "-") ? "standard input" : o->from;
     struct error err = {0};
     size_t n = 0;
@@ -380,125 +344,9 @@ static int from_file(const struct discover_options *o, const struct problem *pro
         if (!o->fleet || string_equal(machine_fleet(list.pointers[i]), o->fleet))
             list.pointers[n++] = list.pointers[i];
     }
-    text_reset(&json);
-    add_address_notices(o, list.pointers, n, &json);
-    if (!o->quiet)
-        print_lines(text_str(&json));
+    notices_of_machines(o, list.pointers, n, &notices);
+    notices_print(o, &notices);
     return report_machines(o, problem, list.pointers, n, false, NULL);
-}
-
-/* One line, whatever is in it: names come from the network. */
-static void add_notice(const char *words, struct text *ret)
-{
-    text_adds(ret, PROGRAM ": ");
-    text_add_printable(ret, words);
-    text_addc(ret, '\n');
-}
-
-/* Why there may be so few machines. */
-static void add_port_notice(const struct discovery *d, struct text *ret)
-{
-    CLEANUP_TEXT struct text words = TEXT_INIT;
-
-    discovery_explain_port(d, &words);
-    if (words.size > 0)
-        add_notice(text_str(&words), ret);
-}
-
-static void add_unreadable(const char *line, struct text *ret)
-{
-    CLEANUP_TEXT struct text words = TEXT_INIT;
-
-    text_addf(&words, "a record cannot be read: %s", line);
-    add_notice(text_str(&words), ret);
-}
-
-/* The id is what people and other programs know the machine by. */
-static void add_unanswered_one(const char *instance, struct text *ret)
-{
-    const size_t n = strlen(ADVERT_INSTANCE_PREFIX);
-    CLEANUP_TEXT struct text words = TEXT_INIT;
-
-    text_addf(&words,
-              "machine %s no longer answers: it is switched off or has left the network, and only "
-              "its record is left in Avahi's cache",
-              strncmp(instance, ADVERT_INSTANCE_PREFIX, n) == 0 ? instance + n : instance);
-    add_notice(text_str(&words), ret);
-}
-
-/* Invented machines must not hide the other lines. */
-static void add_unanswered(const struct discovery *d, struct text *ret)
-{
-    CLEANUP_STRINGS struct strings names = {0};
-    size_t more;
-
-    (void)discovery_unanswered(d, &names, &more);
-    for (size_t i = 0; i < names.count && i < UNANSWERED_SHOWN; i++)
-        add_unanswered_one(names.items[i], ret);
-    if (names.count > UNANSWERED_SHOWN)
-        text_addf(ret,
-                  PROGRAM ": %zu more machines do not answer: only their records are left in "
-                          "Avahi's cache\n",
-                  more + names.count - UNANSWERED_SHOWN);
-}
-
-static void add_domain_notice(const struct discovery *d, struct text *ret)
-{
-    CLEANUP_TEXT struct text words = TEXT_INIT;
-
-    (void)discovery_explain_domain(d, &words);
-    if (words.size > 0)
-        add_notice(text_str(&words), ret);
-}
-
-/* What was noticed on the way, a line each. */
-static void print_notices(const struct discover_options *o, struct look *look)
-{
-    CLEANUP_TEXT struct text t = TEXT_INIT, no_ipv4 = TEXT_INIT;
-    CLEANUP_STRINGS struct strings daemon = {0};
-    const struct discovery *d = look_discovery(look);
-    const struct strings *unreadable = discovery_unreadable(d);
-    struct querier_counts counts;
-    size_t n;
-    const struct machine *const *machines = look_machines(look, &n);
-
-    discovery_explain_ipv4(d, &no_ipv4);
-    if (n > 0 && no_ipv4.size > 0)
-        text_addf(&t, PROGRAM ": %s\n", text_str(&no_ipv4));
-    else
-        add_address_notices(o, machines, n, &t);
-    if (n == 0) {
-        text_adds(&t, PROGRAM ": ");
-        discovery_explain_silence(d, &t);
-        text_adds(&t, "; " PROGRAM " --doctor looks for the cause\n");
-    }
-    if (n == 0 || (look_is_short(look) && o->problems.count == 0))
-        add_port_notice(d, &t);
-    discovery_count(d, &counts);
-    for (size_t i = 0; i < unreadable->count; i++)
-        add_unreadable(unreadable->items[i], &t);
-    add_unanswered(d, &t);
-    if (counts.asked >= LOSS_ASKED_MIN && counts.unanswered * LOSS_TOLD > counts.asked)
-        text_addf(&t,
-                  PROGRAM ": the network loses packets: %zu of %zu questions were not answered\n",
-                  counts.unanswered, counts.asked);
-    if (o->problems.count == 0 || o->json || is_document(o)) /* else the match's text */
-        (void)add_daemon_notices(look, &daemon);
-    for (size_t i = 0; i < daemon.count; i++)
-        add_notice(daemon.items[i], &t);
-    if (discovery_known_trouble(d))
-        add_notice(discovery_known_trouble(d), &t);
-    add_domain_notice(d, &t);
-    if (look_is_without_daemon(look) && !o->domain)
-        text_adds(&t, PROGRAM ": the Avahi daemon does not answer, so only machines that answer "
-                              "directly were found; restart it: systemctl restart avahi-daemon\n");
-    if (look_time_was_up(look) && o->problems.count == 0)
-        text_adds(&t, PROGRAM ": there may be more machines: time was up before the list was "
-                              "complete; search longer with --timeout\n");
-    if (look_too_many(look))
-        text_adds(&t, PROGRAM ": " DISCOVER_TOO_MANY "\n");
-    if (!o->quiet)
-        print_lines(text_str(&t));
 }
 
 /* Is nothing found because the domain could not be asked? */
@@ -515,6 +363,7 @@ static bool is_domain_unknown(const struct look *look, struct error *err)
 static int from_network(const struct discover_options *o, const struct problem *problem)
 {
     CLEANUP(look_free_p) struct look *look = NULL;
+    CLEANUP_STRINGS struct strings notices = {0};
     CLEANUP_FREE char *known = known_path(o->state_dir);
     CLEANUP(watch_free_p) struct watch *watch = o->watch ? watch_new(o, problem) : NULL;
     const struct look_options options = {
@@ -551,9 +400,10 @@ static int from_network(const struct discover_options *o, const struct problem *
     machines = look_machines(look, &n);
     if (n == 0 && is_domain_unknown(look, &err))
         return print_error(&err, EXIT_HERE);
-    print_notices(o, look);
+    notices_of_look(o, look, &notices);
+    notices_print(o, &notices);
     is_short = look_is_short(look) || look_too_many(look);
-    if (is_short && is_document(o) && !o->partial) {
+    if (is_short && discover_is_document(o) && !o->partial) {
         error_set(&err, -EAGAIN,
                   "no %s was written, as machines may be missing in it; %stake it as it is "
                   "with --partial",
@@ -561,7 +411,8 @@ static int from_network(const struct discover_options *o, const struct problem *
                   look_time_was_up(look) ? "search longer with --timeout, or " : "");
         return print_error(&err, EXIT_NO);
     }
-    return report_machines(o, problem, machines, n, is_short, is_document(o) ? NULL : look);
+    return report_machines(o, problem, machines, n, is_short,
+                           discover_is_document(o) ? NULL : look);
 }
 
 static int examine(const struct discover_options *o)

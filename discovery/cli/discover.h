@@ -46,4 +46,7 @@ struct discover_options {
 /* The message when discovery_status.too_many is set. */
 #define DISCOVER_TOO_MANY "more records or machines than fit: some are ignored"
 
+/* Is the output machines for another program, of which none may be missing? */
+bool discover_is_document(const struct discover_options *o);
+
 int discover_main(int argc, char **argv);
