@@ -13,33 +13,14 @@
 
 #include <cmocka.h>
 
-#include "deployer/base/folder.h"
 #include "deployer/state/state.h"
 #include "discovery/known/known.h"
+#include "own-folder.h"
 
 #define ID1 "0123456789abcdef"
 #define ID2 "fedcba9876543210"
 #define KEY1 "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 #define KEY2 "SHA256:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"
-
-static char folder[64], path[128];
-
-static int setup(void **state)
-{
-    (void)state;
-    strcpy(folder, "/tmp/dcop-test-known.XXXXXX");
-    if (!mkdtemp(folder))
-        return -1;
-    (void)snprintf(path, sizeof(path), "%s/state.db", folder);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    folder_remove(folder);
-    return 0;
-}
 
 static void test_set(void **state)
 {
@@ -90,6 +71,7 @@ static void pin(struct state *s, const char *id, const char *fingerprint)
 /* Of a database that is in use: its active pins. */
 static void test_read(void **state)
 {
+    const char *path = at("state.db");
     CLEANUP(known_clear) struct known k = {0};
     CLEANUP(state_free_p) struct state *s = NULL;
     struct error err = {0};
@@ -109,6 +91,7 @@ static void test_read(void **state)
 
 static void test_damaged(void **state)
 {
+    const char *path = at("state.db");
     CLEANUP(known_clear) struct known k = {0};
     struct error err = {0};
     FILE *f = fopen(path, "w");
@@ -148,11 +131,8 @@ static void test_path(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_set),
-        cmocka_unit_test(test_bound),
-        cmocka_unit_test_setup_teardown(test_read, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
-        cmocka_unit_test(test_path),
+        cmocka_unit_test(test_set), cmocka_unit_test(test_bound), TEST(test_read),
+        TEST(test_damaged),         cmocka_unit_test(test_path),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
