@@ -44,7 +44,7 @@ leader() {
 }
 
 plug_options() {
-	new_suite='' new_arch='' agents='' fleet='' user='' beacon=y keep='' machine_id='' wait=y hosts=y password='' settings='' firmware=''
+	new_suite='' new_arch='' agents='' fleet='' user='' beacon=y keep='' machine_id='' wait=y hosts=y syncs='' password='' settings='' firmware=''
 	[ $# -gt 0 ] || die 2 "plug: which machine? (classroom plug NAME)"
 	use_machine "$1"
 	shift
@@ -66,6 +66,7 @@ plug_options() {
 		--no-beacon) beacon= ;;
 		--packages) with=-packages ;;
 		--no-hosts) hosts= ;;
+		--syncs) syncs=y ;;
 		--no-wait) wait= ;;
 		--keep) keep=y ;;
 		*) die 2 "plug: unknown option '$1'" ;;
@@ -240,14 +241,17 @@ start() {
 	add_netns "$ns"
 	connect "$ns" "p$number" "$number"
 	[ ! -e "$state/count" ] || count_in "$ns" output
-	# The overlay is volatile: it is never synced. Its marker in work/ has to be removed.
+	# A volatile overlay is never synced. Its marker in work/ has to be removed.
 	rm -rf "$disk/work"
+	[ -z "$syncs" ] || : >"$m/syncs"
+	volatile=,volatile
+	[ ! -e "$m/syncs" ] || volatile=
 	mkdir -p "$disk/work" "$m/root"
 	[ -z "$firmware" ] || (CDPATH='' cd -- "$firmware" && pwd) >"$m/firmware" || die 2 "plug: no folder $firmware"
 	firmware=
 	[ ! -e "$m/firmware" ] || read -r firmware <"$m/firmware"
 	in_group "$group" unshare --mount --propagation slave sh "$here/boot" \
-		"$image" "$disk" "$m/root" "$ns" "dcop-$CLASSROOM-$number" "$name" "$suite" "$firmware"
+		"$image" "$disk" "$m/root" "$ns" "dcop-$CLASSROOM-$number" "$name" "$suite" "$firmware" "$volatile"
 	booting=$!
 	if ! poll 20 started || ! leader; then
 		cat "$log" >&2
