@@ -43,7 +43,7 @@ row() { # WHAT OURS PEER
 }
 
 # quiet: until the machine is idle for half a second, as after what was measured
-# before; 20 s at most, for others may work here, too.
+# before; 20 s at most, for others may work here, too.  What is niced gives way.
 quiet() {
 	quiet_tries=0
 	while [ "$quiet_tries" -lt 40 ]; do
@@ -52,7 +52,7 @@ quiet() {
 		if sed -n 's/^cpu *//p' /proc/stat | awk -v before="$quiet_before" '{
 			split(before, b, " ")
 			for (i = 1; i <= 8; i++) all += $i - b[i]
-			exit !($4 + $5 - b[4] - b[5] >= 0.75 * all) }'; then
+			exit !($2 + $4 + $5 - b[2] - b[4] - b[5] >= 0.75 * all) }'; then
 			return
 		fi
 		quiet_tries=$((quiet_tries + 1))
