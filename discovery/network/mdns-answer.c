@@ -19,7 +19,7 @@ enum {
 };
 
 static const char nobody[] = "nobody";
-static const char suffix[] = "." ADVERT_TYPE ".local";
+static const char local[] = "local";
 
 static void put_label(uint8_t *to, size_t *at, const char *label, size_t size)
 {
@@ -34,14 +34,17 @@ static void put_pointer(uint8_t *to, size_t *at, size_t where) /* RFC 1035 §4.1
     to[(*at)++] = (uint8_t)where;
 }
 
-/* One question, for the type or for an instance of it. */
-static void put_question(uint8_t *to, size_t *at, const char *first, uint8_t type)
+/* One question, for a type of service or for an instance of it. */
+static void put_question(uint8_t *to, size_t *at, const char *first, const char *service,
+                         uint8_t type)
 {
+    size_t name = strcspn(service, ".");
+
     if (first)
         put_label(to, at, first, strnlen(first, MDNS_LABEL_MAX));
-    put_label(to, at, "_dcop-agent", strlen("_dcop-agent"));
-    put_label(to, at, "_tcp", strlen("_tcp"));
-    put_label(to, at, "local", strlen("local"));
+    put_label(to, at, service, name);
+    put_label(to, at, service + name + 1, strlen(service + name + 1));
+    put_label(to, at, local, strlen(local));
     to[(*at)++] = 0;
     to[(*at)++] = 0;
     to[(*at)++] = type;
@@ -75,13 +78,29 @@ size_t mdns_question_write(const char *instance, uint16_t transaction, bool shar
     ret[5] = instance ? 2 : 1; /* questions */
     if (instance) {
         type += 1 + strnlen(instance, MDNS_LABEL_MAX);
-        put_question(ret, &at, instance, TYPE_SRV);
-        put_question(ret, &at, instance, TYPE_TXT);
+        put_question(ret, &at, instance, ADVERT_TYPE, TYPE_SRV);
+        put_question(ret, &at, instance, ADVERT_TYPE, TYPE_TXT);
     } else {
-        put_question(ret, &at, NULL, TYPE_PTR);
+        put_question(ret, &at, NULL, ADVERT_TYPE, TYPE_PTR);
     }
     if (shared)
         put_known_answer(ret, &at, type);
+    return at;
+}
+
+size_t mdns_types_question_write(const char *const *types, size_t count, uint16_t transaction,
+                                 uint8_t ret[static MDNS_QUESTION_MAX])
+{
+    const size_t around = sizeof("local") + 2 + 4; /* labels' lengths, root, type and class */
+    size_t at = HEADER_SIZE;
+
+    memset(ret, 0, HEADER_SIZE);
+    ret[0] = (uint8_t)(transaction >> 8);
+    ret[1] = (uint8_t)transaction;
+    for (size_t i = 0; i < count && at + strlen(types[i]) + around <= MDNS_QUESTION_MAX; i++) {
+        put_question(ret, &at, NULL, types[i], TYPE_PTR);
+        ret[5]++;
+    }
     return at;
 }
 
@@ -169,10 +188,20 @@ static bool read_record(struct reader *r, struct record *ret)
     return true;
 }
 
-/* Is this the name of an instance: one label, then the type? */
-static bool is_instance(const char *name, size_t first)
+/* Is it the type's name? */
+static bool is_type(const char *name, const char *type)
 {
-    return first > 0 && strcasecmp(name + first, suffix) == 0 && !memchr(name, '\0', first);
+    size_t n = strlen(type);
+
+    return strncasecmp(name, type, n) == 0 && name[n] == '.' &&
+           strcasecmp(name + n + 1, local) == 0;
+}
+
+/* Is this the name of an instance: one label, then the type? */
+static bool is_instance(const char *name, size_t first, const char *type)
+{
+    return first > 0 && !memchr(name, '\0', first) && name[first] == '.' &&
+           is_type(name + first + 1, type);
 }
 
 /* The service of that name; creates it if there is room. */
@@ -227,8 +256,8 @@ static void take_ptr(struct mdns_answer *a, struct record *record)
     struct mdns_service *s;
     size_t first;
 
-    if (strcasecmp(record->name, suffix + 1) != 0 || !read_name(&record->data, name, &first) ||
-        !is_instance(name, first))
+    if (!is_type(record->name, a->type) || !read_name(&record->data, name, &first) ||
+        !is_instance(name, first, a->type))
         return;
     s = service_of(a, name, first);
     if (s && record->goodbye)
@@ -265,7 +294,7 @@ static void take_record(struct mdns_answer *a, struct record *record)
         take_ptr(a, record);
     else if (record->type == TYPE_A || record->type == TYPE_AAAA)
         take_address(a, record);
-    if (!service || !is_instance(record->name, record->first))
+    if (!service || !is_instance(record->name, record->first, a->type))
         return;
     s = service_of(a, record->name, record->first);
     if (!s)
@@ -296,9 +325,16 @@ static bool skip_questions(struct reader *r, unsigned count)
 
 bool mdns_answer_parse(const uint8_t *bytes, size_t size, struct mdns_answer *ret)
 {
+    return mdns_answer_parse_type(bytes, size, ADVERT_TYPE, ret);
+}
+
+bool mdns_answer_parse_type(const uint8_t *bytes, size_t size, const char *type,
+                            struct mdns_answer *ret)
+{
     struct reader r = {bytes, size, HEADER_SIZE};
     size_t records;
 
+    ret->type = type;
     ret->n_services = ret->n_hosts = 0;
     if (size < HEADER_SIZE || (bytes[2] & 0xf8) != 0x80) /* a response, opcode 0 */
         return false;

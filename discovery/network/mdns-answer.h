@@ -1,6 +1,7 @@
 /*
- * The bytes of multicast DNS as far as adverts need them: questions for
- * ADVERT_TYPE, and what an answer says about its instances and their hosts.
+ * The bytes of multicast DNS as far as discovery needs them: questions for
+ * ADVERT_TYPE and other types of service, and what an answer says about the instances of one
+ * type and their hosts.
  *
  * Every byte of an answer may be hostile.  Pure; any thread.
  */
@@ -43,6 +44,7 @@ struct mdns_host {
 };
 
 struct mdns_answer {
+    const char *type;     /* of the services, borrowed */
     uint16_t transaction; /* 0 in a multicast answer (RFC 6762 §18.1) */
     struct mdns_service services[MDNS_SERVICES_MAX];
     size_t n_services;
@@ -58,9 +60,18 @@ struct mdns_answer {
 size_t mdns_question_write(const char *instance, uint16_t transaction, bool shared,
                            uint8_t ret[static MDNS_QUESTION_MAX]);
 
+/* Asks for all instances of a few types, "_ssh._tcp" (RFC 6763 §4.1); those that do not fit
+ * are not asked for.  The rest is as above. */
+size_t mdns_types_question_write(const char *const *types, size_t count, uint16_t transaction,
+                                 uint8_t ret[static MDNS_QUESTION_MAX]);
+
 /* Reads an answer; reading stops at the first error.  False: it is not an
  * answer.  Records with TTL 0 only set `goodbye`. */
 bool mdns_answer_parse(const uint8_t *bytes, size_t size, struct mdns_answer *ret);
+
+/* The same for the services of another type than ADVERT_TYPE. */
+bool mdns_answer_parse_type(const uint8_t *bytes, size_t size, const char *type,
+                            struct mdns_answer *ret);
 
 /* The addresses of a host; NULL: none are in the answer. */
 const struct mdns_host *mdns_answer_host(const struct mdns_answer *a, const char *name);

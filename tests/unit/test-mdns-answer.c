@@ -201,6 +201,35 @@ static void test_questions(void **state)
     assert_int_equal(bytes[12], MDNS_LABEL_MAX);
 }
 
+/* Another type is neither read as an advert, nor an advert as one of its services. */
+static void test_types(void **state)
+{
+    static struct mdns_answer a;
+    static const char *const types[] = {"_a._tcp", "_b._udp"};
+    static const char two[] =
+        "\x02_a\x04_tcp\x05local\0\0\x0c\0\1\x02_b\x04_udp\x05local\0\0\x0c\0\1";
+    const char *many[64];
+    uint8_t bytes[sizeof(answer)], question[MDNS_QUESTION_MAX];
+
+    (void)state;
+    assert_true(mdns_answer_parse_type(answer, sizeof(answer), "_ssh._tcp", &a));
+    assert_int_equal(a.n_services, 0);
+    memcpy(bytes, answer, sizeof(bytes));
+    memcpy(bytes + 13, "_WORKPLACE", 10);
+    assert_true(mdns_answer_parse_type(bytes, sizeof(bytes), "_workplacet._tcp", &a));
+    assert_int_equal(a.n_services, 1);
+    assert_string_equal(a.services[0].host, "host.local");
+    assert_true(mdns_answer_parse(bytes, sizeof(bytes), &a));
+    assert_int_equal(a.n_services, 0);
+    assert_int_equal(mdns_types_question_write(types, 2, 0x1234, question), 12 + sizeof(two) - 1);
+    assert_int_equal(question[5], 2);
+    assert_memory_equal(question + 12, two, sizeof(two) - 1);
+    for (size_t i = 0; i < ARRAY_SIZE(many); i++)
+        many[i] = "_workstation._tcp";
+    assert_true(mdns_types_question_write(many, ARRAY_SIZE(many), 0, question) <= sizeof(question));
+    assert_true(question[5] > 4 && question[5] < ARRAY_SIZE(many));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +237,7 @@ int main(void)
         cmocka_unit_test(test_cut_and_changed), cmocka_unit_test(test_not_taken),
         cmocka_unit_test(test_pointers),        cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_questions),       cmocka_unit_test(test_port_0),
+        cmocka_unit_test(test_types),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
