@@ -22,7 +22,8 @@ struct discovery {
     struct browser *browser;
     struct roster *roster;
     struct liveness *liveness;
-    struct querier *querier; /* NULL: it could not be created */
+    struct querier *querier;       /* NULL: it could not be created */
+    struct candidates *candidates; /* NULL: not looked for */
     struct links links;
     char *known_path; /* NULL: no machine is known */
     struct known known;

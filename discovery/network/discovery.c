@@ -114,6 +114,14 @@ static void on_too_many(const struct address *from, void *arg)
     unreadable_add(&d->unreadable, &s, reason);
 }
 
+static void on_candidate(void *arg)
+{
+    struct discovery *d = arg;
+
+    d->status.new_candidate = discovery_now_ms(d);
+    discovery_report_progress(d);
+}
+
 /* Another program may have learnt of more.  What cannot be read stays as it was. */
 static void read_known(struct discovery *d)
 {
@@ -204,12 +212,13 @@ static int start_domain(struct discovery *d, const char *name, struct error *err
 static int start_discovery(struct discovery *d, struct error *err)
 {
     const struct liveness_listener liveness = {on_liveness, on_missed, d};
-    const struct querier_listener querier = {discovery_take_seen,
-                                             discovery_take_unreadable,
-                                             discovery_take_silent,
-                                             on_too_many,
-                                             on_links,
-                                             d};
+    const struct querier_listener querier = {.seen = discovery_take_seen,
+                                             .unreadable = discovery_take_unreadable,
+                                             .silent = discovery_take_silent,
+                                             .too_many = on_too_many,
+                                             .candidate = on_candidate,
+                                             .links = on_links,
+                                             .arg = d};
     const char *fleet = d->fleet;
     int r;
 
@@ -226,6 +235,8 @@ static int start_discovery(struct discovery *d, struct error *err)
     (void)querier_new(d->loop, d->options.key, d->options.keep, &querier, &d->querier, NULL);
     if (d->querier)
         querier_know(d->querier, &d->known);
+    if (d->querier && d->candidates)
+        querier_seek(d->querier, d->candidates);
     r = browser_new(fleet, d->options.key, &d->browser, err);
     if (r < 0)
         return r;
@@ -251,7 +262,10 @@ int discovery_new(sd_event *loop, const struct discovery_options *options, struc
         d->fleet = strdup(options->fleet);
     if (options->known)
         d->known_path = strdup(options->known);
-    if (!d->roster || (options->fleet && !d->fleet) || (options->known && !d->known_path))
+    if (options->candidates)
+        d->candidates = candidates_new();
+    if (!d->roster || (options->candidates && !d->candidates) || (options->fleet && !d->fleet) ||
+        (options->known && !d->known_path))
         return error_sys(err, -ENOMEM, "cannot discover machines");
     d->options.fleet = d->fleet;
     d->options.domain = NULL; /* the domain has it */
@@ -281,6 +295,7 @@ void discovery_free(struct discovery *d)
     free(d->domain_reason);
     browser_free(d->browser);
     querier_free(d->querier);
+    candidates_free(d->candidates);
     unresolved_clear(&d->unresolved);
     unreadable_clear(&d->unreadable);
     daemon_view_clear(&d->view);
@@ -304,6 +319,19 @@ void discovery_status(const struct discovery *d, struct discovery_status *ret)
     *ret = d->status;
     ret->flooded = d->querier && querier_is_flooded(d->querier);
     ret->unprobed = liveness_unknown(d->liveness);
+}
+
+int discovery_candidates(const struct discovery *d, struct candidate_list *ret)
+{
+    size_t n;
+    const struct machine *const *machines = roster_machines(d->roster, &n);
+
+    return d->candidates ? candidates_list(d->candidates, machines, n, ret) : 0;
+}
+
+bool discovery_too_many_candidates(const struct discovery *d)
+{
+    return d->candidates && candidates_too_many(d->candidates);
 }
 
 bool discovery_is_settled(const struct discovery *d)

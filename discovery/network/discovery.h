@@ -15,6 +15,7 @@
 #include "daemon-view.h"
 #include "discovery/base/error.h"
 #include "discovery/base/key.h"
+#include "discovery/roster/candidates.h"
 #include "discovery/roster/roster.h"
 #include "querier.h"
 
@@ -24,6 +25,7 @@ struct discovery_options {
     const char *known;     /* the state database whose machines are known; NULL: none */
     const char *domain;    /* asked by unicast DNS, beside the link; NULL: none */
     bool keep;             /* probe machines again and again */
+    bool candidates;       /* look for hosts without a beacon, too */
 
     /* Callbacks, each may be NULL; none may free the discovery. */
     void (*change)(const struct machine *m, enum roster_change change, void *arg);
@@ -34,15 +36,16 @@ struct discovery_options {
 
 /* How far discovery has come. */
 struct discovery_status {
-    bool told;        /* it is known whether the daemon runs */
-    bool there;       /* it does */
-    bool silent;      /* it runs, but does not answer */
-    bool all_for_now; /* Avahi's first second is over */
-    size_t unprobed;  /* machines whose first probe has no result yet */
-    bool too_many;    /* some are ignored */
-    bool asking;      /* the domain has not been asked for all its machines yet */
-    bool flooded;     /* flooded with unverified records: machines may answer late */
-    uint64_t news;    /* ms, CLOCK_MONOTONIC: the last record or change; 0: none */
+    bool told;              /* it is known whether the daemon runs */
+    bool there;             /* it does */
+    bool silent;            /* it runs, but does not answer */
+    bool all_for_now;       /* Avahi's first second is over */
+    size_t unprobed;        /* machines whose first probe has no result yet */
+    bool too_many;          /* some are ignored */
+    uint64_t new_candidate; /* ms, CLOCK_MONOTONIC: the last one; 0: none */
+    bool asking;            /* the domain has not been asked for all its machines yet */
+    bool flooded;           /* flooded with unverified records: machines may answer late */
+    uint64_t news;          /* ms, CLOCK_MONOTONIC: the last record or change; 0: none */
 };
 
 struct discovery;
@@ -55,6 +58,11 @@ DEFINE_CLEANUP(struct discovery *, discovery_free);
 
 struct roster *discovery_roster(struct discovery *d);
 void discovery_status(const struct discovery *d, struct discovery_status *ret);
+
+/* The hosts without a beacon, see candidates_list; none unless they were asked for.
+ * -ENOMEM. */
+int discovery_candidates(const struct discovery *d, struct candidate_list *ret);
+bool discovery_too_many_candidates(const struct discovery *d);
 
 /* Have our own questions found all that they can find? */
 bool discovery_is_settled(const struct discovery *d);

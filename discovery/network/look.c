@@ -19,6 +19,7 @@ enum {
     PENDING_MS = 1000,       /* for records that only Avahi has, when machines have answered us */
     PENDING_ALONE_MS = 2500, /* … and when none has */
     LACKS_MS = 1000,         /* between two looks at what the daemon lacks */
+    CANDIDATES_MS = 300,     /* after the last new candidate */
     PATIENCE_MS = 10000,     /* at most, while machines still answer for the first time */
 };
 
@@ -96,6 +97,8 @@ static bool is_listed(const struct look *l, const struct discovery_status *s)
     size_t n;
 
     (void)roster_machines(discovery_roster(l->discovery), &n);
+    if (l->options->candidates && now_ms(l) < s->new_candidate + CANDIDATES_MS)
+        return false;
     return n > 0 && !s->flooded && (s->there || !s->told || l->options->domain) &&
            is_complete(l, s) && (!l->options->compare || discovery_is_compared(l->discovery));
 }
@@ -310,6 +313,7 @@ static int set_up_look(struct look *l)
         .known = o->known,
         .domain = o->domain,
         .keep = o->listener != NULL || o->keep,
+        .candidates = o->candidates,
         .change = on_change,
         .daemon = on_daemon,
         .progress = on_progress,

@@ -37,8 +37,9 @@ struct look_options {
     unsigned timeout_ms;   /* without a listener */
     bool patient;          /* longer than that while machines still come */
     bool keep;             /* probe again and again, to see one come back */
-    bool compare; /* until Avahi's list can be compared with what answered; without a match */
-    bool strict;  /* as for match_ok */
+    bool compare;    /* until Avahi's list can be compared with what answered; without a match */
+    bool strict;     /* as for match_ok */
+    bool candidates; /* look for hosts without a beacon, too; not with a problem */
     const struct look_listener *listener; /* NULL: the look ends by itself */
     void *arg;                            /* the listener's */
 };

@@ -76,12 +76,13 @@ struct querier {
     struct key fleet;
     bool signed_only, again;
     struct querier_listener listener;
-    const struct known *known; /* NULL: none */
-    size_t known_next;         /* of them: the next that is asked for by name */
-    uint64_t known_due;        /* ms: when all are asked for again … */
-    uint64_t known_pause;      /* … and the time between the last two */
-    uint64_t names_start;      /* ms, of `names` */
-    unsigned names;            /* asked for in this second */
+    struct candidates *candidates; /* NULL: not asked for */
+    const struct known *known;     /* NULL: none */
+    size_t known_next;             /* of them: the next that is asked for by name */
+    uint64_t known_due;            /* ms: when all are asked for again … */
+    uint64_t known_pause;          /* … and the time between the last two */
+    uint64_t names_start;          /* ms, of `names` */
+    unsigned names;                /* asked for in this second */
     struct ear ears[EARS];
     struct ear groups[LINKS_MAX]; /* over IPv6, of links that have no IPv4 */
     sd_event_source *timer;

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "candidate-answer.h"
 #include "discovery/base/clock.h"
 #include "mdns-probe.h"
 #include "querier-private.h"
@@ -34,13 +35,9 @@ static void send_v6(int fd, unsigned interface, const uint8_t *bytes, size_t siz
         (void)sendto(fd, bytes, size, MSG_NOSIGNAL, (const struct sockaddr *)&to, sizeof(to));
 }
 
-/* Sends on every link, or on one; a question that cannot be sent is lost, as on
- * the network. */
-void querier_send(const struct querier *q, const char *instance, int interface)
+/* On every link, or on one. */
+static void send_question(const struct querier *q, const uint8_t *bytes, size_t size, int interface)
 {
-    uint8_t bytes[MDNS_QUESTION_MAX];
-    size_t size = mdns_question_write(instance, q->transaction, querier_is_unanswered(q), bytes);
-
     for (size_t i = 0; i < q->links.count; i++) {
         const struct link *link = &q->links.items[i];
 
@@ -53,18 +50,36 @@ void querier_send(const struct querier *q, const char *instance, int interface)
     }
 }
 
-/* A socket on a multicast address sends from the interface's own one (ip(7)). */
-void querier_send_openly(const struct querier *q, const char *instance)
+void querier_send(const struct querier *q, const char *instance, int interface)
 {
     uint8_t bytes[MDNS_QUESTION_MAX];
-    size_t size = mdns_question_write(instance, 0, false, bytes);
 
+    send_question(q, bytes,
+                  mdns_question_write(instance, q->transaction, querier_is_unanswered(q), bytes),
+                  interface);
+    /* In a packet of its own: an answer to both might not fit into one. */
+    if (!instance && q->candidates)
+        send_question(q, bytes, candidate_question_write(q->transaction, bytes), interface);
+}
+
+/* A socket on a multicast address sends from the interface's own one (ip(7)). */
+static void send_question_openly(const struct querier *q, const uint8_t *bytes, size_t size)
+{
     for (size_t i = 0; i < q->links.count; i++)
         if (q->links.items[i].v4)
             send_v4(q->ears[EAR_GROUP].fd, q->links.items[i].interface, bytes, size);
     for (size_t i = 0; i < LINKS_MAX; i++)
         if (q->groups[i].interface > 0)
             send_v6(q->groups[i].fd, q->groups[i].interface, bytes, size);
+}
+
+void querier_send_openly(const struct querier *q, const char *instance)
+{
+    uint8_t bytes[MDNS_QUESTION_MAX];
+
+    send_question_openly(q, bytes, mdns_question_write(instance, 0, false, bytes));
+    if (!instance && q->candidates)
+        send_question_openly(q, bytes, candidate_question_write(0, bytes));
 }
 
 static int interface_of(struct msghdr *message)
@@ -83,6 +98,17 @@ static int interface_of(struct msghdr *message)
         }
     }
     return -1;
+}
+
+static void take_candidates(struct querier *q, const uint8_t *bytes, size_t size,
+                            const struct packet *p)
+{
+    if (!q->candidates || p->own ||
+        !candidate_answer_take(q->candidates, bytes, size, &p->from, p->interface, &q->links))
+        return;
+    q->answered = q->answered || p->ours;
+    if (q->listener.candidate)
+        q->listener.candidate(q->listener.arg);
 }
 
 static bool read_datagram(struct ear *ear)
@@ -117,6 +143,7 @@ static bool read_datagram(struct ear *ear)
     p.interface = interface_of(&message);
     p.ours = !ear->group;
     querier_take_answer(q, &p);
+    take_candidates(q, bytes, (size_t)n, &p);
     return true;
 }
 

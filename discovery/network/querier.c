@@ -16,7 +16,8 @@ enum {
     QUIET_ROUNDS = 2,    /* nobody answered so many: do questions from the mDNS port fare better? */
     OPEN_MS = 1000,      /* between the first two of those; then twice as long each time … */
     OPEN_MAX_MS = 3600 * 1000, /* … up to this: RFC 6762 §5.2 */
-    ROUNDS_MIN = 2,            /* questions before the list can be complete */
+    ROUNDS_MIN = 2,            /* questions before the list can be complete … */
+    ROUNDS_SEEK_MIN = 5,       /* … with candidates, which are not counted: about a second */
     ROUNDS_MAX = 40,           /* then the querier asks as seldom as when it is settled */
     KEEP_MS = 30 * 1000,       /* between two questions once the list is complete */
     /* A flood is more than FLOOD_MIN unsigned records a second.  In a flood the
@@ -135,7 +136,8 @@ bool querier_is_settled(const struct querier *q)
     struct querier_counts counts;
     double miss, chance;
 
-    if (rounds < ROUNDS_MIN || querier_now_ms(q) < q->heard_at + BUSY_MS)
+    if (rounds < (q->candidates ? ROUNDS_SEEK_MIN : ROUNDS_MIN) ||
+        querier_now_ms(q) < q->heard_at + BUSY_MS)
         return false;
     for (const struct instance *i = q->instances; i; i = i->hh.next)
         if (i->first_round >= rounds || (!instance_is_complete(i) && i->parts_asked < PARTS_MAX))
@@ -150,6 +152,11 @@ bool querier_is_settled(const struct querier *q)
     for (size_t i = 0; i < rounds; i++)
         chance *= miss;
     return chance < miss_max;
+}
+
+void querier_seek(struct querier *q, struct candidates *candidates)
+{
+    q->candidates = candidates;
 }
 
 bool querier_has_heard_others(const struct querier *q)

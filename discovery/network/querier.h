@@ -26,6 +26,8 @@
  * others: a flood of false adverts must not hide the real ones.  After an unsigned
  * record under the name of a signed one that machine is asked (querier_confirm).
  *
+ * With querier_seek it asks for hosts without a beacon, too, in a question of their own.
+ *
  * Runs on the caller's loop and in its thread; never blocks.
  */
 #pragma once
@@ -36,6 +38,7 @@
 #include "discovery/base/error.h"
 #include "discovery/base/key.h"
 #include "discovery/known/known.h"
+#include "discovery/roster/candidates.h"
 #include "discovery/roster/roster.h"
 #include "links.h"
 
@@ -63,6 +66,8 @@ struct querier_listener {
     /* A bound was reached, and records are ignored: of this sender, NULL: of all.  Once
      * for each sender that is known. */
     void (*too_many)(const struct address *from, void *arg);
+    /* Something new was told of a candidate; NULL: nothing is done. */
+    void (*candidate)(void *arg);
     /* The links of this host were read anew. */
     void (*links)(const struct links *links, void *arg);
     void *arg;
@@ -79,6 +84,10 @@ DEFINE_CLEANUP(struct querier *, querier_free);
 /* Machines that keep their place whatever others tell, and that are asked for by name as
  * long as they are not heard.  Borrowed; may change between calls. */
 void querier_know(struct querier *q, const struct known *known);
+
+/* Asks for candidates with each question from now on, and with more of them; takes what is
+ * answered.  Borrowed for the querier's life. */
+void querier_seek(struct querier *q, struct candidates *candidates);
 
 /* Is the list complete, so that hardly a machine can have missed all questions? */
 bool querier_is_settled(const struct querier *q);

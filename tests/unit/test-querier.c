@@ -59,8 +59,11 @@ static struct querier *start(struct seen *seen)
     memset(&q, 0, sizeof(q));
     q.again = true;
     q.round = 1; /* one question has been asked */
-    q.listener =
-        (struct querier_listener){on_seen, on_unreadable, on_silent, on_too_many, NULL, seen};
+    q.listener = (struct querier_listener){.seen = on_seen,
+                                           .unreadable = on_unreadable,
+                                           .silent = on_silent,
+                                           .too_many = on_too_many,
+                                           .arg = seen};
     q.links.n_networks = 1;
     assert_int_equal(address_parse("10.0.0.1", &q.links.networks[0].address), 0);
     q.links.networks[0].prefix = 16;
