@@ -36,6 +36,7 @@ OPTION_FLAG(struct discover_options, strict)
 OPTION_FLAG(struct discover_options, wait)
 OPTION_FLAG(struct discover_options, watch)
 OPTION_FLAG(struct discover_options, json)
+OPTION_FLAG(struct discover_options, all)
 OPTION_FLAG(struct discover_options, quiet)
 OPTION_FLAG(struct discover_options, verbose)
 OPTION_FLAG(struct discover_options, partial)
@@ -131,6 +132,9 @@ static const struct option_row rows[] = {
     {'t', "timeout", OPTION_REQUIRED, "S", "search for S seconds at most: 3; with --wait, 60",
      set_timeout},
     {'f', "fleet", OPTION_REQUIRED, "NAME", "this fleet only", set_fleet},
+    {'a', "all", OPTION_NONE, NULL,
+     "machines without a beacon, too, that say they\ncan be logged in to: dcop-deploy enroll --all",
+     set_all},
     {0, "domain", OPTION_REQUIRED, "NAME",
      "machines of this domain, too, by unicast DNS: for\nother subnets, see --zone", set_domain},
     {0, "config", OPTION_REQUIRED, "DIR",
@@ -189,6 +193,14 @@ static int check_options(struct discover_options *o, struct error *err)
     if (o->domain && (o->from || o->doctor))
         return error_set(err, -EINVAL, "--domain cannot be used with %s",
                          o->from ? "--from" : "--doctor");
+    if (o->all && (document || o->from || o->watch || o->doctor || o->problems.count > 0))
+        return error_set(err, -EINVAL, "--all lists machines once; it cannot be used with %s",
+                         o->zone                 ? "--zone"
+                         : document              ? "an inventory"
+                         : o->from               ? "--from"
+                         : o->doctor             ? "--doctor"
+                         : o->problems.count > 0 ? "--match"
+                                                 : "--watch");
     if (o->from && o->wait)
         return error_set(err, -EINVAL,
                          "--wait cannot be used with --from: it waits for machines on the network");
@@ -250,6 +262,28 @@ static int write_result(const struct discover_options *o, const struct machine *
         return o->json ? report_match_json(match, o->strict, ret)
                        : report_match_text(match, o->strict, &style, ret);
     return o->json ? report_roster_json(machines, n, ret) : write_list(machines, n, &style, ret);
+}
+
+/* The machines, and behind them the candidates, which are no machines to another program. */
+static int write_all(const struct discover_options *o, const struct machine *const *machines,
+                     size_t n, const struct candidate_list *candidates, struct text *ret)
+{
+    CLEANUP_FREE const struct machine **all = calloc(n + candidates->count + 1, sizeof(*all));
+    const struct report_style style = {
+        .terminal = o->output ? (struct terminal_style){0} : terminal_style(STDOUT_FILENO),
+        .now = time(NULL),
+        .verbose = o->verbose,
+    };
+
+    if (!all)
+        return -ENOMEM;
+    if (o->json)
+        return report_all_json(machines, n, candidates, ret);
+    if (n > 0)
+        memcpy(all, machines, n * sizeof(*all));
+    if (candidates->count > 0)
+        memcpy(all + n, candidates->pointers, candidates->count * sizeof(*all));
+    return write_list(all, n + candidates->count, &style, ret);
 }
 
 static void print_match(const struct discover_options *o, const struct match *match)
@@ -320,6 +354,23 @@ static int report_machines(const struct discover_options *o, const struct proble
     return match_ok(&match, o->strict) ? EXIT_DONE : EXIT_NO;
 }
 
+static int report_all(const struct discover_options *o, struct look *look, bool is_short)
+{
+    CLEANUP(candidate_list_clear) struct candidate_list candidates = CANDIDATE_LIST_INIT;
+    CLEANUP_TEXT struct text t = TEXT_INIT;
+    struct error err = {0};
+    size_t n;
+    const struct machine *const *machines = look_machines(look, &n);
+    int r = discovery_candidates(look_discovery(look), &candidates);
+
+    if (r >= 0)
+        r = write_all(o, machines, n, &candidates, &t);
+    r = r < 0 ? error_sys(&err, r, "cannot make the report") : write_output(o, &t, &err);
+    if (r < 0)
+        return print_error(&err, EXIT_HERE);
+    return is_short && !o->partial ? EXIT_NO : EXIT_DONE;
+}
+
 /* ---- where machines come from ---- */
 
 static int from_file(const struct discover_options *o, const struct problem *problem)
@@ -376,6 +427,7 @@ static int from_network(const struct discover_options *o, const struct problem *
         .keep = o->wait,
         .compare = o->verbose,
         .strict = o->strict,
+        .candidates = o->all,
         .listener = watch ? &watch_listener : NULL,
         .arg = watch,
     };
@@ -411,6 +463,8 @@ static int from_network(const struct discover_options *o, const struct problem *
                   look_time_was_up(look) ? "search longer with --timeout, or " : "");
         return print_error(&err, EXIT_NO);
     }
+    if (o->all)
+        return report_all(o, look, is_short);
     return report_machines(o, problem, machines, n, is_short,
                            discover_is_document(o) ? NULL : look);
 }

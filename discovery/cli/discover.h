@@ -34,6 +34,7 @@ struct discover_options {
     const char *from;   /* a saved roster instead of the network */
     const char *output; /* a file instead of standard output */
     const char *fleet;
+    bool all;              /* machines without a beacon, too */
     const char *domain;    /* asked by unicast DNS, beside the link */
     const char *config;    /* the settings' folder; NULL: the user's */
     const char *state_dir; /* the state's folder; NULL: the user's */

@@ -35,6 +35,13 @@ int notices_of_daemon(const struct look *look, struct strings *ret)
     return discovery_explain_lacks(d, discovery_daemon_lacks(d), ret);
 }
 
+static bool has_candidates(const struct discovery *d)
+{
+    CLEANUP(candidate_list_clear) struct candidate_list l = CANDIDATE_LIST_INIT;
+
+    return discovery_candidates(d, &l) == 0 && l.count > 0;
+}
+
 /* Machines without IPv4, or why there are so few. */
 static void add_addresses(const struct discover_options *o, struct look *look, struct strings *ret)
 {
@@ -46,7 +53,11 @@ static void add_addresses(const struct discover_options *o, struct look *look, s
     discovery_explain_ipv4(d, &words);
     if (n > 0 && words.size == 0)
         notices_of_machines(o, machines, n, ret);
-    if (n == 0) {
+    if (n == 0 && has_candidates(d)) {
+        text_reset(&words);
+        text_adds(&words, "no machine has a beacon yet; dcop-deploy enroll --all PATTERN gives "
+                          "them one");
+    } else if (n == 0) {
         text_reset(&words);
         discovery_explain_silence(d, &words);
         text_adds(&words, "; " PROGRAM " --doctor looks for the cause");
@@ -132,6 +143,9 @@ void notices_of_look(const struct discover_options *o, struct look *look, struct
     add(ret, &words);
     if (look_too_many(look))
         text_adds(&words, DISCOVER_TOO_MANY);
+    add(ret, &words);
+    if (discovery_too_many_candidates(d))
+        text_adds(&words, "more hosts without a beacon were told of than fit: some are ignored");
     add(ret, &words);
 }
 

@@ -106,18 +106,75 @@ static int add_json(struct text *ret, const json_t *json, size_t flags)
     return json && json_dump_callback(json, add_chunk, ret, flags) == 0 ? 0 : -ENOMEM;
 }
 
-int report_roster_json(const struct machine *const *machines, size_t n, struct text *ret)
+/* One a line. */
+static int add_item(struct text *ret, const json_t *item, bool first)
+{
+    text_adds(ret, first ? "\n " : ",\n ");
+    return add_json(ret, item, 0);
+}
+
+static int add_machines(const struct machine *const *machines, size_t n, struct text *ret)
 {
     text_adds(ret, "{\"version\": 1, \"machines\": [");
     for (size_t i = 0; i < n; i++) {
         CLEANUP_JSON json_t *machine = report_machine_value(machines[i]);
 
-        text_adds(ret, i > 0 ? ",\n " : "\n ");
-        if (add_json(ret, machine, 0) < 0)
+        if (add_item(ret, machine, i == 0) < 0)
             return -ENOMEM;
     }
-    text_adds(ret, n > 0 ? "\n]}\n" : "]}\n");
+    text_adds(ret, n > 0 ? "\n]" : "]");
     return text_error(ret);
+}
+
+int report_roster_json(const struct machine *const *machines, size_t n, struct text *ret)
+{
+    int r = add_machines(machines, n, ret);
+
+    text_adds(ret, "}\n");
+    return r < 0 ? r : text_error(ret);
+}
+
+/* "ssh" of "_ssh._tcp". */
+static json_t *json_services(unsigned services)
+{
+    CLEANUP_JSON json_t *array = json_array();
+
+    for (size_t i = 0; array && i < CANDIDATE_SERVICES; i++) {
+        const char *type = candidate_service_type(i);
+
+        if (services & 1U << i &&
+            json_array_append_new(array, json_stringn(type + 1, strcspn(type, ".") - 1)) < 0)
+            return NULL;
+    }
+    return TAKE_PTR(array);
+}
+
+static json_t *json_candidate(const struct candidate *c)
+{
+    CLEANUP_JSON json_t *o = json_object();
+
+    return o && put_text(o, "host", c->machine.host) &&
+                   put_value(o, "addresses", json_addresses(&c->machine)) &&
+                   put_value(o, "port", json_integer(c->machine.port)) &&
+                   put_text(o, "mac", c->mac) &&
+                   put_value(o, "services", json_services(c->services))
+               ? TAKE_PTR(o)
+               : NULL;
+}
+
+int report_all_json(const struct machine *const *machines, size_t n,
+                    const struct candidate_list *candidates, struct text *ret)
+{
+    int r = add_machines(machines, n, ret);
+
+    text_adds(ret, ",\n \"candidates\": [");
+    for (size_t i = 0; i < candidates->count && r >= 0; i++) {
+        CLEANUP_JSON json_t *candidate = json_candidate(&candidates->items[i]);
+
+        r = add_item(ret, candidate, i == 0);
+    }
+    text_adds(ret, candidates->count > 0 ? "\n]}\n" : "]}\n");
+    return r < 0 ? r : text_error(ret);
 }
 
 int report_change_json(const struct machine *m, enum roster_change change,

@@ -12,14 +12,19 @@ enum standing {
     STANDING_ERROR,
     STANDING_UNHEARD,
     STANDING_THERE,
+    STANDING_NO_BEACON,
     STANDING_UNVERIFIED,
     STANDINGS,
 };
 
 static const char *const standing_words[STANDINGS] = {
-    [STANDING_OFFLINE] = "offline",         [STANDING_FAILED] = "failed",
-    [STANDING_IN_DOUBT] = "in doubt",       [STANDING_ERROR] = "with an error",
-    [STANDING_UNHEARD] = "not heard yet",   [STANDING_THERE] = "there",
+    [STANDING_OFFLINE] = "offline",
+    [STANDING_FAILED] = "failed",
+    [STANDING_IN_DOUBT] = "in doubt",
+    [STANDING_ERROR] = "with an error",
+    [STANDING_UNHEARD] = "not heard yet",
+    [STANDING_THERE] = "there",
+    [STANDING_NO_BEACON] = "without a beacon",
     [STANDING_UNVERIFIED] = "not verified",
 };
 
@@ -35,7 +40,9 @@ static enum standing standing_of(const struct machine *m)
         return STANDING_IN_DOUBT;
     if (m->advert.error)
         return STANDING_ERROR;
-    return m->unheard ? STANDING_UNHEARD : STANDING_THERE;
+    if (m->unheard)
+        return STANDING_UNHEARD;
+    return m->beacon ? STANDING_THERE : STANDING_NO_BEACON;
 }
 
 const struct machine **report_sort_trouble(const struct machine *const *machines, size_t n)

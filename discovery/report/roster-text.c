@@ -66,7 +66,7 @@ static void add_part(struct text *t, const char *separator, const char *prefix, 
 
 static void add_problem(struct text *t, const struct machine *m)
 {
-    if (!m->beacon)
+    if (!m->beacon && !m->online) /* else its state says so */
         add_part(t, "; ", "", "no beacon");
     if (m->untrusted)
         add_part(t, "; ", "", "not verified (dcop-deploy enroll)");
@@ -128,6 +128,8 @@ static const char *state_word(const struct machine *m)
         return "offline";
     if (m->unheard)
         return "not heard yet";
+    if (!m->beacon)
+        return "no beacon";
     switch (m->advert.state) {
     case ADVERT_STATE_UNKNOWN:
         return "there";
@@ -145,7 +147,7 @@ static enum table_tone state_tone(const struct machine *m)
 {
     if (!m->online)
         return TABLE_BAD;
-    if (m->unheard)
+    if (m->unheard || !m->beacon)
         return TABLE_FAINT;
     return m->advert.state == ADVERT_STATE_FAILED    ? TABLE_BAD
            : m->advert.state == ADVERT_STATE_RUNNING ? TABLE_GOOD

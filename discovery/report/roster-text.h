@@ -18,6 +18,7 @@
 #include "discovery/base/terminal.h"
 #include "discovery/base/text.h"
 #include "discovery/match/match.h"
+#include "discovery/roster/candidates.h"
 #include "discovery/roster/roster.h"
 
 /* How text for people is written. */
@@ -29,6 +30,11 @@ struct report_style {
 
 /* {"version": 1, "machines": […]}, a machine a line. */
 int report_roster_json(const struct machine *const *machines, size_t n, struct text *ret);
+
+/* The same with {"candidates": […]} behind the machines: {"host", "addresses", "port", "mac",
+ * "services": ["ssh", "sftp-ssh", "workstation"]} each. */
+int report_all_json(const struct machine *const *machines, size_t n,
+                    const struct candidate_list *candidates, struct text *ret);
 
 /* A table, or "No machines.".  On a terminal, columns that are empty or do not fit
  * are left out, and what is wrong with a machine stands below its row.  Elsewhere a

@@ -573,6 +573,54 @@ static void test_wraps(void **state)
                                         "  a2, a3, \"a4 b\", a5\n");
 }
 
+/* Candidates stand behind the machines, in a list of their own in JSON, so that programs that
+ * read "machines" find there what they did before. */
+static void test_candidates(void **state)
+{
+    struct address at;
+    struct candidate items[] = {
+        {.machine = {.host = (char *)"raspberrypi.local", .port = 22, .online = true},
+         .mac = "b8:27:eb:00:00:01",
+         .services = 1U << CANDIDATE_SFTP | 1U << CANDIDATE_WORKSTATION},
+        {.machine = {.host = (char *)"raspberrypi-2.local", .port = 2222, .online = true},
+         .services = 1U << CANDIDATE_SSH},
+    };
+    const struct machine *pointers[] = {&items[0].machine, &items[1].machine};
+    const struct candidate_list list = {.items = items, .pointers = pointers, .count = 2};
+    CLEANUP(machine_list_clear) struct machine_list l = MACHINE_LIST_INIT;
+    CLEANUP_TEXT struct text json = TEXT_INIT, table = TEXT_INIT, sum = TEXT_INIT;
+    struct error err = {0};
+
+    (void)state;
+    assert_int_equal(address_parse("10.0.0.7", &at), 0);
+    items[0].machine.addresses = items[1].machine.addresses = &at;
+    items[0].machine.n_addresses = items[1].machine.n_addresses = 1;
+    assert_int_equal(report_all_json(NULL, 0, &list, &json), 0);
+    assert_string_equal(
+        text_str(&json),
+        "{\"version\": 1, \"machines\": [],\n \"candidates\": [\n"
+        " {\"host\": \"raspberrypi.local\", \"addresses\": [\"10.0.0.7\"], \"port\": 22, "
+        "\"mac\": \"b8:27:eb:00:00:01\", \"services\": [\"sftp-ssh\", \"workstation\"]},\n"
+        " {\"host\": \"raspberrypi-2.local\", \"addresses\": [\"10.0.0.7\"], \"port\": 2222, "
+        "\"services\": [\"ssh\"]}\n]}\n");
+    assert_int_equal(report_roster_read(text_str(&json), json.size, "x", &l, &err), 0);
+    assert_int_equal(l.count, 0);
+    text_reset(&json);
+    assert_int_equal(report_all_json(NULL, 0, &(struct candidate_list){0}, &json), 0);
+    assert_string_equal(text_str(&json),
+                        "{\"version\": 1, \"machines\": [],\n \"candidates\": []}\n");
+    assert_int_equal(report_roster_text(pointers, 2, &(struct report_style){0}, &table), 0);
+    assert_string_equal(text_str(&table),
+                        "AGENT  MACHINE        ADDRESS        STATE      VERIFIED  FLEET  SYSTEM  "
+                        "PROBLEM\n"
+                        "-      raspberrypi    10.0.0.7       no beacon  -         -      -       "
+                        "-\n"
+                        "-      raspberrypi-2  10.0.0.7:2222  no beacon  -         -      -       "
+                        "-\n");
+    report_add_sum_line(pointers, 2, 0, &(struct report_style){0}, &sum);
+    assert_string_equal(text_str(&sum), "2 machines: 0 there, 2 without a beacon\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -592,6 +640,7 @@ int main(void)
         cmocka_unit_test(test_match_yes),
         cmocka_unit_test(test_strangers),
         cmocka_unit_test(test_wraps),
+        cmocka_unit_test(test_candidates),
     };
 
     if (!setlocale(LC_CTYPE, "C.UTF-8") || setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1) < 0)
