@@ -34,6 +34,8 @@ static int add_target(struct choice *c, const struct target *t)
         if (strings_add(addresses, text) < 0)
             return -ENOMEM;
     }
+    if (t->mac && strings_add(addresses, t->mac) < 0)
+        return -ENOMEM;
     c->items[c->count++] = (struct limit_item){
         .id = t->id, .host = t->host, .agents = &t->agents, .labels = addresses};
     return 0;

@@ -14,8 +14,8 @@
 
 enum { DISCOVERY_MS = 3000 }; /* without --discovery-timeout */
 
-int program_find_fleet(const struct program *p, const struct problem *problem, struct fleet **ret,
-                       struct error *err)
+static int find_fleet(const struct program *p, const struct problem *problem, bool candidates,
+                      struct fleet **ret, struct error *err)
 {
     const struct deploy_options *o = &p->options;
     const struct fleet_options options = {
@@ -26,12 +26,24 @@ int program_find_fleet(const struct program *p, const struct problem *problem, s
         .config_dir = o->config_dir,
         .timeout_ms = o->discovery_ms ? o->discovery_ms : DISCOVERY_MS,
         .patient = !o->discovery_ms,
+        .candidates = candidates,
     };
     int r = fleet_find(&options, problem, ret, err);
 
     if (r == 0 && fleet_signal(*ret))
         process_end_by_signal(fleet_signal(*ret));
     return r;
+}
+
+int program_find_fleet(const struct program *p, const struct problem *problem, struct fleet **ret,
+                       struct error *err)
+{
+    return find_fleet(p, problem, false, ret, err);
+}
+
+int choose_fleet_with_candidates(const struct program *p, struct fleet **ret, struct error *err)
+{
+    return find_fleet(p, NULL, true, ret, err);
 }
 
 /* No option selects machines: shows which machines there are. */

@@ -22,6 +22,14 @@ int choose_left(struct program *p);
  * says no, which is told.  Errors of hosts_read and secret_new. */
 int choose_by_inventory(struct program *p, struct error *err);
 
+/* Looks for machines without a beacon, too. */
+int choose_fleet_with_candidates(const struct program *p, struct fleet **ret, struct error *err);
+
+/* The machines without a beacon whose host name, address or MAC address matches a pattern, as
+ * for --limit; 1 when there are none at all, which is told.  -EINVAL with words for a pattern that
+ * matches nothing. */
+int choose_candidates(struct program *p, const struct strings *patterns, struct error *err);
+
 /* Adds a target for "[USER@]HOST[:PORT]", looked up within the timeout of SSH.
  * What resolve_host and destination_parse say; -ENOMEM. */
 int choose_address(struct program *p, const char *place, struct error *err);

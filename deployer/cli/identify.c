@@ -128,6 +128,13 @@ static const char *find_by_address(const struct met *met, const struct target *t
     return found;
 }
 
+/* Does only a record without an id say where it is?  Another machine may have had its name
+ * and its address before. */
+static bool is_candidate(const struct target *t)
+{
+    return t->advertised && !t->id;
+}
+
 /* Each machine that was met at its address before needs no scan. */
 static int guess_ids(struct program *p, struct error *err)
 {
@@ -141,7 +148,7 @@ static int guess_ids(struct program *p, struct error *err)
         r = met_read(p, &met, err);
     for (size_t i = 0; i < p->targets.count && r == 0; i++) {
         struct target *t = &p->targets.items[i];
-        const char *id = is_unknown(t) ? find_by_address(&met, t) : NULL;
+        const char *id = is_unknown(t) && !is_candidate(t) ? find_by_address(&met, t) : NULL;
 
         if (!id)
             continue;
@@ -227,6 +234,14 @@ static int add_line_if_new(struct program *p, const struct target *t, struct tex
         return 1;
     text_adds(list, "  ");
     text_add_printable(list, t->host ? t->host : t->id);
+    if (is_candidate(t) && t->n_addresses > 0) { /* their host names are alike */
+        char address[ADDRESS_TEXT_MAX];
+
+        address_format(&t->addresses[0], address);
+        text_addf(list, "  %s", address);
+        if (t->mac)
+            text_addf(list, "  %s", t->mac);
+    }
     if (known_machine_pin(&known))
         text_addf(list, "  %s", known_machine_pin(&known));
     else

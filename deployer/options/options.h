@@ -52,7 +52,7 @@ struct deploy_options {
     const char *with_key;         /* export */
     const char *passphrase_file;  /* export, import */
     const char *agent;            /* enroll, card */
-    bool replace_key;             /* enroll */
+    bool replace_key, all;        /* enroll */
     bool purge;                   /* cache down */
     struct strings suites, archs; /* cache prime, cache check */
     const char *hostname, *wifi, *wifi_country, *wifi_password_file, *cloud_init, *preseed,

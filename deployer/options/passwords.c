@@ -21,6 +21,13 @@ static int take_password(const char *variable, const char *file, bool asked, con
     return r == 0 && file ? secret_read(file, ret, err) : r;
 }
 
+int passwords_share(struct passwords *p, struct error *err)
+{
+    return p->login && !p->become
+               ? secret_new(secret_text(p->login), secret_size(p->login), &p->become, err)
+               : 0;
+}
+
 int passwords_take(const struct deploy_options *o, struct passwords *ret, struct error *err)
 {
     CLEANUP(passwords_clear) struct passwords p = {0};
@@ -31,8 +38,8 @@ int passwords_take(const struct deploy_options *o, struct passwords *ret, struct
         r = take_password("DCOP_BECOME_PASSWORD", o->become_password_file, o->ask_become_pass,
                           p.login ? "sudo password (empty: the SSH password): " : "sudo password: ",
                           &p.become, err);
-    if (r == 0 && o->ask_become_pass && !p.become && p.login)
-        r = secret_new(secret_text(p.login), secret_size(p.login), &p.become, err);
+    if (r == 0 && o->ask_become_pass)
+        r = passwords_share(&p, err);
     if (r < 0)
         return r;
     *ret = p;

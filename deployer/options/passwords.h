@@ -17,6 +17,10 @@ struct passwords {
 
 void passwords_clear(struct passwords *p);
 
+/* sudo's is the one to log in with, unless it has one of its own: for machines that have just
+ * come out of the box and know no other.  -ENOMEM with words. */
+int passwords_share(struct passwords *p, struct error *err);
+
 /* A prompt takes precedence over a file, a file over the environment.  Errors of
  * secret_ask, secret_read and secret_take_environment. */
 int passwords_take(const struct deploy_options *o, struct passwords *ret, struct error *err);

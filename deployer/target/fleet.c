@@ -54,6 +54,12 @@ const char *fleet_why_short(const struct fleet *f)
     return NULL;
 }
 
+int fleet_candidates(const struct fleet *f, struct candidate_list *ret, bool *ret_more)
+{
+    *ret_more = f->look && discovery_too_many_candidates(look_discovery(f->look));
+    return f->look ? discovery_candidates(look_discovery(f->look), ret) : 0;
+}
+
 static int read_saved(struct fleet *f, const char *path, struct error *err)
 {
     CLEANUP_TEXT struct text json = TEXT_INIT;
@@ -96,6 +102,7 @@ int fleet_find(const struct fleet_options *o, const struct problem *problem, str
             .domain = o->domain,
             .timeout_ms = o->timeout_ms,
             .patient = o->patient,
+            .candidates = o->candidates,
             .key = r > 0 ? &f->key : NULL,
         };
         if (r >= 0)

@@ -6,6 +6,7 @@
 
 #include "discovery/match/match.h"
 #include "discovery/problem/problem.h"
+#include "discovery/roster/candidates.h"
 
 struct fleet;
 
@@ -17,7 +18,8 @@ struct fleet_options {
     const char *domain;     /* asked by unicast DNS, beside the link; NULL: none */
     const char *config_dir; /* the fleet key's folder; NULL: the user's */
     unsigned timeout_ms;
-    bool patient; /* look longer than that while machines still answer for the first time */
+    bool candidates; /* machines without a beacon, too; not with `from` or a problem */
+    bool patient;    /* look longer than that while machines still answer for the first time */
 };
 
 /* Looks for machines until all of the problem's agents are found (`problem` NULL: until
@@ -34,6 +36,10 @@ int fleet_signal(const struct fleet *f);
 
 /* Why there may be more machines, without a full stop; NULL: there are no more. */
 const char *fleet_why_short(const struct fleet *f);
+
+/* The machines without a beacon, if they were looked for (see discovery_candidates), and
+ * whether there may be more of them.  -ENOMEM. */
+int fleet_candidates(const struct fleet *f, struct candidate_list *ret, bool *ret_more);
 
 /* Valid until fleet_free. */
 const struct machine *const *fleet_machines(struct fleet *f, size_t *ret_count);

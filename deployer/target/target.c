@@ -11,6 +11,7 @@ void target_clear(struct target *t)
     free(t->user);
     free(t->fleet);
     free(t->hostkey);
+    free(t->mac);
     strings_clear(&t->agents);
     strings_clear(&t->names);
     free(t->addresses);
@@ -75,7 +76,7 @@ int target_copy(const struct target *from, struct target *ret)
     t.addresses = calloc(from->n_addresses + 1, sizeof(*t.addresses));
     if (!t.addresses || copy_string(from->id, &t.id) < 0 || copy_string(from->host, &t.host) < 0 ||
         copy_string(from->user, &t.user) < 0 || copy_string(from->fleet, &t.fleet) < 0 ||
-        copy_string(from->hostkey, &t.hostkey) < 0 ||
+        copy_string(from->hostkey, &t.hostkey) < 0 || copy_string(from->mac, &t.mac) < 0 ||
         copy_string(from->agent_address, &t.agent_address) < 0 ||
         strings_copy(&t.agents, &from->agents) < 0 || strings_copy(&t.names, &from->names) < 0)
         return -ENOMEM;

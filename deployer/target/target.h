@@ -16,6 +16,7 @@ struct target {
     char *user;                /* to log in as; NULL: the controller's choice */
     char *fleet;               /* NULL: the default one */
     char *hostkey;             /* as advertised, "SHA256:…"; NULL: not advertised */
+    char *mac;                 /* as a machine without a beacon says it; NULL: not told */
     struct strings agents;     /* to run there */
     struct strings names;      /* as advertised: the agents, and maybe others */
     struct address *addresses; /* in the order in which they are tried */

@@ -6,6 +6,8 @@
  * beacon knows, and its host key: first the beacon; then a look that reads the id,
  * and the key.  What a machine says of its id is no proof: an id that is known with
  * another host key gets no key without a person's word.
+ * With --all, machines that say of themselves that one can log in to them are taken by a
+ * pattern.
  * At the end it waits until discovery sees the machine, and tells when it does not.
  */
 #include <errno.h>
@@ -28,10 +30,14 @@
 enum { SEEN_WITHIN_MS = 20000 };
 
 OPTION_ONE(struct deploy_options, agent)
+OPTION_FLAG(struct deploy_options, all)
 OPTION_FLAG(struct deploy_options, replace_key)
 
 static const struct option_row options[] = {
     {0, "agent", OPTION_REQUIRED, "NAME", "the agent name; for one machine only", set_agent},
+    {'a', "all", OPTION_NONE, NULL,
+     "PATTERNs instead of ADDRESSes: machines without\na beacon that dcop-discover --all lists",
+     set_all},
     {0, "replace-key", OPTION_NONE, NULL, "replace a key of another fleet with ours",
      set_replace_key},
     {0, NULL, OPTION_NONE, NULL, NULL, NULL},
@@ -39,14 +45,41 @@ static const struct option_row options[] = {
 
 /* --- which machines ----------------------------------------------------------------- */
 
-static int find_machines(struct program *p, struct error *err)
+/* Machines by a pattern.  They have one password: that to log in with is sudo's, too, unless
+ * sudo's is given. */
+static int find_candidates(struct program *p, struct error *err)
+{
+    const struct deploy_options *o = &p->options;
+    CLEANUP_STRINGS struct strings patterns = {0};
+    int r = 0;
+
+    if (o->limits.count > 0 || o->inventory || o->problems.count > 0 || o->from || o->domain)
+        return error_set(err, -EINVAL,
+                         "--all looks on this network for machines without a beacon; it cannot be "
+                         "used with %s",
+                         o->limits.count > 0     ? "-l: give the patterns behind it"
+                         : o->inventory          ? "-i"
+                         : o->problems.count > 0 ? "-p: enroll them, then `assign` the names"
+                         : o->from               ? "--from"
+                                                 : "--domain");
+    if (o->n_arguments == 0)
+        return error_set(err, -EINVAL,
+                         "say which machines: enroll --all PATTERN, as 'raspberrypi*'; "
+                         "dcop-discover --all lists them");
+    for (int i = 0; i < o->n_arguments && r == 0; i++)
+        r = strings_add(&patterns, o->arguments[i]);
+    if (r < 0)
+        return error_sys(err, r, "cannot choose machines");
+    r = choose_candidates(p, &patterns, err);
+    return r == 0 ? passwords_share(&p->passwords, err) : r;
+}
+
+static int find_given(struct program *p, struct error *err)
 {
     const struct deploy_options *o = &p->options;
     bool others = o->limits.count > 0 || o->inventory || o->problems.count > 0;
     int r = 0;
 
-    if (o->agent && !advert_agent_valid(o->agent, strlen(o->agent)))
-        return error_set(err, -EINVAL, "'%s' is not an agent name", o->agent);
     if (o->n_arguments > 0 && others)
         return error_set(err, -EINVAL, "enroll takes addresses, or -l or -i; not both");
     if (o->n_arguments == 0 && !others)
@@ -56,10 +89,46 @@ static int find_machines(struct program *p, struct error *err)
         r = program_find_targets(p, err);
     for (int i = 0; i < o->n_arguments && r == 0; i++)
         r = choose_address(p, o->arguments[i], err);
+    return r;
+}
+
+static int find_machines(struct program *p, struct error *err)
+{
+    const struct deploy_options *o = &p->options;
+    int r;
+
+    if (o->agent && !advert_agent_valid(o->agent, strlen(o->agent)))
+        return error_set(err, -EINVAL, "'%s' is not an agent name", o->agent);
+    r = o->all ? find_candidates(p, err) : find_given(p, err);
     if (r == 0 && o->agent && p->targets.count != 1)
         return error_set(err, -EINVAL, "--agent is for one machine, but %zu were given",
                          p->targets.count);
     return r;
+}
+
+/* A machine that two links show under one name is one machine, which its key says. */
+static void drop_twins(struct targets *targets)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < targets->count; i++) {
+        struct target *t = &targets->items[i];
+        bool twin = false;
+
+        for (size_t k = 0; k < kept && t->hostkey; k++)
+            twin = twin || (string_equal(targets->items[k].hostkey, t->hostkey) &&
+                            string_equal(targets->items[k].host, t->host));
+        if (twin) {
+            target_clear(t);
+            continue;
+        }
+        if (kept != i) {
+            targets->items[kept] = *t;
+            *t = (struct target){0};
+        }
+        kept++;
+    }
+    targets->count = kept;
 }
 
 /* Names from the inventory or --agent are written to the machine; names that its
@@ -335,6 +404,7 @@ static int await_adverts(struct program *p, struct targets *enrolled, bool verif
 {
     const struct fleet_options where = {.fleet = p->options.fleet,
                                         .known = p->paths.db,
+                                        .domain = p->options.domain,
                                         .config_dir = p->options.config_dir,
                                         .timeout_ms = 1000};
     int64_t deadline = clock_ms(CLOCK_MONOTONIC) + SEEN_WITHIN_MS;
@@ -427,6 +497,8 @@ static int run_enroll(struct program *p, struct error *err)
         r = name_machines(p, err);
     if (r == 0)
         r = program_identify(p, err);
+    if (r == 0 && p->options.all)
+        drop_twins(&p->targets);
     return r == 0 ? enroll_machines(p, fleet > 0 ? &key : NULL, err) : r;
 }
 

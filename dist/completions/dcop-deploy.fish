@@ -83,6 +83,7 @@ complete -c dcop-deploy -n '__fish_seen_subcommand_from assign' -l release -d 'N
 complete -c dcop-deploy -n '__fish_seen_subcommand_from assign' -l replace -d 'take machines whose names nobody needs'
 complete -c dcop-deploy -n '__fish_seen_subcommand_from assign' -l spread -d 'several names on a machine, if there are too few'
 complete -c dcop-deploy -n '__fish_seen_subcommand_from enroll' -l agent -r -d 'the agent name; for one machine only'
+complete -c dcop-deploy -n '__fish_seen_subcommand_from enroll' -s a -l all -d 'PATTERNs instead of ADDRESSes: machines without a beacon that dcop-discover --all lists'
 complete -c dcop-deploy -n '__fish_seen_subcommand_from enroll' -l replace-key -d 'replace a key of another fleet with ours'
 complete -c dcop-deploy -n '__fish_seen_subcommand_from card' -l agent -r -d 'the agent name; with -p: the next name of the problem that no card and no machine has'
 complete -c dcop-deploy -n '__fish_seen_subcommand_from card' -l hostname -r -d 'default: made from the agent\'s name, else by each machine from its id'
