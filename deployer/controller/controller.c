@@ -303,8 +303,10 @@ static int open_discovery(struct controller *c, struct error *err)
         .fleet = c->settings.deploy.fleet,
         .key = c->has_key ? &c->key : NULL,
         .known = c->paths.db,
+        .domain = c->settings.deploy.domain,
         .change = discovered_change,
         .daemon = discovered_daemon,
+        .domain_trouble = discovered_domain_trouble,
         .arg = c,
     };
 
@@ -371,6 +373,7 @@ static void controller_clear(struct controller *c)
     free(c->troubles.problem);
     free(c->troubles.settings);
     free(c->troubles.avahi);
+    free(c->troubles.domain);
     free(c->troubles.state);
     free(c->troubles.record);
     free(c->packs.error);

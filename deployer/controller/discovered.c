@@ -40,6 +40,15 @@ void discovered_change(const void *key, struct machine *machine, enum roster_cha
         discovered_gone(c, m);
 }
 
+void discovered_domain_trouble(const char *words, void *arg)
+{
+    struct controller *c = arg;
+
+    controller_log(c, "%s", words ? words : "the domain answers");
+    controller_set_trouble(&c->troubles.domain, words);
+    publish_status(c);
+}
+
 void discovered_daemon(bool there, const char *reason, void *arg)
 {
     struct controller *c = arg;

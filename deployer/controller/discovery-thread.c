@@ -14,7 +14,7 @@ enum { NEWS_WAITING_MAX = 65536, NEWS_AT_ONCE = 128 };
 
 /* An event on its way to the caller's loop. */
 struct news {
-    bool of_daemon;
+    enum { OF_MACHINE, OF_DAEMON, OF_DOMAIN } of;
     const void *key;
     struct machine machine;
     enum roster_change change;
@@ -33,6 +33,7 @@ struct discovery_thread {
     sd_event *loop;
     struct discovery *discovery;
     sd_event_source *stop_source;
+    char *domain_words; /* as told last; NULL: none */
 };
 
 static void news_free(void *item)
@@ -73,10 +74,34 @@ static void on_daemon(bool there, const char *reason, void *arg)
 
     if (!n)
         return;
-    n->of_daemon = true;
+    n->of = OF_DAEMON;
     n->there = there;
     n->reason = reason ? strdup(reason) : NULL;
     push_news(arg, n);
+}
+
+/* Tells what has changed about the domain. */
+static void on_progress(void *arg)
+{
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+    struct discovery_thread *w = arg;
+    struct discovery_status status;
+    struct news *n;
+
+    discovery_status(w->discovery, &status);
+    if (status.asking)
+        return;
+    (void)discovery_explain_domain(w->discovery, &words);
+    if (string_equal(words.size > 0 ? text_str(&words) : NULL, w->domain_words))
+        return;
+    n = calloc(1, sizeof(*n));
+    if (!n)
+        return;
+    free(w->domain_words);
+    w->domain_words = words.size > 0 ? text_take(&words) : NULL;
+    n->of = OF_DOMAIN;
+    n->reason = w->domain_words ? strdup(w->domain_words) : NULL;
+    push_news(w, n);
 }
 
 static int on_stop(sd_event_source *source, int fd, uint32_t events, void *arg)
@@ -94,6 +119,7 @@ static void *run_discovery_loop(void *arg)
     (void)sd_event_loop(w->loop);
     w->stop_source = sd_event_source_disable_unref(w->stop_source);
     discovery_free(TAKE_PTR(w->discovery));
+    free(TAKE_PTR(w->domain_words));
     w->loop = sd_event_unref(w->loop);
     return NULL;
 }
@@ -107,10 +133,17 @@ static int on_queue(sd_event_source *source, int fd, uint32_t events, void *arg)
 
     (void)source, (void)fd, (void)events;
     for (int i = 0; i < NEWS_AT_ONCE && (n = queue_pop(w->queue)); i++) {
-        if (n->of_daemon)
-            w->options.daemon(n->there, n->reason, w->options.arg);
-        else
+        switch (n->of) {
+        case OF_MACHINE:
             w->options.change(n->key, &n->machine, n->change, w->options.arg);
+            break;
+        case OF_DAEMON:
+            w->options.daemon(n->there, n->reason, w->options.arg);
+            break;
+        case OF_DOMAIN:
+            w->options.domain_trouble(n->reason, w->options.arg);
+            break;
+        }
         news_free(n);
     }
     return 0;
@@ -123,9 +156,11 @@ static int start_thread(struct discovery_thread *w, struct error *err)
         .fleet = w->options.fleet,
         .key = w->options.key,
         .known = w->options.known,
+        .domain = w->options.domain,
         .keep = true,
         .change = on_change,
         .daemon = on_daemon,
+        .progress = w->options.domain ? on_progress : NULL,
         .arg = w,
     };
     sigset_t all, before;

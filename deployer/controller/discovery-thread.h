@@ -14,11 +14,14 @@ struct discovery_thread_options {
     const char *fleet;     /* NULL: all */
     const struct key *key; /* the fleet's; NULL: none */
     const char *known;     /* as of struct discovery_options */
+    const char *domain;    /* asked by unicast DNS, beside the link; NULL: none */
 
     /* `key` identifies the roster's entry and is never dereferenced.  The callback may
      * take over `m`: what is left in it is cleared. */
     void (*change)(const void *key, struct machine *m, enum roster_change change, void *arg);
     void (*daemon)(bool there, const char *reason, void *arg);
+    /* What is amiss with the domain, a sentence; NULL: nothing any more. */
+    void (*domain_trouble)(const char *words, void *arg);
     void *arg;
 };
 

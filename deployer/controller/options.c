@@ -51,15 +51,19 @@ static const struct option_row own[] = {
 };
 
 static const char *const shared[] = {
-    "problem",      "pydcop",          "deps",
-    "orchestrator", "fleet",           "user",
-    "key",          "password-file",   "become-password-file",
-    "password",     "become-password", "apt-proxy",
-    "pip-index",    "cache-direct",    "keep-proxy",
-    "offline",      "accept-new",      "timeout",
-    "forks",        "state-dir",       "config",
-    "quiet",        "verbose",         "help",
-    "version",
+    "problem",       "pydcop",
+    "deps",          "orchestrator",
+    "fleet",         "domain",
+    "user",          "key",
+    "password-file", "become-password-file",
+    "password",      "become-password",
+    "apt-proxy",     "pip-index",
+    "cache-direct",  "keep-proxy",
+    "offline",       "accept-new",
+    "timeout",       "forks",
+    "state-dir",     "config",
+    "quiet",         "verbose",
+    "help",          "version",
 };
 
 enum { ROWS = ARRAY_SIZE(own) + ARRAY_SIZE(shared) + 1 };
@@ -68,11 +72,11 @@ static void make_rows(struct option_row rows[static ROWS])
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < 6; i++) /* first problem … user, then our own */
+    for (size_t i = 0; i < 7; i++) /* first problem … user, then our own */
         rows[n++] = *deploy_options_row(shared[i]);
     for (size_t i = 0; i < ARRAY_SIZE(own); i++)
         rows[n++] = own[i];
-    for (size_t i = 6; i < ARRAY_SIZE(shared); i++)
+    for (size_t i = 7; i < ARRAY_SIZE(shared); i++)
         rows[n++] = *deploy_options_row(shared[i]);
     rows[n] = (struct option_row){0};
 }

@@ -42,6 +42,7 @@ struct published {
 struct troubles {
     char *problem, *settings;
     char *avahi;  /* why the daemon is not reached */
+    char *domain; /* what is amiss with it */
     char *state;  /* the database's last error */
     char *record; /* why a run could not be recorded */
 };
@@ -149,6 +150,7 @@ void actions_wish(const struct controller *c, const struct member *m, const stru
 /* discovered.c: events from discovery. */
 void discovered_change(const void *key, struct machine *m, enum roster_change change, void *arg);
 void discovered_daemon(bool there, const char *reason, void *arg);
+void discovered_domain_trouble(const char *words, void *arg);
 void discovered_gone(struct controller *c, struct member *m); /* frees it */
 
 /* packing.c */

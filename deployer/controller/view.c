@@ -220,6 +220,7 @@ json_t *view_health(const struct controller *c)
     if (!c->avahi_told)
         add_reason(reasons, "", "Avahi has not been reached yet");
     add_reason(reasons, "Avahi: ", c->troubles.avahi);
+    add_reason(reasons, "", c->troubles.domain);
     add_reason(reasons, "", c->troubles.problem);
     add_reason(reasons, "", c->troubles.settings);
     add_reason(reasons, "", c->packs.error);

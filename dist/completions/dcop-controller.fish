@@ -5,6 +5,7 @@ complete -c dcop-controller -s s -l pydcop -r -F -d 'what to deploy: a source di
 complete -c dcop-controller -l deps -r -a 'layer apt pip' -d 'pyDCOP\'s dependencies: sent as one layer of wheels (default), from the system\'s packages, or from pip'
 complete -c dcop-controller -l orchestrator -r -d 'default: this controller\'s address, port 9000'
 complete -c dcop-controller -s f -l fleet -r -d 'machines of this fleet only'
+complete -c dcop-controller -l domain -r -d 'machines of this domain, too, by unicast DNS: for other subnets, see `dcop-discover --zone`'
 complete -c dcop-controller -l user -r -d 'to log in as; default: as advertised, else pi'
 complete -c dcop-controller -s a -l auto -d 'deploy each machine that matches, as it appears'
 complete -c dcop-controller -l assign -d 'give the missing names to machines without one'

@@ -50,7 +50,7 @@ static void test_options_file(void **state)
 
     (void)state;
     put("controller.conf", "# the lab\n\nproblem /srv/a.yaml\n  auto yes\nassign\nquorum=3\n"
-                           "accept-new no\nfleet lab-2 \nforks 5");
+                           "accept-new no\nfleet lab-2 \nforks 5\ndomain lab.test");
     assert_int_equal(READ(&o, &err, (char *)"-q"), 0);
     assert_int_equal(o.deploy.problems.count, 1);
     assert_string_equal(o.deploy.problems.items[0], "/srv/a.yaml");
@@ -59,6 +59,7 @@ static void test_options_file(void **state)
     assert_false(o.deploy.accept_new);
     assert_int_equal(o.quorum, 3);
     assert_string_equal(o.deploy.fleet, "lab-2");
+    assert_string_equal(o.deploy.domain, "lab.test");
     assert_int_equal(o.deploy.forks, 5);
     assert_true(o.deploy.quiet);
 }
