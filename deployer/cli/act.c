@@ -490,6 +490,11 @@ static void warn_of_our_clock(const struct run_display *a)
                 (long long)llabs((long long)ahead), ahead > 0 ? "ahead of" : "behind");
 }
 
+static const char *how_to_continue(const struct run_display *a)
+{
+    return a->action->is_repeated ? "The same command again" : "dcop-deploy --resume";
+}
+
 static int print_recap(const struct run_display *a, struct text *recap)
 {
     struct progress_counts counts;
@@ -501,15 +506,16 @@ static int print_recap(const struct run_display *a, struct text *recap)
     if ((!a->action->no_recap || (a->action->recap_as_json && a->p->options.json)) &&
         progress_recap(a->progress, recap) == 0) {
         if (bad && !a->signal && !a->action->unrecorded && !a->p->options.json)
-            text_adds(recap, "\ndcop-deploy --resume does what is left.\n");
+            text_addf(recap, "\n%s does what is left.\n", how_to_continue(a));
         terminal_put(stdout, recap);
     }
-    if (a->signal)
-        fprintf(stderr, "Interrupted: %u of %u machines %s left.%s\n", counts.interrupted,
-                counts.machines, counts.interrupted == 1 ? "is" : "are",
-                a->action->unrecorded || counts.interrupted == 0
-                    ? ""
-                    : " dcop-deploy --resume does what is left.");
+    if (a->signal) {
+        bool told = !a->action->unrecorded && counts.interrupted > 0;
+
+        fprintf(stderr, "Interrupted: %u of %u machines %s left.%s%s%s\n", counts.interrupted,
+                counts.machines, counts.interrupted == 1 ? "is" : "are", told ? " " : "",
+                told ? how_to_continue(a) : "", told ? " does what is left." : "");
+    }
     return bad || a->p->incomplete ? 1 : 0;
 }
 

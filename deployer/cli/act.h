@@ -22,6 +22,7 @@ struct action {
     bool looks;                  /* changes nothing, says what would change */
     const char *packages;        /* the list of packages.sh that it installs from; NULL: none */
     bool unrecorded;             /* it changes nothing: no entry in the history */
+    bool is_repeated;            /* --resume does not know its targets, the command again does */
     bool no_recap;               /* the verb itself tells the result */
     bool recap_as_json;          /* nevertheless with --json: who reads events sees the end */
     action_listener *listener;

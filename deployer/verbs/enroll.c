@@ -175,6 +175,7 @@ static int hand_over_beacon(struct program *p, struct facts *facts, struct error
         .packages = p->options.check ? NULL : "BEACON",
         .looks = p->options.check,
         .unrecorded = p->options.check,
+        .is_repeated = true,
         .listener = facts_hear,
         .arg = facts,
     };
@@ -357,6 +358,7 @@ static int hand_over_keys(struct program *p, const struct key *fleet, struct err
         .settings = &settings,
         .looks = p->options.check,
         .unrecorded = p->options.check,
+        .is_repeated = true,
     };
     int r;
 
