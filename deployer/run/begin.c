@@ -147,7 +147,8 @@ static int prepare_run(struct run *r, struct run_plan *plan, struct error *err)
         .deltas = r->pack ? &r->pack->deltas : NULL,
         .keep_proxy = r->choice.keep_proxy,
         .push = plan->packages ? &r->push : NULL,
-        .reached = &r->reached,
+        /* One that only looks has them try each other all at once: steps/verbs/connect.py. */
+        .reached = r->unrecorded ? NULL : &r->reached,
     };
     for (; r->n_targets < plan->count; r->n_targets++) {
         r->targets[r->n_targets] = plan->targets[r->n_targets];

@@ -121,6 +121,19 @@ class Run:
 
     # --- before the start ---------------------------------------------------------
 
+    def open_port(self):
+        """Listen at once: the machines try to connect while pyDCOP is imported."""
+        import socket
+
+        port = self.request["port"]
+        self.socket = socket.socket()
+        try:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.socket.bind(("0.0.0.0", port))
+            self.socket.listen(1024)
+        except OSError as error:
+            raise Busy("port %d of this computer: %s" % (port, self.who_listens(port, error)))
+
     def prepare(self):
         import random
 
@@ -355,7 +368,6 @@ class Run:
     def listen(self):
         from pydcop.infrastructure import communication, orchestrator
 
-        port = self.request["port"]
         communication.dcop_left, communication.dcop_error = self.on_left, self.on_error
         communication.dcop_asked = self.on_asked
         orchestrator.Orchestrator.dcop_seed = self.seed
@@ -363,10 +375,18 @@ class Run:
         orchestrator.Orchestrator.dcop_about = self.request.get("about")
         if self.healing:
             orchestrator.Orchestrator.dcop_replication = "dist_ucs_hostingcosts"
-        try:
-            comm = communication.HttpCommunicationLayer(("0.0.0.0", port))
-        except OSError as error:
-            raise Busy("port %d of this computer: %s" % (port, self.who_listens(port, error)))
+        given = self.socket
+
+        class Server(communication.HTTPServer):
+            def server_bind(self):
+                self.socket.close()
+                self.socket = given
+
+            def server_activate(self):
+                pass  # it listens
+
+        communication.HTTPServer = Server
+        comm = communication.HttpCommunicationLayer(("0.0.0.0", self.request["port"]))
         self.orchestrator = orchestrator.Orchestrator(
             self.algorithm, self.graph, self.distribution, comm, self.dcop, 10000,
             collect_moment="value_change")
@@ -885,6 +905,8 @@ def main():
     threading.Thread(target=_listen_to_words, args=(run,), daemon=True).start()
     status = 1
     try:
+        if "generate" not in request:
+            run.open_port()
         import pydcop_shim
 
         if "generate" in request:

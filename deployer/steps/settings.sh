@@ -8,7 +8,7 @@ read_vars() {
 	want_agents='' want_others='' want_names='' want_id='' want_orchestrator='' want_orchestrator_here='' want_address='' want_agent_address='' want_connection='' want_port=9001
 	want_mode=check want_time='' want_set_clock='' want_apt_proxy='' want_apt_files='' want_push='' want_caches='' want_keep_apt='' want_keep_pip='' want_digest='' want_who=''
 	want_command='' want_as=user want_lines=100 want_follow=no want_run_id='' want_deps=apt want_layers='' want_ui=no want_browser=no
-	want_login='' want_force='' want_named='' want_looks='' want_public_key='' want_machine_key='' want_replace_key='' want_taken=''
+	want_login='' want_force='' want_named='' want_looks='' want_public_key='' want_machine_key='' want_replace_key='' want_taken='' want_peers='' want_hears=''
 	slurp "$1" || { detail='the variables cannot be read' && return 1; }
 	set -f
 	IFS=$NL
@@ -65,6 +65,8 @@ read_vars() {
 		public_key) want_public_key=$decoded ;;
 		machine_key) want_machine_key=$decoded ;;
 		replace_key) want_replace_key=$decoded ;;
+		peers) want_peers=$decoded ;;
+		orchestrator_listens) want_hears=$decoded ;;
 		esac
 	done
 	find_addresses
@@ -86,6 +88,7 @@ read_vars() {
 	case $want_deps in layer | apt | pip) ;; *) detail='deps is none of layer, apt and pip' && return 1 ;; esac
 	case $want_layers in *[!0-9a-z.\ "$NL"-]*) detail='layer is not a name' && return 1 ;; esac
 	case $want_ui,$want_browser in yes,yes | yes,no | no,no | no,yes | remove,no) ;; *) detail='ui must be yes, no or remove, browser yes or no' && return 1 ;; esac
+	case $want_peers in *[!0-9.:,]*) detail='peers are not addresses' && return 1 ;; esac
 	case $want_run_id in *[!0-9a-f]*) detail='run_id is not hexadecimal' && return 1 ;; esac
 	case $want_orchestrator$want_address in *[!0-9.:]*) detail='addresses must be IPv4' && return 1 ;; esac
 }

@@ -4,6 +4,7 @@
 
 #include "deployer/cli/facts.h"
 #include "deployer/doctor/examine.h"
+#include "deployer/doctor/pairs.h"
 #include "discovery/base/process.h"
 #include "discovery/base/terminal.h"
 #include "discovery/doctor/doctor.h"
@@ -140,12 +141,29 @@ static int name_targets(const struct program *p, struct strings *labels, struct 
     return r;
 }
 
+struct apart {
+    const struct strings *labels;
+    struct findings *findings;
+};
+
+static void add_apart(size_t machine, const char *wrong, const char *proof, const char *advice,
+                      void *arg)
+{
+    const struct apart *a = arg;
+
+    findings_add(a->findings, FINDING_AGENT_PORT, a->labels->items[machine], wrong, proof, advice);
+}
+
 static int examine_machines(struct program *p, struct findings *ret, struct error *err)
 {
     CLEANUP(facts_clear) struct facts facts = {0};
+    CLEANUP(pairs_clear) struct pairs pairs = {0};
+    CLEANUP_TEXT struct text settings = TEXT_INIT;
     CLEANUP_STRINGS struct strings labels = {0}, users = {0};
+    struct apart apart = {.labels = &labels, .findings = ret};
     struct action action = {
         .mode = "doctor",
+        .settings = &settings,
         .unrecorded = true,
         .no_recap = true,
         .listener = facts_hear,
@@ -155,8 +173,11 @@ static int examine_machines(struct program *p, struct findings *ret, struct erro
 
     if (r == 0)
         r = name_targets(p, &labels, &users);
-    if (r < 0)
-        return error_sys(err, r, "cannot examine the machines");
+    if (r == 0)
+        r = pairs_init(&pairs, &p->targets);
+    pairs_settings(&pairs, false, &settings);
+    if (r < 0 || text_error(&settings) < 0)
+        return error_sys(err, -ENOMEM, "cannot examine the machines");
     r = program_act(p, &p->targets, &action, err);
     for (size_t i = 0; r >= 0 && i < facts.count; i++) {
         const struct machine_facts *m = &facts.machines[i];
@@ -170,7 +191,11 @@ static int examine_machines(struct program *p, struct findings *ret, struct erro
         };
 
         examine_machine(&one, ret);
+        ret->failed =
+            ret->failed || pairs_hear(&pairs, i, &m->keys, &m->values, m->outcome == JOB_OK) < 0;
     }
+    if (r >= 0 && pairs_judge(&pairs, 0, add_apart, &apart) < 0)
+        ret->failed = true;
     return r < 0 ? r : 0;
 }
 

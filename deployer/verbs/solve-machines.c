@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "deployer/doctor/examine.h"
 #include "deployer/job/job.h"
 #include "discovery/base/cleanup.h"
 
@@ -20,6 +21,7 @@ static void log_clear(struct machine_log *l)
 void solve_machines_clear(struct solve_machines *m)
 {
     facts_clear(&m->facts);
+    pairs_clear(&m->pairs);
     for (size_t i = 0; i < m->count; i++)
         log_clear(&m->logs[i]);
     free(m->logs);
@@ -42,8 +44,10 @@ int solve_machines_ask(struct program *p, struct solve_machines *m, void (*inter
                        void *arg, struct error *err)
 {
     CLEANUP(targets_clear) struct targets targets = {0};
+    CLEANUP_TEXT struct text settings = TEXT_INIT;
     const struct action action = {
         .mode = "status",
+        .settings = &settings,
         .unrecorded = true,
         .no_recap = true,
         .listener = facts_hear,
@@ -51,12 +55,23 @@ int solve_machines_ask(struct program *p, struct solve_machines *m, void (*inter
         .interrupted = interrupted,
         .interrupted_arg = arg,
     };
-    int r = facts_init(&m->facts, &p->targets) < 0
-                ? error_sys(err, -ENOMEM, "cannot ask the machines")
-                : copy_targets(&p->targets, &targets, err);
+    int r;
 
+    facts_clear(&m->facts);
+    if (facts_init(&m->facts, &p->targets) < 0 ||
+        (!m->pairs.ends && pairs_init(&m->pairs, &p->targets) < 0))
+        return error_sys(err, -ENOMEM, "cannot ask the machines");
+    pairs_settings(&m->pairs, true, &settings);
+    r = text_error(&settings) < 0 ? error_sys(err, -ENOMEM, "cannot ask the machines")
+                                  : copy_targets(&p->targets, &targets, err);
     if (r == 0)
         r = program_act(p, &targets, &action, err);
+    for (size_t i = 0; i < m->facts.count && r >= 0; i++) {
+        const struct machine_facts *f = &m->facts.machines[i];
+
+        if (pairs_hear(&m->pairs, i, &f->keys, &f->values, f->outcome == JOB_OK) < 0)
+            r = error_sys(err, -ENOMEM, "cannot ask the machines");
+    }
     return r < 0 ? r : 0;
 }
 
@@ -176,6 +191,15 @@ static bool check_machine(const struct machine_facts *m, const struct strings *w
     return has_agents(m, wanted, why) && knows_us(m, port, address, why);
 }
 
+/* "a1 on rpi-1: " */
+static void add_name(const struct machine_facts *m, struct text *ret)
+{
+    text_add_printable(ret, *m->agents ? m->agents : "?");
+    text_adds(ret, " on ");
+    text_add_printable(ret, m->host ? m->host : m->id ? m->id : "?");
+    text_adds(ret, ": ");
+}
+
 bool solve_machine_is_ready(const struct machine_facts *m, const struct strings *wanted,
                             const char *digest, unsigned port, const char *address,
                             struct text *why)
@@ -184,13 +208,53 @@ bool solve_machine_is_ready(const struct machine_facts *m, const struct strings 
 
     if (check_machine(m, wanted, digest, port, address, &reason))
         return true;
-    text_add_printable(why, *m->agents ? m->agents : "?");
-    text_adds(why, " on ");
-    text_add_printable(why, m->host ? m->host : m->id ? m->id : "?");
-    text_adds(why, ": ");
+    add_name(m, why);
     text_adds(why, text_str(&reason));
     text_addc(why, '\n');
     return false;
+}
+
+struct apart {
+    const struct solve_machines *machines;
+    struct text *why;
+};
+
+static void add_apart(size_t machine, const char *wrong, const char *proof, const char *advice,
+                      void *arg)
+{
+    const struct apart *a = arg;
+
+    add_name(&a->machines->facts.machines[machine], a->why);
+    text_add_printable(a->why, wrong);
+    text_adds(a->why, " (");
+    text_add_printable(a->why, proof);
+    text_addf(a->why, "): %s\n", advice);
+}
+
+int solve_machines_are_apart(const struct solve_machines *m, unsigned port, struct text *why)
+{
+    struct apart a = {.machines = m, .why = why};
+    size_t before = why->size;
+    int r = pairs_judge(&m->pairs, port, add_apart, &a);
+
+    return r < 0 ? r : text_error(why) < 0 ? -ENOMEM : why->size > before;
+}
+
+void solve_machines_clocks(const struct solve_machines *m, struct text *ret)
+{
+    for (size_t i = 0; i < m->facts.count; i++) {
+        const struct machine_facts *f = &m->facts.machines[i];
+        long long ahead;
+
+        if (!facts_get_number(f, "clock", &ahead) || llabs(ahead) <= EXAMINE_CLOCK_SLACK_S)
+            continue;
+        text_adds(ret, "Note: ");
+        add_name(f, ret);
+        text_addf(ret,
+                  "its clock is %lld s %s this computer's, and so are the times in its log; the "
+                  "run does not depend on it\n",
+                  llabs(ahead), ahead > 0 ? "ahead of" : "behind");
+    }
 }
 
 void solve_machines_address(const struct solve_machines *m, char ret[static 16])

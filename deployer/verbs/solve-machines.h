@@ -8,6 +8,7 @@
 
 #include "deployer/cli/facts.h"
 #include "deployer/cli/program.h"
+#include "deployer/doctor/pairs.h"
 #include "deployer/solve/experiment.h"
 
 enum { SOLVE_LOG_LINES = 500, SOLVE_LOG_MAX = 1024 * 1024 /* bytes of one machine */ };
@@ -21,20 +22,30 @@ struct machine_log {
 
 /* A value: start with {0}, solve_machines_clear. */
 struct solve_machines {
-    struct facts facts; /* by `status`; in the order of the targets, as are the logs */
+    struct facts facts; /* by `status`; in the order of the targets, as are the others */
+    struct pairs pairs; /* whether they reach each other */
     struct machine_log *logs;
     size_t count; /* of logs */
 };
 
 void solve_machines_clear(struct solve_machines *m);
 
-/* Asks all machines for their status.  0, or a negative errno.  `interrupted(arg)` is called
- * before a signal ends the program meanwhile. */
+/* Asks all machines for their status, and whether they reach each other and the orchestrator; it
+ * may be called again.  0, or a negative errno.  `interrupted(arg)` is called before a signal
+ * ends the program meanwhile. */
 int solve_machines_ask(struct program *p, struct solve_machines *m, void (*interrupted)(void *),
                        void *arg, struct error *err);
 
 /* Whether an agent of any machine is at work in a run. */
 bool solve_machines_are_at_work(const struct solve_machines *m);
+
+/* Whether machines, or a machine and the orchestrator at `port` here, cannot connect to each
+ * other; appends a line for each then.  -ENOMEM; 1: so it is. */
+int solve_machines_are_apart(const struct solve_machines *m, unsigned port, struct text *why);
+
+/* Appends a line for each machine whose clock is wrong: so are the times in its log.  No run needs
+ * clocks that agree: pyDCOP's messages carry no time, and what dcop-deploy tells is timed here. */
+void solve_machines_clocks(const struct solve_machines *m, struct text *ret);
 
 /* Whether the machine's agents can take part; if not, appends a line with the reason and what
  * to do.  `wanted`: the agents that it is to run; `digest`: of the bundle; `port`: the

@@ -184,18 +184,20 @@ static void drop_experiment(void *arg)
 }
 
 /* Asks the machines, and again while agents are at work: the run before may have ended this
- * moment. */
+ * moment.  Once more, too, when agents have been looked for at another address than theirs. */
 static int ask_until_free(struct solving *s, struct error *err)
 {
     int64_t deadline = clock_ms(CLOCK_MONOTONIC) + FREE_MS;
-    int r = solve_machines_ask(s->p, &s->machines, drop_experiment, s, err);
+    bool at_work = false;
+    int r;
 
-    while (r == 0 && solve_machines_are_at_work(&s->machines) &&
-           clock_ms(CLOCK_MONOTONIC) < deadline) {
-        (void)poll(NULL, 0, ASK_AGAIN_MS); /* nobody tells */
-        solve_machines_clear(&s->machines);
+    do {
+        if (at_work)
+            (void)poll(NULL, 0, ASK_AGAIN_MS); /* nobody tells */
         r = solve_machines_ask(s->p, &s->machines, drop_experiment, s, err);
-    }
+        at_work = r == 0 && solve_machines_are_at_work(&s->machines);
+    } while (r == 0 && (at_work || pairs_have_moved(&s->machines.pairs)) &&
+             clock_ms(CLOCK_MONOTONIC) < deadline);
     return r;
 }
 
@@ -210,10 +212,18 @@ static int check_machines(struct solving *s, struct error *err)
 
     if (r < 0)
         return r;
+    if (!s->show.quiet)
+        solve_machines_clocks(&s->machines, &why);
+    terminal_put(stderr, &why);
+    text_reset(&why);
     for (size_t i = 0; i < s->machines.facts.count; i++)
         ready &=
             solve_machine_is_ready(&s->machines.facts.machines[i], &s->p->targets.items[i].agents,
                                    s->p->pack->bundle.digest, s->port, address, &why);
+    r = solve_machines_are_apart(&s->machines, s->port, &why);
+    if (r < 0)
+        return error_sys(err, r, "cannot check the machines");
+    ready = ready && r == 0;
     solve_machines_address(&s->machines, s->address);
     if (address)
         (void)snprintf(s->address, sizeof(s->address), "%s", address);
