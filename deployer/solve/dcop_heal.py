@@ -19,7 +19,9 @@ HEALS = ("adsa", "amaxsum", "dba", "dsa", "gdba", "maxsum", "mgm", "mgm2", "mixe
 REPLICATE_MAX = 15  # seconds without a further agent that has placed its replicas
 PROBED_MAX = 8  # seconds until it is known who else is lost
 REPAIR_MAX = 3  # seconds for pyDCOP's repair; it takes some tenths
-BARRIER_MAX = 15  # seconds for all agents to pause, and to make their computations anew
+# Seconds for all agents to pause, to make their computations anew, and to go on; and without an
+# answer until they are told again, because a message may be lost.
+BARRIER_MAX, TELL_AGAIN = 15, 5
 CAPACITY = 1000000  # of an agent whose capacity the problem leaves open
 ROUNDS_MAX = 1000
 
@@ -29,7 +31,7 @@ class Healing:
         self.run, self.wanted = run, replicas
         self.replicated, self.holders = set(), {}
         self.lost, self.repairs = set(), []
-        self.round, self.paused, self.restarted = 0, set(), set()
+        self.round, self.paused, self.restarted, self.gone_on = 0, set(), set(), set()
         self.chosen = {}  # by pyDCOP's repair: computation: agent
 
     # --- before the start ------------------------------------------------------------------
@@ -72,6 +74,7 @@ class Healing:
         handlers["replicated"] = run.guard(self.on_replicated)
         handlers[pydcop_heal.PAUSED] = run.guard(self.on_paused)
         handlers[pydcop_heal.RESTARTED] = run.guard(self.on_restarted)
+        handlers[pydcop_heal.GONE_ON] = run.guard(self.on_gone_on)
         self.repair_done = handlers["repair_done"]
         handlers["repair_done"] = self.on_repair_done
         self.directory = run.orchestrator.directory.directory_computation
@@ -94,6 +97,10 @@ class Healing:
         if message.round == self.round and message.agent in self.run.agents:
             self.restarted.add(message.agent)
 
+    def on_gone_on(self, message):
+        if message.round == self.round and message.agent in self.run.agents:
+            self.gone_on.add(message.agent)
+
     def on_repair_done(self, sender, message, t):
         with self.run.lock:
             for computation in message.selected_computations:
@@ -106,7 +113,7 @@ class Healing:
         """For pyDCOP's directory, whose errors ended the orchestrator; and an agent that fails
         says as its last word that it has gone, with computations."""
         try:
-            if sender[len("_discovery_"):] in self.run.gone:
+            if self.run.agent_of(sender) in self.run.gone:
                 return
             self.publish(sender, message, t)
         except Exception as error:
@@ -144,8 +151,7 @@ class Healing:
     def repair(self):
         """Move what lost agents computed; (status, reason) as `replicate`."""
         run, began = self.run, time.monotonic()
-        self.before = dict(run.hosts)
-        gone = set()
+        hosts, before, gone = dict(run.hosts), set(self.lost), set()
         for _ in range(ROUNDS_MAX):
             if not set(run.gone) - self.lost:
                 break
@@ -153,15 +159,21 @@ class Healing:
             if status is None:
                 gone |= set(run.gone) - self.lost
                 status, reason = self.repair_once(set(run.gone) - self.lost)
-            if status:
+            if status:  # it has no end; who was lost is told
+                self.keep(gone | set(run.gone) - before, [], began)
                 return status, reason
-        moved = [{"computation": c, "from": host, "to": run.hosts[c]}
-                 for c, host in sorted(self.before.items()) if run.hosts[c] != host]
-        repair = {"agents": [{"agent": agent, "reason": run.gone[agent]} for agent in sorted(gone)],
-                  "moved": moved, "took": round(time.monotonic() - began, 3)}
-        self.repairs.append(dict(repair, time=round(time.monotonic() - run.started, 3)))
-        run.tell("repaired", **repair)
+        run.tell("repaired", **self.keep(gone, [
+            {"computation": c, "from": host, "to": run.hosts[c]}
+            for c, host in sorted(hosts.items()) if run.hosts[c] != host], began))
         return None, None
+
+    def keep(self, gone, moved, began):
+        """Keep a repair for the result, and return it."""
+        run, now = self.run, time.monotonic()
+        repair = {"agents": [{"agent": agent, "reason": run.gone[agent]} for agent in sorted(gone)],
+                  "moved": moved, "took": round(now - began, 3)}
+        self.repairs.append(dict(repair, time=round(now - run.started, 3)))
+        return repair
 
     def find_lost(self):
         """Probe all agents now: who lost a plug together with another is lost with it."""
@@ -189,24 +201,25 @@ class Healing:
         if orphans:
             run.orchestrator._mgt_method("_orchestrator_dcop_remove", sorted(lost))
             deadline = time.monotonic() + REPAIR_MAX
-            while time.monotonic() < deadline and not set(orphans) <= set(self.chosen):
+            while time.monotonic() < deadline and run.trouble()[0] is None and not (
+                    set(orphans) <= set(self.chosen)):
                 run.look()
         # pyDCOP's repair starts what it has moved, and pauses it then.
-        self.send(here, self.words.PAUSE, self.next_round(), sorted(run.gone))
-        status, reason = self.wait(here, self.paused, "pause")
-        if status:
-            return status, reason
-        if self.is_new_loss():
-            return None, None  # another round
+        pause = self.words.PAUSE, self.next_round(), sorted(run.gone)
+        status, reason = self.tell_all(here, pause, self.paused, "pause")
+        if status or self.is_new_loss():
+            return status, reason  # without status: another round
         self.place(orphans, here)
         places = {c: [agent] + list(run.registered[agent]) for c, agent in run.hosts.items()}
         with run.lock:
             values, run.finished = dict(run.values), set()
-        self.send(here, self.words.RESTART, self.next_round(), places, values)
-        status, reason = self.wait(here, self.restarted, "make their computations anew")
+        restart = self.words.RESTART, self.next_round(), places, values
+        status, reason = self.tell_all(here, restart, self.restarted, "make their computations anew")
         if status or self.is_new_loss():
             return status, reason
-        self.send(here, self.words.GO, self.round)
+        status, reason = self.tell_all(here, (self.words.GO, self.round), self.gone_on, "go on")
+        if status or self.is_new_loss():
+            return status, reason
         run.orchestrator._mgt_method("_orchestrator_dcop_forget", sorted(lost))
         return None, None
 
@@ -214,7 +227,7 @@ class Healing:
         """Answers to what was sent before do not count."""
         with self.run.lock:
             self.round += 1
-            self.paused, self.restarted = set(), set()
+            self.paused, self.restarted, self.gone_on = set(), set(), set()
         return self.round
 
     def is_new_loss(self):
@@ -223,17 +236,27 @@ class Healing:
     def those(self, agents):
         return [agent for agent in agents if agent not in self.run.gone]
 
-    def wait(self, agents, answered, what):
-        """Until all have answered, or another one is lost, or the run is to end."""
-        run, deadline = self.run, time.monotonic() + BARRIER_MAX
+    def tell_all(self, agents, words, answered, what):
+        """Until all have answered, or another one is lost, or the run is to end.  Who does not
+        answer in time is lost, too; when nobody does, it is not they who have failed."""
+        run, began = self.run, time.monotonic()
+        self.send(agents, *words)
+        again = began + TELL_AGAIN
         while True:
             late = [agent for agent in self.those(agents) if agent not in answered]
             status, reason = run.trouble()
             if status or not late or self.is_new_loss():
                 return status, reason
-            if time.monotonic() > deadline:
+            now = time.monotonic()
+            if now > began + BARRIER_MAX and len(late) == len(self.those(agents)):
                 return "failed", "the repair has failed: %s did not %s within %d s" % (
                     ", ".join(late[:8]), what, BARRIER_MAX)
+            if now > began + BARRIER_MAX:
+                for agent in late:
+                    run.lose(agent, "in a repair it did not %s within %d s" % (what, BARRIER_MAX))
+            elif now > again:
+                self.send(late, *words)
+                again = now + TELL_AGAIN
             run.look()
 
     def place(self, orphans, here):

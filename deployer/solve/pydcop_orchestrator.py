@@ -118,6 +118,7 @@ class Run:
         self.ending = False
         self.deploying = False  # from here on an agent that is started again has lost something
         self.started, self.next_metrics, self.turned = None, 0, time.monotonic()
+        self.limit = None  # when its time is up
 
     # --- before the start ---------------------------------------------------------
 
@@ -369,7 +370,7 @@ class Run:
         from pydcop.infrastructure import communication, orchestrator
 
         communication.dcop_left, communication.dcop_error = self.on_left, self.on_error
-        communication.dcop_asked = self.on_asked
+        communication.dcop_asked, communication.dcop_garbled = self.on_asked, self.on_garbled
         orchestrator.Orchestrator.dcop_seed = self.seed
         orchestrator.Orchestrator.dcop_metrics = "value_change"
         orchestrator.Orchestrator.dcop_about = self.request.get("about")
@@ -426,6 +427,9 @@ class Run:
 
         def on_registration(event, agent, address):
             registration(event, agent, address)
+            if event == "agent_added" and not _is_address(address):
+                self.lose(agent, "it registered at %s, which is no address" % str(address)[:100])
+                return
             with self.lock:
                 if event == "agent_added":
                     self.registered[agent] = address
@@ -462,25 +466,35 @@ class Run:
         self.mgt._orchestrator_dcop_dismiss = dismiss
         if self.healing:
             self.healing.hear()
+        own = self.orchestrator._own_agt
+        handle = own._handle_message
+
+        def handle_or_blame(sender, dest, message, t):
+            try:
+                handle(sender, dest, message, t)
+            except Exception as error:
+                self.blame(sender, str(getattr(message, "type", None)), error)
+
+        own._handle_message = handle_or_blame
         self.orchestrator.set_error_handler(lambda error: self.fail(
             "the orchestrator failed: %s: %s" % (type(error).__name__, error)))
 
     def on_message(self, sender, message, t):
         """For pyDCOP's management of agents, which stopped them and went on when it failed."""
-        if isinstance(sender, str) and sender.startswith("_mgt_") and sender[len("_mgt_"):] in self.gone:
+        agent = self.agent_of(sender)
+        if agent in self.gone:
             return  # it is cut off, and was replaced
+        kind = getattr(message, "type", None)
         try:
-            handler = self.mgt._msg_handlers.get(message.type)
+            handler = self.mgt._msg_handlers.get(kind)
             if handler:
                 handler(sender, message, t)
-            elif message.type.startswith("_orchestrator_"):  # of the orchestrator itself
-                getattr(self.mgt, message.type)(message, t)
+            elif kind.startswith("_orchestrator_") and agent not in self.dcop.agents:
+                getattr(self.mgt, kind)(message, t)
             else:
                 raise ValueError("there is no such message")
         except Exception as error:
-            traceback.print_exc()
-            self.fail("the orchestrator failed on the message %s of %s: %s: %s" % (
-                str(message.type)[:100], str(sender)[:100], type(error).__name__, error))
+            self.blame(sender, str(kind), error)
 
     def guard(self, handler):
         def handle(sender, message, t):
@@ -489,10 +503,38 @@ class Run:
                     handler(message)
                     self.lock.notify_all()
             except Exception as error:
-                traceback.print_exc()
-                self.fail("a message of %s cannot be understood: %s" % (sender, error))
+                self.blame(sender, str(message.type), error)
 
         return handle
+
+    @staticmethod
+    def agent_of(sender):
+        """The agent whose computation has sent a message; pyDCOP's names."""
+        for prefix in ("_mgt_", "_discovery_", "_replication_"):
+            if isinstance(sender, str) and sender.startswith(prefix):
+                return sender[len(prefix):]
+        return None
+
+    def blame(self, sender, kind, error):
+        """A message cannot be handled: its agent is lost; that of nobody ends the run."""
+        traceback.print_exc()
+        agent = self.agent_of(sender)
+        about = "%s: %s" % (type(error).__name__, " ".join(str(error).split())[:400])
+        if agent in self.dcop.agents:
+            self.lose(agent, "its message %s cannot be understood: %s" % (kind[:100], about))
+        else:
+            self.fail("the orchestrator failed on the message %s of %s: %s" % (
+                kind[:100], str(sender)[:100], about))
+
+    def on_garbled(self, address, agent, text):
+        """Bytes from that address cannot be decoded; they are of that agent, by its own word."""
+        with self.lock:
+            here = sorted(name for name, (its, _) in self.registered.items() if its == address)
+        if here and agent not in here:
+            agent = here[0]
+        print("a message of agent %s at %s cannot be understood: %s" % (agent, address, text), file=sys.stderr)
+        if agent in self.dcop.agents:
+            self.lose(agent, "its message cannot be understood: " + text)
 
     def on_value(self, message):
         if message.computation not in self.dcop.variables:
@@ -668,6 +710,8 @@ class Run:
                 return "failed", "agent %s has gone: %s" % (agent, self.gone[agent])
         if self.stop:
             return "stopped", "stopped by the user"
+        if self.limit and time.monotonic() > self.limit:
+            return "timeout", None
         return None, None
 
     def look(self):
@@ -717,10 +761,11 @@ class Run:
     def run_computations(self):
         self.orchestrator._mgt_method("_orchestrator_run_computations", None)
         self.started = time.monotonic()
+        self.limit = self.started + self.request["time_limit"]
         self.tell("started", computations=len(self.hosts), agents=len(self.agents))
 
     def solve(self):
-        limit, done = self.started + self.request["time_limit"], None
+        done = None
         while True:
             self.look()
             if self.player:
@@ -737,10 +782,8 @@ class Run:
             if status is None and self.healing and self.healing.is_new_loss():
                 status, reason = self.healing.repair()
                 done = None
-            elif status is None and now > limit:
-                status = "timeout"
             if status:
-                self.ended = now
+                self.ended = time.monotonic()
                 return status, reason
 
     def finish(self):
@@ -861,6 +904,17 @@ def _counts(metrics, key):
     """The numbers of one of an agent's metrics; it may have sent anything."""
     counts = metrics.get(key)
     return [count for count in counts.values() if _is_count(count)] if isinstance(counts, dict) else []
+
+
+def _is_address(address):
+    """Where an agent listens: an IPv4 address and a port."""
+    import ipaddress
+
+    try:
+        host, port = address
+        return bool(ipaddress.IPv4Address(str(host))) and isinstance(port, int) and 0 < port < 65536
+    except (TypeError, ValueError):
+        return False
 
 
 def _has_capacity(agent):

@@ -34,6 +34,7 @@ NOTES = "/run/dcop/agent"
 NOTE_MAX = 400  # bytes
 RETRY = 0.5  # seconds between two looks for an orchestrator
 ANSWER_MAX = 1 << 20
+GARBLED_MAX = 100  # agents whose messages cannot be understood
 
 
 def _command_line():
@@ -321,6 +322,7 @@ def _agents_that_wait(OrchestratedAgent, given, orchestrator):
                     notice_lost_agents()
                 if run.get("metrics"):
                     self.options["metrics_on"] = run["metrics"]
+                _tell_garbled(orchestrator)
                 agent = OrchestratedAgent(definition, self.comm, *self.arguments, **self.options)
                 agent.on_fatal_error = lambda error: _tell_error(name, error, orchestrator)
                 start = OrchestratedAgent.start
@@ -338,10 +340,31 @@ def _tell_error(name, error, orchestrator):
     text = "agent %s: %s: %s" % (name, type(error).__name__, error)
     print(text, file=sys.stderr, flush=True)
     _note("err", text)
+    _report(name, "%s: %s" % (type(error).__name__, " ".join(str(error).split())), orchestrator)
+
+
+def _tell_garbled(orchestrator):
+    """Tell the orchestrator of other agents whose messages cannot be decoded, once of each."""
+    from pydcop.infrastructure import communication
+
+    told = set()
+
+    def tell(address, agent, text):
+        print("a message of agent %s at %s cannot be understood: %s" % (agent, address, text),
+              file=sys.stderr, flush=True)
+        if agent not in told and len(told) < GARBLED_MAX:
+            told.add(agent)
+            about = "its message to another agent cannot be understood: " + text
+            threading.Thread(target=_report, args=(agent, about, orchestrator), daemon=True).start()
+
+    communication.dcop_garbled = tell
+
+
+def _report(name, about, orchestrator):
+    """Tell the orchestrator that an agent has failed, and why."""
     try:
         from pydcop_shim import ERROR_PATH
 
-        about = "%s: %s" % (type(error).__name__, " ".join(str(error).split()))
         query = urlencode([("agent", name), ("text", about[:NOTE_MAX])], errors="replace")
         link = http.client.HTTPConnection(*orchestrator, timeout=2)
         link.request("GET", "%s?%s" % (ERROR_PATH, query))

@@ -16,7 +16,7 @@ The orchestrator's part is dcop_heal.py of `dcop-deploy solve`.
 """
 
 PAUSE, RESTART, GO = "dcop_pause", "dcop_restart", "dcop_go"
-PAUSED, RESTARTED = "dcop_paused", "dcop_restarted"
+PAUSED, RESTARTED, GONE_ON = "dcop_paused", "dcop_restarted", "dcop_gone_on"
 # Seconds for an answer, and for a request: an agent sends, and receives, one message at a time,
 # and one that is lost may have left either unfinished.
 ANSWER_MAX, REQUEST_MAX = 4, 2
@@ -43,6 +43,7 @@ def messages():
         RESTART: message_type(RESTART, ["round", "places", "values"]),
         RESTARTED: message_type(RESTARTED, ["agent", "round", "computations"]),
         GO: message_type(GO, ["round"]),
+        GONE_ON: message_type(GONE_ON, ["agent", "round"]),
     }
 
 
@@ -73,9 +74,13 @@ def patch_agents(orchestratedagents):
             self.send_to_orchestrator(made[RESTARTED](self.agent.name, message.round, names))
 
         def go(sender, message, t):
-            for one in _computations(self.agent).values():
-                one.pause(False)
-                one.start()
+            # It may come twice: the orchestrator says it again when it hears no answer.
+            if vars(self).get("dcop_round") != message.round:
+                self.dcop_round = message.round
+                for one in _computations(self.agent).values():
+                    one.pause(False)
+                    one.start()
+            self.send_to_orchestrator(made[GONE_ON](self.agent.name, message.round))
 
         self._handlers.update({PAUSE: pause, RESTART: restart, GO: go})
         for name in ("setup_repair", "repair_run"):

@@ -437,6 +437,7 @@ def _serve_run(communication):
     communication.MPCHttpHandler.timeout = 30  # for a client that sends nothing
 
 
+MESSAGE_MAX = 64 << 20  # bytes
 RUN_PATH = "/dcop/run"
 ALIVE_PATH = "/dcop/alive"
 ERROR_PATH = "/dcop/error"
@@ -524,7 +525,37 @@ def _mixed_dsa(mixeddsa):
     computation.exists_violated_soft_constraint = is_any_soft_violated
 
 
+def _tell_garbled(communication):
+    """Tell messages that cannot be decoded, with whose they are.
+
+    pyDCOP left its sender without an answer and went on without the message.  Who imports
+    pyDCOP's module may set its `dcop_garbled(address, agent, text)`, which the server's thread
+    calls: where the message came from, and the agent by its own word.
+    """
+    handler = communication.MPCHttpHandler
+    do_POST = handler.do_POST
+
+    def decode_or_tell(self):
+        try:
+            size = int(self.headers["Content-Length"])
+            if not 0 <= size <= MESSAGE_MAX:
+                raise ValueError("a message of %d bytes" % size)
+            do_POST(self)
+        except OSError:
+            raise  # its connection is lost
+        except Exception as error:
+            listener = getattr(communication, "dcop_garbled", None)
+            if listener:
+                about = "%s: %s" % (type(error).__name__, " ".join(str(error).split()))
+                listener(self.client_address[0], self.headers.get("sender-agent", ""), about[:400])
+            self.close_connection = True
+            self.send_error(400)
+
+    handler.do_POST = decode_or_tell
+
+
 def _communication(communication):
+    _tell_garbled(communication)
     _serve_run(communication)
     _name_in_header(communication)
     _carry_cycle(communication)
