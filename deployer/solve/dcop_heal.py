@@ -165,6 +165,7 @@ class Healing:
         run.tell("repaired", **self.keep(gone, [
             {"computation": c, "from": host, "to": run.hosts[c]}
             for c, host in sorted(hosts.items()) if run.hosts[c] != host], began))
+        run.held = False
         return None, None
 
     def keep(self, gone, moved, began):
@@ -217,6 +218,7 @@ class Healing:
         status, reason = self.tell_all(here, restart, self.restarted, "make their computations anew")
         if status or self.is_new_loss():
             return status, reason
+        run.held = True  # what agents find from here on is told after the repair
         status, reason = self.tell_all(here, (self.words.GO, self.round), self.gone_on, "go on")
         if status or self.is_new_loss():
             return status, reason

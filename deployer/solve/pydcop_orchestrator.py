@@ -118,7 +118,7 @@ class Run:
         self.ending = False
         self.deploying = False  # from here on an agent that is started again has lost something
         self.started, self.next_metrics, self.turned = None, 0, time.monotonic()
-        self.limit = None  # when its time is up
+        self.limit, self.held = None, False  # when its time is up; whether no news are told
 
     # --- before the start ---------------------------------------------------------
 
@@ -809,7 +809,7 @@ class Run:
 
     def tell_news(self, last=False):
         """Values that have changed, and the metrics; costly ones less often."""
-        if self.started is None:
+        if self.started is None or (self.held and not last):
             return
         now = time.monotonic()
         with self.lock:
