@@ -255,7 +255,7 @@ endif
 
 SHELL_FILES = dist/deps dist/packages dist/man/update $(wildcard dist/debian/*.preinst dist/debian/*.postrm) \
 	$(shell grep -rlE '^#!/bin/sh' tests deployer .ci 2>/dev/null) \
-	$(wildcard deployer/steps/*.sh deployer/steps/steps/* deployer/steps/verbs/*.sh deployer/steps/verbs/*/*) \
+	$(wildcard deployer/steps/*.sh deployer/steps/steps/* deployer/steps/canary/* deployer/steps/verbs/*.sh deployer/steps/verbs/*/*) \
 	$(addprefix deployer/steps/verbs/,enroll-key exec logs push sources status)
 
 # cppcheck 2.10 knows neither the cleanup attribute (memleak) nor uthash.

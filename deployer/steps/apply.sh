@@ -1,6 +1,8 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2034,SC2154 # the variables of run and lib.sh
 # `run apply` and `run finish`: what happens in dcop-run.service.  Sourced by run.
+# shellcheck source=canary.sh
+. "$B/canary.sh"
 
 run_apply() {
 	RUN=$1
@@ -28,7 +30,7 @@ run_apply() {
 	find_plan
 	before_end() { :; }
 	after_end() { :; }
-	for file in "$plan"/[0-9][0-9]-*; do
+	for file in $plan; do
 		if [ -n "$broken" ]; then
 			step_name "$file"
 			event result "$name" skipped "after $broken" ''
@@ -48,6 +50,7 @@ run_apply() {
 		exit 1
 	fi
 	if [ -n "$stopped" ]; then
+		if go_back 'the run was stopped'; then event note "$went"; fi
 		exec 9>&-
 		event end skipped
 		exit 0
@@ -148,11 +151,12 @@ full_why() {
 		}')
 }
 
-# step_failed DETAIL: reports the failure with the last lines of the step's output.
+# step_failed DETAIL: reports the failure with the last lines of the step's output.  If a new
+# version was on trial, the machine goes back first.
 step_failed() {
 	broken=$name
 	: "${again:=}"
-	encode "$1"
+	if go_back "$1"; then encode "$went: $1"; else encode "$1"; fi
 	_said=
 	if [ -e "$RUN/output" ]; then
 		# A message that repeats for every file is shown once.
@@ -177,9 +181,26 @@ run_finish() {
 	# The killed process may have stopped in the middle of a line.
 	[ -z "$(tail -c 1 "$RUN/events")" ] || echo >&3
 	case ${SERVICE_RESULT:-} in
-	timeout) event refused 'the run took longer than two hours and was stopped; deploy again: it continues where this run ended' ;;
-	oom-kill) event refused "the machine ran out of memory and the run was killed; stop something there, then deploy again" ;;
-	*) event refused "the run was killed on the machine (${SERVICE_RESULT:-}, ${EXIT_STATUS:-}); deploy again: it continues where this run ended" ;;
+	timeout) killed='the run took longer than two hours and was stopped' ;;
+	oom-kill) killed='the machine ran out of memory and the run was killed' ;;
+	*) killed="the run was killed on the machine (${SERVICE_RESULT:-}, ${EXIT_STATUS:-})" ;;
 	esac
+	if finish_trial "$killed"; then
+		event refused "$went: $killed; deploy again"
+	else
+		case ${SERVICE_RESULT:-} in
+		oom-kill) event refused "$killed; stop something there, then deploy again" ;;
+		*) event refused "$killed; deploy again: it continues where this run ended" ;;
+		esac
+	fi
 	event end failed
+}
+
+# finish_trial WHY: goes back if a new version was on trial in the run that was killed.
+finish_trial() {
+	[ -e "$TRIAL" ] || return 1
+	read_vars "$RUN/vars" || return 1
+	exec 9<>"$LOCK"
+	flock -w 5 9 || return 1
+	go_back "$1"
 }

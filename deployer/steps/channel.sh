@@ -93,6 +93,7 @@ run_check() {
 		event end failed
 		exit 1
 	fi
+	tell_went_back
 	find_plan
 	if [ -n "$verb" ]; then
 		# shellcheck source=/dev/null
@@ -103,7 +104,8 @@ run_check() {
 	fi
 	refuse_if_busy
 
-	set -- "$plan"/[0-9][0-9]-*
+	# shellcheck disable=SC2086 # patterns
+	set -- $plan
 	event plan $#
 	failed='' changes='' ok_events=
 	for file; do
@@ -145,6 +147,12 @@ run_check() {
 		start_run_unit
 		follow
 	fi
+}
+
+# tell_went_back: what this machine did by itself, to whoever deploys next.
+tell_went_back() {
+	case $want_mode in deploy | check | diff) ;; *) return 0 ;; esac
+	if slurp "$WENT_BACK"; then event note "${slurped%%"$NL"*}"; fi
 }
 
 # read_answer HANDLER STEP…: reads the deployer's answer to `want`, to its end, and calls
@@ -331,7 +339,8 @@ read_lock_holder() {
 # removed it, everything starts again.
 follow_same_run() {
 	_theirs=$1
-	set -- "$plan"/[0-9][0-9]-*
+	# shellcheck disable=SC2086 # patterns
+	set -- $plan
 	event plan $#
 	rm -f "$_theirs/stop"
 	if open_run "$_theirs" 2>/dev/null; then

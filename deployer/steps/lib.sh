@@ -16,6 +16,11 @@ ETC=$ROOT/etc/dcop
 LIB=$ROOT/var/lib/dcop
 RUNTIME=$ROOT/run/dcop
 UNIT=dcop-agent.service
+# A version on trial (canary.sh): "FROM TO PREVIOUS", the hashes of versions, - for none.  It is on
+# the disk before the switch, and gone when the trial is over.
+TRIAL=$OPT/.trial
+# How the last trial ended, when the machine went back by itself; until the next switch.
+WENT_BACK=$OPT/.went-back
 UNIT_FILE=$ROOT/etc/systemd/system/$UNIT
 AGENT_USER=dcop-agent
 
@@ -185,6 +190,12 @@ read_python() {
 		fi
 	done
 	return 1
+}
+
+# read_hash LINK: the hash of the version that `current` or `previous` is, in $hash.
+read_hash() {
+	hash=
+	if [ -r "$OPT/$1/hash" ]; then read -r hash <"$OPT/$1/hash" || :; fi
 }
 
 # read_unit: systemd's view of the agent's unit in $unit_…; systemd is asked once, and
@@ -426,6 +437,11 @@ write_file() {
 		sync "$_temp" && mv -f "$_temp" "$1"; then return 0; fi
 	rm -f "$_temp"
 	return 1
+}
+
+# point_link LINK HASH: makes the link point to that version, atomically.
+point_link() {
+	ln -sfn "versions/$2" "$OPT/.$1" && mv -fT "$OPT/.$1" "$OPT/$1"
 }
 
 # write_over_mount FILE: the same for a file that may be a mount (a container's

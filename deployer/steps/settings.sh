@@ -8,7 +8,7 @@ read_vars() {
 	want_agents='' want_others='' want_names='' want_id='' want_orchestrator='' want_orchestrator_here='' want_address='' want_agent_address='' want_connection='' want_port=9001
 	want_mode=check want_time='' want_set_clock='' want_apt_proxy='' want_apt_files='' want_push='' want_caches='' want_keep_apt='' want_keep_pip='' want_digest='' want_who=''
 	want_command='' want_as=user want_lines=100 want_follow=no want_run_id='' want_deps=apt want_layers='' want_ui=no want_browser=no
-	want_login='' want_force='' want_named='' want_looks='' want_public_key='' want_machine_key='' want_replace_key='' want_taken='' want_peers='' want_hears=''
+	want_login='' want_force='' want_named='' want_looks='' want_healthy='' want_public_key='' want_machine_key='' want_replace_key='' want_taken='' want_peers='' want_hears=''
 	slurp "$1" || { detail='the variables cannot be read' && return 1; }
 	set -f
 	IFS=$NL
@@ -62,6 +62,7 @@ read_vars() {
 		named) want_named=$decoded ;;
 		force) want_force=$decoded ;;
 		looks) want_looks=$decoded ;;
+		healthy) want_healthy=$decoded ;;
 		public_key) want_public_key=$decoded ;;
 		machine_key) want_machine_key=$decoded ;;
 		replace_key) want_replace_key=$decoded ;;
@@ -83,6 +84,7 @@ read_vars() {
 	esac
 	case $want_push in *[!0-9a-f\ ]*) detail='push is not a size and a digest' && return 1 ;; esac
 	case $want_port in '' | *[!0-9]* | ??????*) detail='port is not a number' && return 1 ;; esac
+	case $want_healthy in *[!0-9]* | ?????*) detail='healthy is not a number of seconds' && return 1 ;; esac
 	case $want_time in *[!0-9]*) detail='time is not a number' && return 1 ;; esac
 	case $want_lines in '' | *[!0-9]* | ??????????*) detail='lines is not a number' && return 1 ;; esac
 	case $want_deps in layer | apt | pip) ;; *) detail='deps is none of layer, apt and pip' && return 1 ;; esac

@@ -67,7 +67,7 @@ static void add_row(struct table *t, const struct machine_facts *m)
     CLEANUP_TEXT struct text space = TEXT_INIT;
     const char *room = facts_get(m, "free"), *starts = facts_get(m, "restarts");
     enum table_tone tone;
-    const char *state = state_of(m, &tone);
+    const char *state = state_of(m, &tone), *error = error_of(m);
 
     (void)facts_join(m, "agent", &agents);
     (void)facts_join(m, "port", &ports);
@@ -84,7 +84,7 @@ static void add_row(struct table *t, const struct machine_facts *m)
     table_add(t, facts_get(m, "os"), TABLE_FAINT);
     table_add(t, facts_get(m, "python"), TABLE_FAINT);
     table_add(t, text_str(&space), TABLE_FAINT);
-    table_add(t, error_of(m), TABLE_BAD);
+    table_add(t, error ? error : facts_get(m, "went_back"), TABLE_BAD);
 }
 
 /* Nobody says when it went off; the last contact is what is known. */
@@ -130,7 +130,8 @@ static int print_table(const struct facts *f, const struct state_machines *absen
 
 static json_t *machine_json(const struct machine_facts *m)
 {
-    static const char *const keys[] = {"os", "python", "pydcop", "hash", "previous", "held"};
+    static const char *const keys[] = {"os",       "python", "pydcop",   "hash",
+                                       "previous", "held",   "went_back"};
     static const char *const numbers[] = {"since", "restarts", "free", "clock"};
     json_t *object = json_object(), *agents = json_array(), *ports = json_array();
     enum table_tone tone;

@@ -1,0 +1,87 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2034,SC2154 # the variables of run and lib.sh
+# A new version on trial (deploy --canary): if anything fails before its agents were found healthy,
+# the machine goes back to the version before, whether or not somebody follows the run.  Sourced by
+# apply.sh: it runs in dcop-run.service, which holds the machine's lock.
+
+GO_BACK_START=30  # seconds for systemd to start the agents again
+GO_BACK_WITHIN=15 # seconds until they listen; both are within the unit's TimeoutStopSec
+
+# read_trial: its versions in $from, $to and $before; fails when there is none.
+read_trial() {
+	from='' to='' before=
+	if [ -r "$TRIAL" ]; then read -r from to before <"$TRIAL" || :; fi
+	[ -n "$before" ]
+}
+
+# name_version HASH: the version for a person, in $version.
+name_version() {
+	_tail=${1#????????????}
+	version=${1%"$_tail"}
+	if [ -r "$OPT/versions/$1/version" ]; then
+		read -r _number <"$OPT/versions/$1/version" || :
+		version="$_number ($version)"
+	fi
+}
+
+# is_switched: have links or agents left the version before?  Not if the run ended earlier.
+is_switched() {
+	read_hash current
+	_started=
+	if [ -r "$RUNTIME/started" ]; then read -r _started <"$RUNTIME/started" || :; fi
+	[ "${hash:--}" != "$from" ] || [ "$_started" = "$to" ]
+}
+
+# go_back WHY: ends a trial that did not succeed.  What was done is in $went; fails when there is
+# no trial, or nothing was switched yet.  Does not rely on set -e.
+go_back() {
+	went=
+	read_trial || return 1
+	if ! is_switched; then
+		rm -f "$TRIAL"
+		return 1
+	fi
+	event note 'the machine goes back by itself'
+	if [ -e "$OPT/versions/$from/hash" ]; then
+		return_to "$from" "$before"
+	else
+		timeout "$GO_BACK_START" systemctl disable --now "$UNIT" || :
+		rm -f "$OPT/current"
+		went='no version was there before, so the agents are stopped and nothing is deployed'
+	fi
+	printf '%s: %s: %s' "$(date '+%F %T %Z')" "$went" "$1" | tr '\001-\037' ' ' | head -c 600 |
+		write_file "$WENT_BACK" 0644 || :
+	rm -f "$TRIAL"
+}
+
+# return_to HASH PREVIOUS: makes the versions what they were, and starts the agents.
+return_to() {
+	point_link current "$1"
+	if [ -e "$OPT/versions/$2/hash" ]; then point_link previous "$2"; else rm -f "$OPT/previous"; fi
+	name_version "$1"
+	went="it went back to $version"
+	[ -s "$ETC/agents" ] || return 0
+	if [ "$_started" != "$1" ]; then
+		rm -f "$RUNTIME/failures"
+		systemctl reset-failed "$UNIT" 2>/dev/null || :
+		timeout "$GO_BACK_START" systemctl restart "$UNIT" || :
+	fi
+	if comes_back; then
+		went="$went, which runs again"
+	else
+		went="$went, which does not stay up either (see dcop-deploy logs)"
+	fi
+}
+
+comes_back() {
+	# shellcheck source=steps/90-alive
+	. "$B/steps/90-alive"
+	read_uptime
+	_deadline=$((uptime + GO_BACK_WITHIN))
+	unit_read=
+	until agents_listen; do
+		[ "$uptime" -lt $_deadline ] || return 1
+		sleep 0.5
+		unit_read=
+	done
+}
