@@ -188,6 +188,9 @@ static void on_machine_event(struct run_display *a, size_t index, const struct r
     case RUN_MACHINE_ENDED:
         on_machine_ended(a, index, event);
         break;
+    case RUN_NOT_TOUCHED:
+        show_event(a, index, PROGRESS_SKIP, event->text);
+        break;
     case RUN_UNRECORDED:
         show_event(a, index, PROGRESS_NOTE, event->text);
         break;
@@ -380,6 +383,7 @@ static int begin_run(struct run_display *a, struct run_target *run_targets, stru
         .looks = a->action->looks,
         .unrecorded = a->action->unrecorded,
         .targets = run_targets,
+        .first = a->action->first,
     };
     int q = resume_wish(o, &wish, err);
 
@@ -505,6 +509,9 @@ static int print_recap(const struct run_display *a, struct text *recap)
           counts.unreachable || counts.skipped || counts.interrupted;
     if ((!a->action->no_recap || (a->action->recap_as_json && a->p->options.json)) &&
         progress_recap(a->progress, recap) == 0) {
+        if (counts.skipped && a->action->first && !a->p->options.json)
+            text_addf(recap, "\n%u machine%s not touched.\n", counts.skipped,
+                      counts.skipped == 1 ? " was" : "s were");
         if (bad && !a->signal && !a->action->unrecorded && !a->p->options.json)
             text_addf(recap, "\n%s does what is left.\n", how_to_continue(a));
         terminal_put(stdout, recap);
@@ -534,11 +541,12 @@ int program_act(struct program *p, struct targets *targets, const struct action 
 
     err->code = 0;
     q = run_action(&a, targets, err);
-    if (q == 0) {
+    if (q == 0 && !action->ahead) {
         warn_of_clones(&a);
         warn_of_our_clock(&a);
-        q = print_recap(&a, &recap);
     }
+    if (q == 0)
+        q = print_recap(&a, &recap);
     signal = q < 0 ? 0 : a.signal;
     acting_clear(&a);
     if (signal) {

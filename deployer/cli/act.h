@@ -24,6 +24,8 @@ struct action {
     bool unrecorded;             /* it changes nothing: no entry in the history */
     bool is_repeated;            /* --resume does not know its targets, the command again does */
     bool no_recap;               /* the verb itself tells the result */
+    bool ahead;                  /* another action on these machines follows, which warns of them */
+    size_t first;                /* so many targets go first, see struct run_plan; 0: all at once */
     bool recap_as_json;          /* nevertheless with --json: who reads events sees the end */
     action_listener *listener;
     void *arg;

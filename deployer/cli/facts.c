@@ -103,6 +103,7 @@ void facts_hear(size_t machine, const struct run_event *event, void *arg)
     case RUN_SENDING:
     case RUN_OUTPUT:
     case RUN_ENDED:
+    case RUN_NOT_TOUCHED:
     case RUN_UNRECORDED:
         break;
     }

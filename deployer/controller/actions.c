@@ -354,6 +354,7 @@ static void on_machine_event(struct controller *c, const struct run_event *e, st
     case RUN_BEGAN:
     case RUN_NOT_BEGUN:
     case RUN_ENDED:
+    case RUN_NOT_TOUCHED: /* no plan of ours has machines that go first */
     case RUN_UNRECORDED:
         break;
     }

@@ -109,6 +109,7 @@ static int prepare_run(struct run *r, struct run_plan *plan, struct error *err)
     r->pack = pack_ref(plan->pack);
     r->consent = plan->consent;
     r->unrecorded = plan->unrecorded;
+    r->first = plan->first;
     r->user = plan->user ? strdup(plan->user) : NULL;
     r->orchestrator = plan->orchestrator ? strdup(plan->orchestrator) : NULL;
     if ((plan->user && !r->user) || (plan->orchestrator && !r->orchestrator) ||
@@ -224,19 +225,49 @@ static void tell_untried(struct run *r, const struct run_target *target, const s
                                    .text = why->text});
 }
 
-/* It is in the record: its machines begin. */
-static void start_jobs(struct run *r)
+/* Its machines before `end` begin. */
+static void start_jobs(struct run *r, size_t end)
 {
-    run_tell(r, (struct run_event){.kind = RUN_BEGAN});
-    r->left = 1; /* ours, until all are added */
-    for (size_t i = 0; i < r->n_targets; i++) {
+    r->left++; /* ours, until all are added */
+    for (; r->begun < end; r->begun++) {
+        struct run_target *target = &r->targets[r->begun];
         struct error why = {0};
 
-        if (add_job(r, &r->targets[i], &why) < 0)
-            tell_untried(r, &r->targets[i], &why);
+        if (add_job(r, target, &why) < 0)
+            tell_untried(r, target, &why);
     }
     if (--r->left == 0)
-        run_end(r);
+        run_go_on(r);
+}
+
+/* It is in the record. */
+static void start_first_jobs(struct run *r)
+{
+    run_tell(r, (struct run_event){.kind = RUN_BEGAN});
+    start_jobs(r, r->first > 0 && r->first < r->n_targets ? r->first : r->n_targets);
+}
+
+/* A run that was cancelled is interrupted: its machines are not told one by one. */
+static void leave_rest(struct run *r)
+{
+    CLEANUP_TEXT struct text why = TEXT_INIT;
+
+    text_addf(&why, "not touched, because %s did not end well",
+              r->broken ? r->broken : "a machine before it");
+    for (; r->begun < r->n_targets && !r->cancelled; r->begun++)
+        run_tell(r, (struct run_event){.kind = RUN_NOT_TOUCHED,
+                                       .key = r->targets[r->begun].key,
+                                       .text = text_str(&why)});
+}
+
+void run_go_on(struct run *r)
+{
+    if (r->begun < r->n_targets && !r->bad) {
+        start_jobs(r, r->n_targets);
+        return;
+    }
+    leave_rest(r);
+    run_end(r);
 }
 
 /* --- its caches ----------------------------------------------------------------------------- */
@@ -266,7 +297,7 @@ static void on_caches_found(void *arg)
     if (err.code == 0)
         (void)run_record_begin(r, &err);
     if (err.code == 0) {
-        start_jobs(r);
+        start_first_jobs(r);
         return;
     }
     run_tell(r, (struct run_event){.kind = RUN_NOT_BEGUN, .code = err.code, .text = err.text});
@@ -284,7 +315,7 @@ static int begin_run(struct run *r, struct run_plan *plan, struct error *err)
     if (q == 0)
         q = run_record_begin(r, err);
     if (q == 0)
-        start_jobs(r);
+        start_first_jobs(r);
     return q;
 }
 

@@ -34,7 +34,8 @@ struct run {
     char *user, *orchestrator;
     const char *verb;
     struct run_target *targets; /* until they are jobs */
-    size_t n_targets;
+    size_t n_targets, first, begun;
+    char *broken; /* the first machine that has not ended well; NULL: none */
     int64_t number;
     size_t left;
     bool unrecorded, bad, cancelled;
@@ -85,7 +86,10 @@ void run_tell(const struct run *r, struct run_event event);
 /* Begins its record, unless it has none.  What state_run_begin says. */
 int run_record_begin(struct run *r, struct error *err);
 
-/* Its last machine has ended: records that, tells it, and frees the run. */
+/* All machines that have begun have ended: those that wait for them begin, or it has ended. */
+void run_go_on(struct run *r);
+
+/* Records its end, tells it, and frees the run. */
 void run_end(struct run *r);
 
 /* The executor's listener; `arg` is the runner. */

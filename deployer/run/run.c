@@ -42,6 +42,7 @@ void run_free(struct run *r)
     strings_clear(&r->record.wish);
     free(r->user);
     free(r->orchestrator);
+    free(r->broken);
     free(r);
 }
 
@@ -312,6 +313,8 @@ static void on_done(struct member *m, const struct job_event *event)
     m->step_started_ms = 0;
     record_step(m, "", job_outcome_name(event->outcome), event->text, NULL);
     r->bad = r->bad || !is_good(event->outcome);
+    if (!is_good(event->outcome) && !r->broken)
+        r->broken = strdup(*m->agents ? m->agents : m->host);
     r->cancelled = r->cancelled || event->outcome == JOB_CANCELLED;
     tell_member(m, (struct run_event){.kind = RUN_MACHINE_ENDED,
                                       .outcome = event->outcome,
@@ -319,7 +322,7 @@ static void on_done(struct member *m, const struct job_event *event)
                                       .busy = m->busy});
     r->runner->at_work--;
     if (--r->left == 0)
-        run_end(r);
+        run_go_on(r);
 }
 
 void runner_on_job_event(size_t index, const struct job_event *event, void *arg)

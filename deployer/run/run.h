@@ -28,6 +28,7 @@ enum run_event_kind {
     RUN_STEP,          /* step: what it says of its steps and itself; number: of the step */
     RUN_OUTPUT,        /* text: a line of a command's output; errors: of its standard error */
     RUN_MACHINE_ENDED, /* outcome; text: why, when it is none of the good ones; busy */
+    RUN_NOT_TOUCHED,   /* a machine that does not begin, because one before it failed; text: that */
     RUN_ENDED,         /* its last machine has ended, and that is in the record */
     RUN_UNRECORDED,    /* text: why the database did not take what there was to record */
 };
@@ -77,6 +78,8 @@ struct run_plan {
     bool unrecorded;            /* no entry in the record */
     struct run_target *targets; /* emptied */
     size_t count;
+    size_t first; /* so many of them go first; the others begin when these have ended well, and
+                     not at all if one has not; 0: all at once */
 };
 
 struct runner_options {
@@ -104,8 +107,8 @@ void runner_free(struct runner *r);
 DEFINE_CLEANUP(struct runner *, runner_free);
 
 /* Begins a run, at once or when its caches are found; each of its machines is told
- * RUN_MACHINE_ENDED later, also when it could not be tried.  On failure nothing has
- * begun and nobody is told, but RUN_UNRECORDED. */
+ * RUN_MACHINE_ENDED later, also when it could not be tried, or RUN_NOT_TOUCHED.  On failure nothing
+ * has begun and nobody is told, but RUN_UNRECORDED. */
 int runner_begin(struct runner *r, struct run_plan *plan, struct error *err);
 
 /* Lets machines end after the running step, and the waiting ones at once. */
