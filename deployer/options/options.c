@@ -119,6 +119,26 @@ static int set_forks(void *into, const char *value, struct error *err)
     return r;
 }
 
+static int set_canary(void *into, const char *value, struct error *err)
+{
+    long machines = 1;
+    int r = value ? parse_number(value, 1, FORKS_MAX, &machines, err) : 0;
+
+    if (r == 0)
+        ((struct deploy_options *)into)->canary = (unsigned)machines;
+    return r;
+}
+
+static int set_healthy(void *into, const char *value, struct error *err)
+{
+    long seconds;
+    int r = parse_number(value, 1, HEALTHY_MAX_S, &seconds, err);
+
+    if (r == 0)
+        ((struct deploy_options *)into)->healthy_s = (unsigned)seconds;
+    return r;
+}
+
 static int set_fleet(void *into, const char *value, struct error *err)
 {
     if (!advert_fleet_valid(value))
@@ -190,6 +210,11 @@ static const struct option_row rows[] = {
      "set clocks back, too, that are ahead of this one;\n"
      "not those that NTP keeps",
      set_set_clock},
+    {0, "canary", OPTION_OPTIONAL, "N",
+     "N machines first, default 1: one that is not\n"
+     "healthy goes back, and no other is touched",
+     set_canary},
+    {0, "healthy", OPTION_REQUIRED, "S", "how long these are watched; default 30", set_healthy},
     {0, "resume", OPTION_NONE, NULL, "what the last run did not finish, and no more", set_resume},
     {0, "apt-proxy", OPTION_REQUIRED, "URL",
      "packages come through this proxy; default: what\n"

@@ -14,6 +14,10 @@
 /* Machines at once. */
 enum { FORKS_DEFAULT = 32, FORKS_MAX = 1000 };
 
+/* How long the first machines of a deploy are watched, with --canary: less than what the
+ * machine allows a run (RuntimeMaxSec in steps/channel.sh). */
+enum { HEALTHY_DEFAULT_S = 30, HEALTHY_MAX_S = 3600 };
+
 struct deploy_options {
     const char *verb;
     char **arguments; /* of the verb; borrowed from argv */
@@ -38,6 +42,8 @@ struct deploy_options {
     unsigned timeout_ms;   /* of SSH */
     unsigned discovery_ms; /* how long to look for machines; 0: as long as that is useful */
     unsigned forks;
+    unsigned canary;    /* machines that go first; 0: all at once */
+    unsigned healthy_s; /* how long they are watched; 0: HEALTHY_DEFAULT_S */
     bool browser;
     bool set_clock; /* clocks that are ahead are set back */
     bool force,     /* also where agents are at work in a run */

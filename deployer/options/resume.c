@@ -3,9 +3,13 @@
 #include <errno.h>
 #include <limits.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
-enum kind { TEXT, FILE_PATH, MAYBE_PATH, LIST, FILES, FLAG };
+enum kind { TEXT, FILE_PATH, MAYBE_PATH, LIST, FILES, FLAG, NUMBER };
+
+/* No number that is kept is larger. */
+enum { NUMBER_MAX = HEALTHY_MAX_S };
 
 /* The options that are kept; one row, one option. */
 static const struct kept {
@@ -22,7 +26,7 @@ static const struct kept {
     KEPT(deps, TEXT),      KEPT(orchestrator, TEXT),   KEPT(user, TEXT),
     KEPT(keys, FILES),     KEPT(ui, FILE_PATH),        KEPT(browser, FLAG),
     KEPT(domain, TEXT),    KEPT(partial, FLAG),        KEPT(strict, FLAG),
-    KEPT(set_clock, FLAG),
+    KEPT(set_clock, FLAG), KEPT(canary, NUMBER),       KEPT(healthy_s, NUMBER),
 #undef KEPT
 };
 
@@ -62,6 +66,7 @@ int resume_wish(const struct deploy_options *o, struct strings *ret, struct erro
     for (size_t i = 0; i < ARRAY_SIZE(kept) && r == 0; i++) {
         const struct kept *k = &kept[i];
         const char *text;
+        char number[16];
 
         switch (k->kind) {
         case LIST:
@@ -71,6 +76,11 @@ int resume_wish(const struct deploy_options *o, struct strings *ret, struct erro
         case FLAG:
             if (*(const bool *)field(o, k))
                 r = state_wish_add(ret, k->key, "yes");
+            break;
+        case NUMBER:
+            (void)snprintf(number, sizeof(number), "%u", *(const unsigned *)field(o, k));
+            if (*(const unsigned *)field(o, k))
+                r = state_wish_add(ret, k->key, number);
             break;
         case TEXT:
         case FILE_PATH:
@@ -94,6 +104,7 @@ static int restore_option(struct deploy_options *o, const struct kept *k,
 {
     const char *value = state_wish_get(wish, k->key, 0), *text;
     struct strings *list = field_of(o, k);
+    long number;
     int r = 0;
 
     switch (k->kind) {
@@ -106,6 +117,11 @@ static int restore_option(struct deploy_options *o, const struct kept *k,
         break;
     case FLAG:
         *(bool *)field_of(o, k) |= value != NULL;
+        break;
+    case NUMBER:
+        if (*(unsigned *)field_of(o, k) == 0 && value &&
+            parse_number(value, 1, NUMBER_MAX, &number, NULL) == 0)
+            *(unsigned *)field_of(o, k) = (unsigned)number;
         break;
     case TEXT:
     case FILE_PATH:

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "deployer/cli/canary.h"
 #include "deployer/cli/facts.h"
 #include "discovery/base/terminal.h"
 #include "verbs.h"
@@ -139,6 +140,10 @@ static int run_deploy(struct program *p, struct error *err)
         action.listener = facts_hear;
         action.arg = &facts;
     }
+    if (o->canary && !o->check)
+        r = canary_choose(p, &action, &action.first, err);
+    if (r < 0)
+        return r;
     answer = program_act(p, &p->targets, &action, err);
     if (answer >= 0 && o->diff && !o->json)
         r = print_diffs(&facts, err);

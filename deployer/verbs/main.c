@@ -87,6 +87,11 @@ static int run_program(struct program *p, int argc, char **argv, struct error *e
         return error_set(err, -EINVAL,
                          "--domain is searched, and --from or -i name the machines instead of a "
                          "search; give one of them");
+    if (p->options.canary && verb != &verb_deploy)
+        return error_set(err, -EINVAL, "--canary is for 'deploy'; '%s' does not support it",
+                         verb->name);
+    if (p->options.healthy_s && !p->options.canary && !p->options.resume)
+        return error_set(err, -EINVAL, "--healthy needs --canary");
     if (p->options.check && !verb->foresees)
         return error_set(err, -EINVAL, "'%s' does not support --check or --diff", verb->name);
     return run_verb(p, verb, err);
