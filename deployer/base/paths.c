@@ -25,7 +25,7 @@ void paths_clear(struct paths *p)
     *p = (struct paths){0};
 }
 
-static const char *find_home(void)
+const char *paths_home(void)
 {
     const char *value = getenv("HOME");
     const struct passwd *user;
@@ -42,7 +42,7 @@ static char *default_state(void)
 
     if (state && *state == '/')
         return path_join(state, "dcop");
-    return path_join(find_home(), ".local/state/dcop");
+    return path_join(paths_home(), ".local/state/dcop");
 }
 
 /* The first of two folders that holds `what`.  They are relative to this program's own
@@ -151,7 +151,7 @@ int paths_keys(const struct strings *named, const char *config, struct strings *
             r = -ENOMEM;
     }
     for (size_t i = 0; named->count == 0 && i < ARRAY_SIZE(usual); i++) {
-        CLEANUP_FREE char *key = path_join(find_home(), usual[i]);
+        CLEANUP_FREE char *key = path_join(paths_home(), usual[i]);
 
         if (!key || add_if_there(key, ret) < 0)
             r = -ENOMEM;

@@ -19,6 +19,9 @@ struct paths {
 
 void paths_clear(struct paths *p);
 
+/* The user's home folder: $HOME, else what passwd(5) has.  Borrowed. */
+const char *paths_home(void);
+
 /* `state_dir`: --state-dir, or NULL for $XDG_STATE_HOME/dcop, else
  * ~/.local/state/dcop (XDG Base Directory Specification).  The folders are
  * made, for their owner only.  The steps are those beside this program: in
