@@ -10,15 +10,20 @@
 
 /* A server may ask questions for ever, and empty ones at that: PAM needs one round for the
  * password, and one more without a question that shows a notice. */
-enum { KEYS_MAX = 16, PASSPHRASE_TRIES = 3, ROUNDS_MAX = 4 };
+enum { KEYS_MAX = 64, PASSPHRASE_TRIES = 3, ROUNDS_MAX = 4 };
 
 struct auth {
     struct {
         ssh_key key;
         ssh_key certificate; /* NULL: none */
+        char *file;          /* of auth_add; NULL: auth_new's, for every login */
     } keys[KEYS_MAX];        /* a certificate and its key are two */
     size_t n_keys;
-    size_t locked; /* keys that were skipped, as their passphrase is not available */
+    struct strings added; /* files that auth_add has seen */
+    /* Those of them whose key the agent has, each with that key. */
+    struct strings held_files, held_keys;
+    struct strings held; /* all of the agent's keys */
+    size_t locked;       /* keys that were skipped, as their passphrase is not available */
     bool agent;
     struct strings chosen; /* of the agent's keys; none: all */
     const struct secret *password;
@@ -91,27 +96,27 @@ static ssh_key load_certificate(const char *file)
     return certificate;
 }
 
-/* If the agent has that key, adds it to the chosen ones. */
-static bool choose_held(struct auth *a, const struct strings *held, ssh_key key)
+/* If the agent has that key, adds it to `ret`. */
+static bool choose_held(const struct auth *a, ssh_key key, struct strings *ret)
 {
     CLEANUP(free_base64) char *base64 = NULL;
 
     return key && ssh_pki_export_pubkey_base64(key, &base64) == SSH_OK &&
-           strings_has(held, base64) && strings_add(&a->chosen, base64) == 0;
+           strings_has(&a->held, base64) && strings_add(ret, base64) == 0;
 }
 
 /* Does the agent have the key of that file, which may be the private or the public key, or its
- * certificate? */
-static bool agent_has(struct auth *a, const struct strings *held, const char *file)
+ * certificate?  They are added to `ret`. */
+static bool agent_has(const struct auth *a, const char *file, struct strings *ret)
 {
     CLEANUP_TEXT struct text beside = TEXT_INIT;
     ssh_key key = NULL, certificate = load_certificate(file);
-    bool has = choose_held(a, held, certificate);
+    bool has = choose_held(a, certificate, ret);
 
     text_addf(&beside, "%s.pub", file);
     if (text_error(&beside) == 0 && (ssh_pki_import_pubkey_file(file, &key) == SSH_OK ||
                                      ssh_pki_import_pubkey_file(text_str(&beside), &key) == SSH_OK))
-        has = choose_held(a, held, key) || has;
+        has = choose_held(a, key, ret) || has;
     ssh_key_free(key);
     ssh_key_free(certificate);
     return has;
@@ -159,14 +164,15 @@ int auth_new(const struct strings *files, bool named, const struct secret *passw
              struct auth **ret, struct error *err)
 {
     CLEANUP(auth_free_p) struct auth *a = calloc(1, sizeof(*a));
-    CLEANUP_STRINGS struct strings held = {0};
     int r;
 
     if (!a)
         return error_sys(err, -ENOMEM, "cannot read keys");
     a->password = password;
     /* An agent that does not answer counts as no agent. */
-    a->agent = agent_list(&held, NULL) == 0 && held.count > 0;
+    if (agent_list(&a->held, NULL) < 0)
+        strings_clear(&a->held);
+    a->agent = a->held.count > 0;
     r = 0;
     for (size_t i = 0; i < files->count && r == 0; i++) {
         CLEANUP_FREE char *file = strdup(files->items[i]);
@@ -175,7 +181,7 @@ int auth_new(const struct strings *files, bool named, const struct secret *passw
             return error_sys(err, -ENOMEM, "cannot read keys");
         if (string_ends_with(file, certificate_end))
             file[strlen(file) - strlen(certificate_end)] = '\0';
-        if (!named || !agent_has(a, &held, file))
+        if (!named || !agent_has(a, file, &a->chosen))
             r = add_key(a, file, named, err);
     }
     a->agent = a->agent && (!named || a->chosen.count > 0);
@@ -185,6 +191,38 @@ int auth_new(const struct strings *files, bool named, const struct secret *passw
     return 0;
 }
 
+static int add_file(struct auth *a, const char *file, struct error *err)
+{
+    CLEANUP_STRINGS struct strings found = {0};
+    size_t before = a->n_keys;
+    int r = 0;
+
+    if (strings_has(&a->added, file))
+        return 0;
+    if (strings_add(&a->added, file) < 0)
+        return error_sys(err, -ENOMEM, "cannot read keys");
+    if (!agent_has(a, file, &found))
+        r = add_key(a, file, false, err);
+    for (size_t i = 0; i < found.count && r == 0; i++)
+        if (strings_add(&a->held_files, file) < 0 || strings_add(&a->held_keys, found.items[i]) < 0)
+            r = error_sys(err, -ENOMEM, "cannot read keys");
+    for (size_t i = before; i < a->n_keys && r == 0; i++) {
+        a->keys[i].file = strdup(file);
+        if (!a->keys[i].file)
+            r = error_sys(err, -ENOMEM, "cannot read keys");
+    }
+    return r;
+}
+
+int auth_add(struct auth *a, const struct strings *files, struct error *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < files->count && r == 0; i++)
+        r = add_file(a, files->items[i], err);
+    return r;
+}
+
 void auth_free(struct auth *a)
 {
     if (!a)
@@ -192,7 +230,12 @@ void auth_free(struct auth *a)
     for (size_t i = 0; i < a->n_keys; i++) {
         ssh_key_free(a->keys[i].key);
         ssh_key_free(a->keys[i].certificate);
+        free(a->keys[i].file);
     }
+    strings_clear(&a->added);
+    strings_clear(&a->held_files);
+    strings_clear(&a->held_keys);
+    strings_clear(&a->held);
     strings_clear(&a->chosen);
     free(a);
 }
@@ -278,12 +321,47 @@ static int offer_key(struct attempt *t, size_t index, struct error *err)
     return r;
 }
 
+static bool has_own_keys(const struct attempt *t)
+{
+    return t->login->keys && t->login->keys->count > 0;
+}
+
+/* Is this key for this login? */
+static bool is_for_login(const struct attempt *t, size_t index)
+{
+    const char *file = t->auth->keys[index].file;
+
+    return has_own_keys(t) ? file && strings_has(t->login->keys, file) : !file;
+}
+
+/* Which of the agent's keys this login may try; an empty list: all.  False: none. */
+static bool choose_of_agent(const struct attempt *t, struct strings *own,
+                            const struct strings **ret_chosen)
+{
+    const struct auth *a = t->auth;
+
+    if (!has_own_keys(t)) {
+        *ret_chosen = &a->chosen;
+        return a->agent && (!t->login->only_keys || a->chosen.count > 0);
+    }
+    for (size_t i = 0; i < a->held_files.count; i++)
+        if (strings_has(t->login->keys, a->held_files.items[i]) &&
+            strings_add(own, a->held_keys.items[i]) < 0)
+            return false;
+    *ret_chosen = own;
+    return own->count > 0 || (a->held.count > 0 && !t->login->only_keys);
+}
+
 static int offer_agent(struct attempt *t, struct error *err)
 {
+    CLEANUP_STRINGS struct strings own = {0};
+    const struct strings *chosen;
     struct agent_filter *filter;
-    int fd, result;
-    int r = agent_filter_start(&t->auth->chosen, AUTH_KEYS_MAX - t->offered, &filter, &fd, err);
+    int fd, result, r;
 
+    if (!choose_of_agent(t, &own, &chosen))
+        return -EACCES;
+    r = agent_filter_start(chosen, AUTH_KEYS_MAX - t->offered, &filter, &fd, err);
     if (r == -ENOENT) /* the agent has ended since auth_new */
         return -EACCES;
     if (r < 0)
@@ -301,13 +379,13 @@ static int offer_keys(struct attempt *t, struct error *err)
     size_t first = atomic_load(&t->auth->first);
     int r = -EACCES;
 
-    if (t->auth->n_keys > 0)
+    if (t->auth->n_keys > 0 && is_for_login(t, first))
         r = offer_key(t, first, err);
     for (size_t i = 0;
          i < t->auth->n_keys && r == -EACCES && !t->partial && t->offered < AUTH_KEYS_MAX; i++)
-        if (i != first)
+        if (i != first && is_for_login(t, i))
             r = offer_key(t, i, err);
-    if (r == -EACCES && !t->partial && t->auth->agent && t->offered < AUTH_KEYS_MAX)
+    if (r == -EACCES && !t->partial && t->offered < AUTH_KEYS_MAX)
         r = offer_agent(t, err);
     return r;
 }

@@ -28,6 +28,11 @@ struct auth;
  * (NULL: none) is borrowed.  -EINVAL; -ECANCELED: interrupted at a question; -ENOMEM. */
 int auth_new(const struct strings *files, bool named, const struct secret *password,
              struct auth **ret, struct error *err);
+
+/* Reads more keys, which only logins that name their files try; a file that does not exist or
+ * cannot be used is left out, as ssh(1) does.  Before there are workers.  -EINVAL: too many;
+ * -ECANCELED, -ENOMEM. */
+int auth_add(struct auth *a, const struct strings *files, struct error *err);
 void auth_free(struct auth *a);
 DEFINE_CLEANUP(struct auth *, auth_free);
 
@@ -35,6 +40,9 @@ DEFINE_CLEANUP(struct auth *, auth_free);
 struct auth_login {
     ssh_session ssh;
     const char *user;
+    const struct strings *keys;    /* files of auth_add, instead of auth_new's; NULL or empty:
+                                      those of auth_new */
+    bool only_keys;                /* of ssh-agent's keys, those of these files alone */
     const struct secret *password; /* this machine's own; NULL: that of auth_new */
     bool may_have_password;        /* its host key is trusted enough (trust_gets_passwords) */
     struct text *said;             /* gets what the server sends for people to read */
