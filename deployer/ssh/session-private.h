@@ -10,6 +10,7 @@
 #include "discovery/base/cause.h"
 #include "forward.h"
 #include "keepalive.h"
+#include "relay.h"
 #include "session.h"
 
 struct part {
@@ -22,6 +23,7 @@ enum forwarding { FORWARD_NONE, FORWARD_WANTED, FORWARD_ASKED, FORWARD_DECIDED }
 struct session {
     ssh_session ssh; /* owns the socket once it is set */
     int fd;          /* the same, before libssh uses it */
+    struct relay relay;
     ssh_event event;
     ssh_channel channel;
     struct stop_fds stop;

@@ -132,6 +132,8 @@ static int set_ssh_options(struct session *s, const struct session_options *o, i
 
     address_format(&s->peer, host);
     host[strcspn(host, "%")] = '\0';
+    if (!*host)
+        strcpy(host, "machine"); /* known to its jump host; libssh wants a name */
     if (ssh_options_set(s->ssh, SSH_OPTIONS_PROCESS_CONFIG, &no) < 0 ||
         ssh_options_set(s->ssh, SSH_OPTIONS_HOST, host) < 0 ||
         ssh_options_set(s->ssh, SSH_OPTIONS_USER, o->user) < 0 ||
@@ -255,20 +257,30 @@ static void unblock(int fd)
     (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
 
+/* The first call sends our version line: some servers wait for it.  Only in a TCP socket can a
+ * greeting be looked at before libssh reads it. */
+static int begin_exchange(struct session *s, struct error *err)
+{
+    bool greets = !session_is_relayed(s);
+    int r;
+
+    if (greets)
+        greeting_hold(s->fd);
+    if (ssh_connect(s->ssh) == SSH_ERROR)
+        return session_explain(s, -ECONNRESET, err);
+    r = greets ? greeting_wait(s->fd, s->stop.stop, s->deadline, &s->said) : 0;
+    if (r == -ECANCELED)
+        return error_set(err, r, "interrupted");
+    return r < 0 ? session_explain(s, r, err) : 0;
+}
+
 static int exchange_keys(struct session *s, struct error *err)
 {
     int fd = s->fd, result, r;
 
-    /* The first call sends our version line: some servers wait for it. */
-    greeting_hold(fd);
-    result = ssh_connect(s->ssh);
-    if (result == SSH_ERROR)
-        return session_explain(s, -ECONNRESET, err);
-    r = greeting_wait(fd, s->stop.stop, s->deadline, &s->said);
-    if (r == -ECANCELED)
-        return error_set(err, r, "interrupted");
+    r = begin_exchange(s, err);
     if (r < 0)
-        return session_explain(s, r, err);
+        return r;
     unblock(fd);
     r = session_repeat(s, call_connect, &result, err);
     /* libssh has the version line: what failed, failed behind it. */
@@ -284,6 +296,8 @@ static int open_ssh(struct session *s, const struct session_options *o, int64_t 
 {
     struct auth_login login = {.ssh = s->ssh,
                                .user = o->user,
+                               .keys = o->keys,
+                               .only_keys = o->only_keys,
                                .password = o->password,
                                .said = &s->said,
                                .repeat = repeat_for_login,
@@ -292,6 +306,8 @@ static int open_ssh(struct session *s, const struct session_options *o, int64_t 
 
     s->phase = CAUSE_VERSION;
     r = exchange_keys(s, err);
+    if (r < 0 && r != -ECANCELED && session_is_relayed(s) && s->phase == CAUSE_VERSION)
+        return relay_explain(&s->relay, o->relay, r, err);
     if (r < 0)
         return r;
     r = check_hostkey(s, o, &login.may_have_password, err);
@@ -306,6 +322,11 @@ static int open_ssh(struct session *s, const struct session_options *o, int64_t 
     if (is_of_phase(r) || r == -EACCES)
         return session_explain(s, r, err);
     return r;
+}
+
+static bool is_relayed(const struct session_options *o)
+{
+    return o->relay && o->relay->count > 0;
 }
 
 /* How far a connection got before it failed. */
@@ -336,7 +357,11 @@ static int open_one(const struct session_options *o, const struct address *addre
         return error_sys(err, -ENOMEM, "cannot connect");
     /* From before the connection on: libssh keeps requests for which there is no callback. */
     ssh_set_message_callback(s->ssh, session_on_message, s);
-    r = dial(addresses, n, o->port, timeout_ms, o->stop.stop, &s->peer, &fd, err);
+    if (is_relayed(o)) {
+        s->peer = n > 0 ? addresses[0] : (struct address){0};
+        r = relay_start(o->relay, &s->relay, &fd, err);
+    } else
+        r = dial(addresses, n, o->port, timeout_ms, o->stop.stop, &s->peer, &fd, err);
     if (r < 0)
         return r;
     s->fd = fd; /* libssh has it from its first call on */
@@ -361,8 +386,9 @@ int session_open(const struct session_options *o, struct session **ret, struct e
     enum reached reached, farthest = NOWHERE;
     int r = 0;
 
-    if (o->n_addresses == 0)
-        return open_one(o, NULL, 0, o->timeout_ms, deadline, &reached, ret, err);
+    if (o->n_addresses == 0 || is_relayed(o))
+        return open_one(o, o->addresses, o->n_addresses, o->timeout_ms, deadline, &reached, ret,
+                        err);
     for (size_t i = 0; i < o->n_addresses; i++) {
         bool last = i + 1 == o->n_addresses;
         struct error here = {0};
@@ -403,10 +429,16 @@ void session_free(struct session *s)
     if (s->ssh && ssh_is_connected(s->ssh))
         ssh_disconnect(s->ssh);
     ssh_free(s->ssh);
+    relay_end(&s->relay);
     if (s->event)
         ssh_event_free(s->event);
     text_clear(&s->said);
     free(s);
+}
+
+bool session_is_relayed(const struct session *s)
+{
+    return s->relay.pid > 0;
 }
 
 const struct address *session_peer(const struct session *s)

@@ -42,8 +42,13 @@ struct session_options {
     const struct address *addresses; /* tried in order */
     size_t n_addresses;
     uint16_t port;
+    const struct strings *relay; /* the command that is the connection (relay.h); then the first
+                                    address, if any, is where the machine is behind it; NULL or
+                                    empty: the addresses are dialled */
     const char *user;
     struct auth *auth;
+    const struct strings *keys;    /* this machine's own files; NULL or empty: auth's */
+    bool only_keys;                /* no other keys of ssh-agent */
     const struct secret *password; /* this machine's own; NULL: auth's */
     unsigned timeout_ms;           /* for connecting, and for each wait for an answer */
     struct stop_fds stop;
@@ -59,6 +64,10 @@ struct session_options {
 int session_open(const struct session_options *options, struct session **ret, struct error *err);
 void session_free(struct session *s);
 DEFINE_CLEANUP(struct session *, session_free);
+
+/* Whether it goes through a relay: then this computer has no address towards the machine, and
+ * the peer's may be {0}. */
+bool session_is_relayed(const struct session *s);
 
 /* The addresses of the connection's two ends. */
 const struct address *session_peer(const struct session *s);
