@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "choose-ssh.h"
 #include "clocks.h"
 #include "deployer/progress/progress.h"
 #include "deployer/trust/known-machine.h"
@@ -409,12 +410,24 @@ static int begin_run(struct run_display *a, struct run_target *run_targets, stru
     return q;
 }
 
+/* sshd drops logins when more than ten are under way (MaxStartups), and each machine behind a
+ * jump host is a login there. */
+static unsigned choose_forks(const struct program *p, const struct targets *targets)
+{
+    enum { RELAYED_FORKS = 8 };
+    bool relayed = false;
+
+    for (size_t i = 0; i < targets->count; i++)
+        relayed = relayed || targets->items[i].relay.count > 0;
+    return relayed && p->options.forks == FORKS_DEFAULT ? RELAYED_FORKS : p->options.forks;
+}
+
 static int run_action(struct run_display *a, struct targets *targets, struct error *err)
 {
     CLEANUP_FREE struct run_target *run_targets = calloc(targets->count + 1, sizeof(*run_targets));
     struct program *p = a->p;
     const struct runner_options options = {
-        .forks = p->options.forks,
+        .forks = choose_forks(p, targets),
         .state = p->state,
         .paths = &p->paths,
         .who = p->who,
@@ -422,11 +435,14 @@ static int run_action(struct run_display *a, struct targets *targets, struct err
         .config = p->options.config_dir,
         .password = p->passwords.login,
         .become_password = p->passwords.become,
+        .revoked = &p->revoked,
         .listener = on_run_event,
         .arg = a,
     };
-    int q;
+    int q = choose_read_revoked(p, err);
 
+    if (q < 0)
+        return q;
     a->machines = calloc(targets->count + 1, sizeof(*a->machines));
     a->count = targets->count;
     if (!run_targets || !a->machines)

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "choose-ssh.h"
 #include "choose.h"
 #include "deployer/base/destination.h"
 #include "deployer/inventory/hosts.h"
-#include "deployer/target/resolve.h"
 #include "discovery/base/terminal.h"
 
 /* --- an address -------------------------------------------------------------------- */
@@ -15,22 +15,32 @@
 int choose_address(struct program *p, const char *text, struct error *err)
 {
     CLEANUP(target_clear) struct target t = {0};
+    CLEANUP(choose_host_clear) struct choose_host h = {0};
     struct target *grown;
     struct destination to;
     int r = destination_parse(text, &to, err);
 
-    if (r == 0)
-        r = resolve_host(to.host, p->options.timeout_ms, &t.addresses, &t.n_addresses, err);
     if (r < 0)
         return r;
-    t.port = to.port ? to.port : SSH_PORT;
     t.host = strdup(to.host);
     t.user = *to.user ? strdup(to.user) : NULL;
-    grown = reallocarray(p->targets.items, p->targets.count + 1, sizeof(*grown));
-    if (grown)
-        p->targets.items = grown;
-    if (!grown || !t.host || (*to.user && !t.user))
+    if (!t.host || (*to.user && !t.user))
         return error_sys(err, -ENOMEM, "cannot add the host");
+    h.written = (struct ssh_written){
+        .host = to.host, .user = p->options.user ? p->options.user : t.user, .port = to.port};
+    r = choose_find_hosts(p, &h, 1, err);
+    if (r == 0 && h.found.code < 0) {
+        *err = h.found.err;
+        r = h.found.code;
+    }
+    if (r == 0)
+        r = choose_take_host(p, &h, p->options.keys.count == 0, &t, err);
+    if (r < 0)
+        return r;
+    grown = reallocarray(p->targets.items, p->targets.count + 1, sizeof(*grown));
+    if (!grown)
+        return error_sys(err, -ENOMEM, "cannot add the host");
+    p->targets.items = grown;
     grown[p->targets.count++] = t;
     t = (struct target){0};
     return 0;
@@ -62,27 +72,23 @@ static int take_password(struct program *p, const char *password, bool given,
     return 0;
 }
 
-/* `found` is taken over. */
-static int add_host(struct program *p, const struct host *h, struct resolved *found,
-                    struct error *err)
+/* `found` is taken over.  `key_given`: on the command line. */
+static int add_host(struct program *p, const struct host *h, struct choose_host *found,
+                    bool key_given, struct error *err)
 {
-    CLEANUP(target_clear) struct target t = {
-        .named = true,
-        .port = h->port ? h->port : SSH_PORT,
-        .addresses = TAKE_PTR(found->addresses),
-        .n_addresses = found->count,
-    };
+    CLEANUP(target_clear) struct target t = {.named = true};
     struct target *grown;
     int r;
 
-    if (found->code == -ENOMEM) {
-        *err = found->err;
-        return found->code;
+    if (found->found.code == -ENOMEM) {
+        *err = found->found.err;
+        return found->found.code;
     }
-    if (found->code < 0) { /* it does not stop the others: without an address it is unreachable */
+    if (found->found.code < 0) { /* it does not stop the others: without an address it is
+                                    unreachable */
         CLEANUP_TEXT struct text words = TEXT_INIT;
 
-        text_add_printable(&words, found->err.text);
+        text_add_printable(&words, found->found.err.text);
         fprintf(stderr, "%s: %s\n", h->place, text_str(&words));
     }
     r = take_password(p, h->password, p->passwords.login, &t.password, err);
@@ -90,35 +96,44 @@ static int add_host(struct program *p, const struct host *h, struct resolved *fo
         r = take_password(p, h->become_password, p->passwords.become, &t.become_password, err);
     if (r < 0)
         return error_prefix(err, "%s", h->place);
-    grown = reallocarray(p->targets.items, p->targets.count + 1, sizeof(*grown));
-    if (grown)
-        p->targets.items = grown;
     t.host = strdup(h->address);
     t.user = h->user ? strdup(h->user) : NULL;
     t.agent_address = h->agent_address ? strdup(h->agent_address) : NULL;
-    if (!grown || !t.host || (h->user && !t.user) || (h->agent_address && !t.agent_address) ||
+    if (!t.host || (h->user && !t.user) || (h->agent_address && !t.agent_address) ||
         strings_copy(&t.agents, &h->agents) < 0 || strings_copy(&t.names, &h->agents) < 0)
         return error_sys(err, -ENOMEM, "cannot add the host");
+    r = choose_take_host(p, found, !key_given && !h->key, &t, err);
+    if (r < 0)
+        return r;
+    grown = reallocarray(p->targets.items, p->targets.count + 1, sizeof(*grown));
+    if (!grown)
+        return error_sys(err, -ENOMEM, "cannot add the host");
+    p->targets.items = grown;
     grown[p->targets.count++] = t;
     t = (struct target){0};
     return 0;
 }
 
-static int add_hosts(struct program *p, const struct hosts *hosts, struct error *err)
+static int add_hosts(struct program *p, const struct hosts *hosts, bool key_given,
+                     struct error *err)
 {
-    CLEANUP_FREE struct resolved *found = calloc(hosts->count + 1, sizeof(*found));
-    CLEANUP_FREE const char **addresses = calloc(hosts->count + 1, sizeof(*addresses));
-    int r = 0;
+    CLEANUP_FREE struct choose_host *found = calloc(hosts->count + 1, sizeof(*found));
+    int r;
 
-    if (!found || !addresses)
+    if (!found)
         return error_sys(err, -ENOMEM, "cannot add the host");
-    for (size_t i = 0; i < hosts->count; i++)
-        addresses[i] = hosts->items[i].address;
-    resolve_hosts(addresses, hosts->count, p->options.timeout_ms, found);
+    for (size_t i = 0; i < hosts->count; i++) {
+        const struct host *h = &hosts->items[i];
+
+        found[i].written = (struct ssh_written){.host = h->address,
+                                                .user = p->options.user ? p->options.user : h->user,
+                                                .port = h->port};
+    }
+    r = choose_find_hosts(p, found, hosts->count, err);
     for (size_t i = 0; i < hosts->count && r == 0; i++)
-        r = add_host(p, &hosts->items[i], &found[i], err);
+        r = add_host(p, &hosts->items[i], &found[i], key_given, err);
     for (size_t i = 0; i < hosts->count; i++)
-        free(found[i].addresses);
+        choose_host_clear(&found[i]);
     return r;
 }
 
@@ -145,6 +160,7 @@ static int take_key_files(struct program *p, const struct hosts *hosts, struct e
 static int add_inventory(struct program *p, struct error *err)
 {
     CLEANUP_HOSTS struct hosts hosts = HOSTS_INIT;
+    bool key_given = p->options.keys.count > 0;
     int r = hosts_read(p->options.inventory, &hosts, err);
 
     if (r < 0)
@@ -156,7 +172,7 @@ static int add_inventory(struct program *p, struct error *err)
     p->options.caches.inventory_apt_proxy = TAKE_PTR(hosts.apt_proxy);
     p->options.caches.inventory_pip_index = TAKE_PTR(hosts.pip_index);
     r = take_key_files(p, &hosts, err);
-    return r == 0 ? add_hosts(p, &hosts, err) : r;
+    return r == 0 ? add_hosts(p, &hosts, key_given, err) : r;
 }
 
 /* --- which of them ------------------------------------------------------------------ */

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "choose-ssh.h"
 #include "choose.h"
+#include "deployer/trust/trust.h"
 #include "discovery/advert/advert.h"
 #include "facts.h"
 
@@ -71,9 +73,10 @@ static bool is_unknown(const struct target *t)
     return !t->id && !t->hostkey;
 }
 
+/* An address behind a jump host may be another machine's here. */
 static bool has_address(const struct target *t, const struct state_machine *m)
 {
-    for (size_t i = 0; i < t->n_addresses; i++) {
+    for (size_t i = 0; i < t->n_addresses && t->relay.count == 0; i++) {
         char text[ADDRESS_TEXT_MAX];
 
         address_format(&t->addresses[i], text);
@@ -217,6 +220,15 @@ int identify_look(struct program *p, struct error *err)
 
 /* --- the question ------------------------------------------------------------------- */
 
+/* known_hosts has said yes or no to its key: it is accepted or refused without a question. */
+static bool is_answered(const struct program *p, const struct target *t,
+                        const struct known_machine *known)
+{
+    if (trust_find_revoked(&p->revoked, t->hostkey))
+        return true;
+    return !known->held_by && (strings_has(&t->confirmed, t->hostkey) || t->listed);
+}
+
 /* Adds a line for a machine that has neither a pin nor a valid signature; 1 when
  * there is nothing to ask. */
 static int add_line_if_new(struct program *p, const struct target *t, struct text *list,
@@ -231,6 +243,8 @@ static int add_line_if_new(struct program *p, const struct target *t, struct tex
                       : known_machine_pin(&known) || known.verified)
         return 1;
     if (t->hostkey && !known.held_by && strings_has(&p->confirmed, t->hostkey))
+        return 1;
+    if (t->hostkey && is_answered(p, t, &known))
         return 1;
     text_adds(list, "  ");
     text_add_printable(list, t->host ? t->host : t->id);
@@ -260,7 +274,10 @@ static int ask_about_new(struct program *p, struct error *err)
     CLEANUP_TEXT struct text list = TEXT_INIT;
     char answer[8] = "";
     size_t new = 0;
+    int q = choose_read_revoked(p, err);
 
+    if (q < 0)
+        return q;
     p->consent.given = p->consent.given || p->options.accept_new;
     if (p->options.accept_new || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
         return 0;

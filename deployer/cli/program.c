@@ -20,6 +20,7 @@ void program_clear(struct program *p)
     pack_unref(p->pack);
     strings_clear(&p->command);
     strings_clear(&p->confirmed);
+    strings_clear(&p->revoked);
     passwords_clear(&p->passwords);
     for (size_t i = 0; i < p->n_secrets; i++)
         secret_free(p->secrets[i]);

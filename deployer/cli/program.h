@@ -36,6 +36,8 @@ struct program {
     struct secret **secrets; /* those that the targets of -i borrow */
     size_t n_secrets;
     struct strings command;   /* as it was typed */
+    struct strings revoked;   /* host keys that known_hosts revokes (known_hosts_revoked) */
+    bool has_revoked;         /* the usual files were read for them */
     struct strings confirmed; /* host keys that a person has said yes to in this run */
     char *spec;               /* what -s names, absolute */
     struct pack *pack;        /* what is sent; NULL: nothing */

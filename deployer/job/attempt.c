@@ -104,10 +104,12 @@ static int check_hostkey(const char *fingerprint, const struct address *peer, bo
     }
     find_moved_machine(run, fingerprint);
     trust = known_machine_trust(&run->job->known, &run->job->target);
+    trust.revoked = run->job->common->revoked;
     r = trust_check(&trust, fingerprint, err);
     if (r == 0)
         r = check_own_password(run, err);
-    run->may_have_password = r == 0 && trust_gets_passwords(trust_source(&trust));
+    run->may_have_password = r == 0 && (trust_gets_passwords(trust_source(&trust)) ||
+                                        trust_is_confirmed(&trust, fingerprint));
     *ret_password = run->may_have_password;
     address_format(peer, address);
     if (r == 0) {
@@ -395,6 +397,8 @@ static enum job_outcome check_reach(struct job_run *run, enum job_outcome outcom
                    t->agents.count > 0 ? t->agents.items[0]
                    : t->host           ? t->host
                                        : "another machine");
+    if (session_is_relayed(run->session))
+        return outcome; /* nothing here is on its network */
     links_read(&links);
     r = reach_check(&run->reach, session_peer(run->session), t->agent_address, &links, err);
     if (r == 0)
@@ -416,8 +420,11 @@ static enum job_outcome run_session(struct job_run *run, struct stop_fds stop, s
         .addresses = job->target.addresses,
         .n_addresses = job->target.n_addresses,
         .port = job->target.port,
+        .relay = &job->target.relay,
         .user = job_user(job),
         .auth = job->common->auth,
+        .keys = &job->target.keys,
+        .only_keys = job->target.only_keys,
         .password = job->target.password,
         .timeout_ms = job->common->timeout_ms,
         .stop = stop,

@@ -46,6 +46,7 @@ struct job_common {
     const char *orchestrator;      /* "IP[:PORT]"; NULL: this controller, port 9000 */
     const struct state_pins *pins; /* of all machines: for targets whose id is a guess or not known;
                                       NULL: there are none */
+    const struct strings *revoked; /* host keys (known_hosts_revoked); NULL: none */
     const struct state_names *names; /* who holds which name, beside the pins; NULL: nobody */
     const char *who;                 /* this controller, for the machine's lock */
     const char *run_id;              /* the same when the run is resumed; NULL: not needed */

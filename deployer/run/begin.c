@@ -103,6 +103,8 @@ static int prepare_run(struct run *r, struct run_plan *plan, struct error *err)
         q = paths_keys(o->keys, o->config, &files, err);
     if (q == 0)
         q = auth_new(&files, o->keys->count > 0, o->password, &r->auth, err);
+    for (size_t i = 0; i < plan->count && q == 0; i++)
+        q = auth_add(r->auth, &plan->targets[i].target.keys, err);
     if (q < 0)
         return q;
     r->verb = plan->verb;
@@ -137,6 +139,7 @@ static int prepare_run(struct run *r, struct run_plan *plan, struct error *err)
         .places_agents = r->record.spec != NULL,
         .orchestrator = r->orchestrator,
         .pins = r->pins.count > 0 ? &r->pins : NULL,
+        .revoked = o->revoked,
         .names = &r->names,
         .who = o->who,
         .run_id = r->id,

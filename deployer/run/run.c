@@ -339,7 +339,8 @@ void runner_on_job_event(size_t index, const struct job_event *event, void *arg)
     case JOB_TRUSTED:
         (void)snprintf(m->fingerprint, sizeof(m->fingerprint), "%s", event->text);
         m->peer = event->peer;
-        m->is_met = true;
+        /* Behind a jump host an address is another network's, and found from here no more. */
+        m->is_met = event->peer.family != 0 && m->target.relay.count == 0;
         notice_moved_machine(m);
         tell_member(m, (struct run_event){.kind = RUN_TRUSTED, .text = event->text});
         break;

@@ -91,6 +91,7 @@ struct runner_options {
     const char *config;                   /* the settings' folder, see paths_keys */
     const struct secret *password;        /* to log in with; NULL: none */
     const struct secret *become_password; /* sudo's; NULL: none */
+    const struct strings *revoked;        /* host keys (known_hosts_revoked); NULL: none */
     run_listener *listener;
     void *arg;
 };

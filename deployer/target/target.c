@@ -17,6 +17,10 @@ void target_clear(struct target *t)
     free(t->addresses);
     free(t->agent_address);
     text_wipe(&t->settings);
+    strings_clear(&t->relay);
+    strings_clear(&t->keys);
+    strings_clear(&t->confirmed);
+    free(t->listed);
     *t = (struct target){0};
 }
 
@@ -71,6 +75,7 @@ int target_copy(const struct target *from, struct target *ret)
         .guessed = from->guessed,
         .password = from->password,
         .become_password = from->become_password,
+        .only_keys = from->only_keys,
     };
 
     t.addresses = calloc(from->n_addresses + 1, sizeof(*t.addresses));
@@ -78,7 +83,9 @@ int target_copy(const struct target *from, struct target *ret)
         copy_string(from->user, &t.user) < 0 || copy_string(from->fleet, &t.fleet) < 0 ||
         copy_string(from->hostkey, &t.hostkey) < 0 || copy_string(from->mac, &t.mac) < 0 ||
         copy_string(from->agent_address, &t.agent_address) < 0 ||
-        strings_copy(&t.agents, &from->agents) < 0 || strings_copy(&t.names, &from->names) < 0)
+        copy_string(from->listed, &t.listed) < 0 || strings_copy(&t.agents, &from->agents) < 0 ||
+        strings_copy(&t.names, &from->names) < 0 || strings_copy(&t.relay, &from->relay) < 0 ||
+        strings_copy(&t.keys, &from->keys) < 0 || strings_copy(&t.confirmed, &from->confirmed) < 0)
         return -ENOMEM;
     text_add(&t.settings, from->settings.data, from->settings.size);
     if (text_error(&t.settings) < 0)

@@ -29,6 +29,12 @@ struct target {
     struct text settings; /* more lines for this machine alone, see job.h; may contain a secret */
     const struct secret *password, *become_password; /* its own, to log in and for sudo: borrowed
                              from the program; NULL: the run's */
+    /* What the user's own SSH has for a name that a person gave (ssh-config.h, known-hosts.h). */
+    struct strings relay;     /* the command that is the connection; none: it is dialled */
+    struct strings keys;      /* private keys to log in with; none: the run's */
+    bool only_keys;           /* and no other of ssh-agent's */
+    struct strings confirmed; /* host keys of known_hosts, "SHA256:…" */
+    char *listed;             /* "FILE:LINE" of such an ed25519 key; NULL: none */
     bool guessed;  /* the id (without one, the host key) is that of the machine that was last met at
                       its address: another one whose key is pinned may answer there now */
     bool in_doubt; /* another machine has the same id, with another host key or as a clone */

@@ -155,13 +155,14 @@ typedef int line_taker(const struct known_hosts_line *l, const char *place, void
 static int read_file(const char *file, line_taker *take, void *arg, struct error *err)
 {
     CLEANUP_TEXT struct text content = TEXT_INIT;
-    int r = file_read(file, KNOWN_HOSTS_MAX, &content, err);
+    struct error why = {0};
+    int r = file_read(file, KNOWN_HOSTS_MAX, &content, &why);
     size_t number = 1;
 
     if (r == -ENOENT || r == -ENOTDIR)
         return 0;
     if (r < 0)
-        return r;
+        return error_set(err, r, "%s", why.text);
     for (char *line = content.data, *end; line && line < content.data + content.size;
          line = end + 1, number++) {
         CLEANUP_TEXT struct text place = TEXT_INIT;
@@ -244,14 +245,4 @@ static int take_revoked(const struct known_hosts_line *l, const char *place, voi
 int known_hosts_revoked(const struct strings *files, struct strings *ret, struct error *err)
 {
     return read_files(files, take_revoked, ret, err);
-}
-
-const char *known_hosts_find_revoked(const struct strings *revoked, const char *fingerprint)
-{
-    size_t size = strlen(fingerprint);
-
-    for (size_t i = 0; revoked && i < revoked->count; i++)
-        if (strncmp(revoked->items[i], fingerprint, size) == 0 && revoked->items[i][size] == ' ')
-            return revoked->items[i] + size + 1;
-    return NULL;
 }

@@ -54,8 +54,6 @@ int known_hosts_usual(struct strings *ret);
 int known_hosts_find(const struct strings *files, const char *host, uint16_t port,
                      struct known_hosts *ret, struct error *err);
 
-/* All revoked keys, whatever the host: "SHA256:… FILE:LINE".  Errors as above. */
+/* All revoked keys, whatever the host: "SHA256:… FILE:LINE", for trust_find_revoked.
+ * Errors as above. */
 int known_hosts_revoked(const struct strings *files, struct strings *ret, struct error *err);
-
-/* "FILE:LINE" of the key in such a list; NULL: it is not revoked. */
-const char *known_hosts_find_revoked(const struct strings *revoked, const char *fingerprint);

@@ -144,6 +144,8 @@ struct trust known_machine_trust(const struct known_machine *k, const struct tar
         .cloned = t->cloned,
         .accept_new = k->consent.given,
         .accept_held = asked,
+        .confirmed = &t->confirmed,
+        .listed = t->listed,
     };
 }
 

@@ -43,6 +43,27 @@ static int refuse_held(const struct trust *t, const char *fingerprint, struct er
         t->agent ? t->agent : "", t->held_by, fingerprint, t->id ? t->id : "ID", fingerprint);
 }
 
+static int refuse_revoked(const char *fingerprint, const char *place, struct error *err)
+{
+    return error_set(
+        err, -EKEYREJECTED,
+        "its host key %s is revoked (%s): the machine needs a new one (`ssh-keygen -A` "
+        "there, when the old one is removed), or it is an impostor",
+        fingerprint, place);
+}
+
+/* As ssh(1) does. */
+static int refuse_other_than_listed(const struct trust *t, const char *fingerprint,
+                                    struct error *err)
+{
+    return error_set(
+        err, -EKEYREJECTED,
+        "its host key is %s, and your known_hosts has another for %s (%s): a reflashed "
+        "card, or an impostor. If you know why it changed: remove that line, or "
+        "dcop-deploy trust %s %s",
+        fingerprint, t->host, t->listed, t->id ? t->id : fingerprint, fingerprint);
+}
+
 /* It may be that two addresses of an inventory were exchanged. */
 static int refuse_renamed(const struct trust *t, const char *fingerprint, struct error *err)
 {
@@ -74,10 +95,28 @@ static bool is_signed(const struct trust *t)
     return t->verified && t->expected;
 }
 
+const char *trust_find_revoked(const struct strings *revoked, const char *fingerprint)
+{
+    size_t size = strlen(fingerprint);
+
+    for (size_t i = 0; revoked && i < revoked->count; i++)
+        if (strncmp(revoked->items[i], fingerprint, size) == 0 && revoked->items[i][size] == ' ')
+            return revoked->items[i] + size + 1;
+    return NULL;
+}
+
+bool trust_is_confirmed(const struct trust *t, const char *fingerprint)
+{
+    return t->confirmed && strings_has(t->confirmed, fingerprint);
+}
+
 int trust_check(const struct trust *t, const char *fingerprint, struct error *err)
 {
+    const char *revoked = trust_find_revoked(t->revoked, fingerprint);
     const struct state_pin *retired;
 
+    if (revoked)
+        return refuse_revoked(fingerprint, revoked, err);
     if (t->pin && strcmp(t->pin, fingerprint) == 0)
         return t->written && t->held_by && !t->accept_held ? refuse_renamed(t, fingerprint, err)
                                                            : 0;
@@ -95,11 +134,13 @@ int trust_check(const struct trust *t, const char *fingerprint, struct error *er
                          "its host key is %s, but the record of %s says %s: another machine "
                          "answers at its address",
                          fingerprint, t->host, t->expected);
+    if (t->listed && !trust_is_confirmed(t, fingerprint))
+        return refuse_other_than_listed(t, fingerprint, err);
     if (t->held_by && !t->accept_held)
         return refuse_held(t, fingerprint, err);
     if (t->in_doubt && !t->pin && !is_signed(t))
         return refuse_doubtful(t, fingerprint, err);
-    if (!t->accept_new && !is_signed(t))
+    if (!t->accept_new && !is_signed(t) && !trust_is_confirmed(t, fingerprint))
         return error_set(err, -EKEYREJECTED,
                          "it is new here: its host key is %s. Compare it with `ssh-keygen -l -f "
                          "/etc/ssh/ssh_host_ed25519_key.pub` on the machine, then give "

@@ -52,6 +52,53 @@ static void a_new_machine_needs_a_yes_and_the_advertised_key(void **unused)
     assert_non_null(strstr(err.text, TWO));
 }
 
+/* For the name that a person gave; what is found on the network has no such list. */
+static void known_hosts_answers_the_question(void **unused)
+{
+    struct error err = {0};
+    struct strings one = {.items = (char *[]){S(ONE)}, .count = 1};
+    struct trust t = {.confirmed = &one, .listed = "/known:3", .expected = ONE};
+
+    (void)unused;
+    assert_int_equal(check(t, ONE, &err), 0);
+    assert_true(trust_is_confirmed(&t, ONE));
+    /* Its pin counts as unseen later, when an advert may be what names the machine. */
+    assert_int_equal(trust_source(&t), PIN_ACCEPT);
+    assert_false(trust_gets_passwords(trust_source(&t)));
+    /* Another key than the listed one: not even with --accept-new. */
+    t.expected = TWO;
+    t.accept_new = true;
+    assert_false(trust_is_confirmed(&t, TWO));
+    assert_int_equal(check(t, TWO, &err), -EKEYREJECTED);
+    assert_non_null(strstr(err.text, "/known:3"));
+    /* A person's pin is newer than the file. */
+    t.pin = TWO;
+    assert_int_equal(check(t, TWO, &err), 0);
+    /* It does not move a name. */
+    t = (struct trust){.confirmed = &one, .expected = ONE, .agent = "a1", .held_by = "other"};
+    assert_int_equal(check(t, ONE, &err), -EKEYREJECTED);
+}
+
+static void a_revoked_key_is_refused(void **unused)
+{
+    struct error err = {0};
+    struct strings one = {.items = (char *[]){S(ONE)}, .count = 1};
+    struct strings revoked = {.items = (char *[]){S(ONE " /known:7")}, .count = 1};
+    struct trust t = {.confirmed = &one,
+                      .pin = ONE,
+                      .source = PIN_TRUST,
+                      .expected = ONE,
+                      .verified = true,
+                      .accept_new = true,
+                      .revoked = &revoked};
+
+    (void)unused;
+    assert_int_equal(check(t, ONE, &err), -EKEYREJECTED);
+    assert_non_null(strstr(err.text, "/known:7"));
+    t.pin = TWO;
+    assert_int_equal(check(t, TWO, &err), 0);
+}
+
 static void a_signature_pins_what_has_no_pin(void **unused)
 {
     struct error err = {0};
@@ -189,6 +236,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pin_is_the_only_key),
         cmocka_unit_test(a_new_machine_needs_a_yes_and_the_advertised_key),
+        cmocka_unit_test(known_hosts_answers_the_question),
+        cmocka_unit_test(a_revoked_key_is_refused),
         cmocka_unit_test(a_signature_pins_what_has_no_pin),
         cmocka_unit_test(a_retired_key_needs_a_persons_word),
         cmocka_unit_test(a_name_that_another_held_is_a_question),
