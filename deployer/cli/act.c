@@ -415,11 +415,13 @@ static int begin_run(struct run_display *a, struct run_target *run_targets, stru
 static unsigned choose_forks(const struct program *p, const struct targets *targets)
 {
     enum { RELAYED_FORKS = 8 };
-    bool relayed = false;
 
+    if (p->options.forks > 0)
+        return p->options.forks;
     for (size_t i = 0; i < targets->count; i++)
-        relayed = relayed || targets->items[i].relay.count > 0;
-    return relayed && p->options.forks == FORKS_DEFAULT ? RELAYED_FORKS : p->options.forks;
+        if (targets->items[i].relay.count > 0)
+            return RELAYED_FORKS;
+    return FORKS_DEFAULT;
 }
 
 static int run_action(struct run_display *a, struct targets *targets, struct error *err)

@@ -289,7 +289,6 @@ int deploy_options_parse(int argc, char **argv, struct deploy_options *ret, stru
         .lines = 20,
         .timeout_ms = 10000,
         .time_limit_ms = 60000,
-        .forks = FORKS_DEFAULT,
     };
     r = options_parse_to_verb(rows, argc, argv, ret, &first, err);
     if (r < 0)

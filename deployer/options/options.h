@@ -41,7 +41,7 @@ struct deploy_options {
     struct cache_choice caches;
     unsigned timeout_ms;   /* of SSH */
     unsigned discovery_ms; /* how long to look for machines; 0: as long as that is useful */
-    unsigned forks;
+    unsigned forks;        /* 0: not given */
     unsigned canary;    /* machines that go first; 0: all at once */
     unsigned healthy_s; /* how long they are watched; 0: HEALTHY_DEFAULT_S */
     bool browser;
