@@ -382,6 +382,7 @@ static int begin_run(struct run_display *a, struct run_target *run_targets, stru
         .output_max = a->action->output_max,
         .scan = a->action->scan,
         .looks = a->action->looks,
+        .asks = a->action->asks,
         .unrecorded = a->action->unrecorded,
         .targets = run_targets,
         .first = a->action->first,

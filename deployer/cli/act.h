@@ -21,6 +21,7 @@ struct action {
     bool scan;                   /* host keys alone, RUN_TRUSTED of each */
     bool looks;                  /* changes nothing, says what would change */
     const char *packages;        /* the list of packages.sh that it installs from; NULL: none */
+    bool asks;                   /* see run.h */
     bool unrecorded;             /* it changes nothing: no entry in the history */
     bool is_repeated;            /* --resume does not know its targets, the command again does */
     bool no_recap;               /* the verb itself tells the result */

@@ -136,7 +136,7 @@ static int prepare_run(struct run *r, struct run_plan *plan, struct error *err)
         .output_max = plan->output_max,
         .scan = plan->scan,
         .looks = plan->looks,
-        .places_agents = r->record.spec != NULL,
+        .places_agents = r->record.spec != NULL && !plan->asks,
         .orchestrator = r->orchestrator,
         .pins = r->pins.count > 0 ? &r->pins : NULL,
         .revoked = o->revoked,
@@ -151,8 +151,7 @@ static int prepare_run(struct run *r, struct run_plan *plan, struct error *err)
         .deltas = r->pack ? &r->pack->deltas : NULL,
         .keep_proxy = r->choice.keep_proxy,
         .push = plan->packages ? &r->push : NULL,
-        /* One that only looks has them try each other all at once: steps/verbs/connect.py. */
-        .reached = r->unrecorded ? NULL : &r->reached,
+        .reached = plan->asks ? NULL : &r->reached,
     };
     for (; r->n_targets < plan->count; r->n_targets++) {
         r->targets[r->n_targets] = plan->targets[r->n_targets];

@@ -75,6 +75,8 @@ struct run_plan {
     uint64_t output_max;        /* bytes that the mode's command may print; 0: it runs none */
     bool scan;                  /* host keys alone */
     bool looks;                 /* say what would change, change nothing */
+    bool asks;                  /* how machines are: it places no agents, and they try each other,
+                                   if they do, as its settings say (doctor/pairs.h) */
     bool unrecorded;            /* no entry in the record */
     struct run_target *targets; /* emptied */
     size_t count;

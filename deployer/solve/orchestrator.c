@@ -129,6 +129,14 @@ static int open_request(const json_t *request, struct error *err)
     return fd;
 }
 
+bool orchestrator_has_ended(const struct orchestrator *o)
+{
+    siginfo_t info = {.si_pid = 0};
+
+    return o->pid <= 0 || (waitid(P_PID, (id_t)o->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+                           info.si_pid != 0);
+}
+
 static int wait_started(int report, pid_t pid)
 {
     int failure = 0, status;

@@ -45,6 +45,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <systemd/sd-event.h>
 
@@ -71,6 +72,9 @@ int orchestrator_start(const struct solve_environment *environment, const json_t
  * too long is ended. */
 int orchestrator_listen(struct orchestrator *o, sd_event *loop, orchestrator_listener *listener,
                         void *arg, struct error *err);
+
+/* Whether the process has ended, which it tells the listener later. */
+bool orchestrator_has_ended(const struct orchestrator *o);
 
 /* "go ADDRESS", "stop".  What a process that has ended is told is lost. */
 void orchestrator_say(struct orchestrator *o, const char *words);

@@ -164,6 +164,7 @@ static int examine_machines(struct program *p, struct findings *ret, struct erro
     struct action action = {
         .mode = "doctor",
         .settings = &settings,
+        .asks = true,
         .unrecorded = true,
         .no_recap = true,
         .listener = facts_hear,

@@ -39,8 +39,8 @@ int solve_machines_ask(struct program *p, struct solve_machines *m, void (*inter
 /* Whether an agent of any machine is at work in a run. */
 bool solve_machines_are_at_work(const struct solve_machines *m);
 
-/* Whether machines, or a machine and the orchestrator at `port` here, cannot connect to each
- * other; appends a line for each then.  -ENOMEM; 1: so it is. */
+/* Whether machines, or a machine and the orchestrator at `port` here (0: none), cannot connect to
+ * each other; appends a line for each then.  -ENOMEM; 1: so it is. */
 int solve_machines_are_apart(const struct solve_machines *m, unsigned port, struct text *why);
 
 /* Appends a line for each machine whose clock is wrong: so are the times in its log.  No run needs

@@ -220,7 +220,9 @@ static int check_machines(struct solving *s, struct error *err)
         ready &=
             solve_machine_is_ready(&s->machines.facts.machines[i], &s->p->targets.items[i].agents,
                                    s->p->pack->bundle.digest, s->port, address, &why);
-    r = solve_machines_are_apart(&s->machines, s->port, &why);
+    /* One that has refused the run, which is told next, does not listen any more. */
+    r = solve_machines_are_apart(&s->machines,
+                                 orchestrator_has_ended(s->orchestrator) ? 0 : s->port, &why);
     if (r < 0)
         return error_sys(err, r, "cannot check the machines");
     ready = ready && r == 0;
