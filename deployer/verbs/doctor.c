@@ -48,6 +48,7 @@ static int look_from_here(const struct program *p, const char *pattern, struct d
     const struct deploy_options *o = &p->options;
     struct doctor_options options = {
         .fleet = o->fleet,
+        .domain = o->domain,
         .target = target_of(pattern),
         .state = p->paths.db,
         .timeout_ms = o->discovery_ms ? o->discovery_ms : LOOK_MS,

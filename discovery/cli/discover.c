@@ -190,9 +190,8 @@ static int check_options(struct discover_options *o, struct error *err)
                          : o->from               ? "--from"
                          : o->problems.count > 0 ? "--match"
                                                  : "--watch");
-    if (o->domain && (o->from || o->doctor))
-        return error_set(err, -EINVAL, "--domain cannot be used with %s",
-                         o->from ? "--from" : "--doctor");
+    if (o->domain && o->from)
+        return error_set(err, -EINVAL, "--domain cannot be used with --from");
     if (o->all && (document || o->from || o->watch || o->doctor || o->problems.count > 0))
         return error_set(err, -EINVAL, "--all lists machines once; it cannot be used with %s",
                          o->zone                 ? "--zone"
@@ -475,6 +474,7 @@ static int examine(const struct discover_options *o)
     CLEANUP_FREE char *state = known_path(o->state_dir);
     const struct doctor_options options = {
         .fleet = o->fleet,
+        .domain = o->domain,
         .key = o->key,
         .target = o->patient,
         .state = state,

@@ -278,6 +278,7 @@ int doctor_run(const struct doctor_options *options, struct doctor_report *ret, 
     CLEANUP(visit_clear) struct visit v = {.options = options, .report = ret};
     const struct look_options look = {
         .fleet = options->fleet,
+        .domain = options->domain,
         .key = options->key,
         .known = options->state,
         .timeout_ms = options->timeout_ms,

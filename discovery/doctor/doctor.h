@@ -22,6 +22,7 @@ struct doctor_known {
 
 struct doctor_options {
     const char *fleet;     /* NULL: all */
+    const char *domain;    /* asked by unicast DNS, beside the link; NULL: none */
     const struct key *key; /* the fleet's; NULL: there is none */
     const char *target;    /* a machine's name or id, an agent or an address; NULL: all */
     const char *state;     /* the state database, see struct discovery_options; NULL: none */
