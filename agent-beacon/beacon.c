@@ -39,6 +39,7 @@ struct beacon {
     struct file_watch *watches[WATCHES_MAX];
     size_t n_watches;
     struct file_watch *version_watch;   /* one of them */
+    struct file_watch *error_watch;     /* likewise */
     struct strings told;                /* problems that are in the log */
     uint64_t seq;                       /* of the record on the air */
     uint8_t signed_digest[DIGEST_SIZE]; /* of that record, to see whether it says something new */
@@ -337,6 +338,16 @@ static void on_current(void *userdata)
     refresh_record(b);
 }
 
+/* The agents' notes are in a file system that was mounted before this file changed. */
+static void on_state(void *userdata)
+{
+    struct beacon *b = userdata;
+
+    if (b->error_watch)
+        file_watch_again(b->error_watch);
+    refresh_record(b);
+}
+
 static void on_publisher(enum publisher_state state, const char *words, void *userdata)
 {
     struct beacon *b = userdata;
@@ -390,8 +401,8 @@ static void add_watches(struct beacon *b)
 
     for (size_t i = 0; i < GATHER_FILES; i++)
         (void)add_watch(b, "", b->gather.files[i].path, on_change);
-    (void)add_watch(b, root, STATUS_STATE_FILE, on_change);
-    (void)add_watch(b, root, STATUS_ERROR_FILE, on_change);
+    (void)add_watch(b, root, STATUS_STATE_FILE, on_state);
+    b->error_watch = add_watch(b, root, STATUS_ERROR_FILE, on_change);
     (void)add_watch(b, root, STATUS_CURRENT, on_current);
     b->version_watch = add_watch(b, root, STATUS_VERSION_FILE, on_change);
     for (const char *const *path = machine_hostkey_paths; *path; path++)

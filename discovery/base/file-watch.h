@@ -7,7 +7,8 @@
  * that exists.  One loop, one thread.  The caller reads the file once after
  * file_watch_new, so that nothing that happened before is missed.
  *
- * Not seen: a change behind a symbolic link, and a mount over a folder.
+ * Not seen: a change behind a symbolic link, and a mount over a folder; the
+ * caller who knows of one calls file_watch_again.
  */
 #pragma once
 
@@ -24,6 +25,6 @@ int file_watch_new(sd_event *loop, const char *path, file_watch_callback changed
                    struct file_watch **ret, struct error *err);
 void file_watch_free(struct file_watch *w);
 
-/* Searches for the folder again: for a path through a symbolic link that the
- * caller knows has changed. */
+/* Searches for the folder again: for a path through a symbolic link or a mount
+ * that the caller knows has changed. */
 void file_watch_again(struct file_watch *w);
