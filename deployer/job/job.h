@@ -44,6 +44,7 @@ struct job_common {
     bool looks;                    /* say what would change, change nothing */
     bool places_agents;            /* it wants to know where the machine and the orchestrator are */
     const char *orchestrator;      /* "IP[:PORT]"; NULL: this controller, port 9000 */
+    const char *fleet;             /* where its machines are (fleet-networks.h); NULL: not known */
     const struct state_pins *pins; /* of all machines: for targets whose id is a guess or not known;
                                       NULL: there are none */
     const struct strings *revoked; /* host keys (known_hosts_revoked); NULL: none */

@@ -65,6 +65,8 @@ static int add_addresses(const struct job *job, const struct address *peer,
     }
     job_add_setting(ret, "address", address);
     job_add_setting(ret, "orchestrator", orchestrator);
+    if (job->common->fleet)
+        job_add_setting(ret, "fleet", job->common->fleet);
     return 0;
 }
 

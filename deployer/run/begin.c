@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "deployer/base/paths.h"
+#include "deployer/target/fleet-networks.h"
 #include "private.h"
 
 enum { JOBS_OF_ONE_EXECUTOR = 4096 }; /* then, when it has nothing to do, a new one */
@@ -93,6 +94,28 @@ static int read_known(struct run *r, const struct run_plan *plan, struct error *
     return 0;
 }
 
+/* Where the agents that are deployed find each other. */
+static int find_fleet(struct run *r, const struct run_plan *plan, struct error *err)
+{
+    CLEANUP(state_machines_clear) struct state_machines known = {0};
+    CLEANUP_FREE const struct target **targets = calloc(plan->count + 1, sizeof(*targets));
+    struct links links;
+    int q;
+
+    if (!r->record.spec)
+        return 0;
+    q = targets ? state_machine_list(r->runner->options.state, &known, err)
+                : error_sys(err, -ENOMEM, "cannot plan the run");
+    if (q < 0)
+        return q;
+    for (size_t i = 0; i < plan->count; i++)
+        targets[i] = &plan->targets[i].target;
+    links_read(&links);
+    fleet_networks(targets, plan->count, &known, &links, &r->fleet);
+    q = text_error(&r->fleet);
+    return q < 0 ? error_sys(err, q, "cannot plan the run") : 0;
+}
+
 static int prepare_run(struct run *r, struct run_plan *plan, struct error *err)
 {
     const struct runner_options *o = &r->runner->options;
@@ -119,6 +142,8 @@ static int prepare_run(struct run *r, struct run_plan *plan, struct error *err)
         (plan->caches && caches_copy(plan->caches, &r->caches) < 0) || plan_record(r, plan) < 0)
         return error_sys(err, -ENOMEM, "cannot plan the run");
     q = read_known(r, plan, err);
+    if (q == 0)
+        q = find_fleet(r, plan, err);
     if (q < 0)
         return q;
     r->caches_found = plan->caches != NULL;
@@ -138,6 +163,7 @@ static int prepare_run(struct run *r, struct run_plan *plan, struct error *err)
         .looks = plan->looks,
         .places_agents = r->record.spec != NULL && !plan->asks,
         .orchestrator = r->orchestrator,
+        .fleet = text_str(&r->fleet),
         .pins = r->pins.count > 0 ? &r->pins : NULL,
         .revoked = o->revoked,
         .names = &r->names,

@@ -16,7 +16,7 @@ struct run {
     struct runner *runner;
     struct job_common common;
     struct pack *pack;
-    struct text settings;
+    struct text settings, fleet; /* fleet: for common.fleet */
     struct auth *auth;
     struct task *finding; /* the caches; NULL: not at it */
     struct cache_choice choice;

@@ -30,6 +30,7 @@ void run_free(struct run *r)
     free(r->targets);
     pack_unref(r->pack);
     text_wipe(&r->settings);
+    text_clear(&r->fleet);
     reach_place_clear(&r->reached);
     auth_free(r->auth);
     cache_choice_clear(&r->choice);

@@ -76,7 +76,7 @@ run_check() {
 	exec 4<&0 </dev/null
 	preload_files "$vars" "$ROOT/etc/os-release" "$ROOT/etc/passwd" "$ROOT/etc/hosts" /proc/net/tcp \
 		"$OPT/current/hash" "$OPT/current/version" "$OPT/agent-state" "$ETC/beacon.conf" \
-		"$ETC/agents" "$ETC/agent.conf" "$UNIT_FILE" "$ROOT/etc/tmpfiles.d/dcop.conf" \
+		"$ETC/agents" "$ETC/agent.conf" "$ETC/fleet" "$UNIT_FILE" "$ROOT/etc/tmpfiles.d/dcop.conf" \
 		"${UNIT_FILE%/*}/dcop-ui.service" "$ROOT/etc/xdg/autostart/dcop-ui.desktop" \
 		"$RUNTIME/started" "$RUNTIME/state" "$RUNTIME/main"
 	if ! read_vars "$vars"; then

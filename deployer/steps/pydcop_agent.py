@@ -29,9 +29,11 @@ AGENTS = "/etc/dcop/agents"  # one name per line, any bytes
 SETTINGS = "/etc/dcop/agent.conf"  # `key value` lines: orchestrator, address, port, uiport
 DEFAULT_PORT = 9001
 # Notes for the machine's beacon and for dcop-deploy: `err`, what is wrong, in one line;
-# `work`, the agents that are at work in a run, one a line.
+# `work`, the agents that are at work in a run, one a line.  For the launcher itself: `moved`, the
+# address for which it has started again.
 NOTES = "/run/dcop/agent"
 NOTE_MAX = 400  # bytes
+NETWORK = "/run/dcop/network"  # what the unit lets the agents reach; agent-state writes it
 RETRY = 0.5  # seconds between two looks for an orchestrator
 ANSWER_MAX = 1 << 20
 GARBLED_MAX = 100  # agents whose messages cannot be understood
@@ -101,7 +103,7 @@ def agent():
         arguments.func(arguments)
 
     try:
-        _Launcher(host, port, names, serve, waits).work()
+        _Launcher(host, port, names, serve, waits, settings.get("address")).work()
     finally:
         _note("work", None)
 
@@ -109,9 +111,10 @@ def agent():
 class _Launcher:
     """The parent: one child at a time, and the connection to the orchestrator."""
 
-    def __init__(self, host, port, names, serve, waits):
+    def __init__(self, host, port, names, serve, waits, given):
         self.host, self.port, self.names = host, port, names
         self.serve, self.waits = serve, waits
+        self.given, self.address = given, _own_address(given, host)
         self.link = None  # the connection that the orchestrator holds
         self.run = None  # its answer
         self.dismissed = None  # the instance that dismissed the last child
@@ -132,6 +135,10 @@ class _Launcher:
 
     def look(self):
         """Ask for the orchestrator's run; give it to the child when it is a new one."""
+        if self.child.instance is None and self.has_moved():
+            # Its agents tell their address, and the unit knows the networks, from the start.
+            print("dcop-agent: this machine has another address", file=sys.stderr, flush=True)
+            sys.exit(0)  # systemd starts this program again
         try:
             self.link, self.run = _ask(self.host, self.port, self.names, self.waits,
                                        self.child.instance)
@@ -158,6 +165,19 @@ class _Launcher:
         if self.child.instance is None and instance != self.dismissed and self.fits():
             _note("err", None)
             self.child.give(self.run)
+
+    def has_moved(self):
+        """Has the address changed, or come from a network that the unit does not know yet?
+
+        The latter once for an address: agent-state may not find its network, either.
+        """
+        if _own_address(self.given, self.host) != self.address:
+            return True
+        source = _source_address(self.host)
+        if source is None or _is_in_network(source) or _noted("moved") == source:
+            return False
+        _note("moved", source)
+        return True
 
     def fits(self):
         from pydcop_shim import pydcop_version
@@ -391,6 +411,14 @@ def _note(name, text):
         pass  # no such folder: not started by the unit
 
 
+def _noted(name):
+    try:
+        with open(os.path.join(NOTES, name), encoding="utf-8") as note:
+            return note.read(NOTE_MAX + 1).strip()
+    except (OSError, ValueError):
+        return None
+
+
 def _ask(host, port, names, question=True, instance=None):
     """Ask the orchestrator for its run: the connection, and the answer.
 
@@ -487,9 +515,32 @@ def _own_address(given, orchestrator):
             return given
         except (OSError, TypeError):
             pass
+    return _source_address(orchestrator) or given or "127.0.0.1"
+
+
+def _source_address(orchestrator):
+    """The source address of packets to the orchestrator; None without a route to it."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect((orchestrator, 9))  # UDP: sends nothing
             return probe.getsockname()[0]
         except OSError:
-            return given or "127.0.0.1"
+            return None
+
+
+def _is_in_network(address):
+    """Is it one that the unit lets the agents reach?  Yes where nobody says."""
+    import ipaddress
+
+    try:
+        with open(NETWORK, encoding="ascii") as file:
+            words = file.read().split()
+    except (OSError, ValueError):
+        return True
+    for word in words:
+        try:
+            if ipaddress.ip_address(address) in ipaddress.ip_network(word, strict=False):
+                return True
+        except ValueError:
+            pass  # "localhost"
+    return address.startswith("127.")

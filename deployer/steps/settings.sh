@@ -5,7 +5,7 @@
 
 # read_vars FILE: its values in $want_…; agents in $want_agents, one a line.
 read_vars() {
-	want_agents='' want_others='' want_names='' want_id='' want_orchestrator='' want_orchestrator_here='' want_address='' want_agent_address='' want_connection='' want_port=9001
+	want_agents='' want_others='' want_names='' want_id='' want_orchestrator='' want_orchestrator_here='' want_address='' want_agent_address='' want_fleet='' want_connection='' want_port=9001
 	want_mode=check want_time='' want_set_clock='' want_apt_proxy='' want_apt_files='' want_push='' want_caches='' want_keep_apt='' want_keep_pip='' want_digest='' want_who=''
 	want_command='' want_as=user want_lines=100 want_follow=no want_run_id='' want_deps=apt want_layers='' want_ui=no want_browser=no
 	want_login='' want_force='' want_named='' want_looks='' want_healthy='' want_public_key='' want_machine_key='' want_replace_key='' want_taken='' want_peers='' want_hears=''
@@ -35,6 +35,7 @@ read_vars() {
 		orchestrator) want_orchestrator=$decoded ;;
 		orchestrator_here) want_orchestrator_here=$decoded ;;
 		address) want_address=$decoded ;;
+		fleet) want_fleet=$decoded ;;
 		agent_address) want_agent_address=$decoded ;;
 		port) want_port=$decoded ;;
 		mode) want_mode=$decoded ;;
@@ -92,6 +93,7 @@ read_vars() {
 	case $want_ui,$want_browser in yes,yes | yes,no | no,no | no,yes | remove,no) ;; *) detail='ui must be yes, no or remove, browser yes or no' && return 1 ;; esac
 	case $want_peers in *[!0-9.:,]*) detail='peers are not addresses' && return 1 ;; esac
 	case $want_run_id in *[!0-9a-f]*) detail='run_id is not hexadecimal' && return 1 ;; esac
+	case $want_fleet in *[!0-9./,]*) detail='fleet is no list of IPv4 networks' && return 1 ;; esac
 	case $want_orchestrator$want_address in *[!0-9.:]*) detail='addresses must be IPv4' && return 1 ;; esac
 }
 

@@ -10,6 +10,7 @@
 #include "deployer/doctor/examine.h"
 #include "deployer/job/job.h"
 #include "discovery/base/cleanup.h"
+#include "outside.h"
 
 static void log_clear(struct machine_log *l)
 {
@@ -201,13 +202,15 @@ static void add_name(const struct machine_facts *m, struct text *ret)
     text_adds(ret, ": ");
 }
 
-bool solve_machine_is_ready(const struct machine_facts *m, const struct strings *wanted,
+bool solve_machine_is_ready(const struct facts *all, size_t machine, const struct strings *wanted,
                             const char *digest, unsigned port, const char *address,
                             struct text *why)
 {
     CLEANUP_TEXT struct text reason = TEXT_INIT;
+    const struct machine_facts *m = &all->machines[machine];
 
-    if (check_machine(m, wanted, digest, port, address, &reason))
+    if (check_machine(m, wanted, digest, port, address, &reason) &&
+        outside_none(all, machine, &reason))
         return true;
     add_name(m, why);
     text_adds(why, text_str(&reason));

@@ -47,10 +47,10 @@ int solve_machines_are_apart(const struct solve_machines *m, unsigned port, stru
  * clocks that agree: pyDCOP's messages carry no time, and what dcop-deploy tells is timed here. */
 void solve_machines_clocks(const struct solve_machines *m, struct text *ret);
 
-/* Whether the machine's agents can take part; if not, appends a line with the reason and what
- * to do.  `wanted`: the agents that it is to run; `digest`: of the bundle; `port`: the
- * orchestrator's; `address`: the one that a person gave for it, or NULL. */
-bool solve_machine_is_ready(const struct machine_facts *m, const struct strings *wanted,
+/* Whether the agents of that one of the machines can take part; if not, appends a line with the
+ * reason and what to do.  `wanted`: the agents that it is to run; `digest`: of the bundle; `port`:
+ * the orchestrator's; `address`: the one that a person gave for it, or NULL. */
+bool solve_machine_is_ready(const struct facts *all, size_t machine, const struct strings *wanted,
                             const char *digest, unsigned port, const char *address,
                             struct text *why);
 

@@ -217,9 +217,8 @@ static int check_machines(struct solving *s, struct error *err)
     terminal_put(stderr, &why);
     text_reset(&why);
     for (size_t i = 0; i < s->machines.facts.count; i++)
-        ready &=
-            solve_machine_is_ready(&s->machines.facts.machines[i], &s->p->targets.items[i].agents,
-                                   s->p->pack->bundle.digest, s->port, address, &why);
+        ready &= solve_machine_is_ready(&s->machines.facts, i, &s->p->targets.items[i].agents,
+                                        s->p->pack->bundle.digest, s->port, address, &why);
     /* One that has refused the run, which is told next, does not listen any more. */
     r = solve_machines_are_apart(&s->machines,
                                  orchestrator_has_ended(s->orchestrator) ? 0 : s->port, &why);

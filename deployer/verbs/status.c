@@ -12,6 +12,7 @@
 #include "discovery/base/clock.h"
 #include "discovery/base/table.h"
 #include "discovery/base/terminal.h"
+#include "outside.h"
 #include "verbs.h"
 
 static const struct table_column columns[] = {
@@ -54,20 +55,26 @@ static void add_duration(struct text *t, const char *seconds)
         text_addf(t, "%lds", s);
 }
 
-static const char *error_of(const struct machine_facts *m)
+/* `room` holds the words that are made here. */
+static const char *error_of(const struct facts *f, size_t machine, struct text *room)
 {
-    return m->why ? m->why : facts_get(m, "error");
+    const struct machine_facts *m = &f->machines[machine];
+    const char *error = m->why ? m->why : facts_get(m, "error");
+
+    return error || outside_none(f, machine, room) ? error : text_str(room);
 }
 
-static void add_row(struct table *t, const struct machine_facts *m)
+static void add_row(struct table *t, const struct facts *f, size_t machine)
 {
+    const struct machine_facts *m = &f->machines[machine];
+    CLEANUP_TEXT struct text outside = TEXT_INIT;
     CLEANUP_TEXT struct text agents = TEXT_INIT;
     CLEANUP_TEXT struct text ports = TEXT_INIT;
     CLEANUP_TEXT struct text up = TEXT_INIT;
     CLEANUP_TEXT struct text space = TEXT_INIT;
     const char *room = facts_get(m, "free"), *starts = facts_get(m, "restarts");
     enum table_tone tone;
-    const char *state = state_of(m, &tone), *error = error_of(m);
+    const char *state = state_of(m, &tone), *error = error_of(f, machine, &outside);
 
     (void)facts_join(m, "agent", &agents);
     (void)facts_join(m, "port", &ports);
@@ -117,7 +124,7 @@ static int print_table(const struct facts *f, const struct state_machines *absen
 
     table_init(&t, columns);
     for (size_t i = 0; i < f->count; i++)
-        add_row(&t, &f->machines[i]);
+        add_row(&t, f, i);
     for (size_t i = 0; i < absent->count; i++)
         add_absent_row(&t, &absent->items[i]);
     r = table_write(&t, style.width, style.color, &out);
@@ -128,14 +135,16 @@ static int print_table(const struct facts *f, const struct state_machines *absen
     return 0;
 }
 
-static json_t *machine_json(const struct machine_facts *m)
+static json_t *machine_json(const struct facts *f, size_t machine)
 {
+    const struct machine_facts *m = &f->machines[machine];
+    CLEANUP_TEXT struct text outside = TEXT_INIT;
     static const char *const keys[] = {"os",       "python", "pydcop",   "hash",
                                        "previous", "held",   "went_back"};
     static const char *const numbers[] = {"since", "restarts", "free", "clock"};
     json_t *object = json_object(), *agents = json_array(), *ports = json_array();
     enum table_tone tone;
-    const char *error = error_of(m), *state = state_of(m, &tone);
+    const char *error = error_of(f, machine, &outside), *state = state_of(m, &tone);
 
     progress_json_add(object, "id", m->id);
     progress_json_add(object, "host", m->host);
@@ -185,7 +194,7 @@ static int print_json(const struct facts *f, const struct state_machines *absent
     CLEANUP_FREE char *text = NULL;
 
     for (size_t i = 0; i < f->count; i++)
-        (void)json_array_append_new(machines, machine_json(&f->machines[i]));
+        (void)json_array_append_new(machines, machine_json(f, i));
     for (size_t i = 0; i < absent->count; i++)
         (void)json_array_append_new(machines, absent_json(&absent->items[i]));
     all = json_pack("{s:i, s:o}", "version", 1, "machines", machines);

@@ -96,7 +96,7 @@ def shared_tmp():
 
 @attempt
 def fills_disk():
-    # What it can write to and is no bounded one.  (Not NOTES of pydcop_agent.py, in /run.)
+    # What it can write to and is no bounded one.
     for folder in ("/tmp", "/var/tmp", "/dev/shm"):
         paths = [os.path.join(folder, f"probe-{number}") for number in range(4)]
         try:
@@ -130,6 +130,26 @@ def fills_inodes():
                     os.unlink(path)
         return
     raise PermissionError("each is full before 20,000 files")
+
+
+@attempt
+def fills_notes():
+    # NOTES of pydcop_agent.py, where it writes for others: both bytes and files.
+    paths = [f"/run/dcop/agent/probe-{number}" for number in range(500)]
+    errors = []
+    for sizes in (1 << 20,) * 4, (0,) * 500:
+        try:
+            for path, size in zip(paths, sizes):
+                with open(path, "wb") as file:
+                    file.write(bytes(size))
+        except OSError as error:
+            errors.append(error)
+        finally:
+            for path in paths:
+                if os.path.exists(path):
+                    os.unlink(path)
+    if len(errors) == 2:
+        raise errors[0]
 
 
 @attempt
@@ -261,6 +281,11 @@ def beyond_the_fleet():
 
 
 @attempt
+def another_private_network():
+    sends_to("10.99.99.5")
+
+
+@attempt
 def local_services():
     sends_to("127.0.0.1")
 
@@ -268,6 +293,11 @@ def local_services():
 @attempt
 def cloud_metadata():
     sends_to("169.254.169.254")
+
+
+def neighbour():
+    # Not in ATTEMPTS: it is what agents are for.
+    sends_to("10.77.0.200")
 
 
 def proof():
@@ -300,6 +330,7 @@ def probe():
             tell(function)
             os._exit(0)
         os.waitpid(pid, 0)
+    tell(neighbour)
     print("probe end", flush=True)
 
 

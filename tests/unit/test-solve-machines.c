@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "deployer/verbs/outside.h"
 #include "deployer/verbs/solve-machines.h"
 
 #define DIGEST "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -42,7 +43,9 @@ static void check(const char *key, const char *value, bool ready, const char *sa
         add(&m, key, value);
     assert_int_equal(strings_add(&wanted, "a1"), 0);
     assert_int_equal(strings_add(&wanted, "a 2"), 0);
-    assert_int_equal(solve_machine_is_ready(&m, &wanted, DIGEST, 9000, NULL, &why), ready);
+    assert_int_equal(
+        solve_machine_is_ready(&(struct facts){&m, 1}, 0, &wanted, DIGEST, 9000, NULL, &why),
+        ready);
     if (ready)
         assert_int_equal(why.size, 0);
     else if (!strstr(text_str(&why), says) || !strstr(text_str(&why), "rpi-1"))
@@ -87,7 +90,8 @@ static void test_unreachable(void **state)
     struct text why = TEXT_INIT;
 
     (void)state;
-    assert_false(solve_machine_is_ready(&m, &wanted, DIGEST, 9000, NULL, &why));
+    assert_false(
+        solve_machine_is_ready(&(struct facts){&m, 1}, 0, &wanted, DIGEST, 9000, NULL, &why));
     assert_string_equal(text_str(&why), "a1 on 0123456789abcdef: no route to host\n");
     text_clear(&why);
 }
@@ -102,20 +106,51 @@ static void test_address_by_hand(void **state)
     add(&m, "hash", DIGEST);
     add(&m, "unit", "active");
     add(&m, "orchestrator", "192.0.2.1:9000");
-    assert_true(solve_machine_is_ready(&m, &wanted, DIGEST, 9000, "192.0.2.1", &why));
-    assert_false(solve_machine_is_ready(&m, &wanted, DIGEST, 9000, "192.0.2.2", &why));
+    assert_true(solve_machine_is_ready(&(struct facts){&m, 1}, 0, &wanted, DIGEST, 9000,
+                                       "192.0.2.1", &why));
+    assert_false(solve_machine_is_ready(&(struct facts){&m, 1}, 0, &wanted, DIGEST, 9000,
+                                        "192.0.2.2", &why));
     strings_clear(&m.keys);
     strings_clear(&m.values);
+    text_clear(&why);
+}
+
+/* Two machines in one network, and a third one that was deployed after them. */
+static void test_outside(void **state)
+{
+    struct machine_facts m[3] = {{.agents = (char *)(uintptr_t) "a1"},
+                                 {.agents = (char *)(uintptr_t) "a2"},
+                                 {.agents = (char *)(uintptr_t) "a3"}};
+    static const char *const addresses[] = {"192.0.2.1", "192.0.2.2", "198.51.100.3"};
+    const struct facts f = {m, 3};
+    struct text why = TEXT_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++)
+        add(&m[i], "address", addresses[i]);
+    add(&m[0], "deployed", "a1");
+    add(&m[1], "deployed", "a2");
+    add(&m[0], "reaches", "203.0.113.9 192.0.2.1/24");
+    add(&m[1], "reaches", "203.0.113.9 192.0.2.2/24 198.51.100.3/32");
+    assert_true(outside_none(&f, 0, &why)); /* nothing runs on the third one */
+    add(&m[2], "deployed", "a3");
+    assert_false(outside_none(&f, 0, &why));
+    assert_non_null(strstr(text_str(&why), "198.51.100.3 (a3)"));
+    assert_true(outside_none(&f, 1, &why));
+    assert_true(outside_none(&f, 2, &why)); /* of an older version, it reaches all */
+    for (size_t i = 0; i < 3; i++) {
+        strings_clear(&m[i].keys);
+        strings_clear(&m[i].values);
+    }
     text_clear(&why);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ready),
-        cmocka_unit_test(test_not_ready),
-        cmocka_unit_test(test_unreachable),
-        cmocka_unit_test(test_address_by_hand),
+        cmocka_unit_test(test_ready),       cmocka_unit_test(test_not_ready),
+        cmocka_unit_test(test_unreachable), cmocka_unit_test(test_address_by_hand),
+        cmocka_unit_test(test_outside),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

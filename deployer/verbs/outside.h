@@ -1,0 +1,12 @@
+/*
+ * Machines that the agents of another one may not talk to: its unit allows the networks that
+ * it is in, and where the fleet was when it was deployed.
+ */
+#pragma once
+
+#include "deployer/cli/facts.h"
+
+/* Of the facts by `status`: whether the agents of `machine` may reach those of all others; if
+ * not, appends the first that they may not, and what to do, without a full stop.  A machine
+ * that did not say counts as one that may, and as one that may be reached. */
+bool outside_none(const struct facts *f, size_t machine, struct text *why);
