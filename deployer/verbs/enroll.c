@@ -196,8 +196,9 @@ static int hand_over_beacon(struct program *p, struct facts *facts, struct error
     return program_act(p, &p->targets, &action, err);
 }
 
-/* Excludes those that failed: without id and host key they are not asked further.  The
- * others have the host key that they have just shown. */
+/* Excludes those that failed: without id and host key they are not asked further.  One that said
+ * nothing may have refused a password, which is not tried twice.  The others have the host key
+ * that they have just shown. */
 static int drop_failed(struct targets *targets, const struct facts *facts)
 {
     for (size_t i = 0; i < targets->count; i++) {
@@ -215,6 +216,7 @@ static int drop_failed(struct targets *targets, const struct facts *facts)
         }
         free(TAKE_PTR(t->id));
         free(TAKE_PTR(t->hostkey));
+        t->guessed = t->guessed && m->keys.count > 0;
     }
     return 0;
 }
