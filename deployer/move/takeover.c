@@ -293,6 +293,14 @@ static int take_over(struct state *s, const struct takeover *t, const char *fold
     return r == 0 ? transfer_count(s, &ret->count, err) : r;
 }
 
+int takeover_lock(const char *config, struct error *err)
+{
+    CLEANUP_FREE char *folder = NULL;
+    int r = find_folder(config, &folder, err);
+
+    return r < 0 ? r : pending_lock(folder, err);
+}
+
 int takeover_run(struct state *s, const struct takeover *t, struct takeover_result *ret,
                  struct error *err)
 {

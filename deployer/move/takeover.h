@@ -37,6 +37,10 @@ void takeover_result_clear(struct takeover_result *r);
 int takeover_run(struct state *s, const struct takeover *t, struct takeover_result *ret,
                  struct error *err);
 
+/* Takes the folder of the settings, which is made if it is missing: no import changes the keys
+ * in it until the descriptor is closed.  Waits for an import; a negative errno with words. */
+int takeover_lock(const char *config, struct error *err);
+
 /* What an import that was killed has left is done or taken back.  Each program that changes
  * the state calls it when it has opened it. */
 int takeover_settle(struct state *s, const struct paths *paths, const char *config,

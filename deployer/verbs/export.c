@@ -8,6 +8,7 @@
 #include "deployer/cli/public-key.h"
 #include "deployer/move/envelope.h"
 #include "deployer/move/parcel.h"
+#include "deployer/move/takeover.h"
 #include "deployer/progress/json.h"
 #include "deployer/state/transfer.h"
 #include "deployer/wheel/wheel.h"
@@ -87,6 +88,8 @@ static int read_spec(struct state *s, char **ret, struct error *err)
 
 static int read_load(struct program *p, struct load *l, struct error *err)
 {
+    /* No import changes keys and database meanwhile; a folder that cannot be written has none. */
+    CLEANUP_CLOSE int lock = takeover_lock(p->options.config_dir, NULL);
     int r = key_read_fleet(p->options.config_dir, &l->parcel.fleet_key, err);
 
     if (r < 0)

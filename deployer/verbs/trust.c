@@ -14,6 +14,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "deployer/move/takeover.h"
 #include "discovery/advert/advert.h"
 #include "discovery/base/key.h"
 #include "remembered.h"
@@ -119,6 +120,7 @@ static int make_fleet_key(const struct remembered *v, struct text *ret, struct e
     CLEANUP(key_clear) struct key key = {0};
     CLEANUP_FREE char *folder = key_folder(v->options->config_dir);
     CLEANUP_TEXT struct text path = TEXT_INIT;
+    CLEANUP_CLOSE int lock = -1; /* an import may be about to bring one */
     bool made;
     int r = remembered_changes(v, err);
 
@@ -126,6 +128,9 @@ static int make_fleet_key(const struct remembered *v, struct text *ret, struct e
         return r;
     if (!folder)
         return error_set(err, -ENOENT, "there is no home folder for the fleet key; give --config");
+    lock = takeover_lock(v->options->config_dir, err);
+    if (lock < 0)
+        return lock;
     text_addf(&path, "%s/%s", folder, KEY_FLEET_FILE);
     r = key_make(text_str(&path), &key, err);
     made = r == 0;

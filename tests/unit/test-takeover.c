@@ -23,6 +23,7 @@
 #include "deployer/base/folder.h"
 #include "deployer/move/pending.h"
 #include "deployer/move/takeover.h"
+#include "deployer/verbs/remembered.h"
 #include "discovery/base/file.h"
 
 #define ONE "0123456789abcdef"
@@ -622,24 +623,39 @@ static bool waits(pid_t pid)
     return strstr(text_str(&locks), words);
 }
 
-static void test_two_imports_are_serialised(void **state)
+static int import_other(void)
 {
-    const struct parcel first = parcel_of(ours, 7, true), other = parcel_of(ours, 8, true);
-    CLEANUP_CLOSE int lock = -1;
+    const struct parcel other = parcel_of(ours, 8, true);
+    struct takeover_result result = {0};
+
+    return -take(&other, false, &result, NULL);
+}
+
+/* `trust fleet-key`: with an import at work, one is there when it looks. */
+static int make_fleet_key(void)
+{
+    char word[] = "fleet-key", *arguments[] = {word, NULL};
+    struct deploy_options o = {.config_dir = config, .arguments = arguments, .n_arguments = 1};
+    const struct remembered v = {.options = &o};
+    struct text said = TEXT_INIT;
+    struct error err;
+
+    return -trust_report(&v, &said, &err);
+}
+
+/* What changes the keys waits for an import that does. */
+static void assert_waits(int (*changer)(void), int expected)
+{
+    CLEANUP_CLOSE int lock = takeover_lock(config, NULL);
     pid_t pid, ended = 0;
     int status = 0;
 
-    (void)state;
-    must_take(&first, false);
-    lock = pending_lock(config, NULL);
     assert_true(lock >= 0);
     pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        struct takeover_result result = {0};
-
         (void)close(lock); /* as the other's program does not have it */
-        _exit(-take(&other, false, &result, NULL));
+        _exit(changer());
     }
     while (ended == 0 && !waits(pid)) {
         ended = waitpid(pid, &status, WNOHANG);
@@ -648,7 +664,17 @@ static void test_two_imports_are_serialised(void **state)
     assert_int_equal(ended, 0); /* it has looked at no key yet */
     (void)close(TAKE_FD(lock));
     assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(WEXITSTATUS(status), EEXIST);
+    assert_int_equal(WEXITSTATUS(status), expected);
+}
+
+static void test_changes_of_keys_are_serialised(void **state)
+{
+    const struct parcel first = parcel_of(ours, 7, true);
+
+    (void)state;
+    must_take(&first, false);
+    assert_waits(import_other, EEXIST);
+    assert_waits(make_fleet_key, 0);
 }
 
 /* --- what the state database says is hostile, too ----------------------------------------------
@@ -771,7 +797,7 @@ int main(void)
         TEST(test_a_huge_seq_is_exported),
         TEST(test_hostile_content),
         TEST(test_killed_in_the_middle),
-        TEST(test_two_imports_are_serialised),
+        TEST(test_changes_of_keys_are_serialised),
         TEST(test_words_name_no_path),
         TEST(test_a_key_that_is_nowhere_is_told),
         TEST(test_what_is_dropped_is_its_own),
