@@ -307,6 +307,7 @@ static int open_discovery(struct controller *c, struct error *err)
         .change = discovered_change,
         .daemon = discovered_daemon,
         .domain_trouble = discovered_domain_trouble,
+        .known_trouble = discovered_known,
         .arg = c,
     };
 
@@ -375,6 +376,7 @@ static void controller_clear(struct controller *c)
     free(c->troubles.avahi);
     free(c->troubles.domain);
     free(c->troubles.state);
+    free(c->troubles.known);
     free(c->troubles.record);
     free(c->packs.error);
     free(c->published.status);

@@ -62,3 +62,12 @@ void discovered_daemon(bool there, const char *reason, void *arg)
     controller_set_trouble(&c->troubles.avahi, there ? NULL : reason);
     publish_status(c);
 }
+
+void discovered_known(const char *words, void *arg)
+{
+    struct controller *c = arg;
+
+    controller_log(c, "%s", words ? words : "it can be read again which machines are known");
+    controller_set_trouble(&c->troubles.known, words);
+    publish_status(c);
+}

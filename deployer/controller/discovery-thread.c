@@ -12,9 +12,11 @@
 
 enum { NEWS_WAITING_MAX = 65536, NEWS_AT_ONCE = 128 };
 
+enum news_of { OF_MACHINE, OF_DAEMON, OF_DOMAIN, OF_KNOWN };
+
 /* An event on its way to the caller's loop. */
 struct news {
-    enum { OF_MACHINE, OF_DAEMON, OF_DOMAIN } of;
+    enum news_of of;
     const void *key;
     struct machine machine;
     enum roster_change change;
@@ -33,7 +35,7 @@ struct discovery_thread {
     sd_event *loop;
     struct discovery *discovery;
     sd_event_source *stop_source;
-    char *domain_words; /* as told last; NULL: none */
+    char *domain_words, *known_words; /* as told last; NULL: none */
 };
 
 static void news_free(void *item)
@@ -80,28 +82,35 @@ static void on_daemon(bool there, const char *reason, void *arg)
     push_news(arg, n);
 }
 
-/* Tells what has changed about the domain. */
+/* Tells them if they are not what was told last. */
+static void tell_words(struct discovery_thread *w, enum news_of of, const char *words, char **last)
+{
+    struct news *n;
+
+    if (string_equal(words, *last))
+        return;
+    n = calloc(1, sizeof(*n));
+    if (!n)
+        return;
+    free(*last);
+    *last = words ? strdup(words) : NULL;
+    n->of = of;
+    n->reason = words ? strdup(words) : NULL;
+    push_news(w, n);
+}
+
 static void on_progress(void *arg)
 {
     CLEANUP_TEXT struct text words = TEXT_INIT;
     struct discovery_thread *w = arg;
     struct discovery_status status;
-    struct news *n;
 
+    tell_words(w, OF_KNOWN, discovery_known_trouble(w->discovery), &w->known_words);
     discovery_status(w->discovery, &status);
     if (status.asking)
         return;
     (void)discovery_explain_domain(w->discovery, &words);
-    if (string_equal(words.size > 0 ? text_str(&words) : NULL, w->domain_words))
-        return;
-    n = calloc(1, sizeof(*n));
-    if (!n)
-        return;
-    free(w->domain_words);
-    w->domain_words = words.size > 0 ? text_take(&words) : NULL;
-    n->of = OF_DOMAIN;
-    n->reason = w->domain_words ? strdup(w->domain_words) : NULL;
-    push_news(w, n);
+    tell_words(w, OF_DOMAIN, words.size > 0 ? text_str(&words) : NULL, &w->domain_words);
 }
 
 static int on_stop(sd_event_source *source, int fd, uint32_t events, void *arg)
@@ -120,6 +129,7 @@ static void *run_discovery_loop(void *arg)
     w->stop_source = sd_event_source_disable_unref(w->stop_source);
     discovery_free(TAKE_PTR(w->discovery));
     free(TAKE_PTR(w->domain_words));
+    free(TAKE_PTR(w->known_words));
     w->loop = sd_event_unref(w->loop);
     return NULL;
 }
@@ -143,6 +153,9 @@ static int on_queue(sd_event_source *source, int fd, uint32_t events, void *arg)
         case OF_DOMAIN:
             w->options.domain_trouble(n->reason, w->options.arg);
             break;
+        case OF_KNOWN:
+            w->options.known_trouble(n->reason, w->options.arg);
+            break;
         }
         news_free(n);
     }
@@ -160,7 +173,7 @@ static int start_thread(struct discovery_thread *w, struct error *err)
         .keep = true,
         .change = on_change,
         .daemon = on_daemon,
-        .progress = w->options.domain ? on_progress : NULL,
+        .progress = on_progress,
         .arg = w,
     };
     sigset_t all, before;

@@ -22,6 +22,8 @@ struct discovery_thread_options {
     void (*daemon)(bool there, const char *reason, void *arg);
     /* What is amiss with the domain, a sentence; NULL: nothing any more. */
     void (*domain_trouble)(const char *words, void *arg);
+    /* Why it cannot be read which machines are known, in a sentence; NULL: it can again. */
+    void (*known_trouble)(const char *words, void *arg);
     void *arg;
 };
 

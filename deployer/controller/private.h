@@ -44,6 +44,7 @@ struct troubles {
     char *avahi;  /* why the daemon is not reached */
     char *domain; /* what is amiss with it */
     char *state;  /* the database's last error */
+    char *known;  /* why discovery cannot read which machines are known */
     char *record; /* why a run could not be recorded */
 };
 
@@ -151,6 +152,7 @@ void actions_wish(const struct controller *c, const struct member *m, const stru
 void discovered_change(const void *key, struct machine *m, enum roster_change change, void *arg);
 void discovered_daemon(bool there, const char *reason, void *arg);
 void discovered_domain_trouble(const char *words, void *arg);
+void discovered_known(const char *words, void *arg);
 void discovered_gone(struct controller *c, struct member *m); /* frees it */
 
 /* packing.c */

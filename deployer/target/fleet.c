@@ -51,7 +51,7 @@ const char *fleet_why_short(const struct fleet *f)
         return "more records were heard than fit";
     if (look_is_short(f->look))
         return "the Avahi daemon has reached a limit; dcop-discover says which";
-    return NULL;
+    return discovery_known_trouble(look_discovery(f->look));
 }
 
 int fleet_candidates(const struct fleet *f, struct candidate_list *ret, bool *ret_more)

@@ -40,6 +40,16 @@ static void add_cut_line(const struct screen *s, const struct text *line, struct
         ret->failed = true;
 }
 
+static void add_sentence(const struct screen *s, const char *sentence, struct text *ret)
+{
+    CLEANUP_TEXT struct text line = TEXT_INIT;
+
+    if (!sentence)
+        return;
+    text_add_printable(&line, sentence);
+    add_cut_line(s, &line, ret);
+}
+
 static void add_trouble(const struct screen *s, struct text *ret)
 {
     CLEANUP_TEXT struct text line = TEXT_INIT;
@@ -51,18 +61,10 @@ static void add_trouble(const struct screen *s, struct text *ret)
         add_cut_line(s, &line, ret);
         text_reset(&line);
     }
-    if (s->domain) {
-        text_add_printable(&line, s->domain);
-        add_cut_line(s, &line, ret);
-        text_reset(&line);
-    }
-    for (size_t i = 0; i < s->n_lacks; i++) {
-        if (!s->lacks[i])
-            continue;
-        text_add_printable(&line, s->lacks[i]);
-        add_cut_line(s, &line, ret);
-        text_reset(&line);
-    }
+    add_sentence(s, s->domain, ret);
+    add_sentence(s, s->known, ret);
+    for (size_t i = 0; i < s->n_lacks; i++)
+        add_sentence(s, s->lacks[i], ret);
     if (s->too_many) {
         text_adds(&line, DISCOVER_TOO_MANY);
         add_cut_line(s, &line, ret);

@@ -22,6 +22,7 @@ struct screen {
     bool strict;
     const char *trouble;      /* the daemon's; NULL: none */
     const char *domain;       /* what is amiss with it, a sentence; NULL: nothing */
+    const char *known;        /* why it cannot be read which machines are; NULL: it can */
     const char *const *lacks; /* of the daemon, sentences; some may be NULL */
     size_t n_lacks;
     bool too_many;

@@ -30,6 +30,7 @@ struct watch {
     bool drawn;    /* the cursor is hidden */
     char *trouble; /* the daemon's; NULL: none */
     char *domain;  /* what is amiss with it; NULL: nothing */
+    char *known;   /* why it cannot be read which machines are; NULL: it can */
     bool too_many;
     char *lacks[DAEMON_LACKS]; /* sentences; NULL: the daemon does not lack it */
     unsigned said_lacks;       /* lines: a bit for each that was told */
@@ -83,6 +84,7 @@ static void draw_screen(struct watch *w)
         .strict = w->options->strict,
         .trouble = w->trouble,
         .domain = w->domain,
+        .known = w->known,
         .too_many = w->too_many,
         .lacks = (const char *const *)w->lacks,
         .n_lacks = DAEMON_LACKS,
@@ -227,19 +229,33 @@ static void on_lack(enum daemon_lack lack, const char *words, void *arg)
     }
 }
 
-static void on_domain(const char *words, void *arg)
+/* On the screen as long as it lasts, in lines when it begins and ends. */
+static void follow_trouble(struct watch *w, char **trouble, const char *words, const char *end)
 {
-    struct watch *w = arg;
     CLEANUP_TEXT struct text line = TEXT_INIT;
 
-    free(w->domain);
-    w->domain = words ? strdup(words) : NULL;
+    free(*trouble);
+    *trouble = words ? strdup(words) : NULL;
     if (w->screen) {
         schedule_output(w);
     } else if (!w->options->quiet) {
-        text_add_printable(&line, words ? words : "the domain answers");
+        text_add_printable(&line, words ? words : end);
         fprintf(stderr, "dcop-discover: %s\n", text_str(&line));
     }
+}
+
+static void on_domain(const char *words, void *arg)
+{
+    struct watch *w = arg;
+
+    follow_trouble(w, &w->domain, words, "the domain answers");
+}
+
+static void on_known(const char *words, void *arg)
+{
+    struct watch *w = arg;
+
+    follow_trouble(w, &w->known, words, "it can be read again which machines are known");
 }
 
 static void on_too_many(void *arg)
@@ -308,6 +324,7 @@ const struct look_listener watch_listener = {
     .daemon = on_daemon,
     .lack = on_lack,
     .domain = on_domain,
+    .known = on_known,
     .too_many = on_too_many,
     .resized = on_resized,
 };
@@ -343,5 +360,6 @@ void watch_free(struct watch *w)
         free(w->lacks[i]);
     free(w->trouble);
     free(w->domain);
+    free(w->known);
     free(w);
 }

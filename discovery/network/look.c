@@ -36,6 +36,7 @@ struct look {
     bool without_daemon;      /* likewise; and it did not answer */
     int signal;
     char *domain_words; /* that the listener knows; NULL: none */
+    char *known_words;  /* likewise */
     unsigned lacks;     /* of the daemon, that the listener knows */
     uint64_t lacks_due; /* ms: when they are looked for again */
     struct error *err;
@@ -202,20 +203,28 @@ static void report_lacks(struct look *l)
             report_lack(l, i, l->lacks & 1U << i);
 }
 
+/* Tells `words` (NULL: all is well) when they are others than `told`. */
+static void report_words(struct look *l, const char *words, char **told,
+                         void (*tell)(const char *words, void *arg))
+{
+    char *copy = NULL;
+
+    if (string_equal(words, *told) || (words && !(copy = strdup(words))))
+        return;
+    tell(words, l->options->arg);
+    free(*told);
+    *told = copy;
+}
+
 static void report_domain(struct look *l, const struct discovery_status *s)
 {
     CLEANUP_TEXT struct text t = TEXT_INIT;
-    const char *words;
 
     if (s->asking)
         return;
     (void)discovery_explain_domain(l->discovery, &t);
-    words = t.size > 0 ? text_str(&t) : NULL;
-    if (string_equal(words, l->domain_words))
-        return;
-    l->options->listener->domain(words, l->options->arg);
-    free(l->domain_words);
-    l->domain_words = words ? text_take(&t) : NULL;
+    report_words(l, t.size > 0 ? text_str(&t) : NULL, &l->domain_words,
+                 l->options->listener->domain);
 }
 
 static void on_progress(void *arg)
@@ -229,6 +238,8 @@ static void on_progress(void *arg)
             l->options->listener->too_many(l->options->arg);
         report_lacks(l);
         report_domain(l, &s);
+        report_words(l, discovery_known_trouble(l->discovery), &l->known_words,
+                     l->options->listener->known);
         return;
     }
     schedule_next_check(l, &s);
@@ -371,6 +382,7 @@ void look_free(struct look *l)
         sd_event_source_disable_unref(l->signals[i]);
     sd_event_unref(l->loop);
     free(l->domain_words);
+    free(l->known_words);
     free(l);
 }
 

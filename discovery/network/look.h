@@ -24,6 +24,8 @@ struct look_listener {
     void (*lack)(enum daemon_lack lack, const char *words, void *arg);
     /* What is amiss with the domain, in a sentence; NULL: nothing any more. */
     void (*domain)(const char *words, void *arg);
+    /* Likewise, why it cannot be read which machines are known. */
+    void (*known)(const char *words, void *arg);
     void (*too_many)(void *arg); /* with each change, once there are too many records */
     void (*resized)(void *arg);  /* the terminal */
 };
