@@ -181,6 +181,16 @@ static int check_host(const char *uri, struct error *err)
                      uri);
 }
 
+int caches_check_repository(const char *uri, struct error *err)
+{
+    CLEANUP_STRINGS struct strings none = {0};
+    int r = check_host(uri, err);
+
+    if (r == 0)
+        r = acng_repositories_add(&none, uri, err);
+    return r < 0 ? r : 0;
+}
+
 int caches_add_repositories(const struct paths *p, const struct strings *uris, struct error *err)
 {
     CLEANUP_STRINGS struct strings list = {0};
@@ -201,20 +211,22 @@ int caches_add_repositories(const struct paths *p, const struct strings *uris, s
     return r < 0 ? r : more;
 }
 
-int caches_forget_repositories(const struct paths *p, const struct strings *uris, struct error *err)
+int caches_forget_repositories(const struct paths *p, const struct strings *uris,
+                               struct strings *ret_forgotten, struct error *err)
 {
     CLEANUP_STRINGS struct strings list = {0};
     CLEANUP_CLOSE int busy = -1;
-    bool fewer = false;
     int r = cache_busy(p, &busy, err);
 
     if (r == 0)
         r = acng_repositories_read(p, &list, err);
     for (size_t i = 0; i < uris->count && r == 0; i++)
-        fewer |= acng_repositories_remove(&list, uris->items[i]) > 0;
-    if (r == 0 && fewer)
+        if (acng_repositories_remove(&list, uris->items[i]) > 0 &&
+            strings_add(ret_forgotten, uris->items[i]) < 0)
+            r = error_sys(err, -ENOMEM, "cannot forget %s", uris->items[i]);
+    if (r == 0 && ret_forgotten->count > 0)
         r = use_list(p, &list, err);
-    return r < 0 ? r : fewer;
+    return r < 0 ? r : 0;
 }
 
 int caches_allowed(const struct paths *p, struct strings *ret, struct error *err)

@@ -45,10 +45,13 @@ const char *caches_index(const struct caches *c, const struct cache_choice *choi
  * URI, and for a host that is this computer's loopback.  1: the list has changed. */
 int caches_add_repositories(const struct paths *p, const struct strings *uris, struct error *err);
 
-/* Removes repositories; what is cached of them stays.  1: the list has changed; 0: it has none
- * of them. */
+/* Could the cache serve it?  -EINVAL, with words, as above. */
+int caches_check_repository(const char *uri, struct error *err);
+
+/* Removes repositories; what is cached of them stays.  Those that were on the list are added to
+ * `ret_forgotten`. */
 int caches_forget_repositories(const struct paths *p, const struct strings *uris,
-                               struct error *err);
+                               struct strings *ret_forgotten, struct error *err);
 
 /* The repositories of this controller's own apt, and those that a person has allowed: adds to
  * `ret`.  A machine's other sources are not fetched from.  -EBADMSG: the list is damaged. */

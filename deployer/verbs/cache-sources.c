@@ -86,7 +86,8 @@ static void remove_cached(const struct paths *p, const char *uri)
 
 int cache_forget(struct program *p, struct error *err)
 {
-    CLEANUP_STRINGS struct strings uris = {0}, own = {0};
+    CLEANUP_STRINGS struct strings uris = {0}, own = {0}, forgotten = {0};
+    CLEANUP_TEXT struct text words = TEXT_INIT;
     int r = refuse_check(p, err);
 
     if (r == 0)
@@ -100,16 +101,24 @@ int cache_forget(struct program *p, struct error *err)
                           "first",
                           uris.items[i]);
     if (r == 0)
-        r = caches_forget_repositories(&p->paths, &uris, err);
+        r = caches_forget_repositories(&p->paths, &uris, &forgotten, err);
     if (r < 0)
         return r;
-    if (r == 0) {
-        r = print_changed(p, "Not on the list; `cache status` lists all.", false, err);
-        return r < 0 ? r : 1;
+    for (size_t i = 0; i < forgotten.count; i++)
+        remove_cached(&p->paths, forgotten.items[i]);
+    for (size_t i = 0; i < uris.count; i++) {
+        if (strings_has(&forgotten, uris.items[i]))
+            continue;
+        text_add_printable(&words, uris.items[i]);
+        text_adds(&words, " is not on the list; `cache status` lists all.\n");
     }
-    for (size_t i = 0; i < uris.count; i++)
-        remove_cached(&p->paths, uris.items[i]);
-    return print_changed(p, "Forgotten, with what was cached of it.", true, err);
+    if (forgotten.count > 0)
+        text_addf(&words, "Forgotten, with what was cached of %s.",
+                  forgotten.count == 1 ? "it" : "them");
+    else if (words.size > 0)
+        words.data[--words.size] = '\0'; /* the line's end */
+    r = print_changed(p, text_str(&words), forgotten.count > 0, err);
+    return r == 0 && forgotten.count < uris.count ? 1 : r;
 }
 
 /* --- the question of prime ---------------------------------------------------------- */
@@ -125,9 +134,31 @@ static void asked_clear(struct asked *a)
     text_clear(&a->list);
 }
 
+/* One that no cache can serve stops nobody's question, and is told once. */
+static bool can_be_asked(const struct apt_system *s, const char *uri, struct strings *refused)
+{
+    CLEANUP_TEXT struct text line = TEXT_INIT;
+    struct error why = {0};
+
+    if (strings_has(refused, uri))
+        return false;
+    if (caches_check_repository(uri, &why) == 0)
+        return true;
+    (void)strings_add(refused, uri);
+    text_adds(&line, "A package source of ");
+    text_add_printable(&line, s->name);
+    text_adds(&line, " is left out: ");
+    text_add_printable(&line, why.text);
+    text_adds(&line, ".\n");
+    terminal_put(stderr, &line);
+    return false;
+}
+
 static int list_asked(const struct apt_systems *systems, const struct strings *allowed,
                       struct asked *ret)
 {
+    CLEANUP_STRINGS struct strings refused = {0};
+
     for (size_t i = 0; i < systems->count; i++) {
         const struct apt_system *s = &systems->items[i];
 
@@ -135,7 +166,8 @@ static int list_asked(const struct apt_systems *systems, const struct strings *a
             const char *uri = s->sources.items[j].uri;
 
             if (strings_has(allowed, uri) || strings_has(&ret->uris, uri) ||
-                ret->uris.count >= ASKED_MAX)
+                ret->uris.count >= ASKED_MAX || refused.count >= ASKED_MAX ||
+                !can_be_asked(s, uri, &refused))
                 continue;
             if (strings_add(&ret->uris, uri) < 0)
                 return -ENOMEM;
@@ -154,9 +186,11 @@ int cache_sources_ask(struct program *p, const struct apt_systems *systems,
     char answer[8] = "";
     int r = caches_allowed(&p->paths, ret_allowed, err);
 
-    if (r == 0 && list_asked(systems, ret_allowed, &asked) < 0)
+    if (r < 0 || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+        return r;
+    if (list_asked(systems, ret_allowed, &asked) < 0)
         r = error_sys(err, -ENOMEM, "cannot list the package sources");
-    if (r < 0 || asked.uris.count == 0 || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+    if (r < 0 || asked.uris.count == 0)
         return r;
     terminal_put(stderr, &asked.list);
     fprintf(stderr,

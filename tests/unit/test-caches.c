@@ -194,18 +194,37 @@ static void repositories_are_added_while_nothing_runs(void **state)
     assert_int_equal(list.count, 1);
 }
 
+static void a_repository_is_looked_at_alone(void **state)
+{
+    struct error err = {0};
+
+    (void)state;
+    assert_int_equal(caches_check_repository("http://192.0.2.1/a", &err), 0);
+    assert_int_equal(caches_check_repository("http://127.1/a", &err), -EINVAL);
+    assert_non_null(strstr(err.text, "loopback"));
+    assert_int_equal(caches_check_repository("ftp://192.0.2.1/a", &err), -EINVAL);
+}
+
 static void a_forgotten_repository_is_gone(void **state)
 {
     struct fixture *f = *state;
-    CLEANUP_STRINGS struct strings list = {0}, allowed = {0}, uris = {0};
+    CLEANUP_STRINGS struct strings list = {0}, allowed = {0}, uris = {0}, gone = {0};
 
     assert_int_equal(add_one(f, "http://192.0.2.1/a"), 1);
     assert_int_equal(add_one(f, "http://192.0.2.1/b"), 1);
+    assert_int_equal(add_one(f, "http://192.0.2.1/c"), 1);
     assert_int_equal(caches_allowed(&f->paths, &allowed, NULL), 0);
     assert_true(strings_has(&allowed, "http://192.0.2.1/a"));
     assert_int_equal(strings_add(&uris, "http://192.0.2.1/a"), 0);
-    assert_int_equal(caches_forget_repositories(&f->paths, &uris, NULL), 1);
-    assert_int_equal(caches_forget_repositories(&f->paths, &uris, NULL), 0);
+    assert_int_equal(strings_add(&uris, "http://192.0.2.1/other"), 0);
+    assert_int_equal(strings_add(&uris, "http://192.0.2.1/c"), 0);
+    assert_int_equal(caches_forget_repositories(&f->paths, &uris, &gone, NULL), 0);
+    assert_int_equal(gone.count, 2); /* and the one that was not there is no matter */
+    assert_string_equal(gone.items[0], "http://192.0.2.1/a");
+    assert_string_equal(gone.items[1], "http://192.0.2.1/c");
+    strings_clear(&gone);
+    assert_int_equal(caches_forget_repositories(&f->paths, &uris, &gone, NULL), 0);
+    assert_int_equal(gone.count, 0);
     assert_int_equal(acng_repositories_read(&f->paths, &list, NULL), 0);
     assert_int_equal(list.count, 1);
     assert_string_equal(list.items[0], "http://192.0.2.1/b");
@@ -490,6 +509,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(repositories_are_added_while_nothing_runs, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_forgotten_repository_is_gone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_repository_is_looked_at_alone, set_up, tear_down),
         cmocka_unit_test(pips_configuration_is_read_as_pip_does),
         cmocka_unit_test_setup_teardown(settings_come_back, set_up, tear_down),
         cmocka_unit_test(ports_are_kept_unless_they_are_taken),
