@@ -1,8 +1,11 @@
 /* `import`: takes what another controller has exported, all of it or nothing. */
 #include <errno.h>
 #include <jansson.h>
+#include <pwd.h>
 #include <sodium.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "deployer/move/envelope.h"
 #include "deployer/move/takeover.h"
@@ -117,9 +120,52 @@ static void tell_spec_here(struct text *out, const char *spec)
     text_adds(out, ", as before.\n");
 }
 
-static void tell(struct state *s, const struct takeover_result *t, const struct parcel *parcel,
-                 const char *path)
+/* A word for a shell, quoted where it must be. */
+static void add_shell_word(struct text *out, const char *word)
 {
+    CLEANUP_TEXT struct text quoted = TEXT_INIT;
+
+    text_adds(&quoted, "'");
+    for (; *word; word++)
+        *word == '\'' ? text_adds(&quoted, "'\\''") : text_addc(&quoted, *word);
+    text_adds(&quoted, "'");
+    text_add_printable(out, text_str(&quoted));
+}
+
+/* Root's files are of no use to the user whose state folder it is. */
+static void tell_owner(const struct program *p, const struct parcel *parcel, struct text *out)
+{
+    CLEANUP_FREE char *folder = key_folder(p->options.config_dir);
+    CLEANUP_FREE char *fleet = folder ? path_join(folder, KEY_FLEET_FILE) : NULL;
+    CLEANUP_FREE char *ssh = folder ? path_join(folder, PATHS_SSH_KEY_FILE) : NULL;
+    const struct passwd *user;
+    struct stat st;
+
+    if (geteuid() != 0 || stat(p->paths.state, &st) < 0 || st.st_uid == 0 || !fleet || !ssh)
+        return;
+    user = getpwuid(st.st_uid);
+    if (!user)
+        return;
+    text_addf(
+        out,
+        "It was imported as root; %s, who has the state folder, needs the files: chown -R %s: ",
+        user->pw_name, user->pw_name);
+    add_shell_word(out, p->paths.state);
+    if (parcel->has_fleet_key) {
+        text_addc(out, ' ');
+        add_shell_word(out, fleet);
+    }
+    if (parcel->ssh_key) {
+        text_addc(out, ' ');
+        add_shell_word(out, ssh);
+    }
+    text_addc(out, '\n');
+}
+
+static void tell(const struct program *p, const struct takeover_result *t,
+                 const struct parcel *parcel, const char *path)
+{
+    struct state *s = p->state;
     CLEANUP_TEXT struct text out = TEXT_INIT;
     CLEANUP_FREE char *spec = NULL;
 
@@ -142,6 +188,7 @@ static void tell(struct state *s, const struct takeover_result *t, const struct 
     else
         text_adds(&out, "Name pyDCOP with -s at the first deploy; without, it is pydcop of the "
                         "Python index.\n");
+    tell_owner(p, parcel, &out);
     text_adds(&out, "To see the machines: dcop-deploy -l all status\n");
     terminal_put(stdout, &out);
 }
@@ -157,7 +204,7 @@ static int import_parcel(struct program *p, const char *path, const struct parce
     if (p->options.json)
         return tell_json(&result, parcel, err);
     if (!p->options.quiet)
-        tell(p->state, &result, parcel, path);
+        tell(p, &result, parcel, path);
     return 0;
 }
 
