@@ -261,6 +261,7 @@ static void test_deploy(void **state)
         {"--user", "-oProxy"}, {"--orchestrator", "host"}, {"--orchestrator", "1.2.3.4:0"},
         {"--user", "1000"},    {"--timeout", "0"},         {"--discovery-timeout", "0"},
         {"--timeout", "-1"},   {"--orchestrator", "::1"},  {"--orchestrator", "1.2.3.4:x"},
+        {"--healthy", "0"},    {"--healthy", "3601"},
     };
     struct deploy_options o;
     struct error err;
