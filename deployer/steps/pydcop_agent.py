@@ -365,8 +365,10 @@ def _tell_error(name, error, orchestrator):
 
 def _tell_garbled(orchestrator):
     """Tell the orchestrator of other agents whose messages cannot be decoded, once of each."""
-    from pydcop.infrastructure import communication
-
+    try:
+        from pydcop.infrastructure import communication
+    except ImportError:
+        return  # a pyDCOP with other internals
     told = set()
 
     def tell(address, agent, text):
