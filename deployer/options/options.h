@@ -42,8 +42,8 @@ struct deploy_options {
     unsigned timeout_ms;   /* of SSH */
     unsigned discovery_ms; /* how long to look for machines; 0: as long as that is useful */
     unsigned forks;        /* 0: not given */
-    unsigned canary;    /* machines that go first; 0: all at once */
-    unsigned healthy_s; /* how long they are watched; 0: HEALTHY_DEFAULT_S */
+    unsigned canary;       /* machines that go first; 0: all at once */
+    unsigned healthy_s;    /* how long they are watched; 0: HEALTHY_DEFAULT_S */
     bool browser;
     bool set_clock; /* clocks that are ahead are set back */
     bool force,     /* also where agents are at work in a run */
