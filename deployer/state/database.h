@@ -60,6 +60,14 @@ void transaction_undo(struct transaction *t);
 int transaction_begin(struct state *s, bool durable, struct transaction *ret, struct error *err);
 int transaction_end(struct transaction *t, struct error *err);
 
+/* Identifies this process uniquely: boot id, pid, and its start in clock ticks since boot
+ * (proc(5), /proc/pid/stat, field 22).  "" when unknown. */
+enum { STATE_PROCESS_MAX = 128 };
+void state_process_mark(char ret[static STATE_PROCESS_MAX]);
+
+/* Is the process with that mark still there?  false for NULL and "". */
+bool state_process_alive(const char *mark);
+
 /* A run's wish and targets; write within its transaction. */
 int state_run_write_plan(struct state *s, int64_t number, const struct state_run *run,
                          struct error *err);

@@ -216,6 +216,8 @@ int state_forget(struct state *s, const char *id, struct state_forgotten *ret, s
         r = delete_rows(s, "DELETE FROM seqs WHERE id=?", id, &f.seqs, err);
     if (r == 0)
         r = delete_rows(s, "DELETE FROM machines WHERE id=?", id, &f.machines, err);
+    if (r == 0)
+        r = state_run(s, err, "DELETE FROM later WHERE machine=?", "s", id);
     if (r == 0 && f.names.count + f.pins + f.seqs + f.machines == 0)
         return -ENOENT;
     if (r == 0)

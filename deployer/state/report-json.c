@@ -141,6 +141,36 @@ int state_report_pins_json(struct state *s, const struct strings *ids, struct te
     return write_json(ret, o, err);
 }
 
+/* --- later ----------------------------------------------------------------------- */
+
+static json_t *json_later(const struct state_later *l)
+{
+    CLEANUP_JSON json_t *o = json_object();
+    bool ok = o && put_text(o, "machine", l->machine) && put_text(o, "host", l->host) &&
+              put_text(o, "fleet", l->fleet) && put_value(o, "agents", json_texts(&l->agents)) &&
+              put_text(o, "spec", l->spec) && put_text(o, "pydcop", l->version) &&
+              put_text(o, "wheel", l->wheel) && put_time(o, "queued", l->since_ms) &&
+              put_value(o, "tries", json_integer(l->tries)) && put_time(o, "next", l->next_ms) &&
+              put_text(o, "reason", l->reason) && put_time(o, "reason_since", l->reason_ms) &&
+              put_value(o, "at_work", json_boolean(l->claimed));
+
+    return ok ? TAKE_PTR(o) : NULL;
+}
+
+int state_report_later_json(struct state *s, struct text *ret, struct error *err)
+{
+    CLEANUP(state_laters_clear) struct state_laters list = {0};
+    CLEANUP_JSON json_t *array = json_array(), *report = NULL;
+    int r = array ? state_later_list(s, &list, err) : error_sys(err, -ENOMEM, "cannot write JSON");
+
+    for (size_t i = 0; i < list.count && r == 0; i++)
+        r = append_value(array, json_later(&list.items[i]), err);
+    if (r < 0)
+        return r;
+    report = json_pack("{s:i,s:O}", "version", 1, "later", array);
+    return write_json(ret, report, err);
+}
+
 /* --- runs ------------------------------------------------------------------------ */
 
 static json_t *json_run(const struct state_run *run, const struct state_counts *c)

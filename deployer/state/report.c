@@ -186,6 +186,66 @@ int state_report_pins_of(struct state *s, const char *id, struct text *ret, stru
     return text_error(ret) < 0 ? error_sys(err, -ENOMEM, "cannot show the pins") : 0;
 }
 
+/* --- later ----------------------------------------------------------------------- */
+
+static const struct table_column later_columns[] = {
+    {"WAITING", true}, {"AGENTS", false}, {"PYDCOP", false}, {"OF", false},
+    {"QUEUED", true},  {"TRIES", true},   {NULL, false},
+};
+
+void state_report_add_reason(struct text *t, const struct state_later *l)
+{
+    if (l->claimed) {
+        text_adds(t, "being deployed");
+        return;
+    }
+    text_add_printable(t, l->reason);
+    if (strcmp(l->reason, STATE_LATER_OFF) == 0 && l->reason_ms) {
+        text_adds(t, " since ");
+        state_report_add_time(t, l->reason_ms);
+    }
+    if (l->next_ms > 0) {
+        text_adds(t, "; tried again at ");
+        state_report_add_time(t, l->next_ms);
+    }
+}
+
+static void add_later_row(struct table *t, const struct state_later *l)
+{
+    CLEANUP_TEXT struct text agents = TEXT_INIT, since = TEXT_INIT, tries = TEXT_INIT,
+                             spec = TEXT_INIT, reason = TEXT_INIT;
+
+    add_joined(&agents, &l->agents);
+    url_add_masked(&spec, l->spec ? l->spec : "");
+    state_report_add_time(&since, l->since_ms);
+    text_addf(&tries, "%u", l->tries);
+    state_report_add_reason(&reason, l);
+    table_add(t, l->host ? l->host : l->machine, TABLE_PLAIN);
+    add_cell(t, &agents, TABLE_PLAIN);
+    table_add(t, l->version, TABLE_PLAIN);
+    table_add(t, text_str(&spec), TABLE_PLAIN);
+    add_cell(t, &since, TABLE_PLAIN);
+    add_cell(t, &tries, TABLE_PLAIN);
+    table_note(t, text_str(&reason), TABLE_PLAIN);
+}
+
+int state_report_later_text(struct state *s, const struct terminal_style *style, struct text *ret,
+                            struct error *err)
+{
+    CLEANUP(state_laters_clear) struct state_laters list = {0};
+    CLEANUP(table_clear) struct table t;
+    int r = state_later_list(s, &list, err);
+
+    table_init(&t, later_columns);
+    t.spare = 3;
+    if (r < 0 || list.count == 0)
+        return r;
+    for (size_t i = 0; i < list.count; i++)
+        add_later_row(&t, &list.items[i]);
+    r = table_write(&t, style->width, style->color, ret);
+    return r < 0 ? error_sys(err, r, "cannot show the queue") : 0;
+}
+
 /* --- runs ------------------------------------------------------------------------ */
 
 static const struct table_column run_columns[] = {

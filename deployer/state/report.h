@@ -35,6 +35,16 @@ int state_report_runs_text(struct state *s, const struct terminal_style *style, 
 /* {"version": 1, "runs": […]}, in the same order. */
 int state_report_runs_json(struct state *s, struct text *ret, struct error *err);
 
+/* The queue of deploys for machines that are away, two lines each; nothing when it is empty. */
+int state_report_later_text(struct state *s, const struct terminal_style *style, struct text *ret,
+                            struct error *err);
+
+/* {"version": 1, "later": […]}, in the order of state_later_list. */
+int state_report_later_json(struct state *s, struct text *ret, struct error *err);
+
+/* What an entry waits for: "off since 2026-01-01 12:00", escaped. */
+void state_report_add_reason(struct text *t, const struct state_later *l);
+
 /* One run: what it was, each machine's steps, and the last lines of what failed
  * (`verbose`: of every step that said something).  -ENOENT with words. */
 int state_report_run_text(struct state *s, int64_t number, bool verbose,

@@ -5,10 +5,7 @@
 #include "database.h"
 #include "deployer/base/url.h"
 #include "discovery/base/clock.h"
-#include "discovery/base/file.h"
 #include "state.h"
-
-enum { PROC_FILE_MAX = 4096 };
 
 static const char *const run_statuses[] = {
     [RUN_RUNNING] = "running",
@@ -74,40 +71,6 @@ void state_results_clear(struct state_results *results)
     *results = (struct state_results){0};
 }
 
-/* --- is the process of a run still there ------------------------------------ */
-
-/* Identifies a process uniquely: boot id, pid, and its start in clock ticks since boot
- * (proc(5), /proc/pid/stat, field 22).  "" when unknown. */
-static void process_mark(long pid, char *ret, size_t size)
-{
-    CLEANUP_TEXT struct text boot = TEXT_INIT;
-    CLEANUP_TEXT struct text stat = TEXT_INIT;
-    char path[64], *at;
-
-    *ret = '\0';
-    (void)snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
-    if (file_read("/proc/sys/kernel/random/boot_id", PROC_FILE_MAX, &boot, NULL) < 0 ||
-        file_read(path, PROC_FILE_MAX, &stat, NULL) < 0 || !stat.data)
-        return;
-    at = strrchr(stat.data, ')'); /* the name before it may hold anything */
-    for (int field = 2; at && field < 22; field++)
-        at = strchr(at + 1, ' ');
-    if (at)
-        (void)snprintf(ret, size, "%.36s %ld %.20s", text_str(&boot), pid,
-                       strtok(at + 1, " ") ? at + 1 : "");
-}
-
-static bool is_alive(const char *mark)
-{
-    char now[128], boot[40];
-    long pid;
-
-    if (!mark || sscanf(mark, "%39s %ld", boot, &pid) != 2)
-        return false;
-    process_mark(pid, now, sizeof(now));
-    return strcmp(now, mark) == 0;
-}
-
 /* --- writing --------------------------------------------------------------- */
 
 int state_run_begin(struct state *s, const struct state_run *run, int64_t *ret_number,
@@ -115,11 +78,11 @@ int state_run_begin(struct state *s, const struct state_run *run, int64_t *ret_n
 {
     CLEANUP_TRANSACTION struct transaction t = {0};
     CLEANUP_TEXT struct text spec = TEXT_INIT;
-    char mark[128];
+    char mark[STATE_PROCESS_MAX];
     int64_t number;
     int r;
 
-    process_mark((long)getpid(), mark, sizeof(mark));
+    state_process_mark(mark);
     url_add_without_password(&spec, run->spec ? run->spec : "");
     r = text_error(&spec) < 0 ? error_sys(err, -ENOMEM, "cannot record the run")
                               : transaction_begin(s, false, &t, err);
@@ -204,7 +167,8 @@ static int read_run(struct state *s, sqlite3_stmt *st, struct state_run *ret, st
     run.spec = state_column(st, 4, &failed);
     run.bundle_digest = state_column(st, 5, &failed);
     run.status = run_status_from((const char *)sqlite3_column_text(st, 6));
-    run.alive = run.status == RUN_RUNNING && is_alive((const char *)sqlite3_column_text(st, 7));
+    run.alive =
+        run.status == RUN_RUNNING && state_process_alive((const char *)sqlite3_column_text(st, 7));
     if (failed)
         return error_sys(err, -ENOMEM, "cannot read the runs");
     r = state_strings(s, &run.files, err,

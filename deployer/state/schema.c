@@ -50,6 +50,22 @@ static const char *const migrations[] = {
     "   ORDER BY result DESC LIMIT 1), created, max(created, coalesce((SELECT max(ended)"
     "   FROM results WHERE machine=id AND step='' AND status IN ('ok', 'changed', 'failed')), 0))"
     "  FROM pins WHERE retired IS NULL;",
+    "CREATE TABLE later_wheels("
+    "  digest TEXT PRIMARY KEY, name TEXT NOT NULL, bytes BLOB NOT NULL);"
+    "CREATE TABLE later("
+    "  entry INTEGER PRIMARY KEY AUTOINCREMENT, machine TEXT NOT NULL UNIQUE, host TEXT,"
+    "  fleet TEXT, spec TEXT, version TEXT, wheel TEXT NOT NULL REFERENCES later_wheels,"
+    "  since INTEGER NOT NULL, tries INTEGER NOT NULL DEFAULT 0, next INTEGER NOT NULL DEFAULT 0,"
+    "  reason TEXT NOT NULL, reason_since INTEGER NOT NULL, claim TEXT);"
+    "CREATE TABLE later_agents("
+    "  entry INTEGER NOT NULL REFERENCES later ON DELETE CASCADE, position INTEGER NOT NULL,"
+    "  agent TEXT NOT NULL, PRIMARY KEY(entry, position)) WITHOUT ROWID;"
+    "CREATE TABLE later_wishes("
+    "  entry INTEGER NOT NULL REFERENCES later ON DELETE CASCADE, position INTEGER NOT NULL,"
+    "  wish TEXT NOT NULL, PRIMARY KEY(entry, position)) WITHOUT ROWID;"
+    "CREATE TRIGGER later_wheels_unused AFTER DELETE ON later BEGIN"
+    "  DELETE FROM later_wheels WHERE digest=OLD.wheel"
+    "   AND NOT EXISTS (SELECT 1 FROM later WHERE wheel=OLD.wheel); END;",
 };
 
 static int read_version(struct state *s, int *ret, struct error *err)

@@ -302,6 +302,80 @@ int state_result_list(struct state *s, int64_t run, struct state_results *ret, s
 int state_result_list_of(struct state *s, int64_t run, const char *machine, const char *step,
                          struct state_results *ret, struct error *err);
 
+/* --- later: deploys that wait for their machines -------------------------------- */
+
+/* The wheel that a wish is for.  It is kept in the database, so that it stays what it was when
+ * the wish was made. */
+struct state_wheel {
+    char *digest; /* SHA-256 in hex */
+    char *name;   /* of the file */
+    struct text bytes;
+};
+void state_wheel_clear(struct state_wheel *w);
+
+/* The reason of an entry whose machine is away. */
+#define STATE_LATER_OFF "off"
+
+/* One machine's entry. */
+struct state_later {
+    int64_t entry;         /* grows: a newer wish for the machine has another one */
+    char *machine;         /* its id */
+    char *host, *fleet;    /* may be NULL, as may spec and version */
+    struct strings agents; /* to run there */
+    struct strings wish;   /* options, as of a run */
+    char *spec;            /* what --pydcop was */
+    char *version;         /* of pyDCOP */
+    char *wheel;           /* the digest of what is deployed */
+    int64_t since_ms;      /* when the wish was made */
+    unsigned tries;        /* deploys that failed */
+    int64_t next_ms;       /* not before then; 0: at once */
+    char *reason;          /* what it waits for */
+    int64_t reason_ms;     /* since when */
+    bool claimed;          /* for readers: a process that is alive is at it */
+};
+void state_later_clear(struct state_later *l);
+
+struct state_laters {
+    struct state_later *items;
+    size_t count;
+};
+void state_laters_clear(struct state_laters *l);
+
+/* Writes these entries, all or none, with one wheel; each replaces its machine's older one.
+ * Only machine to version, reason and reason_ms are read. */
+int state_later_put(struct state *s, const struct state_later *items, size_t n,
+                    const struct state_wheel *wheel, struct error *err);
+
+/* All, by host, then machine. */
+int state_later_list(struct state *s, struct state_laters *ret, struct error *err);
+
+/* -ENOENT, without words, when no entry needs a wheel with that digest. */
+int state_later_wheel(struct state *s, const char *digest, struct state_wheel *ret,
+                      struct error *err);
+
+/* Takes the entry for this process.  Without words: -ENOENT when it is gone (done, cancelled or
+ * replaced), -EBUSY while a process that is alive, this one too, has it. */
+int state_later_claim(struct state *s, int64_t entry, struct error *err);
+
+/* Its deploy ended well: the entry goes.  One that is gone already is fine, here and below. */
+int state_later_done(struct state *s, int64_t entry, struct error *err);
+
+/* Its deploy did not: gives the claim back.  `counts`: as a failure (the machine was not just
+ * busy). */
+int state_later_failed(struct state *s, int64_t entry, const char *reason, int64_t next_ms,
+                       bool counts, struct error *err);
+
+/* What it waits for now; with STATE_LATER_OFF it is tried at once when the machine is back. */
+int state_later_tell(struct state *s, int64_t entry, const char *reason, int64_t reason_ms,
+                     struct error *err);
+
+/* Lets it be tried at once. */
+int state_later_retry(struct state *s, int64_t entry, struct error *err);
+
+/* Drops the entry of a machine; -ENOENT, without words, when it has none.  A deploy of it that
+ * runs goes on. */
+int state_later_drop(struct state *s, const char *machine, struct error *err);
+
 /* --- settings ---------------------------------------------------------------- */
 
 #define STATE_SETTING_SPEC "spec"   /* the last --pydcop that was used */

@@ -72,6 +72,31 @@ static const char version_1[] =
     "INSERT INTO results VALUES(2, 7, 'id1', 'rpi-1', 'a1', '', 'ok', '', '', 2500, 2600);"
     "INSERT INTO results VALUES(3, 7, 'id2', 'rpi-2', 'a2', '', 'unreachable', 'no', '', 1, 2);";
 
+/* What version 2 had beside it. */
+static const char version_2[] =
+    "CREATE TABLE machines("
+    "  id TEXT PRIMARY KEY, fingerprint TEXT, host TEXT, fleet TEXT, address TEXT, port INTEGER,"
+    "  user TEXT, arch TEXT, os TEXT, version TEXT, digest TEXT,"
+    "  first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL);"
+    "CREATE TABLE seqs("
+    "  id TEXT NOT NULL, fingerprint TEXT NOT NULL, seq INTEGER NOT NULL,"
+    "  PRIMARY KEY(id, fingerprint)) WITHOUT ROWID;"
+    "CREATE TABLE run_wishes("
+    "  run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE, position INTEGER NOT NULL,"
+    "  wish TEXT NOT NULL, PRIMARY KEY(run, position)) WITHOUT ROWID;"
+    "CREATE TABLE run_targets("
+    "  run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE, position INTEGER NOT NULL,"
+    "  machine TEXT NOT NULL, host TEXT, agents TEXT, PRIMARY KEY(run, position),"
+    "  UNIQUE(run, machine)) WITHOUT ROWID;"
+    "CREATE INDEX pins_fingerprint ON pins(fingerprint);"
+    "INSERT INTO run_targets VALUES(7, 0, 'id1', 'rpi-1', 'a1');"
+    "INSERT INTO run_targets VALUES(7, 1, 'id2', 'rpi-2', 'a2');"
+    "INSERT INTO machines VALUES('id1', 'SHA256:a', 'rpi-1', NULL, NULL, NULL, NULL, NULL, NULL,"
+    " NULL, NULL, 1000, 2600);"
+    "INSERT INTO machines VALUES('id2', 'SHA256:b', 'rpi-2', NULL, NULL, NULL, NULL, NULL, NULL,"
+    " NULL, NULL, 1000, 1000);"
+    "PRAGMA user_version=2;";
+
 /* Opens the file as it is, without this program's knowledge of it. */
 static sqlite3 *raw(void)
 {
@@ -162,7 +187,7 @@ static void assert_whole(struct state *s)
     assert_int_equal(machines.items[1].last_seen_ms, 1000); /* it was not reached */
 }
 
-static void test_version_1_becomes_2(void **state)
+static void test_version_1_becomes_3(void **state)
 {
     CLEANUP_STATE struct state *s = NULL, *again = NULL;
     struct error err = {0};
@@ -172,9 +197,28 @@ static void test_version_1_becomes_2(void **state)
     if (state_open(path, &s, &err) < 0)
         fail_msg("%s", err.text);
     assert_whole(s);
-    assert_int_equal(raw_number("PRAGMA user_version"), 2);
+    assert_int_equal(raw_number("PRAGMA user_version"), 3);
     assert_int_equal(state_open(path, &again, NULL), 0);
     assert_whole(again);
+}
+
+static void test_version_2_becomes_3(void **state)
+{
+    CLEANUP_STATE struct state *s = NULL;
+    CLEANUP(state_laters_clear) struct state_laters queue = {0};
+    char old[160];
+
+    (void)state;
+    raw_run(version_1);
+    raw_run(version_2);
+    assert_int_equal(state_open(path, &s, NULL), 0);
+    assert_whole(s);
+    assert_int_equal(state_later_list(s, &queue, NULL), 0);
+    assert_int_equal(queue.count, 0);
+    assert_int_equal(raw_number("PRAGMA user_version"), 3);
+    (void)snprintf(old, sizeof(old), "%s.schema-2", path);
+    assert_int_equal(number_in(old, "PRAGMA user_version"), 2);
+    assert_int_equal(number_in(old, "SELECT count(*) FROM run_targets"), 2);
 }
 
 /* Before anything changes, the old file is kept beside it, readable by its owner alone. */
@@ -225,11 +269,11 @@ static void test_a_newer_version_is_left_alone(void **state)
 
     (void)state;
     raw_run(version_1);
-    raw_run("PRAGMA user_version=3");
+    raw_run("PRAGMA user_version=4");
     assert_int_equal(state_open(path, &s, &err), -ENOTSUP);
     assert_null(s);
-    assert_non_null(strstr(err.text, "newer dcop (schema 3, this one knows 2)"));
-    assert_int_equal(raw_number("PRAGMA user_version"), 3);
+    assert_non_null(strstr(err.text, "newer dcop (schema 4, this one knows 3)"));
+    assert_int_equal(raw_number("PRAGMA user_version"), 4);
     assert_int_equal(raw_number("SELECT count(*) FROM sqlite_master WHERE name='machines'"), 0);
 }
 
@@ -295,15 +339,15 @@ static void test_killed_in_the_middle(void **state)
         raw_run(version_1);
         lived = migrate_until(operations);
         version = raw_number("PRAGMA user_version");
-        assert_true(version == 1 || version == 2);
+        assert_true(version == 1 || version == 3);
         assert_int_equal(raw_number("SELECT count(*)=1 FROM pragma_integrity_check"
                                     " WHERE integrity_check='ok'"),
                          1);
         assert_int_equal(raw_number("SELECT count(*) FROM sqlite_master WHERE name IN"
-                                    " ('machines', 'seqs', 'run_wishes', 'run_targets')"),
-                         version == 1 ? 0 : 4);
+                                    " ('machines', 'seqs', 'run_wishes', 'run_targets', 'later')"),
+                         version == 1 ? 0 : 5);
         /* What was upgraded has its copy. */
-        if (version == 2)
+        if (version == 3)
             assert_int_equal(number_in(copy, "SELECT count(*) FROM pins"), 3);
         (void)unlink(copy);
         kills += !lived;
@@ -325,9 +369,10 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_version_1_becomes_2),           TEST(test_the_old_one_is_kept),
-        TEST(test_a_new_one_has_no_copy),         TEST(test_no_copy_no_upgrade),
-        TEST(test_a_newer_version_is_left_alone), TEST(test_killed_in_the_middle),
+        TEST(test_version_1_becomes_3),  TEST(test_version_2_becomes_3),
+        TEST(test_the_old_one_is_kept),  TEST(test_a_new_one_has_no_copy),
+        TEST(test_no_copy_no_upgrade),   TEST(test_a_newer_version_is_left_alone),
+        TEST(test_killed_in_the_middle),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
