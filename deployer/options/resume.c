@@ -134,6 +134,15 @@ static int restore_option(struct deploy_options *o, const struct kept *k,
     return r;
 }
 
+int resume_fill(struct deploy_options *o, const struct strings *wish)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(kept) && r == 0; i++)
+        r = restore_option(o, &kept[i], wish);
+    return r;
+}
+
 int resume_last(struct state *s, struct deploy_options *o, struct resumption *ret,
                 struct error *err)
 {
@@ -145,10 +154,8 @@ int resume_last(struct state *s, struct deploy_options *o, struct resumption *re
         r = state_run_unfinished(s, ret->run.number, &ret->left, err);
     if (r < 0)
         return r;
-    for (size_t i = 0; i < ARRAY_SIZE(kept) && r == 0; i++)
-        r = restore_option(o, &kept[i], &ret->run.wish);
-    if (r < 0)
-        return error_sys(err, r, "cannot resume");
+    if (resume_fill(o, &ret->run.wish) < 0)
+        return error_sys(err, -ENOMEM, "cannot resume");
     o->verb = ret->run.verb;
     return 0;
 }

@@ -11,6 +11,9 @@
  * in any working directory.  -ENOMEM with words. */
 int resume_wish(const struct deploy_options *o, struct strings *ret, struct error *err);
 
+/* Fills in the options of `wish` that `o` does not have; `o` borrows from it.  -ENOMEM. */
+int resume_fill(struct deploy_options *o, const struct strings *wish);
+
 /* The unfinished part of the last run. */
 struct resumption {
     struct state_run run;      /* verb and wish; the options borrow from it */

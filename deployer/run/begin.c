@@ -135,6 +135,7 @@ static int prepare_run(struct run *r, struct run_plan *plan, struct error *err)
     r->consent = plan->consent;
     r->unrecorded = plan->unrecorded;
     r->first = plan->first;
+    r->queued = plan->queued;
     r->user = plan->user ? strdup(plan->user) : NULL;
     r->orchestrator = plan->orchestrator ? strdup(plan->orchestrator) : NULL;
     if ((plan->user && !r->user) || (plan->orchestrator && !r->orchestrator) ||

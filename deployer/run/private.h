@@ -38,7 +38,7 @@ struct run {
     char *broken; /* the first machine that has not ended well; NULL: none */
     int64_t number;
     size_t left;
-    bool unrecorded, bad, cancelled;
+    bool unrecorded, queued, bad, cancelled;
     struct run *next, **at;
 };
 

@@ -90,11 +90,28 @@ static void record_step(struct member *m, const char *step, const char *status, 
         tell_member(m, (struct run_event){.kind = RUN_UNRECORDED, .text = err.text});
 }
 
+/* What a person wished earlier for these machines, to be done when they appear, is no longer
+ * wished: this run decides what is on them. */
+static int end_earlier_wishes(const struct run *r, struct error *err)
+{
+    bool decides = strcmp(r->verb, "deploy") == 0 || strcmp(r->verb, "rollback") == 0 ||
+                   strcmp(r->verb, "uninstall") == 0;
+    int q = 0;
+
+    for (size_t i = 0; i < r->record.targets.count && decides && !r->queued && q == 0; i++) {
+        q = state_later_drop(r->runner->options.state, r->record.targets.items[i].machine, err);
+        q = q == -ENOENT ? 0 : q;
+    }
+    return q;
+}
+
 int run_record_begin(struct run *r, struct error *err)
 {
     int q =
         r->unrecorded ? 0 : state_run_begin(r->runner->options.state, &r->record, &r->number, err);
 
+    if (q == 0 && !r->unrecorded)
+        q = end_earlier_wishes(r, err);
     if (q < 0)
         run_tell(r, (struct run_event){.kind = RUN_UNRECORDED, .text = err->text});
     return q;

@@ -78,6 +78,8 @@ struct run_plan {
     bool asks;                  /* how machines are: it places no agents, and they try each other,
                                    if they do, as its settings say (doctor/pairs.h) */
     bool unrecorded;            /* no entry in the record */
+    bool queued;                /* it does what the queue of `later` wishes; another one that says
+                                   what is to run there ends such wishes for its machines */
     struct run_target *targets; /* emptied */
     size_t count;
     size_t first; /* so many of them go first; the others begin when these have ended well, and
