@@ -384,6 +384,7 @@ static int begin_run(struct run_display *a, struct run_target *run_targets, stru
         .looks = a->action->looks,
         .asks = a->action->asks,
         .unrecorded = a->action->unrecorded,
+        .queued = a->action->queued,
         .targets = run_targets,
         .first = a->action->first,
     };

@@ -24,6 +24,7 @@ struct action {
     bool asks;                   /* see run.h */
     bool unrecorded;             /* it changes nothing: no entry in the history */
     bool is_repeated;            /* --resume does not know its targets, the command again does */
+    bool queued;                 /* see struct run_plan */
     bool no_recap;               /* the verb itself tells the result */
     bool ahead;                  /* another action on these machines follows, which warns of them */
     size_t first;                /* so many targets go first, see struct run_plan; 0: all at once */

@@ -202,6 +202,31 @@ static int tell_shortfall(const struct program *p, const struct match *match, st
     return 1;
 }
 
+/* With --later, who is away is no shortfall; agents that nobody holds are told, and the others
+ * are done. */
+static int choose_with_away(struct program *p, const struct match *match,
+                            const struct machine *const *machines, size_t n, struct error *err)
+{
+    CLEANUP_STRINGS struct strings lone = {0};
+    struct match rest = *match; /* borrows */
+    bool lacks = false;
+    int r = choose_away_of_match(p, match, machines, n, &lone, err);
+
+    rest.missing = (const char **)lone.items;
+    rest.n_missing = lone.count;
+    rest.n_offline = 0;
+    if (r == 0 && p->options.limits.count > 0)
+        r = choose_limited_with_away(p, &rest, &lacks, NULL, err);
+    if (r < 0)
+        return r;
+    if (match->n_duplicates + match->n_without_ipv4 > 0)
+        return tell_shortfall(p, match, err);
+    if (p->options.limits.count == 0 || lacks)
+        choose_tell_lone(&lone);
+    p->absent = p->options.limits.count > 0 ? lacks : lone.count > 0;
+    return 0;
+}
+
 static int choose_by_problem(struct program *p, const struct machine *const *machines, size_t n,
                              struct error *err)
 {
@@ -222,6 +247,8 @@ static int choose_by_problem(struct program *p, const struct machine *const *mac
     }
     if (p->options.resume)
         return choose_left(p);
+    if (p->options.later)
+        return choose_with_away(p, &match, machines, n, err);
     falls_short = !match_ok(&match, false);
     if (p->options.limits.count > 0)
         r = choose_limited(&p->options.limits, &p->targets, &match, &falls_short, NULL, err);
@@ -304,7 +331,11 @@ static int choose_by_name(struct program *p, struct fleet *fleet, struct error *
         return error_sys(err, r, "cannot list the machines");
     if (o->resume)
         return choose_left(p);
-    r = choose_limited(&o->limits, &p->targets, &MATCH_INIT, NULL, &open, err);
+    if (o->later)
+        r = choose_away_known(p, machines, n, err);
+    if (r == 0)
+        r = o->later ? choose_limited_with_away(p, &MATCH_INIT, NULL, &open, err)
+                     : choose_limited(&o->limits, &p->targets, &MATCH_INIT, NULL, &open, err);
     if (r < 0)
         tell_last_seen(p, (const char *const *)o->limits.items, o->limits.count);
     if (r == -EINVAL && tell_if_off(p, machines, n))

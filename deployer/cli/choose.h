@@ -33,3 +33,21 @@ int choose_candidates(struct program *p, const struct strings *patterns, struct 
 /* Adds a target for "[USER@]HOST[:PORT]", looked up within the timeout of SSH.
  * What resolve_host and destination_parse say; -ENOMEM. */
 int choose_address(struct program *p, const char *place, struct error *err);
+
+/* With --later, p->away: the machines of the match's agents that are missing or offline.
+ * `ret_lone`: those agents that nobody holds who can be waited for: a machine whose host key is
+ * pinned, and that is not there under other names. */
+int choose_away_of_match(struct program *p, const struct match *match,
+                         const struct machine *const *machines, size_t n, struct strings *ret_lone,
+                         struct error *err);
+
+/* The same for -l alone: all machines whose host key is pinned and that are not there. */
+int choose_away_known(struct program *p, const struct machine *const *machines, size_t n,
+                      struct error *err);
+
+/* As choose_limited, on p->targets and p->away. */
+int choose_limited_with_away(struct program *p, const struct match *match, bool *ret_short,
+                             bool *ret_open, struct error *err);
+
+/* Says which agents nothing is queued for. */
+void choose_tell_lone(const struct strings *lone);

@@ -16,6 +16,7 @@
 void program_clear(struct program *p)
 {
     targets_clear(&p->targets);
+    targets_clear(&p->away);
     resumption_clear(&p->resumed);
     pack_unref(p->pack);
     strings_clear(&p->command);

@@ -27,6 +27,7 @@ struct program {
     struct state *state;
     struct problem problem;
     struct targets targets;
+    struct targets away;       /* with --later: selected, known by their ids, and not there */
     struct consent consent;    /* to machines that are new */
     struct resumption resumed; /* with --resume */
     bool absent;               /* a selected machine is not there */

@@ -12,6 +12,8 @@
 
 OPTION_FLAG(struct deploy_options, partial)
 OPTION_FLAG(struct deploy_options, strict)
+OPTION_FLAG(struct deploy_options, later)
+OPTION_FLAG(struct deploy_options, wait)
 OPTION_FLAG(struct deploy_options, force)
 OPTION_FLAG(struct deploy_options, check)
 OPTION_FLAG(struct deploy_options, browser)
@@ -193,6 +195,11 @@ static const struct option_row rows[] = {
      "one used, else pydcop",
      set_spec},
     {0, "partial", OPTION_NONE, NULL, "deploy although some machines are missing", set_partial},
+    {0, "later", OPTION_NONE, NULL,
+     "queue those that are away: the service, or\n"
+     "`later --wait`, deploys to them when they appear",
+     set_later},
+    {0, "wait", OPTION_NONE, NULL, "with --later, or of 'later': wait, and deploy here", set_wait},
     {0, "strict", OPTION_NONE, NULL, "exit 1 also when a machine passed for another", set_strict},
     {0, "force", OPTION_NONE, NULL, "end runs that agents are at work in", set_force},
     {'n', "check", OPTION_NONE, NULL, "say what would change, change nothing", set_check},
@@ -325,6 +332,7 @@ void deploy_options_clear(struct deploy_options *o)
     strings_clear(&o->suites);
     strings_clear(&o->archs);
     strings_clear(&o->parameters);
+    strings_clear(&o->cancelled);
     cache_choice_clear(&o->caches);
 }
 

@@ -47,9 +47,12 @@ struct deploy_options {
     bool browser;
     bool set_clock; /* clocks that are ahead are set back */
     bool force,     /* also where agents are at work in a run */
+        later,      /* machines that are away are queued */
+        wait,       /* until they have come; also of the verb later */
         partial, strict, check, diff, resume, accept_new, ask_pass, ask_become_pass, json, quiet,
         verbose, help, version;
     /* Of single verbs: */
+    struct strings cancelled;     /* later: patterns */
     unsigned lines;               /* logs */
     bool follow;                  /* logs */
     bool become;                  /* exec: as root */

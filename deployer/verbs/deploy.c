@@ -7,6 +7,7 @@
 #include "deployer/cli/canary.h"
 #include "deployer/cli/facts.h"
 #include "discovery/base/terminal.h"
+#include "later-work.h"
 #include "verbs.h"
 
 /* --- --diff ---------------------------------------------------------------------- */
@@ -98,6 +99,85 @@ static int check_ui(const struct deploy_options *o, struct error *err)
     return 0;
 }
 
+/* --- --later --------------------------------------------------------------------- */
+
+/* Targets that went away before they were reached. */
+struct lost {
+    struct targets all; /* copies, in the order of the run */
+    bool *unreachable;
+};
+
+static void lost_clear(struct lost *l)
+{
+    targets_clear(&l->all);
+    free(l->unreachable);
+}
+
+static int lost_init(struct lost *l, const struct targets *targets, struct error *err)
+{
+    l->all.items = calloc(targets->count + 1, sizeof(*l->all.items));
+    l->unreachable = calloc(targets->count + 1, sizeof(*l->unreachable));
+    if (!l->all.items || !l->unreachable)
+        return error_sys(err, -ENOMEM, "cannot plan the run");
+    for (; l->all.count < targets->count; l->all.count++)
+        if (target_copy(&targets->items[l->all.count], &l->all.items[l->all.count]) < 0)
+            return error_sys(err, -ENOMEM, "cannot plan the run");
+    return 0;
+}
+
+static void hear_lost(size_t machine, const struct run_event *event, void *arg)
+{
+    struct lost *l = arg;
+
+    if (event->kind == RUN_MACHINE_ENDED)
+        l->unreachable[machine] = event->outcome == JOB_UNREACHABLE;
+}
+
+/* Keeps those that can be queued: known by their id, with a pin. */
+static void keep_lost(const struct program *p, struct lost *l)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < l->all.count; i++) {
+        struct target t = l->all.items[i];
+        CLEANUP(state_pin_clear) struct state_pin pin = {0};
+
+        l->all.items[i] = (struct target){0};
+        if (l->unreachable[i] && t.id && !t.guessed &&
+            state_pin_get(p->state, t.id, &pin, NULL) == 0)
+            l->all.items[kept++] = t;
+        else
+            target_clear(&t);
+    }
+    l->all.count = kept;
+}
+
+/* First the queue is written, then those that are here are deployed to. */
+static int act_and_queue(struct program *p, struct action *action, struct error *err)
+{
+    CLEANUP(lost_clear) struct lost lost = {0};
+    CLEANUP_STRINGS struct strings ids = {0};
+    int answer = p->absent, r = later_work_queue(p, &p->away, &ids, err);
+
+    if (r == 0)
+        r = lost_init(&lost, &p->targets, err);
+    if (r < 0)
+        return r;
+    action->listener = hear_lost;
+    action->arg = &lost;
+    if (p->targets.count > 0)
+        answer = program_act(p, &p->targets, action, err);
+    else if (p->away.count == 0)
+        fputs("Nothing was done.\n", stderr);
+    if (answer < 0)
+        return answer;
+    keep_lost(p, &lost);
+    r = later_work_queue(p, &lost.all, &ids, err);
+    if (r == 0 && p->options.wait)
+        r = later_work_run(p, &ids, err);
+    return r < 0 ? r : answer;
+}
+
 /* --- all of it ------------------------------------------------------------------- */
 
 static int run_deploy(struct program *p, struct error *err)
@@ -127,7 +207,7 @@ static int run_deploy(struct program *p, struct error *err)
         r = check_ui(o, err);
     if (r == 0)
         r = program_find_targets(p, err);
-    if (r == 0)
+    if (r == 0 && (p->targets.count > 0 || !o->later))
         r = program_identify(p, err);
     if (r == 0)
         r = program_pack_pydcop(p, extras, err);
@@ -136,6 +216,8 @@ static int run_deploy(struct program *p, struct error *err)
     if (r != 0)
         return r;
     pack_add_deps(p->pack, deploy_options_deps(o), &settings);
+    if (o->later)
+        return act_and_queue(p, &action, err);
     if (o->diff) {
         action.listener = facts_hear;
         action.arg = &facts;

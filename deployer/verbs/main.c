@@ -57,6 +57,29 @@ static int run_verb(struct program *p, const struct verb *verb, struct error *er
     return verb->run(p, err);
 }
 
+/* What is queued must be what it is now, and be watched for. */
+static int check_later(const struct deploy_options *o, const struct verb *verb, struct error *err)
+{
+    const char *clash = !o->later                             ? NULL
+                        : o->check                            ? "--check"
+                        : o->resume                           ? "--resume"
+                        : o->inventory                        ? "-i"
+                        : o->from                             ? "--from"
+                        : o->ui && strcmp(o->ui, "none") != 0 ? "--ui DIR"
+                                                              : NULL;
+
+    if (o->later && verb != &verb_deploy)
+        return error_set(err, -EINVAL, "'%s' does not support --later; only deploy does",
+                         verb->name);
+    if (o->wait && !o->later && verb != &verb_later)
+        return error_set(err, -EINVAL, "--wait needs --later, or the verb 'later'");
+    if (clash)
+        return error_set(err, -EINVAL,
+                         "--later does not go with %s; it is for machines that -p or -l selects",
+                         clash);
+    return 0;
+}
+
 static int run_program(struct program *p, int argc, char **argv, struct error *err)
 {
     const struct verb *verb;
@@ -94,7 +117,8 @@ static int run_program(struct program *p, int argc, char **argv, struct error *e
         return error_set(err, -EINVAL, "--healthy needs --canary");
     if (p->options.check && !verb->foresees)
         return error_set(err, -EINVAL, "'%s' does not support --check or --diff", verb->name);
-    return run_verb(p, verb, err);
+    r = check_later(&p->options, verb, err);
+    return r < 0 ? r : run_verb(p, verb, err);
 }
 
 int deploy_main(int argc, char **argv)

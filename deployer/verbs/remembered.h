@@ -1,5 +1,6 @@
 /*
- * The verbs that need no machine, only the state database: trust, forget, runs.
+ * The verbs that need no machine, only the state database: trust, forget, runs,
+ * later without --wait.
  * What they say is in `ret`, for standard output; apart from the printing, so
  * that tests compare it whole.
  */
@@ -21,7 +22,7 @@ struct remembered {
  * usage, -ENOENT for what is not there. */
 typedef int remembered_verb(const struct remembered *v, struct text *ret, struct error *err);
 
-remembered_verb trust_report, forget_report, runs_report;
+remembered_verb trust_report, forget_report, runs_report, later_report;
 
 /* Runs it and prints what it says. */
 int remembered_run(struct program *p, remembered_verb *verb, struct error *err);

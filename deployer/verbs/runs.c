@@ -1,4 +1,5 @@
-/* `runs`: what was done, run by run, the experiments, and one run step by step. */
+/* `runs`: what waits to be done, what was done, run by run, the experiments, and one run step by
+ * step. */
 #include <errno.h>
 #include <jansson.h>
 #include <limits.h>
@@ -89,19 +90,40 @@ static int add_experiments(const struct remembered *v, const json_t *experiments
 static int report_as_json(const struct remembered *v, json_t *experiments, struct text *ret,
                           struct error *err)
 {
-    CLEANUP_TEXT struct text runs = TEXT_INIT;
+    CLEANUP_TEXT struct text runs = TEXT_INIT, later = TEXT_INIT;
     CLEANUP_FREE char *text = NULL;
     int r = state_report_runs_json(v->state, &runs, err);
-    json_t *report = r < 0 ? NULL : json_loads(text_str(&runs), 0, NULL);
+    json_t *report, *queue;
 
-    if (report && json_object_set(report, "experiments", experiments) == 0)
+    if (r == 0)
+        r = state_report_later_json(v->state, &later, err);
+    report = r < 0 ? NULL : json_loads(text_str(&runs), 0, NULL);
+    queue = r < 0 ? NULL : json_loads(text_str(&later), 0, NULL);
+    if (report && queue && json_object_set(report, "experiments", experiments) == 0 &&
+        json_object_update(report, queue) == 0)
         text = json_dumps(report, JSON_COMPACT | JSON_REAL_PRECISION(15));
     json_decref(report);
+    json_decref(queue);
     text_adds(ret, text ? text : "");
     text_addc(ret, '\n');
     return r < 0                          ? r
            : text && text_error(ret) == 0 ? 0
                                           : error_sys(err, -ENOMEM, "cannot show the runs");
+}
+
+/* Above the runs: what is still to be done. */
+static int report_as_text(const struct remembered *v, const json_t *experiments, struct text *ret,
+                          struct error *err)
+{
+    int r = state_report_later_text(v->state, &v->style, ret, err);
+
+    if (r == 0 && ret->size > 0)
+        text_addc(ret, '\n');
+    if (r == 0)
+        r = state_report_runs_text(v->state, &v->style, ret, err);
+    if (r == 0 && add_experiments(v, experiments, ret) < 0)
+        r = error_sys(err, -ENOMEM, "cannot show the experiments");
+    return r;
 }
 
 static int report_all(const struct remembered *v, struct text *ret, struct error *err)
@@ -112,9 +134,7 @@ static int report_all(const struct remembered *v, struct text *ret, struct error
     if (r == 0 && v->options->json)
         r = report_as_json(v, experiments, ret, err);
     else if (r == 0)
-        r = state_report_runs_text(v->state, &v->style, ret, err);
-    if (r == 0 && !v->options->json && add_experiments(v, experiments, ret) < 0)
-        r = error_sys(err, -ENOMEM, "cannot show the experiments");
+        r = report_as_text(v, experiments, ret, err);
     json_decref(experiments);
     return r;
 }

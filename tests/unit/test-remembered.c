@@ -350,7 +350,7 @@ static void test_runs(void **state)
         "{\"run\":3,\"verb\":\"deploy\",\"status\":\"killed\","
         "\"started\":\"2026-03-01T14:00:00.000Z\",\"pydcop\":\"pydcop\",\"files\":[],\"counts\":"
         "{\"ok\":0,\"changed\":0,\"failed\":0,\"refused\":0,\"unreachable\":0,\"left\":1}}],"
-        "\"experiments\":[]}");
+        "\"experiments\":[],\"later\":[]}");
 }
 
 static void put_receipt(const char *name, const char *receipt)
