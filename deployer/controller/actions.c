@@ -100,6 +100,24 @@ static void mark_all_failed(struct member **members, size_t n, const char *why)
     }
 }
 
+int actions_begin_plan(struct controller *c, struct run_plan *plan, struct member **members,
+                       struct error *err)
+{
+    const char *verb = plan->verb;
+    size_t n = plan->count;
+    int r;
+
+    for (size_t i = 0; i < n; i++) {
+        plan->targets[i].key = members[i]->key;
+        mark_begun(c, verb, members[i]);
+    }
+    r = runner_begin(c->runner, plan, err);
+    if (r < 0)
+        mark_all_failed(members, n, err->text);
+    controller_evaluate_soon(c);
+    return r;
+}
+
 int actions_begin(struct controller *c, const char *verb, struct member **members, size_t n,
                   struct error *err)
 {
@@ -124,23 +142,22 @@ int actions_begin(struct controller *c, const char *verb, struct member **member
     int r = targets ? resume_wish(o, &wish, err) : error_sys(err, -ENOMEM, "cannot plan the run");
 
     for (size_t i = 0; i < n && r == 0; i++) {
-        targets[i].key = members[i]->key;
         if (make_target(c, verb, members[i], &targets[i].target) < 0)
             r = error_sys(err, -ENOMEM, "cannot plan the run");
     }
-    for (size_t i = 0; i < n; i++)
-        mark_begun(c, verb, members[i]);
     if (r == 0) {
         add_verb_settings(c, verb, &plan.settings);
         plan.wish = wish;
         plan.files = c->problem.files;
-        r = runner_begin(c->runner, &plan, err);
-    }
-    if (r < 0)
+        r = actions_begin_plan(c, &plan, members, err);
+    } else {
+        for (size_t i = 0; i < n; i++)
+            mark_begun(c, verb, members[i]);
         mark_all_failed(members, n, err->text);
+        controller_evaluate_soon(c);
+    }
     text_clear(&plan.settings);
     targets_free(targets, n);
-    controller_evaluate_soon(c);
     return r;
 }
 
@@ -279,6 +296,7 @@ static void on_end(struct controller *c, const struct run_event *e, struct membe
         metrics_deploy(&c->metrics, (double)(now - m->began_ms) / 1000, end == LEDGER_DONE);
     } else if (end == LEDGER_DONE)
         update_held(m, e->verb);
+    later_on_end(c, e, m);
     model_find_standing(c, m);
     publish_machine(c, m, "work");
     if (end != LEDGER_DONE)

@@ -103,6 +103,18 @@ static void get_run(struct controller *c, const struct http_request *request, st
     ret->type = "application/json";
 }
 
+static void get_later(struct controller *c, struct answer *ret)
+{
+    struct error err;
+
+    if (state_report_later_json(c->state, &ret->body, &err) < 0) {
+        answer_error(ret, &err);
+        return;
+    }
+    ret->status = 200;
+    ret->type = "application/json";
+}
+
 static void get_metrics(struct controller *c, struct answer *ret)
 {
     view_metrics(c, &ret->body);
@@ -383,6 +395,26 @@ static void post_forget(struct controller *c, const char *ref, struct answer *re
                 json_pack("{s:i, s:i, s:o}", "version", 1, "pins", (int)f.pins, "names", names));
 }
 
+/* --- the queue ------------------------------------------------------------------------------- */
+
+static void cancel_later(struct controller *c, const char *id, struct answer *ret)
+{
+    struct error err;
+    int r = state_later_drop(c->state, id, &err);
+
+    if (r == -ENOENT) {
+        answer_problem(ret, 404, "No deploy waits for such a machine.");
+        return;
+    }
+    if (r < 0) {
+        answer_error(ret, &err);
+        return;
+    }
+    model_clear(c);
+    controller_evaluate_soon(c);
+    answer_json(ret, 200, json_pack("{s:i, s:[s]}", "version", 1, "cancelled", id));
+}
+
 /* --- all requests ------------------------------------------------------------------------------
  */
 
@@ -446,6 +478,12 @@ void api_handle(const struct http_request *request, struct answer *ret, void *co
         break;
     case ROUTE_FORGET:
         post_forget(c, routed->parameter, ret);
+        break;
+    case ROUTE_LATER:
+        get_later(c, ret);
+        break;
+    case ROUTE_LATER_CANCEL:
+        cancel_later(c, routed->parameter, ret);
         break;
     case ROUTE_NONE:
     case ROUTE_METHOD:

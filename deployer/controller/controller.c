@@ -351,6 +351,7 @@ static void controller_clear(struct controller *c)
     follows_free(c->follows);
     runner_free(c->runner);
     packing_stop(c);
+    later_stop(c);
     hook_stop(c);
     http_free(c->web.http);
     events_free(c->web.events);

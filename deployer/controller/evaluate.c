@@ -122,6 +122,8 @@ static const char *obstacle_of(const struct controller *c, const struct member *
         return "a person has to accept its host key";
     if (m->standing.state != STANDING_ACCEPTED)
         return m->standing.why ? m->standing.why : "its host key is not accepted";
+    if (m->awaited)
+        return "what dcop-deploy --later asked for is done first";
     if (is_duplicate(c, m))
         return "another machine has the same agent name";
     if (!has_agents && is_claimant(c, m))
@@ -266,6 +268,7 @@ void evaluate(struct controller *c)
         return;
     if (c->settings.assign)
         give_names(c);
+    later_evaluate(c, members, n);
     (void)carry_out_plan(c, members, n);
     for (size_t i = 0; i < n; i++)
         publish_work(c, members[i]);

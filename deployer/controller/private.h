@@ -67,6 +67,13 @@ struct packs {
     int64_t ended_ms;          /* when it ended, CLOCK_MONOTONIC */
 };
 
+/* The queue of `deploy --later`. */
+struct later_group;
+struct queue {
+    struct later_group *group; /* what is packed for it; NULL: nothing */
+    json_t *shown;             /* what waits, as shown last; NULL: nothing yet */
+};
+
 /* The inputs that change while the service runs. */
 struct inputs {
     struct watched_file *files; /* those that were read */
@@ -111,6 +118,7 @@ struct controller {
     struct reconcile plan;
 
     struct packs packs;
+    struct queue queue;
     struct runner *runner;
     struct follows *follows;
 
@@ -142,6 +150,10 @@ void model_find_standing(struct controller *c, struct member *m);
 /* actions.c: actions on machines. */
 int actions_begin(struct controller *c, const char *verb, struct member **members, size_t n,
                   struct error *err);
+/* Begins a run on these members, as many as the plan has targets, whose keys it fills in.  On
+ * failure it is told as theirs. */
+int actions_begin_plan(struct controller *c, struct run_plan *plan, struct member **members,
+                       struct error *err);
 void actions_pending(struct controller *c, struct member **members, size_t n);
 run_listener actions_on_run_event;
 /* The digest of a member's desired state (reconcile.h). */
@@ -161,6 +173,12 @@ bool packing_is_done(const struct controller *c); /* the wanted pack is ready */
 /* A deploy to it is pending, and packing has failed. */
 bool packing_is_awaited(const struct controller *c, const struct member *m);
 void packing_stop(struct controller *c);
+
+/* later.c: looks who of the queue is there, and deploys to them. */
+void later_evaluate(struct controller *c, struct member **members, size_t n);
+/* The end of a machine's action, which may be that of its entry. */
+void later_on_end(struct controller *c, const struct run_event *e, struct member *m);
+void later_stop(struct controller *c);
 
 /* inputs.c: problem, settings and addresses, and their changes. */
 int inputs_read(struct controller *c, struct error *err);

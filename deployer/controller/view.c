@@ -244,6 +244,8 @@ json_t *view_status(const struct controller *c)
     if (!o)
         return NULL;
     put_text(o, "fleet", s->deploy.fleet);
+    if (c->queue.shown)
+        (void)json_object_set(o, "later", c->queue.shown);
     put_text(o, "pydcop", c->packs.pack ? c->packs.pack->wheels.version : NULL);
     return o;
 }

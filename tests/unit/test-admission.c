@@ -122,12 +122,18 @@ static void test_routes(void **state)
     route_find("POST", "/api/v1/poweroff", &routed);
     assert_int_equal(routed.route, ROUTE_ACTION);
     assert_string_equal(routed.word, "poweroff");
+    route_find("DELETE", "/api/v1/later/0123456789abcdef", &routed);
+    assert_int_equal(routed.route, ROUTE_LATER_CANCEL);
+    assert_string_equal(routed.parameter, "0123456789abcdef");
+    route_find("GET", "/api/v1/later/0123456789abcdef", &routed);
+    assert_int_equal(routed.route, ROUTE_METHOD);
+    assert_string_equal(routed.allow, "DELETE");
     route_find("PUT", "/api/v1/deploy", &routed);
     assert_string_equal(routed.allow, "POST");
 }
 
 /* Whatever changes anything wants the token. */
-static void test_posts_are_guarded(void **state)
+static void test_changes_are_guarded(void **state)
 {
     const char *method, *path;
     size_t posts = 0;
@@ -137,7 +143,7 @@ static void test_posts_are_guarded(void **state)
         struct routed routed;
 
         route_find(method, path, &routed);
-        if (strcmp(method, "POST") != 0)
+        if (strcmp(method, "GET") == 0)
             continue;
         assert_true(routed.guarded);
         posts++;
@@ -166,7 +172,9 @@ static void test_openapi(void **state)
         if (!found)
             fail_msg("openapi.yaml lacks %s", path);
         end = strstr(found + 1, "\n  /");
-        verb = strstr(found, strcmp(method, "GET") == 0 ? "\n    get:\n" : "\n    post:\n");
+        verb = strstr(found, strcmp(method, "GET") == 0      ? "\n    get:\n"
+                             : strcmp(method, "DELETE") == 0 ? "\n    delete:\n"
+                                                             : "\n    post:\n");
         if (!verb || (end && verb > end))
             fail_msg("openapi.yaml lacks %s of %s", method, path);
     }
@@ -199,7 +207,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_host),    cmocka_unit_test(test_host_port_80),
         cmocka_unit_test(test_origin),  cmocka_unit_test(test_token),
-        cmocka_unit_test(test_routes),  cmocka_unit_test(test_posts_are_guarded),
+        cmocka_unit_test(test_routes),  cmocka_unit_test(test_changes_are_guarded),
         cmocka_unit_test(test_openapi), cmocka_unit_test(test_problem),
     };
 

@@ -43,6 +43,8 @@ static const struct row rows[] = {
     {"POST", V1 "/machines/{ref}/assign", ROUTE_ASSIGN, NULL, true},
     {"POST", V1 "/machines/{ref}/accept", ROUTE_ACCEPT, NULL, true},
     {"POST", V1 "/machines/{ref}/forget", ROUTE_FORGET, NULL, true},
+    {"GET", V1 "/later", ROUTE_LATER, NULL, false},
+    {"DELETE", V1 "/later/{machine}", ROUTE_LATER_CANCEL, NULL, true},
     {"GET", "/metrics", ROUTE_METRICS, NULL, false},
     {"GET", "/healthz", ROUTE_HEALTH, NULL, false},
 };
@@ -89,7 +91,7 @@ void route_find(const char *method, const char *path, struct routed *ret)
             continue;
         if (strcmp(method, rows[i].method) != 0) {
             ret->route = ROUTE_METHOD;
-            ret->allow = *rows[i].method == 'G' ? "GET, HEAD" : "POST";
+            ret->allow = *rows[i].method == 'G' ? "GET, HEAD" : rows[i].method;
             continue;
         }
         ret->route = rows[i].route;

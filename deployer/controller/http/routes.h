@@ -32,6 +32,8 @@ enum route {
     ROUTE_ASSIGN,
     ROUTE_ACCEPT,
     ROUTE_FORGET,
+    ROUTE_LATER,
+    ROUTE_LATER_CANCEL,
 };
 
 enum { ROUTE_PARAMETER_MAX = 40 };
