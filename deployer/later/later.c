@@ -33,12 +33,13 @@ int later_read_wheel(const struct pack *pack, struct state_wheel *ret, struct er
     return 0;
 }
 
-/* When it was last contacted; 0: never. */
-static int64_t last_contact(struct state *s, const char *id)
+/* Since when it is away, at the latest: its last contact, else now. */
+static int64_t away_since(struct state *s, const char *id)
 {
     CLEANUP(state_machine_clear) struct state_machine m = {0};
 
-    return state_machine_get(s, id, &m, NULL) == 0 ? m.last_seen_ms : 0;
+    return state_machine_get(s, id, &m, NULL) == 0 && m.last_seen_ms ? m.last_seen_ms
+                                                                     : clock_ms(CLOCK_REALTIME);
 }
 
 int later_add(struct state *s, const struct targets *away, const struct deploy_options *o,
@@ -59,7 +60,7 @@ int later_add(struct state *s, const struct targets *away, const struct deploy_o
             .wish = wish,
             .spec = pack->spec,
             .version = pack->wheels.version,
-            .reason_ms = last_contact(s, t->id),
+            .reason_ms = away_since(s, t->id),
         };
     }
     return r == 0 ? state_later_put(s, items, away->count, wheel, err) : r;

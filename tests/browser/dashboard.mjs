@@ -578,6 +578,10 @@ test("no machine, no problem, no daemon: each is said", async (t) => {
     await says(page, "#lacks .grave", "Avahi is not running");
     await says(page, "#lacks", "Deployment starts when 30 machines are present; now 0.");
     await says(page, "#lacks", "being built");
+    s.setStatus({later: [{machine: "m", agents: ["a7"], reason: "its key changed", reason_since: new Date().toISOString()},
+        {machine: "n", host: "rpi-8.local", agents: [], reason: "off", reason_since: new Date().toISOString()}]});
+    await says(page, "#lacks", "Deployed when back: a7 (its key changed since");
+    await says(page, "#lacks", "rpi-8.local (off since");
     s.problem = null;
     s.extra = {problem_error: "problem.yaml:3:7: this is no list"};
     s.rematch();

@@ -22,7 +22,6 @@ const takes = {
   gone: (s, {ref}) => [s.machines, s.work].forEach((kept) => kept.delete(ref)),
   match: (s, match) => (s.match = match),
   status: (s, status) => (s.status = status),
-  run() {},
   step(s, step) {
     const {steps} = workOf(s, step), m = s.machines.get(step.ref);
     if (steps.has(step.step) || steps.size < STEPS) steps.set(step.step, step);

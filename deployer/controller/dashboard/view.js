@@ -3,7 +3,7 @@
 import {ACTIONS} from "./ask.js";
 import {button, h, icon} from "./dom.js";
 import {absent, needs, obstacle} from "./model.js";
-import {ago, called, callOf, count, doing, host, listed, name, shape, STATES, visible} from "./words.js";
+import {ago, called, callOf, clock, count, doing, host, listed, name, shape, STATES, visible} from "./words.js";
 
 /* --- the answer --- */
 
@@ -28,6 +28,8 @@ export function lacks(store) {
     by.size && line(["Missing: ", [...by].map(([when, names], i) => [i ? "; " : "", listed(names), when]), ". ", code("dcop-deploy doctor"), " says why."]),
     store.told && !match.problem && line("No problem file is set: see the service's option -p."),
     status.quorum > status.present && line(`Deployment starts when ${status.quorum} machines are present; now ${status.present}.`),
+    status.later?.length && line(["Deployed when back: ", listed(status.later.map((l) =>
+      [name(l.agents.join(" ") || l.host), ` (${visible(l.reason)} since ${clock(l.reason_since)})`]))]),
     status.packing && line("pyDCOP is being built on the controller."),
     ...(match.warnings ?? []).map((warning) => line(visible(warning), "warn")),
   ].filter(Boolean);
