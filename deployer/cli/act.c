@@ -532,7 +532,8 @@ static int print_recap(const struct run_display *a, struct text *recap)
         if (counts.skipped && a->action->first && !a->p->options.json)
             text_addf(recap, "\n%u machine%s not touched.\n", counts.skipped,
                       counts.skipped == 1 ? " was" : "s were");
-        if (bad && !a->signal && !a->action->unrecorded && !a->p->options.json)
+        if (bad && !a->signal && !a->action->unrecorded && !a->action->queued &&
+            !a->p->options.json)
             text_addf(recap, "\n%s does what is left.\n", how_to_continue(a));
         terminal_put(stdout, recap);
     }

@@ -6,6 +6,7 @@
 #include "deployer/cache/caches.h"
 #include "deployer/later/later.h"
 #include "deployer/state/report.h"
+#include "discovery/base/clock.h"
 #include "private.h"
 
 /* Entries that one run does, claimed by this process, while their pack is made in a thread. */
@@ -269,7 +270,8 @@ static int find_due(struct controller *c, struct state_laters *list,
 
         if (r < 0)
             return r;
-        mark_waiting(c, l);
+        if (verdict.due || l->claimed || l->next_ms > clock_ms(CLOCK_REALTIME))
+            mark_waiting(c, l);
         if (verdict.due && find_free(c, l->machine) && (*ret_count == 0 || later_same(due[0], l)))
             due[(*ret_count)++] = l;
     }

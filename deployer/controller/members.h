@@ -38,7 +38,7 @@ struct member {
     char detail[RECONCILE_WHY_MAX]; /* why, if the outcome was not good */
     int64_t began_ms;               /* when the present action began */
     const char *pending;            /* an action that waits for its turn; static */
-    bool awaited;                   /* the queue of `deploy --later` has its id */
+    bool awaited;                   /* the queue of `deploy --later` does something there soon */
     int64_t later;                  /* the entry of the queue that is done; 0: none */
     unsigned later_tries;           /* that failed before */
     char shown[65];                 /* digest of what was last published about it */

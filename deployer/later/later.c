@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "deployer/options/resume.h"
 #include "discovery/base/clock.h"
@@ -99,25 +98,12 @@ void later_options_clear(struct deploy_options *o)
 int later_pack(const struct state_wheel *wheel, const char *spec, const char *index,
                const struct paths *paths, int cancel_fd, struct pack **ret, struct error *err)
 {
-    CLEANUP_FREE char *folder = path_join(paths->cache, "later-XXXXXX"), *file = NULL;
+    CLEANUP_FREE char *file = NULL;
     struct pack *pack = NULL;
-    int r;
+    int r = wheel_keep(wheel->name, &wheel->bytes, paths->cache, &file, err);
 
-    if (!folder)
-        return error_sys(err, -ENOMEM, "cannot write the wheel");
-    r = make_folders(paths->cache, 0700, err);
-    if (r < 0)
-        return r;
-    if (!mkdtemp(folder))
-        return error_sys(err, -errno, "cannot make a folder in %s", paths->cache);
-    file = path_join(folder, wheel->name);
-    r = file ? file_write(file, text_str(&wheel->bytes), wheel->bytes.size, 0600, err)
-             : error_sys(err, -ENOMEM, "cannot write the wheel");
     if (r == 0)
         r = pack_make(file, index, NULL, paths, cancel_fd, &pack, err);
-    if (file)
-        (void)unlink(file);
-    (void)rmdir(folder);
     if (r < 0)
         return r;
     free(pack->spec); /* in the record, what the person had named */

@@ -63,7 +63,7 @@ int later_options(const struct state_later *entry, const struct deploy_options *
                   struct deploy_options *ret, struct error *err);
 void later_options_clear(struct deploy_options *o);
 
-/* The pack of the entry's wheel, which is written to the cache meanwhile.  May be called by any
+/* The pack of the entry's wheel, which is written to the cache of wheels.  May be called by any
  * thread, takes as long as pack_make, and has its errors. */
 int later_pack(const struct state_wheel *wheel, const char *spec, const char *index,
                const struct paths *paths, int cancel_fd, struct pack **ret, struct error *err);

@@ -13,7 +13,9 @@
 #include "deployer/state/report.h"
 #include "discovery/base/terminal.h"
 
-enum { LOOK_AGAIN_MS = 2000 }; /* between two looks at the network */
+/* A look at the network, unless --discovery-timeout says how long, and the pause after it.  It need
+ * not see all: what it does not see yet, the next one does. */
+enum { LOOK_MS = 1500, LOOK_AGAIN_MS = 1000 };
 
 /* --- queuing ------------------------------------------------------------------------ */
 
@@ -310,6 +312,7 @@ static int look_once(struct waiting *w, bool *ret_acted, struct error *err)
     CLEANUP(state_laters_clear) struct state_laters list = {0};
     CLEANUP(fleet_free_p) struct fleet *fleet = NULL;
     CLEANUP(group_clear) struct group g = {.p = w->p};
+    const unsigned asked = w->p->options.discovery_ms;
     const struct machine *const *machines;
     size_t n;
     int r = list_waiting(w, &list, err);
@@ -317,7 +320,9 @@ static int look_once(struct waiting *w, bool *ret_acted, struct error *err)
     if (r < 0 || list.count == 0)
         return r < 0 ? r : 1;
     tell_waiting(w, &list);
+    w->p->options.discovery_ms = asked ? asked : LOOK_MS;
     r = program_find_fleet(w->p, NULL, &fleet, err);
+    w->p->options.discovery_ms = asked;
     if (r < 0)
         return r;
     machines = fleet_machines(fleet, &n);

@@ -333,6 +333,16 @@ static int prepare_one(const struct request *q, struct wheel_set *set, struct er
     return r;
 }
 
+int wheel_keep(const char *name, const struct text *bytes, const char *cache_dir, char **ret_path,
+               struct error *err)
+{
+    CLEANUP_FREE char *project = NULL, *version = NULL;
+    int r = strchr(name, '/') ? error_set(err, -EINVAL, "%s is not the name of a file", name)
+                              : parse_name(name, &project, &version, err);
+
+    return r < 0 ? r : wheel_cache_store(cache_dir, NULL, name, bytes, ret_path, err);
+}
+
 int wheel_prepare(const char *spec, const char *cache_dir, int cancel_fd, struct wheel_set *ret,
                   struct error *err)
 {

@@ -73,6 +73,11 @@ char *wheel_spec_absolute(const char *spec);
 int wheel_prepare(const char *spec, const char *cache_dir, int cancel_fd, struct wheel_set *ret,
                   struct error *err);
 
+/* Puts the bytes of a wheel into the cache, under its file name; the caller frees the path, which
+ * wheel_prepare takes.  -EINVAL: not the name of a wheel. */
+int wheel_keep(const char *name, const struct text *bytes, const char *cache_dir, char **ret_path,
+               struct error *err);
+
 /* As wheel_prepare, but pip uses only this index (a cache's, see cache/caches.h),
  * also for build requirements; "": no index; NULL: as pip is configured. */
 int wheel_prepare_from(const char *spec, const char *index, const char *cache_dir, int cancel_fd,
