@@ -38,7 +38,7 @@ static int add_away(struct program *p, const char *id, struct target **ret)
     p->away.items = grown;
     t = &grown[p->away.count];
     (void)state_machine_get(p->state, id, &known, NULL);
-    *t = (struct target){.id = strdup(id)};
+    *t = (struct target){.id = strdup(id), .away = true};
     p->away.count++;
     t->host = known.host ? strdup(known.host) : NULL;
     t->fleet = known.fleet ? strdup(known.fleet) : NULL;
@@ -150,15 +150,11 @@ int choose_limited_with_away(struct program *p, const struct match *match, bool 
                              bool *ret_open, struct error *err)
 {
     CLEANUP(targets_clear) struct targets all = {0};
-    CLEANUP_STRINGS struct strings away = {0};
     int r;
 
     all.items = calloc(p->targets.count + p->away.count + 1, sizeof(*all.items));
     if (!all.items)
         return error_sys(err, -ENOMEM, "cannot choose machines");
-    for (size_t i = 0; i < p->away.count; i++)
-        if (strings_add(&away, p->away.items[i].id) < 0)
-            return error_sys(err, -ENOMEM, "cannot choose machines");
     for (size_t i = 0; i < p->targets.count; i++)
         all.items[all.count++] = p->targets.items[i];
     for (size_t i = 0; i < p->away.count; i++)
@@ -166,8 +162,7 @@ int choose_limited_with_away(struct program *p, const struct match *match, bool 
     p->targets.count = p->away.count = 0;
     r = choose_limited(&p->options.limits, &all, match, ret_short, ret_open, err);
     for (size_t i = 0; i < all.count && r == 0; i++) {
-        struct targets *to =
-            all.items[i].id && strings_has(&away, all.items[i].id) ? &p->away : &p->targets;
+        struct targets *to = all.items[i].away ? &p->away : &p->targets;
 
         to->items[to->count++] = all.items[i];
     }

@@ -73,6 +73,7 @@ int target_copy(const struct target *from, struct target *ret)
         .named = from->named,
         .given = from->given,
         .guessed = from->guessed,
+        .away = from->away,
         .password = from->password,
         .become_password = from->become_password,
         .only_keys = from->only_keys,

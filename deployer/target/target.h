@@ -39,6 +39,7 @@ struct target {
                       its address: another one whose key is pinned may answer there now */
     bool in_doubt; /* another machine has the same id, with another host key or as a clone */
     bool cloned;   /* the latter */
+    bool away;     /* known, and not there: it can only be queued */
     bool verified; /* its record is signed with its machine key */
     uint64_t seq;  /* the sequence number of that record */
 };
