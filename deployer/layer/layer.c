@@ -353,6 +353,11 @@ static struct entry *find_entry(const struct layers *l, const char *key)
     return NULL;
 }
 
+const char *layers_key(const struct layers *l, size_t index)
+{
+    return index < l->count ? l->items[index].key : NULL;
+}
+
 bool layers_is_to_be_made(struct layers *l, const char *key)
 {
     struct entry *e = find_entry(l, key);

@@ -58,6 +58,9 @@ DEFINE_CLEANUP(struct layers *, layers_free);
 /* For the machines' side: a line "layer KEY NAME" for each; KEY is PYTHON-ARCHITECTURE. */
 void layers_add_settings(const struct layers *l, struct text *to);
 
+/* The KEY of one, or NULL when there are no more; valid until layers_free. */
+const char *layers_key(const struct layers *l, size_t index);
+
 /* Whether there is one; `python` NULL: for any Python. */
 bool layers_have(const struct layers *l, const char *python, const char *arch);
 

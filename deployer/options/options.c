@@ -331,6 +331,7 @@ void deploy_options_clear(struct deploy_options *o)
     strings_clear(&o->keys);
     strings_clear(&o->suites);
     strings_clear(&o->archs);
+    strings_clear(&o->layers);
     strings_clear(&o->parameters);
     strings_clear(&o->cancelled);
     cache_choice_clear(&o->caches);

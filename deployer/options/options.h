@@ -64,6 +64,7 @@ struct deploy_options {
     bool replace_key, all;        /* enroll */
     bool purge;                   /* cache down */
     struct strings suites, archs; /* cache prime, cache check */
+    struct strings layers;        /* bundle */
     const char *hostname, *wifi, *wifi_country, *wifi_password_file, *cloud_init, *preseed,
         *labels;                 /* card */
     bool undo, watch, sudo_free; /* likewise */

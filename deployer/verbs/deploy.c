@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "deploy-common.h"
 #include "deployer/cli/canary.h"
 #include "deployer/cli/facts.h"
 #include "discovery/base/terminal.h"
@@ -70,32 +71,6 @@ static int print_diffs(const struct facts *f, struct error *err)
     if (!printed || text_error(&out) < 0)
         return error_sys(err, -ENOMEM, "cannot show the differences");
     terminal_put(stdout, &out);
-    return 0;
-}
-
-/* --- --ui ------------------------------------------------------------------------ */
-
-static bool removes_ui(const struct deploy_options *o)
-{
-    return o->ui && strcmp(o->ui, "none") == 0;
-}
-
-/* pydcop-ui as it is served: a folder with an index.html. */
-static int check_ui(const struct deploy_options *o, struct error *err)
-{
-    CLEANUP_FREE char *index = NULL;
-
-    if (!o->ui || removes_ui(o))
-        return o->browser ? error_set(err, -EINVAL, "--browser needs --ui DIR") : 0;
-    if (asprintf(&index, "%s/index.html", o->ui) < 0) {
-        index = NULL;
-        return error_sys(err, -ENOMEM, "cannot look at %s", o->ui);
-    }
-    if (access(index, R_OK) < 0)
-        return error_set(
-            err, -EINVAL,
-            "--ui: %s has no index.html; give pydcop-ui's dist folder, which its build makes",
-            o->ui);
     return 0;
 }
 
@@ -193,39 +168,30 @@ static int run_deploy(struct program *p, struct error *err)
         .packages = o->check ? NULL : deploy_options_packages(o),
         .unrecorded = o->check,
     };
-    const struct bundle_extra extras[] = {{removes_ui(o) ? NULL : o->ui, "ui/"}, {NULL, NULL}};
     int answer, r = program_takes_arguments(p, 0, err);
 
-    text_addf(&settings, "ui %s\nbrowser %s\n",
-              removes_ui(o) ? "remove"
-              : o->ui       ? "yes"
-                            : "no",
-              o->browser ? "yes" : "no");
-    if (o->set_clock)
-        text_adds(&settings, "set_clock yes\n");
     if (r == 0)
-        r = check_ui(o, err);
+        r = deploy_common_settings(o, &settings, err);
     if (r == 0)
         r = program_find_targets(p, err);
     if (r == 0 && (p->targets.count > 0 || !o->later))
         r = program_identify(p, err);
     if (r == 0)
-        r = program_pack_pydcop(p, extras, err);
+        r = deploy_common_pack(p, &settings, err);
     if (r == 0 && o->diff && facts_init(&facts, &p->targets) < 0)
         r = error_sys(err, -ENOMEM, "cannot show the differences");
     if (r != 0)
         return r;
-    pack_add_deps(p->pack, deploy_options_deps(o), &settings);
+    if (o->canary && !o->check && p->targets.count > 0)
+        r = canary_choose(p, &action, &action.first, err);
+    if (r < 0)
+        return r;
     if (o->later)
         return act_and_queue(p, &action, err);
     if (o->diff) {
         action.listener = facts_hear;
         action.arg = &facts;
     }
-    if (o->canary && !o->check)
-        r = canary_choose(p, &action, &action.first, err);
-    if (r < 0)
-        return r;
     answer = program_act(p, &p->targets, &action, err);
     if (answer >= 0 && o->diff && !o->json)
         r = print_diffs(&facts, err);

@@ -27,4 +27,4 @@ extern const struct verb verb_start, verb_stop, verb_restart, verb_rollback, ver
 extern const struct verb verb_poweroff, verb_reboot;
 extern const struct verb verb_solve, verb_batch, verb_later;
 extern const struct verb verb_doctor, verb_status, verb_exec, verb_logs, verb_assign, verb_enroll,
-    verb_card, verb_export, verb_import;
+    verb_card, verb_export, verb_import, verb_bundle;

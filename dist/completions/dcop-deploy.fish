@@ -24,6 +24,7 @@ complete -c dcop-deploy -n __fish_use_subcommand -a runs -d 'what was done, expe
 complete -c dcop-deploy -n __fish_use_subcommand -a later -d 'the queue of --later: list, --wait, --cancel'
 complete -c dcop-deploy -n __fish_use_subcommand -a export -d 'keys and names for another computer, in one file'
 complete -c dcop-deploy -n __fish_use_subcommand -a import -d 'take over what another computer has exported'
+complete -c dcop-deploy -n __fish_use_subcommand -a bundle -d 'what a deploy sends, in a folder, for Ansible'
 complete -c dcop-deploy -s p -l problem -r -F -d 'for the agents of this DCOP file; may be repeated'
 complete -c dcop-deploy -s i -l inventory -r -F -d 'for the hosts of this inventory: YAML or INI as Ansible reads it, or a list of hosts'
 complete -c dcop-deploy -s l -l limit -r -d 'agents or machines: names, globs, !not, commas, @file; alone: any machine that is found'
@@ -110,3 +111,4 @@ complete -c dcop-deploy -n '__fish_seen_subcommand_from export' -l with-key -r -
 complete -c dcop-deploy -n '__fish_seen_subcommand_from export' -l passphrase-file -r -F -d 'its first line is the passphrase; else DCOP_PASSPHRASE'
 complete -c dcop-deploy -n '__fish_seen_subcommand_from import' -l replace -d 'in the place of what is known here, which is kept as a copy'
 complete -c dcop-deploy -n '__fish_seen_subcommand_from import' -l passphrase-file -r -F -d 'its first line is the passphrase; else DCOP_PASSPHRASE'
+complete -c dcop-deploy -n '__fish_seen_subcommand_from bundle' -l layer -r -d 'with the layer for this Python, as 3.11-arm64; may be repeated; default: those that are made already'
