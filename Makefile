@@ -11,6 +11,7 @@ mandir = $(prefix)/share/man
 bashdir = $(prefix)/share/bash-completion/completions
 zshdir = $(prefix)/share/zsh/$(if $(filter /usr,$(prefix)),vendor-completions,site-functions)
 fishdir = $(prefix)/share/fish/vendor_completions.d
+ansibledir = $(prefix)/share/ansible/collections/ansible_collections/dcop/fleet
 
 # SANITIZE=address,undefined or thread; each configuration has its own folder.
 SANITIZE =
@@ -189,6 +190,7 @@ install: programs install-beacon ## install into $(DESTDIR)$(prefix)
 	systemd-sysusers --root=$(DESTDIR)/ $(DESTDIR)$(sysusersdir)/dcop-controller.conf; fi
 	install -d $(DESTDIR)$(datadir)/steps
 	cp -R deployer/steps/. $(DESTDIR)$(datadir)/steps/
+	cd dist/ansible && find . -type f ! -name '*.pyc' -exec install -D -m 644 '{}' $(DESTDIR)$(ansibledir)/'{}' \;
 	install -d $(DESTDIR)$(datadir)/solve
 	install -m 644 deployer/solve/*.py $(DESTDIR)$(datadir)/solve/
 	install -d $(DESTDIR)$(datadir)/layers
