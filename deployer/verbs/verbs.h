@@ -24,7 +24,7 @@ const struct verb *verb_find(const char *name);
 extern const struct verb verb_deploy;
 extern const struct verb verb_trust, verb_forget, verb_runs, verb_cache;
 extern const struct verb verb_start, verb_stop, verb_restart, verb_rollback, verb_uninstall;
-extern const struct verb verb_poweroff, verb_reboot;
+extern const struct verb verb_poweroff, verb_reboot, verb_blink;
 extern const struct verb verb_solve, verb_batch, verb_later;
 extern const struct verb verb_doctor, verb_status, verb_exec, verb_logs, verb_assign, verb_enroll,
     verb_card, verb_export, verb_import, verb_bundle;

@@ -14,6 +14,7 @@ complete -c dcop-deploy -n __fish_use_subcommand -a logs -d 'the agents\' journa
 complete -c dcop-deploy -n __fish_use_subcommand -a exec -d 'run a command on the machines, show its output'
 complete -c dcop-deploy -n __fish_use_subcommand -a poweroff -d 'switch the machines off, at the end of a lesson'
 complete -c dcop-deploy -n __fish_use_subcommand -a reboot -d 'reboot the machines'
+complete -c dcop-deploy -n __fish_use_subcommand -a blink -d 'the machines\' lights blink for ten seconds'
 complete -c dcop-deploy -n __fish_use_subcommand -a assign -d 'give the missing names to machines without one'
 complete -c dcop-deploy -n __fish_use_subcommand -a enroll -d 'give machines a beacon, our SSH key, their own key'
 complete -c dcop-deploy -n __fish_use_subcommand -a card -d 'prepare the boot partition of a written card'
