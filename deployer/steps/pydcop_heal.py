@@ -69,12 +69,15 @@ def patch_agents(orchestratedagents):
             self.send_to_orchestrator(made[PAUSED](self.agent.name, message.round))
 
         def restart(sender, message, t):
-            names = _restart(self.agent, message.places, message.values,
-                             orchestratedagents.build_computation)
+            # It may come twice, as GO: the orchestrator says it again when it hears no answer.
+            last, names = vars(self).get("dcop_made", (None, None))
+            if last != message.round:
+                names = _restart(self.agent, message.places, message.values,
+                                 orchestratedagents.build_computation)
+                self.dcop_made = message.round, names
             self.send_to_orchestrator(made[RESTARTED](self.agent.name, message.round, names))
 
         def go(sender, message, t):
-            # It may come twice: the orchestrator says it again when it hears no answer.
             if vars(self).get("dcop_round") != message.round:
                 self.dcop_round = message.round
                 for one in _computations(self.agent).values():
