@@ -57,6 +57,7 @@ struct member {
     char fingerprint[JOB_FINGERPRINT_MAX];
     char *hostkey; /* as in known_hosts; NULL: not known */
     struct address peer;
+    char agents_address[ADDRESS_TEXT_MAX]; /* that it says; "": none, or no IPv4 address */
     char hostname[65]; /* that it says: HOST_NAME_MAX (hostname(7)); "": longer, or not said */
     bool is_met, is_intended, learnt, has_id, busy;
     unsigned results;

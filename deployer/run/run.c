@@ -230,6 +230,7 @@ static void learn_machine(struct member *m)
         .fingerprint = m->fingerprint,
         .peer = m->is_met ? &m->peer : NULL,
         .hostname = *m->hostname ? m->hostname : NULL,
+        .agents_address = *m->agents_address ? m->agents_address : NULL,
     };
     struct stepwire_event note = {.kind = STEPWIRE_NOTE, .name = "", .lines = ""};
     struct error err;
@@ -269,6 +270,15 @@ static bool is_past_refusal(const struct stepwire_event *step)
     return true;
 }
 
+/* It may be known by the machine's word alone: behind a jump host, or over IPv6. */
+static void note_agents_address(struct member *m, const char *said)
+{
+    struct address a;
+
+    if (address_parse(said, &a) == 0 && a.family == AF_INET && address_is_unicast(&a))
+        address_format(&a, m->agents_address);
+}
+
 static void on_step(struct member *m, const struct stepwire_event *step)
 {
     if (m->is_intended && is_past_refusal(step))
@@ -277,6 +287,8 @@ static void on_step(struct member *m, const struct stepwire_event *step)
     case STEPWIRE_FACT:
         if (strcmp(step->name, "hostname") == 0 && strlen(step->detail) < sizeof(m->hostname))
             strcpy(m->hostname, step->detail);
+        if (strcmp(step->name, "address") == 0)
+            note_agents_address(m, step->detail);
         if (strcmp(step->name, "id") != 0)
             break;
         m->has_id = true;

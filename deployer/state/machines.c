@@ -18,6 +18,7 @@ void state_machine_clear(struct state_machine *m)
     free(m->os);
     free(m->version);
     free(m->digest);
+    free(m->agents_address);
     strings_clear(&m->agents);
     *m = (struct state_machine){0};
 }
@@ -44,17 +45,18 @@ int state_machine_put(struct state *s, const struct state_machine *m, struct err
     if (r == 0)
         r = state_run(s, err,
                       "INSERT INTO machines VALUES(?1,?2,?3,?4,?5,nullif(?6,0),?7,?8,?9,?10,?11,"
-                      " ?12,?12) ON CONFLICT(id) DO UPDATE SET"
+                      " ?12,?12,?13) ON CONFLICT(id) DO UPDATE SET"
                       " fingerprint=coalesce(excluded.fingerprint, fingerprint),"
                       " host=coalesce(excluded.host, host), fleet=coalesce(excluded.fleet, fleet),"
                       " address=coalesce(excluded.address, address),"
                       " port=coalesce(excluded.port, port), user=coalesce(excluded.user, user),"
                       " arch=coalesce(excluded.arch, arch), os=coalesce(excluded.os, os),"
                       " version=coalesce(excluded.version, version),"
-                      " digest=coalesce(excluded.digest, digest), last_seen=excluded.last_seen",
-                      "sssssisssssi", m->id, m->fingerprint, m->host, m->fleet, m->address,
+                      " digest=coalesce(excluded.digest, digest), last_seen=excluded.last_seen,"
+                      " agents_address=coalesce(excluded.agents_address, agents_address)",
+                      "sssssisssssis", m->id, m->fingerprint, m->host, m->fleet, m->address,
                       (int64_t)m->port, m->user, m->arch, m->os, m->version, m->digest,
-                      clock_ms(CLOCK_REALTIME));
+                      clock_ms(CLOCK_REALTIME), m->agents_address);
     return r < 0 ? r : transaction_end(&t, err);
 }
 
@@ -62,7 +64,9 @@ int state_machine_put(struct state *s, const struct state_machine *m, struct err
 
 #define MACHINE_COLUMNS                                                                            \
     "id, fingerprint, host, fleet, address, port, user, arch, os, version, digest,"                \
-    " first_seen, last_seen"
+    " first_seen, last_seen, agents_address,"                                                      \
+    " EXISTS (SELECT 1 FROM pins WHERE retired IS NULL AND"                                        \
+    "  (pins.id=machines.id OR pins.fingerprint=machines.fingerprint))"
 
 static int read_machine(struct state *s, sqlite3_stmt *st, struct state_machine *ret,
                         struct error *err)
@@ -83,6 +87,8 @@ static int read_machine(struct state *s, sqlite3_stmt *st, struct state_machine 
         .digest = state_column(st, 10, &failed),
         .first_seen_ms = sqlite3_column_int64(st, 11),
         .last_seen_ms = sqlite3_column_int64(st, 12),
+        .agents_address = state_column(st, 13, &failed),
+        .accepted = sqlite3_column_int(st, 14) != 0,
     };
     int r;
 

@@ -65,7 +65,8 @@ static const char *const migrations[] = {
     "  wish TEXT NOT NULL, PRIMARY KEY(entry, position)) WITHOUT ROWID;"
     "CREATE TRIGGER later_wheels_unused AFTER DELETE ON later BEGIN"
     "  DELETE FROM later_wheels WHERE digest=OLD.wheel"
-    "   AND NOT EXISTS (SELECT 1 FROM later WHERE wheel=OLD.wheel); END;",
+    "   AND NOT EXISTS (SELECT 1 FROM later WHERE wheel=OLD.wheel); END;"
+    "ALTER TABLE machines ADD COLUMN agents_address TEXT;",
 };
 
 static int read_version(struct state *s, int *ret, struct error *err)

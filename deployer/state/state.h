@@ -111,14 +111,16 @@ struct state_machine {
     char *user;
     char *arch, *os;
     char *version, *digest; /* deployed last: pyDCOP's version, the bundle's digest */
+    char *agents_address;   /* where others reach its agents, as it says over SSH: IPv4 */
     int64_t first_seen_ms, last_seen_ms;
     struct strings agents; /* for readers: the names it holds now, in any fleet */
+    bool accepted;         /* likewise: its key is pinned, and not retired */
 };
 void state_machine_clear(struct state_machine *m);
 
 /* Records a contact with a machine whose key was right: last seen is now.  Fields
- * that are NULL or 0 keep their stored value; times and agents are ignored
- * (state_names_set records names). */
+ * that are NULL or 0 keep their stored value; times, agents and accepted are
+ * ignored (state_names_set records names). */
 int state_machine_put(struct state *s, const struct state_machine *m, struct error *err);
 
 /* -ENOENT, without words, when it is not known. */

@@ -109,6 +109,7 @@ static const struct transfer_column machines[] = {
     {"digest", false, is_word, 0},
     {"first_seen", true, NULL, TIME_MAX},
     {"last_seen", true, NULL, TIME_MAX},
+    {"agents_address", false, is_word, 0},
     {NULL, false, NULL, 0},
 };
 
@@ -143,7 +144,7 @@ static const struct transfer_column seqs[] = {
 const struct transfer_table transfer_tables[] = {
     {"machines",
      "id, fingerprint, host, fleet, address, port, user, arch, os, version, digest, first_seen,"
-     " last_seen",
+     " last_seen, agents_address",
      "id", machines, NULL},
     {"pins", "id, fingerprint, key_type, key_base64, source, created, retired", "pin", pins,
      is_pin},

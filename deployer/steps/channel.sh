@@ -25,6 +25,7 @@ send_facts() {
 	done
 	read_identity
 	[ -z "$machine_id" ] || event fact id "$machine_id"
+	[ -z "$want_address" ] || event fact address "$want_address"
 }
 
 # is_intended_machine: does this machine have the id and the names of the intended one?

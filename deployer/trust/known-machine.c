@@ -272,6 +272,7 @@ int known_machine_learn(struct state *s, const struct target *t, const struct kn
         .address = met->peer ? address : NULL,
         .port = t->port,
         .user = t->user,
+        .agents_address = (char *)(uintptr_t)met->agents_address,
     };
     struct trust trust = known_machine_trust(k, t);
     struct state_pin pin = {

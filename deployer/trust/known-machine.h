@@ -57,6 +57,7 @@ struct known_machine_met {
     const char *fingerprint;    /* of its host key */
     const struct address *peer; /* where it answered; NULL: not known */
     const char *hostname;       /* that it said; NULL: none */
+    const char *agents_address; /* likewise, where others reach its agents */
 };
 
 /* Called when the machine has confirmed over SSH that it is the intended one, and that it

@@ -262,8 +262,10 @@ static void what_is_learnt_was_met(void **unused)
         CLEANUP(known_machine_clear) struct known_machine k = {0};
         CLEANUP(state_machine_clear) struct state_machine m = {0};
         const struct state_machine before = {.id = t.id, .host = (char *)(uintptr_t) "before"};
-        struct known_machine_met met = {
-            .fingerprint = KEY, .peer = &there, .hostname = hosts[i].hostname};
+        struct known_machine_met met = {.fingerprint = KEY,
+                                        .peer = &there,
+                                        .hostname = hosts[i].hostname,
+                                        .agents_address = "198.51.100.7"};
         struct error err;
 
         free(t.host);
@@ -278,6 +280,12 @@ static void what_is_learnt_was_met(void **unused)
         assert_int_equal(state_machine_get(s, ID, &m, &err), 0);
         assert_string_equal(m.host, hosts[i].learnt);
         assert_string_equal(m.address, "192.0.2.1");
+        assert_string_equal(m.agents_address, "198.51.100.7");
+        assert_true(m.accepted);
+        state_machine_clear(&m);
+        assert_int_equal(state_pin_retire(s, ID, &err), 0);
+        assert_int_equal(state_machine_get(s, ID, &m, &err), 0);
+        assert_false(m.accepted);
     }
 }
 
