@@ -111,8 +111,7 @@ static int find_fleet(struct run *r, const struct run_plan *plan, struct error *
     for (size_t i = 0; i < plan->count; i++)
         targets[i] = &plan->targets[i].target;
     links_read(&links);
-    fleet_networks(targets, plan->count, &known, &links, &r->fleet);
-    q = text_error(&r->fleet);
+    q = fleet_networks(targets, plan->count, &known, &links, &r->fleet);
     return q < 0 ? error_sys(err, q, "cannot plan the run") : 0;
 }
 
