@@ -25,6 +25,7 @@ void actions_wish(const struct controller *c, const struct member *m, const stru
     digest_adds(&d, o->orchestrator       ? o->orchestrator
                     : c->inputs.addresses ? c->inputs.addresses
                                           : "");
+    digest_adds(&d, c->inputs.fleet ? c->inputs.fleet : "");
     for (size_t i = 0; i < agents->count; i++)
         digest_adds(&d, agents->items[i]);
     digest_end(&d, ret);

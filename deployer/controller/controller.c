@@ -99,6 +99,7 @@ static int on_poll(sd_event_source *source, uint64_t usec, void *arg)
             model_find_standing(c, m);
     try_to_record(c);
     inputs_addresses(c);
+    inputs_fleet(c);
     update_hosts(c);
     inputs_check_files(c);
     if (c->settings.automatic && needs_repack(c))
@@ -335,6 +336,7 @@ static int run_service(struct controller *c, struct error *err)
     if (r < 0)
         return r;
     inputs_addresses(c);
+    inputs_fleet(c);
     packing_start(c);
     r = open_discovery(c, err);
     if (r < 0)
@@ -382,6 +384,7 @@ static void controller_clear(struct controller *c)
     free(c->packs.error);
     free(c->published.status);
     free(c->inputs.addresses);
+    free(c->inputs.fleet);
     free(c->web.listens_on);
     strings_clear(&c->web.hosts);
     inputs_unwatch(c);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "deployer/target/fleet-networks.h"
 #include "private.h"
 
 /* --- the problem -------------------------------------------------------------------- */
@@ -225,4 +226,26 @@ void inputs_addresses(struct controller *c)
     free(c->inputs.addresses);
     c->inputs.addresses = now;
     controller_evaluate_soon(c);
+}
+
+void inputs_fleet(struct controller *c)
+{
+    CLEANUP(state_machines_clear) struct state_machines known = {0};
+    CLEANUP_TEXT struct text networks = TEXT_INIT;
+    const struct target any = {.fleet = (char *)(uintptr_t)c->settings.deploy.fleet};
+    const struct target *const targets[] = {&any};
+    struct links links;
+    char *now;
+
+    links_read(&links);
+    if (state_machine_list(c->state, &known, NULL) < 0 ||
+        fleet_networks(targets, 1, &known, &links, &networks) < 0)
+        return;
+    if (!strchr(text_str(&networks), ',')) /* each machine reaches its own network anyway */
+        text_clear(&networks);
+    now = text_take(&networks);
+    if (!now)
+        return;
+    free(c->inputs.fleet);
+    c->inputs.fleet = now;
 }

@@ -80,6 +80,7 @@ struct inputs {
     size_t n_files;
     bool changed;
     char *addresses; /* of this computer: machines get one of them */
+    char *fleet;     /* the networks that its machines are in; "": one network, or none */
 };
 
 /* --on-change. */
@@ -190,6 +191,8 @@ void inputs_unwatch(struct controller *c);
  * another one now, a mount over a folder.  Marks the inputs as changed. */
 void inputs_check_files(struct controller *c);
 void inputs_addresses(struct controller *c);
+/* Where the fleet is, which each machine is told (target/fleet-networks.h). */
+void inputs_fleet(struct controller *c);
 
 /* inventory-file.c, hook.c: the inventory file and the hook. */
 void inventory_file_write(struct controller *c, struct member **members, size_t n);
