@@ -55,12 +55,12 @@ is_intended_machine() {
 }
 
 # read_wish FILE: the settings of a run in $wished, for a comparison.  The time of day,
-# the run_id, the connection, the id and the ids of others are left out: a machine that is
-# being enrolled has no id at first, and is the same machine.
+# the run_id, the connection, the id, the ids of others and where they are is left out: a machine
+# that is being enrolled has no id at first, and is the same machine.
 read_wish() {
 	slurp "$1" || return 1
 	wished=$slurped
-	for _key in time run_id id taken connection; do
+	for _key in time run_id id taken connection fleet; do
 		case $wished in
 		*"$NL$_key "*)
 			_rest=${wished#*"$NL$_key "}
