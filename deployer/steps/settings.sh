@@ -93,7 +93,7 @@ read_vars() {
 	case $want_ui,$want_browser in yes,yes | yes,no | no,no | no,yes | remove,no) ;; *) detail='ui must be yes, no or remove, browser yes or no' && return 1 ;; esac
 	case $want_peers in *[!0-9.:,]*) detail='peers are not addresses' && return 1 ;; esac
 	case $want_run_id in *[!0-9a-f]*) detail='run_id is not hexadecimal' && return 1 ;; esac
-	case $want_fleet in *[!0-9./,]*) detail='fleet is no list of IPv4 networks' && return 1 ;; esac
+	are_networks "$want_fleet" || { detail='fleet is no list of IPv4 networks' && return 1; }
 	case $want_orchestrator$want_address in *[!0-9.:]*) detail='addresses must be IPv4' && return 1 ;; esac
 }
 
@@ -127,6 +127,24 @@ find_own_ipv4() {
 
 is_ipv4() {
 	case $1 in *[!0-9.]* | *.*.*.*.* | .* | *. | *..*) return 1 ;; *.*.*.*) ;; *) return 1 ;; esac
+}
+
+# are_networks LIST: "192.0.2.0/24,198.51.100.7/32": systemd refuses all of a list with another word.
+are_networks() {
+	case $1 in *[!0-9./,]*) return 1 ;; esac
+	IFS=,
+	# shellcheck disable=SC2086 # words
+	set -- $1
+	IFS=$BLANKS
+	for _network; do
+		is_ipv4 "${_network%/*}" || return 1
+		case ${_network##*/} in [0-9] | [12][0-9] | 3[0-2]) ;; *) return 1 ;; esac
+		_rest=${_network%/*}.
+		while [ -n "$_rest" ]; do
+			case ${_rest%%.*} in [0-9] | [1-9][0-9] | 1[0-9][0-9] | 2[0-4][0-9] | 25[0-5]) ;; *) return 1 ;; esac
+			_rest=${_rest#*.}
+		done
+	done
 }
 
 # find_arch: the architecture of this machine's Python in $_arch, if there are layers for it.
