@@ -54,14 +54,25 @@ go_back() {
 	rm -f "$TRIAL"
 }
 
-# return_to HASH PREVIOUS: makes the versions what they were, and starts the agents.
+# return_to HASH PREVIOUS: makes the versions what they were, and starts the agents, unless they
+# were stopped, or the machine shuts down.
 return_to() {
 	point_link current "$1"
 	if [ -e "$OPT/versions/$2/hash" ]; then point_link previous "$2"; else rm -f "$OPT/previous"; fi
 	name_version "$1"
 	went="it went back to $version"
 	[ -s "$ETC/agents" ] || return 0
-	if [ "$_started" != "$1" ]; then
+	if [ "$(systemctl is-system-running 2>/dev/null)" = stopping ]; then
+		went="$went, which starts at the next boot"
+		return 0
+	fi
+	if [ "$_started" = "$1" ]; then
+		unit_read=
+		if read_unit && [ "$unit_active" = inactive ]; then
+			went="$went, which was stopped, and stays so"
+			return 0
+		fi
+	else
 		rm -f "$RUNTIME/failures"
 		systemctl reset-failed "$UNIT" 2>/dev/null || :
 		timeout "$GO_BACK_START" systemctl restart "$UNIT" || :
