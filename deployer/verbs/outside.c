@@ -19,8 +19,8 @@ bool outside_none(const struct facts *f, size_t machine, struct text *why)
         text_add_printable(why, address);
         text_adds(why, " (");
         text_add_printable(why, *other->agents ? other->agents : "?");
-        text_adds(why, "), which came to the fleet later; deploy to all machines again, which "
-                       "restarts nothing");
+        text_adds(why, "): a machine or a link that came after the last deploy; deploy to all "
+                       "machines again, which restarts nothing");
         return false;
     }
     return true;
