@@ -17,7 +17,8 @@ wait "$one"
 wait "$two"
 controller build/gcc/dcop-discover --match "$problem" --wait >/dev/null
 
-# version NAME [SECONDS]: a source in $scratch/NAME, whose agents die after so long.
+# version NAME [SECONDS]: a source in $scratch/NAME, whose agents die after so long.  Until then a
+# busy machine must have found that they are up.
 version() {
 	rm -rf "${scratch:?}/$1"
 	cp -R tests/data/standin "$scratch/$1"
@@ -38,7 +39,7 @@ version() {
 }
 version good
 version better
-version bad 4
+version bad 12
 
 current() { on "$1" readlink /opt/dcop/current; }
 is_on() { [ "$(current "$1")" = "$2" ] && running "$1" && listens "$1"; } # MACHINE VERSION
