@@ -29,8 +29,8 @@ AGENTS = "/etc/dcop/agents"  # one name per line, any bytes
 SETTINGS = "/etc/dcop/agent.conf"  # `key value` lines: orchestrator, address, port, uiport
 DEFAULT_PORT = 9001
 # Notes for the machine's beacon and for dcop-deploy: `err`, what is wrong, in one line;
-# `work`, the agents that are at work in a run, one a line.  For the launcher itself: `moved`, the
-# address for which it has started again.
+# `work`, the agents that are at work in a run, one a line; `address`, where they register.  For the
+# launcher itself: `moved`, the address for which it has started again.
 NOTES = "/run/dcop/agent"
 NOTE_MAX = 400  # bytes
 NETWORK = "/run/dcop/network"  # what the unit lets the agents reach; agent-state writes it
@@ -124,6 +124,7 @@ class _Launcher:
     def work(self):
         for name in ("err", "work"):
             _note(name, None)
+        _note("address", self.address)
         self.child = _Child(self.serve)
         try:
             while True:
@@ -182,13 +183,15 @@ class _Launcher:
     def fits(self):
         from pydcop_shim import pydcop_version
 
+        if not self.run["open"]:
+            return False
         if self.run["pydcop"] != pydcop_version():
             text = "the orchestrator at %s:%d runs pyDCOP %s, this machine %s: deploy that version" % (
                 self.host, self.port, self.run["pydcop"], pydcop_version())
             print("dcop-agent: " + text, file=sys.stderr, flush=True)
             _note("err", text)
             return False
-        return self.run["open"]
+        return True
 
     def wait(self):
         """Until the child or the orchestrator has ended; without a link not for long."""

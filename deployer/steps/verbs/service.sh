@@ -17,8 +17,15 @@ unit_is_running() {
 	case $unit_active in active | activating) ;; *) return 1 ;; esac
 }
 
-# read_deployed: sets $want_agents, $want_address and $want_port to what is deployed, for the check that
-# the agents are alive.
+# read_moved: sets $want_address to where the launcher's agents register, which is another one than
+# was deployed when the machine has lost that one (DHCP).
+read_moved() {
+	read_agent_note address || return 0
+	case $note in *[!0-9.]*) ;; *) want_address=$note ;; esac
+}
+
+# read_deployed: sets $want_agents and $want_port to what is deployed, and $want_address to where the
+# agents are, for the check that they are alive.
 read_deployed() {
 	want_agents='' want_address='' want_port=9001
 	if slurp "$ETC/agents"; then want_agents=$slurped; fi
@@ -31,6 +38,7 @@ read_deployed() {
 		want_address=${want_address##*"${NL}address "}
 		want_address=${want_address%%"$NL"*}
 	fi
+	read_moved
 }
 
 # can_run: is there something to start?  If not, the message in $detail; status 1 is a
