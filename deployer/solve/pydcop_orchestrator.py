@@ -126,6 +126,8 @@ class Run:
         """Listen at once: the machines try to connect while pyDCOP is imported."""
         import socket
 
+        from dcop_early import Early
+
         port = self.request["port"]
         self.socket = socket.socket()
         try:
@@ -134,6 +136,12 @@ class Run:
             self.socket.listen(1024)
         except OSError as error:
             raise Busy("port %d of this computer: %s" % (port, self.who_listens(port, error)))
+        self.early, self.opened = Early(self.socket, self.request.get("about")), threading.Event()
+
+    def open_run(self):
+        """From here on pyDCOP's server answers."""
+        self.early.end()
+        self.opened.set()
 
     def prepare(self):
         import random
@@ -376,7 +384,7 @@ class Run:
         orchestrator.Orchestrator.dcop_about = self.request.get("about")
         if self.healing:
             orchestrator.Orchestrator.dcop_replication = "dist_ucs_hostingcosts"
-        given = self.socket
+        given, opened = self.socket, self.opened
 
         class Server(communication.HTTPServer):
             def server_bind(self):
@@ -385,6 +393,10 @@ class Run:
 
             def server_activate(self):
                 pass  # it listens
+
+            def serve_forever(self, *arguments, **options):
+                opened.wait()
+                super().serve_forever(*arguments, **options)
 
         communication.HTTPServer = Server
         comm = communication.HttpCommunicationLayer(("0.0.0.0", self.request["port"]))
@@ -688,6 +700,7 @@ class Run:
         self.httpd.comm._address = (self.address, self.request["port"])
         self.hear()
         self.orchestrator.start()
+        self.open_run()
         self.tell("listening", port=self.request["port"])
         status, reason = self.register()
         if status is None:
