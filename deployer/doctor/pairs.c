@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "deployer/target/fleet-networks.h"
+#include "discovery/base/address.h"
+
 enum { WHY_MAX = 64 };
 
 /* What a machine says that it cannot connect to. */
@@ -19,7 +22,9 @@ struct pair_end {
     char *label;                   /* "a1 on rpi-1" */
     char tried[INET_ADDRSTRLEN];   /* "": unknown */
     char address[INET_ADDRSTRLEN]; /* where its agents listen, as it says; "": they do not */
+    char *reaches;                 /* what its unit lets them talk to; NULL: all */
     bool reached;                  /* from here */
+    bool relayed;                  /* SSH goes by another machine: nothing is tried from here */
     unsigned agents;
     struct unreached *unreached;
     size_t n_unreached;
@@ -63,6 +68,7 @@ int pairs_init(struct pairs *p, const struct targets *targets)
         if (label_of(t, &e->label) < 0)
             return -ENOMEM;
         expected_address(t, e->tried);
+        e->relayed = t->relay.count > 0;
         e->agents = t->agents.count > 1 ? (unsigned)t->agents.count : 1;
     }
     return 0;
@@ -72,6 +78,7 @@ void pairs_clear(struct pairs *p)
 {
     for (size_t i = 0; i < p->count; i++) {
         free(p->ends[i].label);
+        free(p->ends[i].reaches);
         free(p->ends[i].unreached);
     }
     free(p->ends);
@@ -102,6 +109,28 @@ static int hear_unreached(struct pair_end *e, const char *said)
     return 0;
 }
 
+/* "ADDRESS PORT COUNT" */
+static void hear_address(struct pair_end *e, const char *said)
+{
+    size_t size = strcspn(said, " ");
+    struct in_addr parsed;
+
+    *e->address = '\0';
+    if (size >= sizeof(e->address))
+        return;
+    memcpy(e->address, said, size);
+    e->address[size] = '\0';
+    if (inet_pton(AF_INET, e->address, &parsed) != 1)
+        *e->address = '\0';
+}
+
+static int hear_networks(struct pair_end *e, const char *said)
+{
+    free(e->reaches);
+    e->reaches = strdup(said);
+    return e->reaches ? 0 : -ENOMEM;
+}
+
 int pairs_hear(struct pairs *p, size_t machine, const struct strings *keys,
                const struct strings *values, bool reached)
 {
@@ -111,14 +140,43 @@ int pairs_hear(struct pairs *p, size_t machine, const struct strings *keys,
     e->reached = reached;
     *e->address = '\0';
     e->n_unreached = 0;
+    free(e->reaches);
+    e->reaches = NULL;
     for (size_t i = 0; i < keys->count && r == 0; i++) {
-        if (strcmp(keys->items[i], "at") == 0 &&
-            sscanf(values->items[i], "%15[0-9.]", e->address) != 1)
-            *e->address = '\0';
+        if (strcmp(keys->items[i], "at") == 0)
+            hear_address(e, values->items[i]);
+        if (strcmp(keys->items[i], "reaches") == 0)
+            r = hear_networks(e, values->items[i]);
         if (strcmp(keys->items[i], "unreached") == 0)
             r = hear_unreached(e, values->items[i]);
     }
     return r;
+}
+
+static bool is_private(const struct address *a)
+{
+    static const struct network networks[] = {
+        {.address = {.family = AF_INET, .bytes = {10}}, .prefix = 8},
+        {.address = {.family = AF_INET, .bytes = {172, 16}}, .prefix = 12},
+        {.address = {.family = AF_INET, .bytes = {192, 168}}, .prefix = 16},
+        {.address = {.family = AF_INET, .bytes = {100, 64}}, .prefix = 10},
+        {.address = {.family = AF_INET, .bytes = {169, 254}}, .prefix = 16},
+    };
+
+    for (size_t i = 0; i < sizeof(networks) / sizeof(*networks); i++)
+        if (network_has(&networks[i], a))
+            return true;
+    return false;
+}
+
+/* May the others connect to where a machine says that its agents are?  job/reach.h has looked
+ * when this computer connects there; no machine sends the others out of private networks. */
+static bool is_sensible(const struct pair_end *e)
+{
+    struct address a;
+
+    return e->reached && address_parse(e->address, &a) == 0 && address_is_unicast(&a) &&
+           (!e->relayed || is_private(&a));
 }
 
 bool pairs_have_moved(struct pairs *p)
@@ -128,7 +186,7 @@ bool pairs_have_moved(struct pairs *p)
     for (size_t i = 0; i < p->count; i++) {
         struct pair_end *e = &p->ends[i];
 
-        if (!*e->address || strcmp(e->address, e->tried) == 0)
+        if (!*e->address || strcmp(e->address, e->tried) == 0 || !is_sensible(e))
             continue;
         (void)snprintf(e->tried, sizeof(e->tried), "%s", e->address);
         moved = true;
@@ -141,6 +199,8 @@ bool pairs_have_moved(struct pairs *p)
 static const struct unreached *find_unreached(const struct pair_end *from,
                                               const struct pair_end *to)
 {
+    if (to->reaches && !fleet_networks_have(to->reaches, from->address))
+        return NULL; /* its unit drops what comes from there, which verbs/outside.h tells */
     for (size_t i = 0; i < from->n_unreached && *from->address; i++)
         if (strcmp(from->unreached[i].address, to->address) == 0)
             return &from->unreached[i];

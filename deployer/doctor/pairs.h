@@ -35,7 +35,8 @@ int pairs_hear(struct pairs *p, size_t machine, const struct strings *keys,
                const struct strings *values, bool reached);
 
 /* Whether agents listen at another address than was tried: the machines are to be asked again,
- * with that one. */
+ * with that one.  An address that this computer does not connect to is left out: one machine does
+ * not send all others anywhere. */
 bool pairs_have_moved(struct pairs *p);
 
 /* A machine that cannot be reached, or cannot reach: clauses as in a finding. */
@@ -43,5 +44,6 @@ typedef void pairs_listener(size_t machine, const char *wrong, const char *proof
                             const char *advice, void *arg);
 
 /* Tells what is wrong.  `port`: the orchestrator's; 0: it does not listen.  A machine whose agents
- * do not listen, which has another reason, is not judged.  -ENOMEM. */
+ * do not listen, which has another reason, is not judged; nor are two of which one's unit does not
+ * let it talk to the other. -ENOMEM. */
 int pairs_judge(const struct pairs *p, unsigned port, pairs_listener *listener, void *arg);

@@ -8,6 +8,7 @@
 #include "discovery/base/process.h"
 #include "discovery/base/terminal.h"
 #include "discovery/doctor/doctor.h"
+#include "outside.h"
 #include "verbs.h"
 
 enum { LOOK_MS = 3000 }; /* without --discovery-timeout */
@@ -155,6 +156,26 @@ static void add_apart(size_t machine, const char *wrong, const char *proof, cons
     findings_add(a->findings, FINDING_AGENT_PORT, a->labels->items[machine], wrong, proof, advice);
 }
 
+/* Its unit leaves out another machine. */
+static int examine_unit(const struct facts *f, size_t machine, const char *label,
+                        struct findings *ret)
+{
+    const struct machine_facts *other = outside_find(f, machine);
+    CLEANUP_TEXT struct text wrong = TEXT_INIT;
+    CLEANUP_TEXT struct text proof = TEXT_INIT;
+
+    if (!other)
+        return 0;
+    outside_tell(other, &wrong);
+    text_addf(&proof, "dcop-agent.service allows %s", facts_get(&f->machines[machine], "reaches"));
+    if (text_error(&wrong) < 0 || text_error(&proof) < 0)
+        return -ENOMEM;
+    findings_add(ret, FINDING_AGENT_PORT, label, text_str(&wrong), text_str(&proof),
+                 "that machine came to the fleet later, or has another address now: deploy to all "
+                 "machines again, which restarts nothing");
+    return 0;
+}
+
 static int examine_machines(struct program *p, struct findings *ret, struct error *err)
 {
     CLEANUP(facts_clear) struct facts facts = {0};
@@ -193,8 +214,9 @@ static int examine_machines(struct program *p, struct findings *ret, struct erro
         };
 
         examine_machine(&one, ret);
-        ret->failed =
-            ret->failed || pairs_hear(&pairs, i, &m->keys, &m->values, m->outcome == JOB_OK) < 0;
+        ret->failed = ret->failed ||
+                      pairs_hear(&pairs, i, &m->keys, &m->values, m->outcome == JOB_OK) < 0 ||
+                      examine_unit(&facts, i, labels.items[i], ret) < 0;
     }
     if (r >= 0 && pairs_judge(&pairs, 0, add_apart, &apart) < 0)
         ret->failed = true;

@@ -159,12 +159,64 @@ static void test_moved(void **state)
     targets_clear(&targets);
 }
 
+/* What a machine says of itself is not where the others are sent. */
+static void test_foreign(void **state)
+{
+    static const char *const wrong[] = {
+        "1.2.3.4.5 9001 1", "999.1.1.1 9001 1", "127.0.0.1 9001 1",   "224.0.0.1 9001 1",
+        "10.0.0.2x 9001 1", "0.0.0.0 9001 1",   "10.0.0.20000 9001 1"};
+    struct targets targets = four();
+    struct pairs p;
+
+    (void)state;
+    assert_int_equal(strings_add(&targets.items[1].relay, "ssh"), 0);
+    assert_int_equal(pairs_init(&p, &targets), 0);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        hear(&p, 0, wrong[i], NULL, true);
+        assert_false(pairs_have_moved(&p));
+    }
+    hear(&p, 0, "8.8.8.8 9001 1", NULL, false); /* where this computer does not reach it */
+    assert_false(pairs_have_moved(&p));
+    hear(&p, 1, "8.8.8.8 9001 1", NULL, true); /* behind another one, where nobody has looked */
+    assert_false(pairs_have_moved(&p));
+    hear(&p, 1, "172.31.0.2 9001 1", NULL, true);
+    assert_true(pairs_have_moved(&p));
+    pairs_clear(&p);
+    targets_clear(&targets);
+}
+
+/* Its unit drops what comes from there. */
+static void test_bounded(void **state)
+{
+    static const char *const two[] = {"10.0.0.2 9001 no answer", NULL};
+    struct targets targets = four();
+    struct strings keys = {0}, values = {0};
+    struct pairs p;
+
+    (void)state;
+    assert_int_equal(pairs_init(&p, &targets), 0);
+    all_are_well(&p);
+    hear(&p, 0, "10.0.0.1 9001 1", two, true);
+    assert_int_equal(strings_add(&keys, "at") | strings_add(&values, "10.0.0.2 9001 1"), 0);
+    assert_int_equal(strings_add(&keys, "reaches") | strings_add(&values, "localhost 10.0.0.2/31"),
+                     0);
+    assert_int_equal(pairs_hear(&p, 1, &keys, &values, true), 0);
+    expect(&p, 0, "");
+    hear(&p, 2, "10.0.0.3 9001 1", two, true);
+    expect(&p, 0,
+           "2: it cannot connect to the agents of a2 on rpi-2 (10.0.0.2 port 9001: no answer)\n");
+    strings_clear(&keys);
+    strings_clear(&values);
+    pairs_clear(&p);
+    targets_clear(&targets);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_settings),
-        cmocka_unit_test(test_apart),
-        cmocka_unit_test(test_moved),
+        cmocka_unit_test(test_settings), cmocka_unit_test(test_apart),
+        cmocka_unit_test(test_moved),    cmocka_unit_test(test_foreign),
+        cmocka_unit_test(test_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

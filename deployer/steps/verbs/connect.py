@@ -46,7 +46,10 @@ def connect(ends, within=WITHIN):
             for end in why:
                 one = socket.socket()
                 one.setblocking(False)
-                error = one.connect_ex(end)
+                try:
+                    error = one.connect_ex(end)
+                except OSError:  # no address
+                    error = errno.EINVAL
                 if error not in (0, errno.EINPROGRESS):
                     why[end] = os.strerror(error)
                     one.close()
