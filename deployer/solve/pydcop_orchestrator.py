@@ -545,7 +545,7 @@ class Run:
         if here and agent not in here:
             agent = here[0]
         print("a message of agent %s at %s cannot be understood: %s" % (agent, address, text), file=sys.stderr)
-        if agent in self.dcop.agents:
+        if here and agent in self.dcop.agents:
             self.lose(agent, "its message cannot be understood: " + text)
 
     def on_value(self, message):
@@ -601,8 +601,12 @@ class Run:
                 if name in self.registered:
                     self.lose(name, "its program has started again, without its computations")
 
-    def on_error(self, agent, text):
-        if agent in self.dcop.agents:
+    def on_error(self, agent, text, address=""):
+        """It has failed, by its own word, or by that of another one that met it at this address."""
+        known = self.registered.get(agent)
+        if address and (not known or known[0] != address):
+            print("of agent %s at %s, which is not there: %s" % (agent, address, text), file=sys.stderr)
+        elif agent in self.dcop.agents:
             self.lose(agent, text or "its program failed")
 
     def fail(self, text):

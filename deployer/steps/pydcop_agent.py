@@ -380,17 +380,18 @@ def _tell_garbled(orchestrator):
         if agent not in told and len(told) < GARBLED_MAX:
             told.add(agent)
             about = "its message to another agent cannot be understood: " + text
-            threading.Thread(target=_report, args=(agent, about, orchestrator), daemon=True).start()
+            threading.Thread(target=_report, args=(agent, about, orchestrator, address), daemon=True).start()
 
     communication.dcop_garbled = tell
 
 
-def _report(name, about, orchestrator):
-    """Tell the orchestrator that an agent has failed, and why."""
+def _report(name, about, orchestrator, address=""):
+    """Tell the orchestrator that an agent has failed, and why; `address`: of another one."""
     try:
         from pydcop_shim import ERROR_PATH
 
-        query = urlencode([("agent", name), ("text", about[:NOTE_MAX])], errors="replace")
+        query = urlencode([("agent", name), ("text", about[:NOTE_MAX])] + [("at", address)] * bool(address),
+                          errors="replace")
         link = http.client.HTTPConnection(*orchestrator, timeout=2)
         link.request("GET", "%s?%s" % (ERROR_PATH, query))
         link.close()

@@ -337,7 +337,8 @@ def _serve_run(communication):
     in the middle of a run is told from one that has lost its connection.
 
     Who imports pyDCOP's module may set its `dcop_left(names)`, `dcop_asked(names, instance)`
-    and `dcop_error(agent, text)`, which the server's thread calls.
+    and `dcop_error(agent, text, address)`, which the server's thread calls; address: where that agent
+    is when another one tells of it, else "".
     """
     import json
     import sys
@@ -398,7 +399,7 @@ def _serve_run(communication):
         run = getattr(self.server.comm, "dcop_run", None)
         if url.path in (ALIVE_PATH, ERROR_PATH):
             if url.path == ERROR_PATH and run is not None:
-                tell("dcop_error", *(query.get(key, [""])[0][:1000] for key in ("agent", "text")))
+                tell("dcop_error", *(query.get(key, [""])[0][:1000] for key in ("agent", "text", "at")))
             self.send_response_only(204)
             self.end_headers()
             return
@@ -532,6 +533,8 @@ def _tell_garbled(communication):
     pyDCOP's module may set its `dcop_garbled(address, agent, text)`, which the server's thread
     calls: where the message came from, and the agent by its own word.
     """
+    import io
+
     handler = communication.MPCHttpHandler
     do_POST = handler.do_POST
 
@@ -539,10 +542,15 @@ def _tell_garbled(communication):
         try:
             size = int(self.headers["Content-Length"])
             if not 0 <= size <= MESSAGE_MAX:
-                raise ValueError("a message of %d bytes" % size)
+                raise ValueError("it has %d bytes, of at most %d" % (size, MESSAGE_MAX))
+            body = self.rfile.read(size)
+            if len(body) < size:
+                raise ConnectionError("a message ends after %d of %d bytes" % (len(body), size))
+            self.rfile.close()
+            self.rfile = io.BytesIO(body)
             do_POST(self)
         except OSError:
-            raise  # its connection is lost
+            raise  # its connection is lost, as its sender knows
         except Exception as error:
             listener = getattr(communication, "dcop_garbled", None)
             if listener:
