@@ -34,6 +34,11 @@ int reach_check(const struct reach *reach, const struct address *peer, const cha
     if (address_equal(&reach->address, peer) || (given && strcmp(given, address) == 0) ||
         (links_is_near(links, &reach->address) && !links_refuse(links, &reach->address, false)))
         return 0;
+    if (given)
+        return error_set(err, -EREMOTEIO,
+                         "its agents run at %s, because the machine has no address %s, which was "
+                         "given: correct agt_address in the inventory, then deploy again",
+                         address, given);
     return error_set(
         err, -EREMOTEIO,
         "its agents run, but their address %s is neither where SSH reaches it nor on a "

@@ -52,6 +52,8 @@ static int check(const char *said, const char *given)
     q = reach_check(&r, &peer, given, &links, &err);
     if (q < 0)
         assert_non_null(strstr(err.text, "agt_address"));
+    if (q < 0 && given)
+        assert_non_null(strstr(err.text, given));
     return q;
 }
 
@@ -63,6 +65,7 @@ static void test_check(void **state)
     assert_int_equal(check("10.0.0.9", NULL), 0);
     assert_int_equal(check("192.0.2.7", "192.0.2.7"), 0);
     assert_int_equal(check("192.0.2.7", NULL), -EREMOTEIO);
+    assert_int_equal(check("192.0.2.8", "192.0.2.7"), -EREMOTEIO);
     assert_int_equal(check("10.1.0.6", NULL), -EREMOTEIO);
     assert_int_equal(check("127.0.0.1", NULL), -EREMOTEIO);
     assert_int_equal(check("10.0.0.1", NULL), -EREMOTEIO);   /* this computer */
