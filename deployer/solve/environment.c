@@ -19,8 +19,9 @@
 
 enum { ASK_MS = 20 * 1000, COMPILE_MS = 120 * 1000, PROGRAM_MAX = 1024 * 1024 };
 
-static const char *const programs[] = {"pydcop_orchestrator.py", "dcop_cost.py", "dcop_early.py",
-                                       "dcop_heal.py", "dcop_scenario.py", "pydcop_generate.py"};
+static const char *const programs[] = {"pydcop_orchestrator.py", "dcop_cost.py",
+                                       "dcop_early.py",          "dcop_heal.py",
+                                       "dcop_scenario.py",       "pydcop_generate.py"};
 
 void solve_environment_clear(struct solve_environment *e)
 {
