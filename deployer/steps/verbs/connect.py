@@ -47,8 +47,9 @@ def connect(ends, within=WITHIN):
                 one = socket.socket()
                 one.setblocking(False)
                 try:
+                    socket.inet_pton(socket.AF_INET, end[0])  # a name would be looked up
                     error = one.connect_ex(end)
-                except OSError:  # no address
+                except OSError:
                     error = errno.EINVAL
                 if error not in (0, errno.EINPROGRESS):
                     why[end] = os.strerror(error)
