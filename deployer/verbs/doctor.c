@@ -171,7 +171,7 @@ static int examine_unit(const struct facts *f, size_t machine, const char *label
     if (text_error(&wrong) < 0 || text_error(&proof) < 0)
         return -ENOMEM;
     findings_add(ret, FINDING_AGENT_PORT, label, text_str(&wrong), text_str(&proof),
-                 "that machine came to the fleet later, or has another address now: deploy to all "
+                 "that machine or a link came after the last deploy: deploy to all "
                  "machines again, which restarts nothing");
     return 0;
 }
