@@ -245,14 +245,16 @@ static void add_hop(const struct destination *hop, struct text *ret)
 }
 
 /* `ssh -W` to the last jump host, through those before it: OpenSSH logs in there, with what the
- * user's settings, keys, agent and known_hosts have for these.  Where it would ask, it fails. */
+ * user's settings, keys, agent and known_hosts have for these.  Where it would ask, it fails.  It
+ * may use a connection that the user has open there (ControlPath), and is none for others: they
+ * would end with it. */
 static int make_jump(const struct tokens *t, const char *own, struct destination *hops, size_t n,
                      struct strings *ret)
 {
     CLEANUP_TEXT struct text before = TEXT_INIT, to = TEXT_INIT, port = TEXT_INIT;
     const struct destination *last = &hops[n - 1];
-    const char *argv[20] = {"ssh", "-oBatchMode=yes", "-oLogLevel=ERROR"};
-    size_t argc = 3;
+    const char *argv[20] = {"ssh", "-oBatchMode=yes", "-oControlMaster=no", "-oLogLevel=ERROR"};
+    size_t argc = 4;
 
     for (size_t i = 0; i + 1 < n; i++)
         add_hop(&hops[i], &before);

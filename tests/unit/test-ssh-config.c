@@ -87,7 +87,7 @@ static void test_what_is_not_supported_is_told(void **state)
     assert_non_null(strstr(read_as(PLACE "revokedhostkeys /etc/krl\n", &lab), "RevokedHostKeys"));
 }
 
-#define SSH "ssh -oBatchMode=yes -oLogLevel=ERROR "
+#define SSH "ssh -oBatchMode=yes -oControlMaster=no -oLogLevel=ERROR "
 
 static void test_jump_hosts(void **state)
 {
