@@ -45,14 +45,45 @@ static int set_attributes(posix_spawnattr_t *attributes)
                                                      POSIX_SPAWN_SETSIGDEF);
 }
 
+static bool begins_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+/* Our environment, in which no ssh asks by a window; the strings are borrowed. */
+static char **make_env(void)
+{
+    static const char *const without[] = {
+        "SSH_ASKPASS_REQUIRE=", "SSH_ASKPASS=", "DISPLAY=", "WAYLAND_DISPLAY="};
+    static const char never[] = "SSH_ASKPASS_REQUIRE=never";
+    size_t n = 0, at = 0;
+    char **env;
+
+    while (environ && environ[n])
+        n++;
+    env = calloc(n + 2, sizeof(*env));
+    for (size_t i = 0; env && i < n; i++) {
+        bool stays = true;
+
+        for (size_t k = 0; k < ARRAY_SIZE(without); k++)
+            stays = stays && !begins_with(environ[i], without[k]);
+        if (stays)
+            env[at++] = environ[i];
+    }
+    if (env)
+        env[at] = (char *)(uintptr_t)never;
+    return env;
+}
+
 static int spawn(const struct strings *argv, int connection, int errors, pid_t *ret)
 {
     CLEANUP_FREE char **copy = calloc(argv->count + 1, sizeof(*copy));
+    CLEANUP_FREE char **env = make_env();
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     int r;
 
-    if (!copy)
+    if (!copy || !env)
         return -ENOMEM;
     for (size_t i = 0; i < argv->count; i++)
         copy[i] = argv->items[i];
@@ -62,7 +93,7 @@ static int spawn(const struct strings *argv, int connection, int errors, pid_t *
     if (r == 0)
         r = set_attributes(&attributes);
     if (r == 0)
-        r = -posix_spawnp(ret, copy[0], &actions, &attributes, copy, environ);
+        r = -posix_spawnp(ret, copy[0], &actions, &attributes, copy, env);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     return r;

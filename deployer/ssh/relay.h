@@ -1,6 +1,7 @@
 /*
  * A relay is a process whose standard input and output are the connection to a machine: `ssh -W`
- * to its jump host, or the command of ProxyCommand.  It has no terminal, so it asks nobody.
+ * to its jump host, or the command of ProxyCommand.  It has no terminal and no
+ * SSH_ASKPASS, so it asks nobody.
  *
  * It belongs to one session, and one thread; others start and end theirs meanwhile.
  */

@@ -62,6 +62,22 @@ static void its_words_are_told(void **unused)
     assert_non_null(strstr(err.text, "has ended"));
 }
 
+/* An ssh that a relay starts, for a jump host before the last one, is not in batch mode. */
+static void it_cannot_ask_by_a_window(void **unused)
+{
+    struct error err = {0};
+
+    (void)unused;
+    setenv("DISPLAY", ":9", 1);
+    setenv("WAYLAND_DISPLAY", "wayland-0", 1);
+    setenv("SSH_ASKPASS", "/bin/true", 1);
+    setenv("SSH_ASKPASS_REQUIRE", "force", 1);
+    setenv("DISPLAYS", "stay", 1);
+    (void)open_through("/bin/sh", "echo got $(env | grep -E 'DISPLAY|SSH_ASKPASS' | sort) end >&2",
+                       5000, -1, &err);
+    assert_non_null(strstr(err.text, "got DISPLAYS=stay SSH_ASKPASS_REQUIRE=never end"));
+}
+
 static void one_that_is_missing(void **unused)
 {
     struct error err = {0};
@@ -83,7 +99,7 @@ static void one_that_hangs(void **unused)
     (void)unused;
     assert_true(fd >= 0);
     (void)snprintf(command, sizeof(command), "sleep 1000 & echo $! $$ >%s; wait", file);
-    assert_int_equal(open_through("/bin/sh", command, 500, -1, &err), -ETIMEDOUT);
+    assert_int_equal(open_through("/bin/sh", command, 3000, -1, &err), -ETIMEDOUT);
     assert_non_null(strstr(err.text, "gives no answer"));
     pids = fdopen(fd, "r");
     assert_non_null(pids);
@@ -136,8 +152,11 @@ static void an_interrupted_one(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(its_words_are_told), cmocka_unit_test(one_that_is_missing),
-        cmocka_unit_test(one_that_hangs),     cmocka_unit_test(one_that_never_ends_its_output),
+        cmocka_unit_test(its_words_are_told),
+        cmocka_unit_test(it_cannot_ask_by_a_window),
+        cmocka_unit_test(one_that_is_missing),
+        cmocka_unit_test(one_that_hangs),
+        cmocka_unit_test(one_that_never_ends_its_output),
         cmocka_unit_test(an_interrupted_one),
     };
 
