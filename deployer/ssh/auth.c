@@ -10,20 +10,23 @@
 
 /* A server may ask questions for ever, and empty ones at that: PAM needs one round for the
  * password, and one more without a question that shows a notice. */
-enum { KEYS_MAX = 64, PASSPHRASE_TRIES = 3, ROUNDS_MAX = 4 };
+enum { KEYS_MAX = 4096, PASSPHRASE_TRIES = 3, ROUNDS_MAX = 4 };
+
+struct loaded_key {
+    ssh_key key;
+    ssh_key certificate; /* NULL: none */
+    char *file;          /* of auth_add; NULL: auth_new's, for every login */
+};
 
 struct auth {
-    struct {
-        ssh_key key;
-        ssh_key certificate; /* NULL: none */
-        char *file;          /* of auth_add; NULL: auth_new's, for every login */
-    } keys[KEYS_MAX];        /* a certificate and its key are two */
-    size_t n_keys;
+    struct loaded_key *keys; /* a certificate and its key are two */
+    size_t n_keys, room;
     struct strings added; /* files that auth_add has seen */
     /* Those of them whose key the agent has, each with that key. */
     struct strings held_files, held_keys;
-    struct strings held; /* all of the agent's keys */
-    size_t locked;       /* keys that were skipped, as their passphrase is not available */
+    struct strings held;  /* all of the agent's keys */
+    struct strings usual; /* those of them whose files nobody named, and were not read */
+    size_t locked;        /* keys that were skipped, as their passphrase is not available */
     bool agent;
     struct strings chosen; /* of the agent's keys; none: all */
     const struct secret *password;
@@ -122,6 +125,26 @@ static bool agent_has(const struct auth *a, const char *file, struct strings *re
     return has;
 }
 
+/* Room for two more. */
+static int make_room(struct auth *a, struct error *err)
+{
+    size_t room = a->room > 0 ? a->room * 2 : 8;
+    struct loaded_key *keys;
+
+    if (a->n_keys + 2 > KEYS_MAX)
+        return error_set(err, -EINVAL, "more than %d SSH keys and certificates were given",
+                         KEYS_MAX);
+    if (a->n_keys + 2 <= a->room)
+        return 0;
+    keys = reallocarray(a->keys, room, sizeof(*a->keys));
+    if (!keys)
+        return error_sys(err, -ENOMEM, "cannot read keys");
+    a->keys = keys;
+    memset(a->keys + a->room, 0, (room - a->room) * sizeof(*a->keys));
+    a->room = room;
+    return 0;
+}
+
 static int add_key(struct auth *a, const char *file, bool named, struct error *err)
 {
     /* For a default key, the passphrase is only asked for if there is nothing else to log in
@@ -129,11 +152,10 @@ static int add_key(struct auth *a, const char *file, bool named, struct error *e
     bool unneeded = a->password || a->agent;
     struct passphrase p = {.file = file, .may_ask = named || !unneeded};
     ssh_key key = NULL;
-    int r;
+    int r = make_room(a, err);
 
-    if (a->n_keys + 1 >= KEYS_MAX)
-        return error_set(err, -EINVAL, "more than %d SSH keys and certificates were given",
-                         KEYS_MAX);
+    if (r < 0)
+        return r;
     r = load_key(&p, &key);
     if (r == 0) {
         ssh_key certificate = load_certificate(file);
@@ -181,8 +203,13 @@ int auth_new(const struct strings *files, bool named, const struct secret *passw
             return error_sys(err, -ENOMEM, "cannot read keys");
         if (string_ends_with(file, certificate_end))
             file[strlen(file) - strlen(certificate_end)] = '\0';
-        if (!named || !agent_has(a, file, &a->chosen))
+        if (!named || !agent_has(a, file, &a->chosen)) {
+            size_t before = a->n_keys;
+
             r = add_key(a, file, named, err);
+            if (r == 0 && !named && a->n_keys == before)
+                (void)agent_has(a, file, &a->usual);
+        }
     }
     a->agent = a->agent && (!named || a->chosen.count > 0);
     if (r < 0)
@@ -232,10 +259,12 @@ void auth_free(struct auth *a)
         ssh_key_free(a->keys[i].certificate);
         free(a->keys[i].file);
     }
+    free(a->keys);
     strings_clear(&a->added);
     strings_clear(&a->held_files);
     strings_clear(&a->held_keys);
     strings_clear(&a->held);
+    strings_clear(&a->usual);
     strings_clear(&a->chosen);
     free(a);
 }
@@ -341,8 +370,8 @@ static bool choose_of_agent(const struct attempt *t, struct strings *own,
     const struct auth *a = t->auth;
 
     if (!has_own_keys(t)) {
-        *ret_chosen = &a->chosen;
-        return a->agent && (!t->login->only_keys || a->chosen.count > 0);
+        *ret_chosen = t->login->only_keys && a->chosen.count == 0 ? &a->usual : &a->chosen;
+        return a->agent && (!t->login->only_keys || (*ret_chosen)->count > 0);
     }
     for (size_t i = 0; i < a->held_files.count; i++)
         if (strings_has(t->login->keys, a->held_files.items[i]) &&

@@ -339,6 +339,7 @@ static int take_command(const struct tokens *t, const char *value, struct string
 struct reader {
     const struct tokens *tokens;
     const char *defaults, *own;
+    bool has_keys; /* the settings name private keys: then all that is said is theirs */
     struct ssh_host *host;
     struct error *err;
 };
@@ -399,6 +400,11 @@ static int take_alias(struct ssh_host *h, const char *value)
     return h->alias ? 0 : -ENOMEM;
 }
 
+static bool is_key(const struct setting *s)
+{
+    return strcmp(s->keyword, "identityfile") == 0;
+}
+
 static bool is_known_hosts(const struct setting *s)
 {
     return strcmp(s->keyword, "userknownhostsfile") == 0 ||
@@ -418,14 +424,14 @@ static int take_setting(const struct reader *r, const struct setting *s)
         return take_relay(r, s);
     if (strcmp(keyword, "identitiesonly") == 0)
         h->only_keys = strcmp(s->value, "yes") == 0;
+    else if (is_key(s))
+        q = r->has_keys ? take_key(r, s) : 0;
     else if (has_line(r->defaults, s->line) || is_without_effect(keyword))
         return 0;
     else if (strcmp(keyword, "revokedhostkeys") == 0)
         return error_set(r->err, -ENOTSUP,
                          "RevokedHostKeys in your SSH settings is not supported: list the revoked "
                          "keys in ~/.ssh/known_hosts, as @revoked");
-    else if (strcmp(keyword, "identityfile") == 0)
-        q = take_key(r, s);
     else if (strcmp(keyword, "hostkeyalias") == 0)
         q = take_alias(h, s->value);
     else if (!is_known_hosts(s))
@@ -433,30 +439,43 @@ static int take_setting(const struct reader *r, const struct setting *s)
     return q < 0 ? no_memory(r->err) : 0;
 }
 
+/* Not "none", nor a name that means a file in whatever folder this program is started. */
 static int take_files(struct ssh_host *h, const char *names)
 {
     while (*names && h->known_hosts.count < FILES_MAX) {
         size_t size = strcspn(names, " ");
 
-        if (size > 0 && strings_addn(&h->known_hosts, names, size) < 0)
+        if (*names == '/' && strings_addn(&h->known_hosts, names, size) < 0)
             return -ENOMEM;
         names += size + strspn(names + size, " ");
     }
     return 0;
 }
 
+/* Do the settings name what no defaults have?  1, 0, -ENOMEM. */
+static int names_any(bool is_wanted(const struct setting *), const char *said, const char *defaults)
+{
+    CLEANUP(setting_clear) struct setting s = {0};
+    int r;
+
+    for (const char *at = said; (r = next_setting(&at, &s)) > 0;)
+        if (is_wanted(&s) && !has_line(defaults, s.line))
+            return 1;
+    return r;
+}
+
 /* The user's and the system's, where the settings name any. */
 static int take_known_hosts(struct ssh_host *h, const char *said, const char *defaults)
 {
     CLEANUP(setting_clear) struct setting s = {0};
-    bool named = false;
-    int r;
+    int named = names_any(is_known_hosts, said, defaults), r = 0;
 
-    for (const char *at = said; (r = next_setting(&at, &s)) > 0;)
-        named = named || (is_known_hosts(&s) && !has_line(defaults, s.line));
-    for (const char *at = said; r == 0 && named && (r = next_setting(&at, &s)) > 0;)
+    if (named <= 0)
+        return named;
+    for (const char *at = said; r == 0 && (r = next_setting(&at, &s)) > 0;)
         r = is_known_hosts(&s) ? take_files(h, s.value) : 0;
-    return r;
+    /* No file at all is not the usual ones. */
+    return r == 0 && h->known_hosts.count == 0 ? strings_add(&h->known_hosts, "/dev/null") : r;
 }
 
 int ssh_host_parse(const struct ssh_written *host, const char *said, const char *defaults,
@@ -465,8 +484,12 @@ int ssh_host_parse(const struct ssh_written *host, const char *said, const char 
     CLEANUP(ssh_host_clear) struct ssh_host h = {0};
     CLEANUP(setting_clear) struct setting s = {0};
     const struct tokens tokens = {.written = host, .host = &h};
-    const struct reader reader = {&tokens, defaults, own, &h, err};
-    int r;
+    struct reader reader = {&tokens, defaults, own, false, &h, err};
+    int r = names_any(is_key, said, defaults);
+
+    if (r < 0)
+        return no_memory(err);
+    reader.has_keys = r > 0;
 
     for (const char *at = said; (r = next_setting(&at, &s)) > 0;)
         if ((r = take_place(&h, &s, err)) < 0)

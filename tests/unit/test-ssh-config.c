@@ -73,6 +73,24 @@ static void test_place_and_keys(void **state)
                 &lab),
         "10.0.0.5 2222 ada|/home/ada/.ssh/ada@10.0.0.5||identityfile|"
         "/a /b /etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2|lab");
+    /* A default beside another is named, too; alone it may be none of the settings'. */
+    assert_string_equal(
+        read_as(PLACE "identityfile ~/.ssh/id_ed25519\nidentityfile /keys/lab\n", &lab),
+        "lab-1 22 -|/home/ada/.ssh/id_ed25519 /keys/lab|||");
+    assert_string_equal(read_as(PLACE "identityfile ~/.ssh/id_ed25519\n", &lab), "lab-1 22 -||||");
+}
+
+static void test_no_known_hosts(void **state)
+{
+    (void)state;
+    assert_string_equal(read_as(PLACE "userknownhostsfile none\n"
+                                      "globalknownhostsfile /etc/ssh/ssh_known_hosts "
+                                      "/etc/ssh/ssh_known_hosts2\n",
+                                &lab),
+                        "lab-1 22 -||||/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2");
+    assert_string_equal(
+        read_as(PLACE "userknownhostsfile none\nglobalknownhostsfile here a/b\n", &lab),
+        "lab-1 22 -||||/dev/null");
 }
 
 static void test_what_is_not_supported_is_told(void **state)
@@ -147,11 +165,9 @@ static void test_hostile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing_set),
-        cmocka_unit_test(test_place_and_keys),
-        cmocka_unit_test(test_what_is_not_supported_is_told),
-        cmocka_unit_test(test_jump_hosts),
-        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_nothing_set),    cmocka_unit_test(test_place_and_keys),
+        cmocka_unit_test(test_no_known_hosts), cmocka_unit_test(test_what_is_not_supported_is_told),
+        cmocka_unit_test(test_jump_hosts),     cmocka_unit_test(test_hostile),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
