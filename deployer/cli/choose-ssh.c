@@ -29,17 +29,31 @@ static int take_as_written(struct choose_host *h, struct error *err)
     return h->said.hostname ? 0 : no_memory(err);
 }
 
+/* Hosts are asked for one after the other: a "Match exec" that always waits is waited for so
+ * often, not once for each machine of a class. */
+enum { TIMEOUTS_MAX = 3 };
+
 static int read_settings(const struct ssh_config *config, struct choose_host *h,
-                         unsigned timeout_ms, struct error *err)
+                         unsigned timeout_ms, unsigned *timeouts, struct error *err)
 {
     int r;
 
     if (!config->there || !destination_host_valid(h->written.host) ||
         (h->written.user && !destination_user_valid(h->written.user)))
         return take_as_written(h, err);
-    r = ssh_config_read(config, &h->written, timeout_ms, &h->said, err);
-    if (r != -ENOTSUP)
+    if (*timeouts < TIMEOUTS_MAX)
+        r = ssh_config_read(config, &h->written, timeout_ms, &h->said, err);
+    else
+        r = error_set(err, -ETIMEDOUT,
+                      "its SSH settings were not read, as those of %d others took too long",
+                      TIMEOUTS_MAX);
+    if (r == -ETIMEDOUT && *timeouts < TIMEOUTS_MAX)
+        ++*timeouts;
+    if (r < 0)
+        (void)error_prefix(err, "%s", h->written.host);
+    if (r != -ENOTSUP && r != -ETIMEDOUT)
         return r;
+    ssh_host_clear(&h->said);
     h->found.code = r;
     h->found.err = *err;
     *err = (struct error){0};
@@ -80,6 +94,7 @@ static int read_all_settings(struct program *p, struct choose_host *hosts, size_
                              struct error *err)
 {
     CLEANUP(ssh_config_close) struct ssh_config config = {0};
+    unsigned timeouts = 0;
     bool no_ssh;
     int r = ssh_config_open(&config, &no_ssh, err);
 
@@ -87,7 +102,7 @@ static int read_all_settings(struct program *p, struct choose_host *hosts, size_
         fprintf(stderr, "~/.ssh/config is not read, as there is no ssh on this computer: install "
                         "OpenSSH's client (openssh-client).\n");
     for (size_t i = 0; i < n && r == 0; i++)
-        r = read_settings(&config, &hosts[i], p->options.timeout_ms, err);
+        r = read_settings(&config, &hosts[i], p->options.timeout_ms, &timeouts, err);
     if (r == 0 && !p->options.quiet)
         tell_unused(hosts, n);
     return r;
@@ -140,20 +155,52 @@ int choose_find_hosts(struct program *p, struct choose_host *hosts, size_t n, st
     return r;
 }
 
+/* --- known_hosts ---------------------------------------------------------------------------- */
+
+/* One of the usual files, which nobody has named here: if it cannot be read, it is told, and the
+ * run goes on without. */
+static int read_usual(struct program *p, const char *file, struct error *err)
+{
+    char *items[] = {(char *)(uintptr_t)file};
+    const struct strings one = {.items = items, .count = 1};
+    struct error why = {0};
+    int r = known_hosts_revoked(&one, &p->revoked, &why);
+
+    if (r == -ENOMEM || (r == 0 && strings_add(&p->usual_known_hosts, file) < 0))
+        return error_sys(err, -ENOMEM, "cannot read known_hosts");
+    if (r < 0)
+        fprintf(stderr, "%s; going on without its host keys and revocations.\n", why.text);
+    return 0;
+}
+
+int choose_read_revoked(struct program *p, struct error *err)
+{
+    CLEANUP_STRINGS struct strings usual = {0};
+    int r = 0;
+
+    if (p->has_revoked)
+        return 0;
+    if (known_hosts_usual(&usual) < 0)
+        return error_sys(err, -ENOMEM, "cannot read known_hosts");
+    for (size_t i = 0; i < usual.count && r == 0; i++)
+        r = read_usual(p, usual.items[i], err);
+    p->has_revoked = r == 0;
+    return r;
+}
+
 /* --- into the target ------------------------------------------------------------------------ */
 
 static int take_known_hosts(struct program *p, struct choose_host *h, struct target *t,
                             struct error *err)
 {
     CLEANUP(known_hosts_clear) struct known_hosts known = {0};
-    CLEANUP_STRINGS struct strings usual = {0};
     const struct ssh_host *said = &h->said;
     bool named = said->known_hosts.count > 0;
     int r = named ? known_hosts_revoked(&said->known_hosts, &p->revoked, err)
-                  : known_hosts_usual(&usual);
+                  : choose_read_revoked(p, err);
 
     if (r == 0)
-        r = known_hosts_find(named ? &said->known_hosts : &usual,
+        r = known_hosts_find(named ? &said->known_hosts : &p->usual_known_hosts,
                              said->alias ? said->alias : said->hostname,
                              said->alias ? 0 : said->port, &known, err);
     if (r < 0)
@@ -185,15 +232,4 @@ int choose_take_host(struct program *p, struct choose_host *h, bool keys, struct
         t->only_keys = h->said.only_keys;
     }
     return take_known_hosts(p, h, t, err);
-}
-
-int choose_read_revoked(struct program *p, struct error *err)
-{
-    CLEANUP_STRINGS struct strings usual = {0};
-    int r = p->has_revoked ? 0 : known_hosts_usual(&usual);
-
-    if (r == 0 && !p->has_revoked)
-        r = known_hosts_revoked(&usual, &p->revoked, err);
-    p->has_revoked = r == 0;
-    return r == -ENOMEM ? error_sys(err, r, "cannot read known_hosts") : r;
 }

@@ -21,8 +21,8 @@ struct choose_host {
 void choose_host_clear(struct choose_host *h);
 
 /* Finds all of them; a host that cannot be found, or whose settings cannot be honoured, says so
- * in `found`.  Tells on stderr what of the settings is not used.  -EBADMSG, -ETIMEDOUT: the
- * settings cannot be read; -ENOMEM and the like. */
+ * or read in time, says so in `found`.  Tells on stderr what of the settings is not used.
+ * -EBADMSG: the settings cannot be read; -ENOMEM and the like. */
 int choose_find_hosts(struct program *p, struct choose_host *hosts, size_t n, struct error *err);
 
 /* Moves what was found into the target, which has `host` and maybe `user`.  `keys`: it may have
@@ -30,5 +30,6 @@ int choose_find_hosts(struct program *p, struct choose_host *hosts, size_t n, st
 int choose_take_host(struct program *p, struct choose_host *h, bool keys, struct target *t,
                      struct error *err);
 
-/* Reads the keys that the usual known_hosts revoke into p->revoked, once. */
+/* Reads the keys that the usual known_hosts revoke into p->revoked, once.  One of these files
+ * that cannot be read is told on stderr, and left out.  -ENOMEM. */
 int choose_read_revoked(struct program *p, struct error *err);

@@ -22,6 +22,7 @@ void program_clear(struct program *p)
     strings_clear(&p->command);
     strings_clear(&p->confirmed);
     strings_clear(&p->revoked);
+    strings_clear(&p->usual_known_hosts);
     passwords_clear(&p->passwords);
     for (size_t i = 0; i < p->n_secrets; i++)
         secret_free(p->secrets[i]);

@@ -36,13 +36,14 @@ struct program {
     struct passwords passwords;
     struct secret **secrets; /* those that the targets of -i borrow */
     size_t n_secrets;
-    struct strings command;   /* as it was typed */
-    struct strings revoked;   /* host keys that known_hosts revokes (known_hosts_revoked) */
-    bool has_revoked;         /* the usual files were read for them */
-    struct strings confirmed; /* host keys that a person has said yes to in this run */
-    char *spec;               /* what -s names, absolute */
-    struct pack *pack;        /* what is sent; NULL: nothing */
-    struct caches caches;     /* once found, which has_caches says */
+    struct strings command;           /* as it was typed */
+    struct strings revoked;           /* host keys that known_hosts revokes (known_hosts_revoked) */
+    bool has_revoked;                 /* the usual files were read for them: */
+    struct strings usual_known_hosts; /* those of them that can be read */
+    struct strings confirmed;         /* host keys that a person has said yes to in this run */
+    char *spec;                       /* what -s names, absolute */
+    struct pack *pack;                /* what is sent; NULL: nothing */
+    struct caches caches;             /* once found, which has_caches says */
     bool has_caches;
     char who[128];
 };

@@ -41,7 +41,8 @@ static int teardown(void **state)
 static const char *choose(const char *hosts, bool partial, const char *limit)
 {
     static char chosen[512];
-    struct program p = {.options = {.inventory = inventory, .partial = partial, .quiet = true}};
+    struct program p = {
+        .options = {.inventory = inventory, .partial = partial, .quiet = true, .timeout_ms = 1000}};
     struct error err = {0};
     CLEANUP_TEXT struct text t = TEXT_INIT;
     int r;
@@ -66,6 +67,7 @@ static const char *choose(const char *hosts, bool partial, const char *limit)
     strings_clear(&p.options.problems);
     strings_clear(&p.options.limits);
     cache_choice_clear(&p.options.caches);
+    strings_clear(&p.usual_known_hosts);
     return chosen;
 }
 
@@ -103,6 +105,28 @@ static void test_not_of_the_problem(void **state)
     assert_string_equal(choose(B1, true, NULL), "1");
 }
 
+static void write_ssh(const char *name, const char *text)
+{
+    char path[128];
+
+    (void)snprintf(path, sizeof(path), "%s/.ssh/%s", folder, name);
+    assert_int_equal(file_write(path, text, strlen(text), 0600, NULL), 0);
+}
+
+/* What concerns one host, or a file that nobody has named here, does not stop the others. */
+static void test_ssh_settings(void **state)
+{
+    char path[128];
+
+    (void)state;
+    (void)snprintf(path, sizeof(path), "%s/.ssh/known_hosts", folder);
+    assert_int_equal(make_folders(path, 0700, NULL), 0); /* a folder cannot be read */
+    write_ssh("known_hosts2", "192.0.2.1 no-key\n");
+    assert_string_equal(choose(A1 "," A2, false, NULL), "192.0.2.1 a1\n192.0.2.3 a2\n");
+    write_ssh("config", "Match host 192.0.2.1 exec \"sleep 30\"\n  User x\n");
+    assert_string_equal(choose(A1 "," A2, false, NULL), "192.0.2.1 a1\n192.0.2.3 a2\n");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -110,6 +134,7 @@ int main(void)
         TEST(test_matches),
         TEST(test_duplicate),
         TEST(test_not_of_the_problem),
+        TEST(test_ssh_settings),
     };
 
     return cmocka_run_group_tests_name("choose-written", tests, NULL, NULL);
