@@ -231,7 +231,7 @@ static bool is_answered(const struct program *p, const struct target *t,
 
 /* Adds a line for a machine that has neither a pin nor a valid signature; 1 when
  * there is nothing to ask. */
-static int add_line_if_new(struct program *p, const struct target *t, struct text *list,
+static int add_line_if_new(struct program *p, struct target *t, struct text *list,
                            struct error *err)
 {
     CLEANUP(known_machine_clear) struct known_machine known = {0};
@@ -242,10 +242,12 @@ static int add_line_if_new(struct program *p, const struct target *t, struct tex
     if (known.held_by ? known_machine_pin(&known) && !(t->named && !t->advertised)
                       : known_machine_pin(&known) || known.verified)
         return 1;
-    if (t->hostkey && !known.held_by && strings_has(&p->confirmed, t->hostkey))
+    t->shown = t->hostkey && !known.held_by && strings_has(&p->confirmed, t->hostkey);
+    if (t->shown)
         return 1;
     if (t->hostkey && is_answered(p, t, &known))
         return 1;
+    t->shown = true;
     text_adds(list, "  ");
     text_add_printable(list, t->host ? t->host : t->id);
     if (is_candidate(t) && t->n_addresses > 0) { /* their host names are alike */
@@ -297,7 +299,7 @@ static int ask_about_new(struct program *p, struct error *err)
         return 1;
     p->consent = (struct consent){.given = true, .asked = true};
     for (size_t i = 0; i < p->targets.count; i++)
-        if (p->targets.items[i].hostkey &&
+        if (p->targets.items[i].shown && p->targets.items[i].hostkey &&
             strings_add(&p->confirmed, p->targets.items[i].hostkey) < 0)
             return error_sys(err, -ENOMEM, "cannot remember the answer");
     return 0;

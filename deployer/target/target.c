@@ -71,6 +71,7 @@ int target_copy(const struct target *from, struct target *ret)
         .n_addresses = from->n_addresses,
         .advertised = from->advertised,
         .named = from->named,
+        .shown = from->shown,
         .given = from->given,
         .guessed = from->guessed,
         .away = from->away,

@@ -25,6 +25,7 @@ struct target {
     char *agent_address;  /* IPv4, from a person: where others reach its agents; NULL: not given */
     bool advertised;      /* host and names are a record's, which proves nothing */
     bool named;           /* a person has set `agents`: they replace the names of its beacon */
+    bool shown;           /* a person was shown its host key (and who held its name), and asked */
     bool given;           /* a person has given it `names`, which another machine may have had */
     struct text settings; /* more lines for this machine alone, see job.h; may contain a secret */
     const struct secret *password, *become_password; /* its own, to log in and for sudo: borrowed

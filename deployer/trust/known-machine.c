@@ -125,7 +125,7 @@ int known_machine_shared_keys(struct state *s, const struct strings *machines, s
 struct trust known_machine_trust(const struct known_machine *k, const struct target *t)
 {
     /* The question showed the key only if the record names one, or it is pinned. */
-    bool asked = k->consent.asked && (t->hostkey || known_machine_pin(k));
+    bool asked = k->consent.asked && t->shown && (t->hostkey || known_machine_pin(k));
 
     return (struct trust){
         .id = t->id,
@@ -228,7 +228,8 @@ static int stays_with_holder(struct state *s, const struct target *t, const stru
     CLEANUP(state_pin_clear) struct state_pin pin = {0};
     CLEANUP_FREE char *holder = NULL;
     bool now = false;
-    bool shown = k->consent.asked && !known_machine_pin(k) && string_equal(k->agent, name);
+    bool shown =
+        k->consent.asked && t->shown && !known_machine_pin(k) && string_equal(k->agent, name);
     int r;
 
     if (t->named || t->given || shown)

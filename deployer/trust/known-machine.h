@@ -15,7 +15,7 @@
 /* A person's consent to machines that are new here. */
 struct consent {
     bool given; /* by --accept-new, or as the answer to a question */
-    bool asked; /* it was a question that showed the fingerprints */
+    bool asked; /* it was a question that showed the fingerprints of some (target.shown) */
 };
 
 struct known_machine {

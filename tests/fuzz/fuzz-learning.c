@@ -473,6 +473,7 @@ static void accept_ours(void)
         CLEANUP(target_clear) struct target t = {.port = SSH_PORT,
                                                  .n_addresses = 1,
                                                  .advertised = true,
+                                                 .shown = true,
                                                  .id = strdup(ids[who]),
                                                  .hostkey = strdup(keys[who]),
                                                  .host = strdup(hostnames[who])};

@@ -12,12 +12,13 @@
 
 #define ID "0123456789abcdef"
 #define OTHER "fedcba9876543210"
+#define THIRD "0011223344556677"
 #define KEY "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 #define KEY2 "SHA256:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"
 
 static struct target machine(const char *id, const char *hostkey, const char *name)
 {
-    struct target t = {.id = strdup(id), .host = strdup("rpi-1"), .port = 22};
+    struct target t = {.id = strdup(id), .host = strdup("rpi-1"), .port = 22, .shown = true};
 
     t.hostkey = hostkey ? strdup(hostkey) : NULL;
     assert_int_equal(strings_add(&t.names, name), 0);
@@ -67,6 +68,7 @@ static void a_yes_pins_and_is_remembered_for_what_it_was(void **unused)
     CLEANUP(state_free_p) struct state *s = database();
     CLEANUP(target_clear) struct target t = machine(ID, KEY, "a1");
     CLEANUP(target_clear) struct target mute = machine(OTHER, NULL, "a2");
+    CLEANUP(target_clear) struct target unshown = machine(THIRD, KEY2, "a3");
     enum pin_source source;
 
     (void)unused;
@@ -78,6 +80,10 @@ static void a_yes_pins_and_is_remembered_for_what_it_was(void **unused)
     assert_int_equal(meet(s, &t, asked, KEY2, &source), -EKEYREJECTED);
     /* Nobody saw this key: a yes is no more than --accept-new is. */
     assert_int_equal(meet(s, &mute, asked, KEY2, &source), 0);
+    assert_int_equal(source, PIN_ACCEPT);
+    /* Nor this one, which known_hosts has: the question was about another machine. */
+    unshown.shown = false;
+    assert_int_equal(meet(s, &unshown, asked, KEY2, &source), 0);
     assert_int_equal(source, PIN_ACCEPT);
 }
 
