@@ -106,6 +106,33 @@ static int find_machines(struct program *p, struct error *err)
     return r;
 }
 
+static bool shares_address(const struct target *a, const struct target *b)
+{
+    for (size_t i = 0; i < a->n_addresses; i++)
+        for (size_t k = 0; k < b->n_addresses; k++)
+            if (address_equal(&a->addresses[i], &b->addresses[k]))
+                return true;
+    return false;
+}
+
+/* It may be a copy of the other one's card on another link: that is for a person to see. */
+static void tell_twin(const struct target *kept, const struct target *left)
+{
+    CLEANUP_TEXT struct text words = TEXT_INIT;
+    char address[ADDRESS_TEXT_MAX], other[ADDRESS_TEXT_MAX];
+
+    if (kept->n_addresses == 0 || left->n_addresses == 0 || shares_address(kept, left))
+        return;
+    address_format(&left->addresses[0], address);
+    address_format(&kept->addresses[0], other);
+    text_add_printable(&words, left->host);
+    text_addf(&words,
+              ": %s is left out, as the machine at %s has the same name and host key and is taken "
+              "for the same; if it is another one, a copy, give it host keys of its own\n",
+              address, other);
+    terminal_put(stderr, &words);
+}
+
 /* A machine that two links show under one name is one machine, which its key says. */
 static void drop_twins(struct targets *targets)
 {
@@ -113,12 +140,14 @@ static void drop_twins(struct targets *targets)
 
     for (size_t i = 0; i < targets->count; i++) {
         struct target *t = &targets->items[i];
-        bool twin = false;
+        const struct target *twin = NULL;
 
-        for (size_t k = 0; k < kept && t->hostkey; k++)
-            twin = twin || (string_equal(targets->items[k].hostkey, t->hostkey) &&
-                            string_equal(targets->items[k].host, t->host));
+        for (size_t k = 0; k < kept && t->hostkey && !twin; k++)
+            if (string_equal(targets->items[k].hostkey, t->hostkey) &&
+                string_equal(targets->items[k].host, t->host))
+                twin = &targets->items[k];
         if (twin) {
+            tell_twin(twin, t);
             target_clear(t);
             continue;
         }
