@@ -96,7 +96,7 @@ static int read_all_settings(struct program *p, struct choose_host *hosts, size_
     CLEANUP(ssh_config_close) struct ssh_config config = {0};
     unsigned timeouts = 0;
     bool no_ssh;
-    int r = ssh_config_open(&config, &no_ssh, err);
+    int r = ssh_config_open(p->paths.state, &config, &no_ssh, err);
 
     if (r == 0 && no_ssh && !p->options.quiet)
         fprintf(stderr, "~/.ssh/config is not read, as there is no ssh on this computer: install "

@@ -540,32 +540,28 @@ static int run_ssh(const char *const *argv, unsigned timeout_ms, struct process_
 
 /* What is read last is what holds where nothing else does: so it can be told whether the
  * settings name a user. */
-static int write_file(struct ssh_config *c, const char *settings, struct error *err)
+static int write_file(struct ssh_config *c, const char *folder, const char *settings,
+                      struct error *err)
 {
+    CLEANUP_FREE char *path = path_join(folder, "ssh-config");
     CLEANUP_TEXT struct text content = TEXT_INIT;
-    const char *folder = getenv("TMPDIR");
-    int fd, r;
+    int r;
 
-    if (asprintf(&c->file, "%s/dcop-ssh.XXXXXX", folder && *folder == '/' ? folder : "/tmp") < 0) {
-        c->file = NULL;
+    if (!path)
         return no_memory(err);
-    }
-    fd = mkostemp(c->file, O_CLOEXEC);
-    if (fd < 0) {
-        r = error_sys(err, -errno, "cannot write %s", c->file);
-        free(TAKE_PTR(c->file));
-        return r;
-    }
+    c->fd = file_temporary(path, &c->file, err);
+    if (c->fd < 0)
+        return c->fd;
     text_addf(&content,
               "Include \"%s\"\nInclude /etc/ssh/ssh_config\nMatch all\n    User " SSH_CONFIG_NO_USER
               "\n",
               settings);
-    r = text_error(&content) < 0 ? -ENOMEM : file_write_all(fd, text_str(&content), content.size);
-    close(fd);
+    r = text_error(&content) < 0 ? -ENOMEM
+                                 : file_write_all(c->fd, text_str(&content), content.size);
     return r < 0 ? error_sys(err, r, "cannot write %s", c->file) : 0;
 }
 
-int ssh_config_open(struct ssh_config *ret, bool *ret_no_ssh, struct error *err)
+int ssh_config_open(const char *folder, struct ssh_config *ret, bool *ret_no_ssh, struct error *err)
 {
     static const char *const argv[] = {"ssh", "-G",   "-F", "none", "-l", SSH_CONFIG_NO_USER,
                                        "--",  "host", NULL};
@@ -590,7 +586,7 @@ int ssh_config_open(struct ssh_config *ret, bool *ret_no_ssh, struct error *err)
     if (result.status != 0)
         r = error_set(err, -EIO, "ssh -G fails without settings, with status %d", result.status);
     if (r == 0)
-        r = write_file(&c, settings, err);
+        r = write_file(&c, folder, settings, err);
     if (r < 0)
         return r;
     c.there = true;
@@ -605,8 +601,10 @@ int ssh_config_open(struct ssh_config *ret, bool *ret_no_ssh, struct error *err)
 
 void ssh_config_close(struct ssh_config *c)
 {
-    if (c->file)
+    if (c->file) {
         (void)unlink(c->file);
+        close(c->fd);
+    }
     free(c->file);
     free(c->own);
     text_clear(&c->defaults);

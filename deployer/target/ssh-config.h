@@ -44,13 +44,16 @@ void ssh_host_clear(struct ssh_host *h);
 struct ssh_config {
     bool there;           /* there are settings, and `ssh` is installed */
     char *file;           /* for `ssh -F`; removed at the end */
+    int fd;               /* that of it: while it is open, file_sweep leaves the file */
     char *own;            /* the user's file, where ssh(1) would read another; NULL: it would not */
     struct text defaults; /* what `ssh -G` says without any settings */
 };
 
 /* Nothing is there without ~/.ssh/config; `ret_no_ssh` when there is one, and no ssh(1) to read
- * it.  -EIO, -ENOMEM. */
-int ssh_config_open(struct ssh_config *ret, bool *ret_no_ssh, struct error *err);
+ * it.  `folder` gets its file for a while; it is one that is swept (file_sweep), as a signal may
+ * end the program meanwhile.  -EIO, -ENOMEM. */
+int ssh_config_open(const char *folder, struct ssh_config *ret, bool *ret_no_ssh,
+                    struct error *err);
 void ssh_config_close(struct ssh_config *c);
 
 /* -EBADMSG with ssh's words for settings that it refuses, -ENOTSUP for what must not be ignored

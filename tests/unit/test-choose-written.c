@@ -42,6 +42,7 @@ static const char *choose(const char *hosts, bool partial, const char *limit)
 {
     static char chosen[512];
     struct program p = {
+        .paths = {.state = folder},
         .options = {.inventory = inventory, .partial = partial, .quiet = true, .timeout_ms = 1000}};
     struct error err = {0};
     CLEANUP_TEXT struct text t = TEXT_INIT;
