@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -510,14 +509,6 @@ int ssh_host_parse(const struct ssh_written *host, const char *said, const char 
 
 /* --- ssh -G ------------------------------------------------------------------------------- */
 
-/* ssh(1) takes the home folder from passwd(5), whatever $HOME is. */
-static bool is_ssh_home(const char *home)
-{
-    const struct passwd *user = getpwuid(geteuid());
-
-    return user && strcmp(user->pw_dir, home) == 0;
-}
-
 static int run_ssh(const char *const *argv, unsigned timeout_ms, struct process_result *ret,
                    struct error *err)
 {
@@ -561,6 +552,20 @@ static int write_file(struct ssh_config *c, const char *folder, const char *sett
     return r < 0 ? error_sys(err, r, "cannot write %s", c->file) : 0;
 }
 
+/* The settings of relays, and of each ssh that theirs starts for a jump host before the last one,
+ * which gets this file's name, and no options. */
+static int write_relay_file(const char *path, const char *settings, struct error *err)
+{
+    CLEANUP_TEXT struct text content = TEXT_INIT;
+
+    text_addf(&content,
+              "BatchMode yes\nControlMaster no\nInclude \"%s\"\nInclude /etc/ssh/ssh_config\n",
+              settings);
+    if (text_error(&content) < 0)
+        return no_memory(err);
+    return file_write(path, text_str(&content), content.size, 0600, err);
+}
+
 int ssh_config_open(const char *folder, struct ssh_config *ret, bool *ret_no_ssh, struct error *err)
 {
     static const char *const argv[] = {"ssh", "-G",   "-F", "none", "-l", SSH_CONFIG_NO_USER,
@@ -587,13 +592,15 @@ int ssh_config_open(const char *folder, struct ssh_config *ret, bool *ret_no_ssh
         r = error_set(err, -EIO, "ssh -G fails without settings, with status %d", result.status);
     if (r == 0)
         r = write_file(&c, folder, settings, err);
+    if (r == 0 && !(c.own = path_join(folder, "ssh-relay.conf")))
+        r = no_memory(err);
+    if (r == 0)
+        r = write_relay_file(c.own, settings, err);
     if (r < 0)
         return r;
     c.there = true;
     c.defaults = result.output;
     result.output = TEXT_INIT;
-    if (!is_ssh_home(paths_home()))
-        c.own = TAKE_PTR(settings);
     *ret = c;
     c = (struct ssh_config){0};
     return 0;

@@ -45,13 +45,13 @@ struct ssh_config {
     bool there;           /* there are settings, and `ssh` is installed */
     char *file;           /* for `ssh -F`; removed at the end */
     int fd;               /* that of it: while it is open, file_sweep leaves the file */
-    char *own;            /* the user's file, where ssh(1) would read another; NULL: it would not */
+    char *own;            /* for `ssh -F` of a relay; stays */
     struct text defaults; /* what `ssh -G` says without any settings */
 };
 
 /* Nothing is there without ~/.ssh/config; `ret_no_ssh` when there is one, and no ssh(1) to read
- * it.  `folder` gets its file for a while; it is one that is swept (file_sweep), as a signal may
- * end the program meanwhile.  -EIO, -ENOMEM. */
+ * it.  `folder` gets its files; it is one that is swept (file_sweep), as a signal may end the
+ * program meanwhile.  -EIO, -ENOMEM. */
 int ssh_config_open(const char *folder, struct ssh_config *ret, bool *ret_no_ssh,
                     struct error *err);
 void ssh_config_close(struct ssh_config *c);
@@ -61,7 +61,8 @@ void ssh_config_close(struct ssh_config *c);
 int ssh_config_read(const struct ssh_config *c, const struct ssh_written *host, unsigned timeout_ms,
                     struct ssh_host *ret, struct error *err);
 
-/* Its pure part: what `ssh -G` said, in lines "keyword value".  `own` as in struct ssh_config. */
+/* Its pure part: what `ssh -G` said, in lines "keyword value".  `own` as in struct ssh_config;
+ * NULL: none. */
 int ssh_host_parse(const struct ssh_written *host, const char *said, const char *defaults,
                    const char *own, struct ssh_host *ret, struct error *err);
 
