@@ -146,7 +146,7 @@ int resume_fill(struct deploy_options *o, const struct strings *wish)
 int resume_last(struct state *s, struct deploy_options *o, struct resumption *ret,
                 struct error *err)
 {
-    int r = state_run_last(s, NULL, &ret->run, err);
+    int r = state_run_last_asked(s, &ret->run, err);
 
     if (r == -ENOENT)
         return error_set(err, r, "there is no run to resume");

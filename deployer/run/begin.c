@@ -55,6 +55,8 @@ static int plan_record(struct run *r, const struct run_plan *plan)
         q = strings_copy(&r->record.wish, &plan->wish);
     if (q == 0)
         q = state_wish_add(&r->record.wish, STATE_WISH_RUN_ID, r->id);
+    if (q == 0 && plan->queued)
+        q = state_wish_add(&r->record.wish, STATE_WISH_QUEUED, "yes");
     r->record.verb = (char *)(uintptr_t)plan->verb;
     r->record.spec = r->pack ? r->pack->spec : NULL;
     r->record.bundle_digest = r->record.spec ? r->pack->bundle.bundle_digest : NULL;

@@ -159,6 +159,20 @@ int state_later_failed(struct state *s, int64_t entry, const char *reason, int64
     return r == 0 ? transaction_end(&t, err) : r;
 }
 
+int state_later_release(struct state *s, int64_t entry, struct error *err)
+{
+    CLEANUP_TRANSACTION struct transaction t = {0};
+    char mark[STATE_PROCESS_MAX];
+    int r;
+
+    state_process_mark(mark);
+    r = transaction_begin(s, false, &t, err);
+    if (r == 0)
+        r = state_run(s, err, "UPDATE later SET claim=NULL WHERE entry=? AND claim=?", "is", entry,
+                      mark);
+    return r == 0 ? transaction_end(&t, err) : r;
+}
+
 int state_later_tell(struct state *s, int64_t entry, const char *reason, int64_t reason_ms,
                      struct error *err)
 {
@@ -200,6 +214,8 @@ int state_later_drop(struct state *s, const char *machine, struct error *err)
 
 static int read_entry(struct state *s, sqlite3_stmt *st, struct state_later *ret, struct error *err)
 {
+    const char *claim = (const char *)sqlite3_column_text(st, 12);
+    char mark[STATE_PROCESS_MAX];
     bool failed = false;
     CLEANUP(state_later_clear)
     struct state_later l = {
@@ -215,12 +231,14 @@ static int read_entry(struct state *s, sqlite3_stmt *st, struct state_later *ret
         .next_ms = sqlite3_column_int64(st, 9),
         .reason = state_column(st, 10, &failed),
         .reason_ms = sqlite3_column_int64(st, 11),
-        .claimed = state_process_alive((const char *)sqlite3_column_text(st, 12)),
+        .claimed = state_process_alive(claim),
     };
     int r;
 
     if (failed || !l.machine || !l.wheel || !l.reason)
         return error_sys(err, -ENOMEM, "cannot read the queue");
+    state_process_mark(mark);
+    l.own = claim && strcmp(claim, mark) == 0;
     r = state_strings(s, &l.agents, err,
                       "SELECT agent FROM later_agents WHERE entry=? ORDER BY position", "i",
                       l.entry);

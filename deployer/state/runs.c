@@ -202,17 +202,34 @@ int state_run_get(struct state *s, int64_t number, struct state_run *ret, struct
     return 0;
 }
 
+/* The run whose number the statement selects. */
+static int get_selected(struct state *s, sqlite3_stmt *st, struct state_run *ret, struct error *err)
+{
+    int r = state_step(s, st, err);
+
+    if (r <= 0)
+        return r < 0 ? r : -ENOENT;
+    return state_run_get(s, sqlite3_column_int64(st, 0), ret, err);
+}
+
 int state_run_last(struct state *s, const char *verb, struct state_run *ret, struct error *err)
 {
     CLEANUP_STATEMENT sqlite3_stmt *st = NULL;
     int r = state_prepare(s, "SELECT max(run) FROM runs WHERE ?1 IS NULL OR verb=?1", &st, err, "s",
                           verb);
 
-    if (r == 0)
-        r = state_step(s, st, err);
-    if (r <= 0)
-        return r < 0 ? r : -ENOENT;
-    return state_run_get(s, sqlite3_column_int64(st, 0), ret, err);
+    return r == 0 ? get_selected(s, st, ret, err) : r;
+}
+
+int state_run_last_asked(struct state *s, struct state_run *ret, struct error *err)
+{
+    CLEANUP_STATEMENT sqlite3_stmt *st = NULL;
+    int r = state_prepare(s,
+                          "SELECT max(run) FROM runs WHERE NOT EXISTS (SELECT 1 FROM run_wishes w"
+                          " WHERE w.run=runs.run AND w.wish GLOB '" STATE_WISH_QUEUED "=*')",
+                          &st, err, "");
+
+    return r == 0 ? get_selected(s, st, ret, err) : r;
 }
 
 int state_run_list(struct state *s, size_t limit, struct state_runs *ret, struct error *err)

@@ -206,6 +206,9 @@ int state_wish_add(struct strings *wish, const char *key, const char *value); /*
  * databases which exist. */
 #define STATE_WISH_RUN_ID "errand"
 
+/* The key, with any value, of a run that did what the queue of `later` wished. */
+#define STATE_WISH_QUEUED "queued"
+
 /* The value number `nth` (from 0) of a key; NULL: there is none. */
 const char *state_wish_get(const struct strings *wish, const char *key, size_t nth);
 
@@ -280,6 +283,9 @@ int state_run_get(struct state *s, int64_t number, struct state_run *ret, struct
 /* The newest run (of that verb, unless NULL); -ENOENT, without words. */
 int state_run_last(struct state *s, const char *verb, struct state_run *ret, struct error *err);
 
+/* The newest run that a person asked for, and not the queue; likewise. */
+int state_run_last_asked(struct state *s, struct state_run *ret, struct error *err);
+
 /* The targets of a run that did not end ok or changed: failed, refused,
  * unreachable, cancelled, or never reached. */
 int state_run_unfinished(struct state *s, int64_t run, struct state_targets *ret,
@@ -334,6 +340,7 @@ struct state_later {
     char *reason;          /* what it waits for */
     int64_t reason_ms;     /* since when */
     bool claimed;          /* for readers: a process that is alive is at it */
+    bool own;              /* likewise: and it is this one */
 };
 void state_later_clear(struct state_later *l);
 
@@ -366,6 +373,9 @@ int state_later_done(struct state *s, int64_t entry, struct error *err);
  * busy). */
 int state_later_failed(struct state *s, int64_t entry, const char *reason, int64_t next_ms,
                        bool counts, struct error *err);
+
+/* Gives this process's claim back, and leaves the rest as it is. */
+int state_later_release(struct state *s, int64_t entry, struct error *err);
 
 /* What it waits for now; with STATE_LATER_OFF it is tried at once when the machine is back. */
 int state_later_tell(struct state *s, int64_t entry, const char *reason, int64_t reason_ms,

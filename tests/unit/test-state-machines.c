@@ -279,7 +279,7 @@ static void test_a_run_can_be_resumed(void **state)
     };
     struct state_run run = {.verb = S("deploy"), .targets = {targets, ARRAY_SIZE(targets)}};
     struct state_counts counts;
-    int64_t first, second;
+    int64_t first, second, third;
 
     assert_int_equal(state_run_last(s, NULL, &none, NULL), -ENOENT);
     assert_int_equal(state_wish_add(&run.wish, "file", "/a=b\n.yaml"), 0);
@@ -324,6 +324,13 @@ static void test_a_run_can_be_resumed(void **state)
     assert_true(got.number == second);
     assert_string_equal(got.verb, "stop");
     assert_int_equal(state_run_get(s, second + 1, &none, NULL), -ENOENT);
+    /* What the queue has done is resumed by the queue. */
+    assert_int_equal(state_wish_add(&run.wish, STATE_WISH_QUEUED, "yes"), 0);
+    assert_int_equal(state_run_begin(s, &run, &third, NULL), 0);
+    strings_clear(&run.wish);
+    state_run_clear(&got);
+    assert_int_equal(state_run_last_asked(s, &got, NULL), 0);
+    assert_true(got.number == second);
 }
 
 static void test_last_seen(void **state)
