@@ -80,6 +80,7 @@ static int print_diffs(const struct facts *f, struct error *err)
 struct lost {
     struct targets all; /* copies, in the order of the run */
     bool *unreachable;
+    size_t done;
 };
 
 static void lost_clear(struct lost *l)
@@ -104,8 +105,10 @@ static void hear_lost(size_t machine, const struct run_event *event, void *arg)
 {
     struct lost *l = arg;
 
-    if (event->kind == RUN_MACHINE_ENDED)
-        l->unreachable[machine] = event->outcome == JOB_UNREACHABLE;
+    if (event->kind != RUN_MACHINE_ENDED)
+        return;
+    l->unreachable[machine] = event->outcome == JOB_UNREACHABLE;
+    l->done += event->outcome == JOB_OK || event->outcome == JOB_CHANGED;
 }
 
 /* Keeps those that can be queued: known by their id, with a pin. */
@@ -127,11 +130,19 @@ static void keep_lost(const struct program *p, struct lost *l)
     l->all.count = kept;
 }
 
+/* Is all that did not end well in the queue now? */
+static bool only_lost(const struct program *p, const struct lost *l, size_t n_targets)
+{
+    return !p->absent && !p->incomplete && !(p->options.strict && p->impostor) &&
+           l->done + l->all.count == n_targets;
+}
+
 /* First the queue is written, then those that are here are deployed to. */
 static int act_and_queue(struct program *p, struct action *action, struct error *err)
 {
     CLEANUP(lost_clear) struct lost lost = {0};
     CLEANUP_STRINGS struct strings ids = {0};
+    size_t n = p->targets.count;
     int answer = p->absent, r = later_work_queue(p, &p->away, &ids, err);
 
     if (r == 0)
@@ -147,6 +158,8 @@ static int act_and_queue(struct program *p, struct action *action, struct error 
     if (answer < 0)
         return answer;
     keep_lost(p, &lost);
+    if (p->options.wait && answer == 1 && only_lost(p, &lost, n))
+        answer = 0; /* when the wait is over, all is done */
     r = later_work_queue(p, &lost.all, &ids, err);
     if (r == 0 && p->options.wait)
         r = later_work_run(p, &ids, err);

@@ -73,6 +73,10 @@ static int check_later(const struct deploy_options *o, const struct verb *verb, 
                          verb->name);
     if (o->wait && !o->later && verb != &verb_later)
         return error_set(err, -EINVAL, "--wait needs --later, or the verb 'later'");
+    if (o->later && o->canary)
+        return error_set(err, -EINVAL,
+                         "--later does not go with --canary: a machine that is away cannot wait "
+                         "for the trial; deploy with --canary first, then with --later");
     if (clash)
         return error_set(err, -EINVAL,
                          "--later does not go with %s; it is for machines that -p or -l selects",
