@@ -381,6 +381,7 @@ static void controller_clear(struct controller *c)
     free(c->troubles.state);
     free(c->troubles.known);
     free(c->troubles.record);
+    free(c->troubles.queue);
     free(c->packs.error);
     free(c->published.status);
     free(c->inputs.addresses);

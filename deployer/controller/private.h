@@ -3,6 +3,7 @@
 
 #include "deployer/base/task.h"
 #include "deployer/controller/http/server.h"
+#include "deployer/later/later.h"
 #include "deployer/options/passwords.h"
 #include "deployer/run/run.h"
 #include "deployer/target/assignment.h"
@@ -46,6 +47,7 @@ struct troubles {
     char *state;  /* the database's last error */
     char *known;  /* why discovery cannot read which machines are known */
     char *record; /* why a run could not be recorded */
+    char *queue;  /* why the queue of `deploy --later` is not worked off */
 };
 
 /* The dashboard and the API. */
@@ -71,6 +73,7 @@ struct packs {
 struct later_group;
 struct queue {
     struct later_group *group; /* what is packed for it; NULL: nothing */
+    struct later_ends ends;    /* to be written */
     json_t *shown;             /* what waits, as shown last; NULL: nothing yet */
 };
 

@@ -227,6 +227,7 @@ json_t *view_health(const struct controller *c)
     add_reason(reasons, "", c->troubles.state);
     add_reason(reasons, "", c->troubles.known);
     add_reason(reasons, "runs cannot be recorded: ", c->troubles.record);
+    add_reason(reasons, "the queue of deploy --later: ", c->troubles.queue);
     o = json_pack("{s:b, s:o}", "ok", json_array_size(reasons) == 0, "reasons", reasons);
     return o;
 }

@@ -17,7 +17,15 @@ static bool has_key(const struct machine *m, const char *pin)
     return !m->advert.hostkey || strcmp(m->advert.hostkey, pin) == 0;
 }
 
-/* The machine with that id that is there; with the pinned key, if there is one. */
+/* How surely it is the one that was pinned: a record without a key may be anybody's. */
+static int rank(const struct machine *m, const char *pin)
+{
+    if (!pin || m->untrusted || !has_key(m, pin))
+        return 1;
+    return m->advert.hostkey ? 3 : 2;
+}
+
+/* The machine with that id that is there, the surest one. */
 static const struct machine *find_there(const struct state_later *entry, const char *pin,
                                         const struct machine *const *machines, size_t n)
 {
@@ -26,11 +34,8 @@ static const struct machine *find_there(const struct state_later *entry, const c
     for (size_t i = 0; i < n; i++) {
         const struct machine *m = machines[i];
 
-        if (!is_of(entry, m) || !machine_is_there(m))
-            continue;
-        if (pin && has_key(m, pin) && !m->untrusted)
-            return m;
-        found = m;
+        if (is_of(entry, m) && machine_is_there(m) && (!found || rank(m, pin) > rank(found, pin)))
+            found = m;
     }
     return found;
 }
@@ -93,6 +98,11 @@ static bool judge_key(const struct machine *m, const char *pin, const char *id,
     return !v->why[0];
 }
 
+bool later_rests(const struct state_later *entry, int64_t now_ms)
+{
+    return now_ms < entry->next_ms && entry->next_ms - now_ms <= LATER_LAST_MS;
+}
+
 void later_judge(const struct state_later *entry, const char *pin,
                  const struct machine *const *machines, size_t n, int64_t now_ms,
                  struct later_verdict *ret)
@@ -114,7 +124,7 @@ void later_judge(const struct state_later *entry, const char *pin,
                        name);
         return;
     }
-    if (entry->claimed || now_ms < entry->next_ms) {
+    if (entry->claimed || later_rests(entry, now_ms)) {
         wait_for(ret, entry->reason_ms, entry->reason);
         return;
     }
@@ -122,16 +132,48 @@ void later_judge(const struct state_later *entry, const char *pin,
     ret->machine = m;
 }
 
+/* A name that the entry wishes may have become another machine's meanwhile: two would run it. */
+static int judge_names(struct state *s, const struct state_later *entry, int64_t now_ms,
+                       struct later_verdict *v, struct error *err)
+{
+    const char *fleet = entry->fleet ? entry->fleet : ADVERT_FLEET_DEFAULT;
+
+    for (size_t i = 0; i < entry->agents.count && v->due; i++) {
+        CLEANUP(state_machine_clear) struct state_machine m = {0};
+        CLEANUP_FREE char *id = NULL;
+        bool held = false;
+        int r = state_name_holder(s, fleet, entry->agents.items[i], &id, &held, err);
+
+        if (r < 0 && r != -ENOENT)
+            return r;
+        if (!held || strcmp(id, entry->machine) == 0)
+            continue;
+        r = state_machine_get(s, id, &m, err);
+        if (r < 0 && r != -ENOENT)
+            return r;
+        *v = (struct later_verdict){.why_ms = now_ms};
+        (void)snprintf(v->why, sizeof(v->why),
+                       "%s is the name of another machine now, %s; ask for what it is now, "
+                       "or cancel: dcop-deploy later --cancel %s",
+                       entry->agents.items[i], m.host ? m.host : id, entry->machine);
+    }
+    return 0;
+}
+
 int later_look(struct state *s, const struct state_later *entry,
                const struct machine *const *machines, size_t n, struct later_verdict *ret,
                struct error *err)
 {
     CLEANUP(state_pin_clear) struct state_pin pin = {0};
+    int64_t now_ms = clock_ms(CLOCK_REALTIME);
     int r = state_pin_get(s, entry->machine, &pin, err);
 
     if (r < 0 && r != -ENOENT)
         return r;
-    later_judge(entry, pin.fingerprint, machines, n, clock_ms(CLOCK_REALTIME), ret);
+    later_judge(entry, pin.fingerprint, machines, n, now_ms, ret);
+    r = judge_names(s, entry, now_ms, ret, err);
+    if (r < 0)
+        return r;
     if (ret->due || entry->claimed || strcmp(ret->why, entry->reason) == 0)
         return 0;
     return state_later_tell(s, entry->entry, ret->why, ret->why_ms, err);

@@ -169,3 +169,68 @@ int later_ended(struct state *s, const struct state_later *entry, enum job_outco
     return state_later_failed(s, entry->entry, why && *why ? why : job_outcome_name(outcome),
                               now + later_delay_ms(entry->tries + 1), true, err);
 }
+
+/* --- ends that could not be written --------------------------------------------------- */
+
+void later_ends_clear(struct later_ends *ends)
+{
+    for (size_t i = 0; i < ends->count; i++)
+        free(ends->items[i].why);
+    free(ends->items);
+    *ends = (struct later_ends){0};
+}
+
+/* Without memory it is not kept: the entry is released, and deployed once more. */
+static void keep_end(struct later_ends *ends, const struct later_end *end)
+{
+    struct later_end *grown = reallocarray(ends->items, ends->count + 1, sizeof(*grown));
+    char *why = end->why ? strdup(end->why) : NULL;
+
+    if (grown)
+        ends->items = grown;
+    if (!grown || (end->why && !why)) {
+        free(why);
+        return;
+    }
+    grown[ends->count] = *end;
+    grown[ends->count++].why = why;
+}
+
+int later_end(struct later_ends *ends, struct state *s, const struct state_later *entry,
+              enum job_outcome outcome, bool busy, const char *why, struct error *err)
+{
+    const struct later_end end = {.entry = entry->entry,
+                                  .tries = entry->tries,
+                                  .outcome = outcome,
+                                  .busy = busy,
+                                  .why = (char *)(uintptr_t)why};
+    int r = later_ended(s, entry, outcome, busy, why, err);
+
+    if (r < 0)
+        keep_end(ends, &end);
+    return r;
+}
+
+int later_catch_up(struct later_ends *ends, struct state *s, struct error *err)
+{
+    while (ends->count > 0) {
+        struct later_end *end = &ends->items[ends->count - 1];
+        const struct state_later entry = {.entry = end->entry, .tries = end->tries};
+        int r = later_ended(s, &entry, end->outcome, end->busy, end->why, err);
+
+        if (r < 0)
+            return r;
+        free(end->why);
+        ends->count--;
+    }
+    return 0;
+}
+
+int later_release(struct state *s, struct state_later *entry, struct error *err)
+{
+    int r = entry->own ? state_later_release(s, entry->entry, err) : 0;
+
+    if (r == 0 && entry->own)
+        entry->claimed = entry->own = false;
+    return r;
+}

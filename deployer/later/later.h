@@ -46,8 +46,12 @@ void later_judge(const struct state_later *entry, const char *pin,
                  const struct machine *const *machines, size_t n, int64_t now_ms,
                  struct later_verdict *ret);
 
-/* The same, with the pin read from the database; records what the entry waits for, if that
- * has changed. */
+/* Is it too early to try it again?  A pause that a clock which was set back has made longer
+ * than any is over. */
+bool later_rests(const struct state_later *entry, int64_t now_ms);
+
+/* later_judge, with the pin read from the database, and nobody else may hold the entry's names
+ * now; records what the entry waits for, if that has changed. */
 int later_look(struct state *s, const struct state_later *entry,
                const struct machine *const *machines, size_t n, struct later_verdict *ret,
                struct error *err);
@@ -79,6 +83,31 @@ int later_target(const struct state_later *entry, const struct machine *m, struc
  * tried again after a while. */
 int later_ended(struct state *s, const struct state_later *entry, enum job_outcome outcome,
                 bool busy, const char *why, struct error *err);
+
+/* Ends that could not be written yet: the database was busy, or the disk full. */
+struct later_end {
+    int64_t entry;
+    unsigned tries;
+    enum job_outcome outcome;
+    bool busy;
+    char *why;
+};
+struct later_ends {
+    struct later_end *items;
+    size_t count;
+};
+void later_ends_clear(struct later_ends *ends);
+
+/* later_ended; on failure it is kept for later_catch_up. */
+int later_end(struct later_ends *ends, struct state *s, const struct state_later *entry,
+              enum job_outcome outcome, bool busy, const char *why, struct error *err);
+
+/* Writes what was kept; what cannot be written stays kept. */
+int later_catch_up(struct later_ends *ends, struct state *s, struct error *err);
+
+/* Gives an entry of the list back, if this process has claimed it: for one that nothing is done
+ * for any more. */
+int later_release(struct state *s, struct state_later *entry, struct error *err);
 
 /* The delay after so many failures. */
 int64_t later_delay_ms(unsigned failures);

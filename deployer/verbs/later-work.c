@@ -94,6 +94,7 @@ int later_work_queue(struct program *p, const struct targets *away, struct strin
 
 struct group {
     struct program *p;
+    struct later_ends *ends;
     const struct state_later **entries;
     const struct machine **machines;
     bool *ended;
@@ -106,7 +107,7 @@ static void end_entry(struct group *g, size_t i, enum job_outcome outcome, bool 
     struct error err = {0};
 
     g->ended[i] = true;
-    if (later_ended(g->p->state, g->entries[i], outcome, busy, why, &err) < 0)
+    if (later_end(g->ends, g->p->state, g->entries[i], outcome, busy, why, &err) < 0)
         fprintf(stderr, "dcop-deploy: %s\n", err.text);
 }
 
@@ -231,12 +232,14 @@ static void group_clear(struct group *g)
 struct waiting {
     struct program *p;
     const struct strings *only;
-    struct text told; /* last, to be told once */
+    struct text told;       /* last, to be told once */
+    struct later_ends ends; /* to be written */
 };
 
 static void waiting_clear(struct waiting *w)
 {
     text_clear(&w->told);
+    later_ends_clear(&w->ends);
 }
 
 static bool concerns(const struct waiting *w, const struct state_later *l)
@@ -244,10 +247,17 @@ static bool concerns(const struct waiting *w, const struct state_later *l)
     return !w->only || strings_has(w->only, l->machine);
 }
 
-static int list_waiting(const struct waiting *w, struct state_laters *ret, struct error *err)
+/* Nothing is at work while it is listed: what this process has claimed is what it could not
+ * end. */
+static int list_waiting(struct waiting *w, struct state_laters *ret, struct error *err)
 {
     size_t kept = 0;
-    int r = state_later_list(w->p->state, ret, err);
+    int r = later_catch_up(&w->ends, w->p->state, err);
+
+    if (r == 0)
+        r = state_later_list(w->p->state, ret, err);
+    for (size_t i = 0; i < ret->count && r == 0; i++)
+        r = later_release(w->p->state, &ret->items[i], err);
 
     for (size_t i = 0; i < ret->count && r == 0; i++) {
         struct state_later l = ret->items[i];
@@ -311,7 +321,7 @@ static int look_once(struct waiting *w, bool *ret_acted, struct error *err)
 {
     CLEANUP(state_laters_clear) struct state_laters list = {0};
     CLEANUP(fleet_free_p) struct fleet *fleet = NULL;
-    CLEANUP(group_clear) struct group g = {.p = w->p};
+    CLEANUP(group_clear) struct group g = {.p = w->p, .ends = &w->ends};
     const unsigned asked = w->p->options.discovery_ms;
     const struct machine *const *machines;
     size_t n;
@@ -332,7 +342,7 @@ static int look_once(struct waiting *w, bool *ret_acted, struct error *err)
 }
 
 /* A person who waits wants it now, and may have brought the password that was lacking. */
-static int retry_all(const struct waiting *w, struct error *err)
+static int retry_all(struct waiting *w, struct error *err)
 {
     CLEANUP(state_laters_clear) struct state_laters list = {0};
     int r = list_waiting(w, &list, err);

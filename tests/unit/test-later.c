@@ -6,8 +6,11 @@
 /* cmocka wants the four above first */
 #include <cmocka.h>
 #include <errno.h>
+#include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "deployer/later/later.h"
 
@@ -111,6 +114,13 @@ static void test_keys(void **state)
     assert_ptr_equal(v.machine, &right);
     v = judge(&l, KEY, &right, &wrong);
     assert_ptr_equal(v.machine, &right);
+    wrong.advert.hostkey = NULL; /* without a key it may be anybody */
+    wrong.advert.agents.count = 0;
+    v = judge(&l, KEY, &wrong, &right);
+    assert_true(v.due);
+    assert_ptr_equal(v.machine, &right);
+    v = judge(&l, KEY, &right, &wrong);
+    assert_ptr_equal(v.machine, &right);
     right.untrusted = true;
     v = judge(&l, KEY, &right, NULL);
     assert_false(v.due);
@@ -143,6 +153,10 @@ static void test_not_yet(void **state)
     assert_string_equal(v.why, "no space left");
     assert_int_equal(v.why_ms, 7000);
     l.next_ms = NOW;
+    assert_true(judge(&l, KEY, &m, NULL).due);
+    l.next_ms = NOW + LATER_LAST_MS;
+    assert_false(judge(&l, KEY, &m, NULL).due);
+    l.next_ms++; /* the clock was set back */
     assert_true(judge(&l, KEY, &m, NULL).due);
     l.claimed = true;
     assert_false(judge(&l, KEY, &m, NULL).due);
@@ -221,6 +235,81 @@ static void test_ends(void **state)
     assert_int_equal(list.count, 0);
 }
 
+/* An end that cannot be written is written later; what nothing is done for is given back. */
+static void test_catches_up(void **state)
+{
+    char path[] = "/tmp/dcop-test-later.XXXXXX", side[64];
+    int fd = mkstemp(path);
+    CLEANUP(state_free_p) struct state *s = NULL;
+    CLEANUP(state_laters_clear) struct state_laters list = {0};
+    CLEANUP(later_ends_clear) struct later_ends ends = {0};
+    struct state_later l = entry_of(NULL);
+    struct state_wheel w = {.digest = (char *)"d", .name = (char *)"n"};
+    sqlite3 *other = NULL;
+    struct error err = {0};
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(state_open(path, &s, NULL), 0);
+    assert_int_equal(state_later_put(s, &l, 1, &w, NULL), 0);
+    assert_int_equal(state_later_list(s, &list, NULL), 0);
+    assert_int_equal(state_later_claim(s, list.items[0].entry, NULL), 0);
+    assert_int_equal(state_later_list(s, &list, NULL), 0);
+    assert_true(list.items[0].claimed && list.items[0].own);
+    assert_int_equal(later_release(s, &list.items[0], NULL), 0);
+    assert_false(list.items[0].claimed);
+    assert_int_equal(state_later_claim(s, list.items[0].entry, NULL), 0);
+    assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other,
+                                  "CREATE TRIGGER full BEFORE UPDATE ON later BEGIN"
+                                  " SELECT RAISE(ABORT, 'the disk is full'); END",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_true(later_end(&ends, s, &list.items[0], JOB_FAILED, false, "sudo asks", &err) < 0);
+    assert_true(later_catch_up(&ends, s, &err) < 0);
+    assert_int_equal(sqlite3_exec(other, "DROP TRIGGER full", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(other), SQLITE_OK);
+    assert_int_equal(later_catch_up(&ends, s, &err), 0);
+    assert_int_equal(ends.count, 0);
+    assert_int_equal(state_later_list(s, &list, NULL), 0);
+    assert_string_equal(list.items[0].reason, "sudo asks");
+    assert_false(list.items[0].claimed);
+    for (size_t i = 0; i < 3; i++) {
+        (void)snprintf(side, sizeof(side), "%s%s", path, i == 0 ? "" : i == 1 ? "-wal" : "-shm");
+        (void)unlink(side);
+    }
+}
+
+/* A name that the entry wishes has become another machine's. */
+static void test_moved_name(void **state)
+{
+    CLEANUP(state_free_p) struct state *s = NULL;
+    CLEANUP(state_laters_clear) struct state_laters list = {0};
+    struct state_later l = entry_of(NULL);
+    struct state_wheel w = {.digest = (char *)"d", .name = (char *)"n"};
+    struct state_pin pin = {.id = (char *)ID, .fingerprint = (char *)KEY, .source = PIN_TRUST};
+    const struct machine m = machine_of(KEY, 1);
+    const struct machine *machines[] = {&m};
+    struct later_verdict v;
+
+    (void)state;
+    assert_int_equal(state_open(":memory:", &s, NULL), 0);
+    assert_int_equal(state_later_put(s, &l, 1, &w, NULL), 0);
+    assert_int_equal(state_pin_put(s, &pin, NULL), 0);
+    assert_int_equal(state_names_set(s, ADVERT_FLEET_DEFAULT, ID, &l.agents, NULL), 0);
+    assert_int_equal(state_later_list(s, &list, NULL), 0);
+    assert_int_equal(later_look(s, &list.items[0], machines, 1, &v, NULL), 0);
+    assert_true(v.due);
+    assert_int_equal(state_names_set(s, ADVERT_FLEET_DEFAULT, "ffffffffffffffff", &l.agents, NULL),
+                     0);
+    assert_int_equal(later_look(s, &list.items[0], machines, 1, &v, NULL), 0);
+    assert_false(v.due);
+    assert_non_null(strstr(v.why, "a1 is the name of another machine now, ffffffffffffffff"));
+    assert_int_equal(state_later_list(s, &list, NULL), 0);
+    assert_string_equal(list.items[0].reason, v.why);
+}
+
 /* What an entry waits for is written when it changes; the pin is the database's. */
 static void test_look(void **state)
 {
@@ -252,11 +341,12 @@ static void test_look(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_away),    cmocka_unit_test(test_here),
-        cmocka_unit_test(test_keys),    cmocka_unit_test(test_names),
-        cmocka_unit_test(test_not_yet), cmocka_unit_test(test_delays),
-        cmocka_unit_test(test_options), cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_look),
+        cmocka_unit_test(test_away),       cmocka_unit_test(test_here),
+        cmocka_unit_test(test_keys),       cmocka_unit_test(test_names),
+        cmocka_unit_test(test_not_yet),    cmocka_unit_test(test_delays),
+        cmocka_unit_test(test_options),    cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_look),       cmocka_unit_test(test_catches_up),
+        cmocka_unit_test(test_moved_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
