@@ -36,6 +36,19 @@ def read_manifest(folder):
     return manifest
 
 
+def list_agents(names):
+    """As Ansible reads a list: a string has commas between its items."""
+    if isinstance(names, str):
+        names = [name.strip() for name in names.split(",")]
+    elif not isinstance(names, (list, tuple)):
+        names = [names]
+    names = [str(name) for name in names]
+    for name in names:
+        if not name or "\0" in name or "\n" in name:
+            raise AnsibleActionFail(f"{name!r} is not the name of an agent; an empty list stops the machine's agents")
+    return names
+
+
 class ActionModule(ActionBase):
     """See plugins/modules/deploy.py."""
 
@@ -81,6 +94,8 @@ class ActionModule(ActionBase):
             elif missing == "layer" and "layer_file" not in module_args:
                 module_args["layer_file"] = self.bring(folder, manifest["layers"][key])
                 module_args["layer_key"] = key
+            elif missing:
+                raise AnsibleActionFail(f"the machine asked for the {missing} {key or ''} after it had got one")
             else:
                 return answer
 
@@ -101,7 +116,7 @@ class ActionModule(ActionBase):
             names = None if names is None else str(names).split()
         if names is None:
             raise AnsibleActionFail("the host has neither agt_names nor agt_name: set 'agents'")
-        return [str(name) for name in ([names] if isinstance(names, str) else names)]
+        return list_agents(names)
 
     def host_variable(self, task_vars, name):
         """What a machine said of itself is unsafe, and so no template (see the inventory plugin)."""

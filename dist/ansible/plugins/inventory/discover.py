@@ -19,8 +19,8 @@ options:
     required: true
     choices: [dcop.fleet.discover]
   program:
-    description: The program to run.
-    type: path
+    description: The program to run; a name without a slash is looked for in the C(PATH).
+    type: str
     default: dcop-discover
   fleet:
     description: The machines of this fleet only.
@@ -55,6 +55,7 @@ cache: true
 """
 
 import json
+import os
 import subprocess
 
 from ansible.errors import AnsibleParserError
@@ -93,7 +94,8 @@ class InventoryModule(BaseInventoryPlugin, Cacheable, Constructable):
         self.fill(found)
 
     def discover(self):
-        command = [self.get_option("program"), "--list", "--quiet"]
+        program = self.get_option("program")
+        command = [os.path.expanduser(program) if "/" in program else program, "--list", "--quiet"]
         for name in OPTIONS:
             value = self.get_option(name)
             if value is not None:

@@ -297,7 +297,7 @@ def main():
             "agents": {"type": "list", "elements": "str", "required": True},
             "orchestrator": {"type": "str"},
             "address": {"type": "str"},
-            "apt_proxy": {"type": "str"},
+            "apt_proxy": {"type": "str", "no_log": True},  # it may have a password
             "force": {"type": "bool", "default": False},
             # From the action plugin, in place of the folder:
             "manifest": {"type": "dict", "required": True},
