@@ -354,8 +354,11 @@ follow_same_run() {
 		sleep 0.1
 	done
 	if [ -n "${tail_pid:-}" ]; then kill "$tail_pid" 2>/dev/null || :; fi
-	exec sh "$B/run" check "$vars" "$nonce" <&4 5>&-
+	begin_again
 }
+
+# begin_again: another run has ended since this one began to look.
+begin_again() { exec sh "$B/run" check "$vars" "$nonce" <&4 5>&-; }
 
 # refuse_if_busy: if a run is at work, follows it when it has the same settings, else
 # refuses; exits in both cases.
@@ -364,9 +367,9 @@ refuse_if_busy() {
 	if is_to_change && read_wish "$vars"; then
 		_mine=$wished
 		_theirs=$(readlink -f "$RUNTIME/run") || _theirs=
-		# A run that has ended is not the one at work, which has just begun.
+		# A run that has ended is not the one at work: that one has just begun, or there is none.
 		case $(tail -n 1 "$_theirs/events" 2>/dev/null) in
-		end"$TAB"*) ;;
+		end"$TAB"*) read_lock_holder || begin_again ;;
 		*) if read_wish "$_theirs/vars" && [ "$wished" = "$_mine" ]; then follow_same_run "$_theirs"; fi ;;
 		esac
 	fi
