@@ -13,17 +13,6 @@ static void hear(size_t machine, const struct run_event *event, void *arg)
         changes[machine] = event->outcome == JOB_WOULD_CHANGE || event->busy;
 }
 
-static int copy_targets(const struct targets *from, struct targets *ret)
-{
-    ret->items = calloc(from->count + 1, sizeof(*ret->items));
-    if (!ret->items)
-        return -ENOMEM;
-    for (; ret->count < from->count; ret->count++)
-        if (target_copy(&from->items[ret->count], &ret->items[ret->count]) < 0)
-            return -ENOMEM;
-    return 0;
-}
-
 /* Which targets would change. */
 static int look(struct program *p, const struct action *action, bool **ret, struct error *err)
 {
@@ -40,7 +29,7 @@ static int look(struct program *p, const struct action *action, bool **ret, stru
     };
     int answer;
 
-    if (!changes || copy_targets(&p->targets, &targets) < 0)
+    if (!changes || targets_copy(&p->targets, &targets) < 0)
         return error_sys(err, -ENOMEM, "cannot choose the first machines");
     answer = program_act(p, &targets, &looking, err);
     return answer < 0 ? answer : 0;

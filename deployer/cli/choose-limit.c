@@ -86,11 +86,7 @@ static void keep_chosen(struct targets *targets, const struct choice *c)
             target_clear(t);
             continue;
         }
-        if (kept != i) {
-            targets->items[kept] = *t;
-            *t = (struct target){0};
-        }
-        kept++;
+        targets_keep(targets, i, &kept);
     }
     targets->count = kept;
 }

@@ -240,11 +240,7 @@ static int keep_matched(const struct match *match, const struct machine *machine
             target_clear(t);
             continue;
         }
-        if (kept != i) {
-            targets->items[kept] = *t;
-            *t = (struct target){0};
-        }
-        kept++;
+        targets_keep(targets, i, &kept);
     }
     targets->count = kept;
     return 0;

@@ -128,11 +128,7 @@ int choose_left(struct program *p)
             target_clear(t);
             continue;
         }
-        if (kept != i) {
-            p->targets.items[kept] = *t;
-            *t = (struct target){0};
-        }
-        kept++;
+        targets_keep(&p->targets, i, &kept);
     }
     p->targets.count = kept;
     for (size_t i = 0; i < p->resumed.left.count; i++) {

@@ -133,6 +133,26 @@ void targets_clear(struct targets *t)
     *t = (struct targets){0};
 }
 
+int targets_copy(const struct targets *from, struct targets *ret)
+{
+    ret->items = calloc(from->count + 1, sizeof(*ret->items));
+    if (!ret->items)
+        return -ENOMEM;
+    for (; ret->count < from->count; ret->count++)
+        if (target_copy(&from->items[ret->count], &ret->items[ret->count]) < 0)
+            return -ENOMEM;
+    return 0;
+}
+
+void targets_keep(struct targets *t, size_t i, size_t *kept)
+{
+    if (*kept != i) {
+        t->items[*kept] = t->items[i];
+        t->items[i] = (struct target){0};
+    }
+    (*kept)++;
+}
+
 int target_add_matched(const struct match *match, const struct machine *m, struct target *t)
 {
     for (size_t a = 0; a < m->advert.agents.count; a++) {

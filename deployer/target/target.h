@@ -70,6 +70,14 @@ struct targets {
 
 void targets_clear(struct targets *t);
 
+/* Deep copies, as target_copy makes them; `ret` is {0}, and to be cleared after a failure, too.
+ * -ENOMEM. */
+int targets_copy(const struct targets *from, struct targets *ret);
+
+/* For a loop that keeps some and clears the others: moves items[i] to items[*kept], and counts
+ * it.  At the end `count` is to be set. */
+void targets_keep(struct targets *t, size_t i, size_t *kept);
+
 /* The machines that have the problem's agents, each once, in the order of the match, with
  * the names that the match assigns to them.  -ENOMEM. */
 int targets_from_match(const struct match *match, struct targets *ret);

@@ -91,13 +91,9 @@ static void lost_clear(struct lost *l)
 
 static int lost_init(struct lost *l, const struct targets *targets, struct error *err)
 {
-    l->all.items = calloc(targets->count + 1, sizeof(*l->all.items));
     l->unreachable = calloc(targets->count + 1, sizeof(*l->unreachable));
-    if (!l->all.items || !l->unreachable)
+    if (!l->unreachable || targets_copy(targets, &l->all) < 0)
         return error_sys(err, -ENOMEM, "cannot plan the run");
-    for (; l->all.count < targets->count; l->all.count++)
-        if (target_copy(&targets->items[l->all.count], &l->all.items[l->all.count]) < 0)
-            return error_sys(err, -ENOMEM, "cannot plan the run");
     return 0;
 }
 
@@ -117,15 +113,14 @@ static void keep_lost(const struct program *p, struct lost *l)
     size_t kept = 0;
 
     for (size_t i = 0; i < l->all.count; i++) {
-        struct target t = l->all.items[i];
+        struct target *t = &l->all.items[i];
         CLEANUP(state_pin_clear) struct state_pin pin = {0};
 
-        l->all.items[i] = (struct target){0};
-        if (l->unreachable[i] && t.id && !t.guessed &&
-            state_pin_get(p->state, t.id, &pin, NULL) == 0)
-            l->all.items[kept++] = t;
+        if (l->unreachable[i] && t->id && !t->guessed &&
+            state_pin_get(p->state, t->id, &pin, NULL) == 0)
+            targets_keep(&l->all, i, &kept);
         else
-            target_clear(&t);
+            target_clear(t);
     }
     l->all.count = kept;
 }

@@ -151,11 +151,7 @@ static void drop_twins(struct targets *targets)
             target_clear(t);
             continue;
         }
-        if (kept != i) {
-            targets->items[kept] = *t;
-            *t = (struct target){0};
-        }
-        kept++;
+        targets_keep(targets, i, &kept);
     }
     targets->count = kept;
 }
@@ -177,17 +173,6 @@ static int name_machines(struct program *p, struct error *err)
         } else if (!t->named)
             strings_clear(&t->agents);
     }
-    return 0;
-}
-
-static int copy_targets(const struct targets *from, struct targets *ret)
-{
-    ret->items = calloc(from->count + 1, sizeof(*ret->items));
-    if (!ret->items)
-        return -ENOMEM;
-    for (; ret->count < from->count; ret->count++)
-        if (target_copy(&from->items[ret->count], &ret->items[ret->count]) < 0)
-            return -ENOMEM;
     return 0;
 }
 
@@ -260,11 +245,7 @@ static void keep_identified(struct targets *targets)
             target_clear(&targets->items[i]);
             continue;
         }
-        if (kept != i) {
-            targets->items[kept] = targets->items[i];
-            targets->items[i] = (struct target){0};
-        }
-        kept++;
+        targets_keep(targets, i, &kept);
     }
     targets->count = kept;
 }
@@ -352,9 +333,8 @@ static int drop_claimants(struct program *p, struct error *err)
         if (rightful) {
             tell_claimant(t, rightful, seen);
             target_clear(t);
-        } else if (kept++ != i) {
-            p->targets.items[kept - 1] = *t;
-            *t = (struct target){0};
+        } else {
+            targets_keep(&p->targets, i, &kept);
         }
     }
     p->targets.count = kept;
@@ -485,7 +465,7 @@ static int enroll_machines(struct program *p, const struct key *fleet, struct er
 
     if (claimed < 0 || p->targets.count == 0)
         return claimed;
-    r = copy_targets(&p->targets, &again);
+    r = targets_copy(&p->targets, &again);
     if (r == 0)
         r = facts_init(&facts, &p->targets);
     if (r < 0)
@@ -504,7 +484,7 @@ static int enroll_machines(struct program *p, const struct key *fleet, struct er
         r = drop_claimants(p, err);
         worst = r > 0 ? r : worst;
     }
-    if (r >= 0 && copy_targets(&p->targets, &again) < 0)
+    if (r >= 0 && targets_copy(&p->targets, &again) < 0)
         r = error_sys(err, -ENOMEM, "cannot plan");
     if (r < 0 || p->targets.count == 0)
         return r < 0 ? r : worst;

@@ -32,13 +32,7 @@ void solve_machines_clear(struct solve_machines *m)
 /* An action takes its targets away, and there are two. */
 static int copy_targets(const struct targets *from, struct targets *ret, struct error *err)
 {
-    ret->items = calloc(from->count + 1, sizeof(*ret->items));
-    if (!ret->items)
-        return error_sys(err, -ENOMEM, "cannot ask the machines");
-    for (; ret->count < from->count; ret->count++)
-        if (target_copy(&from->items[ret->count], &ret->items[ret->count]) < 0)
-            return error_sys(err, -ENOMEM, "cannot ask the machines");
-    return 0;
+    return targets_copy(from, ret) < 0 ? error_sys(err, -ENOMEM, "cannot ask the machines") : 0;
 }
 
 int solve_machines_ask(struct program *p, struct solve_machines *m, void (*interrupted)(void *),
