@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "deployer/base/destination.h"
-#include "deployer/target/ssh-config.h"
+#include "deployer/target/ssh-host.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

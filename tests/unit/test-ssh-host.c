@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "deployer/target/ssh-config.h"
+#include "deployer/target/ssh-host.h"
 
 /* Some of what OpenSSH 9.2 says. */
 #define DEFAULTS                                                                                   \
