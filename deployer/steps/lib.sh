@@ -439,6 +439,16 @@ write_file() {
 	return 1
 }
 
+# load_unit UNIT: systemd knows the unit as its files are now.  It reads all of its units again
+# only where it has an older one: that takes a Raspberry Pi a second.
+load_unit() {
+	_loaded=$(systemctl show -p LoadState -p NeedDaemonReload "$1")
+	case $_loaded in
+	*LoadState=loaded*) case $_loaded in *NeedDaemonReload=no*) return 0 ;; esac ;;
+	esac
+	systemctl daemon-reload
+}
+
 # point_link LINK HASH: makes the link point to that version, atomically.
 point_link() {
 	ln -sfn "versions/$2" "$OPT/.$1" && mv -fT "$OPT/.$1" "$OPT/$1"
