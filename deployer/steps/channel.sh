@@ -201,7 +201,7 @@ receive_layer() {
 	remove_left "$LAYERS"/.[a-z]* "$RUNTIME"/layer.*
 	_new=$LAYERS/.new-$run_name _status=0
 	mkdir -p "$_new" 2>"$RUNTIME/layer.$run_name" || return 0
-	/usr/bin/python3 -I -S "$B/unpack_layer.py" "$layer_size" "$layer_digest" "$_new" \
+	/usr/bin/python3 -I -S "$B/tools/unpack_layer.py" "$layer_size" "$layer_digest" "$_new" \
 		<&4 >"$RUNTIME/layer.$run_name" 2>&1 3>&- || _status=$?
 	case $_status in
 	0)
