@@ -439,14 +439,11 @@ write_file() {
 	return 1
 }
 
-# load_unit UNIT: systemd knows the unit as its files are now.  It reads all of its units again
-# only where it has an older one: that takes a Raspberry Pi a second.
-load_unit() {
-	_loaded=$(systemctl show -p LoadState -p NeedDaemonReload "$1")
-	case $_loaded in
-	*LoadState=loaded*) case $_loaded in *NeedDaemonReload=no*) return 0 ;; esac ;;
-	esac
-	systemctl daemon-reload
+# load_units UNIT…: systemd knows these units as their files are now.  It reads all of its units
+# again only where it has an older one: that takes a Raspberry Pi a second.
+load_units() {
+	_loaded=$(systemctl show -p LoadState -p NeedDaemonReload "$@") || _loaded=NeedDaemonReload=yes
+	case $_loaded in *NeedDaemonReload=yes* | *LoadState=[!l]*) systemctl daemon-reload ;; esac
 }
 
 # point_link LINK HASH: makes the link point to that version, atomically.
