@@ -7,7 +7,7 @@
 import {mkdir} from "node:fs/promises";
 import assert from "node:assert/strict";
 import {DESK, launch} from "./browser.mjs";
-import {SCENES, Standin} from "./standin.mjs";
+import {SCENES, SOLVES, Standin} from "./standin.mjs";
 
 const LIMIT_MS = 60000;
 const tests = [];
@@ -76,9 +76,9 @@ export async function checkContrast(page, where, least = 30) {
 class Scene {
     constructor(browser) { Object.assign(this, {browser, closing: [], pages: [], complaints: [], expected: []}); }
 
-    /* A stand-in that plays one of SCENES, or one of its own. */
+    /* A stand-in that plays one of SCENES or SOLVES, or one of its own. */
     async service(scene = {}) {
-        const s = await (typeof scene === "string" ? await SCENES[scene]() : new Standin(scene)).start();
+        const s = await (typeof scene === "string" ? await {...SCENES, ...SOLVES}[scene]() : new Standin(scene)).start();
         this.closing.push(() => s.stop().catch(() => {}));
         return s;
     }
