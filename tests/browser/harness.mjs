@@ -36,7 +36,7 @@ export const order = (s, path, n = 1) => until(`order ${path}`, () => s.orders.f
 export const unnamed = (page) => page.evaluate(() => {
     const ids = [...document.querySelectorAll("[id]")].map((el) => el.id), wrong = ids.filter((id, i) => ids.indexOf(id) !== i);
     for (const el of document.querySelectorAll("button, input, select, a, summary, progress, dialog, [role]"))
-        if (!(el.textContent.trim() || el.getAttribute("aria-label") || el.getAttribute("aria-labelledby") || el.labels?.length || el.id === "said" || el.getAttribute("role") === "alert" || el.closest("[hidden]") || el.closest("dialog:not([open])")))
+        if (!(el.textContent.trim() || el.getAttribute("aria-label") || el.getAttribute("aria-labelledby") || [...(el.labels ?? [])].some((label) => label.textContent.trim()) || el.id === "said" || el.getAttribute("role") === "alert" || el.closest("[hidden]") || el.closest("dialog:not([open])")))
             wrong.push(el.outerHTML.slice(0, 80));
     for (const el of document.querySelectorAll(".state .icon, .now .icon")) if (el.getAttribute("aria-hidden") !== "true") wrong.push("an icon that is read");
     return wrong;

@@ -56,9 +56,9 @@ const machines = ({machines: all}) => {
 };
 const FACTS = [
   ["Begun", (r) => r.started && clock(r.started)], ["Problem", (r) => problem({problem: (r.problem?.files ?? []).map((file) => file.name)})],
-  ["Problem’s digest", (r) => (r.problem?.files ?? []).slice(0, 4).map((file) => String(file.sha256).slice(0, 12)).join(", ")],
+  ["Problem’s digest", (r) => (r.problem?.files ?? []).slice(0, 4).map((file) => visible(String(file.sha256).slice(0, 12))).join(", ")],
   ["Algorithm", (r) => short(r.algorithm)], ["Parameters", (r) => parametersOf(r).slice(0, 20).map((one) => short(one)).join(", ")],
-  ["Distribution", (r) => short(r.distribution)], ["Seed", (r) => r.seed ?? ""], ["Time limit", (r) => r.time_limit && seconds(r.time_limit)],
+  ["Distribution", (r) => short(r.distribution)], ["Seed", (r) => short(r.seed)], ["Time limit", (r) => r.time_limit && seconds(r.time_limit)],
   ["Heals around", (r) => r.replicas && number(r.replicas)],
   ["Result", (r) => statusOf(r.status)[0]], ["Reason", (r) => short(r.reason, 300)], ["Cost", (r) => number(r.cost)],
   ["Violated", (r) => number(r.violations)], ["Time", (r) => seconds(r.time)], ["Cycles", (r) => number(r.cycles)], ["Messages", (r) => number(r.messages)],

@@ -48,7 +48,7 @@ export function sentence({problem, matched = []}, run) {
 export const parametersOf = ({parameters}) => (Array.isArray(parameters) ? parameters : Object.entries(parameters ?? {}).map(([key, value]) => `${key}:${value}`));
 export const settings = (run) => [
   run.algorithm && short(run.algorithm), ...parametersOf(run).slice(0, 20).map((one) => short(one)),
-  run.distribution && `distribution ${short(run.distribution)}`, run.seed != null && `seed ${run.seed}`,
+  run.distribution && `distribution ${short(run.distribution)}`, run.seed != null && `seed ${short(run.seed)}`,
   run.time_limit && `at most ${seconds(run.time_limit)}`, run.heal > 0 && `heals around ${count(run.heal, "lost machine")}`,
 ].filter(Boolean).join(", ");
 
