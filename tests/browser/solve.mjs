@@ -190,8 +190,11 @@ test("Stop is sent once, and what it does is awaited", async (t) => {
     await order(s, "solve/stop");
     await says(page, "#sentence", "Stopping…");
     await until("Stop is off", () => page.getByRole("button", {name: "Stop", exact: true}).isDisabled());
-    s.solving({state: "ended", status: "stopped", time: 9});
+    s.solving({status: "stopped", time: 9});
+    await says(page, "#lacks", "The machines’ logs are being fetched.");
     await says(page, "#sentence", "Stopped after 9 s");
+    s.solving({state: "ended"});
+    await page.locator("#setup").waitFor();
     assert.equal(await page.evaluate(() => document.activeElement.id), "sentence", "the focus does not get lost");
     assert.equal(s.orders.length, 1);
 });
@@ -412,8 +415,9 @@ test("1,000 agents, and one of 10,000 variables: there at once, and a change cos
     const all = await page.evaluate(() => window.long);
     console.log(`    every value changed five times; long tasks: ${all.map(Math.round).join(", ") || "none"} ms`);
     assert.ok(Math.max(0, ...all) < 1500, `${all}`);
-    s.solving({agents: s.solve.agents.map((one, i) => (i === 700 ? {...one, state: "gone"} : one))});
+    s.solving({left_out: true, agents: s.solve.agents.map((one, i) => (i === 700 ? {...one, state: "gone"} : one))});
     await says(page, ".agent:first-child", "Gone");
+    await says(page, "#lacks", "Some values or names are not shown: there are too many.");
 });
 
 test("the class page leads here, and back", async (t) => {

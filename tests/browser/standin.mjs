@@ -301,7 +301,7 @@ export class Standin {
 /* The machines a1 to aN with a variable each, and what of a run a test gives. */
 export const solveOf = (n, given = {}) => ({
     id: null, state: "starting", algorithm: null, parameters: null, distribution: null, seed: null, time_limit: 60, heal: 0, started: Date.now(), ended: null,
-    registered: given.state && given.state !== "starting" ? n : 0, time: 0, cost: null, violations: null, cycle: null, messages: null, values: {}, notes: [], status: null, reason: null,
+    registered: given.state && given.state !== "starting" ? n : 0, time: 0, cost: null, violations: null, cycle: null, messages: null, values: {}, left_out: false, notes: [], status: null, reason: null,
     agents: names(n).map((name, i) => ({name, host: `rpi-${i + 1}`, state: given.state && given.state !== "starting" ? "registered" : "waiting", variables: [`v${i + 1}`]})), ...given,
 });
 

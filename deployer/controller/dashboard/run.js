@@ -35,8 +35,8 @@ export function sentence({problem, matched = []}, run) {
   switch (run?.state) {
   case "starting": return `${number(run.registered)} of ${count(run.agents.length, "agent")} registered.`;
   case "running": return typeof run.cost === "number" ? `Cost ${number(run.cost)} after ${seconds(run.time)}.` : "The run has started.";
-  case "ending": return "Stopping…";
-  case "ended": {
+  case "ending": case "ended": {
+    if (!run.status && run.state === "ending") return "Stopping…";
     const [word, , words = word] = statusOf(run.status);
     return word === "Failed" ? "The run failed." : `${words} after ${seconds(run.time)}: ${result(run)}.`;
   }
@@ -62,6 +62,8 @@ export function lacks(run) {
     run.reason && line(short(run.reason, 1000), run.status === "failed" ? "grave" : null),
     gone.length > 0 && line(["Gone: ", listed(gone.slice(0, 100).map(on), 6), "."], "grave"),
     run.state === "starting" && run.registered > 0 && waiting.length > 0 && line(["Waiting for ", listed(waiting.slice(0, 100).map(on), 6), "."]),
+    run.state === "ending" && run.status && line("The machines’ logs are being fetched."),
+    run.left_out && line("Some values or names are not shown: there are too many."),
     line(settings(run)),
   ].filter(Boolean);
 }
