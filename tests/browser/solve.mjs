@@ -358,7 +358,7 @@ for (const colorScheme of ["light", "dark"])
     });
 
 test("nothing sticks out of a phone, and what is touched is large enough", async (t) => {
-    for (const scene of Object.keys(SOLVES).filter((one) => one !== "many")) {
+    for (const scene of Object.keys(SOLVES).filter((one) => one !== "thousand")) {
         const s = await t.service(scene), page = await open(t, s, {viewport: {width: 320, height: 568}});
         const fits = () => page.evaluate(() => document.documentElement.scrollWidth <= innerWidth && [...document.querySelectorAll("figure, .agent, #chosen, #notes, table")].every((el) => !el.checkVisibility() || (el.scrollWidth <= el.clientWidth + 1 && el.getBoundingClientRect().right <= innerWidth)));
         if (scene === "compared") for (const i of [1, 2]) await choose(page, i);
@@ -400,7 +400,7 @@ test("hostile text in every field stays text, and is bounded", async (t) => {
 });
 
 test("1,000 agents, and one of 10,000 variables: there at once, and a change costs little", async (t) => {
-    const s = await t.service("many");
+    const s = await t.service("thousand");
     s.solve.agents[0].variables = Array.from({length: 10000}, (_, i) => `v${i + 1}`);
     const begun = Date.now(), page = await open(t, s);
     await until("1,000 tiles", async () => (await page.locator(".agent").count()) === 1000);

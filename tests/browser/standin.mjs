@@ -388,7 +388,7 @@ export const SCENES = {
     },
 };
 
-/* The same for the page that solves: solve.html. */
+/* The same for the page that solves: solve.html.  Their names are others than those of SCENES. */
 const ready = (n, given) => {
     const s = new Standin({problem: names(n)});
     for (const agent of s.problem) s.plug({agents: [agent], state: "running", work: {state: "ok"}});
@@ -439,7 +439,7 @@ export const SOLVES = {
         s.solve.agents.forEach((agent, i) => { agent.state = i === 1 ? "waiting" : "registered"; });
         return s;
     },
-    async odd() {
+    async strange() {
         const odd = ["محطة-١", "\u202eevil\u202c", "x".repeat(200), "<b>bold</b>", "日本語の名前", "__proto__"];
         const s = new Standin({problem: odd, name: "odd 🤖 <i>names</i>"});
         s.solve = solveOf(6, {state: "running", algorithm: "y".repeat(300), cost: 1e12 + 0.123, time: 12345.678, cycle: 123456789, messages: 12345678901, notes: ["\u0007bell " + "z".repeat(900)]});
@@ -447,7 +447,7 @@ export const SOLVES = {
         s.solve.values = JSON.parse(`{"__proto__": "own", ${odd.slice(0, 5).map((one) => `${JSON.stringify(one)}: ${JSON.stringify(one)}`)}}`);
         return s;
     },
-    async many() {
+    async thousand() {
         const s = new Standin({problem: names(1000)});
         s.solve = solveOf(1000, {state: "running", algorithm: "dsa", seed: 1, distribution: "oneagent", values: colours(1000), cost: 900, time: 1, cycle: 1, messages: 1});
         return s;
