@@ -363,6 +363,7 @@ test("nothing sticks out of a phone, and what is touched is large enough", async
         const fits = () => page.evaluate(() => document.documentElement.scrollWidth <= innerWidth && [...document.querySelectorAll("figure, .agent, #chosen, #notes, table")].every((el) => !el.checkVisibility() || (el.scrollWidth <= el.clientWidth + 1 && el.getBoundingClientRect().right <= innerWidth)));
         if (scene === "compared") for (const i of [1, 2]) await choose(page, i);
         if (scene === "compared") await says(page, "#chosen-facts", "The same in both");
+        if (scene === "compared") assert.equal(await page.getByRole("row").filter({has: page.getByRole("cell", {name: "mgm"})}).filter({has: page.getByRole("checkbox")}).count(), 1, "a table for ears, too");
         assert.ok(await fits(), scene);
         await page.setViewportSize(PHONE);
         await until(`${scene} fits, turned`, fits);

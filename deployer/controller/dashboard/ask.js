@@ -3,7 +3,7 @@
 import {ask} from "./dialog.js";
 import {h} from "./dom.js";
 import {obstacle} from "./model.js";
-import {byName, called, callOf, count, host, listed, name, visible} from "./words.js";
+import {byName, called, callOf, count, host, listed, name} from "./words.js";
 
 /* For each action: its button, the question, and what will happen. */
 export const ACTIONS = {

@@ -42,11 +42,13 @@ export const receiptOf = (id) => known.get(id)?.receipt;
 const problem = ({problem: p}) => visible([p].flat().slice(0, 4).map((one) => short(one)).join(", "));
 const result = ([word, shape]) => h("span", {class: `now t-${shape}`}, icon(shape), word);
 
-const row = (one) => h("tr", {"data-key": one.id, class: chosen.includes(one.id) ? "chosen" : null},
-  h("td", h("label", h("input", {type: "checkbox", "data-choose": one.id, checked: chosen.includes(one.id),
+/* With roles, because a phone's styles take a table's from it. */
+const cell = (...inside) => h("td", {role: "cell"}, ...inside);
+const row = (one) => h("tr", {role: "row", "data-key": one.id, class: chosen.includes(one.id) ? "chosen" : null},
+  cell(h("label", h("input", {type: "checkbox", "data-choose": one.id, checked: chosen.includes(one.id),
     "aria-label": `Choose the experiment of ${clock(one.started)}, ${short(one.algorithm)}, cost ${number(one.cost)}`}))),
-  h("td", one.started ? clock(one.started) : "–"), h("td", h("bdi", problem(one))), h("td", h("bdi", short(one.algorithm) || "–")), h("td", result(statusOf(one.status))),
-  h("td", number(one.cost), one.violations > 0 && h("small", `${number(one.violations)} violated`)), h("td", seconds(one.time)));
+  cell(one.started ? clock(one.started) : "–"), cell(h("bdi", problem(one))), cell(h("bdi", short(one.algorithm) || "–")), cell(result(statusOf(one.status))),
+  cell(number(one.cost), one.violations > 0 && h("small", `${number(one.violations)} violated`)), cell(seconds(one.time)));
 
 /* --- one, or two --- */
 
