@@ -10,8 +10,7 @@ const KEPT = 20; /* experiments whose receipt and metrics are kept here */
 let list = null /* or why there is none */, chosen = [] /* ids, at most two */;
 const known = new Map(); /* id: {receipt, result, points} or why it cannot be read */
 
-/* The service takes ":" of an id as it is. */
-export const pathOf = (id) => `experiments/${encodeURIComponent(id).replaceAll("%3A", ":")}`;
+export const pathOf = (id) => `experiments/${encodeURIComponent(id)}`;
 
 export async function loadList() {
   list = await get("experiments").then((told) => told.experiments, (error) => error.message);
