@@ -35,7 +35,7 @@ export const order = (s, path, n = 1) => until(`order ${path}`, () => s.orders.f
 /* Controls without a name, ids that are there twice, icons that are read. */
 export const unnamed = (page) => page.evaluate(() => {
     const ids = [...document.querySelectorAll("[id]")].map((el) => el.id), wrong = ids.filter((id, i) => ids.indexOf(id) !== i);
-    for (const el of document.querySelectorAll("button, input, select, a, summary, progress, dialog, [role]"))
+    for (const el of document.querySelectorAll("button, input, select, a, summary, progress, dialog, [role]:not([role=cell])"))
         if (!(el.textContent.trim() || el.getAttribute("aria-label") || el.getAttribute("aria-labelledby") || [...(el.labels ?? [])].some((label) => label.textContent.trim()) || el.id === "said" || el.getAttribute("role") === "alert" || el.closest("[hidden]") || el.closest("dialog:not([open])")))
             wrong.push(el.outerHTML.slice(0, 80));
     for (const el of document.querySelectorAll(".state .icon, .now .icon")) if (el.getAttribute("aria-hidden") !== "true") wrong.push("an icon that is read");
