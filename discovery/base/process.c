@@ -127,7 +127,7 @@ static int child_become(const struct process_options *o)
     if ((o->drop || o->no_new_privileges) && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -errno;
     /* After the change of user, which would reset it (prctl(2)). */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+    if (prctl(PR_SET_PDEATHSIG, o->death_signal ? o->death_signal : SIGKILL, 0, 0, 0) < 0)
         return -errno;
     if (o->folder && chdir(o->folder) < 0)
         return -errno;
@@ -188,14 +188,7 @@ static int pipe_above(int ret[2])
     return ret[0] < 0 || ret[1] < 0 ? -errno : 0;
 }
 
-/* One running child as its parent sees it. */
-struct running {
-    pid_t pid;
-    int pidfd;
-    int output, errors;
-};
-
-static void running_end(struct running *run)
+void process_child_end(struct process_child *run)
 {
     if (run->pid > 0) {
         siginfo_t info;
@@ -208,6 +201,7 @@ static void running_end(struct running *run)
     cleanup_close(&run->pidfd);
     cleanup_close(&run->output);
     cleanup_close(&run->errors);
+    *run = PROCESS_CHILD_INIT;
 }
 
 static int wait_started(int report, pid_t pid)
@@ -225,7 +219,7 @@ static int wait_started(int report, pid_t pid)
     return failure;
 }
 
-static int start_child(const struct process_options *o, struct running *run)
+static int start_child(const struct process_options *o, struct process_child *run)
 {
     CLEANUP_FREE char **env = make_env(o->env);
     int pipes[3][2] = {{-1, -1}, {-1, -1}, {-1, -1}}; /* output, errors, report */
@@ -305,7 +299,7 @@ static bool read_stream(int *fd, struct text *to, size_t max, bool *cut)
 
 /* Runs until the child has ended and both streams are read.  It does not wait
  * for other processes that inherited the streams and still run. */
-static int watch_child(const struct process_options *o, struct running *run,
+static int watch_child(const struct process_options *o, struct process_child *run,
                        struct process_result *ret, struct error *err)
 {
     int64_t deadline = o->timeout_ms ? clock_ms(CLOCK_MONOTONIC) + o->timeout_ms : INT64_MAX;
@@ -356,7 +350,7 @@ static int watch_child(const struct process_options *o, struct running *run,
     }
 }
 
-static int reap_child(struct running *run, int *ret_status)
+static int reap_child(struct process_child *run, int *ret_status)
 {
     int status, r;
 
@@ -370,10 +364,39 @@ static int reap_child(struct running *run, int *ret_status)
     return 0;
 }
 
+int process_child_reap(struct process_child *child, int *ret_status)
+{
+    siginfo_t info;
+    int r;
+
+    /* Its number, and so its group's, is its own until it is reaped. */
+    do
+        r = waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOWAIT);
+    while (r < 0 && errno == EINTR);
+    (void)kill(-child->pid, SIGKILL);
+    return reap_child(child, ret_status);
+}
+
+int process_start(const struct process_options *options, struct process_child *ret,
+                  struct error *err)
+{
+    CLEANUP(process_child_end) struct process_child child = PROCESS_CHILD_INIT;
+    int r = start_child(options, &child);
+
+    if (r == 0 && (fcntl(child.output, F_SETFL, O_NONBLOCK) < 0 ||
+                   fcntl(child.errors, F_SETFL, O_NONBLOCK) < 0))
+        r = -errno;
+    if (r < 0)
+        return error_sys(err, r, "cannot run %s", options->argv[0]);
+    *ret = child;
+    child = PROCESS_CHILD_INIT;
+    return 0;
+}
+
 int process_run(const struct process_options *options, struct process_result *ret,
                 struct error *err)
 {
-    CLEANUP(running_end) struct running run = {.pidfd = -1, .output = -1, .errors = -1};
+    CLEANUP(process_child_end) struct process_child run = PROCESS_CHILD_INIT;
     CLEANUP(process_result_clear) struct process_result result = {0};
     size_t max = options->output_max ? options->output_max : OUTPUT_MAX;
     const char *name = options->argv[0];

@@ -40,6 +40,7 @@ struct process_options {
      * the caller's any more. */
     int (*confine)(const void *arg);
     const void *confine_arg;
+    int death_signal;    /* to the child when the calling thread ends; 0: SIGKILL */
     unsigned timeout_ms; /* 0: none */
     int cancel_fd;       /* readable: end it; -1: none.  Polled, never read */
     size_t output_max;   /* the last bytes of each stream that are kept; 0: 64 KiB */
@@ -62,6 +63,28 @@ void process_result_clear(struct process_result *result);
  * two cases `ret` has the output so far), or what `watch` has returned. */
 int process_run(const struct process_options *options, struct process_result *ret,
                 struct error *err);
+
+/* A child that its caller watches, such as on an event loop.  A value: start with
+ * PROCESS_CHILD_INIT, process_child_end. */
+struct process_child {
+    pid_t pid;          /* of it and of its group; 0: it is reaped, or was not started */
+    int pidfd;          /* readable when it has ended */
+    int output, errors; /* the pipes' ends, which do not block; -1: closed */
+};
+
+#define PROCESS_CHILD_INIT ((struct process_child){.pidfd = -1, .output = -1, .errors = -1})
+
+/* Starts the program.  Of the options, what is about time, `watch` and the output is not for
+ * this.  Errors of process_run's start. */
+int process_start(const struct process_options *options, struct process_child *ret,
+                  struct error *err);
+
+/* Waits for its end, and kills the rest of its group.  Status as in process_result, or a negative
+ * errno. */
+int process_child_reap(struct process_child *child, int *ret_status);
+
+/* Kills it with its group, reaps it, and closes all. */
+void process_child_end(struct process_child *child);
 
 /* Ends the calling process as that signal would. */
 _Noreturn void process_end_by_signal(int signal_number);

@@ -216,6 +216,32 @@ static void *many(void *arg)
     return NULL;
 }
 
+/* One that its caller watches. */
+static void test_child(void **state)
+{
+    const char *argv[] = {"sh", "-c", "echo out; echo err >&2; read x || exit 4", NULL};
+    const char *lasting[] = {"sh", "-c", "exec sleep 60", NULL};
+    const struct process_options o = {.argv = argv}, last = {.argv = lasting};
+    struct process_child child = PROCESS_CHILD_INIT;
+    struct error err = {0};
+    char bytes[16] = "";
+    int status = -1;
+
+    (void)state;
+    assert_int_equal(process_start(&o, &child, &err), 0);
+    assert_int_equal(process_child_reap(&child, &status), 0);
+    assert_int_equal(status, 4);
+    assert_int_equal(read(child.output, bytes, sizeof(bytes)), 4);
+    assert_memory_equal(bytes, "out\n", 4);
+    assert_int_equal(read(child.errors, bytes, sizeof(bytes)), 4);
+    process_child_end(&child);
+    assert_int_equal(process_start(&last, &child, &err), 0);
+    assert_int_equal(read(child.output, bytes, sizeof(bytes)), -1);
+    assert_int_equal(errno, EAGAIN);
+    process_child_end(&child);
+    assert_int_equal(child.pid, 0);
+}
+
 static void test_threads(void **state)
 {
     pthread_t threads[4];
@@ -245,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_drops_root),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_watch_ends_it),
+        cmocka_unit_test(test_child),
         cmocka_unit_test(test_threads),
     };
 
