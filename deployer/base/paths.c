@@ -45,26 +45,32 @@ static char *default_state(void)
     return path_join(paths_home(), ".local/state/dcop");
 }
 
-/* The first of two folders that holds `what`.  They are relative to this program's own
- * file, so that an installation under any prefix and a build tree both work. */
-static char *find_beside(const char *const places[2], const char *what)
+/* The path of a name beside this program's own file. */
+char *paths_program(const char *name)
 {
     char self[4096];
     ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
     char *slash;
 
-    if (size > 0) {
-        self[size] = '\0';
-        slash = strrchr(self, '/');
-        if (slash)
-            *slash = '\0';
-        for (size_t i = 0; i < 2; i++) {
-            CLEANUP_FREE char *place = path_join(self, places[i]);
-            CLEANUP_FREE char *run = place ? path_join(place, what) : NULL;
+    if (size <= 0)
+        return NULL;
+    self[size] = '\0';
+    slash = strrchr(self, '/');
+    if (slash)
+        *slash = '\0';
+    return path_join(self, name);
+}
 
-            if (run && access(run, R_OK) == 0)
-                return TAKE_PTR(place);
-        }
+/* The first of two folders that holds `what`.  They are relative to this program's own
+ * file, so that an installation under any prefix and a build tree both work. */
+static char *find_beside(const char *const places[2], const char *what)
+{
+    for (size_t i = 0; i < 2; i++) {
+        CLEANUP_FREE char *place = paths_program(places[i]);
+        CLEANUP_FREE char *run = place ? path_join(place, what) : NULL;
+
+        if (run && access(run, R_OK) == 0)
+            return TAKE_PTR(place);
     }
     return NULL;
 }

@@ -19,6 +19,10 @@ struct paths {
 
 void paths_clear(struct paths *p);
 
+/* The file of a program of ours: the one beside this program.  The caller frees; NULL: this
+ * program's own file is not known, or no memory. */
+char *paths_program(const char *name);
+
 /* The user's home folder: $HOME, else what passwd(5) has.  Borrowed. */
 const char *paths_home(void);
 

@@ -503,6 +503,18 @@ void api_handle(const struct http_request *request, struct answer *ret, void *co
     case ROUTE_QR:
         get_qr(request->of, ret);
         break;
+    case ROUTE_SOLVE:
+        api_solve(c, ret);
+        break;
+    case ROUTE_SOLVE_BEGIN:
+        api_solve_begin(c, request->body, ret);
+        break;
+    case ROUTE_SOLVE_STOP:
+        api_solve_stop(c, ret);
+        break;
+    case ROUTE_SOLVE_ALGORITHMS:
+        api_solve_algorithms(ret);
+        break;
     case ROUTE_NONE:
     case ROUTE_METHOD:
     case ROUTE_FILE:
@@ -524,8 +536,9 @@ int api_snapshot(struct text *ret, void *controller)
     int r;
 
     evaluate_if_due(c);
-    o = json_pack("{s:i, s:o, s:o, s:o, s:o}", "version", 1, "status", view_status(c), "machines",
-                  view_machines(c), "match", view_match(c), "runs", view_runs(c));
+    o = json_pack("{s:i, s:o, s:o, s:o, s:o, s:o}", "version", 1, "status", view_status(c),
+                  "machines", view_machines(c), "match", view_match(c), "runs", view_runs(c),
+                  "solve", solving_view(c));
     r = o ? json_dump_callback(o, add_chunk, ret, JSON_COMPACT) : -1;
     json_decref(o);
     return r < 0 ? -1 : 0;

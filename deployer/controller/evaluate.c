@@ -227,6 +227,7 @@ static int carry_out_plan(struct controller *c, struct member **members, size_t 
         return -ENOMEM;
     c->plan.automatic = c->settings.automatic;
     c->plan.quorum = c->settings.quorum;
+    c->plan.paused = solving_is_active(c);
     reconcile(&c->plan, machines, n, clock_ms(CLOCK_MONOTONIC));
     for (size_t i = 0; i < n; i++) {
         update_work_state(c, members[i], &machines[i]);

@@ -368,7 +368,7 @@ static int work_off(struct controller *c, struct member **members, size_t n, str
     for (size_t i = 0; i < n; i++)
         machines[i] = &members[i]->machine;
     r = find_due(c, &list, machines, n, due, &n_due, err);
-    if (r == 0 && n_due > 0 && !c->queue.group)
+    if (r == 0 && n_due > 0 && !c->queue.group && !solving_is_active(c))
         r = start_group(c, due, n_due, err);
     return r;
 }

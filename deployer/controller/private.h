@@ -14,6 +14,9 @@
 #include "members.h"
 #include "metrics.h"
 #include "options.h"
+#include "solve-process.h"
+#include "solve-request.h"
+#include "solve-view.h"
 
 enum {
     EVALUATE_USEC = 20 * 1000,    /* changes within this time share one evaluation */
@@ -77,6 +80,16 @@ struct queue {
     json_t *shown;             /* what waits, as shown last; NULL: nothing yet */
 };
 
+/* The run of the problem: the present one, or the last. */
+struct solving {
+    struct solve_process *process; /* NULL: none runs */
+    struct solve_view view;
+    bool known;                 /* else there was none yet */
+    enum solve_view_state told; /* its state when it was published last */
+    sd_event_source *publish;   /* it has changed, and is published then */
+    uint64_t next_usec;         /* not before, CLOCK_MONOTONIC */
+};
+
 /* The inputs that change while the service runs. */
 struct inputs {
     struct watched_file *files; /* those that were read */
@@ -123,6 +136,7 @@ struct controller {
 
     struct packs packs;
     struct queue queue;
+    struct solving solving;
     struct runner *runner;
     struct follows *follows;
 
@@ -183,6 +197,22 @@ void later_evaluate(struct controller *c, struct member **members, size_t n);
 /* The end of a machine's action, which may be that of its entry. */
 void later_on_end(struct controller *c, const struct run_event *e, struct member *m);
 void later_stop(struct controller *c);
+
+/* solving.c: runs of the problem, by `dcop-deploy solve`. */
+bool solving_is_active(const struct controller *c);
+/* Begins one; `asked` has been checked.  -EBUSY and -ENOENT, with a sentence, when it cannot be
+ * now. */
+int solving_begin(struct controller *c, const struct solve_request *asked, struct error *err);
+/* As Ctrl-C does.  -ENOENT: none runs. */
+int solving_stop(struct controller *c);
+json_t *solving_view(const struct controller *c); /* null before the first */
+void solving_clear(struct controller *c);
+
+/* api-solve.c */
+void api_solve(struct controller *c, struct answer *ret);
+void api_solve_begin(struct controller *c, const json_t *body, struct answer *ret);
+void api_solve_stop(struct controller *c, struct answer *ret);
+void api_solve_algorithms(struct answer *ret);
 
 /* inputs.c: problem, settings and addresses, and their changes. */
 int inputs_read(struct controller *c, struct error *err);

@@ -169,6 +169,9 @@ static void judge_machine(struct reconcile *r, struct reconcile_machine *m, int6
             m->deploy = false;
             set_verdict(m, m->ledger->failed ? WORK_STUCK : WORK_WAITING,
                         m->ledger->failed ? m->ledger->why : "it needs a deploy");
+        } else if (r->paused) {
+            m->deploy = false;
+            set_verdict(m, WORK_WAITING, "the problem is being solved; it is deployed to then");
         } else if (!r->reached) {
             m->deploy = false;
             set_verdict(m, WORK_WAITING,

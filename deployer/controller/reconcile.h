@@ -88,6 +88,7 @@ struct reconcile_machine {
 
 struct reconcile {
     bool automatic;   /* --auto */
+    bool paused;      /* the problem is being solved: nothing is deployed meanwhile */
     unsigned quorum;  /* 0: none */
     bool reached;     /* in and out: the quorum was reached once */
     unsigned present; /* out: machines that count */

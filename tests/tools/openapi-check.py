@@ -14,22 +14,24 @@ import yaml
 
 KNOWN = {"$ref", "type", "required", "properties", "items", "enum", "const", "allOf", "description", "format",
          "pattern", "default", "minimum", "maxItems", "minItems", "minLength", "maxProperties"}
-TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int}
+TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "number": (int, float),
+         "null": type(None)}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 spec = yaml.safe_load(open(sys.argv[1], encoding="utf-8"))
 # The events' data, in the schemas' words; the table in the file is for people.
 REF = "#/components/schemas/"
 EVENTS = {
-    "snapshot": {"type": "object", "required": ["version", "status", "machines", "match", "runs"], "properties": {
+    "snapshot": {"type": "object", "required": ["version", "status", "machines", "match", "runs", "solve"], "properties": {
         "status": {"$ref": REF + "Status"}, "match": {"$ref": REF + "Match"},
         "machines": {"type": "array", "items": {"$ref": REF + "Machine"}},
-        "runs": {"type": "array", "items": {"$ref": REF + "Run"}}}},
+        "runs": {"type": "array", "items": {"$ref": REF + "Run"}}, "solve": {"$ref": REF + "Solve"}}},
     "machine": {"type": "object", "required": ["change", "machine"], "properties": {
         "change": {"enum": ["appeared", "changed", "offline", "work", "trust"]}, "machine": {"$ref": REF + "Machine"}}},
     "gone": {"type": "object", "required": ["ref"]},
     "match": {"$ref": REF + "Match"},
     "run": {"$ref": REF + "Run"},
     "status": {"$ref": REF + "Status"},
+    "solve": {"$ref": REF + "Solve"},
     "step": {"type": "object", "required": ["run", "ref", "step", "status"], "properties": {
         "status": {"enum": ["started", "ok", "changed", "failed", "skipped"]}, "number": {"type": "integer"}}},
     "output": {"type": "object", "required": ["run", "ref", "verb", "stream", "line"]},
@@ -50,6 +52,10 @@ def fail(where, what):
     sys.exit(f"{where or 'the document'}: {what}")
 
 
+def is_a(value, kind):
+    return isinstance(value, TYPES[kind]) and (kind == "boolean" or not isinstance(value, bool))
+
+
 def check(value, schema, where):
     schema = look_up(schema)
     unknown = set(schema) - KNOWN
@@ -57,9 +63,10 @@ def check(value, schema, where):
         fail(where, f"the schema has {unknown}, which this does not check")
     for part in schema.get("allOf", []):
         check(value, part, where)
-    kind = schema.get("type")
-    if kind and (not isinstance(value, TYPES[kind]) or (kind == "integer" and isinstance(value, bool))):
-        fail(where, f"is no {kind}: {value!r:.60}")
+    kinds = schema.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if kinds and not any(is_a(value, kind) for kind in kinds):
+        fail(where, f"is no {' or '.join(kinds)}: {value!r:.60}")
     if "const" in schema and value != schema["const"]:
         fail(where, f"is not {schema['const']!r}")
     if "enum" in schema and value not in schema["enum"]:

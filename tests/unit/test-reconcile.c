@@ -59,6 +59,23 @@ static void test_settles_first(void **state)
     assert_true(deploys(&l, T0 + RECONCILE_SETTLE_MS));
 }
 
+/* Agents are not started again in the middle of a run. */
+static void test_pauses(void **state)
+{
+    struct ledger l = there();
+    struct reconcile_machine m = machine(&l);
+    struct reconcile r = {.automatic = true, .paused = true};
+
+    (void)state;
+    reconcile(&r, &m, 1, T0 + RECONCILE_SETTLE_MS);
+    assert_false(m.deploy);
+    assert_int_equal(m.state, WORK_WAITING);
+    assert_non_null(strstr(m.why, "being solved"));
+    r.paused = false;
+    reconcile(&r, &m, 1, T0 + RECONCILE_SETTLE_MS);
+    assert_true(m.deploy);
+}
+
 static void test_once(void **state)
 {
     struct ledger l = there();
@@ -304,6 +321,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_settles_first),
+        cmocka_unit_test(test_pauses),
         cmocka_unit_test(test_once),
         cmocka_unit_test(test_who_is_not),
         cmocka_unit_test(test_not_automatic),

@@ -46,6 +46,10 @@ static const struct row rows[] = {
     {"GET", V1 "/later", ROUTE_LATER, NULL, false},
     {"GET", V1 "/qr", ROUTE_QR, NULL, false},
     {"DELETE", V1 "/later/{machine}", ROUTE_LATER_CANCEL, NULL, true},
+    {"GET", V1 "/solve", ROUTE_SOLVE, NULL, false},
+    {"POST", V1 "/solve", ROUTE_SOLVE_BEGIN, NULL, true},
+    {"POST", V1 "/solve/stop", ROUTE_SOLVE_STOP, NULL, true},
+    {"GET", V1 "/solve/algorithms", ROUTE_SOLVE_ALGORITHMS, NULL, false},
     {"GET", "/metrics", ROUTE_METRICS, NULL, false},
     {"GET", "/healthz", ROUTE_HEALTH, NULL, false},
 };
@@ -92,7 +96,9 @@ void route_find(const char *method, const char *path, struct routed *ret)
             continue;
         if (strcmp(method, rows[i].method) != 0) {
             ret->route = ROUTE_METHOD;
-            ret->allow = *rows[i].method == 'G' ? "GET, HEAD" : rows[i].method;
+            ret->allow = ret->allow               ? "GET, HEAD, POST" /* a path of both */
+                         : *rows[i].method == 'G' ? "GET, HEAD"
+                                                  : rows[i].method;
             continue;
         }
         ret->route = rows[i].route;
