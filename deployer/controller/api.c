@@ -515,6 +515,13 @@ void api_handle(const struct http_request *request, struct answer *ret, void *co
     case ROUTE_SOLVE_ALGORITHMS:
         api_solve_algorithms(ret);
         break;
+    case ROUTE_EXPERIMENTS:
+    case ROUTE_EXPERIMENT:
+    case ROUTE_EXPERIMENT_METRICS:
+    case ROUTE_EXPERIMENT_PLOT:
+    case ROUTE_EXPERIMENT_FOLDER:
+        api_experiments(c, request, ret);
+        break;
     case ROUTE_NONE:
     case ROUTE_METHOD:
     case ROUTE_FILE:

@@ -350,6 +350,7 @@ static int run_service(struct controller *c, struct error *err)
 static void controller_clear(struct controller *c)
 {
     solving_clear(c);
+    api_experiments_stop(c);
     discovery_thread_free(c->discovery);
     follows_free(c->follows);
     runner_free(c->runner);

@@ -63,6 +63,8 @@ struct web {
     struct http *http;
 };
 
+struct reading;
+
 /* What is sent to machines, and how it is made. */
 struct packs {
     struct pack *pack, *steps; /* the newest of each; NULL: none yet */
@@ -141,6 +143,7 @@ struct controller {
     struct follows *follows;
 
     struct web web;
+    struct reading *readings; /* of experiments, each in a thread */
     struct metrics metrics;
     struct troubles troubles;
     struct published published;
@@ -213,6 +216,10 @@ void api_solve(struct controller *c, struct answer *ret);
 void api_solve_begin(struct controller *c, const json_t *body, struct answer *ret);
 void api_solve_stop(struct controller *c, struct answer *ret);
 void api_solve_algorithms(struct answer *ret);
+
+/* api-experiments.c: what is asked of experiments, read in threads. */
+void api_experiments(struct controller *c, const struct http_request *request, struct answer *ret);
+void api_experiments_stop(struct controller *c);
 
 /* inputs.c: problem, settings and addresses, and their changes. */
 int inputs_read(struct controller *c, struct error *err);

@@ -65,7 +65,7 @@ static int is_visible(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
-json_t *experiments_list(const char *folder)
+json_t *experiments_list(const char *folder, int max)
 {
     struct dirent **entries = NULL;
     json_t *list = json_array();
@@ -74,7 +74,7 @@ json_t *experiments_list(const char *folder)
     for (int i = 0; i < n; i++) {
         CLEANUP_FREE char *path = path_join(folder, entries[i]->d_name);
 
-        if (list && path && n - i <= EXPERIMENTS_MAX)
+        if (list && path && n - i <= max)
             add_experiment(list, path);
         free(entries[i]);
     }

@@ -128,7 +128,8 @@ static int report_as_text(const struct remembered *v, const json_t *experiments,
 
 static int report_all(const struct remembered *v, struct text *ret, struct error *err)
 {
-    json_t *experiments = v->experiments ? experiments_list(v->experiments) : json_array();
+    json_t *experiments =
+        v->experiments ? experiments_list(v->experiments, EXPERIMENTS_MAX) : json_array();
     int r = experiments ? 0 : error_sys(err, -ENOMEM, "cannot show the runs");
 
     if (r == 0 && v->options->json)

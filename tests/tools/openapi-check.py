@@ -32,6 +32,7 @@ EVENTS = {
     "run": {"$ref": REF + "Run"},
     "status": {"$ref": REF + "Status"},
     "solve": {"$ref": REF + "Solve"},
+    "experiment": {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}},
     "step": {"type": "object", "required": ["run", "ref", "step", "status"], "properties": {
         "status": {"enum": ["started", "ok", "changed", "failed", "skipped"]}, "number": {"type": "integer"}}},
     "output": {"type": "object", "required": ["run", "ref", "verb", "stream", "line"]},

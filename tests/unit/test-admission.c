@@ -96,6 +96,7 @@ static enum route route_of(const char *method, const char *path)
 
 static void test_routes(void **state)
 {
+    char long_path[17 + ROUTE_PARAMETER_MAX + 1] = "/api/v1/machines/";
     struct routed routed;
 
     (void)state;
@@ -114,8 +115,15 @@ static void test_routes(void **state)
     assert_int_equal(route_of("POST", "/"), ROUTE_METHOD);
     assert_int_equal(route_of("GET", "/api/v1/machines/"), ROUTE_NONE);
     assert_int_equal(route_of("GET", "/api/v1/machines/a/b"), ROUTE_NONE);
-    assert_int_equal(route_of("GET", "/api/v1/machines/0123456789012345678901234567890123456789"),
-                     ROUTE_NONE);
+    memset(long_path + 17, 'a', sizeof(long_path) - 18);
+    assert_int_equal(route_of("GET", long_path), ROUTE_NONE);
+    long_path[sizeof(long_path) - 2] = '\0';
+    assert_int_equal(route_of("GET", long_path), ROUTE_MACHINE);
+    route_find("GET", "/api/v1/experiments/2026-11-30T02:00:00Z-a_b/folder", &routed);
+    assert_int_equal(routed.route, ROUTE_EXPERIMENT_FOLDER);
+    assert_string_equal(routed.parameter, "2026-11-30T02:00:00Z-a_b");
+    assert_true(routed.guarded);
+    assert_int_equal(route_of("GET", "/api/v1/experiments/a/../b"), ROUTE_NONE);
     route_find("GET", "/api/v1/machines/0123456789abcdef.00000000u", &routed);
     assert_int_equal(routed.route, ROUTE_MACHINE);
     assert_string_equal(routed.parameter, "0123456789abcdef.00000000u");

@@ -1,12 +1,15 @@
 #include "answer.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "discovery/base/error.h"
 
 void answer_clear(struct answer *a)
 {
     text_clear(&a->body);
+    if (a->file.given)
+        (void)close(a->file.fd);
     *a = (struct answer){0};
 }
 

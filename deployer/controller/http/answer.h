@@ -5,8 +5,20 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "discovery/base/text.h"
+
+enum { ANSWER_NAME_MAX = 160 };
+
+/* A file that is the body; closed with the answer. */
+struct answer_file {
+    bool given; /* else the text is the body */
+    int fd;
+    uint64_t size;
+    char name[ANSWER_NAME_MAX + 1]; /* to save it as: letters, digits, "._-" */
+};
 
 struct answer {
     unsigned status; /* 0: not answered yet */
@@ -14,6 +26,8 @@ struct answer {
     struct text body;
     const char *allow;      /* with 405 */
     unsigned retry_after_s; /* 0: no Retry-After */
+    const char *policy;     /* Content-Security-Policy in place of the page's; NULL: the page's */
+    struct answer_file file;
 };
 
 void answer_clear(struct answer *a);

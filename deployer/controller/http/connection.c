@@ -12,13 +12,13 @@ uint64_t http_now_ms(const struct http *h)
     return usec / 1000;
 }
 
-void http_add_headers(struct MHD_Response *response)
+void http_add_headers(struct MHD_Response *response, const char *policy)
 {
+    static const char page[] =
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; manifest-src 'self'; font-src 'self'; base-uri 'none'; form-action "
+        "'none'; frame-ancestors 'none'";
     static const char *const headers[][2] = {
-        {"Content-Security-Policy",
-         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-         "connect-src 'self'; manifest-src 'self'; font-src 'self'; base-uri 'none'; form-action "
-         "'none'; frame-ancestors 'none'"},
         {"X-Content-Type-Options", "nosniff"},
         {"X-Frame-Options", "DENY"},
         {"Referrer-Policy", "no-referrer"},
@@ -27,6 +27,7 @@ void http_add_headers(struct MHD_Response *response)
         {"Permissions-Policy", "camera=(), geolocation=(), microphone=()"},
     };
 
+    (void)MHD_add_response_header(response, "Content-Security-Policy", policy ? policy : page);
     for (size_t i = 0; i < ARRAY_SIZE(headers); i++)
         (void)MHD_add_response_header(response, headers[i][0], headers[i][1]);
 }

@@ -50,6 +50,11 @@ static const struct row rows[] = {
     {"POST", V1 "/solve", ROUTE_SOLVE_BEGIN, NULL, true},
     {"POST", V1 "/solve/stop", ROUTE_SOLVE_STOP, NULL, true},
     {"GET", V1 "/solve/algorithms", ROUTE_SOLVE_ALGORITHMS, NULL, false},
+    {"GET", V1 "/experiments", ROUTE_EXPERIMENTS, NULL, false},
+    {"GET", V1 "/experiments/{id}", ROUTE_EXPERIMENT, NULL, false},
+    {"GET", V1 "/experiments/{id}/metrics", ROUTE_EXPERIMENT_METRICS, NULL, false},
+    {"GET", V1 "/experiments/{id}/plot", ROUTE_EXPERIMENT_PLOT, NULL, false},
+    {"GET", V1 "/experiments/{id}/folder", ROUTE_EXPERIMENT_FOLDER, NULL, true},
     {"GET", "/metrics", ROUTE_METRICS, NULL, false},
     {"GET", "/healthz", ROUTE_HEALTH, NULL, false},
 };

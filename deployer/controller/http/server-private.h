@@ -39,8 +39,9 @@ struct http {
 
 uint64_t http_now_ms(const struct http *h);
 
-/* Adds the headers that every response has. */
-void http_add_headers(struct MHD_Response *response);
+/* Adds the headers that every response has.  `policy`: the Content-Security-Policy; NULL: the
+ * page's. */
+void http_add_headers(struct MHD_Response *response, const char *policy);
 
 /* Starts the stream, with guarded events if the client is trusted; returns the result of
  * MHD_queue_response. */

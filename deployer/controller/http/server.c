@@ -18,23 +18,54 @@ enum { MEMORY_OF_CONNECTION = 48 * 1024, JSON_DEPTH_MAX = 8, SWEEP_MS = 1000 };
 
 /* A request while it is received. */
 struct incoming {
+    struct http *http;
+    struct MHD_Connection *connection;
     struct http_request request;
     struct text body;
     bool post, too_large;
+    struct http_deferred *deferred; /* it waits for its answer, suspended */
+    bool answered;                  /* it has come */
+    struct answer later;
+};
+
+struct http_deferred {
+    struct incoming *in; /* NULL: the client has gone */
 };
 
 /* --- answers ------------------------------------------------------------------ */
 
-static enum MHD_Result send_answer(struct MHD_Connection *connection, const struct answer *a)
+static struct MHD_Response *make_response(struct answer *a)
+{
+    struct MHD_Response *response;
+
+    if (!a->file.given)
+        return MHD_create_response_from_buffer(a->body.size, (void *)(uintptr_t)text_str(&a->body),
+                                               MHD_RESPMEM_MUST_COPY);
+    response = MHD_create_response_from_fd64(a->file.size, a->file.fd);
+    if (response)
+        a->file.given = false; /* MHD closes it */
+    return response;
+}
+
+static void add_file_name(struct MHD_Response *response, const char *name)
+{
+    char value[ANSWER_NAME_MAX + 40];
+
+    (void)snprintf(value, sizeof(value), "attachment; filename=\"%s\"", name);
+    if (*name)
+        (void)MHD_add_response_header(response, "Content-Disposition", value);
+}
+
+static enum MHD_Result send_answer(struct MHD_Connection *connection, struct answer *a)
 {
     char seconds[16];
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        a->body.size, (void *)(uintptr_t)text_str(&a->body), MHD_RESPMEM_MUST_COPY);
+    struct MHD_Response *response = make_response(a);
     enum MHD_Result r;
 
     if (!response)
         return MHD_NO;
-    http_add_headers(response);
+    http_add_headers(response, a->policy);
+    add_file_name(response, a->file.name);
     (void)MHD_add_response_header(response, "Cache-Control", "no-store");
     if (a->type)
         (void)MHD_add_response_header(response, "Content-Type", a->type);
@@ -78,7 +109,7 @@ static enum MHD_Result send_file(struct http *h, struct MHD_Connection *connecti
         same ? 0 : f->bytes.size, (void *)(uintptr_t)text_str(&f->bytes), MHD_RESPMEM_MUST_COPY);
     if (!response)
         return MHD_NO;
-    http_add_headers(response);
+    http_add_headers(response, NULL);
     (void)MHD_add_response_header(response, "Content-Type", f->type);
     (void)MHD_add_response_header(response, "ETag", f->tag);
     (void)MHD_add_response_header(response, "Cache-Control", "no-cache");
@@ -244,10 +275,54 @@ static enum MHD_Result answer_request(struct http *h, struct MHD_Connection *con
     in->request.body = body;
     h->options.handle(&in->request, &a, h->options.arg);
     json_decref(body);
+    in->request.body = NULL;
+    if (in->deferred) {
+        MHD_suspend_connection(connection);
+        return MHD_YES;
+    }
     if (!a.status)
         answer_problem(&a, 500, NULL);
     r = send_answer(connection, &a);
     return r;
+}
+
+/* --- answers that come later ----------------------------------------------------------- */
+
+struct http_deferred *http_defer(const struct http_request *request)
+{
+    struct incoming *in =
+        (struct incoming *)((uintptr_t)request - offsetof(struct incoming, request));
+    struct http_deferred *d = calloc(1, sizeof(*d));
+
+    if (!d)
+        return NULL;
+    d->in = in;
+    in->deferred = d;
+    return d;
+}
+
+void http_answer(struct http_deferred *d, struct answer *a)
+{
+    if (d->in) {
+        d->in->later = *a;
+        d->in->answered = true;
+        d->in->deferred = NULL;
+        *a = (struct answer){0};
+        MHD_resume_connection(d->in->connection);
+        http_kick(d->in->http);
+    }
+    answer_clear(a);
+    free(d);
+}
+
+/* A large file may take longer than other answers; a client that does not read is ended by MHD. */
+static enum MHD_Result send_later(struct incoming *in, struct client *client)
+{
+    if (client && in->later.file.given)
+        client->since_ms = 0;
+    if (!in->later.status)
+        answer_problem(&in->later, 500, NULL);
+    return send_answer(in->connection, &in->later);
 }
 
 static struct client *client_of(struct MHD_Connection *connection)
@@ -278,11 +353,15 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         in = calloc(1, sizeof(*in));
         if (!in)
             return MHD_NO;
+        in->http = h;
+        in->connection = connection;
         in->request.routed = routed;
         in->post = strcmp(method, "POST") == 0;
         *state = in;
         return MHD_YES;
     }
+    if (in->answered)
+        return send_later(in, client);
     if (*size > 0) {
         if (in->body.size + *size > HTTP_BODY_MAX)
             in->too_large = true;
@@ -310,6 +389,9 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
         client->since_ms = http_now_ms(h);
     if (!in)
         return;
+    if (in->deferred)
+        in->deferred->in = NULL;
+    answer_clear(&in->later);
     text_clear(&in->body);
     free(in);
     *state = NULL;

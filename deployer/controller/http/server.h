@@ -35,6 +35,9 @@ enum {
     HTTP_HEARTBEAT_MS = 10 * 1000,
 };
 
+/* A request whose answer comes later. */
+struct http_deferred;
+
 struct http_request {
     struct routed routed;
     bool trusted;                              /* it has the token */
@@ -65,6 +68,14 @@ int http_new(sd_event *loop, const struct http_options *options, struct http **r
              struct error *err);
 void http_free(struct http *h);
 DEFINE_CLEANUP(struct http *, http_free);
+
+/* For the handler: the request is answered by http_answer, and its parameters and body are gone
+ * by then.  NULL: no memory. */
+struct http_deferred *http_defer(const struct http_request *request);
+
+/* On the loop, not in the handler, and before http_free: takes the answer over (`a` is emptied);
+ * if the client has gone it is dropped. */
+void http_answer(struct http_deferred *d, struct answer *a);
 
 /* Call it when there are new events in the ring. */
 void http_wake(struct http *h);

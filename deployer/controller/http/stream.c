@@ -122,7 +122,7 @@ enum MHD_Result http_listen(struct http *h, struct MHD_Connection *connection,
         on_gone(l);
         return MHD_NO;
     }
-    http_add_headers(response);
+    http_add_headers(response, NULL);
     (void)MHD_add_response_header(response, "Content-Type", "text/event-stream");
     (void)MHD_add_response_header(response, "Cache-Control", "no-store");
     r = MHD_queue_response(connection, 200, response);
