@@ -25,12 +25,11 @@ struct sandbox {
     char *writes;
     int ruleset; /* of Landlock; -1: none */
     int landlock_most;
+    bool network;
     bool deny_truncate;
     struct sock_filter filter[FILTER_MAX];
     unsigned short filter_size;
 };
-
-DEFINE_CLEANUP(struct sandbox *, sandbox_free);
 
 /* What builds read of a Debian system.  Of /etc, where keys are, only what programs need. */
 static const char *const system_reads[] = {
@@ -65,6 +64,14 @@ static const char *const system_reads[] = {
     "/etc/passwd",
     "/etc/python3",
     "/etc/timezone",
+};
+
+/* With the network: names of this computer, and of others. */
+static const char *const network_reads[] = {
+    "/etc/gai.conf",
+    "/etc/hosts",
+    "/etc/resolv.conf",
+    "/etc/services",
 };
 
 /* --- Landlock ------------------------------------------------------------------------ */
@@ -148,7 +155,8 @@ static int make_ruleset(struct sandbox *s, struct error *err)
     CLEANUP_CLOSE int fd = -1;
     int version = landlock_version(s->landlock_most), r = 0;
     uint64_t fs = handled(version);
-    struct ruleset_attributes a = {fs, version >= 4 ? NET_ALL : 0, version >= 6 ? SCOPE_ALL : 0};
+    struct ruleset_attributes a = {fs, version >= 4 && !s->network ? NET_ALL : 0,
+                                   version >= 6 ? SCOPE_ALL : 0};
     size_t size = version >= 6 ? sizeof(a) : version >= 4 ? 16 : 8;
 
     if (version < 1)
@@ -183,7 +191,7 @@ static int make_ruleset(struct sandbox *s, struct error *err)
 #define NATIVE_ARCH AUDIT_ARCH_RISCV64
 #endif
 
-/* socketpair(2) stays: it reaches nobody. */
+/* socketpair(2) stays: it reaches nobody.  First what is about sockets. */
 static const uint32_t denied[] = {
     SYS_socket,
 #ifdef SYS_socketcall
@@ -239,6 +247,12 @@ static const uint32_t denied[] = {
     433, /* fspick */
     442, /* mount_setattr */
 };
+
+#ifdef SYS_socketcall
+enum { DENIED_SOCKETS = 2 };
+#else
+enum { DENIED_SOCKETS = 1 };
+#endif
 
 /* Landlock 1 and 2 do not look at truncate(2), see also filter_open. */
 static const uint32_t truncates[] = {
@@ -319,7 +333,8 @@ static void filter_opens(struct sandbox *s)
 static int make_filter(struct sandbox *s, struct error *err)
 {
 #ifdef NATIVE_ARCH
-    size_t denials = ARRAY_SIZE(denied) + (s->deny_truncate ? ARRAY_SIZE(truncates) : 0);
+    size_t first = s->network ? DENIED_SOCKETS : 0;
+    size_t denials = ARRAY_SIZE(denied) + (s->deny_truncate ? ARRAY_SIZE(truncates) : 0) - first;
 
     /* A call of another architecture (i386 on amd64) has other numbers. */
     add(s, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), 0, 0);
@@ -330,7 +345,8 @@ static int make_filter(struct sandbox *s, struct error *err)
     add(s, BPF_JMP | BPF_JGE | BPF_K, 0x40000000, denials + 1, 0);
 #endif
     for (size_t i = 0; i < denials; i++) {
-        uint32_t number = i < ARRAY_SIZE(denied) ? denied[i] : truncates[i - ARRAY_SIZE(denied)];
+        size_t at = i + first;
+        uint32_t number = at < ARRAY_SIZE(denied) ? denied[at] : truncates[at - ARRAY_SIZE(denied)];
 
         add(s, BPF_JMP | BPF_JEQ | BPF_K, number, denials - i, 0);
     }
@@ -365,6 +381,8 @@ static int add_reads(struct sandbox *s, const struct strings *more)
 
     for (size_t i = 0; i < ARRAY_SIZE(system_reads) && r == 0; i++)
         r = strings_add(&s->reads, system_reads[i]);
+    for (size_t i = 0; s->network && i < ARRAY_SIZE(network_reads) && r == 0; i++)
+        r = strings_add(&s->reads, network_reads[i]);
     for (size_t i = 0; more && i < more->count && r == 0; i++)
         r = strings_add(&s->reads, more->items[i]);
     return r;
@@ -379,6 +397,7 @@ int sandbox_new(const struct sandbox_options *options, struct sandbox **ret, str
         return error_sys(err, -ENOMEM, "cannot make a sandbox");
     s->kind = options->kind;
     s->landlock_most = options->landlock_most;
+    s->network = options->network;
     s->ruleset = -1;
     s->writes = strdup(options->writes);
     if (!s->writes || add_reads(s, options->reads) < 0)

@@ -9,10 +9,16 @@
  * Landlock lets no signal out either.  Landlock does not look at chmod(2) and the like: the
  * user's own files can get other modes.
  *
+ * With `network` the same keeps a program that listens to the network, such as pyDCOP, from its
+ * user's files.
+ *
  * A value is used by one thread at a time.
  */
 #pragma once
 
+#include <stdbool.h>
+
+#include "discovery/base/cleanup.h"
 #include "discovery/base/error.h"
 #include "discovery/base/text.h"
 
@@ -29,6 +35,7 @@ struct sandbox_options {
     const struct strings *reads; /* files and folders, absolute, beside the system's own;
                                     those that are not there are left out */
     const char *writes;          /* a folder that exists */
+    bool network;                /* it has sockets; not with bubblewrap */
     int landlock_most;           /* > 0: does with this version of Landlock, for tests */
 };
 
@@ -38,6 +45,7 @@ struct sandbox;
  * that enters it shows whether it works. */
 int sandbox_new(const struct sandbox_options *options, struct sandbox **ret, struct error *err);
 void sandbox_free(struct sandbox *s);
+DEFINE_CLEANUP(struct sandbox *, sandbox_free);
 
 /* The words of the command that runs `argv` in it, beside sandbox_enter.  0 or -ENOMEM. */
 int sandbox_command(const struct sandbox *s, const char *const *argv, struct strings *ret);

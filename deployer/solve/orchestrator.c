@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "deployer/base/sandbox.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/clock.h"
 #include "discovery/base/file.h"
@@ -43,6 +44,7 @@ struct orchestrator {
 struct child {
     int fds[FIRST_FREE_FD]; /* what becomes 0 to 4; all above that */
     int report;
+    const struct sandbox *sandbox; /* NULL: none */
     const char *const *argv;
     const char *const *env;
 };
@@ -60,6 +62,7 @@ static int child_prepare(const struct child *c)
     const struct rlimit log = {ORCHESTRATOR_LOG_MAX, ORCHESTRATOR_LOG_MAX}, core = {0, 0};
     struct sigaction action = {.sa_handler = SIG_DFL};
     sigset_t none;
+    int r;
 
     (void)setpgid(0, 0); /* Ctrl-C is the parent's */
     for (int i = 1; i < NSIG; i++)
@@ -71,10 +74,13 @@ static int child_prepare(const struct child *c)
             return -errno;
     if (dup3(c->report, FIRST_FREE_FD, O_CLOEXEC) < 0)
         return -errno;
-    (void)syscall(SYS_close_range, FIRST_FREE_FD + 1u, ~0u, 0u);
     if (setrlimit(RLIMIT_FSIZE, &log) < 0 || setrlimit(RLIMIT_CORE, &core) < 0 || chdir("/") < 0)
         return -errno;
-    return child_become_nobody();
+    r = child_become_nobody();
+    if (r == 0 && c->sandbox)
+        r = sandbox_enter(c->sandbox);
+    (void)syscall(SYS_close_range, FIRST_FREE_FD + 1u, ~0u, 0u);
+    return r;
 }
 
 static void __attribute__((noreturn)) child_run(struct child *c)
@@ -176,9 +182,22 @@ static int start_child(struct child *c, struct orchestrator *o)
     return r;
 }
 
+/* 0 and NULL where there is none: root has nobody, and older kernels have no Landlock. */
+static int make_sandbox(const struct solve_environment *e, struct sandbox **ret, struct error *err)
+{
+    CLEANUP_STRINGS struct strings reads = {0};
+    const struct sandbox_options options = {
+        .kind = SANDBOX_LANDLOCK, .reads = &reads, .writes = "/tmp", .network = true};
+    int r = geteuid() == 0 ? 0 : strings_add(&reads, e->folder);
+
+    if (r == 0 && geteuid() != 0)
+        r = sandbox_new(&options, ret, err);
+    return r == -EOPNOTSUPP ? 0 : r;
+}
+
 /* The folder is reached by its descriptor: nobody may not pass the folders above it. */
 static int run_program(const struct solve_environment *e, int folder, int request, int log,
-                       struct orchestrator *o)
+                       const struct sandbox *sandbox, struct orchestrator *o)
 {
     static const char *const env[] = {"PATH=/usr/local/bin:/usr/bin:/bin",
                                       "LC_ALL=C.UTF-8",
@@ -198,7 +217,7 @@ static int run_program(const struct solve_environment *e, int folder, int reques
                           e->has_layer ? "/proc/self/fd/3/layer" : NULL,
                           NULL};
     int in[2] = {-1, -1}, out[2] = {-1, -1}, r = make_pipe(in);
-    struct child c = {.argv = argv, .env = env};
+    struct child c = {.argv = argv, .env = env, .sandbox = sandbox};
 
     if (r == 0)
         r = make_pipe(out);
@@ -226,6 +245,7 @@ int orchestrator_start(const struct solve_environment *environment, const json_t
     CLEANUP_CLOSE int to =
         move_up(open(log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644));
     CLEANUP_CLOSE int asked = -1;
+    CLEANUP(sandbox_free_p) struct sandbox *sandbox = NULL;
     int r;
 
     if (!o)
@@ -236,7 +256,10 @@ int orchestrator_start(const struct solve_environment *environment, const json_t
     asked = open_request(request, err);
     if (asked < 0)
         return asked;
-    r = run_program(environment, folder, asked, to, o);
+    r = make_sandbox(environment, &sandbox, err);
+    if (r < 0)
+        return r;
+    r = run_program(environment, folder, asked, to, sandbox, o);
     if (r < 0)
         return error_sys(err, r, "cannot start the orchestrator");
     *ret = TAKE_PTR(o);

@@ -1,7 +1,8 @@
 /*
  * The process that runs pyDCOP's orchestrator: pydcop_orchestrator.py in the environment of a
- * run.  For root it is nobody, with no privileges, because pyDCOP executes what its messages
- * say.
+ * run.  Because pyDCOP executes what its messages say, it has no privileges: for root it is nobody,
+ * for another user it reads the system's programs and its own folder only, and writes to /tmp,
+ * where the kernel has Landlock.
  *
  * It is told one request, a JSON object:
  *

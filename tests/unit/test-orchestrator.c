@@ -9,8 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "deployer/base/folder.h"
+#include "deployer/base/sandbox.h"
 #include "deployer/solve/orchestrator.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/clock.h"
@@ -86,11 +89,58 @@ static void test_lives_on_without_output(void **state)
               "the orchestrator was ended by signal 9 (Killed)", 60000);
 }
 
+/* What a user's own file, and the network, are for it. */
+static void check_sandbox(void)
+{
+    char secret[] = "/var/tmp/test-orchestrator.XXXXXX";
+    CLEANUP_CLOSE int fd = mkstemp(secret);
+    char program[1024];
+
+    assert_true(fd >= 0);
+    (void)snprintf(program, sizeof(program),
+                   "import os, socket, tempfile\n"
+                   "socket.create_server(('127.0.0.1', 0)).close()\n"
+                   "tempfile.TemporaryFile(dir='/tmp').close()\n"
+                   "try:\n"
+                   "    open('%s').close()\n"
+                   "except PermissionError:\n"
+                   "    os._exit(5)\n"
+                   "os._exit(4)\n",
+                   secret);
+    check_end(program, 0, "the orchestrator ended with status 5", 60000);
+    assert_int_equal(unlink(secret), 0);
+}
+
+static void test_sandbox(void **state)
+{
+    const struct sandbox_options options = {.kind = SANDBOX_LANDLOCK, .writes = "/tmp"};
+    struct sandbox *sandbox = NULL;
+    struct error err = {0};
+    pid_t pid;
+    int status = -1;
+
+    (void)state;
+    if (sandbox_new(&options, &sandbox, &err) < 0)
+        skip();
+    sandbox_free(sandbox);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) { /* root has another way */
+        if (geteuid() == 0 && (setgid(65534) < 0 || setuid(65534) < 0))
+            _exit(1);
+        check_sandbox();
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ends),
         cmocka_unit_test(test_lives_on_without_output),
+        cmocka_unit_test(test_sandbox),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
