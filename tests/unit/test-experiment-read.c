@@ -46,6 +46,11 @@ static void test_names(void **state)
     (void)state;
     make_experiment();
     assert_int_equal(mkdir(at("all/two"), 0755), 0); /* no receipt */
+    assert_int_equal(mkdir(at("all/.one"), 0755), 0);
+    write_text("all/.one/receipt.json", "{}");
+    write_text("all/one/logs/receipt.json", "{}");
+    write_text("all/receipt.json", "{}");
+    write_text("receipt.json", "{}");
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
         assert_int_equal(find(bad[i]), -ENOENT);
     write_text("all/file", "");
