@@ -546,7 +546,7 @@ int api_snapshot(struct text *ret, void *controller)
     o = json_pack("{s:i, s:o, s:o, s:o, s:o, s:o}", "version", 1, "status", view_status(c),
                   "machines", view_machines(c), "match", view_match(c), "runs", view_runs(c),
                   "solve", solving_view(c));
-    r = o ? json_dump_callback(o, add_chunk, ret, JSON_COMPACT) : -1;
+    r = o ? json_dump_callback(o, add_chunk, ret, ANSWER_JSON) : -1;
     json_decref(o);
     return r < 0 ? -1 : 0;
 }

@@ -9,7 +9,7 @@
 void publish_for(struct controller *c, const char *event, enum event_audience audience,
                  json_t *value)
 {
-    char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
+    char *text = value ? json_dumps(value, ANSWER_JSON) : NULL;
 
     json_decref(value);
     if (!text)

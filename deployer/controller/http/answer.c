@@ -51,7 +51,7 @@ static bool set_body(struct answer *a, unsigned status, const char *type, json_t
     bool ok;
 
     text_reset(&a->body);
-    ok = value && json_dump_callback(value, add_chunk, &a->body, JSON_COMPACT) == 0;
+    ok = value && json_dump_callback(value, add_chunk, &a->body, ANSWER_JSON) == 0;
     json_decref(value);
     text_addc(&a->body, '\n');
     a->status = status;

@@ -32,6 +32,9 @@ struct answer {
 
 void answer_clear(struct answer *a);
 
+/* How the API writes JSON: 0.1 as 0.1, and not as the double that it is. */
+enum { ANSWER_JSON = JSON_COMPACT | JSON_REAL_PRECISION(15) };
+
 /* Takes `value` over; if it is NULL (no memory), the answer is a 500. */
 void answer_json(struct answer *a, unsigned status, json_t *value);
 
