@@ -72,7 +72,7 @@ static int read_part(int fd, off_t at, size_t size, struct text *ret)
 int experiment_read_file(int folder, const char *file, size_t max, struct text *ret,
                          struct error *err)
 {
-    struct stat st;
+    struct stat st = {0};
     CLEANUP_CLOSE int fd = open_file(folder, file, &st, err);
     int r;
 
@@ -80,7 +80,7 @@ int experiment_read_file(int folder, const char *file, size_t max, struct text *
         return fd;
     if ((uintmax_t)st.st_size > max)
         return error_set(err, -EFBIG, "%s of the experiment is larger than %zu MiB.", file,
-                         max / (1024 * 1024));
+                         max / ((size_t)1024 * 1024));
     r = read_part(fd, 0, (size_t)st.st_size, ret);
     return r < 0 ? error_sys(err, r, "cannot read %s of the experiment", file) : 0;
 }
@@ -100,7 +100,7 @@ int experiment_read_metrics(int folder, struct text *ret, struct error *err)
 {
     enum { HEADING_MAX = 1024 };
     static const char file[] = "metrics.csv";
-    struct stat st;
+    struct stat st = {0};
     CLEANUP_CLOSE int fd = open_file(folder, file, &st, err);
     CLEANUP_TEXT struct text head = TEXT_INIT, tail = TEXT_INIT;
     const char *newline;
@@ -213,7 +213,7 @@ int experiment_pack(int folder, const char *name, const char *scratch, uint64_t 
 {
     CLEANUP_FREE char *file = NULL;
     CLEANUP_CLOSE int fd = file_temporary(scratch, &file, err);
-    struct stat st;
+    struct stat st = {0};
     int r;
 
     if (fd < 0)
