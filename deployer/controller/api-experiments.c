@@ -106,7 +106,7 @@ static void add_file_name(const char *id, struct answer_file *ret)
     static const char end[] = ".tar";
     size_t size = 0;
 
-    for (; id[size] && size < sizeof(ret->name) - sizeof(end); size++) {
+    for (; size < sizeof(ret->name) - sizeof(end) && id[size]; size++) {
         char c = id[size];
         bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
                      c == '.' || c == '-';
