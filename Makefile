@@ -26,7 +26,7 @@ WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototy
 	-Wvla -Wundef -Wcast-align -Wwrite-strings -Wimplicit-fallthrough -Wswitch-enum
 HARDEN = -fstack-protector-strong -fPIE $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
 SANFLAGS = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-PKGS = avahi-client yaml-0.1 libsystemd jansson sqlite3 libssh libarchive libmicrohttpd libcurl
+PKGS = avahi-client yaml-0.1 libsystemd jansson sqlite3 libssh libarchive libmicrohttpd libcurl libqrencode
 DCOP_CPPFLAGS = -D_GNU_SOURCE -DDCOP_VERSION='"$(VERSION)"' -I. \
 	$(shell pkg-config --cflags $(PKGS))
 DCOP_CFLAGS = -std=gnu11 $(WARN) $(HARDEN) -ffunction-sections -fdata-sections $(SANFLAGS)
@@ -37,7 +37,7 @@ DCOP_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed $(SANF
 SODIUM_LIBS = -l:libsodium.a
 DISCOVERY_LIBS = -lresolv -lavahi-client -lavahi-common -lyaml -lsystemd -ljansson -lsqlite3 -lm -lpthread $(SODIUM_LIBS)
 DEPLOYER_LIBS = -lcrypt -lssh -larchive -lcurl $(DISCOVERY_LIBS)
-CONTROLLER_LIBS = -lmicrohttpd $(DEPLOYER_LIBS)
+CONTROLLER_LIBS = -lmicrohttpd -lqrencode $(DEPLOYER_LIBS)
 BEACON_LIBS = -lavahi-client -lavahi-common -lsystemd $(SODIUM_LIBS) -lm
 
 MAINS = discovery/dcop-discover.c deployer/dcop-deploy.c deployer/dcop-controller.c \

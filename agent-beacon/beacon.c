@@ -374,6 +374,7 @@ static void on_publisher(enum publisher_state state, const char *words, void *us
     /* Waiting counts as ready: the boot must not wait for Avahi. */
     (void)sd_notifyf(0, "%sSTATUS=%s", b->ready ? "" : "READY=1\n", line);
     b->ready = true;
+    give_memory_back();
 }
 
 static struct file_watch *add_watch(struct beacon *b, const char *root, const char *path,
@@ -424,7 +425,11 @@ static int run_beacon(struct beacon *b, struct error *err)
     return r < 0 ? error_sys(err, r, "the event loop failed") : 0;
 }
 
-static int print_record(struct beacon *b)
+/* What is on the stack while the beacon waits is its memory for days, so what has ended by then,
+ * and has large values, is not inlined into what has not. */
+#define BEFORE_THE_WAIT __attribute__((noinline))
+
+static BEFORE_THE_WAIT int print_record(struct beacon *b)
 {
     CLEANUP(gathered_clear) struct gathered g = {0};
     struct publisher_record record = {0};
@@ -477,7 +482,7 @@ static char *key_file(const struct beacon_options *o)
     return asprintf(&path, "%s/dcop-key", folder) < 0 ? NULL : path;
 }
 
-static int take_fleet_key(const struct beacon_options *o, const struct log *log)
+static BEFORE_THE_WAIT int take_fleet_key(const struct beacon_options *o, const struct log *log)
 {
     CLEANUP_FREE char *state = state_folder(o);
     struct error err = {0};
@@ -521,24 +526,33 @@ static void options_clear(struct beacon_options *o)
     settings_clear(&o->settings);
 }
 
-int beacon_main(int argc, char **argv)
+/* False: the program has nothing more to do, and ends with this code. */
+static BEFORE_THE_WAIT bool read_options(int argc, char **argv, struct beacon_options *ret,
+                                         int *ret_code)
 {
-    CLEANUP(options_clear)
-    struct beacon_options o = {.root = "", .level = LOG_LEVEL_NOTICE};
     const struct log log = {.level = LOG_LEVEL_ERROR, .journal = log_is_journal()};
     struct error err = {0};
-    int first, r;
+    int first, r = options_parse(rows, argc, argv, ret, &first, &err);
 
-    r = options_parse(rows, argc, argv, &o, &first, &err);
-    if (o.help)
-        return show_help();
-    if (o.version)
-        return show_version();
+    if (ret->help || ret->version) {
+        *ret_code = ret->help ? show_help() : show_version();
+        return false;
+    }
     if (r == 0 && first < argc)
         r = error_set(&err, -EINVAL, "unexpected argument '%s'; see --help", argv[first]);
     if (r < 0) {
         log_line(&log, LOG_LEVEL_ERROR, "%s", err.text);
-        return EXIT_BAD_USAGE;
+        *ret_code = EXIT_BAD_USAGE;
+        return false;
     }
-    return start_beacon(&o);
+    return true;
+}
+
+int beacon_main(int argc, char **argv)
+{
+    CLEANUP(options_clear)
+    struct beacon_options o = {.root = "", .level = LOG_LEVEL_NOTICE};
+    int code;
+
+    return read_options(argc, argv, &o, &code) ? start_beacon(&o) : code;
 }

@@ -6,6 +6,7 @@
 #include "discovery/advert/advert.h"
 #include "discovery/report/roster-text.h"
 #include "private.h"
+#include "qr.h"
 
 enum { MACHINES_AT_ONCE = 1000, NAMES_AT_ONCE = 64 };
 
@@ -77,6 +78,20 @@ static void get_inventory(struct controller *c, const char *name, struct answer 
     ret->type = format == INVENTORY_YAML   ? "application/yaml"
                 : format == INVENTORY_JSON ? "application/json"
                                            : "text/plain; charset=utf-8";
+}
+
+static void get_qr(const char *words, struct answer *ret)
+{
+    int r = words ? qr_svg(words, &ret->body) : -EINVAL;
+
+    if (r < 0) {
+        text_clear(&ret->body);
+        answer_problem(ret, r == -EINVAL ? 400 : 500,
+                       r == -EINVAL ? "The parameter \"of\" must have 1 to 300 bytes." : NULL);
+        return;
+    }
+    ret->status = 200;
+    ret->type = "image/svg+xml";
 }
 
 static void get_run(struct controller *c, const struct http_request *request, struct answer *ret)
@@ -484,6 +499,9 @@ void api_handle(const struct http_request *request, struct answer *ret, void *co
         break;
     case ROUTE_LATER_CANCEL:
         cancel_later(c, routed->parameter, ret);
+        break;
+    case ROUTE_QR:
+        get_qr(request->of, ret);
         break;
     case ROUTE_NONE:
     case ROUTE_METHOD:

@@ -233,6 +233,8 @@ static bool explains_outside(const struct finding *inside, const struct finding 
     case FINDING_BEACON_STOPPED:
     case FINDING_NO_BEACON:
         return outside->kind == FINDING_NO_BEACON;
+    case FINDING_NAME_CLASH: /* while it looks for another name, its Avahi answers nothing */
+        return outside->kind == FINDING_MDNS_FILTERED;
     }
     return false;
 }

@@ -1,6 +1,6 @@
 /*
  * Whether the machines of a run reach each other's agents, and the orchestrator: each is told
- * where the others are, tries them all at once (steps/verbs/connect.py), and says which it cannot
+ * where the others are, tries them all at once (steps/tools/connect.py), and says which it cannot
  * connect to.  Agents are reached from this computer, too: job/reach.h.
  *
  * Pure; one thread at a time.

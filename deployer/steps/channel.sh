@@ -198,37 +198,24 @@ receive_layer() {
 		event end failed
 		exit 1
 	fi
-	remove_left "$LAYERS"/.[a-z]* "$RUNTIME"/layer.* "$RUNTIME"/sum.* "$RUNTIME"/whole.*
-	_new=$LAYERS/.new-$run_name _sum=
-	_fifo=$RUNTIME/sum.$run_name _whole=$RUNTIME/whole.$run_name
+	remove_left "$LAYERS"/.[a-z]* "$RUNTIME"/layer.*
+	_new=$LAYERS/.new-$run_name _status=0
 	mkdir -p "$_new" 2>"$RUNTIME/layer.$run_name" || return 0
-	mkfifo -m 0600 "$_fifo"
-	{
-		head -c "$layer_size" <&4 | tee "$_fifo" | {
-			if tar -xzf - -C "$_new"; then echo yes >"$_whole"; fi
-			cat >/dev/null
-		} &
-		read -r _sum _ <<-EOF
-			$(sha256sum <"$_fifo")
-		EOF
-		wait
-	} >"$RUNTIME/layer.$run_name" 2>&1 3>&-
-	rm -f "$_fifo"
-	_said=
-	if [ -e "$_whole" ]; then read -r _said <"$_whole" || :; fi
-	rm -f "$_whole"
-	if [ "$_sum" != "$layer_digest" ]; then
+	/usr/bin/python3 -I -S "$B/tools/unpack_layer.py" "$layer_size" "$layer_digest" "$_new" \
+		<&4 >"$RUNTIME/layer.$run_name" 2>&1 3>&- || _status=$?
+	case $_status in
+	0)
+		mv -T "$_new" "$LAYERS/.come-$run_name"
+		rm -f "$RUNTIME/layer.$run_name"
+		;;
+	3)
 		rm -rf "$_new"
 		event refused 'the layer did not come whole; deploy again'
 		event end failed
 		exit 1
-	fi
-	if [ "$_said" != yes ]; then
-		rm -rf "$_new"
-		return 0
-	fi
-	mv -T "$_new" "$LAYERS/.come-$run_name"
-	rm -f "$RUNTIME/layer.$run_name"
+		;;
+	*) rm -rf "$_new" ;;
+	esac
 }
 
 on_layer_answer() {

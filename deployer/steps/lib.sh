@@ -440,6 +440,13 @@ write_file() {
 	return 1
 }
 
+# load_units UNIT…: systemd knows these units as their files are now.  It reads all of its units
+# again only where it has an older one: that takes a Raspberry Pi a second.
+load_units() {
+	_loaded=$(systemctl show -p LoadState -p NeedDaemonReload "$@") || _loaded=NeedDaemonReload=yes
+	case $_loaded in *NeedDaemonReload=yes* | *LoadState=[!l]*) systemctl daemon-reload ;; esac
+}
+
 # point_link LINK HASH: makes the link point to that version, atomically.
 point_link() {
 	ln -sfn "versions/$2" "$OPT/.$1" && mv -fT "$OPT/.$1" "$OPT/$1"

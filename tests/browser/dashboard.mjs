@@ -1,6 +1,6 @@
 /* The dashboard alone, on a stand-in for the service; tests/browser/dashboard runs it. */
 import {readdir, readFile} from "node:fs/promises";
-import {assert, main, test, until} from "./harness.mjs";
+import {assert, checkContrast, main, order, says, test, text, unnamed, until} from "./harness.mjs";
 import {PHONE} from "./browser.mjs";
 import {fingerprint, SCENES, STEPS} from "./standin.mjs";
 
@@ -10,16 +10,28 @@ const files = await Promise.all((await readdir(FOLDER)).map(async (name) => [nam
 const tile = (page, agent) => page.locator(".tile", {has: page.locator(".who", {hasText: new RegExp(`^${agent}$`)})});
 const stateOf = async (page, agent) => /s-(\w+)/.exec(await tile(page, agent).getAttribute("class"))[1];
 const becomes = (page, agent, state) => until(`${agent} ${state}`, async () => (await tile(page, agent).count()) === 1 && (await stateOf(page, agent)) === state);
-const text = (page, selector) => page.locator(selector).innerText();
-const says = (page, selector, words) => until(`${selector} says ${words}`, async () => (await page.locator(selector).allInnerTexts()).join("\n").includes(words));
-const order = (s, path, n = 1) => until(`order ${path}`, () => s.orders.filter((o) => o.path.endsWith(path)).length >= n && s.orders.findLast((o) => o.path.endsWith(path)));
 
 /* --- the files ----------------------------------------------------------------------- */
 
-test("the page is under 60 KB, all of it", () => {
-    const size = files.reduce((sum, [, words]) => sum + Buffer.byteLength(words), 0);
-    assert.ok(size < 60 * 1024, `${size} bytes`);
-    console.log(`    ${size} bytes in ${files.length} files`);
+/* A page and all that it loads. */
+const loads = (name, all = new Set()) => {
+    if (all.has(name)) return all;
+    all.add(name);
+    const words = new Map(files).get(name) ?? assert.fail(`there is no ${name}`);
+    for (const [, other] of words.matchAll(/(?:(?:src|href)=|from )"(?:\.\/)?([a-z.-]+\.(?:js|css|svg))"/g)) loads(other, all);
+    return all;
+};
+
+test("each page is under 60 KB, with all that it loads", async (t) => {
+    const pages = files.map(([name]) => name).filter((name) => name.endsWith(".html")), s = await t.service("three");
+    for (const name of pages) {
+        const all = [...loads(name)], size = all.reduce((sum, one) => sum + Buffer.byteLength(new Map(files).get(one)), 0);
+        assert.ok(size < 60 * 1024, `${name}: ${size} bytes`);
+        console.log(`    ${name}: ${size} bytes in ${all.length} files`);
+        const page = await t.open(s, {path: name, live: false}), came = await page.evaluate(() => performance.getEntriesByType("resource").map((e) => new URL(e.name).pathname.slice(1)));
+        assert.deepEqual(came.filter((one) => !one.startsWith("api/") && !all.includes(one)), [], "loaded, and not counted");
+    }
+    assert.deepEqual(files.map(([name]) => name).filter((name) => !pages.some((page) => loads(page).has(name))), [], "in no page");
 });
 
 test("no markup from data, no inline code or style, nothing from outside", () => {
@@ -377,15 +389,7 @@ test("for ears: one live region, said once for many changes; every control has a
     assert.ok(await page.evaluate(() => window.spoken) <= 2, `spoken ${await page.evaluate(() => window.spoken)} times`);
     await page.locator(".tile > button").first().click();
     await page.waitForSelector("#panel:not([hidden])");
-    const bad = await page.evaluate(() => {
-        const ids = [...document.querySelectorAll("[id]")].map((el) => el.id), wrong = ids.filter((id, i) => ids.indexOf(id) !== i);
-        for (const el of document.querySelectorAll("button, input, a, summary, progress, dialog, [role]"))
-            if (!(el.textContent.trim() || el.getAttribute("aria-label") || el.getAttribute("aria-labelledby") || el.labels?.length || el.id === "said" || el.closest("[hidden]") || el.closest("dialog:not([open])")))
-                wrong.push(el.outerHTML.slice(0, 80));
-        for (const el of document.querySelectorAll(".state .icon, .now .icon")) if (el.getAttribute("aria-hidden") !== "true") wrong.push("an icon that is read");
-        return wrong;
-    });
-    assert.deepEqual(bad, []);
+    assert.deepEqual(await unnamed(page), []);
 });
 
 test("reduced motion: nothing moves", async (t) => {
@@ -399,38 +403,11 @@ test("reduced motion: nothing moves", async (t) => {
     assert.ok(await moving("no-preference") > 0);
 });
 
-/* Text against what is behind it, as WCAG 2.2 computes it: AA. */
-const lowContrast = (page) => page.evaluate(() => {
-    const canvas = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
-    const parse = (css) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = css; canvas.fillRect(0, 0, 1, 1); const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data; return [r, g, b, a / 255]; };
-    const over = (top, under) => top.slice(0, 3).map((c, i) => c * top[3] + under[i] * (1 - top[3]));
-    const luminance = (rgb) => rgb.map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4)).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-    const behind = (el) => { if (!el) return [255, 255, 255]; const c = parse(getComputedStyle(el).backgroundColor); return c[3] === 1 ? c.slice(0, 3) : over(c, behind(el.parentElement)); };
-    const low = new Map();
-    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-    let seen = 0;
-    while (walker.nextNode()) {
-        const el = walker.currentNode.parentElement;
-        if (!walker.currentNode.data.trim() || !el.checkVisibility() || el.closest(":disabled, .unseen, svg")) continue;
-        const style = getComputedStyle(el), under = behind(el), ink = over(parse(style.color), under);
-        const [a, b] = [luminance(ink), luminance(under)].sort((x, y) => y - x), ratio = (a + 0.05) / (b + 0.05), size = parseFloat(style.fontSize);
-        const need = size >= 24 || (size >= 18.66 && style.fontWeight >= 700) ? 3 : 4.5;
-        seen++;
-        if (ratio < need) low.set(`${el.className || el.nodeName} in ${el.closest("[class]")?.parentElement?.className}: ${ratio.toFixed(2)}, ${ink} on ${under}`, walker.currentNode.data.slice(0, 20));
-    }
-    return {low: [...low], seen};
-});
-
 for (const colorScheme of ["light", "dark"])
     test(`contrast is AA everywhere, ${colorScheme}`, async (t) => {
         t.expect("ERR_");
         const s = await t.service("states"), page = await t.open(s, {colorScheme});
-        const check = async (where) => {
-            await page.evaluate(() => Promise.all(document.getAnimations().filter((a) => a.effect.getTiming().iterations === 1).map((a) => a.finished)));
-            const {low, seen} = await lowContrast(page);
-            assert.ok(seen > 30, `${where}: only ${seen} texts`);
-            assert.deepEqual(low, [], where);
-        };
+        const check = (where) => checkContrast(page, where);
         await page.locator("#needs-more").click();
         await check("the page");
         for (const agent of ["a01", "a02", "a06", "a12", "a14"]) {

@@ -7,7 +7,7 @@
 import {mkdir} from "node:fs/promises";
 import assert from "node:assert/strict";
 import {DESK, launch} from "./browser.mjs";
-import {SCENES, Standin} from "./standin.mjs";
+import {SCENES, SOLVES, Standin} from "./standin.mjs";
 
 const LIMIT_MS = 60000;
 const tests = [];
@@ -25,12 +25,60 @@ export async function until(what, probe, ms = 10000) {
     }
 }
 
+/* --- of any page ---------------------------------------------------------------------- */
+
+export const text = (page, selector) => page.locator(selector).innerText();
+export const says = (page, selector, words) => until(`${selector} says ${words}`, async () => (await page.locator(selector).allInnerTexts()).join("\n").includes(words));
+/* The last order to that path that the stand-in got, once there are n. */
+export const order = (s, path, n = 1) => until(`order ${path}`, () => s.orders.filter((o) => o.path.endsWith(path)).length >= n && s.orders.findLast((o) => o.path.endsWith(path)));
+
+/* Controls without a name, ids that are there twice, icons that are read. */
+export const unnamed = (page) => page.evaluate(() => {
+    const ids = [...document.querySelectorAll("[id]")].map((el) => el.id), wrong = ids.filter((id, i) => ids.indexOf(id) !== i);
+    for (const el of document.querySelectorAll("button, input, select, a, summary, progress, dialog, [role]:not([role=cell])"))
+        if (!(el.textContent.trim() || el.getAttribute("aria-label") || el.getAttribute("aria-labelledby") || [...(el.labels ?? [])].some((label) => label.textContent.trim()) || el.id === "said" || el.getAttribute("role") === "alert" || el.closest("[hidden]") || el.closest("dialog:not([open])")))
+            wrong.push(el.outerHTML.slice(0, 80));
+    for (const el of document.querySelectorAll(".state .icon, .now .icon")) if (el.getAttribute("aria-hidden") !== "true") wrong.push("an icon that is read");
+    return wrong;
+});
+
+/* Text against what is behind it, as WCAG 2.2 computes it: AA. */
+const lowContrast = (page) => page.evaluate(() => {
+    const canvas = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
+    const parse = (css) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = css; canvas.fillRect(0, 0, 1, 1); const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data; return [r, g, b, a / 255]; };
+    const over = (top, under) => top.slice(0, 3).map((c, i) => c * top[3] + under[i] * (1 - top[3]));
+    const luminance = (rgb) => rgb.map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4)).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+    const behind = (el) => { if (!el) return [255, 255, 255]; const c = parse(getComputedStyle(el).backgroundColor); return c[3] === 1 ? c.slice(0, 3) : over(c, behind(el.parentElement)); };
+    const low = new Map();
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    let seen = 0;
+    while (walker.nextNode()) {
+        const el = walker.currentNode.parentElement;
+        if (!walker.currentNode.data.trim() || !el.checkVisibility() || el.closest(":disabled, .unseen, svg")) continue;
+        const style = getComputedStyle(el), under = behind(el), ink = over(parse(style.color), under);
+        const [a, b] = [luminance(ink), luminance(under)].sort((x, y) => y - x), ratio = (a + 0.05) / (b + 0.05), size = parseFloat(style.fontSize);
+        const need = size >= 24 || (size >= 18.66 && style.fontWeight >= 700) ? 3 : 4.5;
+        seen++;
+        if (ratio < need) low.set(`${el.className || el.nodeName} in ${el.closest("[class]")?.parentElement?.className}: ${ratio.toFixed(2)}, ${ink} on ${under}`, walker.currentNode.data.slice(0, 20));
+    }
+    return {low: [...low], seen};
+});
+
+export async function checkContrast(page, where, least = 30) {
+    await page.evaluate(() => Promise.all(document.getAnimations().filter((a) => a.effect.getTiming().iterations === 1).map((a) => a.finished)));
+    const {low, seen} = await lowContrast(page);
+    assert.ok(seen > least, `${where}: only ${seen} texts`);
+    assert.deepEqual(low, [], where);
+}
+
+/* --- tests ------------------------------------------------------------------------------ */
+
 class Scene {
     constructor(browser) { Object.assign(this, {browser, closing: [], pages: [], complaints: [], expected: []}); }
 
-    /* A stand-in that plays one of SCENES, or one of its own. */
+    /* A stand-in that plays one of SCENES or SOLVES, or one of its own. */
     async service(scene = {}) {
-        const s = await (typeof scene === "string" ? await SCENES[scene]() : new Standin(scene)).start();
+        const s = await (typeof scene === "string" ? await {...SCENES, ...SOLVES}[scene]() : new Standin(scene)).start();
         this.closing.push(() => s.stop().catch(() => {}));
         return s;
     }

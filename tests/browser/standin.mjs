@@ -34,6 +34,7 @@ export class Standin {
         this.status = {version: 1, service: "dcop-controller 0.1.0", auto: false, assign: false, fleet: "default",
             forks: 32, health: {ok: true, reasons: []}, ...status};
         this.beats = true;
+        Object.assign(this, {solve: null, experiments: new Map(), algorithms: ["dpop", "dsa", "maxsum", "mgm"]});
     }
 
     /* --- the service ------------------------------------------------------------- */
@@ -96,6 +97,7 @@ export class Standin {
             if (path === "machines") return this.json(a, {machines: [...this.machines.values()]});
             if (path === "match") return this.json(a, this.match());
             if (path === "status") return this.json(a, this.status);
+            if (what === "solve" || what === "experiments") return this.solved(a, path, right);
             if (what === "machines" && path.endsWith("/log")) {
                 const {searchParams: asked} = new URL(q.url, "http://x"), lines = this.lines ?? [], after = +(asked.get("after") ?? 0);
                 (this.asked ??= []).push(asked.get("of"));
@@ -116,6 +118,7 @@ export class Standin {
         const order = {path, ...JSON.parse(body)};
         this.orders.push(order);
         if (this.refuse) return this.problemOf(a, 409, this.refuse);
+        if (path === "solve" || path === "solve/stop") return this.toSolve(a, order);
         const [, ref, verb] = /^machines\/([0-9a-f.]+u?)\/(\w+)$/.exec(path) ?? [];
         const m = this.machines.get(ref);
         if (verb === "accept") {
@@ -141,6 +144,7 @@ export class Standin {
 
     listener(q, a) {
         a.writeHead(200, {"Content-Type": "text/event-stream"});
+        this.onListen?.();
         const last = q.headers["last-event-id"], from = this.events.findIndex((e) => e.id === last);
         if (last && from >= 0) this.replayed = (this.replayed ?? 0) + 1;
         a.write(last && from >= 0 ? this.events.slice(from + 1).map((e) => e.text).join("") || ": nothing\n\n" : this.snapshot());
@@ -148,7 +152,7 @@ export class Standin {
         q.on("close", () => this.listeners.delete(a));
     }
     snapshot() {
-        return this.format("snapshot", {version: 1, status: this.status, machines: [...this.machines.values()], match: this.match(), runs: [...this.runs.values()]});
+        return this.format("snapshot", {version: 1, status: this.status, machines: [...this.machines.values()], match: this.match(), runs: [...this.runs.values()], solve: this.solve});
     }
     format(event, data) { return `id: ${this.boot}-${this.number}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`; }
     send(event, data) {
@@ -249,6 +253,39 @@ export class Standin {
         this.runs.set(run, {...this.runs.get(run), status: well ? "done" : "failed", ended: iso()});
         this.send("run", this.runs.get(run));
     }
+
+    /* --- solving ------------------------------------------------------------------------ */
+
+    /* What is new of the run; all of it where it is given with its agents. */
+    solving(given) {
+        this.solve = {...this.solve, ...given};
+        this.send("solve", this.solve);
+    }
+    keep(experiment) {
+        this.experiments.set(experiment.id, experiment);
+        this.send("experiment", {id: experiment.id});
+    }
+    solved(a, path, right) {
+        if (path === "solve") return this.json(a, {solve: this.solve});
+        if (path === "solve/algorithms") return this.json(a, {algorithms: this.algorithms});
+        if (path === "experiments") return this.json(a, {experiments: [...this.experiments.values()].reverse().slice(0, 200).map(({id, receipt: {problem, ...r}}) => ({id, problem: problem.files.map((f) => f.name), ...r}))});
+        const [, id, part] = path.split("/"), kept = this.experiments.get(id);
+        if (!kept) return this.problemOf(a, 404, "There is no such experiment.");
+        if (!part) return this.json(a, {receipt: kept.receipt, result: kept.result});
+        if (part === "folder" && !right) return this.problemOf(a, 401, "The token is missing or wrong.");
+        if (part === "folder" && this.large) return this.problemOf(a, 413, "The folder is larger than 64 MiB.");
+        const [type, body] = {metrics: ["text/csv", kept.csv], plot: ["image/svg+xml", "<svg xmlns='http://www.w3.org/2000/svg'/>"], folder: ["application/x-tar", `the folder of ${id}`]}[part];
+        a.writeHead(200, {"Content-Type": type, ...(part === "folder" && {"Content-Disposition": `attachment; filename="${id}.tar"`})});
+        a.end(body);
+    }
+    toSolve(a, {path, ...order}) {
+        const atWork = this.solve && this.solve.state !== "ended";
+        if (path === "solve/stop" && !atWork) return this.problemOf(a, 409, "Nothing is being solved.");
+        if (path === "solve" && atWork) return this.problemOf(a, 409, "An experiment is at work.");
+        if (path === "solve") this.solving(solveOf(this.problem.length, {...order, heal: order.heal ?? 0}));
+        else this.solving({state: "ending"});
+        return this.json(a, {solve: this.solve}, 202);
+    }
     historyOf(ref) {
         return [...this.results.keys()].filter((k) => k.endsWith(ref)).map((k) => parseInt(k, 10)).reverse().map((run) => ({
             run, verb: this.runs.get(run).verb, status: this.results.get(`${run} ${ref}`).some((s) => s.status === "failed") ? "failed" : "changed", started: this.runs.get(run).started, ended: this.runs.get(run).ended}));
@@ -257,6 +294,24 @@ export class Standin {
         const machines = [...this.results].filter(([k]) => parseInt(k, 10) === run).map(([k, steps]) => ({machine: k.split(" ")[1].slice(0, 16), steps}));
         return {...this.runs.get(run), run, machines};
     }
+}
+
+/* --- solving --------------------------------------------------------------------------- */
+
+/* The machines a1 to aN with a variable each, and what of a run a test gives. */
+export const solveOf = (n, given = {}) => ({
+    id: null, state: "starting", algorithm: null, parameters: null, distribution: null, seed: null, time_limit: 60, heal: 0, started: Date.now(), ended: null,
+    registered: given.state && given.state !== "starting" ? n : 0, time: 0, cost: null, violations: null, cycle: null, messages: null, values: {}, left_out: false, notes: [], status: null, reason: null,
+    agents: names(n).map((name, i) => ({name, host: `rpi-${i + 1}`, state: given.state && given.state !== "starting" ? "registered" : "waiting", variables: [`v${i + 1}`]})), ...given,
+});
+
+/* A receipt, and metrics that fall from `from` to `to`. */
+export function experimentOf({id, from = 40, to = 4, time = 8, ...given}) {
+    const lines = Array.from({length: 41}, (_, i) => [(time * i) / 40, i, Math.round(to + (from - to) * Math.exp(-i / 8)), i > 30 ? 0 : 3, i * 60, i * 4000].join(","));
+    const receipt = {version: 1, problem: {files: [{name: "classroom.yaml", sha256: hex("classroom", 64)}]}, algorithm: "dsa", parameters: {variant: "B"}, distribution: "oneagent", seed: 7,
+        time_limit: 60, pydcop: {spec: "pydcop", version: "0.1.2a1"}, machines: names(3).map((name, i) => ({id: hex(name, 16), host: `rpi-${i + 1}`, agents: [name]})),
+        started: iso(-3600000), ended: iso(-3590000), status: "finished", cost: to, violations: 0, cycles: 40, messages: 2400, time, ...given};
+    return {id, receipt, result: {status: receipt.status, assignment: {v1: "R"}}, csv: `time,cycle,cost,violations,messages,bytes\n${lines.join("\n")}\n`};
 }
 
 /* --- scenes: what there is to look at ------------------------------------------------- */
@@ -333,7 +388,73 @@ export const SCENES = {
     },
 };
 
+/* The same for the page that solves: solve.html.  Their names are others than those of SCENES. */
+const ready = (n, given) => {
+    const s = new Standin({problem: names(n)});
+    for (const agent of s.problem) s.plug({agents: [agent], state: "running", work: {state: "ok"}});
+    if (given) s.solve = solveOf(n, given);
+    return s;
+};
+const colours = (n) => Object.fromEntries(names(n).map((_, i) => [`v${i + 1}`, "RGB"[i % 3]]));
+/* What a run at work sent before: the page draws what it hears. */
+const falling = (s, cost, seconds) => {
+    Object.assign(s.solve, {time: 0, cost: null});
+    setTimeout(() => { for (let i = 0; i <= 40; i++) s.solving({time: (seconds * i) / 40, cost: Math.round(cost + 60 * Math.exp(-i / 9)), cycle: i, messages: 62 * i}); });
+};
+const kept = (s) => {
+    s.experiments.set("1", experimentOf({id: "2026-11-29T11:55:28Z-classroom", algorithm: "dpop", parameters: {}, started: iso(-90000000), to: 2, from: 2, time: 0.108, cycles: 0, messages: 45}));
+    for (const e of [experimentOf({id: "2026-11-30T09:01:00Z-classroom", to: 4, started: iso(-5400000), status: "timeout", time: 60, violations: 1}), experimentOf({id: "2026-11-30T09:12:00Z-classroom", algorithm: "mgm", parameters: {break_mode: "lexic"}, started: iso(-3000000), from: 36, to: 6, time: 41.5, seed: 8, cycles: 120, messages: 7440}),
+        experimentOf({id: "2026-11-30T09:20:00Z-classroom", algorithm: "maxsum", started: iso(-600000), status: "failed", reason: "a2 on rpi-2 has gone: it does not answer on port 9001 (timed out)", cost: null, violations: null, time: 12})]) s.experiments.set(e.id, e);
+    return s;
+};
+
+export const SOLVES = {
+    async idle() { return kept(ready(5)); },
+    async compared() { return kept(ready(5)); },
+    async nothing() { return new Standin(); },
+    async starting() {
+        const s = ready(12, {registered: 4, algorithm: "dsa", parameters: ["variant:C"], seed: 4711, distribution: "oneagent", notes: ["a01 on rpi-1 is registered (1 of 12)", "a04 on rpi-4 is registered (4 of 12)"]});
+        s.solve.agents.forEach((agent, i) => { if (i < 4) agent.state = "registered"; });
+        return s;
+    },
+    async running() {
+        const s = ready(12, {state: "running", algorithm: "dsa", parameters: ["variant:C"], seed: 4711, distribution: "oneagent", values: colours(12), violations: 2, notes: ["the run has started"]});
+        s.onListen = () => falling(s, 12, 8.4);
+        return s;
+    },
+    async gone() {
+        const s = ready(12, {state: "running", algorithm: "mgm", seed: 4711, distribution: "oneagent", heal: 1, values: colours(12), violations: 2,
+            notes: ["replicas of each computation: 1", "the run has started", "a03 on rpi-3 has gone: it does not answer on port 9001 (timed out)", "a03 on rpi-3 is replaced after 0.8 s: now v3 is on a02 (rpi-2)"]});
+        s.solve.agents[2] = {...s.solve.agents[2], state: "gone", variables: []};
+        s.solve.agents[1].variables.push("v3");
+        s.onListen = () => falling(s, 12, 21);
+        return s;
+    },
+    async ended() {
+        const s = kept(ready(3, {state: "ended", id: "2026-11-30T09:12:00Z-classroom", status: "finished", algorithm: "mgm", seed: 8, distribution: "oneagent", time: 41.5, cost: 6, violations: 0, cycle: 120, messages: 7440, values: colours(3), ended: Date.now(), notes: ["the run has started", "the run has finished"]}));
+        return s;
+    },
+    async failed() {
+        const s = ready(5, {state: "ended", status: "failed", reason: "a2 on rpi-2 has not registered within 15 s: its unit is not active (Result=exit-code); ModuleNotFoundError: No module named 'numpy'", registered: 4, notes: ["a1 on rpi-1 is registered (1 of 5)"]});
+        s.solve.agents.forEach((agent, i) => { agent.state = i === 1 ? "waiting" : "registered"; });
+        return s;
+    },
+    async strange() {
+        const odd = ["محطة-١", "\u202eevil\u202c", "x".repeat(200), "<b>bold</b>", "日本語の名前", "__proto__"];
+        const s = new Standin({problem: odd, name: "odd 🤖 <i>names</i>"});
+        s.solve = solveOf(6, {state: "running", algorithm: "y".repeat(300), cost: 1e12 + 0.123, time: 12345.678, cycle: 123456789, messages: 12345678901, notes: ["\u0007bell " + "z".repeat(900)]});
+        s.solve.agents.forEach((agent, i) => Object.assign(agent, {name: odd[i], host: odd[i], variables: [odd[i], ...Array.from({length: i ? 3 : 10000}, (_, k) => `v${k}`)]}));
+        s.solve.values = JSON.parse(`{"__proto__": "own", ${odd.slice(0, 5).map((one) => `${JSON.stringify(one)}: ${JSON.stringify(one)}`)}}`);
+        return s;
+    },
+    async thousand() {
+        const s = new Standin({problem: names(1000)});
+        s.solve = solveOf(1000, {state: "running", algorithm: "dsa", seed: 1, distribution: "oneagent", values: colours(1000), cost: 900, time: 1, cycle: 1, messages: 1});
+        return s;
+    },
+};
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-    const s = await (await SCENES[process.argv[3] ?? "states"]()).start(Number(process.argv[2] ?? 8808));
+    const s = await (await {...SOLVES, ...SCENES}[process.argv[3] ?? "states"]()).start(Number(process.argv[2] ?? 8808));
     console.log(s.urlWithToken);
 }

@@ -152,15 +152,17 @@ static void one_fault_seen_from_both_sides_is_told_once(void **state)
     findings_add(&outside, FINDING_AGENT_FAILED, "m2", "a", "b", "c");
     findings_add(&outside, FINDING_NO_BEACON, "m3", "a", "b", "c");
     findings_add(&outside, FINDING_MTU, "m2", "a", "b", "c");
+    findings_add(&outside, FINDING_MDNS_FILTERED, "m5", "a", "b", "c");
     findings_add(&inside, FINDING_LOGIN, "m1", "a", "b", "c");
     findings_add(&inside, FINDING_LOGIN, "m4", "a", "b", "c");
     findings_add(&inside, FINDING_AGENT_FAILED, "m2", "a", "b", "c");
     findings_add(&inside, FINDING_BEACON_STOPPED, "m3", "a", "b", "c");
+    findings_add(&inside, FINDING_NAME_CLASH, "m5", "a", "b", "c");
     examine_merge(&outside, &inside);
     kinds_of(&outside, got, sizeof(got));
     assert_string_equal(got, "ssh-refused mtu");
     kinds_of(&inside, got, sizeof(got));
-    assert_string_equal(got, "login agent-failed beacon-stopped");
+    assert_string_equal(got, "login agent-failed beacon-stopped name-clash");
 }
 
 int main(void)

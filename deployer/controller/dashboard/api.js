@@ -22,13 +22,13 @@ export async function tryToken(text) {
   return true;
 }
 
-/* Throws an Error with a message and the HTTP status, 0 without an answer. */
-async function ask(path, options) {
+/* `as` is a method of Response.  Throws an Error with a message and the HTTP status, 0 without an answer. */
+async function ask(path, options, as = "json", ms = 20000) {
   const failed = (words, status) => Object.assign(new Error(words), {status});
   let answer, told;
   try {
-    answer = await fetch(BASE + path, {cache: "no-store", signal: AbortSignal.timeout(20000), ...options});
-    told = answer.status === 204 ? null : await answer.json();
+    answer = await fetch(BASE + path, {cache: "no-store", signal: AbortSignal.timeout(ms), ...options});
+    told = answer.status === 204 ? null : await answer[answer.ok ? as : "json"]();
   } catch {
     throw failed("The service does not answer. Check whether it was done.", answer?.status ?? 0);
   }
@@ -39,7 +39,7 @@ async function ask(path, options) {
 
 const bearer = () => haveToken() ? {Authorization: `Bearer ${sessionStorage.getItem(KEY)}`} : {};
 
-export const get = (path) => ask(path, {headers: bearer()});
+export const get = (path, as, ms) => ask(path, {headers: bearer()}, as, ms);
 export {get as read};
 
 export const post = (path, body) =>

@@ -1,16 +1,18 @@
 /* The page: draws what the service sends, turns clicks into questions and a yes into a POST. */
 
-import {haveToken, listen, post, takeToken} from "./api.js";
-import {ACTIONS, askAction, askNames, askPlan, askToken} from "./ask.js";
-import {$, button, fill, h} from "./dom.js";
+import {post, takeToken} from "./api.js";
+import {ACTIONS, askAction, askNames, askPlan} from "./ask.js";
+import {withToken} from "./dialog.js";
+import {$, fill, h} from "./dom.js";
+import {connect, isLive, reconnect} from "./link.js";
 import {absent, apply, newStore, tiles} from "./model.js";
 import {closePanel, drawPanel, follow, loadPast, loadRun, openPanel, openRef} from "./panel.js";
 import {counts, lacks, needList, sentence, tile, tools} from "./view.js";
-import {called, clock, count, host, listed, name, visible} from "./words.js";
+import {called, count, host, listed, name, visible} from "./words.js";
 
 const FEW = 3; /* items that need a person are shown before "Show more" */
 const store = newStore(), picked = new Set();
-let link = {state: "connecting"}, active = null, allNeeds = false, drawing, said = "", saying;
+let active = null, allNeeds = false, drawing, said = "", saying;
 
 /* --- drawing --- */
 
@@ -19,7 +21,7 @@ const draw = () => (drawing ??= setTimeout(paint, 30));
 function paint() {
   clearTimeout(drawing);
   drawing = undefined;
-  const {machines, match, status} = store, live = link.state === "live", focused = document.activeElement, shown = tiles(store);
+  const {machines, match, status} = store, live = isLive(), focused = document.activeElement, shown = tiles(store);
   for (const ref of picked) machines.has(ref) || picked.delete(ref);
   if (!machines.has(active)) active = shown.find((t) => t.machine)?.key;
 
@@ -45,17 +47,6 @@ function paint() {
   if (words !== said) saying = setTimeout(() => ($("said").textContent = said = words), said ? 5000 : 1000);
 }
 
-function drawLink() {
-  const {state, since, next} = link, lost = state === "lost", wait = Math.ceil((next - Date.now()) / 1000);
-  $("link").dataset.state = state;
-  $("link").textContent = lost ? "Connection lost" : "Live";
-  $("lost").hidden = !lost;
-  document.body.classList.toggle("stale", lost && store.told);
-  if (lost) fill($("lost"), [
-    h("span", {role: "alert"}, store.told ? `Connection to the service lost. The page shows the state of ${clock(since)}.` : "The service does not answer."),
-    h("span", wait > 0 ? `Trying again in ${wait} s` : "Trying again…"), button("Try now", "reconnect")]);
-}
-
 function toast(words, wrong) {
   const li = h("li", {class: wrong && "wrong", role: wrong ? "alert" : "status"}, words);
   $("toasts").append(li);
@@ -67,19 +58,15 @@ function toast(words, wrong) {
 
 /* Sends an order with the token and shows the result.  False: it failed. */
 async function order(path, body, done) {
-  while (haveToken() || (await askToken())) {
-    try {
-      const {queued, refused = []} = (await post(path, body)) ?? {};
-      if (refused.length) toast(["Refused: ", listed(refused.map((r) => [machine(r.ref) ? called(machine(r.ref)) : r.ref, ": ", visible(r.detail)]), 4)], true);
-      if (done && queued?.length !== 0) toast(done(queued?.length));
-      return true;
-    } catch (error) {
-      if (error.status === 401) continue;
-      toast(visible(error.message), true);
-      return false;
-    }
+  try {
+    const told = await withToken(async () => (await post(path, body)) ?? {}), {queued, refused = []} = told ?? {};
+    if (refused.length) toast(["Refused: ", listed(refused.map((r) => [machine(r.ref) ? called(machine(r.ref)) : r.ref, ": ", visible(r.detail)]), 4)], true);
+    if (told && done && queued?.length !== 0) toast(done(queued?.length));
+    return told !== undefined;
+  } catch (error) {
+    toast(visible(error.message), true);
+    return false;
   }
-  return false;
 }
 
 const machine = (ref) => store.machines.get(ref);
@@ -117,9 +104,9 @@ const DO = {
     if (openRef() !== null) closePanel();
     draw();
   },
-  log: async ({of}) => (haveToken() || (await askToken())) && follow(of, draw),
+  log: ({of}) => withToken(() => follow(of, draw)),
   cancel: () => $("ask").close(),
-  reconnect: () => reconnect(),
+  reconnect,
   more: () => paint((allNeeds = !allNeeds)),
   "pick-all": () => paint(store.machines.forEach((_, ref) => picked.add(ref))),
   "pick-none": () => paint(picked.clear()),
@@ -168,15 +155,9 @@ document.addEventListener("keyup", (event) => event.key === " " && event.target.
 
 takeToken();
 addEventListener("hashchange", takeToken);
-const reconnect = listen((event, data) => {
+connect((event, data) => {
   apply(store, event, data);
   if (openRef() !== null && (event === "snapshot" || data.ended)) loadPast().then(draw);
   draw();
-}, (state, more) => {
-  if (state === "live" && link.state === "live") return;
-  link = {state, ...more};
-  drawLink();
-  draw();
-});
-setInterval(() => link.state === "lost" && drawLink(), 500);
+}, draw);
 setInterval(draw, 5000); /* "3 minutes ago" */

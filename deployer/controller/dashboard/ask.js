@@ -1,9 +1,9 @@
-/* The modal dialog before an action. */
+/* The questions before an action. */
 
-import {tryToken} from "./api.js";
-import {$, button, h} from "./dom.js";
+import {ask} from "./dialog.js";
+import {h} from "./dom.js";
 import {obstacle} from "./model.js";
-import {byName, called, callOf, count, host, listed, name, visible} from "./words.js";
+import {byName, called, callOf, count, host, listed, name} from "./words.js";
 
 /* For each action: its button, the question, and what will happen. */
 export const ACTIONS = {
@@ -20,32 +20,6 @@ export const ACTIONS = {
   replace: ["Trust the new key", "Trust the new key of", "Only if you know why it changed, such as a reflashed card. The old key is then no longer trusted."],
   forget: ["Forget", "Forget", "Its trusted key, names and record are deleted. While it is on the network it stays in the list, as new."],
 };
-
-/* Resolves with answer(elements) on a yes, null on a no.  If answer throws, its message is shown. */
-export function ask({title, body, yes, danger, answer = () => true}) {
-  const dialog = $("ask"), before = document.activeElement, wrong = h("p.wrong", {role: "alert"});
-  const form = h("form", h("h2", {id: "ask-title"}, title), body, wrong, h("div", {class: "acts"},
-    button("Cancel", "cancel"), yes && h("button", {class: danger ? "main danger" : "main"}, yes)));
-  dialog.replaceChildren(form);
-  dialog.showModal();
-  (form.querySelector("input") ?? form.querySelector(danger ? ".acts *" : ".acts :last-child")).focus();
-  return new Promise((resolve) => {
-    let value = null;
-    form.onsubmit = async (event) => {
-      event.preventDefault();
-      try {
-        value = await answer(form.elements);
-        dialog.close();
-      } catch (error) {
-        wrong.textContent = visible(error.message);
-      }
-    };
-    dialog.onclose = () => {
-      resolve(value);
-      if (before.isConnected) before.focus();
-    };
-  });
-}
 
 /* Shows which machines are meant, and which are left out and why; null, or the machines. */
 export function askAction(action, machines) {
@@ -80,11 +54,4 @@ export const askPlan = (plan, machines) => ask({
   title: `Give ${count(plan.length, "machine")} a name?`, yes: "Give names", answer: () => plan,
   body: [h("p", "The names are written to the machines' settings."), h("ul.names", {tabindex: 0, "aria-label": "Machines"},
     plan.map((a) => h("li", host(machines.get(a.ref)), " becomes ", h("b", name(a.agent)))))],
-});
-
-/* True when the service has accepted a token. */
-export const askToken = () => ask({
-  title: "Token needed", yes: "Use it", answer: ({token}) => tryToken(token.value),
-  body: [h("p", "Changes need the token. Paste it, or the address that the service printed when it started. It is also in the file “token” of its state folder."),
-    h("label", "Token", h("input", {name: "token", type: "password", autocomplete: "off"}))],
 });

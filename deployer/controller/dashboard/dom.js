@@ -2,27 +2,21 @@
  * gets onto the page as text nodes and plain attributes, never as markup. */
 
 /* h("p.x", {id: "y"}, "text", [more], element); attributes are optional, null and false are skipped. */
-export function h(what, ...children) {
-  const [tag, ...classes] = what.split("."), el = document.createElement(tag);
+const maker = (make) => (what, ...children) => {
+  const [tag, ...classes] = what.split("."), el = make(tag);
   const attributes = children[0]?.constructor === Object ? children.shift() : {};
   for (const [key, value] of Object.entries(attributes)) if (value != null && value !== false) el.setAttribute(key, value === true ? "" : value);
   el.classList.add(...classes);
   el.append(...children.flat(9).filter((child) => child != null && child !== false));
   return el;
-}
+};
+export const h = maker((tag) => document.createElement(tag));
+export const svg = maker((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
 
-/* A shape of index.html; its word is beside it. */
-export function icon(name) {
-  const [svg, use] = ["svg", "use"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
-  svg.setAttribute("class", "icon");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("aria-hidden", "true");
-  use.setAttribute("href", `#i-${name}`);
-  svg.append(use);
-  return svg;
-}
+/* A shape of the page's; its word is beside it. */
+export const icon = (name) => svg("svg.icon", {viewBox: "0 0 24 24", "aria-hidden": "true"}, svg("use", {href: `#i-${name}`}));
 
-/* A button for the handler `does` of app.js; `data` is its argument. */
+/* A button for the page's handler `does`; `data` is its argument. */
 export function button(words, does, data = {}, attributes = {}) {
   const el = h("button", {type: "button", ...attributes}, words);
   Object.assign(el.dataset, {do: does, ...data});

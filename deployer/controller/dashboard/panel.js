@@ -4,7 +4,7 @@ import {get, read} from "./api.js";
 import {$, button, fill, h, icon} from "./dom.js";
 import {obstacle} from "./model.js";
 import {actions, ALL, saying} from "./view.js";
-import {ago, called, callOf, clock, host, name, shape, visible, visibleLines} from "./words.js";
+import {ago, callOf, clock, host, name, shape, visible, visibleLines} from "./words.js";
 
 const LINES = 500; /* of a log */
 let ref = null, past = null, log = null /* {of, lines, words} */, runs = new Map(); /* number: its result here, or an error text */

@@ -24,6 +24,9 @@ export function listed(items, most = 12) {
   return all.flatMap((item, i) => (i ? [i === all.length - 1 ? " and " : ", ", item] : [item]));
 }
 
+/* At most six digits of what is not whole. */
+export const number = (n) => (typeof n !== "number" ? "–" : Number.isInteger(n) && Math.abs(n) < 1e15 ? n.toLocaleString("en") : String(Number(n.toPrecision(6))));
+
 export const count = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
 
 export function ago(time) {

@@ -44,6 +44,7 @@ static const struct row rows[] = {
     {"POST", V1 "/machines/{ref}/accept", ROUTE_ACCEPT, NULL, true},
     {"POST", V1 "/machines/{ref}/forget", ROUTE_FORGET, NULL, true},
     {"GET", V1 "/later", ROUTE_LATER, NULL, false},
+    {"GET", V1 "/qr", ROUTE_QR, NULL, false},
     {"DELETE", V1 "/later/{machine}", ROUTE_LATER_CANCEL, NULL, true},
     {"GET", "/metrics", ROUTE_METRICS, NULL, false},
     {"GET", "/healthz", ROUTE_HEALTH, NULL, false},

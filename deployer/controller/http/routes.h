@@ -34,6 +34,7 @@ enum route {
     ROUTE_FORGET,
     ROUTE_LATER,
     ROUTE_LATER_CANCEL,
+    ROUTE_QR,
 };
 
 enum { ROUTE_PARAMETER_MAX = 40 };
