@@ -11,6 +11,7 @@ mandir = $(prefix)/share/man
 bashdir = $(prefix)/share/bash-completion/completions
 zshdir = $(prefix)/share/zsh/$(if $(filter /usr,$(prefix)),vendor-completions,site-functions)
 fishdir = $(prefix)/share/fish/vendor_completions.d
+docdir = $(prefix)/share/doc/dcop
 ansibledir = $(prefix)/share/ansible/collections/ansible_collections/dcop/fleet
 
 # SANITIZE=address,undefined or thread; each configuration has its own folder.
@@ -190,6 +191,10 @@ install: programs install-beacon ## install into $(DESTDIR)$(prefix)
 	systemd-sysusers --root=$(DESTDIR)/ $(DESTDIR)$(sysusersdir)/dcop-controller.conf; fi
 	install -d $(DESTDIR)$(datadir)/steps
 	cp -R deployer/steps/. $(DESTDIR)$(datadir)/steps/
+	install -d $(DESTDIR)$(docdir)/examples
+	for page in README.md dist/doc/*.md; do sed -e 's|](dist/doc/|](|g' -e 's|](../../README.md|](README.md|g' \
+	-e '/^!.*dashboard.png/d' $$page >$(DESTDIR)$(docdir)/$${page##*/} || exit 1; done
+	install -m 644 dist/doc/examples/* tests/data/demo/classroom.yaml $(DESTDIR)$(docdir)/examples/
 	cd dist/ansible && find . -type f ! -name '*.pyc' -exec install -D -m 644 '{}' $(DESTDIR)$(ansibledir)/'{}' \;
 	install -d $(DESTDIR)$(datadir)/solve
 	install -m 644 deployer/solve/*.py $(DESTDIR)$(datadir)/solve/

@@ -21,7 +21,7 @@
 #include "status.h"
 #include "take-key.h"
 
-/* Exit codes, as of all programs (README.md, "Exit codes"). */
+/* Exit codes, as of all programs (dist/doc/scripting.md). */
 enum { EXIT_BAD_USAGE = 2, EXIT_NOT_HERE = 3, WATCHES_MAX = 16 };
 
 struct beacon_options {

@@ -14,7 +14,7 @@ import io
 import sys
 import time
 
-# Measured with 0.1.2a1 (tests/bench/heal), see README.md, "Heal".  The others are refused.
+# Measured with 0.1.2a1 (tests/bench/heal), see dist/doc/solving.md.  The others are refused.
 HEALS = ("adsa", "amaxsum", "dba", "dsa", "gdba", "maxsum", "mgm", "mgm2", "mixeddsa")
 REPLICATE_MAX = 15  # seconds without a further agent that has placed its replicas
 PROBED_MAX = 8  # seconds until it is known who else is lost

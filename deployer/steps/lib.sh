@@ -300,16 +300,17 @@ read_beacon() {
 	done
 }
 
-# read_identity: what the machine's own beacon advertises: its id in $machine_id, and its
-# agents in $machine_names as --print writes them, one a line.
+# read_identity: what the machine's own beacon advertises: its id in $machine_id, the user
+# in $machine_user, and its agents in $machine_names as --print writes them, one a line.
 read_identity() {
-	machine_id='' machine_names=''
+	machine_id='' machine_user='' machine_names=''
 	for _beacon in "$ROOT/usr/bin/dcop-beacon" "$ROOT/usr/local/bin/dcop-beacon"; do
 		[ -x "$_beacon" ] || continue
 		_print=$("$_beacon" --print 2>/dev/null) || _print=
 		while IFS= read -r _line; do
 			case $_line in
 			id=*) machine_id=${_line#id=} ;;
+			user=*) machine_user=${_line#user=} ;;
 			agent=* | agent[1-9]*=*) machine_names=$machine_names${_line#*=}$NL ;;
 			esac
 		done <<-EOF

@@ -1,6 +1,6 @@
 /*
  * An advert is one machine's DNS-SD record, parsed: what the TXT record of an
- * instance of _dcop-agent._tcp says (version 1; the table is in the README).
+ * instance of _dcop-agent._tcp says (version 1; dcop-advert(7) has the table).
  *
  * Every byte of it may be hostile until it is checked here.  What this module
  * returns is bounded and valid: strings are UTF-8 without NUL or newline, and a
