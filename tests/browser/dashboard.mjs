@@ -230,6 +230,10 @@ test("unplug: grey, last seen; and back", async (t) => {
     await says(page, "#lacks", "Missing: a1, last seen 2 minutes ago.");
     s.change(ref, {online: true});
     await becomes(page, "a1", "running");
+    await says(page, ".tile.lit", "back just now");
+    s.change(ref, {online: true, state: "stopped"});
+    await becomes(page, "a1", "stopped");
+    await says(page, ".tile.lit", "back just now");
     s.gone(ref);
     await becomes(page, "a1", "missing");
 });
@@ -608,6 +612,25 @@ test("wall list: every name, machine and address, for paper too", async (t) => {
     assert.ok(await page.locator("#print").isHidden());
     assert.equal(await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor), "rgb(255, 255, 255)");
     assert.ok((await page.pdf()).length > 5000);
+});
+
+test("labels: each machine has a card, whose code opens its tile", async (t) => {
+    const s = await t.service("thirty"), page = await t.open(s, {path: "wall.html", live: false});
+    await page.waitForSelector("#rows tr");
+    assert.ok(await page.locator("#cards").isHidden());
+    await page.click("#labels");
+    assert.ok(await page.locator("table").isHidden());
+    const cards = page.locator("#cards li"), here = [...s.machines.values()].filter((m) => m.agents.length);
+    await until("the cards", async () => (await cards.count()) >= here.length);
+    const of = new URL(await cards.first().locator("img").evaluate((img) => img.src)).searchParams.get("of");
+    assert.ok(await cards.first().locator("img").evaluate((img) => img.decode().then(() => img.naturalWidth > 0)));
+    assert.ok(of.startsWith(`${s.url}#m=`), of);
+    assert.match(await cards.first().locator("img").getAttribute("alt"), /^QR code of [a-z0-9-]+$/);
+    const there = await t.open(s, {path: of.slice(s.url.length), token: false});
+    const m = s.machines.get(of.split("#m=")[1]);
+    await says(there, "#panel-title", m.agents[0]);
+    await page.click("#labels");
+    assert.ok(await page.locator("#cards").isHidden());
 });
 
 await main();

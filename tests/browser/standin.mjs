@@ -95,6 +95,7 @@ export class Standin {
             const [what, which] = path.split("/");
             if (path === "session") return right ? a.writeHead(204).end() : this.problemOf(a, 401, "The token is not right.");
             if (path === "machines") return this.json(a, {machines: [...this.machines.values()]});
+            if (path === "qr") return a.writeHead(200, {"Content-Type": "image/svg+xml"}).end(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M2 2h5v5h-5z"/></svg>`);
             if (path === "match") return this.json(a, this.match());
             if (path === "status") return this.json(a, this.status);
             if (what === "solve" || what === "experiments") return this.solved(a, path, right);

@@ -153,10 +153,13 @@ document.addEventListener("keyup", (event) => event.key === " " && event.target.
 
 /* --- begin --- */
 
+/* The address of a label's QR code: the machine that is opened when it is known. */
+let wanted = /^#m=([\w.]+)$/.exec(location.hash)?.[1];
 takeToken();
 addEventListener("hashchange", takeToken);
 connect((event, data) => {
   apply(store, event, data);
+  if (machine(wanted)) DO.open({ref: wanted}, (wanted = null));
   if (openRef() !== null && (event === "snapshot" || data.ended)) loadPast().then(draw);
   draw();
 }, draw);

@@ -4,6 +4,10 @@ import {byName, callOf} from "./words.js";
 
 const STEPS = 64; /* kept for a machine */
 
+/* Whose plug was pulled and put back?  It is lit for so long. */
+const LIT_MS = 20000;
+export const isBack = (m) => m?.online && Date.now() - m.back < LIT_MS;
+
 export const newStore = () => ({
   told: false, status: {}, match: {}, machines: new Map(),
   work: new Map(), /* ref: {run, note, steps: Map(name: the last event of it)} */
@@ -18,7 +22,10 @@ const takes = {
   snapshot(s, {status, match, machines}) {
     Object.assign(s, newStore(), {told: true, status: status ?? {}, match: match ?? {}, machines: new Map(machines.map((m) => [m.ref, m]))});
   },
-  machine: (s, {machine}) => s.machines.set(machine.ref, machine),
+  machine(s, {machine: m}) {
+    const known = s.machines.get(m.ref);
+    s.machines.set(m.ref, {...m, back: m.online && known?.online === false ? Date.now() : known?.back});
+  },
   gone: (s, {ref}) => [s.machines, s.work].forEach((kept) => kept.delete(ref)),
   match: (s, match) => (s.match = match),
   status: (s, status) => (s.status = status),

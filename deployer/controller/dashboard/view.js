@@ -2,7 +2,7 @@
 
 import {ACTIONS} from "./ask.js";
 import {button, h, icon} from "./dom.js";
-import {absent, needs, obstacle} from "./model.js";
+import {absent, isBack, needs, obstacle} from "./model.js";
 import {ago, called, callOf, clock, count, doing, host, listed, name, shape, STATES, visible} from "./words.js";
 
 /* --- the answer --- */
@@ -128,11 +128,11 @@ export function saying({state, machine: m, wrong, seen}) {
 
 export function tile(t, {picked, open, active}) {
   const m = t.machine, [word, more, bar] = saying(t), title = m ? callOf(m) : t.agent, tabindex = m?.ref === active ? 0 : -1;
-  const chosen = picked.has(m?.ref), inside = [
+  const chosen = picked.has(m?.ref), lit = isBack(m), inside = [
     h("bdi", {class: title.length > 10 ? "who long" : "who"}, visible(title)),
-    h("span.more", more || (m?.agents?.length ? host(m) : "\u00a0")),
+    h("span.more", lit ? "back just now" : more || (m?.agents?.length ? host(m) : "\u00a0")),
     h("span.now", icon(shape(t.state)), word), bar && h("progress", {value: bar[0], max: bar[1], "aria-label": "Steps"})];
-  return h("li", {class: `tile state s-${t.state}${chosen ? " chosen" : ""}`, "data-key": t.key},
+  return h("li", {class: `tile state s-${t.state}${chosen ? " chosen" : ""}${lit ? " lit" : ""}`, "data-key": t.key},
     m ? h("button", {type: "button", "data-do": "open", "data-ref": m.ref, tabindex, "aria-expanded": String(open === m.ref)}, inside) : h("div", inside),
     m && h("label.pick", h("input", {type: "checkbox", "data-pick": m.ref, checked: chosen, tabindex, "aria-label": `Select ${title}`})));
 }
