@@ -7,8 +7,9 @@
 #include <strings.h>
 
 #include "discovery/base/cleanup.h"
+#include "lookup.h"
 
-enum { HOST_MAX = 255 };
+enum { HOST_MAX = LOOKUP_NAME_MAX };
 
 static bool is_local_four(uint32_t a)
 {
@@ -71,35 +72,38 @@ static bool is_own(const struct addrinfo *a, const struct strings *own)
            strings_has(own, text);
 }
 
-/* `otherwise`: without an address. */
-static bool has_local_address(const char *name, int flags, const struct strings *own,
-                              bool otherwise)
+static bool is_any_local(const struct addrinfo *list, const struct strings *own)
 {
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags};
-    struct addrinfo *list = NULL;
-    bool local = false;
+    for (const struct addrinfo *a = list; a; a = a->ai_next)
+        if (local_address(a->ai_addr) || is_own(a, own))
+            return true;
+    return false;
+}
 
-    if (getaddrinfo(name, NULL, &hints, &list) != 0)
-        return otherwise;
-    for (const struct addrinfo *a = list; a && !local; a = a->ai_next)
-        local = local_address(a->ai_addr) || is_own(a, own);
-    freeaddrinfo(list);
-    return local;
+static bool is_local_number(const char *name)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
+    CLEANUP(freeaddrinfo_p) struct addrinfo *list = NULL;
+
+    /* An address that cannot be read, e.g. of no link, is local, too. */
+    return getaddrinfo(name, NULL, &hints, &list) == 0 ? is_any_local(list, NULL)
+                                                       : strchr(name, ':') != NULL;
 }
 
 bool local_host(const char *host)
 {
     char name[HOST_MAX + 1];
 
-    if (!copy_host(host, name))
-        return true;
-    /* An address that cannot be read, e.g. of no link, is local, too. */
-    return is_local_name(name) || has_local_address(name, AI_NUMERICHOST, NULL, strchr(name, ':'));
+    return !copy_host(host, name) || is_local_name(name) || is_local_number(name);
 }
 
-bool local_host_resolved(const char *host, const struct strings *own)
+bool local_host_resolved(const char *host, const struct strings *own, unsigned timeout_ms,
+                         int stop_fd)
 {
+    CLEANUP(freeaddrinfo_p) struct addrinfo *list = NULL;
     char name[HOST_MAX + 1];
 
-    return local_host(host) || (copy_host(host, name) && has_local_address(name, 0, own, false));
+    return local_host(host) ||
+           (copy_host(host, name) && lookup_run(name, timeout_ms, stop_fd, &list, NULL) == 0 &&
+            is_any_local(list, own));
 }

@@ -58,7 +58,8 @@ static bool may_ask_for(const char *host, void *arg)
     if (strings_has(&run->cache_hosts, host))
         return true;
     return run->cache_hosts.count < HOSTS_MAX &&
-           !local_host_resolved(host, &run->job->common->upstreams->own) &&
+           !local_host_resolved(host, &run->job->common->upstreams->own,
+                                run->job->common->timeout_ms, run->stop_fds.cancel) &&
            strings_add(&run->cache_hosts, host) == 0;
 }
 

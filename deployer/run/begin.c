@@ -308,12 +308,13 @@ static void find_caches(void *arg, int cancel_fd)
     struct run *r = arg;
     int q = 0;
 
-    (void)cancel_fd;
     if (!r->caches_found)
         q = caches_find(&r->choice, r->runner->options.paths, &r->caches, &r->finding_error);
     if (q == 0 && (r->caches.apt_proxy || r->caches.pip_index))
-        (void)upstreams_find(r->caches.apt_proxy, r->caches.pip_index, &r->caches.ports,
-                             r->choice.direct, &r->upstreams, &r->finding_error);
+        (void)upstreams_find(
+            r->caches.apt_proxy, r->caches.pip_index, &r->caches.ports, r->choice.direct,
+            &(struct upstreams_wait){.timeout_ms = r->common.timeout_ms, .stop_fd = cancel_fd},
+            &r->upstreams, &r->finding_error);
     r->upstreams.listed = r->caches.own_apt;
 }
 

@@ -3,12 +3,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "deployer/base/lookup.h"
 #include "deployer/base/url.h"
 
 static void clear_one(struct upstream *u)
@@ -38,11 +38,19 @@ static bool is_loopback(const struct sockaddr *a)
                                    : IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
 }
 
-static int find_one(const char *url, struct upstream *u, struct error *err)
+static void set_port(struct sockaddr_storage *a, unsigned port)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *list = NULL;
+    if (a->ss_family == AF_INET)
+        ((struct sockaddr_in *)a)->sin_port = htons((uint16_t)port);
+    else
+        ((struct sockaddr_in6 *)a)->sin6_port = htons((uint16_t)port);
+}
+
+static int find_one(const char *url, const struct upstreams_wait *wait, struct upstream *u,
+                    struct error *err)
+{
+    CLEANUP(freeaddrinfo_p) struct addrinfo *list = NULL;
     struct url parsed;
-    char port[8];
     int r;
 
     if (!url)
@@ -62,15 +70,13 @@ static int find_one(const char *url, struct upstream *u, struct error *err)
         return error_set(err, r,
                          "the cache %s has no address that machines can use; give http://HOST:PORT",
                          url);
-    (void)snprintf(port, sizeof(port), "%u", u->port);
-    r = getaddrinfo(u->host, port, &hints, &list);
-    if (r != 0)
-        return error_set(err, -EHOSTUNREACH, "the cache %s cannot be found: %s", url,
-                         gai_strerror(r));
+    r = lookup_run(u->host, wait->timeout_ms, wait->stop_fd, &list, err);
+    if (r < 0)
+        return error_prefix(err, "the cache %s cannot be found", url);
     memcpy(&u->address, list->ai_addr, list->ai_addrlen);
+    set_port(&u->address, u->port);
     u->size = list->ai_addrlen;
     u->loopback = is_loopback(list->ai_addr);
-    freeaddrinfo(list);
     return 0;
 }
 
@@ -101,13 +107,14 @@ static int add_own(struct strings *own)
 }
 
 int upstreams_find(const char *apt_proxy, const char *pip_index, const struct strings *ports,
-                   bool direct, struct upstreams *ret, struct error *err)
+                   bool direct, const struct upstreams_wait *wait, struct upstreams *ret,
+                   struct error *err)
 {
     struct upstreams u = {.direct = direct};
-    int r = find_one(apt_proxy, &u.apt, err);
+    int r = find_one(apt_proxy, wait, &u.apt, err);
 
     if (r == 0)
-        r = find_one(pip_index, &u.pip, err);
+        r = find_one(pip_index, wait, &u.pip, err);
     if (r == 0 && strings_copy(&u.ports, ports) < 0)
         r = error_sys(err, -ENOMEM, "cannot use %s", apt_proxy);
     if (r == 0 && add_own(&u.own) < 0)

@@ -31,11 +31,18 @@ struct upstreams {
     bool listed;          /* the proxy is our own cache: it serves a list of checked hosts only */
 };
 
+/* How long looking up one of their hosts may take; readable: stop (-1: none). */
+struct upstreams_wait {
+    unsigned timeout_ms;
+    int stop_fd;
+};
+
 /* `apt_proxy`, `pip_index`: URLs; NULL: there is none.  `ports`: "host:port" of the proxy's
- * repositories that are not on port 80.  -EINVAL, with a message, for an invalid URL;
- * -EHOSTUNREACH when its host has no address; -ENOMEM. */
+ * repositories that are not on port 80.  With a message: -EINVAL for an invalid URL; what
+ * lookup_end says of its host; -ENOMEM. */
 int upstreams_find(const char *apt_proxy, const char *pip_index, const struct strings *ports,
-                   bool direct, struct upstreams *ret, struct error *err);
+                   bool direct, const struct upstreams_wait *wait, struct upstreams *ret,
+                   struct error *err);
 void upstreams_clear(struct upstreams *u);
 
 /* Is one of them reached through the SSH connection? */

@@ -1,9 +1,6 @@
 /*
- * Looks up host names with a timeout: getaddrinfo(3) has none of its own, and a name
- * server that does not answer delays it by half a minute.
- *
- * Each look-up runs in a thread of its own.  After the timeout the thread continues
- * until getaddrinfo returns, and frees its memory.  Blocks; any thread.
+ * The addresses of hosts that a person has written, by look-ups with a timeout
+ * (base/lookup.h).  Blocks; any thread.
  */
 #pragma once
 

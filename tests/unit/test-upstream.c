@@ -10,6 +10,8 @@
 
 #include "deployer/ssh/upstream.h"
 
+static const struct upstreams_wait no_wait = {.timeout_ms = 5000, .stop_fd = -1};
+
 static void http_is_led_through_the_connection(void **state)
 {
     char *names[] = {(char *)"deb.example:8080"};
@@ -19,8 +21,8 @@ static void http_is_led_through_the_connection(void **state)
 
     (void)state;
     assert_int_equal(upstreams_find("http://127.0.0.1:3142",
-                                    "http://127.0.0.1:3141/root/pypi/+simple/", &ports, false, &u,
-                                    NULL),
+                                    "http://127.0.0.1:3141/root/pypi/+simple/", &ports, false,
+                                    &no_wait, &u, NULL),
                      0);
     assert_true(upstreams_forwarded(&u));
     assert_true(u.apt.loopback && u.pip.loopback && !u.pip_host);
@@ -38,7 +40,7 @@ static void https_is_asked_as_it_is(void **state)
 
     (void)state;
     assert_int_equal(upstreams_find("https://apt.example:3142", "https://pip.example/simple/",
-                                    &ports, false, &u, NULL),
+                                    &ports, false, &no_wait, &u, NULL),
                      0);
     assert_false(upstreams_forwarded(&u));
     assert_null(u.pip_host);
@@ -57,7 +59,7 @@ static void what_is_no_url_is_told(void **state)
         CLEANUP(upstreams_clear) struct upstreams u = {0};
         struct error err = {0};
 
-        assert_int_equal(upstreams_find(bad[i], NULL, &ports, false, &u, &err), -EINVAL);
+        assert_int_equal(upstreams_find(bad[i], NULL, &ports, false, &no_wait, &u, &err), -EINVAL);
         assert_non_null(strstr(err.text, bad[i]));
     }
 }
