@@ -43,20 +43,22 @@ int state_machine_put(struct state *s, const struct state_machine *m, struct err
     int r = transaction_begin(s, false, &t, err);
 
     if (r == 0)
-        r = state_run(s, err,
-                      "INSERT INTO machines VALUES(?1,?2,?3,?4,?5,nullif(?6,0),?7,?8,?9,?10,?11,"
-                      " ?12,?12,?13) ON CONFLICT(id) DO UPDATE SET"
-                      " fingerprint=coalesce(excluded.fingerprint, fingerprint),"
-                      " host=coalesce(excluded.host, host), fleet=coalesce(excluded.fleet, fleet),"
-                      " address=coalesce(excluded.address, address),"
-                      " port=coalesce(excluded.port, port), user=coalesce(excluded.user, user),"
-                      " arch=coalesce(excluded.arch, arch), os=coalesce(excluded.os, os),"
-                      " version=coalesce(excluded.version, version),"
-                      " digest=coalesce(excluded.digest, digest), last_seen=excluded.last_seen,"
-                      " agents_address=coalesce(excluded.agents_address, agents_address)",
-                      "sssssisssssis", m->id, m->fingerprint, m->host, m->fleet, m->address,
-                      (int64_t)m->port, m->user, m->arch, m->os, m->version, m->digest,
-                      clock_ms(CLOCK_REALTIME), m->agents_address);
+        r = state_run(
+            s, err,
+            "INSERT INTO machines VALUES(?1,?2,?3,?4,?5,nullif(?6,0),?7,?8,?9,?10,?11,"
+            " ?12,?12,?13,CASE ?14 WHEN 0 THEN NULL ELSE ?14>0 END) ON CONFLICT(id) DO UPDATE SET"
+            " fingerprint=coalesce(excluded.fingerprint, fingerprint),"
+            " host=coalesce(excluded.host, host), fleet=coalesce(excluded.fleet, fleet),"
+            " address=coalesce(excluded.address, address),"
+            " port=coalesce(excluded.port, port), user=coalesce(excluded.user, user),"
+            " arch=coalesce(excluded.arch, arch), os=coalesce(excluded.os, os),"
+            " version=coalesce(excluded.version, version),"
+            " digest=coalesce(excluded.digest, digest), last_seen=excluded.last_seen,"
+            " agents_address=coalesce(excluded.agents_address, agents_address),"
+            " by_hand=coalesce(excluded.by_hand, by_hand)",
+            "sssssisssssisi", m->id, m->fingerprint, m->host, m->fleet, m->address,
+            (int64_t)m->port, m->user, m->arch, m->os, m->version, m->digest,
+            clock_ms(CLOCK_REALTIME), m->agents_address, (int64_t)m->by_hand);
     return r < 0 ? r : transaction_end(&t, err);
 }
 
@@ -64,7 +66,7 @@ int state_machine_put(struct state *s, const struct state_machine *m, struct err
 
 #define MACHINE_COLUMNS                                                                            \
     "id, fingerprint, host, fleet, address, port, user, arch, os, version, digest,"                \
-    " first_seen, last_seen, agents_address,"                                                      \
+    " first_seen, last_seen, agents_address, by_hand,"                                             \
     " EXISTS (SELECT 1 FROM pins WHERE retired IS NULL AND"                                        \
     "  (pins.id=machines.id OR pins.fingerprint=machines.fingerprint))"
 
@@ -88,7 +90,10 @@ static int read_machine(struct state *s, sqlite3_stmt *st, struct state_machine 
         .first_seen_ms = sqlite3_column_int64(st, 11),
         .last_seen_ms = sqlite3_column_int64(st, 12),
         .agents_address = state_column(st, 13, &failed),
-        .accepted = sqlite3_column_int(st, 14) != 0,
+        .by_hand = sqlite3_column_type(st, 14) == SQLITE_NULL ? 0
+                   : sqlite3_column_int(st, 14) != 0          ? 1
+                                                              : -1,
+        .accepted = sqlite3_column_int(st, 15) != 0,
     };
     int r;
 

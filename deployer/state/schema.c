@@ -67,6 +67,7 @@ static const char *const migrations[] = {
     "  DELETE FROM later_wheels WHERE digest=OLD.wheel"
     "   AND NOT EXISTS (SELECT 1 FROM later WHERE wheel=OLD.wheel); END;"
     "ALTER TABLE machines ADD COLUMN agents_address TEXT;",
+    "ALTER TABLE machines ADD COLUMN by_hand INTEGER;", /* 1: yes, 0: no, NULL: not known */
 };
 
 static int read_version(struct state *s, int *ret, struct error *err)

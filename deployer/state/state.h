@@ -113,6 +113,7 @@ struct state_machine {
     char *version, *digest; /* deployed last: pyDCOP's version, the bundle's digest */
     char *agents_address;   /* where others reach its agents, as it says over SSH: IPv4 */
     int64_t first_seen_ms, last_seen_ms;
+    int by_hand;           /* 1: a person gave the address; -1: it was found on the network */
     struct strings agents; /* for readers: the names it holds now, in any fleet */
     bool accepted;         /* likewise: its key is pinned, and not retired */
 };

@@ -110,6 +110,7 @@ static const struct transfer_column machines[] = {
     {"first_seen", true, NULL, TIME_MAX},
     {"last_seen", true, NULL, TIME_MAX},
     {"agents_address", false, is_word, 0},
+    {"by_hand", false, NULL, 1},
     {NULL, false, NULL, 0},
 };
 
@@ -144,7 +145,7 @@ static const struct transfer_column seqs[] = {
 const struct transfer_table transfer_tables[] = {
     {"machines",
      "id, fingerprint, host, fleet, address, port, user, arch, os, version, digest, first_seen,"
-     " last_seen, agents_address",
+     " last_seen, agents_address, by_hand",
      "id", machines, NULL},
     {"pins", "id, fingerprint, key_type, key_base64, source, created, retired", "pin", pins,
      is_pin},
