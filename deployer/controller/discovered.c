@@ -35,8 +35,9 @@ void discovered_change(const void *key, struct machine *machine, enum roster_cha
     model_find_standing(c, m);
     clear_assigned_names(m);
     publish_machine(c, m, roster_change_name(change));
-    /* An unsigned record is forgotten when it goes offline, as in the roster. */
-    if (change == ROSTER_OFFLINE && m->machine.untrusted)
+    /* An unsigned record is forgotten when it goes offline, as in the roster, and so is what
+     * only the state told of. */
+    if (change == ROSTER_OFFLINE && (m->machine.untrusted || (m->machine.forgotten && !m->at_work)))
         discovered_gone(c, m);
 }
 

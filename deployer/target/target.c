@@ -39,7 +39,8 @@ int target_from_machine(const struct machine *m, struct target *ret)
         .advertised = true,
         .in_doubt = m->in_doubt,
         .cloned = m->cloned,
-        .verified = m->verified,
+        .by_hand = m->by_hand,
+        .verified = m->verified && !m->by_hand,
         .seq = m->advert.seq,
     };
     char label[MACHINE_LABEL_MAX];
@@ -70,6 +71,7 @@ int target_copy(const struct target *from, struct target *ret)
         .seq = from->seq,
         .n_addresses = from->n_addresses,
         .advertised = from->advertised,
+        .by_hand = from->by_hand,
         .named = from->named,
         .shown = from->shown,
         .given = from->given,

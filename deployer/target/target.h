@@ -24,6 +24,7 @@ struct target {
     uint16_t port;
     char *agent_address;  /* IPv4, from a person: where others reach its agents; NULL: not given */
     bool advertised;      /* host and names are a record's, which proves nothing */
+    bool by_hand;         /* that record is a contact of before, at an address that a person gave */
     bool named;           /* a person has set `agents`: they replace the names of its beacon */
     bool shown;           /* a person was shown its host key (and who held its name), and asked */
     bool given;           /* a person has given it `names`, which another machine may have had */

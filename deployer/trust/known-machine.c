@@ -274,6 +274,7 @@ int known_machine_learn(struct state *s, const struct target *t, const struct kn
         .port = t->port,
         .user = t->user,
         .agents_address = (char *)(uintptr_t)met->agents_address,
+        .by_hand = (!t->advertised && t->relay.count == 0) || t->by_hand ? 1 : -1,
     };
     struct trust trust = known_machine_trust(k, t);
     struct state_pin pin = {

@@ -197,15 +197,31 @@ static int add_target(struct visit *v)
     return 0;
 }
 
+/* Those that discovery has seen; what the state alone knows is examined as such. */
+static int seen_machines(struct visit *v, const struct machine ***ret, size_t *ret_n)
+{
+    const struct machine *const *all = NULL;
+    size_t n = 0, kept = 0;
+
+    if (v->look)
+        all = look_machines(v->look, &n);
+    *ret = calloc(n + 1, sizeof(**ret));
+    if (!*ret)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        if (!all[i]->by_hand)
+            (*ret)[kept++] = all[i];
+    *ret_n = kept;
+    return 0;
+}
+
 static int choose_machines(struct visit *v)
 {
     const char *target = v->options->target;
-    const struct machine *const *machines = NULL;
+    CLEANUP_FREE const struct machine **machines = NULL;
     size_t n = 0;
-    int r = 0;
+    int r = seen_machines(v, &machines, &n);
 
-    if (v->look)
-        machines = look_machines(v->look, &n);
     v->host.n_machines = n;
     for (size_t i = 0; r == 0 && i < n; i++)
         if (machines[i]->beacon && !machines[i]->untrusted && is_asked_for(machines[i], target))

@@ -31,6 +31,11 @@ void known_clear(struct known *k)
         free(i->hostkey);
         free(i);
     }
+    for (size_t n = 0; n < k->n_hosts; n++) {
+        advert_clear(&k->hosts[n].advert);
+        free(k->hosts[n].host);
+    }
+    free(k->hosts);
     *k = (struct known){0};
 }
 
@@ -76,4 +81,29 @@ const char *known_walk(const struct known *k, const struct known_id **at)
 {
     *at = *at ? (*at)->hh.next : k->ids;
     return *at ? (*at)->id : NULL;
+}
+
+const struct known_host *known_host_find(const struct known *k, const char *id)
+{
+    for (size_t i = 0; i < k->n_hosts; i++)
+        if (strcmp(k->hosts[i].advert.id, id) == 0)
+            return &k->hosts[i];
+    return NULL;
+}
+
+static bool is_same(const struct known_host *a, const struct known_host *b)
+{
+    return advert_equal(&a->advert, &b->advert) && string_equal(a->host, b->host) &&
+           address_equal(&a->address, &b->address) && a->port == b->port;
+}
+
+void known_inherit(struct known *k, const struct known *before)
+{
+    for (size_t i = 0; i < k->n_hosts; i++) {
+        struct known_host *now = &k->hosts[i];
+        const struct known_host *old = known_host_find(before, now->advert.id);
+
+        now->listed = old && old->listed;
+        now->changed = old && (old->changed || !is_same(old, now));
+    }
 }

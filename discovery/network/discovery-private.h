@@ -33,7 +33,7 @@ struct discovery {
     struct domain *domain; /* NULL: none */
     char *domain_reason;   /* what is amiss with it */
     bool domain_is_short;
-    sd_event_source *events, *domain_events, *stuck_timer;
+    sd_event_source *events, *domain_events, *second_timer;
     struct discovery_status status; /* but `flooded` and `unprobed` */
     struct unreadable unreadable;
     struct daemon_view view;
@@ -52,6 +52,9 @@ bool discovery_is_known_directly(const struct discovery *d, const char *name);
 
 /* The browser's next event; borrowed. */
 void discovery_take_event(struct discovery *d, const struct browser_event *e);
+
+/* A machine that the state knows, at an address that a person gave: `there`, or not any more. */
+void discovery_take_by_hand(struct discovery *d, const struct known_host *h, bool there);
 
 /* The domain's next event; borrowed. */
 void discovery_take_domain_event(struct discovery *d, const struct domain_event *e);

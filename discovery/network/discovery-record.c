@@ -88,6 +88,28 @@ static void take_resolved(struct discovery *d, const struct browser_event *e)
         d->status.too_many = true;
 }
 
+/* That our own state knows it counts as a signature: nobody else can say so. */
+void discovery_take_by_hand(struct discovery *d, const struct known_host *h, bool there)
+{
+    char name[sizeof(ADVERT_INSTANCE_PREFIX) + ADVERT_ID_LENGTH];
+    struct browser_event e = {
+        .sighting = {.key = {-1, SIGHTING_BY_HAND, name, "local"},
+                     .host = h->host,
+                     .addresses = &h->address,
+                     .n_addresses = 1,
+                     .port = h->port,
+                     .verified = d->options.key != NULL},
+        .advert = h->advert,
+    };
+
+    e.sighting.advert = &e.advert;
+    (void)snprintf(name, sizeof(name), ADVERT_INSTANCE_PREFIX "%s", h->advert.id);
+    if (there)
+        take_resolved(d, &e);
+    else
+        roster_lose(d->roster, &e.sighting.key, discovery_wall_clock());
+}
+
 /* Anybody can send a goodbye, and the daemon's cache forgets: a machine that has
  * answered us is asked. */
 static void take_removed(struct discovery *d, const struct sighting_key *key)

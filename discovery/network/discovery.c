@@ -11,7 +11,7 @@ enum {
     EVENTS_PER_TURN = 64, /* so that probes and answers get their turn in a flood */
     KNOWN_MS = 15 * 1000, /* between two looks at which machines are known */
     STUCK_MS = 2000,      /* in one call: the daemon does not answer */
-    STUCK_LOOK_USEC = 1000 * 1000,
+    SECOND_USEC = 1000 * 1000,
 };
 
 uint64_t discovery_now_ms(const struct discovery *d)
@@ -122,6 +122,26 @@ static void on_candidate(void *arg)
     discovery_report_progress(d);
 }
 
+/* Where multicast comes from, the machine tells of itself. */
+static bool is_beyond(const struct discovery *d, const struct known_host *h)
+{
+    return address_is_unicast(&h->address) && !address_is_link_local(&h->address) &&
+           !links_is_near(&d->links, &h->address);
+}
+
+static void list_by_hand(struct discovery *d)
+{
+    for (size_t i = 0; i < d->known.n_hosts; i++) {
+        struct known_host *h = &d->known.hosts[i];
+        bool beyond = is_beyond(d, h);
+
+        if (beyond != h->listed || (beyond && h->changed))
+            discovery_take_by_hand(d, h, beyond);
+        h->listed = beyond;
+        h->changed = false;
+    }
+}
+
 /* Another program may have learnt of more.  What cannot be read stays as it was. */
 static void read_known(struct discovery *d)
 {
@@ -135,6 +155,10 @@ static void read_known(struct discovery *d)
         known_clear(&now);
         return;
     }
+    known_inherit(&now, &d->known);
+    for (size_t i = 0; i < d->known.n_hosts; i++)
+        if (d->known.hosts[i].listed && !known_host_find(&now, d->known.hosts[i].advert.id))
+            discovery_take_by_hand(d, &d->known.hosts[i], false);
     known_clear(&d->known);
     d->known = now;
 }
@@ -146,6 +170,7 @@ static void on_links(const struct links *links, void *arg)
     read_known(d); /* with each question */
     d->links = *links;
     roster_set_networks(d->roster, links->networks, links->n_networks);
+    list_by_hand(d);
 }
 
 static int on_events(sd_event_source *source, int fd, uint32_t revents, void *arg)
@@ -176,21 +201,24 @@ static int on_domain_events(sd_event_source *source, int fd, uint32_t revents, v
     return 0;
 }
 
-/* The browser's thread cannot report that it hangs: this checks it. */
-static int on_stuck_timer(sd_event_source *source, uint64_t usec, void *arg)
+/* The browser's thread cannot report that it hangs: this checks it.  Looks at the state, too:
+ * a person may have enrolled a machine, or made the state forget one. */
+static int on_second(sd_event_source *source, uint64_t usec, void *arg)
 {
     struct discovery *d = arg;
     bool stuck = browser_stuck_ms(d->browser) >= STUCK_MS;
     bool was_stuck = d->status.silent;
 
     (void)usec;
+    read_known(d);
+    list_by_hand(d);
     d->status.silent = stuck;
     if (stuck && !was_stuck)
         discovery_report_daemon(d, false, "the Avahi daemon does not answer");
     else if (!stuck && was_stuck)
         discovery_report_daemon(d, true, NULL); /* unless its next event says otherwise */
     discovery_report_progress(d);
-    (void)sd_event_source_set_time_relative(source, STUCK_LOOK_USEC);
+    (void)sd_event_source_set_time_relative(source, SECOND_USEC);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -228,6 +256,7 @@ static int start_discovery(struct discovery *d, struct error *err)
     r = liveness_new(d->loop, d->options.keep, &liveness, &d->liveness, err);
     if (r < 0)
         return r;
+    list_by_hand(d);
     /* The default fleet has no subtype: its machines name no fleet. */
     if (fleet && strcmp(fleet, ADVERT_FLEET_DEFAULT) == 0)
         fleet = NULL;
@@ -242,8 +271,8 @@ static int start_discovery(struct discovery *d, struct error *err)
         return r;
     r = sd_event_add_io(d->loop, &d->events, browser_fd(d->browser), EPOLLIN, on_events, d);
     if (r >= 0)
-        r = sd_event_add_time_relative(d->loop, &d->stuck_timer, CLOCK_MONOTONIC, STUCK_LOOK_USEC,
-                                       STUCK_LOOK_USEC / 4, on_stuck_timer, d);
+        r = sd_event_add_time_relative(d->loop, &d->second_timer, CLOCK_MONOTONIC, SECOND_USEC,
+                                       SECOND_USEC / 4, on_second, d);
     return r < 0 ? error_sys(err, r, "cannot discover machines") : 0;
 }
 
@@ -290,7 +319,7 @@ void discovery_free(struct discovery *d)
         return;
     sd_event_source_disable_unref(d->events);
     sd_event_source_disable_unref(d->domain_events);
-    sd_event_source_disable_unref(d->stuck_timer);
+    sd_event_source_disable_unref(d->second_timer);
     domain_free(d->domain);
     free(d->domain_reason);
     browser_free(d->browser);

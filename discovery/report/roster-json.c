@@ -89,7 +89,8 @@ json_t *report_machine_value(const struct machine *m)
          put_text(o, "arch", a->arch) && put_text(o, "python", a->python) &&
          put_text(o, "model", a->model) && put_text(o, "state", advert_state_name(a->state)) &&
          put_text(o, "pydcop", a->pydcop) && put_text(o, "error", a->error) &&
-         put_bool(o, "beacon", m->beacon) && put_bool(o, "verified", m->verified) &&
+         put_bool(o, "beacon", m->beacon) && put_bool(o, "verified", m->verified && !m->by_hand) &&
+         (!m->by_hand || put_bool(o, "by_hand", true)) &&
          (m->unheard || put_bool(o, "online", m->online)) &&
          put_time(o, "first_seen", &m->first_seen) && put_time(o, "last_seen", &m->last_seen);
     return ok ? TAKE_PTR(o) : NULL;

@@ -324,6 +324,7 @@ static int read_machine(const struct place *p, const json_t *o, struct machine *
         (r = get_text(p, o, "state", is_state, &state)) < 0 || (r = get_addresses(p, o, m)) < 0 ||
         (r = get_port(p, o, &m->port)) < 0 || (r = get_agents(p, o, &m->advert.agents)) < 0 ||
         (r = get_bool(p, o, "verified", &m->verified)) < 0 ||
+        (r = get_bool(p, o, "by_hand", &m->by_hand)) < 0 ||
         (r = get_bool(p, o, "online", &m->online)) < 0 ||
         (r = get_time(p, o, "first_seen", &m->first_seen)) < 0 ||
         (r = get_time(p, o, "last_seen", &m->last_seen)) < 0)

@@ -226,11 +226,12 @@ static void add_machine_cells(struct table *t, const struct machine *m, const ch
     CLEANUP_TEXT struct text agents = TEXT_INIT, address = TEXT_INIT, state = TEXT_INIT,
                              system = TEXT_INIT;
     /* Without a fleet key nobody is verified, and a terminal does not show the column. */
-    const char *verified = m->verified ? "yes" : m->untrusted ? "no" : "";
+    const char *verified = m->by_hand ? "" : m->verified ? "yes" : m->untrusted ? "no" : "";
 
     add_agents(&agents, &m->advert.agents, l->max);
     add_address(&address, m);
     text_adds(&state, state_word(m));
+    text_adds(&state, m->by_hand ? ", by hand" : "");
     if (!m->online && l->is_terminal)
         add_short_last_seen(&state, m, l->style->now);
     add_system(&system, m);

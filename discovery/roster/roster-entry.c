@@ -213,7 +213,8 @@ static int make_entry(struct roster *r, const struct sighting *s, struct timespe
 /* The machine with the sighting's id and host key; of clones, the one with its host;
  * else the one that had its instance before; else one that has left; else one that
  * cannot be told from it, for no host is known, or no beacon takes such a name, or it is
- * known from the link and this is a domain's record, where the host's name ends otherwise. */
+ * known from the link and this is a domain's record, where the host's name ends otherwise, or
+ * one of them is the state's, where the host may be an address. */
 static struct entry *find_sighted(const struct roster *r, const struct sighting *s)
 {
     const struct ident *ident = ident_find(r, s->advert->id);
@@ -230,8 +231,8 @@ static struct entry *find_sighted(const struct roster *r, const struct sighting 
             before = e;
         else if (!e->tuples)
             left = e;
-        else if (!host || !s->host || !advert_is_name_of(s->key.name, s->advert->id) ||
-                 !entry_has_chosen_record(e) ||
+        else if (!host || !s->host || s->key.protocol == SIGHTING_BY_HAND ||
+                 !advert_is_name_of(s->key.name, s->advert->id) || !entry_has_chosen_record(e) ||
                  !entry_has_record_of(e, s->key.protocol == SIGHTING_DOMAIN))
             any = e;
     }

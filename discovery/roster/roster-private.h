@@ -21,6 +21,7 @@ struct tuple {
     size_t n_addresses;
     bool direct;    /* SIGHTING_DIRECT */
     bool remote;    /* SIGHTING_DOMAIN */
+    bool by_hand;   /* SIGHTING_BY_HAND */
     bool forgotten; /* the daemon that told it is gone */
     bool own_name;  /* the instance's name is the machine's own */
     bool chosen;    /* its own, or an alternative that a beacon takes */
@@ -98,6 +99,9 @@ bool entry_has_instance(const struct entry *e, const struct sighting *s);
 
 /* Has it a record of a domain (`remote`), or of the link that still counts? */
 bool entry_has_record_of(const struct entry *e, bool remote);
+
+/* Has it a record, and none but of the state? */
+bool entry_is_by_hand(const struct entry *e);
 
 /* Has it a record under a name that a beacon takes; under its own? */
 bool entry_has_chosen_record(const struct entry *e);

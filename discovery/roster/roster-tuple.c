@@ -57,6 +57,7 @@ int tuple_make(struct roster *r, const struct sighting *s, struct tuple **ret)
     t->chosen = advert_is_name_of(s->key.name, s->advert->id);
     t->direct = s->key.protocol == SIGHTING_DIRECT;
     t->remote = s->key.protocol == SIGHTING_DOMAIN;
+    t->by_hand = s->key.protocol == SIGHTING_BY_HAND;
     HASH_ADD_KEYPTR(hh, r->tuples, t->key, t->key_size, t);
     if (!HASH_WAS_ADDED(t)) {
         free(t);
@@ -133,9 +134,17 @@ bool entry_has_instance(const struct entry *e, const struct sighting *s)
 bool entry_has_record_of(const struct entry *e, bool remote)
 {
     for (const struct tuple *t = e->tuples; t; t = t->next)
-        if (t->remote == remote && !t->forgotten)
+        if (t->remote == remote && !t->by_hand && !t->forgotten)
             return true;
     return false;
+}
+
+bool entry_is_by_hand(const struct entry *e)
+{
+    for (const struct tuple *t = e->tuples; t; t = t->next)
+        if (!t->by_hand && !t->forgotten)
+            return false;
+    return e->n_fresh > 0;
 }
 
 bool entry_has_chosen_record(const struct entry *e)

@@ -106,15 +106,19 @@ static void go_offline(struct roster *r, struct entry *e)
     roster_notify(r, e, ROSTER_OFFLINE);
 }
 
-/* A machine has lost a tuple.  A claim is removed with its last one. */
+/* A machine has lost a tuple.  A claim is removed with its last one, and so is a machine
+ * that only the state told of. */
 static void after_loss(struct roster *r, struct entry *e)
 {
+    if (e->n_fresh > 0)
+        e->machine.by_hand = entry_is_by_hand(e);
     if (e->n_fresh == 0) {
         r->none_departed = false;
         entry_drop_forgotten(r, e);
-        if (e->machine.online)
+        e->machine.forgotten = e->machine.by_hand;
+        if (e->machine.online || e->machine.forgotten)
             go_offline(r, e);
-        if (e->machine.untrusted)
+        if (e->machine.untrusted || e->machine.forgotten)
             entry_drop(r, e);
         return;
     }
@@ -250,9 +254,12 @@ static int update_entry(struct entry *e, const struct sighting *s)
     return n < 0 ? n : renamed < 0 ? renamed : n || renamed;
 }
 
-/* What somebody has written into a domain is older than what the machine tells the link. */
+/* What somebody has written into a domain is older than what the machine tells the link, and
+ * what the state has is older still. */
 static bool is_outranked(const struct sighting *s, const struct entry *e)
 {
+    if (s->key.protocol == SIGHTING_BY_HAND)
+        return !entry_is_by_hand(e);
     return s->key.protocol == SIGHTING_DOMAIN && entry_has_record_of(e, false);
 }
 
@@ -260,7 +267,7 @@ int roster_see(struct roster *r, const struct sighting *s, struct timespec now)
 {
     struct tuple *t = tuple_find(r, &s->key, s->verified), *claim;
     struct entry *e = NULL;
-    bool news, was_unheard;
+    bool news, was_unheard, was_by_hand;
     int n, changed, merged;
 
     if (is_stale(r, s) || is_misplaced(t, s))
@@ -279,13 +286,16 @@ int roster_see(struct roster *r, const struct sighting *s, struct timespec now)
     entry_note_answer(e, s->answered, now);
     merged = entry_merge_addresses(r, e);
     e->machine.last_seen = now;
+    was_by_hand = e->machine.by_hand;
+    e->machine.by_hand = entry_is_by_hand(e);
     was_unheard = e->machine.unheard;
     if (s->heard || !e->machine.online)
         e->machine.unheard = !s->heard && !e->machine.untrusted; /* those are not probed */
     if (!e->machine.online) {
         e->machine.online = true;
         roster_notify(r, e, ROSTER_APPEARED);
-    } else if (changed > 0 || merged > 0 || was_unheard != e->machine.unheard) {
+    } else if (changed > 0 || merged > 0 || was_unheard != e->machine.unheard ||
+               was_by_hand != e->machine.by_hand) {
         roster_notify(r, e, ROSTER_CHANGED);
     }
     ident_mark_doubt(r, e->ident);
@@ -321,7 +331,7 @@ bool roster_has_record(const struct roster *r, const struct sighting_key *key, b
 void roster_forget_sightings(struct roster *r)
 {
     for (struct tuple *t = r->tuples; t; t = t->hh.next) {
-        if (t->forgotten || t->direct || t->remote)
+        if (t->forgotten || t->direct || t->remote || t->by_hand)
             continue;
         t->forgotten = true;
         t->entry->n_fresh--;

@@ -38,15 +38,15 @@
  * NEW and REMOVE come once per interface and protocol), or our own question. */
 struct sighting_key {
     int interface;      /* index; negative: unknown */
-    int protocol;       /* AvahiProtocol: 0 IPv4, 1 IPv6; SIGHTING_DIRECT or _DOMAIN */
+    int protocol;       /* AvahiProtocol: 0 IPv4, 1 IPv6; SIGHTING_… */
     const char *name;   /* the instance's name */
     const char *domain; /* e.g. "local" */
 };
 
 /* The protocol number of a record that this program asked for itself, on the link or in a
  * domain of unicast DNS: it brings all addresses of the host.  Avahi brings one in each
- * tuple. */
-enum { SSH_PORT = 22, SIGHTING_DIRECT = 100, SIGHTING_DOMAIN = 101 };
+ * tuple.  SIGHTING_BY_HAND: what the state has of a machine at an address that a person gave. */
+enum { SSH_PORT = 22, SIGHTING_DIRECT = 100, SIGHTING_DOMAIN = 101, SIGHTING_BY_HAND = 102 };
 
 /* One resolved record.  Borrowed for the duration of a call. */
 struct sighting {
@@ -77,6 +77,8 @@ struct machine {
     bool verified;  /* its record was signed and the signature holds; advert.seq is then
                      * its newest */
     bool untrusted; /* there is a fleet key, and not verified: matches and deploys ignore it */
+    bool by_hand;   /* nothing but the state tells of it: a person gave its address */
+    bool forgotten; /* … and the state has it no more: this is its last change */
     bool online;
     bool unheard;  /* it is only in Avahi's cache: it has not answered yet, `online` is a guess */
     bool in_doubt; /* another machine has the same id (a verified one: another verified one) */
@@ -154,7 +156,9 @@ enum {
 };
 
 /* Adds a sighting; the newest record of a machine counts, but a domain's, which somebody has
- * written down, only while the machine has none of the link.  If the record's
+ * written down, only while the machine has none of the link, and what the state has only while
+ * it has no other.  A machine that nothing but the state told of is forgotten when the state
+ * does.  If the record's
  * tuple belonged to another machine, it moves to this one; but a machine's record under
  * its own name ("dcop-ID") gives way to none of another id, which is ignored.  A machine
  * without a host key that now has one stays the same machine.

@@ -295,9 +295,40 @@ static void what_is_learnt_was_met(void **unused)
     }
 }
 
+static int by_hand(struct state *s)
+{
+    CLEANUP(state_machine_clear) struct state_machine m = {0};
+
+    assert_int_equal(state_machine_get(s, ID, &m, NULL), 0);
+    return m.by_hand;
+}
+
+/* Whose address a person gave, and that this computer itself connects to. */
+static void who_gave_the_address_is_learnt(void **unused)
+{
+    CLEANUP(state_free_p) struct state *s = database();
+    CLEANUP(target_clear) struct target t = machine(ID, KEY, "a1");
+    enum pin_source source;
+
+    (void)unused;
+    assert_int_equal(meet(s, &t, (struct consent){.given = true}, KEY, &source), 0);
+    assert_int_equal(by_hand(s), 1);
+    t.advertised = true;
+    assert_int_equal(meet(s, &t, (struct consent){0}, KEY, &source), 0);
+    assert_int_equal(by_hand(s), -1);
+    t.by_hand = true; /* listed because of that */
+    assert_int_equal(meet(s, &t, (struct consent){0}, KEY, &source), 0);
+    assert_int_equal(by_hand(s), 1);
+    t.advertised = t.by_hand = false;
+    assert_int_equal(strings_add(&t.relay, "ssh"), 0);
+    assert_int_equal(meet(s, &t, (struct consent){0}, KEY, &source), 0);
+    assert_int_equal(by_hand(s), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_gave_the_address_is_learnt),
         cmocka_unit_test(a_yes_pins_and_is_remembered_for_what_it_was),
         cmocka_unit_test(a_name_that_another_held_wants_a_person),
         cmocka_unit_test(an_accepted_machine_takes_no_name_of_another),

@@ -89,6 +89,59 @@ static void test_read(void **state)
     assert_false(known_has(&k, ID2));
 }
 
+static void met(struct state *s, const char *id, const char *address, int by_hand)
+{
+    char *names[] = {(char *)"a1", (char *)"a2"};
+    const struct strings agents = {.items = names, .count = 2};
+    const struct state_machine m = {.id = (char *)id,
+                                    .host = (char *)"lab",
+                                    .address = (char *)address,
+                                    .port = 2222,
+                                    .user = (char *)"ada",
+                                    .by_hand = by_hand};
+
+    assert_int_equal(state_machine_put(s, &m, NULL), 0);
+    assert_int_equal(state_names_set(s, "default", id, &agents, NULL), 0);
+}
+
+/* Accepted, at an address that a person gave. */
+static void test_by_hand(void **state)
+{
+    const char *path = at("state.db");
+    CLEANUP(known_clear) struct known k = {0}, next = {0}, last = {0};
+    CLEANUP(state_free_p) struct state *s = NULL;
+    const struct known_host *h;
+    char text[ADDRESS_TEXT_MAX];
+
+    (void)state;
+    assert_int_equal(state_open(path, &s, NULL), 0);
+    met(s, ID2, "10.9.0.6", 1); /* not accepted */
+    met(s, ID1, "10.9.0.5", 1);
+    pin(s, ID1, KEY1);
+    assert_int_equal(known_read(path, &k, NULL), 0);
+    assert_int_equal(k.n_hosts, 1);
+    h = known_host_find(&k, ID1);
+    assert_non_null(h);
+    assert_string_equal(h->advert.hostkey, KEY1);
+    assert_string_equal(h->host, "lab");
+    assert_string_equal(h->advert.user, "ada");
+    assert_int_equal(h->port, 2222);
+    assert_int_equal(h->advert.agents.count, 2);
+    assert_string_equal(h->advert.agents.items[1], "a2");
+    address_format(&h->address, text);
+    assert_string_equal(text, "10.9.0.5");
+
+    met(s, ID1, "10.9.0.7", 0); /* it stays by hand; what was listed has changed */
+    k.hosts[0].listed = true;
+    assert_int_equal(known_read(path, &next, NULL), 0);
+    known_inherit(&next, &k);
+    assert_true(next.hosts[0].listed && next.hosts[0].changed);
+
+    met(s, ID1, "10.9.0.7", -1); /* found on the network */
+    assert_int_equal(known_read(path, &last, NULL), 0);
+    assert_int_equal(last.n_hosts, 0);
+}
+
 static void test_damaged(void **state)
 {
     const char *path = at("state.db");
@@ -132,7 +185,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_set), cmocka_unit_test(test_bound), TEST(test_read),
-        TEST(test_damaged),         cmocka_unit_test(test_path),
+        TEST(test_damaged),         TEST(test_by_hand),           cmocka_unit_test(test_path),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -965,9 +965,96 @@ static void test_addresses_in_order(void **state)
     expect_addresses(r, "172.17.0.1");
 }
 
+static const struct see state_has = {.key = KEY1,
+                                     .agent = "a0",
+                                     .host = "10.9.0.5",
+                                     .address = "10.9.0.5",
+                                     .protocol = SIGHTING_BY_HAND,
+                                     .interface = -1};
+
+static void lose_by_hand(struct roster *r)
+{
+    const struct sighting_key key = {-1, SIGHTING_BY_HAND, "dcop-" ID, "local"};
+
+    roster_lose(r, &key, (struct timespec){100, 0});
+}
+
+static void test_by_hand_alone(void **state)
+{
+    struct log log = {0};
+    CLEANUP(roster_free_p) struct roster *r = new_roster(&log);
+    size_t n;
+
+    (void)state;
+    see_at(r, &state_has, 1);
+    expect(&log, "a");
+    assert_true(find(r, KEY1)->by_hand);
+    assert_true(find(r, KEY1)->unheard); /* until it was probed */
+    set_online(r, KEY1, false, NULL, (struct timespec){2, 0});
+    expect(&log, "o");
+    assert_true(find(r, KEY1)->by_hand);
+    roster_forget_sightings(r); /* by a restart of Avahi it is as it was */
+    set_online(r, KEY1, true, NULL, (struct timespec){3, 0});
+    expect(&log, "a");
+    set_online(r, KEY1, false, NULL, (struct timespec){4, 0});
+    lose_by_hand(r);
+    expect(&log, "oo");
+    assert_true(log.last.forgotten);
+    (void)roster_machines(r, &n);
+    assert_int_equal(n, 0);
+}
+
+/* The machine's own word counts more, in whatever order they come. */
+static void test_by_hand_and_seen(void **state)
+{
+    struct log log = {0};
+    CLEANUP(roster_free_p) struct roster *r = new_roster(&log);
+    size_t n;
+
+    (void)state;
+    for (int first = 0; first < 2; first++) {
+        see_at(r, first ? &v4 : &state_has, 1);
+        see_at(r, first ? &state_has : &v4, 2);
+        see_at(r, &state_has, 3);
+        (void)roster_machines(r, &n);
+        assert_int_equal(n, 1);
+        assert_false(find(r, KEY1)->by_hand);
+        assert_string_equal(find(r, KEY1)->advert.agents.items[0], "a1");
+        assert_string_equal(find(r, KEY1)->host, "m1.local");
+        lose(r, 0);
+        assert_true(find(r, KEY1)->by_hand && find(r, KEY1)->online);
+        lose_by_hand(r);
+        assert_null(find(r, KEY1));
+    }
+}
+
+/* With a fleet key, what the state has is as good as signed; others' claims are not. */
+static void test_by_hand_and_claims(void **state)
+{
+    CLEANUP(roster_free_p) struct roster *r = roster_new();
+    struct see known = state_has, signed_now = v4, claim = v4;
+
+    (void)state;
+    assert_non_null(r);
+    roster_expect_signatures(r);
+    known.verified = signed_now.verified = true;
+    signed_now.seq = 5;
+    claim.agent = "evil";
+    see_at(r, &known, 1);
+    see_at(r, &claim, 2);
+    assert_false(find(r, KEY1)->untrusted);
+    assert_string_equal(find(r, KEY1)->advert.agents.items[0], "a0");
+    see_at(r, &signed_now, 3);
+    assert_false(find(r, KEY1)->by_hand);
+    assert_string_equal(find(r, KEY1)->advert.agents.items[0], "a1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_by_hand_alone),
+        cmocka_unit_test(test_by_hand_and_seen),
+        cmocka_unit_test(test_by_hand_and_claims),
         cmocka_unit_test(test_one_machine_two_protocols),
         cmocka_unit_test(test_change_and_goodbye),
         cmocka_unit_test(test_another_host_key_is_another_machine),

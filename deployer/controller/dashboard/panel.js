@@ -1,4 +1,4 @@
-/* One machine, beside the tiles: state, actions, facts, key, runs, log. */
+/* One machine, beside the tiles: state, actions, facts, runs, log. */
 
 import {get, read} from "./api.js";
 import {$, button, fill, h, icon} from "./dom.js";
@@ -7,7 +7,7 @@ import {actions, ALL, saying} from "./view.js";
 import {ago, callOf, clock, host, name, shape, visible, visibleLines} from "./words.js";
 
 const LINES = 500; /* of a log */
-let ref = null, past = null, log = null /* {of, lines, words} */, runs = new Map(); /* number: its result here, or an error text */
+let ref = null, past = null, log = null /* {of, lines, words} */, runs = new Map(); /* number: its result here, or why */
 
 export const openRef = () => ref;
 
@@ -77,7 +77,7 @@ const facts = (m) => rows([
   ["SSH", m.port && `port ${m.port}${m.user ? `, user ${visible(m.user)}` : ""}`], ["Model", visible(m.model)],
   ["System", visible([m.os, m.arch, m.python && `Python ${m.python}`].filter(Boolean).join(", "))], ["pyDCOP", visible(m.pydcop) || "not deployed"],
   ["Id", code(m.id)], ["Last seen", m.last_seen && `${clock(m.last_seen)}, ${ago(m.last_seen)}`],
-  ["Its key", code(m.hostkey)], ["Trusted", code(m.trust?.pin) || "none yet"], ["Signed", m.verified ? "by this fleet" : "no"],
+  ["Its key", code(m.hostkey)], ["Trusted", code(m.trust?.pin) || "none yet"], ["Signed", m.verified ? "by this fleet" : "no"], ["Found", m.by_hand && "by hand"],
 ]);
 
 const history = (m) => (Array.isArray(past) && past.length ? h("ul.runs", past.map((r) => {
