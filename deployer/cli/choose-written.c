@@ -90,6 +90,9 @@ static int add_host(struct program *p, const struct host *h, struct choose_host 
 
         text_add_printable(&words, found->found.err.text);
         fprintf(stderr, "%s: %s\n", h->place, text_str(&words));
+        t.unfound = strdup(text_str(&words));
+        if (!t.unfound)
+            return error_sys(err, -ENOMEM, "cannot add the host");
     }
     r = take_password(p, h->password, p->passwords.login, &t.password, err);
     if (r == 0)

@@ -440,7 +440,9 @@ static enum job_outcome run_session(struct job_run *run, struct stop_fds stop, s
     CLEANUP_TEXT struct text command = TEXT_INIT;
     int status = -1, r;
 
-    r = session_open(&options, &run->session, err);
+    r = job->target.unfound && job->target.n_addresses == 0
+            ? error_set(err, -EHOSTUNREACH, "%s", job->target.unfound)
+            : session_open(&options, &run->session, err);
     if (run->scanned)
         return JOB_OK;
     if (r == 0) {

@@ -15,6 +15,7 @@ void target_clear(struct target *t)
     strings_clear(&t->agents);
     strings_clear(&t->names);
     free(t->addresses);
+    free(t->unfound);
     free(t->agent_address);
     text_wipe(&t->settings);
     strings_clear(&t->relay);
@@ -87,9 +88,10 @@ int target_copy(const struct target *from, struct target *ret)
         copy_string(from->user, &t.user) < 0 || copy_string(from->fleet, &t.fleet) < 0 ||
         copy_string(from->hostkey, &t.hostkey) < 0 || copy_string(from->mac, &t.mac) < 0 ||
         copy_string(from->agent_address, &t.agent_address) < 0 ||
-        copy_string(from->listed, &t.listed) < 0 || strings_copy(&t.agents, &from->agents) < 0 ||
-        strings_copy(&t.names, &from->names) < 0 || strings_copy(&t.relay, &from->relay) < 0 ||
-        strings_copy(&t.keys, &from->keys) < 0 || strings_copy(&t.confirmed, &from->confirmed) < 0)
+        copy_string(from->unfound, &t.unfound) < 0 || copy_string(from->listed, &t.listed) < 0 ||
+        strings_copy(&t.agents, &from->agents) < 0 || strings_copy(&t.names, &from->names) < 0 ||
+        strings_copy(&t.relay, &from->relay) < 0 || strings_copy(&t.keys, &from->keys) < 0 ||
+        strings_copy(&t.confirmed, &from->confirmed) < 0)
         return -ENOMEM;
     text_add(&t.settings, from->settings.data, from->settings.size);
     if (text_error(&t.settings) < 0)

@@ -21,6 +21,8 @@ struct target {
     struct strings names;      /* as advertised: the agents, and maybe others */
     struct address *addresses; /* in the order in which they are tried */
     size_t n_addresses;
+    char *
+        unfound; /* why it has no address, as a person's host name was looked up in vain; or NULL */
     uint16_t port;
     char *agent_address;  /* IPv4, from a person: where others reach its agents; NULL: not given */
     bool advertised;      /* host and names are a record's, which proves nothing */
