@@ -386,7 +386,8 @@ static int begin_run(struct run_display *a, struct run_target *run_targets, stru
         .unrecorded = a->action->unrecorded,
         .queued = a->action->queued,
         .targets = run_targets,
-        .first = a->action->first,
+        .waves = a->action->waves,
+        .n_waves = a->action->n_waves,
     };
     int q = resume_wish(o, &wish, err);
 
@@ -529,7 +530,7 @@ static int print_recap(const struct run_display *a, struct text *recap)
           counts.unreachable || counts.skipped || counts.interrupted;
     if ((!a->action->no_recap || (a->action->recap_as_json && a->p->options.json)) &&
         progress_recap(a->progress, recap) == 0) {
-        if (counts.skipped && a->action->first && !a->p->options.json)
+        if (counts.skipped && a->action->n_waves > 0 && !a->p->options.json)
             text_addf(recap, "\n%u machine%s not touched.\n", counts.skipped,
                       counts.skipped == 1 ? " was" : "s were");
         if (bad && !a->signal && !a->action->unrecorded && !a->action->queued &&

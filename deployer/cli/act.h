@@ -27,8 +27,9 @@ struct action {
     bool queued;                 /* see struct run_plan */
     bool no_recap;               /* the verb itself tells the result */
     bool ahead;                  /* another action on these machines follows, which warns of them */
-    size_t first;                /* so many targets go first, see struct run_plan; 0: all at once */
-    bool recap_as_json;          /* nevertheless with --json: who reads events sees the end */
+    const size_t *waves;         /* see struct run_plan */
+    size_t n_waves;
+    bool recap_as_json; /* nevertheless with --json: who reads events sees the end */
     action_listener *listener;
     void *arg;
     /* Is called before a signal that interrupted it ends the program; NULL: nothing is. */

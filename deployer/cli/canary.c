@@ -49,12 +49,13 @@ static int compare(const void *a, const void *b)
     return strverscmp(label_of(*one), label_of(*other));
 }
 
-/* Moves the first `n` of the candidates to the front; the others stay in their order. */
-static int move_to_front(struct targets *targets, const bool *changes, size_t n, size_t *ret)
+/* Moves those of the waves to the front; the others stay in their order. */
+static int move_to_front(struct targets *targets, const bool *changes, const struct waves *waves,
+                         size_t ret[static WAVES_MAX], size_t *ret_count)
 {
     CLEANUP_FREE struct target **sorted = calloc(targets->count + 1, sizeof(struct target *));
     struct target *items = calloc(targets->count + 1, sizeof(*items));
-    size_t found = 0, next;
+    size_t found = 0, next, n;
 
     if (!sorted || !items) {
         free(items);
@@ -64,7 +65,7 @@ static int move_to_front(struct targets *targets, const bool *changes, size_t n,
         if (changes[i])
             sorted[found++] = &targets->items[i];
     qsort(sorted, found, sizeof(struct target *), compare);
-    n = found < n ? found : n;
+    n = waves_sizes(waves, found, ret, ret_count);
     for (next = 0; next < n; next++) {
         items[next] = *sorted[next];
         *sorted[next] = (struct target){0};
@@ -79,38 +80,52 @@ static int move_to_front(struct targets *targets, const bool *changes, size_t n,
     }
     free(targets->items);
     targets->items = items;
-    *ret = n;
     return 0;
 }
 
-static void tell(const struct program *p, size_t first, unsigned seconds)
+/* The first wave by name, of the others how many they are. */
+static void tell(const struct program *p, const size_t *waves, size_t n, unsigned seconds)
 {
     CLEANUP_TEXT struct text words = TEXT_INIT;
-    size_t others = p->targets.count - first;
+    size_t others = p->targets.count;
 
-    if (p->options.quiet || p->options.json || first == 0)
+    if (p->options.quiet || p->options.json || n == 0)
         return;
-    for (size_t i = 0; i < first; i++) {
+    others -= waves[0];
+    for (size_t i = 0; i < waves[0]; i++) {
         text_adds(&words, i > 0 ? ", " : "");
         text_add_printable(&words, label_of(&p->targets.items[i]));
     }
     text_addf(&words, ": first, and watched for %u s", seconds);
-    if (others > 0)
+    for (size_t i = 1; i < n; i++) {
+        text_addf(&words, "; then %zu", waves[i]);
+        others -= waves[i];
+    }
+    if (others > 0 && n > 1)
+        text_addf(&words, "; then the other %zu", others);
+    else if (others > 0)
         text_addf(&words, "; %zu other%s until then", others, others == 1 ? " waits" : "s wait");
     fprintf(stderr, "%s.\n", text_str(&words));
 }
 
-int canary_choose(struct program *p, const struct action *action, size_t *ret, struct error *err)
+int canary_choose(struct program *p, const struct action *action, size_t ret[static WAVES_MAX],
+                  size_t *ret_count, struct error *err)
 {
     const struct deploy_options *o = &p->options;
     unsigned seconds = o->healthy_s ? o->healthy_s : HEALTHY_DEFAULT_S;
     CLEANUP_FREE bool *changes = NULL;
-    size_t first = 0;
-    int r = look(p, action, &changes, err);
+    struct waves waves;
+    size_t watched = 0;
+    int r = waves_parse(o->canary, &waves, err);
 
-    if (r == 0 && move_to_front(&p->targets, changes, o->canary, &first) < 0)
+    *ret_count = 0;
+    if (r == 0)
+        r = look(p, action, &changes, err);
+    if (r == 0 && move_to_front(&p->targets, changes, &waves, ret, ret_count) < 0)
         r = error_sys(err, -ENOMEM, "cannot choose the first machines");
-    for (size_t i = 0; i < first && r == 0; i++) {
+    for (size_t i = 0; i < *ret_count; i++)
+        watched += ret[i];
+    for (size_t i = 0; i < watched && r == 0; i++) {
         struct text *settings = &p->targets.items[i].settings;
 
         text_addf(settings, "healthy %u\n", seconds);
@@ -119,7 +134,6 @@ int canary_choose(struct program *p, const struct action *action, size_t *ret, s
     }
     if (r < 0)
         return r;
-    tell(p, first, seconds);
-    *ret = first;
+    tell(p, ret, *ret_count, seconds);
     return 0;
 }

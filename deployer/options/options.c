@@ -9,6 +9,7 @@
 #include "deployer/base/url.h"
 #include "discovery/advert/advert.h"
 #include "discovery/base/options.h"
+#include "waves.h"
 
 OPTION_FLAG(struct deploy_options, partial)
 OPTION_FLAG(struct deploy_options, strict)
@@ -123,11 +124,12 @@ static int set_forks(void *into, const char *value, struct error *err)
 
 static int set_canary(void *into, const char *value, struct error *err)
 {
-    long machines = 1;
-    int r = value ? parse_number(value, 1, FORKS_MAX, &machines, err) : 0;
+    const char *text = value ? value : "1";
+    struct waves waves;
+    int r = waves_parse(text, &waves, err);
 
     if (r == 0)
-        ((struct deploy_options *)into)->canary = (unsigned)machines;
+        ((struct deploy_options *)into)->canary = text;
     return r;
 }
 
@@ -217,9 +219,10 @@ static const struct option_row rows[] = {
      "set clocks back, too, that are ahead of this one;\n"
      "not those that NTP keeps",
      set_set_clock},
-    {0, "canary", OPTION_OPTIONAL, "N",
-     "N machines first, default 1: one that is not\n"
-     "healthy goes back, and no other is touched",
+    {0, "canary", OPTION_OPTIONAL, "N,N%",
+     "N machines first, default 1, then N more, ...:\n"
+     "one that is not healthy goes back, and no other\n"
+     "is touched; 1,5,25% is three such waves",
      set_canary},
     {0, "healthy", OPTION_REQUIRED, "S", "how long these are watched; default 30", set_healthy},
     {0, "resume", OPTION_NONE, NULL, "what the last run did not finish, and no more", set_resume},

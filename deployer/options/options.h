@@ -42,7 +42,7 @@ struct deploy_options {
     unsigned timeout_ms;   /* of SSH */
     unsigned discovery_ms; /* how long to look for machines; 0: as long as that is useful */
     unsigned forks;        /* 0: not given */
-    unsigned canary;       /* machines that go first; 0: all at once */
+    const char *canary;    /* the waves that go first, for waves_parse; NULL: all at once */
     unsigned healthy_s;    /* how long they are watched; 0: HEALTHY_DEFAULT_S */
     bool browser;
     bool set_clock; /* clocks that are ahead are set back */

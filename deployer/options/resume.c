@@ -26,7 +26,7 @@ static const struct kept {
     KEPT(deps, TEXT),      KEPT(orchestrator, TEXT),   KEPT(user, TEXT),
     KEPT(keys, FILES),     KEPT(ui, FILE_PATH),        KEPT(browser, FLAG),
     KEPT(domain, TEXT),    KEPT(partial, FLAG),        KEPT(strict, FLAG),
-    KEPT(set_clock, FLAG), KEPT(canary, NUMBER),       KEPT(healthy_s, NUMBER),
+    KEPT(set_clock, FLAG), KEPT(canary, TEXT),         KEPT(healthy_s, NUMBER),
 #undef KEPT
 };
 

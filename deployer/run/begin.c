@@ -135,7 +135,9 @@ static int prepare_run(struct run *r, struct run_plan *plan, struct error *err)
     r->pack = pack_ref(plan->pack);
     r->consent = plan->consent;
     r->unrecorded = plan->unrecorded;
-    r->first = plan->first;
+    r->n_waves = plan->n_waves < RUN_WAVES_MAX ? plan->n_waves : RUN_WAVES_MAX;
+    if (r->n_waves > 0)
+        memcpy(r->waves, plan->waves, r->n_waves * sizeof(*r->waves));
     r->queued = plan->queued;
     r->user = plan->user ? strdup(plan->user) : NULL;
     r->orchestrator = plan->orchestrator ? strdup(plan->orchestrator) : NULL;
@@ -270,11 +272,20 @@ static void start_jobs(struct run *r, size_t end)
         run_go_on(r);
 }
 
+/* Those of the next wave, or the rest. */
+static void start_next_wave(struct run *r)
+{
+    size_t left = r->n_targets - r->begun;
+    size_t size = r->wave < r->n_waves ? r->waves[r->wave++] : left;
+
+    start_jobs(r, r->begun + (size < left ? size : left));
+}
+
 /* It is in the record. */
 static void start_first_jobs(struct run *r)
 {
     run_tell(r, (struct run_event){.kind = RUN_BEGAN});
-    start_jobs(r, r->first > 0 && r->first < r->n_targets ? r->first : r->n_targets);
+    start_next_wave(r);
 }
 
 /* A run that was cancelled is interrupted: its machines are not told one by one. */
@@ -293,7 +304,7 @@ static void leave_rest(struct run *r)
 void run_go_on(struct run *r)
 {
     if (r->begun < r->n_targets && !r->bad) {
-        start_jobs(r, r->n_targets);
+        start_next_wave(r);
         return;
     }
     leave_rest(r);

@@ -34,7 +34,8 @@ struct run {
     char *user, *orchestrator;
     const char *verb;
     struct run_target *targets; /* until they are jobs */
-    size_t n_targets, first, begun;
+    size_t n_targets, begun;
+    size_t waves[RUN_WAVES_MAX], n_waves, wave; /* sizes; the next one's place */
     char *broken; /* the first machine that has not ended well; NULL: none */
     int64_t number;
     size_t left;

@@ -49,6 +49,8 @@ struct run_event {
 
 typedef void run_listener(const struct run_event *event, void *arg);
 
+enum { RUN_WAVES_MAX = 8 };
+
 /* One machine of a run. */
 struct run_target {
     const void *key;      /* the caller's name for it, in events */
@@ -82,8 +84,10 @@ struct run_plan {
                                    what is to run there ends such wishes for its machines */
     struct run_target *targets; /* emptied */
     size_t count;
-    size_t first; /* so many of them go first; the others begin when these have ended well, and
-                     not at all if one has not; 0: all at once */
+    const size_t *waves; /* so many of them go first, then so many …, then the rest: each wave
+                            begins when all machines before it have ended well, and not at all if
+                            one has not; copied */
+    size_t n_waves;      /* RUN_WAVES_MAX at most; 0: all at once */
 };
 
 struct runner_options {

@@ -176,8 +176,10 @@ static int run_deploy(struct program *p, struct error *err)
         .packages = o->check ? NULL : deploy_options_packages(o),
         .unrecorded = o->check,
     };
+    size_t waves[WAVES_MAX];
     int answer, r = program_takes_arguments(p, 0, err);
 
+    action.waves = waves;
     if (r == 0)
         r = deploy_common_settings(o, &settings, err);
     if (r == 0)
@@ -191,7 +193,7 @@ static int run_deploy(struct program *p, struct error *err)
     if (r != 0)
         return r;
     if (o->canary && !o->check && p->targets.count > 0)
-        r = canary_choose(p, &action, &action.first, err);
+        r = canary_choose(p, &action, waves, &action.n_waves, err);
     if (r < 0)
         return r;
     if (o->later)

@@ -41,7 +41,7 @@ complete -c dcop-deploy -l deps -r -a 'layer apt pip' -d 'pyDCOP\'s dependencies
 complete -c dcop-deploy -l ui -r -a '(__fish_complete_directories)' -d 'pydcop-ui too: its files, served on port 4001, the agents\' websocket on 10001; none: remove it'
 complete -c dcop-deploy -l browser -d 'with --ui: on the machine\'s screen, too'
 complete -c dcop-deploy -l set-clock -d 'set clocks back, too, that are ahead of this one; not those that NTP keeps'
-complete -c dcop-deploy -l canary -d 'N machines first, default 1: one that is not healthy goes back, and no other is touched'
+complete -c dcop-deploy -l canary -d 'N machines first, default 1, then N more, ...: one that is not healthy goes back, and no other is touched; 1,5,25% is three such waves'
 complete -c dcop-deploy -l healthy -r -d 'how long these are watched; default 30'
 complete -c dcop-deploy -l resume -d 'what the last run did not finish, and no more'
 complete -c dcop-deploy -l apt-proxy -r -d 'packages come through this proxy; default: what `cache up` started, or apt-cacher-ng\'s service'
