@@ -31,6 +31,11 @@ void actions_wish(const struct controller *c, const struct member *m, const stru
     digest_end(&d, ret);
 }
 
+const char *actions_version(const struct controller *c)
+{
+    return c->settings.deploy.canary && c->packs.pack ? c->packs.pack->bundle.bundle_digest : NULL;
+}
+
 /* --- starting ------------------------------------------------------------------------- */
 
 static int make_target(const struct controller *c, const char *verb, const struct member *m,
@@ -47,6 +52,11 @@ static int make_target(const struct controller *c, const char *verb, const struc
         t->named = deploys;
         t->given = true;
         r = strings_copy(&t->names, &t->agents);
+    }
+    if (r == 0 && deploys && m->trial) {
+        text_addf(&t->settings, "healthy %u\n",
+                  c->settings.deploy.healthy_s ? c->settings.deploy.healthy_s : HEALTHY_DEFAULT_S);
+        r = text_error(&t->settings);
     }
     return r;
 }
@@ -79,6 +89,8 @@ static void mark_begun(struct controller *c, const char *verb, struct member *m)
     if (strcmp(verb, "deploy") == 0 && model_agents(c, m, &agents) == 0) {
         actions_wish(c, m, &agents, wish);
         ledger_begin(&m->ledger, wish);
+        if (m->trial)
+            ledger_begin_trial(&m->ledger, actions_version(c));
     }
 }
 
@@ -280,6 +292,20 @@ static void update_held(struct member *m, const char *verb)
         m->ledger.held = false;
 }
 
+/* The first one of a version: that it failed over there is repaired by no other try. */
+static void end_trial(struct controller *c, const struct run_event *e, struct member *m,
+                      enum ledger_end *end)
+{
+    if (!*m->ledger.trial)
+        return;
+    if (*end == LEDGER_DONE) {
+        memcpy(c->plan.proven, m->ledger.trial, sizeof(c->plan.proven));
+        *m->ledger.trial = '\0';
+    } else if (e->outcome == JOB_FAILED) {
+        *end = LEDGER_HOPELESS;
+    }
+}
+
 static void on_end(struct controller *c, const struct run_event *e, struct member *m)
 {
     enum ledger_end end = ledger_end_of(e);
@@ -293,6 +319,7 @@ static void on_end(struct controller *c, const struct run_event *e, struct membe
     m->why[0] = '\0';
     (void)snprintf(m->detail, sizeof(m->detail), "%s", end == LEDGER_DONE ? "" : e->text);
     if (deploys) {
+        end_trial(c, e, m, &end);
         ledger_end(&m->ledger, end, e->text, now);
         metrics_deploy(&c->metrics, (double)(now - m->began_ms) / 1000, end == LEDGER_DONE);
     } else if (end == LEDGER_DONE)

@@ -228,9 +228,11 @@ static int carry_out_plan(struct controller *c, struct member **members, size_t 
     c->plan.automatic = c->settings.automatic;
     c->plan.quorum = c->settings.quorum;
     c->plan.paused = solving_is_active(c);
+    c->plan.version = actions_version(c);
     reconcile(&c->plan, machines, n, clock_ms(CLOCK_MONOTONIC));
     for (size_t i = 0; i < n; i++) {
         update_work_state(c, members[i], &machines[i]);
+        members[i]->trial = machines[i].trial;
         if (machines[i].deploy)
             due[n_due++] = members[i];
     }

@@ -28,6 +28,7 @@ struct member {
     enum work_state state;
     char why[RECONCILE_WHY_MAX];
     int64_t again_ms;  /* when it is tried again, CLOCK_MONOTONIC; 0: it is not */
+    bool trial;        /* its next deploy is the first one of a version */
     bool at_work;      /* a worker is active, or about to start */
     const char *verb;  /* of the action at work or waiting; static */
     const char *phase; /* likewise */

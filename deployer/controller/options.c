@@ -26,6 +26,23 @@ static int set_quorum(void *into, const char *value, struct error *err)
     return r;
 }
 
+static int set_canary(void *into, const char *value, struct error *err)
+{
+    (void)value, (void)err;
+    ((struct controller_options *)into)->deploy.canary = "1";
+    return 0;
+}
+
+static int set_healthy(void *into, const char *value, struct error *err)
+{
+    long seconds;
+    int r = parse_number(value, 1, HEALTHY_MAX_S, &seconds, err);
+
+    if (r == 0)
+        ((struct controller_options *)into)->deploy.healthy_s = (unsigned)seconds;
+    return r;
+}
+
 static int set_format(void *into, const char *value, struct error *err)
 {
     return inventory_format_from_name(value, &((struct controller_options *)into)->format, err);
@@ -34,6 +51,12 @@ static int set_format(void *into, const char *value, struct error *err)
 static const struct option_row own[] = {
     {'a', "auto", OPTION_NONE, NULL, "deploy each machine that matches, as it appears",
      set_automatic},
+    {0, "canary", OPTION_NONE, NULL,
+     "with --auto: a new version goes to one machine\n"
+     "first; if that is not healthy, it goes back, and\n"
+     "no other is touched",
+     set_canary},
+    {0, "healthy", OPTION_REQUIRED, "S", "how long that one is watched; default 30", set_healthy},
     {0, "assign", OPTION_NONE, NULL, "give the missing names to machines without one", set_assign},
     {0, "quorum", OPTION_REQUIRED, "N", "wait until N machines are present", set_quorum},
     {'o', "output", OPTION_REQUIRED, "FILE", "keep the inventory in FILE, replaced as a whole",

@@ -177,6 +177,9 @@ int actions_begin_plan(struct controller *c, struct run_plan *plan, struct membe
                        struct error *err);
 void actions_pending(struct controller *c, struct member **members, size_t n);
 run_listener actions_on_run_event;
+/* What is deployed, where --canary has it go to one machine first; NULL: to all at once. */
+const char *actions_version(const struct controller *c);
+
 /* The digest of a member's desired state (reconcile.h). */
 void actions_wish(const struct controller *c, const struct member *m, const struct strings *agents,
                   char ret[static RECONCILE_WISH_LENGTH + 1]);

@@ -51,6 +51,11 @@ void ledger_begin(struct ledger *l, const char *wish)
     *l->why = '\0';
 }
 
+void ledger_begin_trial(struct ledger *l, const char *version)
+{
+    copy_wish(l->trial, version);
+}
+
 void ledger_end(struct ledger *l, enum ledger_end end, const char *why, int64_t now_ms)
 {
     l->ended_ms = now_ms;
@@ -143,7 +148,7 @@ static void judge_need(struct reconcile *r, struct reconcile_machine *m, int64_t
 
 static void judge_machine(struct reconcile *r, struct reconcile_machine *m, int64_t now_ms)
 {
-    m->deploy = false;
+    m->deploy = m->trial = false;
     m->again_ms = 0;
     if (m->at_work) {
         set_verdict(m, WORK_RUNNING, NULL);
@@ -181,6 +186,42 @@ static void judge_machine(struct reconcile *r, struct reconcile_machine *m, int6
     }
 }
 
+/* The one that has it already, else the first that is to get it. */
+static struct reconcile_machine *choose_first(const struct reconcile *r,
+                                              struct reconcile_machine *machines, size_t n)
+{
+    struct reconcile_machine *first = NULL;
+
+    for (size_t i = 0; i < n; i++)
+        if ((machines[i].online || machines[i].at_work) &&
+            strcmp(machines[i].ledger->trial, r->version) == 0)
+            return &machines[i];
+    for (size_t i = 0; i < n && !first; i++)
+        if (machines[i].deploy)
+            first = &machines[i];
+    return first;
+}
+
+static void hold_others(struct reconcile *r, struct reconcile_machine *machines, size_t n)
+{
+    struct reconcile_machine *first;
+
+    if (!r->version || strcmp(r->version, r->proven) == 0)
+        return;
+    first = choose_first(r, machines, n);
+    for (size_t i = 0; i < n; i++) {
+        struct reconcile_machine *m = &machines[i];
+
+        m->trial = m == first && m->deploy;
+        if (!m->deploy || m == first)
+            continue;
+        m->deploy = false;
+        set_verdict(m, WORK_WAITING,
+                    first->ledger->failed ? "the machine that tried this version first has failed"
+                                          : "another machine tries this version first");
+    }
+}
+
 void reconcile(struct reconcile *r, struct reconcile_machine *machines, size_t n, int64_t now_ms)
 {
     r->next_ms = INT64_MAX;
@@ -190,4 +231,5 @@ void reconcile(struct reconcile *r, struct reconcile_machine *machines, size_t n
     r->reached = r->reached || r->present >= r->quorum;
     for (size_t i = 0; i < n; i++)
         judge_machine(r, &machines[i], now_ms);
+    hold_others(r, machines, n);
 }

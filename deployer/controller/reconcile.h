@@ -8,6 +8,9 @@
  * too often, or in a way that a retry does not repair, needs a person.  The count
  * starts again with a new wish, when the machine was away, or with a person's retry.
  *
+ * With --canary a version goes to one machine first.  While it is at work, is to be tried again, or
+ * has failed, the others wait; one that is away is waited for no longer.
+ *
  * Pure: the caller passes the time, in milliseconds of any clock that does not go back.
  */
 #pragma once
@@ -48,6 +51,8 @@ const char *work_state_name(enum work_state state);
 struct ledger {
     char done[RECONCILE_WISH_LENGTH + 1];  /* the wish that was last fulfilled */
     char tried[RECONCILE_WISH_LENGTH + 1]; /* the wish that was last tried */
+    char trial[RECONCILE_WISH_LENGTH + 1]; /* the version that it was the first to get, and that is
+                                              not proven; "": none */
     unsigned failures;                     /* in a row */
     int64_t appeared_ms, ended_ms;
     bool failed;   /* the last try failed */
@@ -62,6 +67,7 @@ enum ledger_end { LEDGER_DONE, LEDGER_FAILED, LEDGER_HOPELESS, LEDGER_BUSY };
 
 void ledger_appeared(struct ledger *l, int64_t now_ms);
 void ledger_begin(struct ledger *l, const char *wish);
+void ledger_begin_trial(struct ledger *l, const char *version);
 void ledger_end(struct ledger *l, enum ledger_end end, const char *why, int64_t now_ms);
 /* A person requests a retry.  A machine that a person stopped stays stopped. */
 void ledger_reset(struct ledger *l);
@@ -82,17 +88,20 @@ struct reconcile_machine {
 
     enum work_state state;
     bool deploy;      /* now */
+    bool trial;       /* and it is the first to get the version */
     const char *why;  /* NULL: no reason; borrowed from the input */
     int64_t again_ms; /* WORK_RETRYING: when */
 };
 
 struct reconcile {
-    bool automatic;   /* --auto */
-    bool paused;      /* the problem is being solved: nothing is deployed meanwhile */
-    unsigned quorum;  /* 0: none */
-    bool reached;     /* in and out: the quorum was reached once */
-    unsigned present; /* out: machines that count */
-    int64_t next_ms;  /* out: when to reconcile again; INT64_MAX: at the next change */
+    bool automatic;      /* --auto */
+    bool paused;         /* the problem is being solved: nothing is deployed meanwhile */
+    unsigned quorum;     /* 0: none */
+    const char *version; /* that is deployed, to one machine first; NULL: to all at once */
+    char proven[RECONCILE_WISH_LENGTH + 1]; /* the last one that a machine was healthy with */
+    bool reached;                           /* in and out: the quorum was reached once */
+    unsigned present;                       /* out: machines that count */
+    int64_t next_ms; /* out: when to reconcile again; INT64_MAX: at the next change */
 };
 
 void reconcile(struct reconcile *r, struct reconcile_machine *machines, size_t n, int64_t now_ms);

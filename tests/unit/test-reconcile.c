@@ -317,9 +317,53 @@ static void test_thirty(void **state)
         assert_false(m[i].deploy);
 }
 
+/* --canary: the first machine, the others, and what each is told. */
+static void test_one_first(void **state)
+{
+    struct ledger l[3] = {there(), there(), there()};
+    struct reconcile_machine m[3] = {machine(&l[0]), machine(&l[1]), machine(&l[2])};
+    struct reconcile r = {.automatic = true, .version = OTHER};
+    int64_t now = T0 + RECONCILE_SETTLE_MS;
+
+    (void)state;
+    m[0].online = false;
+    reconcile(&r, m, 3, now);
+    assert_true(!m[0].deploy && m[1].deploy && m[1].trial && !m[2].deploy);
+    assert_int_equal(m[2].state, WORK_WAITING);
+    assert_string_equal(m[2].why, "another machine tries this version first");
+
+    ledger_begin(&l[1], WISH);
+    ledger_begin_trial(&l[1], r.version);
+    m[1].at_work = true;
+    m[0].online = true; /* too late */
+    reconcile(&r, m, 3, now);
+    assert_true(!m[0].deploy && !m[2].deploy);
+
+    m[1].at_work = false;
+    ledger_end(&l[1], LEDGER_HOPELESS, "it went back", now);
+    reconcile(&r, m, 3, now + 1000000);
+    assert_int_equal(m[1].state, WORK_STUCK);
+    assert_true(!m[0].deploy && !m[2].deploy);
+    assert_string_equal(m[2].why, "the machine that tried this version first has failed");
+
+    m[1].online = false; /* another one tries */
+    reconcile(&r, m, 3, now);
+    assert_true(m[0].deploy && m[0].trial && !m[2].deploy);
+    m[1].online = true;
+
+    r.version = WISH; /* a newer one: whoever it is */
+    reconcile(&r, m, 3, now);
+    assert_true(m[0].deploy && m[0].trial && !m[2].deploy);
+
+    strcpy(r.proven, r.version);
+    reconcile(&r, m, 3, now);
+    assert_true(m[0].deploy && m[2].deploy && !m[0].trial && !m[2].trial);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_first),
         cmocka_unit_test(test_settles_first),
         cmocka_unit_test(test_pauses),
         cmocka_unit_test(test_once),
