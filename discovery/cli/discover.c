@@ -319,20 +319,23 @@ static int explain_match(struct match *match, const struct machine *const *machi
 }
 
 /* Writes the result for these machines and returns the exit code.  `is_short`:
- * there may be more of them.  `look`: for warnings of the match; NULL: none. */
+ * there may be more of them.  `look`: where they were found; NULL: in a saved roster. */
 static int report_machines(const struct discover_options *o, const struct problem *problem,
                            const struct machine *const *machines, size_t n, bool is_short,
                            const struct look *look)
 {
     CLEANUP(match_clear) struct match match = MATCH_INIT;
     CLEANUP_TEXT struct text t = TEXT_INIT;
+    struct match_holders holders;
     struct error err = {0};
     int r = 0;
 
     if (problem) {
-        r = match_make(machines, n, problem, NULL, &match);
+        if (look)
+            holders = discovery_holders(look_discovery(look));
+        r = match_make(machines, n, problem, look ? &holders : NULL, &match);
         if (r >= 0)
-            r = explain_match(&match, machines, n, look);
+            r = explain_match(&match, machines, n, discover_is_document(o) ? NULL : look);
     }
     if (r >= 0)
         r = write_result(o, machines, n, problem ? &match : NULL, &t, &err);
@@ -464,8 +467,7 @@ static int from_network(const struct discover_options *o, const struct problem *
     }
     if (o->all)
         return report_all(o, look, is_short);
-    return report_machines(o, problem, machines, n, is_short,
-                           discover_is_document(o) ? NULL : look);
+    return report_machines(o, problem, machines, n, is_short, look);
 }
 
 static int examine(const struct discover_options *o)

@@ -24,7 +24,7 @@ struct watch {
     sd_event *loop;
     const struct discover_options *options;
     const struct problem *problem;
-    struct roster *roster;
+    struct discovery *discovery;
     sd_event_source *timer, *reader;
     bool screen;   /* a terminal to draw on */
     bool drawn;    /* the cursor is hidden */
@@ -51,8 +51,9 @@ static void write_text(struct watch *w, const struct text *t)
 static int make_match(const struct watch *w, struct match *ret)
 {
     size_t n;
-    const struct machine *const *machines = roster_machines(w->roster, &n);
-    int r = match_make(machines, n, w->problem, NULL, ret);
+    const struct machine *const *machines = roster_machines(discovery_roster(w->discovery), &n);
+    const struct match_holders holders = discovery_holders(w->discovery);
+    int r = match_make(machines, n, w->problem, &holders, ret);
 
     return r < 0 ? r : match_explain(ret, machines, n);
 }
@@ -96,7 +97,7 @@ static void draw_screen(struct watch *w)
         .rows = rows ? rows : ROWS_DEFAULT,
     };
 
-    s.machines = roster_machines(w->roster, &s.n);
+    s.machines = roster_machines(discovery_roster(w->discovery), &s.n);
     if (s.style.terminal.width == 0)
         s.style.terminal.width = COLUMNS_DEFAULT;
     if (screen_write(&s, &content) < 0)
@@ -294,14 +295,14 @@ static int on_reader_gone(sd_event_source *source, int fd, uint32_t events, void
     return 0;
 }
 
-static int on_begin(sd_event *loop, struct roster *roster, void *arg, struct error *err)
+static int on_begin(sd_event *loop, struct discovery *discovery, void *arg, struct error *err)
 {
     CLEANUP_TEXT struct text t = TEXT_INIT;
     struct watch *w = arg;
     int r;
 
     w->loop = sd_event_ref(loop);
-    w->roster = roster;
+    w->discovery = discovery;
     r = sd_event_add_time(loop, &w->timer, CLOCK_MONOTONIC, 0, 1000, on_timer, w);
     if (r >= 0)
         r = sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);

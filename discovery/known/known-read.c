@@ -25,6 +25,9 @@ static const char by_hand_query[] =
 static const char names_query[] =
     "SELECT agent FROM names WHERE id=? AND fleet=? AND held=1 ORDER BY position";
 
+static const char held_query[] =
+    "SELECT id, fleet, agent FROM names WHERE held=1 ORDER BY position";
+
 static void close_database(sqlite3 **db)
 {
     (void)sqlite3_close(*db);
@@ -133,6 +136,24 @@ static int read_by_hand(sqlite3 *db, struct known *k)
     return r < 0 ? r : code == SQLITE_DONE || code == SQLITE_ROW ? 0 : -EIO;
 }
 
+/* Which names the ids hold.  A database that is older than the table has none. */
+static int read_held(sqlite3 *db, struct known *k)
+{
+    CLEANUP(end_statement) sqlite3_stmt *st = NULL;
+    int code, r = 0;
+
+    if (sqlite3_prepare_v2(db, held_query, -1, &st, NULL) != SQLITE_OK)
+        return sqlite3_errcode(db) == SQLITE_ERROR ? 0 : -EIO;
+    while ((code = sqlite3_step(st)) == SQLITE_ROW && r == 0) {
+        const char *id = (const char *)sqlite3_column_text(st, 0);
+        const char *fleet = (const char *)sqlite3_column_text(st, 1);
+        const char *agent = (const char *)sqlite3_column_text(st, 2);
+
+        r = id && fleet && agent ? known_add_name(k, id, fleet, agent) : -ENOMEM;
+    }
+    return r < 0 ? r : code == SQLITE_DONE ? 0 : -EIO;
+}
+
 int known_read(const char *path, struct known *k, struct error *err)
 {
     CLEANUP(close_database) sqlite3 *db = NULL;
@@ -156,6 +177,8 @@ int known_read(const char *path, struct known *k, struct error *err)
 
         r = id ? known_add(k, id, hostkey) : -ENOMEM;
     }
+    if (r == 0 && code == SQLITE_DONE)
+        r = read_held(db, k);
     if (r == 0 && code == SQLITE_DONE)
         r = read_by_hand(db, k);
     if (r == -EIO || code != SQLITE_DONE)

@@ -9,7 +9,8 @@
 
 struct known_id {
     char id[ADVERT_ID_LENGTH + 1];
-    char *hostkey; /* SHA256:…; NULL: any */
+    char *hostkey;       /* SHA256:…; NULL: any */
+    struct strings held; /* "FLEET AGENT"; a fleet has no blank */
     UT_hash_handle hh;
 };
 
@@ -28,6 +29,7 @@ void known_clear(struct known *k)
     HASH_ITER(hh, k->ids, i, next)
     {
         HASH_DEL(k->ids, i);
+        strings_clear(&i->held);
         free(i->hostkey);
         free(i);
     }
@@ -75,6 +77,34 @@ bool known_has_key(const struct known *k, const char *id, const char *hostkey)
     const struct known_id *i = find(k, id);
 
     return i && (!i->hostkey || string_equal(i->hostkey, hostkey));
+}
+
+static int name_in_fleet(const char *fleet, const char *agent, struct text *ret)
+{
+    text_addf(ret, "%s %s", fleet ? fleet : ADVERT_FLEET_DEFAULT, agent);
+    return text_error(ret);
+}
+
+int known_add_name(struct known *k, const char *id, const char *fleet, const char *agent)
+{
+    CLEANUP_TEXT struct text name = TEXT_INIT;
+    struct known_id *i = find(k, id);
+
+    if (!i || i->held.count >= ADVERT_AGENTS_MAX)
+        return 0;
+    if (name_in_fleet(fleet, agent, &name) < 0 || strings_add(&i->held, text_str(&name)) < 0)
+        return -ENOMEM;
+    return 0;
+}
+
+bool known_holds(const struct known *k, const char *id, const char *hostkey, const char *fleet,
+                 const char *agent)
+{
+    CLEANUP_TEXT struct text name = TEXT_INIT;
+    const struct known_id *i = find(k, id);
+
+    return i && i->hostkey && string_equal(i->hostkey, hostkey) &&
+           name_in_fleet(fleet, agent, &name) == 0 && strings_has(&i->held, text_str(&name));
 }
 
 const char *known_walk(const struct known *k, const struct known_id **at)

@@ -50,6 +50,14 @@ bool known_has(const struct known *k, const char *id);
 bool known_has_instance(const struct known *k, const char *name); /* "dcop-ID" */
 bool known_has_key(const struct known *k, const char *id, const char *hostkey);
 
+/* Adds a name that this id was accepted with: an id that was added before, and 64 names of it at
+ * most.  `fleet` NULL: the default one.  -ENOMEM. */
+int known_add_name(struct known *k, const char *id, const char *fleet, const char *agent);
+
+/* Was the machine with this id and this very host key accepted with the name? */
+bool known_holds(const struct known *k, const char *id, const char *hostkey, const char *fleet,
+                 const char *agent);
+
 /* The id after `at`, which moves on; NULL: there are no more.  Begins with NULL in `at`. */
 const char *known_walk(const struct known *k, const struct known_id **at);
 

@@ -37,6 +37,18 @@ void discovery_explain_silence(const struct discovery *d, struct text *ret)
                    "A firewall here, or an access point, may hold multicast back");
 }
 
+static bool holds(const struct machine *m, const char *agent, void *arg)
+{
+    const struct discovery *d = arg;
+
+    return known_holds(&d->known, m->advert.id, m->advert.hostkey, machine_fleet(m), agent);
+}
+
+struct match_holders discovery_holders(const struct discovery *d)
+{
+    return (struct match_holders){.holds = holds, .arg = (void *)(uintptr_t)d};
+}
+
 const char *discovery_known_trouble(const struct discovery *d)
 {
     return d->known_error.code ? d->known_error.text : NULL;

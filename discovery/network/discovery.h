@@ -15,6 +15,7 @@
 #include "daemon-view.h"
 #include "discovery/base/error.h"
 #include "discovery/base/key.h"
+#include "discovery/match/match.h"
 #include "discovery/roster/candidates.h"
 #include "discovery/roster/roster.h"
 #include "querier.h"
@@ -81,6 +82,9 @@ bool discovery_explain_domain(const struct discovery *d, struct text *ret);
 /* For when too little was found: that other programs here have sockets on the mDNS port,
  * in such a sentence; nothing when none has. */
 void discovery_explain_port(const struct discovery *d, struct text *ret);
+
+/* For match_make: the machines that the state knows as accepted with a name.  Borrows `d`. */
+struct match_holders discovery_holders(const struct discovery *d);
 
 /* Why it cannot be read which machines are known; NULL: it can.  Borrowed. */
 const char *discovery_known_trouble(const struct discovery *d);

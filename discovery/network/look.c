@@ -75,7 +75,10 @@ static bool is_yes(const struct look *l)
     size_t n;
     const struct machine *const *machines = roster_machines(discovery_roster(l->discovery), &n);
 
-    return match_make(machines, n, l->problem, NULL, &m) == 0 && match_ok(&m, l->options->strict);
+    const struct match_holders holders = discovery_holders(l->discovery);
+
+    return match_make(machines, n, l->problem, &holders, &m) == 0 &&
+           match_ok(&m, l->options->strict);
 }
 
 /* Have all that are there been heard?  A machine that is only a name in Avahi's
@@ -348,7 +351,7 @@ static int set_up_look(struct look *l)
         return r;
     if (o->listener) {
         (void)sd_event_source_set_enabled(l->check, SD_EVENT_OFF);
-        return o->listener->begin(l->loop, discovery_roster(l->discovery), o->arg, l->err);
+        return o->listener->begin(l->loop, l->discovery, o->arg, l->err);
     }
     schedule_check(l, l->deadline);
     return 0;

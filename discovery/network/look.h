@@ -9,6 +9,7 @@
 #include <systemd/sd-event.h>
 
 #include "daemon-view.h"
+#include "discovery.h"
 #include "discovery/base/key.h"
 #include "discovery/problem/problem.h"
 #include "discovery/roster/roster.h"
@@ -17,7 +18,7 @@
 struct look_listener {
     /* Once, before the others; both live until look_free.  A negative result
      * ends the look. */
-    int (*begin)(sd_event *loop, struct roster *roster, void *arg, struct error *err);
+    int (*begin)(sd_event *loop, struct discovery *discovery, void *arg, struct error *err);
     void (*change)(const struct machine *m, enum roster_change change, void *arg);
     void (*daemon)(bool there, const char *reason, void *arg);
     /* What the Avahi daemon cannot do, in a sentence; NULL: it can again. */

@@ -104,6 +104,31 @@ static void met(struct state *s, const char *id, const char *address, int by_han
     assert_int_equal(state_names_set(s, "default", id, &agents, NULL), 0);
 }
 
+/* A name is its machine's that was accepted with it, as long as it shows the key. */
+static void test_names(void **state)
+{
+    const char *path = at("state.db");
+    CLEANUP(known_clear) struct known k = {0};
+    CLEANUP(state_free_p) struct state *s = NULL;
+
+    (void)state;
+    assert_int_equal(state_open(path, &s, NULL), 0);
+    met(s, ID1, "10.9.0.5", 0);
+    assert_int_equal(known_read(path, &k, NULL), 0);
+    assert_false(known_holds(&k, ID1, KEY1, NULL, "a1")); /* not accepted */
+    known_clear(&k);
+    pin(s, ID1, KEY1);
+    pin(s, ID2, KEY2);
+    assert_int_equal(known_read(path, &k, NULL), 0);
+    assert_true(known_holds(&k, ID1, KEY1, NULL, "a1"));
+    assert_true(known_holds(&k, ID1, KEY1, "default", "a2"));
+    assert_false(known_holds(&k, ID1, KEY2, NULL, "a1"));
+    assert_false(known_holds(&k, ID1, NULL, NULL, "a1"));
+    assert_false(known_holds(&k, ID1, KEY1, "lab", "a1"));
+    assert_false(known_holds(&k, ID1, KEY1, NULL, "a3"));
+    assert_false(known_holds(&k, ID2, KEY2, NULL, "a1"));
+}
+
 /* Accepted, at an address that a person gave. */
 static void test_by_hand(void **state)
 {
@@ -184,8 +209,9 @@ static void test_path(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_set), cmocka_unit_test(test_bound), TEST(test_read),
-        TEST(test_damaged),         TEST(test_by_hand),           cmocka_unit_test(test_path),
+        cmocka_unit_test(test_set),  cmocka_unit_test(test_bound), TEST(test_read),
+        TEST(test_damaged),          TEST(test_by_hand),           TEST(test_names),
+        cmocka_unit_test(test_path),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
