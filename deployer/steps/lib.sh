@@ -440,11 +440,21 @@ write_file() {
 	return 1
 }
 
+# write_unit FILE TEXT: a unit's file.  load_units must follow.
+write_unit() {
+	if file_is "$1" "$2"; then return 0; fi
+	[ ! -e "$1" ] || reload=yes
+	printf '%s' "$2" | write_file "$1" 0644
+}
+
 # load_units UNIT…: systemd knows these units as their files are now.  It reads all of its units
-# again only where it has an older one: that takes a Raspberry Pi a second.
+# again, which takes a Raspberry Pi a second, only where a file has changed ($reload) or systemd
+# says that it must.  What it says goes by times, which a clock that was ahead spoils.
+reload=
 load_units() {
-	_loaded=$(systemctl show -p LoadState -p NeedDaemonReload "$@") || _loaded=NeedDaemonReload=yes
-	case $_loaded in *NeedDaemonReload=yes* | *LoadState=[!l]*) systemctl daemon-reload ;; esac
+	_loaded=$(systemctl show -p LoadState -p NeedDaemonReload "$@") || reload=yes
+	case $reload,$_loaded in yes,* | *NeedDaemonReload=yes* | *LoadState=[!l]*) systemctl daemon-reload ;; esac
+	reload=
 }
 
 # point_link LINK HASH: makes the link point to that version, atomically.
