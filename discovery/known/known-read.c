@@ -119,13 +119,16 @@ static int read_by_hand(sqlite3 *db, struct known *k)
 
     if (sqlite3_prepare_v2(db, by_hand_query, -1, &st, NULL) != SQLITE_OK)
         return sqlite3_errcode(db) == SQLITE_ERROR ? 0 : -EIO;
-    k->hosts = calloc(KNOWN_BY_HAND_MAX, sizeof(*k->hosts));
+    if (!k->hosts)
+        k->hosts = calloc(KNOWN_BY_HAND_MAX, sizeof(*k->hosts));
     if (!k->hosts || sqlite3_bind_int(st, 1, KNOWN_BY_HAND_MAX) != SQLITE_OK)
         return -ENOMEM;
     while ((code = sqlite3_step(st)) == SQLITE_ROW && r >= 0 && k->n_hosts < KNOWN_BY_HAND_MAX) {
         struct known_host *h = &k->hosts[k->n_hosts];
 
         r = read_host(db, st, h);
+        if (r > 0 && known_host_find(k, h->advert.id))
+            r = 0; /* of an earlier read */
         k->n_hosts += r > 0;
         if (r <= 0) {
             advert_clear(&h->advert);

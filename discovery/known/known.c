@@ -92,7 +92,8 @@ int known_add_name(struct known *k, const char *id, const char *fleet, const cha
 
     if (!i || i->held.count >= ADVERT_AGENTS_MAX)
         return 0;
-    if (name_in_fleet(fleet, agent, &name) < 0 || strings_add(&i->held, text_str(&name)) < 0)
+    if (name_in_fleet(fleet, agent, &name) < 0 ||
+        (!strings_has(&i->held, text_str(&name)) && strings_add(&i->held, text_str(&name)) < 0))
         return -ENOMEM;
     return 0;
 }
