@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -191,7 +192,8 @@ static int make_ruleset(struct sandbox *s, struct error *err)
 #define NATIVE_ARCH AUDIT_ARCH_RISCV64
 #endif
 
-/* socketpair(2) stays: it reaches nobody.  First what is about sockets. */
+/* socketpair(2) stays: it reaches nobody.  With the network, socket(2), which is the first, has a
+ * filter of its own; socketcall(2) has its arguments in memory, where no filter sees them. */
 static const uint32_t denied[] = {
     SYS_socket,
 #ifdef SYS_socketcall
@@ -248,12 +250,6 @@ static const uint32_t denied[] = {
     442, /* mount_setattr */
 };
 
-#ifdef SYS_socketcall
-enum { DENIED_SOCKETS = 2 };
-#else
-enum { DENIED_SOCKETS = 1 };
-#endif
-
 /* Landlock 1 and 2 do not look at truncate(2), see also filter_open. */
 static const uint32_t truncates[] = {
     SYS_truncate,
@@ -262,10 +258,10 @@ static const uint32_t truncates[] = {
 #endif
 };
 
-enum { HEAD_SIZE = 7, LIMITS_SIZE = 5, OPEN_SIZE = 18 };
+enum { HEAD_SIZE = 7, SOCKET_SIZE = 7, LIMITS_SIZE = 5, OPEN_SIZE = 18 };
 
-_Static_assert(HEAD_SIZE + ARRAY_SIZE(denied) + ARRAY_SIZE(truncates) + LIMITS_SIZE + OPEN_SIZE +
-                       1 <=
+_Static_assert(HEAD_SIZE + ARRAY_SIZE(denied) + ARRAY_SIZE(truncates) + SOCKET_SIZE + LIMITS_SIZE +
+                       OPEN_SIZE + 1 <=
                    FILTER_MAX,
                "the filter has no room");
 
@@ -307,6 +303,19 @@ static void filter_open(struct sandbox *s, uint32_t number, size_t argument)
     add_return(s, SECCOMP_RET_ERRNO | EPERM);
 }
 
+/* The network's families only: a Unix socket reaches the user's SSH agent and D-Bus, as Landlock
+ * does not look at connect(2) to a path; getaddrinfo(3) asks netlink for the addresses. */
+static void filter_socket(struct sandbox *s)
+{
+    add(s, BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 6);
+    add_load_argument(s, 0);
+    add(s, BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 3, 0);
+    add(s, BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 2, 0);
+    add(s, BPF_JMP | BPF_JEQ | BPF_K, AF_NETLINK, 1, 0);
+    add_return(s, SECCOMP_RET_ERRNO | EAFNOSUPPORT);
+    add_return(s, SECCOMP_RET_ALLOW);
+}
+
 /* Its own limits, as setrlimit(2); those of a process with a number, even its own, are not. */
 static void filter_limits(struct sandbox *s)
 {
@@ -333,7 +342,7 @@ static void filter_opens(struct sandbox *s)
 static int make_filter(struct sandbox *s, struct error *err)
 {
 #ifdef NATIVE_ARCH
-    size_t first = s->network ? DENIED_SOCKETS : 0;
+    size_t first = s->network ? 1 : 0;
     size_t denials = ARRAY_SIZE(denied) + (s->deny_truncate ? ARRAY_SIZE(truncates) : 0) - first;
 
     /* A call of another architecture (i386 on amd64) has other numbers. */
@@ -352,6 +361,8 @@ static int make_filter(struct sandbox *s, struct error *err)
     }
     add(s, BPF_JMP | BPF_JA, 1, 0, 0);
     add_return(s, SECCOMP_RET_ERRNO | EPERM);
+    if (s->network)
+        filter_socket(s);
     filter_limits(s);
     if (s->deny_truncate)
         filter_opens(s);

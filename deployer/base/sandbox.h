@@ -10,7 +10,7 @@
  * user's own files can get other modes.
  *
  * With `network` the same keeps a program that listens to the network, such as pyDCOP, from its
- * user's files.
+ * user's files; it has sockets of IPv4, IPv6 and netlink, but no Unix sockets.
  *
  * A value is used by one thread at a time.
  */
@@ -35,7 +35,7 @@ struct sandbox_options {
     const struct strings *reads; /* files and folders, absolute, beside the system's own;
                                     those that are not there are left out */
     const char *writes;          /* a folder that exists */
-    bool network;                /* it has sockets; not with bubblewrap */
+    bool network;                /* it has the network's sockets; not with bubblewrap */
     int landlock_most;           /* > 0: does with this version of Landlock, for tests */
 };
 

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -89,25 +91,53 @@ static void test_lives_on_without_output(void **state)
               "the orchestrator was ended by signal 9 (Killed)", 60000);
 }
 
+/* An agent such as that of SSH, which anybody may ask. */
+static int listen_unix(struct sockaddr_un *ret)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+    (void)snprintf(ret->sun_path, sizeof(ret->sun_path), "/var/tmp/test-orchestrator.%d", getpid());
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)ret, sizeof(*ret)), 0);
+    assert_int_equal(chmod(ret->sun_path, 0666), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    return fd;
+}
+
 /* What a user's own file, and the network, are for it. */
 static void check_sandbox(void)
 {
     char secret[] = "/var/tmp/test-orchestrator.XXXXXX";
     CLEANUP_CLOSE int fd = mkstemp(secret);
+    struct sockaddr_un agent;
+    CLEANUP_CLOSE int listening = listen_unix(&agent);
     char program[1024];
 
     assert_true(fd >= 0);
     (void)snprintf(program, sizeof(program),
                    "import os, socket, tempfile\n"
                    "socket.create_server(('127.0.0.1', 0)).close()\n"
+                   "socket.socket(socket.AF_INET6).close()\n"
+                   "socket.socketpair()\n"
+                   "socket.getaddrinfo('127.0.0.1', 9000)\n"
                    "tempfile.TemporaryFile(dir='/tmp').close()\n"
+                   "for family in (socket.AF_UNIX, socket.AF_VSOCK, socket.AF_ALG):\n"
+                   "    try:\n"
+                   "        socket.socket(family, socket.SOCK_STREAM).connect('%s')\n"
+                   "    except TypeError:\n" /* an address of another kind: it has a socket */
+                   "        os._exit(7)\n"
+                   "    except OSError:\n"
+                   "        continue\n"
+                   "    os._exit(6)\n"
                    "try:\n"
                    "    open('%s').close()\n"
                    "except PermissionError:\n"
                    "    os._exit(5)\n"
                    "os._exit(4)\n",
-                   secret);
+                   agent.sun_path, secret);
     check_end(program, 0, "the orchestrator ended with status 5", 60000);
+    assert_int_equal(unlink(agent.sun_path), 0);
     assert_int_equal(unlink(secret), 0);
 }
 
