@@ -20,7 +20,9 @@ enum {
     SOLVE_PROCESS_LINE_MAX = 1024 * 1024, /* of an event; of stderr it is LINE_SPLITTER_MAX */
     SOLVE_PROCESS_CHUNK = 64 * 1024,
     SOLVE_PROCESS_STOP_MS = 60 * 1000, /* after SIGINT, until it is killed */
-    SOLVE_PROCESS_FREE_MS = 5 * 1000,  /* the same when the service ends */
+    /* The same when the service ends: more than agents have to stop (6 s, STOP_MAX of
+     * pydcop_orchestrator.py) and a probe (3 s), less than TimeoutStopSec of the unit (30 s). */
+    SOLVE_PROCESS_FREE_MS = 15 * 1000,
 };
 
 struct solve_process_options {

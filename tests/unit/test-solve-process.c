@@ -21,6 +21,7 @@ struct heard {
     struct solve_process *process;
     unsigned long events, words, left_out;
     unsigned long stop_at; /* events; 0: never */
+    unsigned stop_ms;
     json_int_t sum;
     char last[128]; /* words */
     int status;
@@ -61,7 +62,7 @@ static void start(const char *script, struct heard *h)
     const struct solve_process_options options = {
         .argv = argv,
         .env = env,
-        .stop_ms = 300,
+        .stop_ms = h->stop_ms,
         .on_event = on_event,
         .on_words = on_words,
         .on_end = on_end,
@@ -151,7 +152,7 @@ static void test_stop(void **state)
 /* With all that it has started. */
 static void test_one_that_does_not_stop(void **state)
 {
-    struct heard h = {.stop_at = 1};
+    struct heard h = {.stop_at = 1, .stop_ms = 300};
     int64_t began = clock_ms(CLOCK_MONOTONIC);
 
     (void)state;
@@ -171,7 +172,8 @@ static void test_output_stays_open(void **state)
     assert_int_equal(h.status, 0);
 }
 
-/* It prints more than a pipe holds when it is stopped. */
+/* It prints more than a pipe holds when it is stopped, and takes as long as one whose agents do
+ * not say that they have stopped. */
 static void test_free_stops_it(void **state)
 {
     char path[] = "/tmp/dcop-test.XXXXXX", script[256], word[16] = "";
@@ -181,7 +183,7 @@ static void test_free_stops_it(void **state)
     (void)state;
     assert_true(fd >= 0);
     (void)snprintf(script, sizeof(script),
-                   "trap 'seq 100000; echo kept >%s; exit 0' INT; " EVENT
+                   "trap 'seq 100000; sleep 9; echo kept >%s; exit 0' INT; " EVENT
                    "while :; do sleep 0.05; done",
                    path);
     start(script, &h);
