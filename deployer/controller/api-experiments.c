@@ -1,5 +1,6 @@
 /* The API's requests about experiments.  Files are read, and archives made, in a thread for each
- * request, so that a slow disk does not hold up the loop. */
+ * request, so that a slow disk does not hold up the loop.  A few at a time: a classroom's pages ask
+ * all at once when a run ends, and those that wait hold a connection each, which are bounded. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,7 +15,7 @@ enum { READINGS_MAX = 8, SHOWN_MAX = 200 };
 struct reading {
     struct controller *c;
     struct reading *next;
-    struct task *task;
+    struct task *task; /* NULL: it waits for its turn */
     struct http_deferred *request;
     enum route what;
     char id[ROUTE_PARAMETER_MAX];
@@ -172,18 +173,57 @@ static void unlink_reading(struct reading *r)
     *at = r->next;
 }
 
-static void on_reading_done(void *arg)
+static void answer_reading(struct reading *r)
 {
-    struct reading *r = arg;
-
     unlink_reading(r);
     http_answer(r->request, &r->answer);
     reading_free(r);
 }
 
+static void on_reading_done(void *arg);
+
+static int begin_reading(struct reading *r, struct error *err)
+{
+    return task_start(r->c->loop, run_reading, on_reading_done, r, &r->task, err);
+}
+
+static bool is_full(const struct controller *c)
+{
+    size_t n = 0;
+
+    for (const struct reading *r = c->readings; r; r = r->next)
+        n += r->task != NULL;
+    return n >= READINGS_MAX;
+}
+
+/* The list is in the order in which they came. */
+static void begin_waiting(struct controller *c)
+{
+    struct reading *r, *next;
+
+    for (r = c->readings; r && !is_full(c); r = next) {
+        struct error err = {0};
+
+        next = r->next;
+        if (r->task || begin_reading(r, &err) == 0)
+            continue;
+        answer_error(&r->answer, &err);
+        answer_reading(r);
+    }
+}
+
+static void on_reading_done(void *arg)
+{
+    struct reading *r = arg;
+    struct controller *c = r->c;
+
+    answer_reading(r);
+    begin_waiting(c);
+}
+
 static int start_reading(struct reading *r, const struct http_request *request, struct error *err)
 {
-    struct controller *c = r->c;
+    const struct controller *c = r->c;
     int n;
 
     r->what = request->routed.route;
@@ -192,7 +232,7 @@ static int start_reading(struct reading *r, const struct http_request *request, 
     r->scratch = path_join(c->paths.state, "experiment.tar");
     if (!r->experiments || !r->scratch)
         return error_sys(err, -ENOMEM, "cannot read experiments");
-    n = task_start(c->loop, run_reading, on_reading_done, r, &r->task, err);
+    n = is_full(c) ? 0 : begin_reading(r, err);
     if (n < 0)
         return n;
     r->request = http_defer(request);
@@ -201,18 +241,9 @@ static int start_reading(struct reading *r, const struct http_request *request, 
 
 void api_experiments(struct controller *c, const struct http_request *request, struct answer *ret)
 {
+    struct reading *r = calloc(1, sizeof(*r)), **at = &c->readings;
     struct error err = {0};
-    struct reading *r;
-    size_t n = 0;
 
-    for (r = c->readings; r; r = r->next)
-        n++;
-    if (n >= READINGS_MAX) {
-        answer_problem(ret, 503, "Too many requests for experiments at once.");
-        ret->retry_after_s = 1;
-        return;
-    }
-    r = calloc(1, sizeof(*r));
     if (!r) {
         answer_problem(ret, 500, NULL);
         return;
@@ -223,8 +254,9 @@ void api_experiments(struct controller *c, const struct http_request *request, s
         reading_free(r);
         return;
     }
-    r->next = c->readings;
-    c->readings = r;
+    while (*at)
+        at = &(*at)->next;
+    *at = r;
 }
 
 void api_experiments_stop(struct controller *c)
