@@ -13,11 +13,14 @@
 #include <jansson.h>
 #include <systemd/sd-event.h>
 
+#include "deployer/solve/orchestrator.h"
 #include "discovery/base/cleanup.h"
 #include "discovery/base/error.h"
 
 enum {
-    SOLVE_PROCESS_LINE_MAX = 1024 * 1024, /* of an event; of stderr it is LINE_SPLITTER_MAX */
+    /* Of an event: what the orchestrator may tell, and what `solve` adds.  Of stderr it is
+     * LINE_SPLITTER_MAX. */
+    SOLVE_PROCESS_LINE_MAX = ORCHESTRATOR_LINE_MAX + 1024 * 1024,
     SOLVE_PROCESS_CHUNK = 64 * 1024,
     SOLVE_PROCESS_STOP_MS = 60 * 1000, /* after SIGINT, until it is killed */
     /* The same when the service ends: more than agents have to stop (6 s, STOP_MAX of

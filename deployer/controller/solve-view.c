@@ -336,8 +336,16 @@ static void set_end(struct solve_view *v, const char *status, const char *reason
     (void)json_object_set_new(v->known, "reason", words_json(reason));
 }
 
+/* It is kept: dcop-deploy ends with 0 after a result that is good, and has told it. */
+static void explain_good_end(struct solve_view *v)
+{
+    set_end(v, v->stopped ? "stopped" : "finished",
+            v->stopped ? "stopped by the user"
+                       : "the result is too large to be shown here; it is among the experiments");
+}
+
 /* It said no result: the last that it said is why. */
-static void explain_end(struct solve_view *v, int status)
+static void explain_bad_end(struct solve_view *v, int status)
 {
     const char *last = json_string_value(
         json_array_get(v->notes, json_array_size(v->notes) ? json_array_size(v->notes) - 1 : 0));
@@ -362,8 +370,12 @@ void solve_view_end(struct solve_view *v, int status, unsigned long left_out, in
 {
     CLEANUP_TEXT struct text words = TEXT_INIT;
 
-    if (json_is_null(json_object_get(v->known, "status")))
-        explain_end(v, status);
+    if (json_is_null(json_object_get(v->known, "status"))) {
+        if (status == 0)
+            explain_good_end(v);
+        else
+            explain_bad_end(v, status);
+    }
     v->state = SOLVE_ENDED;
     (void)json_object_set_new(v->known, "ended", json_integer(now_ms));
     if (left_out == 0)

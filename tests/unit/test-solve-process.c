@@ -113,13 +113,26 @@ static void test_what_is_no_event(void **state)
     assert_int_equal(h.status, 0);
 }
 
+/* Whatever the orchestrator may tell, such as the result of very many variables. */
+static void test_a_long_line(void **state)
+{
+    struct heard h = {0};
+
+    (void)state;
+    run("printf '{\"n\": 1, \"event\": \"'; head -c 16777000 /dev/zero | tr '\\0' x; echo "
+        "'\"}'; " EVENT,
+        &h);
+    assert_int_equal(h.sum, 4);
+    assert_int_equal(h.left_out, 0);
+}
+
 /* Such a line is not kept, and what follows is read. */
 static void test_a_line_that_is_too_long(void **state)
 {
     struct heard h = {0};
 
     (void)state;
-    run("printf '{\"event\": \"'; head -c 9000000 /dev/zero | tr '\\0' x; echo '\"}'; " EVENT
+    run("printf '{\"event\": \"'; head -c 29000000 /dev/zero | tr '\\0' x; echo '\"}'; " EVENT
         "head -c 9000000 /dev/zero >&2; exit 0",
         &h);
     assert_int_equal(h.events, 1);
@@ -218,6 +231,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_events_words_and_status),
         cmocka_unit_test(test_what_is_no_event),
+        cmocka_unit_test(test_a_long_line),
         cmocka_unit_test(test_a_line_that_is_too_long),
         cmocka_unit_test(test_very_many),
         cmocka_unit_test(test_stop),

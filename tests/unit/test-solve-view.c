@@ -139,6 +139,24 @@ static void test_ends_without_a_result(void **state)
           "\"3 events of the run were too long or no events, and are left out\"]}");
 }
 
+/* Its result has not arrived here, and is kept. */
+static void test_result_is_too_long(void **state)
+{
+    (void)state;
+    solve_view_note(&view, "Warning: the clock of a1 is 3 s behind.");
+    solve_view_end(&view, 0, 1, 2000);
+    check("{\"state\": \"ended\", \"status\": \"finished\", \"reason\":"
+          "\"the result is too large to be shown here; it is among the experiments\"}");
+}
+
+static void test_stopped_with_a_result_that_is_too_long(void **state)
+{
+    (void)state;
+    solve_view_stop(&view);
+    solve_view_end(&view, 0, 1, 2000);
+    check("{\"state\": \"ended\", \"status\": \"stopped\", \"reason\": \"stopped by the user\"}");
+}
+
 static void test_is_killed(void **state)
 {
     (void)state;
@@ -252,9 +270,16 @@ static void test_a_value_grows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_a_run),     TEST(test_variables_alone), TEST(test_ends_without_a_result),
-        TEST(test_is_killed), TEST(test_is_stopped),      TEST(test_wrong_types),
-        TEST(test_bounds),    TEST(test_a_value_grows),
+        TEST(test_a_run),
+        TEST(test_variables_alone),
+        TEST(test_ends_without_a_result),
+        TEST(test_result_is_too_long),
+        TEST(test_stopped_with_a_result_that_is_too_long),
+        TEST(test_is_killed),
+        TEST(test_is_stopped),
+        TEST(test_wrong_types),
+        TEST(test_bounds),
+        TEST(test_a_value_grows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
