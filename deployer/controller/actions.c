@@ -199,6 +199,8 @@ void actions_pending(struct controller *c, struct member **members, size_t n)
             packing_start(c);
             continue;
         }
+        if (deploys && solving_is_active(c))
+            continue; /* asked for again at the end of the run */
         if (actions_begin(c, verbs[v], due, n_due, &err) < 0)
             controller_log(c, "%s", err.text);
     }

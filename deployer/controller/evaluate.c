@@ -166,6 +166,13 @@ static int fill_plan(struct controller *c, struct member **members, size_t n, st
     return 0;
 }
 
+/* A deploy that a person wants waits for the end of a run; other verbs are refused by a machine
+ * that is at work in it, which the person sees at once. */
+static bool waits_for_run(const struct controller *c, const struct member *m)
+{
+    return m->pending && strcmp(m->pending, "deploy") == 0 && solving_is_active(c);
+}
+
 /* Stores the verdict for display; while the machine is at work, its events do that. */
 static void update_work_state(struct controller *c, struct member *m,
                               const struct reconcile_machine *r)
@@ -181,6 +188,7 @@ static void update_work_state(struct controller *c, struct member *m,
         m->state = WORK_OK;
     (void)snprintf(m->why, sizeof(m->why), "%s",
                    packing_is_awaited(c, m)         ? c->packs.error
+                   : waits_for_run(c, m)            ? RECONCILE_PAUSED
                    : m->state == WORK_OK || !r->why ? ""
                                                     : r->why);
     m->again_ms = r->again_ms;

@@ -176,7 +176,7 @@ static void judge_machine(struct reconcile *r, struct reconcile_machine *m, int6
                         m->ledger->failed ? m->ledger->why : "it needs a deploy");
         } else if (r->paused) {
             m->deploy = false;
-            set_verdict(m, WORK_WAITING, "the problem is being solved; it is deployed to then");
+            set_verdict(m, WORK_WAITING, RECONCILE_PAUSED);
         } else if (!r->reached) {
             m->deploy = false;
             set_verdict(m, WORK_WAITING,

@@ -34,6 +34,9 @@ enum {
     RECONCILE_BUSY_MS = 30 * 1000, /* delay if another controller was at work there */
 };
 
+/* Why a machine waits during a run. */
+#define RECONCILE_PAUSED "the problem is being solved; it is deployed to then"
+
 enum work_state {
     WORK_IDLE,
     WORK_WAITING,
