@@ -629,6 +629,9 @@ test("labels: each machine has a card, whose code opens its tile", async (t) => 
     const there = await t.open(s, {path: of.slice(s.url.length), token: false});
     const m = s.machines.get(of.split("#m=")[1]);
     await says(there, "#panel-title", m.agents[0]);
+    await there.close();
+    const clone = s.plug({ref: `${m.ref}-1`, agents: ["a77"]}); /* as members.c names the second machine of a copied card */
+    await says(await t.open(s, {path: `#m=${clone}`, token: false}), "#panel-title", "a77");
     await page.click("#labels");
     assert.ok(await page.locator("#cards").isHidden());
 });

@@ -120,7 +120,7 @@ export class Standin {
         this.orders.push(order);
         if (this.refuse) return this.problemOf(a, 409, this.refuse);
         if (path === "solve" || path === "solve/stop") return this.toSolve(a, order);
-        const [, ref, verb] = /^machines\/([0-9a-f.]+u?)\/(\w+)$/.exec(path) ?? [];
+        const [, ref, verb] = /^machines\/([0-9a-f.]+u?(?:-\d+)?)\/(\w+)$/.exec(path) ?? [];
         const m = this.machines.get(ref);
         if (verb === "accept") {
             if (order.hostkey !== m.hostkey || (m.trust.state === "changed" && !order.replace)) return this.problemOf(a, 409, "It shows another key by now.");
@@ -169,7 +169,7 @@ export class Standin {
     /* A machine appears; its ref.  What is given stands over what is made up. */
     plug(given = {}) {
         const n = ++this.made, id = given.id ?? hex(`machine ${n}`, 16), hostkey = given.hostkey ?? fingerprint(`key ${n}`);
-        const ref = `${id}.${hex(hostkey, 8)}`;
+        const ref = given.ref ?? `${id}.${hex(hostkey, 8)}`;
         this.machines.set(ref, {
             id, ref, hostkey, host: `rpi-${n}.local`, addresses: [`192.168.1.${100 + n % 150}`, `fe80::ba27:ebff:fe00:${n.toString(16)}`], port: 22,
             agents: [], fleet: "default", user: "pi", os: "debian-13", arch: "arm64", python: "3.13", model: "Raspberry Pi 5 Model B",

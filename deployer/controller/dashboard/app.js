@@ -154,7 +154,7 @@ document.addEventListener("keyup", (event) => event.key === " " && event.target.
 /* --- begin --- */
 
 /* The address of a label's QR code: the machine that is opened when it is known. */
-let wanted = /^#m=([\w.]+)$/.exec(location.hash)?.[1];
+let wanted = /^#m=([\w.-]+)$/.exec(location.hash)?.[1];
 takeToken();
 addEventListener("hashchange", takeToken);
 connect((event, data) => {
