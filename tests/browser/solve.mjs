@@ -11,6 +11,9 @@ const holds = (page, name, ...values) => until(`${name} holds ${values}; it is $
 const press = (page, name) => page.getByRole("button", {name, exact: true}).click();
 const field = (page, name) => page.locator(".fields label", {hasText: name}).locator("input, select");
 const choose = (page, i) => page.locator("#experiments input").nth(i).click();
+/* The list of algorithms comes after the page. */
+const offers = (page) => page.locator("select option").evaluateAll((all) => all.map((one) => one.value));
+const offered = (page, algorithm) => until(`the algorithm ${algorithm}`, async () => (await offers(page)).includes(algorithm));
 /* The points of a line of the curve, in pixels. */
 const drawn = (page, where, i = 0) => page.locator(`${where} .line-${i}`).first().getAttribute("d");
 
@@ -29,7 +32,8 @@ test("Solve with nothing chosen leaves all to the service; the page then watches
 
 test("algorithm, parameters, time limit, seed and the others are sent as they were chosen", async (t) => {
     const s = await t.service("idle"), page = await open(t, s);
-    assert.deepEqual(await page.locator("select option").evaluateAll((all) => all.slice(1).map((one) => one.value)), s.algorithms);
+    await offered(page, s.algorithms.at(-1));
+    assert.deepEqual((await offers(page)).slice(1), s.algorithms);
     await field(page, "Algorithm").selectOption("dsa");
     await field(page, "Parameters").fill("variant:C,probability:0.5  stop_cycle:30");
     await field(page, "Time limit in seconds").fill("7.5");
@@ -243,7 +247,22 @@ test("experiments: the newest first, a new one by itself; one shows its facts, i
     await press(page, "Use its settings");
     assert.equal(await page.evaluate(() => document.activeElement.id), "go");
     await page.keyboard.press("Enter");
-    assert.deepEqual(await order(s, "solve"), {path: "solve", algorithm: "mgm", parameters: ["break_mode:lexic"], time_limit: 60, seed: 8});
+    assert.deepEqual(await order(s, "solve"), {path: "solve", algorithm: "mgm", parameters: ["break_mode:lexic"], distribution: "oneagent", time_limit: 60, seed: 8});
+});
+
+test("its settings take the place of all that was chosen, with an algorithm that is not in the list; a distribution of a file is left out", async (t) => {
+    const s = await t.service("idle"), page = await open(t, s);
+    s.keep(experimentOf({id: "new", algorithm: "ncbb", parameters: {}, distribution: "file", seed: 3}));
+    await says(page, "#experiments tr:first-child", "ncbb");
+    await offered(page, "dsa");
+    await field(page, "Distribution").fill("adhoc");
+    await field(page, "Without the agents that are missing").check();
+    await choose(page, 0);
+    await says(page, "#chosen", "ncbb");
+    await press(page, "Use its settings");
+    assert.equal(await field(page, "Algorithm").inputValue(), "ncbb");
+    await page.keyboard.press("Enter");
+    assert.deepEqual(await order(s, "solve"), {path: "solve", algorithm: "ncbb", time_limit: 60, seed: 3});
 });
 
 test("two are compared: both curves in one plot, what differs, and what does not; a third takes the first one's place", async (t) => {
@@ -309,6 +328,7 @@ test("a service that has restarted knows of no run: the page does not, either", 
 test("keyboard alone: to the settings, Solve, Stop, an experiment; every control has a name", async (t) => {
     const s = await t.service("idle"), page = await open(t, s);
     const tabTo = async (what) => { for (let i = 0; i < 40 && !(await page.evaluate((words) => document.activeElement.matches(words), what)); i++) await page.keyboard.press("Tab"); };
+    await offered(page, "dsa");
     await tabTo("select");
     await page.keyboard.type("ds");
     assert.equal(await field(page, "Algorithm").inputValue(), "dsa");

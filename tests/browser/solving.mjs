@@ -13,7 +13,7 @@ const press = (page, name) => page.getByRole("button", {name, exact: true}).clic
 
 test("a run from the form to the list: each word of the script becomes what the page shows", async (t) => {
     const page = await t.open(service, {path: "solve.html"}), id = "2026-11-30T02:00:00Z-lamps", folder = `${state}/experiments/${id}`;
-    assert.ok((await page.locator("select option").allInnerTexts()).includes("mgm"), "the service's algorithms");
+    await until("the service's algorithms", async () => (await page.locator("select option").allInnerTexts()).includes("mgm"));
     await act(event("prepared", `"algorithm": "mgm", "distribution": "adhoc", "computations": 2, "variables": 2, "hosts": {"v1": "a1", "v2": "a2"}, "notes": []`),
         event("registered", `"agent": "a1", "host": "rpi-1", "count": 1, "of": 2`), wait(1),
         event("registered", `"agent": "a2", "host": "rpi-2", "count": 2, "of": 2`), event("started"), wait(2),

@@ -86,7 +86,16 @@ async function algorithms() {
   const select = form.elements.algorithm, {value} = select;
   if (!all.length) return;
   select.replaceChildren(select.options[0], ...all.slice(0, 100).map((one) => h("option", {value: one}, short(one))));
-  select.value = value;
+  chooseAlgorithm(value);
+}
+
+const isPlain = (value) => typeof value === "string" && /^\w{1,64}$/.test(value);
+
+/* Another pyDCOP may have had one that is not in the list. */
+function chooseAlgorithm(value) {
+  const select = form.elements.algorithm, isKnown = [...select.options].some((one) => one.value === value);
+  if (!isKnown && isPlain(value)) select.append(h("option", {value}, value));
+  select.value = isKnown || isPlain(value) ? value : "";
 }
 
 function hear(event, data) {
@@ -150,8 +159,11 @@ const DO = {
   },
   again({id}) {
     const receipt = receiptOf(id), fields = form.elements;
-    const values = {algorithm: receipt.algorithm, parameters: parametersOf(receipt).join(", "), time_limit: receipt.time_limit ?? 60, seed: receipt.seed, heal: receipt.replicas ?? 0};
+    const {distribution} = receipt, named = isPlain(distribution) && distribution !== "file"; /* a file's is not kept by a name */
+    const values = {parameters: parametersOf(receipt).join(", "), time_limit: receipt.time_limit ?? 60, seed: receipt.seed, heal: receipt.replicas ?? 0, distribution: named ? distribution : ""};
     for (const [key, value] of Object.entries(values)) fields[key].value = value ?? "";
+    chooseAlgorithm(receipt.algorithm ?? "");
+    fields.partial.checked = false;
     $("settings").open = true;
     $("go").focus();
   },
