@@ -232,6 +232,18 @@ int archive_writer_open_file(const char *path, struct archive_writer **ret)
     return ra == ARCHIVE_OK ? 0 : -EIO;
 }
 
+int archive_writer_open_fd(int fd, struct archive_writer **ret)
+{
+    CLEANUP_ARCHIVE_WRITER struct archive_writer *w = writer_new(NULL);
+    int ra;
+
+    if (!w || archive_write_set_format_gnutar(w->archive) != ARCHIVE_OK)
+        return -ENOMEM;
+    ra = archive_write_open_fd(w->archive, fd);
+    *ret = TAKE_PTR(w);
+    return ra == ARCHIVE_OK ? 0 : -EIO;
+}
+
 /* `least`: ARCHIVE_WARN, or ARCHIVE_OK where a warning is a failure. */
 static int add_entry(struct archive_writer *w, struct archive_entry *e, const void *bytes,
                      size_t size, int least)

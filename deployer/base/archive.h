@@ -67,6 +67,8 @@ int archive_writer_open_tar(struct text *to, struct archive_writer **ret);
 int archive_writer_open_zip(struct text *to, struct archive_writer **ret);
 /* A tar that is not packed, to a file.  -EIO: *ret is set, for the words. */
 int archive_writer_open_file(const char *path, struct archive_writer **ret);
+/* Likewise, to a descriptor that stays open. */
+int archive_writer_open_fd(int fd, struct archive_writer **ret);
 void archive_writer_free(struct archive_writer *w);
 DEFINE_CLEANUP(struct archive_writer *, archive_writer_free);
 #define CLEANUP_ARCHIVE_WRITER CLEANUP(archive_writer_free_p)

@@ -192,11 +192,11 @@ static int pack_folder(struct packer *p, int folder, const char *path, unsigned 
     return r;
 }
 
-static int write_pack(int folder, const char *name, const char *file, struct error *err)
+static int write_pack(int folder, const char *name, int fd, struct error *err)
 {
     CLEANUP_ARCHIVE_WRITER struct archive_writer *writer = NULL;
     struct packer p = {0};
-    int r = archive_writer_open_file(file, &writer);
+    int r = archive_writer_open_fd(fd, &writer);
 
     if (r < 0)
         return error_sys(err, r, "cannot write the archive");
@@ -218,8 +218,8 @@ int experiment_pack(int folder, const char *name, const char *scratch, uint64_t 
 
     if (fd < 0)
         return fd;
-    r = write_pack(folder, name, file, err);
-    (void)unlink(file);
+    (void)unlink(file); /* nothing of it stays when the service is killed */
+    r = write_pack(folder, name, fd, err);
     if (r == 0 && fstat(fd, &st) < 0)
         r = error_sys(err, -errno, "cannot read the archive");
     if (r < 0)

@@ -6,9 +6,12 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "deployer/base/archive.h"
@@ -178,11 +181,37 @@ static void test_pack_bounds(void **state)
     (void)close(fd);
 }
 
+/* Nor of one whose writer was killed: here by the kernel, at a file that is too large. */
+static void test_pack_is_killed(void **state)
+{
+    const struct rlimit few = {1000, 1000}, none = {0, 0};
+    struct error err = {0};
+    uint64_t size;
+    int status = 0;
+    pid_t pid;
+
+    (void)state;
+    make_experiment();
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)signal(SIGXFSZ, SIG_DFL);
+        if (setrlimit(RLIMIT_CORE, &none) == 0 && setrlimit(RLIMIT_FSIZE, &few) == 0)
+            (void)experiment_pack(find("one"), "one", at("scratch"), &size, &err);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    folder_remove(at("all"));
+    assert_int_equal(rmdir(folder), 0); /* it is empty */
+    assert_int_equal(mkdir(folder, 0755), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_names), TEST(test_files),       TEST(test_metrics),
-        TEST(test_pack),  TEST(test_pack_bounds),
+        TEST(test_pack),  TEST(test_pack_bounds), TEST(test_pack_is_killed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
