@@ -44,7 +44,8 @@ struct solve_process_options {
 
 struct solve_process;
 
-/* Starts it.  It ends as by Ctrl-C when the service dies. */
+/* Starts it.  It ends as by Ctrl-C when the service dies; but under its systemd unit all of the
+ * service is killed when the service crashes (KillMode=mixed), and then the run is lost. */
 int solve_process_start(sd_event *loop, const struct solve_process_options *options,
                         struct solve_process **ret, struct error *err);
 
