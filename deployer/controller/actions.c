@@ -38,6 +38,11 @@ const char *actions_version(const struct controller *c)
 
 /* --- starting ------------------------------------------------------------------------- */
 
+static bool is_trial(const struct controller *c, const struct member *m)
+{
+    return reconcile_is_trial(&c->plan, actions_version(c), &m->ledger, m->trial);
+}
+
 static int make_target(const struct controller *c, const char *verb, const struct member *m,
                        struct target *t)
 {
@@ -53,7 +58,7 @@ static int make_target(const struct controller *c, const char *verb, const struc
         t->given = true;
         r = strings_copy(&t->names, &t->agents);
     }
-    if (r == 0 && deploys && m->trial) {
+    if (r == 0 && deploys && is_trial(c, m)) {
         text_addf(&t->settings, "healthy %u\n",
                   c->settings.deploy.healthy_s ? c->settings.deploy.healthy_s : HEALTHY_DEFAULT_S);
         r = text_error(&t->settings);
@@ -71,7 +76,7 @@ static void add_verb_settings(const struct controller *c, const char *verb, stru
         text_addf(ret, "lines %d\nfollow no\n", LOG_LINES);
 }
 
-static void mark_begun(struct controller *c, const char *verb, struct member *m)
+static void mark_begun(struct controller *c, const char *verb, struct member *m, bool trial)
 {
     CLEANUP_STRINGS struct strings agents = {0};
     char wish[RECONCILE_WISH_LENGTH + 1];
@@ -89,8 +94,7 @@ static void mark_begun(struct controller *c, const char *verb, struct member *m)
     if (strcmp(verb, "deploy") == 0 && model_agents(c, m, &agents) == 0) {
         actions_wish(c, m, &agents, wish);
         ledger_begin(&m->ledger, wish);
-        if (m->trial)
-            ledger_begin_trial(&m->ledger, actions_version(c));
+        ledger_begin_trial(&m->ledger, trial ? actions_version(c) : NULL);
     }
 }
 
@@ -102,13 +106,16 @@ static void targets_free(struct run_target *targets, size_t n)
 }
 
 /* The run could not start on any of them. */
-static void mark_all_failed(struct member **members, size_t n, const char *why)
+static void mark_all_failed(struct controller *c, struct member **members, size_t n,
+                            const char *why)
 {
     for (size_t i = 0; i < n; i++) {
         members[i]->at_work = false;
         members[i]->outcome = "failed";
         if (strcmp(members[i]->verb, "deploy") == 0)
-            ledger_end(&members[i]->ledger, LEDGER_FAILED, why, clock_ms(CLOCK_MONOTONIC));
+            ledger_end(&members[i]->ledger,
+                       ledger_end_trial(&members[i]->ledger, LEDGER_FAILED, c->plan.proven), why,
+                       clock_ms(CLOCK_MONOTONIC));
         (void)snprintf(members[i]->detail, sizeof(members[i]->detail), "%s", why);
     }
 }
@@ -122,11 +129,12 @@ int actions_begin_plan(struct controller *c, struct run_plan *plan, struct membe
 
     for (size_t i = 0; i < n; i++) {
         plan->targets[i].key = members[i]->key;
-        mark_begun(c, verb, members[i]);
+        /* What the queue of `later` asks for is another version. */
+        mark_begun(c, verb, members[i], !plan->queued && is_trial(c, members[i]));
     }
     r = runner_begin(c->runner, plan, err);
     if (r < 0)
-        mark_all_failed(members, n, err->text);
+        mark_all_failed(c, members, n, err->text);
     controller_evaluate_soon(c);
     return r;
 }
@@ -165,8 +173,8 @@ int actions_begin(struct controller *c, const char *verb, struct member **member
         r = actions_begin_plan(c, &plan, members, err);
     } else {
         for (size_t i = 0; i < n; i++)
-            mark_begun(c, verb, members[i]);
-        mark_all_failed(members, n, err->text);
+            mark_begun(c, verb, members[i], is_trial(c, members[i]));
+        mark_all_failed(c, members, n, err->text);
         controller_evaluate_soon(c);
     }
     text_clear(&plan.settings);
@@ -294,20 +302,6 @@ static void update_held(struct member *m, const char *verb)
         m->ledger.held = false;
 }
 
-/* The first one of a version: that it failed over there is repaired by no other try. */
-static void end_trial(struct controller *c, const struct run_event *e, struct member *m,
-                      enum ledger_end *end)
-{
-    if (!*m->ledger.trial)
-        return;
-    if (*end == LEDGER_DONE) {
-        memcpy(c->plan.proven, m->ledger.trial, sizeof(c->plan.proven));
-        *m->ledger.trial = '\0';
-    } else if (e->outcome == JOB_FAILED) {
-        *end = LEDGER_HOPELESS;
-    }
-}
-
 static void on_end(struct controller *c, const struct run_event *e, struct member *m)
 {
     enum ledger_end end = ledger_end_of(e);
@@ -321,7 +315,7 @@ static void on_end(struct controller *c, const struct run_event *e, struct membe
     m->why[0] = '\0';
     (void)snprintf(m->detail, sizeof(m->detail), "%s", end == LEDGER_DONE ? "" : e->text);
     if (deploys) {
-        end_trial(c, e, m, &end);
+        end = ledger_end_trial(&m->ledger, end, c->plan.proven);
         ledger_end(&m->ledger, end, e->text, now);
         metrics_deploy(&c->metrics, (double)(now - m->began_ms) / 1000, end == LEDGER_DONE);
     } else if (end == LEDGER_DONE)
@@ -349,6 +343,8 @@ static void on_step(struct controller *c, const struct run_event *e, struct memb
         if (e->step->kind == STEPWIRE_RESULT && e->step->status == STEP_FAILED)
             metrics_step_failed(&c->metrics, e->step->name);
         (void)snprintf(m->step, sizeof(m->step), "%s", e->step->name);
+        ledger_note_step(&m->ledger, e->step->name,
+                         e->step->kind == STEPWIRE_RESULT && e->step->status == STEP_FAILED);
         m->number = e->number;
         publish_step(c, e, m);
         if (e->step->kind == STEPWIRE_START)

@@ -153,6 +153,7 @@ static int fill_plan(struct controller *c, struct member **members, size_t n, st
             return -ENOMEM;
         actions_wish(c, m, &agents, p->wishes[i]);
         p->machines[i] = (struct reconcile_machine){
+            .name = m->machine.host ? m->machine.host : m->ref,
             /* Without a problem there is nothing to deploy. */
             .wish = agents.count > 0 && c->has_problem ? p->wishes[i] : NULL,
             .online = machine_is_there(&m->machine),

@@ -26,15 +26,17 @@ int64_t reconcile_delay_ms(unsigned failures)
 
 void ledger_reset(struct ledger *l)
 {
-    *l = (struct ledger){.appeared_ms = l->appeared_ms, .held = l->held};
+    struct ledger now = {.appeared_ms = l->appeared_ms, .held = l->held, .reached = l->reached};
+
+    memcpy(now.trial, l->trial, sizeof(now.trial));
+    *l = now;
 }
 
 /* What was deployed before it went away may be lost (another card, a power cut in the
  * middle of it): a deploy that finds nothing to do is cheap. */
 void ledger_appeared(struct ledger *l, int64_t now_ms)
 {
-    ledger_reset(l);
-    l->appeared_ms = now_ms;
+    *l = (struct ledger){.appeared_ms = now_ms, .held = l->held};
 }
 
 static void copy_wish(char to[static RECONCILE_WISH_LENGTH + 1], const char *wish)
@@ -53,7 +55,49 @@ void ledger_begin(struct ledger *l, const char *wish)
 
 void ledger_begin_trial(struct ledger *l, const char *version)
 {
-    copy_wish(l->trial, version);
+    l->unhealthy = false;
+    if (strcmp(l->trial, version ? version : "") == 0)
+        return;
+    l->reached = false;
+    copy_wish(l->trial, version ? version : "");
+}
+
+/* A step that fails before these leaves the version before as it was. */
+static bool is_step_of_version(const char *step)
+{
+    static const char *const steps[] = {"pydcop", "proof", "names", "unit",
+                                        "ui",     "start", "alive", "healthy"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+        if (strcmp(step, steps[i]) == 0)
+            return true;
+    return false;
+}
+
+void ledger_note_step(struct ledger *l, const char *step, bool failed)
+{
+    l->reached = l->reached || is_step_of_version(step);
+    l->unhealthy = l->unhealthy || (failed && strcmp(step, "healthy") == 0);
+}
+
+enum ledger_end ledger_end_trial(struct ledger *l, enum ledger_end end,
+                                 char proven[static RECONCILE_WISH_LENGTH + 1])
+{
+    if (!*l->trial)
+        return end;
+    if (end == LEDGER_DONE)
+        copy_wish(proven, l->trial);
+    else if (l->unhealthy)
+        return LEDGER_HOPELESS;
+    if (end == LEDGER_DONE || !l->reached)
+        *l->trial = '\0';
+    return end;
+}
+
+bool reconcile_is_trial(const struct reconcile *r, const char *version, const struct ledger *l,
+                        bool first)
+{
+    return version && strcmp(version, r->proven) != 0 && (first || strcmp(version, l->trial) == 0);
 }
 
 void ledger_end(struct ledger *l, enum ledger_end end, const char *why, int64_t now_ms)
@@ -186,6 +230,12 @@ static void judge_machine(struct reconcile *r, struct reconcile_machine *m, int6
     }
 }
 
+/* Nothing but a try is between this machine and the version. */
+static bool is_candidate(const struct reconcile_machine *m)
+{
+    return m->at_work || (m->online && m->wish && !m->obstacle && !m->ledger->held);
+}
+
 /* The one that has it already, else the first that is to get it. */
 static struct reconcile_machine *choose_first(const struct reconcile *r,
                                               struct reconcile_machine *machines, size_t n)
@@ -193,13 +243,26 @@ static struct reconcile_machine *choose_first(const struct reconcile *r,
     struct reconcile_machine *first = NULL;
 
     for (size_t i = 0; i < n; i++)
-        if ((machines[i].online || machines[i].at_work) &&
-            strcmp(machines[i].ledger->trial, r->version) == 0)
+        if (is_candidate(&machines[i]) && strcmp(machines[i].ledger->trial, r->version) == 0)
             return &machines[i];
     for (size_t i = 0; i < n && !first; i++)
         if (machines[i].deploy)
             first = &machines[i];
     return first;
+}
+
+/* What the others are told, in r->waits. */
+static void explain_first(struct reconcile *r, const struct reconcile_machine *first)
+{
+    const char *name = first->name ? first->name : "another machine";
+
+    if (!first->ledger->failed)
+        (void)snprintf(r->waits, sizeof(r->waits), "%s tries this version first", name);
+    else
+        (void)snprintf(r->waits, sizeof(r->waits), "%s tried this version first and failed; %s",
+                       name,
+                       first->state == WORK_STUCK ? "retry it, or give another version"
+                                                  : "it is tried again there first");
 }
 
 static void hold_others(struct reconcile *r, struct reconcile_machine *machines, size_t n)
@@ -209,6 +272,8 @@ static void hold_others(struct reconcile *r, struct reconcile_machine *machines,
     if (!r->version || strcmp(r->version, r->proven) == 0)
         return;
     first = choose_first(r, machines, n);
+    if (first)
+        explain_first(r, first);
     for (size_t i = 0; i < n; i++) {
         struct reconcile_machine *m = &machines[i];
 
@@ -216,9 +281,7 @@ static void hold_others(struct reconcile *r, struct reconcile_machine *machines,
         if (!m->deploy || m == first)
             continue;
         m->deploy = false;
-        set_verdict(m, WORK_WAITING,
-                    first->ledger->failed ? "the machine that tried this version first has failed"
-                                          : "another machine tries this version first");
+        set_verdict(m, WORK_WAITING, r->waits);
     }
 }
 

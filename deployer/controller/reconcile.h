@@ -9,7 +9,8 @@
  * starts again with a new wish, when the machine was away, or with a person's retry.
  *
  * With --canary a version goes to one machine first.  While it is at work, is to be tried again, or
- * has failed, the others wait; one that is away is waited for no longer.
+ * has failed with it, the others wait.  One that is away, or is not to be deployed to any more, is
+ * waited for no longer; nor is one where a deploy ended before it came to the version.
  *
  * Pure: the caller passes the time, in milliseconds of any clock that does not go back.
  */
@@ -58,9 +59,11 @@ struct ledger {
                                               not proven; "": none */
     unsigned failures;                     /* in a row */
     int64_t appeared_ms, ended_ms;
-    bool failed;   /* the last try failed */
-    bool hopeless; /* and a retry does not repair it */
-    bool busy;     /* because another controller was at work there */
+    bool reached;   /* a deploy has come to the version on trial */
+    bool unhealthy; /* and its agents were not healthy with it */
+    bool failed;    /* the last try failed */
+    bool hopeless;  /* and a retry does not repair it */
+    bool busy;      /* because another controller was at work there */
     bool held; /* a person stopped it or rolled it back: left alone until a person deploys or starts
                   it */
     char why[RECONCILE_WHY_MAX];
@@ -70,9 +73,18 @@ enum ledger_end { LEDGER_DONE, LEDGER_FAILED, LEDGER_HOPELESS, LEDGER_BUSY };
 
 void ledger_appeared(struct ledger *l, int64_t now_ms);
 void ledger_begin(struct ledger *l, const char *wish);
+/* NULL: the deploy is no first try. */
 void ledger_begin_trial(struct ledger *l, const char *version);
+/* A step of the deploy began, or has failed. */
+void ledger_note_step(struct ledger *l, const char *step, bool failed);
+/* Before ledger_end: how the deploy ends if it is a first try.  A version with which the agents
+ * were not healthy needs a person; one that was not reached is not on trial here any more; after
+ * a success it is written to `proven`. */
+enum ledger_end ledger_end_trial(struct ledger *l, enum ledger_end end,
+                                 char proven[static RECONCILE_WISH_LENGTH + 1]);
 void ledger_end(struct ledger *l, enum ledger_end end, const char *why, int64_t now_ms);
-/* A person requests a retry.  A machine that a person stopped stays stopped. */
+/* A person requests a retry.  A machine that a person stopped stays stopped; one that tries a
+ * version first stays the first. */
 void ledger_reset(struct ledger *l);
 
 /* The delay after that many failures in a row. */
@@ -80,6 +92,7 @@ int64_t reconcile_delay_ms(unsigned failures);
 
 /* One machine: first the input, below it the result. */
 struct reconcile_machine {
+    const char *name; /* for persons */
     const char *wish; /* NULL: there is nothing to deploy to it */
     bool online;
     const char
@@ -92,7 +105,7 @@ struct reconcile_machine {
     enum work_state state;
     bool deploy;      /* now */
     bool trial;       /* and it is the first to get the version */
-    const char *why;  /* NULL: no reason; borrowed from the input */
+    const char *why;  /* NULL: no reason; borrowed from the input, or of struct reconcile */
     int64_t again_ms; /* WORK_RETRYING: when */
 };
 
@@ -104,7 +117,14 @@ struct reconcile {
     char proven[RECONCILE_WISH_LENGTH + 1]; /* the last one that a machine was healthy with */
     bool reached;                           /* in and out: the quorum was reached once */
     unsigned present;                       /* out: machines that count */
-    int64_t next_ms; /* out: when to reconcile again; INT64_MAX: at the next change */
+    char waits[RECONCILE_WHY_MAX]; /* out: what machines are told that wait for the first one */
+    int64_t next_ms;               /* out: when to reconcile again; INT64_MAX: at the next change */
 };
+
+/* Is a deploy of this version to be watched, because no machine was healthy with it?  On the one
+ * that is to get it first (`first`), and on the one that tried it first, also when a person asks
+ * for the deploy. */
+bool reconcile_is_trial(const struct reconcile *r, const char *version, const struct ledger *l,
+                        bool first);
 
 void reconcile(struct reconcile *r, struct reconcile_machine *machines, size_t n, int64_t now_ms);

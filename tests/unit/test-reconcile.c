@@ -327,24 +327,35 @@ static void test_one_first(void **state)
 
     (void)state;
     m[0].online = false;
+    m[1].name = "pi-1";
     reconcile(&r, m, 3, now);
     assert_true(!m[0].deploy && m[1].deploy && m[1].trial && !m[2].deploy);
     assert_int_equal(m[2].state, WORK_WAITING);
-    assert_string_equal(m[2].why, "another machine tries this version first");
+    assert_string_equal(m[2].why, "pi-1 tries this version first");
 
     ledger_begin(&l[1], WISH);
     ledger_begin_trial(&l[1], r.version);
+    ledger_note_step(&l[1], "healthy", true);
     m[1].at_work = true;
     m[0].online = true; /* too late */
     reconcile(&r, m, 3, now);
     assert_true(!m[0].deploy && !m[2].deploy);
 
     m[1].at_work = false;
-    ledger_end(&l[1], LEDGER_HOPELESS, "it went back", now);
+    ledger_end(&l[1], ledger_end_trial(&l[1], LEDGER_FAILED, r.proven), "it went back", now);
+    assert_string_equal(r.proven, "");
     reconcile(&r, m, 3, now + 1000000);
     assert_int_equal(m[1].state, WORK_STUCK);
     assert_true(!m[0].deploy && !m[2].deploy);
-    assert_string_equal(m[2].why, "the machine that tried this version first has failed");
+    assert_string_equal(
+        m[2].why, "pi-1 tried this version first and failed; retry it, or give another version");
+
+    /* A person's deploy on it is watched, too, and so is a retry. */
+    assert_true(reconcile_is_trial(&r, r.version, &l[1], false));
+    assert_false(reconcile_is_trial(&r, r.version, &l[2], false));
+    ledger_reset(&l[1]);
+    reconcile(&r, m, 3, now);
+    assert_true(m[1].deploy && m[1].trial && !m[0].deploy && !m[2].deploy);
 
     m[1].online = false; /* another one tries */
     reconcile(&r, m, 3, now);
@@ -360,9 +371,85 @@ static void test_one_first(void **state)
     assert_true(m[0].deploy && m[2].deploy && !m[0].trial && !m[2].trial);
 }
 
+/* Who gets another version is not the first of the one before any more. */
+static void test_trial_ends(void **state)
+{
+    struct reconcile r = {.automatic = true, .version = OTHER};
+    struct ledger l = there();
+
+    (void)state;
+    ledger_begin_trial(&l, OTHER);
+    ledger_note_step(&l, "alive", false);
+    assert_int_equal(ledger_end_trial(&l, LEDGER_FAILED, r.proven), LEDGER_FAILED);
+    assert_string_equal(l.trial, OTHER);
+    ledger_begin_trial(&l, NULL); /* not watched: it proves nothing */
+    assert_int_equal(ledger_end_trial(&l, LEDGER_DONE, r.proven), LEDGER_DONE);
+    assert_string_equal(r.proven, "");
+    assert_string_equal(l.trial, "");
+    ledger_begin_trial(&l, OTHER);
+    assert_int_equal(ledger_end_trial(&l, LEDGER_DONE, r.proven), LEDGER_DONE);
+    assert_string_equal(r.proven, OTHER);
+    assert_false(reconcile_is_trial(&r, OTHER, &l, true));
+}
+
+/* A deploy that ends before it came to the version says nothing of it. */
+static void test_trial_not_reached(void **state)
+{
+    static const enum ledger_end ends[] = {LEDGER_FAILED, LEDGER_HOPELESS, LEDGER_BUSY};
+    char proven[RECONCILE_WISH_LENGTH + 1] = "";
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct ledger l = there();
+
+        ledger_begin_trial(&l, OTHER);
+        ledger_note_step(&l, "apt", true);
+        assert_int_equal(ledger_end_trial(&l, ends[i], proven), ends[i]);
+        assert_string_equal(l.trial, "");
+        /* Once it has been there, it stays on trial. */
+        ledger_begin_trial(&l, OTHER);
+        ledger_note_step(&l, "pydcop", false);
+        assert_int_equal(ledger_end_trial(&l, ends[i], proven), ends[i]);
+        ledger_begin_trial(&l, OTHER);
+        assert_int_equal(ledger_end_trial(&l, ends[i], proven), ends[i]);
+        assert_string_equal(l.trial, OTHER);
+    }
+    assert_string_equal(proven, "");
+}
+
+/* A first one that is not to be deployed to any more holds nobody back. */
+static void test_first_leaves(void **state)
+{
+    struct ledger l[2] = {there(), there()};
+    struct reconcile_machine m[2] = {machine(&l[0]), machine(&l[1])};
+    struct reconcile r = {.automatic = true, .version = OTHER};
+    int64_t now = T0 + RECONCILE_SETTLE_MS;
+
+    (void)state;
+    ledger_begin(&l[0], WISH);
+    ledger_begin_trial(&l[0], OTHER);
+    ledger_end(&l[0], LEDGER_HOPELESS, "it went back", now);
+    reconcile(&r, m, 2, now);
+    assert_false(m[1].deploy);
+    m[0].wish = NULL;
+    reconcile(&r, m, 2, now);
+    assert_true(m[1].deploy && m[1].trial);
+    m[0].wish = WISH;
+    m[0].obstacle = "its host key is not accepted";
+    reconcile(&r, m, 2, now);
+    assert_true(m[1].deploy && m[1].trial);
+    m[0].obstacle = NULL;
+    l[0].held = true;
+    reconcile(&r, m, 2, now);
+    assert_true(m[1].deploy && m[1].trial);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_trial_ends),
+        cmocka_unit_test(test_trial_not_reached),
+        cmocka_unit_test(test_first_leaves),
         cmocka_unit_test(test_one_first),
         cmocka_unit_test(test_settles_first),
         cmocka_unit_test(test_pauses),
