@@ -15,13 +15,14 @@ static void lose_record(struct discovery *d, const struct browser_event *e)
         roster_lose(d->roster, &e->sighting.key, discovery_wall_clock());
 }
 
-/* Is it a signed record that the machine has since replaced? */
+/* Is it a signed record that the machine has since replaced?  Not what the state has. */
 static bool is_replay(const struct discovery *d, const struct browser_event *e)
 {
     const struct machine_key key = {e->advert.id, e->advert.hostkey, 0};
     const struct machine *m = roster_find(d->roster, &key);
 
-    return e->sighting.verified && m && m->verified && m->advert.seq > e->advert.seq;
+    return e->sighting.verified && e->sighting.key.protocol != SIGHTING_BY_HAND && m &&
+           m->verified && m->advert.seq > e->advert.seq;
 }
 
 /* A record that leads nowhere.  It is named, unless another record of the machine, for

@@ -116,7 +116,7 @@ static int set_address(struct tuple *t, const struct address *a)
 
 void tuple_set_addresses(struct tuple *t, const struct sighting *s)
 {
-    if (!s->verified)
+    if (!s->verified || t->by_hand) /* the state's word is nobody's replay */
         t->n_addresses = 0;
     for (size_t i = s->n_addresses; i > 0; i--)
         if (set_address(t, &s->addresses[i - 1]) > 0)

@@ -140,13 +140,14 @@ static void move_tuple(struct roster *r, struct tuple *t, struct entry *e)
         after_loss(r, before);
 }
 
-/* A signed record that is older than the known one. */
+/* A signed record that is older than the known one.  What the state has carries no number: the
+ * rank alone decides on it. */
 static bool is_stale(const struct roster *r, const struct sighting *s)
 {
     const struct entry *e;
     const struct machine *m;
 
-    if (!r->expects_signatures || !s->verified)
+    if (!r->expects_signatures || !s->verified || s->key.protocol == SIGHTING_BY_HAND)
         return false;
     e = entry_find(ident_find(r, s->advert->id), s->advert->hostkey, true, 0);
     if (!e)
@@ -154,7 +155,8 @@ static bool is_stale(const struct roster *r, const struct sighting *s)
     m = &e->machine;
     if (s->advert->seq != m->advert.seq)
         return s->advert->seq < m->advert.seq;
-    return s->port != m->port || !advert_equal(s->advert, &m->advert);
+    /* The state's word about the machine is not from this record. */
+    return !m->by_hand && (s->port != m->port || !advert_equal(s->advert, &m->advert));
 }
 
 /* A signed record under a name that is not its machine's is sent again by somebody else.  Nor
@@ -242,11 +244,17 @@ static int set_instance(struct entry *e, const struct sighting *s)
 }
 
 /* Stores what the sighting says.  Who sends a machine's record under another name gives
- * it no other host. */
+ * it no other host.  The state's word, which has no number, keeps the last signed record's: older
+ * ones stay stale. */
 static int update_entry(struct entry *e, const struct sighting *s)
 {
+    struct advert advert = *s->advert; /* borrows */
     struct sighting told = *s;
     int n, renamed = set_instance(e, s);
+
+    if (s->key.protocol == SIGHTING_BY_HAND)
+        advert.seq = e->machine.advert.seq;
+    told.advert = &advert;
 
     if (!sighting_has_own_name(s) && entry_has_own_record(e))
         told.host = NULL;

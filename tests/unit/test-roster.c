@@ -1049,9 +1049,53 @@ static void test_by_hand_and_claims(void **state)
     assert_string_equal(find(r, KEY1)->advert.agents.items[0], "a1");
 }
 
+/* With a fleet key, too, the state's word may change, and comes after a record of the machine; an
+ * old record is no newer for that. */
+static void test_by_hand_changes(void **state)
+{
+    CLEANUP(roster_free_p) struct roster *r = roster_new();
+    struct see known = state_has, heard = v4;
+
+    (void)state;
+    assert_non_null(r);
+    roster_expect_signatures(r);
+    known.verified = heard.verified = true;
+    see_at(r, &known, 1);
+    known.agent = "a2";
+    known.address = "10.9.0.6";
+    see_at(r, &known, 2);
+    assert_string_equal(find(r, KEY1)->advert.agents.items[0], "a2");
+    expect_addresses(r, "10.9.0.6");
+
+    heard.seq = 9;
+    see_at(r, &heard, 3);
+    assert_string_equal(find(r, KEY1)->advert.agents.items[0], "a1");
+    lose(r, 0);
+    assert_true(find(r, KEY1)->by_hand && find(r, KEY1)->online);
+    known.agent = "a3";
+    see_at(r, &known, 4);
+    assert_string_equal(find(r, KEY1)->advert.agents.items[0], "a3");
+    heard.seq = 8;
+    see_at(r, &heard, 5);
+    assert_string_equal(find(r, KEY1)->advert.agents.items[0], "a3");
+    heard.seq = 9; /* back on the link */
+    see_at(r, &heard, 6);
+    assert_string_equal(find(r, KEY1)->advert.agents.items[0], "a1");
+    assert_false(find(r, KEY1)->by_hand);
+
+    /* Away from the link before the state tells of it. */
+    lose_by_hand(r);
+    lose(r, 0);
+    assert_false(find(r, KEY1)->online);
+    see_at(r, &known, 7);
+    assert_true(find(r, KEY1)->by_hand && find(r, KEY1)->online);
+    assert_string_equal(find(r, KEY1)->advert.agents.items[0], "a3");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_by_hand_changes),
         cmocka_unit_test(test_by_hand_alone),
         cmocka_unit_test(test_by_hand_and_seen),
         cmocka_unit_test(test_by_hand_and_claims),
