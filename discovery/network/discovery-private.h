@@ -53,8 +53,11 @@ bool discovery_is_known_directly(const struct discovery *d, const char *name);
 /* The browser's next event; borrowed. */
 void discovery_take_event(struct discovery *d, const struct browser_event *e);
 
-/* A machine that the state knows, at an address that a person gave: `there`, or not any more. */
-void discovery_take_by_hand(struct discovery *d, const struct known_host *h, bool there);
+/* A machine that the state knows, at an address that a person gave.  Is it in the roster now? */
+bool discovery_take_by_hand(struct discovery *d, const struct known_host *h);
+
+/* It is to tell of itself, or the state does not know it any more (`forgotten`). */
+void discovery_lose_by_hand(struct discovery *d, const struct known_host *h, bool forgotten);
 
 /* The domain's next event; borrowed. */
 void discovery_take_domain_event(struct discovery *d, const struct domain_event *e);

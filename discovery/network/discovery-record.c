@@ -65,8 +65,8 @@ static bool find_usable(const struct discovery *d, const struct sighting *s,
     return *ret_count > 0;
 }
 
-/* A record that moved to another fleet counts as gone. */
-static void take_resolved(struct discovery *d, const struct browser_event *e)
+/* A record that moved to another fleet counts as gone.  Is it in the roster? */
+static bool take_resolved(struct discovery *d, const struct browser_event *e)
 {
     const char *fleet = e->advert.fleet ? e->advert.fleet : ADVERT_FLEET_DEFAULT;
     struct address usable[ROSTER_ADDRESSES_MAX];
@@ -74,27 +74,38 @@ static void take_resolved(struct discovery *d, const struct browser_event *e)
     char reason[REASON_MAX];
 
     if (is_replay(d, e))
-        return;
+        return false;
     if (d->fleet && strcmp(d->fleet, fleet) != 0) {
         lose_record(d, e);
-        return;
+        return false;
     }
     s.addresses = usable;
     if (!find_usable(d, &e->sighting, usable, &s.n_addresses, reason)) {
         take_unusable(d, e, reason);
-        return;
+        return false;
     }
     unreadable_remove(&d->unreadable, s.key.name);
-    if (roster_see(d->roster, &s, discovery_wall_clock()) < 0)
-        d->status.too_many = true;
+    if (roster_see(d->roster, &s, discovery_wall_clock()) == 0)
+        return true;
+    d->status.too_many = true;
+    return false;
+}
+
+enum { BY_HAND_NAME_SIZE = sizeof(ADVERT_INSTANCE_PREFIX) + ADVERT_ID_LENGTH };
+
+static struct sighting_key by_hand_key(const struct known_host *h,
+                                       char name[static BY_HAND_NAME_SIZE])
+{
+    (void)snprintf(name, BY_HAND_NAME_SIZE, ADVERT_INSTANCE_PREFIX "%s", h->advert.id);
+    return (struct sighting_key){-1, SIGHTING_BY_HAND, name, "local"};
 }
 
 /* That our own state knows it counts as a signature: nobody else can say so. */
-void discovery_take_by_hand(struct discovery *d, const struct known_host *h, bool there)
+bool discovery_take_by_hand(struct discovery *d, const struct known_host *h)
 {
-    char name[sizeof(ADVERT_INSTANCE_PREFIX) + ADVERT_ID_LENGTH];
+    char name[BY_HAND_NAME_SIZE];
     struct browser_event e = {
-        .sighting = {.key = {-1, SIGHTING_BY_HAND, name, "local"},
+        .sighting = {.key = by_hand_key(h, name),
                      .host = h->host,
                      .addresses = &h->address,
                      .n_addresses = 1,
@@ -104,11 +115,18 @@ void discovery_take_by_hand(struct discovery *d, const struct known_host *h, boo
     };
 
     e.sighting.advert = &e.advert;
-    (void)snprintf(name, sizeof(name), ADVERT_INSTANCE_PREFIX "%s", h->advert.id);
-    if (there)
-        take_resolved(d, &e);
+    return take_resolved(d, &e);
+}
+
+void discovery_lose_by_hand(struct discovery *d, const struct known_host *h, bool forgotten)
+{
+    char name[BY_HAND_NAME_SIZE];
+    const struct sighting_key key = by_hand_key(h, name);
+
+    if (forgotten)
+        roster_forget(d->roster, &key, d->options.key != NULL);
     else
-        roster_lose(d->roster, &e.sighting.key, discovery_wall_clock());
+        roster_lose(d->roster, &key, discovery_wall_clock());
 }
 
 /* Anybody can send a goodbye, and the daemon's cache forgets: a machine that has
@@ -161,7 +179,7 @@ void discovery_take_event(struct discovery *d, const struct browser_event *e)
         break;
     case BROWSER_RESOLVED:
         unresolved_end(&d->unresolved, e->sighting.key.name);
-        take_resolved(d, e);
+        (void)take_resolved(d, e);
         break;
     case BROWSER_UNREADABLE:
         unresolved_end(&d->unresolved, e->sighting.key.name);
@@ -230,7 +248,7 @@ void discovery_take_seen(const struct sighting *s, void *arg)
 
     if (is_replay(d, &e))
         return;
-    take_resolved(d, &e);
+    (void)take_resolved(d, &e);
     if (!s->own && roster_has_record(d->roster, &s->key, s->verified))
         daemon_view_heard(&d->view, &s->key, discovery_now_ms(d));
     if (is_to_release(d, s))
@@ -253,7 +271,7 @@ void discovery_take_domain_event(struct discovery *d, const struct domain_event 
         d->status.news = discovery_now_ms(d);
     switch (e->type) {
     case DOMAIN_RECORD:
-        take_resolved(d, &record);
+        (void)take_resolved(d, &record);
         break;
     case DOMAIN_UNREADABLE:
         discovery_take_unreadable(&e->sighting, e->reason, d);

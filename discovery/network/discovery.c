@@ -129,15 +129,21 @@ static bool is_beyond(const struct discovery *d, const struct known_host *h)
            !links_is_near(&d->links, &h->address);
 }
 
+/* Without a network nothing is near, and nothing is reached: all stays as it was. */
 static void list_by_hand(struct discovery *d)
 {
-    for (size_t i = 0; i < d->known.n_hosts; i++) {
+    for (size_t i = 0; i < d->known.n_hosts && d->links.n_networks > 0; i++) {
         struct known_host *h = &d->known.hosts[i];
         bool beyond = is_beyond(d, h);
 
-        if (beyond != h->listed || (beyond && h->changed))
-            discovery_take_by_hand(d, h, beyond);
-        h->listed = beyond;
+        /* One that could not be taken is tried again. */
+        bool listed = h->listed && !h->changed && beyond;
+
+        if (beyond && !listed)
+            listed = discovery_take_by_hand(d, h);
+        if (h->listed && !listed)
+            discovery_lose_by_hand(d, h, false);
+        h->listed = listed;
         h->changed = false;
     }
 }
@@ -156,9 +162,12 @@ static void read_known(struct discovery *d)
         return;
     }
     known_inherit(&now, &d->known);
-    for (size_t i = 0; i < d->known.n_hosts; i++)
-        if (d->known.hosts[i].listed && !known_host_find(&now, d->known.hosts[i].advert.id))
-            discovery_take_by_hand(d, &d->known.hosts[i], false);
+    for (size_t i = 0; i < d->known.n_hosts; i++) {
+        const struct known_host *h = &d->known.hosts[i];
+
+        if (h->listed && !known_host_find(&now, h->advert.id))
+            discovery_lose_by_hand(d, h, !known_has(&now, h->advert.id));
+    }
     known_clear(&d->known);
     d->known = now;
 }

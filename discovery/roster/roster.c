@@ -107,15 +107,15 @@ static void go_offline(struct roster *r, struct entry *e)
 }
 
 /* A machine has lost a tuple.  A claim is removed with its last one, and so is a machine
- * that only the state told of. */
-static void after_loss(struct roster *r, struct entry *e)
+ * that only the state told of, if the state has `forgotten` it. */
+static void after_loss(struct roster *r, struct entry *e, bool forgotten)
 {
     if (e->n_fresh > 0)
         e->machine.by_hand = entry_is_by_hand(e);
     if (e->n_fresh == 0) {
         r->none_departed = false;
         entry_drop_forgotten(r, e);
-        e->machine.forgotten = e->machine.by_hand;
+        e->machine.forgotten = forgotten && e->machine.by_hand;
         if (e->machine.online || e->machine.forgotten)
             go_offline(r, e);
         if (e->machine.untrusted || e->machine.forgotten)
@@ -137,7 +137,7 @@ static void move_tuple(struct roster *r, struct tuple *t, struct entry *e)
         t->n_addresses = 0;
     tuple_link(t, e);
     if (before && before != e)
-        after_loss(r, before);
+        after_loss(r, before, t->by_hand); /* the state has another host key now */
 }
 
 /* A signed record that is older than the known one.  What the state has carries no number: the
@@ -168,13 +168,13 @@ static bool is_misplaced(const struct tuple *t, const struct sighting *s)
     return t && t->own_name && strcmp(t->entry->machine.advert.id, s->advert->id) != 0;
 }
 
-static void lose_tuple(struct roster *r, struct tuple *t)
+static void lose_tuple(struct roster *r, struct tuple *t, bool forgotten)
 {
     struct entry *e = t->entry;
 
     tuple_unlink(t);
     tuple_free(r, t);
-    after_loss(r, e);
+    after_loss(r, e, forgotten);
 }
 
 /* Makes room for one more tuple of the machine: its own name displaces
@@ -311,7 +311,7 @@ int roster_see(struct roster *r, const struct sighting *s, struct timespec now)
      * enrolling). */
     claim = s->verified ? tuple_find(r, &s->key, false) : NULL;
     if (claim)
-        lose_tuple(r, claim);
+        lose_tuple(r, claim, false);
     return changed < 0 ? changed : merged < 0 ? merged : 0;
 }
 
@@ -322,7 +322,15 @@ void roster_lose_record(struct roster *r, const struct sighting_key *key, bool v
 
     (void)now; /* last_seen stays: the machine was not seen now */
     if (t)
-        lose_tuple(r, t);
+        lose_tuple(r, t, false);
+}
+
+void roster_forget(struct roster *r, const struct sighting_key *key, bool verified)
+{
+    struct tuple *t = tuple_find(r, key, verified);
+
+    if (t)
+        lose_tuple(r, t, true);
 }
 
 void roster_lose(struct roster *r, const struct sighting_key *key, struct timespec now)

@@ -175,7 +175,11 @@ int roster_see(struct roster *r, const struct sighting *s, struct timespec now);
  * its last tuple a machine goes offline. */
 void roster_lose(struct roster *r, const struct sighting_key *key, struct timespec now);
 
-/* The same for only the verified, or only the unverified, record of the tuple:
+/* The state no longer has the machine of this record.  If nothing else told of it, it is
+ * forgotten. */
+void roster_forget(struct roster *r, const struct sighting_key *key, bool verified);
+
+/* The same as roster_lose for only the verified, or only the unverified, record of the tuple:
  * it was replaced. */
 void roster_lose_record(struct roster *r, const struct sighting_key *key, bool verified,
                         struct timespec now);

@@ -979,6 +979,13 @@ static void lose_by_hand(struct roster *r)
     roster_lose(r, &key, (struct timespec){100, 0});
 }
 
+static void forget_by_hand(struct roster *r)
+{
+    const struct sighting_key key = {-1, SIGHTING_BY_HAND, "dcop-" ID, "local"};
+
+    roster_forget(r, &key, false);
+}
+
 static void test_by_hand_alone(void **state)
 {
     struct log log = {0};
@@ -997,11 +1004,41 @@ static void test_by_hand_alone(void **state)
     set_online(r, KEY1, true, NULL, (struct timespec){3, 0});
     expect(&log, "a");
     set_online(r, KEY1, false, NULL, (struct timespec){4, 0});
-    lose_by_hand(r);
+    forget_by_hand(r);
     expect(&log, "oo");
     assert_true(log.last.forgotten);
     (void)roster_machines(r, &n);
     assert_int_equal(n, 0);
+}
+
+/* It is near again (the service's card was out): it is not forgotten until it tells of itself. */
+static void test_by_hand_lost(void **state)
+{
+    struct log log = {0};
+    CLEANUP(roster_free_p) struct roster *r = new_roster(&log);
+
+    (void)state;
+    see_at(r, &state_has, 1);
+    lose_by_hand(r);
+    expect(&log, "ao");
+    assert_non_null(find(r, KEY1));
+    assert_false(log.last.forgotten);
+    assert_false(find(r, KEY1)->online);
+    see_at(r, &v4, 2);
+    expect(&log, "a");
+    assert_false(find(r, KEY1)->by_hand);
+    forget_by_hand(r); /* no record of the state is left */
+    assert_true(find(r, KEY1)->online);
+    /* The state has another host key for it. */
+    lose(r, 0);
+    see_at(r, &state_has, 3);
+    log.count = 0;
+    see_at(r,
+           &(struct see){
+               .key = KEY2, .address = "10.9.0.5", .protocol = SIGHTING_BY_HAND, .interface = -1},
+           4);
+    assert_null(find(r, KEY1));
+    assert_true(find(r, KEY2)->online);
 }
 
 /* The machine's own word counts more, in whatever order they come. */
@@ -1023,7 +1060,7 @@ static void test_by_hand_and_seen(void **state)
         assert_string_equal(find(r, KEY1)->host, "m1.local");
         lose(r, 0);
         assert_true(find(r, KEY1)->by_hand && find(r, KEY1)->online);
-        lose_by_hand(r);
+        forget_by_hand(r);
         assert_null(find(r, KEY1));
     }
 }
@@ -1097,6 +1134,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_hand_changes),
         cmocka_unit_test(test_by_hand_alone),
+        cmocka_unit_test(test_by_hand_lost),
         cmocka_unit_test(test_by_hand_and_seen),
         cmocka_unit_test(test_by_hand_and_claims),
         cmocka_unit_test(test_one_machine_two_protocols),
