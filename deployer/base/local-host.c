@@ -1,6 +1,7 @@
 #include "local-host.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -97,13 +98,17 @@ bool local_host(const char *host)
     return !copy_host(host, name) || is_local_name(name) || is_local_number(name);
 }
 
-bool local_host_resolved(const char *host, const struct strings *own, unsigned timeout_ms,
-                         int stop_fd)
+int local_host_resolved(const char *host, const struct strings *own, unsigned timeout_ms,
+                        int stop_fd)
 {
     CLEANUP(freeaddrinfo_p) struct addrinfo *list = NULL;
     char name[HOST_MAX + 1];
+    int r;
 
-    return local_host(host) ||
-           (copy_host(host, name) && lookup_run(name, timeout_ms, stop_fd, &list, NULL) == 0 &&
-            is_any_local(list, own));
+    if (local_host(host) || !copy_host(host, name))
+        return 1;
+    r = lookup_run(name, timeout_ms, stop_fd, &list, NULL);
+    if (r == -ENOENT || r == -EIO)
+        return 0;
+    return r < 0 ? r : is_any_local(list, own);
 }

@@ -20,9 +20,10 @@ bool local_host(const char *host);
 
 /* The same for a name, by the addresses that it has now: one that is local, or one of `own` (as
  * text; may be NULL), is enough.  Asks the system's resolver for `timeout_ms` at most, until
- * `stop_fd` (-1: none) is readable; a name that it does not know by then is not local. */
-bool local_host_resolved(const char *host, const struct strings *own, unsigned timeout_ms,
-                         int stop_fd);
+ * `stop_fd` (-1: none) is readable.  1: local; 0: not, or the resolver does not know the name;
+ * -ETIMEDOUT, -ECANCELED and others: it said nothing by then, so the name may be local. */
+int local_host_resolved(const char *host, const struct strings *own, unsigned timeout_ms,
+                        int stop_fd);
 
 /* IPv4 or IPv6; others are local. */
 bool local_address(const struct sockaddr *a);

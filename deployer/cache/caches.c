@@ -173,7 +173,7 @@ static int check_host(const char *uri, struct error *err)
     struct url url;
 
     /* What is no URL is refused with the list's own words. */
-    if (url_parse(uri, &url) < 0 || !local_host_resolved(url.host, NULL, LOOKUP_MS, -1))
+    if (url_parse(uri, &url) < 0 || local_host_resolved(url.host, NULL, LOOKUP_MS, -1) <= 0)
         return 0;
     return error_set(err, -EINVAL,
                      "%.200s: its host is an address of this computer's loopback or of its link, "

@@ -50,7 +50,8 @@ void job_on_forwarded(unsigned port, void *arg)
 enum { HOSTS_MAX = 16 }; /* names that one machine has looked up here */
 
 /* A proxy that serves any host would reach what only this controller may.  Blocks this machine's
- * session while a name is looked up, and no other's. */
+ * session while a name is looked up, and no other's.  A name without an answer is not asked for,
+ * but looked up again the next time. */
 static bool may_ask_for(const char *host, void *arg)
 {
     struct job_run *run = arg;
@@ -58,8 +59,8 @@ static bool may_ask_for(const char *host, void *arg)
     if (strings_has(&run->cache_hosts, host))
         return true;
     return run->cache_hosts.count < HOSTS_MAX &&
-           !local_host_resolved(host, &run->job->common->upstreams->own,
-                                run->job->common->timeout_ms, run->stop_fds.cancel) &&
+           local_host_resolved(host, &run->job->common->upstreams->own,
+                               run->job->common->timeout_ms, run->stop_fds.cancel) == 0 &&
            strings_add(&run->cache_hosts, host) == 0;
 }
 

@@ -66,14 +66,14 @@ static void test_resolved(void **state)
     bool local = false;
 
     (void)state;
-    assert_true(local_host_resolved("127.1", NULL, 5000, -1));
-    assert_true(local_host_resolved("localhost.", NULL, 5000, -1));
-    assert_true(local_host_resolved("", NULL, 5000, -1));
-    assert_false(local_host_resolved("192.0.2.1", NULL, 5000, -1));
-    assert_false(local_host_resolved("192.0.2.1", &others, 5000, -1));
-    assert_true(local_host_resolved("192.0.2.2", &others, 5000, -1));
-    assert_true(local_host_resolved("192.0.514", &others, 5000, -1));
-    assert_true(local_host_resolved("2001:db8:0::2", &others, 5000, -1));
+    assert_int_equal(1, local_host_resolved("127.1", NULL, 5000, -1));
+    assert_int_equal(1, local_host_resolved("localhost.", NULL, 5000, -1));
+    assert_int_equal(1, local_host_resolved("", NULL, 5000, -1));
+    assert_int_equal(0, local_host_resolved("192.0.2.1", NULL, 5000, -1));
+    assert_int_equal(0, local_host_resolved("192.0.2.1", &others, 5000, -1));
+    assert_int_equal(1, local_host_resolved("192.0.2.2", &others, 5000, -1));
+    assert_int_equal(1, local_host_resolved("192.0.514", &others, 5000, -1));
+    assert_int_equal(1, local_host_resolved("2001:db8:0::2", &others, 5000, -1));
     /* This computer's own name, wherever that leads. */
     if (gethostname(own, sizeof(own) - 1) < 0 || getaddrinfo(own, NULL, NULL, &list) != 0)
         return;
