@@ -328,6 +328,9 @@ static void on_end(struct controller *c, const struct run_event *e, struct membe
                        m->outcome, e->text);
     model_clear(c);
     controller_evaluate_soon(c);
+    /* The state forgot it meanwhile (discovered_change). */
+    if (m->machine.forgotten && !m->machine.online)
+        discovered_gone(c, m);
 }
 
 static void on_step(struct controller *c, const struct run_event *e, struct member *m)
