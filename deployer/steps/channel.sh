@@ -134,7 +134,7 @@ run_check() {
 	elif [ -z "$changes" ]; then
 		printf '%s' "$ok_events" >&3
 		# The check has created nothing else.
-		if [ "$want_mode" = uninstall ] && is_to_change; then rm -rf "$RUNTIME" || :; fi
+		if [ "$want_mode" = uninstall ] && is_to_change; then remove_runtime; fi
 		event end ok
 	elif ! is_to_change; then
 		tell_no_layer
@@ -466,6 +466,15 @@ open_run() {
 	tail_pid=$!
 }
 
+# remove_runtime: for the end of the run's unit, systemd may just have made its log anew.
+remove_runtime() {
+	_try=0
+	until rm -rf "$RUNTIME" 2>/dev/null || [ $_try -ge 20 ]; do
+		_try=$((_try + 1))
+		sleep 0.1
+	done
+}
+
 # follow: copies the events of the open run to descriptor 3 until its end event, whose word
 # is in $_end; exits 1 unless that is "ok" or "stopped".  run_finish ensures that there is
 # one.  "stopped": another deployer stopped the run.
@@ -492,7 +501,7 @@ follow() {
 			;;
 		end"$TAB"*)
 			_end=${_line#*"$TAB"} _over=yes
-			if [ "$want_mode,$_end" = uninstall,ok ]; then rm -rf "$RUNTIME" || :; fi
+			if [ "$want_mode,$_end" = uninstall,ok ]; then remove_runtime; fi
 			;;
 		esac
 		printf '%s\n' "$_line" >&3 || break
