@@ -744,11 +744,12 @@ class Run:
         told, deadline = set(), time.monotonic() + REGISTER_MAX
         while True:
             self.look()
-            for agent in sorted(set(self.registered) - told):
+            here = set(self.registered)  # one that comes meanwhile is told in the next turn
+            for agent in sorted(here - told):
                 told.add(agent)
                 self.tell("registered", agent=agent, address=self.registered[agent][0],
                           count=len(told & set(self.agents)), of=len(self.agents))
-            missing = [agent for agent in self.agents if agent not in self.registered]
+            missing = [agent for agent in self.agents if agent not in here]
             status, reason = self.trouble()
             if status or not missing:
                 return status, reason
