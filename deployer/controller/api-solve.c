@@ -12,8 +12,9 @@ static void answer_run(const struct controller *c, unsigned status, struct answe
     answer_json(ret, status, json_pack("{s:i, s:o}", "version", 1, "solve", solving_view(c)));
 }
 
-void api_solve(struct controller *c, struct answer *ret)
+void api_solve(struct controller *c, const struct http_request *request, struct answer *ret)
 {
+    (void)request;
     answer_run(c, 200, ret);
 }
 
@@ -27,11 +28,11 @@ static long draw_seed(void)
     return (long)(seed & (INT_MAX / 2));
 }
 
-void api_solve_begin(struct controller *c, const json_t *body, struct answer *ret)
+void api_solve_begin(struct controller *c, const struct http_request *request, struct answer *ret)
 {
     CLEANUP(solve_request_clear) struct solve_request asked = {0};
     struct error err = {0};
-    int r = solve_request_read(body, draw_seed(), &asked, &err);
+    int r = solve_request_read(request->body, draw_seed(), &asked, &err);
 
     if (r == -EINVAL) {
         answer_problem(ret, 400, err.text);
@@ -47,18 +48,21 @@ void api_solve_begin(struct controller *c, const json_t *body, struct answer *re
         answer_run(c, 202, ret);
 }
 
-void api_solve_stop(struct controller *c, struct answer *ret)
+void api_solve_stop(struct controller *c, const struct http_request *request, struct answer *ret)
 {
+    (void)request;
     if (solving_stop(c) < 0)
         answer_problem(ret, 409, "The problem is not being solved.");
     else
         answer_run(c, 202, ret);
 }
 
-void api_solve_algorithms(struct answer *ret)
+void api_solve_algorithms(struct controller *c, const struct http_request *request,
+                          struct answer *ret)
 {
     json_t *names = json_array();
 
+    (void)c, (void)request;
     for (size_t i = 0; i < SOLVE_ALGORITHMS; i++)
         (void)json_array_append_new(names, json_string(solve_algorithms[i]));
     answer_json(ret, 200, json_pack("{s:i, s:o}", "version", 1, "algorithms", names));

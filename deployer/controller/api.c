@@ -12,12 +12,13 @@ enum { MACHINES_AT_ONCE = 1000, NAMES_AT_ONCE = 64 };
 
 /* --- reading ------------------------------------------------------------------------ */
 
-static void get_roster(struct controller *c, struct answer *ret)
+static void get_roster(struct controller *c, const struct http_request *request, struct answer *ret)
 {
     size_t n = 0;
     CLEANUP_FREE struct member **members = members_list(&c->directory, &n);
     CLEANUP_FREE const struct machine **machines = calloc(n + 1, sizeof(*machines));
 
+    (void)request;
     for (size_t i = 0; members && machines && i < n; i++)
         machines[i] = &members[i]->machine;
     if (!members || !machines || report_roster_json(machines, n, &ret->body) < 0) {
@@ -26,6 +27,39 @@ static void get_roster(struct controller *c, struct answer *ret)
     }
     ret->status = 200;
     ret->type = "application/json";
+}
+
+static void get_machines(struct controller *c, const struct http_request *request,
+                         struct answer *ret)
+{
+    (void)request;
+    answer_json(ret, 200, json_pack("{s:i, s:o}", "version", 1, "machines", view_machines(c)));
+}
+
+static void get_match(struct controller *c, const struct http_request *request, struct answer *ret)
+{
+    (void)request;
+    answer_json(ret, 200, view_match(c));
+}
+
+static void get_runs(struct controller *c, const struct http_request *request, struct answer *ret)
+{
+    (void)request;
+    answer_json(ret, 200, json_pack("{s:i, s:o}", "version", 1, "runs", view_runs(c)));
+}
+
+static void get_status(struct controller *c, const struct http_request *request, struct answer *ret)
+{
+    (void)request;
+    answer_json(ret, 200, view_status(c));
+}
+
+/* Is the token right?  It is: else the request would not be here. */
+static void get_session(struct controller *c, const struct http_request *request,
+                        struct answer *ret)
+{
+    (void)c, (void)request;
+    ret->status = 204;
 }
 
 static struct member *find_member(struct controller *c, const char *ref, struct answer *ret)
@@ -42,9 +76,10 @@ static struct member *find_member(struct controller *c, const char *ref, struct 
     return NULL;
 }
 
-static void get_machine(struct controller *c, const char *ref, struct answer *ret)
+static void get_machine(struct controller *c, const struct http_request *request,
+                        struct answer *ret)
 {
-    struct member *m = find_member(c, ref, ret);
+    struct member *m = find_member(c, request->routed.parameter, ret);
 
     if (m)
         answer_json(ret, 200,
@@ -60,8 +95,10 @@ static void get_log(struct controller *c, const struct http_request *request, st
         api_log(c, m, request, ret);
 }
 
-static void get_inventory(struct controller *c, const char *name, struct answer *ret)
+static void get_inventory(struct controller *c, const struct http_request *request,
+                          struct answer *ret)
 {
+    const char *name = request->format;
     enum inventory_format format = INVENTORY_YAML;
     struct error err;
 
@@ -80,10 +117,11 @@ static void get_inventory(struct controller *c, const char *name, struct answer 
                                            : "text/plain; charset=utf-8";
 }
 
-static void get_qr(const char *words, struct answer *ret)
+static void get_qr(struct controller *c, const struct http_request *request, struct answer *ret)
 {
-    int r = words ? qr_svg(words, &ret->body) : -EINVAL;
+    int r = request->of ? qr_svg(request->of, &ret->body) : -EINVAL;
 
+    (void)c;
     if (r < 0) {
         text_clear(&ret->body);
         answer_problem(ret, r == -EINVAL ? 400 : 500,
@@ -118,10 +156,11 @@ static void get_run(struct controller *c, const struct http_request *request, st
     ret->type = "application/json";
 }
 
-static void get_later(struct controller *c, struct answer *ret)
+static void get_later(struct controller *c, const struct http_request *request, struct answer *ret)
 {
     struct error err;
 
+    (void)request;
     if (state_report_later_json(c->state, &ret->body, &err) < 0) {
         answer_error(ret, &err);
         return;
@@ -130,18 +169,21 @@ static void get_later(struct controller *c, struct answer *ret)
     ret->type = "application/json";
 }
 
-static void get_metrics(struct controller *c, struct answer *ret)
+static void get_metrics(struct controller *c, const struct http_request *request,
+                        struct answer *ret)
 {
+    (void)request;
     view_metrics(c, &ret->body);
     ret->status = text_error(&ret->body) < 0 ? 500 : 200;
     ret->type = "text/plain; version=0.0.4; charset=utf-8";
 }
 
-static void get_health(struct controller *c, struct answer *ret)
+static void get_health(struct controller *c, const struct http_request *request, struct answer *ret)
 {
     json_t *health = view_health(c);
     bool ok = json_is_true(json_object_get(health, "ok"));
 
+    (void)request;
     answer_json(ret, ok ? 200 : 503, health);
 }
 
@@ -241,6 +283,16 @@ static void post_action(struct controller *c, const struct http_request *request
                 json_pack("{s:i, s:o, s:o}", "version", 1, "queued", queued, "refused", refused));
 }
 
+static void post_verb(struct controller *c, const struct http_request *request, struct answer *ret)
+{
+    post_action(c, request, request->routed.word, ret);
+}
+
+static void post_retry(struct controller *c, const struct http_request *request, struct answer *ret)
+{
+    post_action(c, request, NULL, ret);
+}
+
 /* --- names --------------------------------------------------------------------------------- */
 
 static int assign_names(struct controller *c, struct member *m, const struct strings *agents,
@@ -256,10 +308,12 @@ static int assign_names(struct controller *c, struct member *m, const struct str
     return r;
 }
 
-static void post_assign_all(struct controller *c, struct answer *ret)
+static void post_assign_all(struct controller *c, const struct http_request *request,
+                            struct answer *ret)
 {
     json_t *queued = json_array(), *refused = json_array();
 
+    (void)request;
     for (size_t i = 0; i < c->evaluation.assignments.count; i++) {
         const struct assignment *a = &c->evaluation.assignments.items[i];
         struct member *m = member_of(a->machine);
@@ -378,9 +432,10 @@ static void post_accept(struct controller *c, const struct http_request *request
     answer_json(ret, 200, json_pack("{s:i, s:o}", "version", 1, "machine", view_machine(c, m)));
 }
 
-static void post_forget(struct controller *c, const char *ref, struct answer *ret)
+static void post_forget(struct controller *c, const struct http_request *request,
+                        struct answer *ret)
 {
-    struct member *m = find_member(c, ref, ret);
+    struct member *m = find_member(c, request->routed.parameter, ret);
     CLEANUP(state_forgotten_clear) struct state_forgotten f = {0};
     struct error err = {0};
     json_t *names;
@@ -412,8 +467,10 @@ static void post_forget(struct controller *c, const char *ref, struct answer *re
 
 /* --- the queue ------------------------------------------------------------------------------- */
 
-static void cancel_later(struct controller *c, const char *id, struct answer *ret)
+static void cancel_later(struct controller *c, const struct http_request *request,
+                         struct answer *ret)
 {
+    const char *id = request->routed.parameter;
     struct error err;
     int r = state_later_drop(c->state, id, &err);
 
@@ -433,101 +490,50 @@ static void cancel_later(struct controller *c, const char *id, struct answer *re
 /* --- all requests ------------------------------------------------------------------------------
  */
 
+/* Those that are not here are answered by http/server.c. */
+static void (*const handlers[ROUTES])(struct controller *c, const struct http_request *request,
+                                      struct answer *ret) = {
+    [ROUTE_ROSTER] = get_roster,
+    [ROUTE_MACHINES] = get_machines,
+    [ROUTE_MACHINE] = get_machine,
+    [ROUTE_LOG] = get_log,
+    [ROUTE_MATCH] = get_match,
+    [ROUTE_INVENTORY] = get_inventory,
+    [ROUTE_RUNS] = get_runs,
+    [ROUTE_RUN] = get_run,
+    [ROUTE_STATUS] = get_status,
+    [ROUTE_SESSION] = get_session,
+    [ROUTE_METRICS] = get_metrics,
+    [ROUTE_HEALTH] = get_health,
+    [ROUTE_ACTION] = post_verb,
+    [ROUTE_RETRY] = post_retry,
+    [ROUTE_ASSIGN_ALL] = post_assign_all,
+    [ROUTE_ASSIGN] = post_assign,
+    [ROUTE_ACCEPT] = post_accept,
+    [ROUTE_FORGET] = post_forget,
+    [ROUTE_LATER] = get_later,
+    [ROUTE_LATER_CANCEL] = cancel_later,
+    [ROUTE_QR] = get_qr,
+    [ROUTE_SOLVE] = api_solve,
+    [ROUTE_SOLVE_BEGIN] = api_solve_begin,
+    [ROUTE_SOLVE_STOP] = api_solve_stop,
+    [ROUTE_SOLVE_ALGORITHMS] = api_solve_algorithms,
+    [ROUTE_EXPERIMENTS] = api_experiments,
+    [ROUTE_EXPERIMENT] = api_experiments,
+    [ROUTE_EXPERIMENT_METRICS] = api_experiments,
+    [ROUTE_EXPERIMENT_PLOT] = api_experiments,
+    [ROUTE_EXPERIMENT_FOLDER] = api_experiments,
+};
+
 void api_handle(const struct http_request *request, struct answer *ret, void *controller)
 {
     struct controller *c = controller;
-    const struct routed *routed = &request->routed;
 
     evaluate_if_due(c);
-    switch (routed->route) {
-    case ROUTE_ROSTER:
-        get_roster(c, ret);
-        break;
-    case ROUTE_MACHINES:
-        answer_json(ret, 200, json_pack("{s:i, s:o}", "version", 1, "machines", view_machines(c)));
-        break;
-    case ROUTE_MACHINE:
-        get_machine(c, routed->parameter, ret);
-        break;
-    case ROUTE_LOG:
-        get_log(c, request, ret);
-        break;
-    case ROUTE_MATCH:
-        answer_json(ret, 200, view_match(c));
-        break;
-    case ROUTE_INVENTORY:
-        get_inventory(c, request->format, ret);
-        break;
-    case ROUTE_RUNS:
-        answer_json(ret, 200, json_pack("{s:i, s:o}", "version", 1, "runs", view_runs(c)));
-        break;
-    case ROUTE_RUN:
-        get_run(c, request, ret);
-        break;
-    case ROUTE_STATUS:
-        answer_json(ret, 200, view_status(c));
-        break;
-    case ROUTE_SESSION:
-        ret->status = 204;
-        break;
-    case ROUTE_METRICS:
-        get_metrics(c, ret);
-        break;
-    case ROUTE_HEALTH:
-        get_health(c, ret);
-        break;
-    case ROUTE_ACTION:
-        post_action(c, request, routed->word, ret);
-        break;
-    case ROUTE_RETRY:
-        post_action(c, request, NULL, ret);
-        break;
-    case ROUTE_ASSIGN_ALL:
-        post_assign_all(c, ret);
-        break;
-    case ROUTE_ASSIGN:
-        post_assign(c, request, ret);
-        break;
-    case ROUTE_ACCEPT:
-        post_accept(c, request, ret);
-        break;
-    case ROUTE_FORGET:
-        post_forget(c, routed->parameter, ret);
-        break;
-    case ROUTE_LATER:
-        get_later(c, ret);
-        break;
-    case ROUTE_LATER_CANCEL:
-        cancel_later(c, routed->parameter, ret);
-        break;
-    case ROUTE_QR:
-        get_qr(request->of, ret);
-        break;
-    case ROUTE_SOLVE:
-        api_solve(c, ret);
-        break;
-    case ROUTE_SOLVE_BEGIN:
-        api_solve_begin(c, request->body, ret);
-        break;
-    case ROUTE_SOLVE_STOP:
-        api_solve_stop(c, ret);
-        break;
-    case ROUTE_SOLVE_ALGORITHMS:
-        api_solve_algorithms(ret);
-        break;
-    case ROUTE_EXPERIMENTS:
-    case ROUTE_EXPERIMENT:
-    case ROUTE_EXPERIMENT_METRICS:
-    case ROUTE_EXPERIMENT_PLOT:
-    case ROUTE_EXPERIMENT_FOLDER:
-        api_experiments(c, request, ret);
-        break;
-    case ROUTE_NONE:
-    case ROUTE_METHOD:
-    case ROUTE_FILE:
-    case ROUTE_EVENTS:
-        break; /* answered by http/server.c */
-    }
+    if (handlers[request->routed.route])
+        handlers[request->routed.route](c, request, ret);
+    else
+        answer_problem(ret, 500, NULL);
 }
 
 static int add_chunk(const char *bytes, size_t size, void *text)

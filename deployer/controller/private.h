@@ -215,10 +215,11 @@ json_t *solving_view(const struct controller *c); /* null before the first */
 void solving_clear(struct controller *c);
 
 /* api-solve.c */
-void api_solve(struct controller *c, struct answer *ret);
-void api_solve_begin(struct controller *c, const json_t *body, struct answer *ret);
-void api_solve_stop(struct controller *c, struct answer *ret);
-void api_solve_algorithms(struct answer *ret);
+void api_solve(struct controller *c, const struct http_request *request, struct answer *ret);
+void api_solve_begin(struct controller *c, const struct http_request *request, struct answer *ret);
+void api_solve_stop(struct controller *c, const struct http_request *request, struct answer *ret);
+void api_solve_algorithms(struct controller *c, const struct http_request *request,
+                          struct answer *ret);
 
 /* api-experiments.c: what is asked of experiments, read in threads. */
 void api_experiments(struct controller *c, const struct http_request *request, struct answer *ret);
