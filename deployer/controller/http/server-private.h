@@ -1,4 +1,4 @@
-/* What server.c, stream.c and connection.c share. */
+/* What server.c (requests, the loop), respond.c, connection.c and stream.c share. */
 #pragma once
 
 #include <microhttpd.h>
@@ -42,6 +42,21 @@ uint64_t http_now_ms(const struct http *h);
 /* Adds the headers that every response has.  `policy`: the Content-Security-Policy; NULL: the
  * page's. */
 void http_add_headers(struct MHD_Response *response, const char *policy);
+
+/* Each queues a response and returns MHD_queue_response's result.  A file of the answer is taken.
+ */
+enum MHD_Result http_send(struct MHD_Connection *connection, struct answer *a);
+enum MHD_Result http_send_problem(struct http *h, struct MHD_Connection *connection,
+                                  unsigned status, const char *detail);
+enum MHD_Result http_send_file(struct http *h, struct MHD_Connection *connection, const char *path);
+
+/* For MHD_OPTION_NOTIFY_CONNECTION; `arg` is the struct http. */
+void http_on_connection(void *arg, struct MHD_Connection *connection, void **context,
+                        enum MHD_ConnectionNotificationCode code);
+
+/* Each HTTP_SWEEP_MS: ends clients that take too long, and makes the heartbeat. */
+enum { HTTP_SWEEP_MS = 1000 };
+int http_on_sweep(sd_event_source *source, uint64_t usec, void *arg);
 
 /* Starts the stream, with guarded events if the client is trusted; returns the result of
  * MHD_queue_response. */

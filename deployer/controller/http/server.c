@@ -14,7 +14,7 @@
 #include "framing.h"
 #include "server-private.h"
 
-enum { MEMORY_OF_CONNECTION = 48 * 1024, JSON_DEPTH_MAX = 8, SWEEP_MS = 1000 };
+enum { MEMORY_OF_CONNECTION = 48 * 1024, JSON_DEPTH_MAX = 8 };
 
 /* A request while it is received. */
 struct incoming {
@@ -31,92 +31,6 @@ struct incoming {
 struct http_deferred {
     struct incoming *in; /* NULL: the client has gone */
 };
-
-/* --- answers ------------------------------------------------------------------ */
-
-static struct MHD_Response *make_response(struct answer *a)
-{
-    struct MHD_Response *response;
-
-    if (!a->file.given)
-        return MHD_create_response_from_buffer(a->body.size, (void *)(uintptr_t)text_str(&a->body),
-                                               MHD_RESPMEM_MUST_COPY);
-    response = MHD_create_response_from_fd64(a->file.size, a->file.fd);
-    if (response)
-        a->file.given = false; /* MHD closes it */
-    return response;
-}
-
-static void add_file_name(struct MHD_Response *response, const char *name)
-{
-    char value[ANSWER_NAME_MAX + 40];
-
-    (void)snprintf(value, sizeof(value), "attachment; filename=\"%s\"", name);
-    if (*name)
-        (void)MHD_add_response_header(response, "Content-Disposition", value);
-}
-
-static enum MHD_Result send_answer(struct MHD_Connection *connection, struct answer *a)
-{
-    char seconds[16];
-    struct MHD_Response *response = make_response(a);
-    enum MHD_Result r;
-
-    if (!response)
-        return MHD_NO;
-    http_add_headers(response, a->policy);
-    add_file_name(response, a->file.name);
-    (void)MHD_add_response_header(response, "Cache-Control", "no-store");
-    if (a->type)
-        (void)MHD_add_response_header(response, "Content-Type", a->type);
-    if (a->allow)
-        (void)MHD_add_response_header(response, "Allow", a->allow);
-    if (a->status == 401)
-        (void)MHD_add_response_header(response, "WWW-Authenticate", "Bearer realm=\"dcop\"");
-    (void)snprintf(seconds, sizeof(seconds), "%u", a->retry_after_s);
-    if (a->retry_after_s)
-        (void)MHD_add_response_header(response, "Retry-After", seconds);
-    r = MHD_queue_response(connection, a->status, response);
-    MHD_destroy_response(response);
-    return r;
-}
-
-static enum MHD_Result send_problem(struct http *h, struct MHD_Connection *connection,
-                                    unsigned status, const char *detail)
-{
-    CLEANUP(answer_clear) struct answer a = {0};
-
-    h->counts.refused++;
-    answer_problem(&a, status, detail);
-    if (status == 503)
-        a.retry_after_s = 5;
-    return send_answer(connection, &a);
-}
-
-static enum MHD_Result send_file(struct http *h, struct MHD_Connection *connection,
-                                 const char *path)
-{
-    const struct served_file *f = files_find(h->options.files, path);
-    const char *seen =
-        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
-    bool same = f && seen && strcmp(seen, f->tag) == 0;
-    struct MHD_Response *response;
-    enum MHD_Result r;
-
-    if (!f)
-        return send_problem(h, connection, 404, NULL);
-    response = MHD_create_response_from_buffer(
-        same ? 0 : f->bytes.size, (void *)(uintptr_t)text_str(&f->bytes), MHD_RESPMEM_MUST_COPY);
-    if (!response)
-        return MHD_NO;
-    http_add_headers(response, NULL);
-    (void)MHD_add_response_header(response, "Content-Type", f->type);
-    (void)MHD_add_response_header(response, "ETag", f->tag);
-    (void)MHD_add_response_header(response, "Cache-Control", "no-cache");
-    r = MHD_queue_response(connection, same ? 304 : 200, response);
-    MHD_destroy_response(response);
-    return r;
-}
 
 /* --- requests ----------------------------------------------------------------- */
 
@@ -236,7 +150,7 @@ static enum MHD_Result send_refusal(struct http *h, struct MHD_Connection *conne
     answer_problem(&a, status, refusal_detail(status));
     if (status == 405)
         a.allow = routed->allow;
-    return send_answer(connection, &a);
+    return http_send(connection, &a);
 }
 
 static enum MHD_Result answer_request(struct http *h, struct MHD_Connection *connection,
@@ -249,13 +163,13 @@ static enum MHD_Result answer_request(struct http *h, struct MHD_Connection *con
 
     h->counts.requests++;
     if (in->request.routed.route == ROUTE_FILE)
-        return send_file(h, connection, path);
+        return http_send_file(h, connection, path);
     in->request.trusted =
         admission_token(h->options.admission,
                         request_header(connection, MHD_HTTP_HEADER_AUTHORIZATION)) == 0;
     if (in->request.routed.route == ROUTE_EVENTS) {
         if (h->counts.listeners >= HTTP_LISTENERS_MAX)
-            return send_problem(h, connection, 503, "Too many listeners.");
+            return http_send_problem(h, connection, 503, "Too many listeners.");
         return http_listen(h, connection, request_header(connection, "Last-Event-ID"),
                            in->request.trusted);
     }
@@ -265,7 +179,7 @@ static enum MHD_Result answer_request(struct http *h, struct MHD_Connection *con
                    : json_loadb(in->body.data, in->body.size, JSON_REJECT_DUPLICATES, NULL);
         if (!json_is_object(body)) {
             json_decref(body);
-            return send_problem(h, connection, 400, "The body is not a JSON object.");
+            return http_send_problem(h, connection, 400, "The body is not a JSON object.");
         }
     }
     in->request.format = request_argument(connection, "format");
@@ -282,7 +196,7 @@ static enum MHD_Result answer_request(struct http *h, struct MHD_Connection *con
     }
     if (!a.status)
         answer_problem(&a, 500, NULL);
-    r = send_answer(connection, &a);
+    r = http_send(connection, &a);
     return r;
 }
 
@@ -322,7 +236,7 @@ static enum MHD_Result send_later(struct incoming *in, struct client *client)
         client->since_ms = 0;
     if (!in->later.status)
         answer_problem(&in->later, 500, NULL);
-    return send_answer(in->connection, &in->later);
+    return http_send(in->connection, &in->later);
 }
 
 static struct client *client_of(struct MHD_Connection *connection)
@@ -397,85 +311,20 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
     *state = NULL;
 }
 
-/* --- connections ---------------------------------------------------------------- */
-
-static void end_client(struct client *client)
-{
-    (void)shutdown(client->fd, SHUT_RDWR);
-    client->ended = true;
-}
-
-/* If too many clients wait, ends the one that has been idle longest. */
-static void make_room(struct http *h)
-{
-    struct client *oldest = NULL;
-    unsigned waiting = 0;
-
-    for (struct client *client = h->clients; client; client = client->next) {
-        if (!client->since_ms || client->ended)
-            continue;
-        waiting++;
-        if (!oldest || client->since_ms <= oldest->since_ms) /* the newest is first in the list */
-            oldest = client;
-    }
-    if (oldest && waiting > HTTP_WAITING_MAX)
-        end_client(oldest);
-}
-
-static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
-                          enum MHD_ConnectionNotificationCode code)
-{
-    struct http *h = arg;
-    struct client *client = *context;
-
-    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        const union MHD_ConnectionInfo *info =
-            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-        h->counts.connections++;
-        client = calloc(1, sizeof(*client));
-        if (!client || !info) {
-            free(client);
-            return;
-        }
-        *client = (struct client){.http = h, .next = h->clients, .at = &h->clients};
-        client->fd = info->connect_fd;
-        client->since_ms = http_now_ms(h);
-        if (client->next)
-            client->next->at = &client->next;
-        h->clients = client;
-        *context = client;
-        make_room(h);
-        return;
-    }
-    h->counts.connections--;
-    if (!client)
-        return;
-    if (client->next)
-        client->next->at = client->at;
-    *client->at = client->next;
-    free(client);
-    *context = NULL;
-}
-
-/* MHD's timeout starts again with each byte: a client that sends a byte now and then is
- * ended here. */
-static int on_sweep(sd_event_source *source, uint64_t usec, void *arg)
-{
-    struct http *h = arg;
-    uint64_t now = http_now_ms(h);
-    static const uint64_t beats = HTTP_HEARTBEAT_MS / SWEEP_MS;
-
-    for (struct client *client = h->clients; client; client = client->next)
-        if (client->since_ms && !client->ended && now - client->since_ms > HTTP_REQUEST_MS)
-            end_client(client);
-    if (usec / 1000 / SWEEP_MS % beats == 0)
-        http_wake_all(h, true);
-    (void)sd_event_source_set_time(source, (usec / 1000 / SWEEP_MS + 1) * SWEEP_MS * 1000);
-    return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-}
-
 /* --- the loop ------------------------------------------------------------------- */
+
+uint64_t http_now_ms(const struct http *h)
+{
+    uint64_t usec = 0;
+
+    (void)sd_event_now(h->loop, CLOCK_MONOTONIC, &usec);
+    return usec / 1000;
+}
+
+void http_kick(struct http *h)
+{
+    (void)sd_event_source_set_enabled(h->kick, SD_EVENT_ONESHOT);
+}
 
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
@@ -545,7 +394,7 @@ static int start_daemon(struct http *h, struct error *err)
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_SILENCE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)MEMORY_OF_CONNECTION, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
         on_completed, h, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, h, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, h, MHD_OPTION_END);
+        http_on_connection, h, MHD_OPTION_END);
     if (!h->daemon)
         return error_sys(err, errno ? -errno : -EIO, "cannot start the HTTP server");
     h->options.socket = -1; /* MHD has taken it over */
@@ -562,8 +411,8 @@ static int start_daemon(struct http *h, struct error *err)
     if (r >= 0)
         r = sd_event_add_defer(h->loop, &h->kick, on_kick, h);
     if (r >= 0)
-        r = sd_event_add_time_relative(h->loop, &h->sweep, CLOCK_MONOTONIC, SWEEP_MS * 1000,
-                                       100 * 1000, on_sweep, h);
+        r = sd_event_add_time_relative(h->loop, &h->sweep, CLOCK_MONOTONIC, HTTP_SWEEP_MS * 1000,
+                                       100 * 1000, http_on_sweep, h);
     return r < 0 ? error_sys(err, r, "cannot serve HTTP") : 0;
 }
 
