@@ -117,6 +117,41 @@ static int find_fleet(struct run *r, const struct run_plan *plan, struct error *
     return q < 0 ? error_sys(err, q, "cannot plan the run") : 0;
 }
 
+/* What all jobs of the run share. */
+static void set_common(struct run *r, const struct run_plan *plan)
+{
+    const struct runner_options *o = &r->runner->options;
+
+    r->common = (struct job_common){
+        .user = r->user,
+        .auth = r->auth,
+        .become_password = o->become_password,
+        .timeout_ms = plan->timeout_ms,
+        .mode = plan->mode ? plan->mode : plan->verb,
+        .settings = &r->settings,
+        .output_max = plan->output_max,
+        .scan = plan->scan,
+        .looks = plan->looks,
+        .places_agents = r->record.spec != NULL && !plan->asks,
+        .orchestrator = r->orchestrator,
+        .fleet = text_str(&r->fleet),
+        .pins = r->pins.count > 0 ? &r->pins : NULL,
+        .revoked = o->revoked,
+        .names = &r->names,
+        .who = o->who,
+        .run_id = r->id,
+        .version_digest = r->record.spec ? r->pack->bundle.digest : NULL,
+        .bundle_digest = r->pack ? r->pack->bundle.bundle_digest : NULL,
+        .bundle = r->pack ? r->pack->bytes.data : NULL,
+        .bundle_size = r->pack ? r->pack->bytes.size : 0,
+        .layers = r->pack ? r->pack->layers : NULL,
+        .deltas = r->pack ? &r->pack->deltas : NULL,
+        .keep_proxy = r->choice.keep_proxy,
+        .push = plan->packages ? &r->push : NULL,
+        .reached = plan->asks ? NULL : &r->reached,
+    };
+}
+
 static int prepare_run(struct run *r, struct run_plan *plan, struct error *err)
 {
     const struct runner_options *o = &r->runner->options;
@@ -155,34 +190,7 @@ static int prepare_run(struct run *r, struct run_plan *plan, struct error *err)
         .choice = &r->choice, .caches = &r->caches, .paths = o->paths, .list = plan->packages};
     r->settings = plan->settings;
     plan->settings = TEXT_INIT;
-    r->common = (struct job_common){
-        .user = r->user,
-        .auth = r->auth,
-        .become_password = o->become_password,
-        .timeout_ms = plan->timeout_ms,
-        .mode = plan->mode ? plan->mode : plan->verb,
-        .settings = &r->settings,
-        .output_max = plan->output_max,
-        .scan = plan->scan,
-        .looks = plan->looks,
-        .places_agents = r->record.spec != NULL && !plan->asks,
-        .orchestrator = r->orchestrator,
-        .fleet = text_str(&r->fleet),
-        .pins = r->pins.count > 0 ? &r->pins : NULL,
-        .revoked = o->revoked,
-        .names = &r->names,
-        .who = o->who,
-        .run_id = r->id,
-        .version_digest = r->record.spec ? r->pack->bundle.digest : NULL,
-        .bundle_digest = r->pack ? r->pack->bundle.bundle_digest : NULL,
-        .bundle = r->pack ? r->pack->bytes.data : NULL,
-        .bundle_size = r->pack ? r->pack->bytes.size : 0,
-        .layers = r->pack ? r->pack->layers : NULL,
-        .deltas = r->pack ? &r->pack->deltas : NULL,
-        .keep_proxy = r->choice.keep_proxy,
-        .push = plan->packages ? &r->push : NULL,
-        .reached = plan->asks ? NULL : &r->reached,
-    };
+    set_common(r, plan);
     for (; r->n_targets < plan->count; r->n_targets++) {
         r->targets[r->n_targets] = plan->targets[r->n_targets];
         plan->targets[r->n_targets].target = (struct target){0};
