@@ -82,6 +82,15 @@ all: programs tests compile_commands.json ## build the programs, the tests and t
 programs: $(PROGRAMS) $(BEACON_FOLDER)/dcop-beacon ## build the programs alone
 tests: $(UNITS) $(FUZZERS) $(HELPERS) ## build the tests and the fuzz targets
 
+# One line for each file that is made; V=1 shows the commands, -s nothing.
+ifeq ($(V),1)
+say =
+else ifneq (,$(findstring s,$(firstword -$(MAKEFLAGS))))
+say = @
+else
+say = @printf '  %-4s %s\n' $(1) $@;
+endif
+
 # A change of compiler or flags rebuilds what it concerns.  Expanded here: in the
 # recipe it would hold what the first target that wants it adds for itself.
 FLAGS := $(CC) $(CPPFLAGS) $(DCOP_CPPFLAGS) $(CFLAGS) $(DCOP_CFLAGS) $(LDFLAGS) $(DCOP_LDFLAGS)
@@ -91,7 +100,7 @@ $(B)/flags: FORCE
 
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(DCOP_CPPFLAGS) $(CFLAGS) $(DCOP_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)$(CC) $(CPPFLAGS) $(DCOP_CPPFLAGS) $(CFLAGS) $(DCOP_CFLAGS) -MMD -MP -c -o $@ $<
 
 # The beacon runs on every machine and has a limit of 64 KiB: what it uses of
 # the library is built once more, for size.
@@ -100,7 +109,7 @@ SMALL_SRC := $(wildcard discovery/base/*.c discovery/advert/*.c)
 $(B)/agent-beacon/%.o: DCOP_CFLAGS += $(SMALL)
 $(B)/small/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(DCOP_CPPFLAGS) $(CFLAGS) $(DCOP_CFLAGS) $(SMALL) -MMD -MP -c -o $@ $<
+	$(call say,CC)$(CC) $(CPPFLAGS) $(DCOP_CPPFLAGS) $(CFLAGS) $(DCOP_CFLAGS) $(SMALL) -MMD -MP -c -o $@ $<
 $(B)/libdcop-small.a: $(patsubst %.c,$(B)/small/%.o,$(SMALL_SRC))
 
 $(LIBDISCOVERY): $(call objects,$(DISCOVERY_SRC))
@@ -111,37 +120,37 @@ $(LIBFUZZ): $(call objects,$(FUZZ_SHARED_SRC))
 $(B)/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) qcs $@ $^ # not r: several folders have a file of the same name
+	$(call say,AR)$(AR) qcs $@ $^ # not r: several folders have a file of the same name
 
 BEACON_FILES = dcop-beacon.service dcop-beacon-key.service dcop-beacon.sysusers
 $(BEACON_FOLDER)/dcop-beacon: $(B)/dcop-beacon $(addprefix dist/systemd/,$(BEACON_FILES))
 	@mkdir -p $(@D)
-	install -m 644 $(addprefix dist/systemd/,$(BEACON_FILES)) $(@D)
-	install -s --strip-program=$(STRIP) -m 755 $< $@
+	@install -m 644 $(addprefix dist/systemd/,$(BEACON_FILES)) $(@D)
+	$(call say,COPY)install -s --strip-program=$(STRIP) -m 755 $< $@
 
 LINK = $(CC) $(CFLAGS) $(DCOP_CFLAGS) $(LDFLAGS) $(DCOP_LDFLAGS) -o $@
 $(B)/dcop-discover: $(B)/discovery/dcop-discover.o $(LIBDISCOVERY)
-	$(LINK) $^ $(DISCOVERY_LIBS)
+	$(call say,LINK)$(LINK) $^ $(DISCOVERY_LIBS)
 $(B)/dcop-deploy: $(B)/deployer/dcop-deploy.o $(LIBDEPLOYER) $(LIBDISCOVERY)
-	$(LINK) $^ $(DEPLOYER_LIBS)
+	$(call say,LINK)$(LINK) $^ $(DEPLOYER_LIBS)
 $(B)/dcop-controller: $(B)/deployer/dcop-controller.o $(LIBCONTROLLER) $(LIBDEPLOYER) $(LIBDISCOVERY)
-	$(LINK) $^ $(CONTROLLER_LIBS)
+	$(call say,LINK)$(LINK) $^ $(CONTROLLER_LIBS)
 # Code and data on pages of their own would take 8 KiB more of the file.
 $(B)/dcop-beacon: DCOP_LDFLAGS += -Wl,-z,noseparate-code
 $(B)/dcop-beacon: $(B)/agent-beacon/dcop-beacon.o $(LIBBEACON) $(B)/libdcop-small.a
-	$(LINK) $^ $(BEACON_LIBS)
+	$(call say,LINK)$(LINK) $^ $(BEACON_LIBS)
 
 TEST_LIBS = $(LIBCONTROLLER) $(LIBDEPLOYER) $(LIBBEACON) $(LIBDISCOVERY)
 $(B)/tests/unit/test-%: $(B)/tests/unit/test-%.o $(TEST_LIBS)
-	$(LINK) $^ -lcmocka $(CONTROLLER_LIBS)
+	$(call say,LINK)$(LINK) $^ -lcmocka $(CONTROLLER_LIBS)
 $(B)/tests/tools/%: $(B)/tests/tools/%.o $(TEST_LIBS)
-	$(LINK) $^ $(DEPLOYER_LIBS)
+	$(call say,LINK)$(LINK) $^ $(DEPLOYER_LIBS)
 ifdef FUZZ
 $(B)/tests/fuzz/fuzz-%: $(B)/tests/fuzz/fuzz-%.o $(LIBFUZZ) $(TEST_LIBS)
-	$(LINK) $^ $(CONTROLLER_LIBS)
+	$(call say,LINK)$(LINK) $^ $(CONTROLLER_LIBS)
 else
 $(B)/tests/fuzz/fuzz-%: $(B)/tests/fuzz/fuzz-%.o $(B)/tests/fuzz/standalone.o $(LIBFUZZ) $(TEST_LIBS)
-	$(LINK) $^ $(CONTROLLER_LIBS)
+	$(call say,LINK)$(LINK) $^ $(CONTROLLER_LIBS)
 endif
 
 -include $(patsubst %.c,$(B)/%.d,$(ALL_SRC)) $(patsubst %.c,$(B)/small/%.d,$(SMALL_SRC))
