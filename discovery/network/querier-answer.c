@@ -168,12 +168,11 @@ static void take_service(struct querier *q, struct mdns_service *s, const struct
         return;
     i->own = i->own || p->own;
     take_addresses(q, i, p);
-    if (p->ours && i->answered_round != q->round) {
-        q->heard_at = querier_now_ms(q);
-        i->answered_round = q->round;
+    if (p->ours) {
         q->answered = q->answered || !p->own;
-        if (i->answers++ == 0)
-            i->first_answer = q->round;
+        i->answered = true;
+        if (instance_answers(i, p->round))
+            q->heard_at = querier_now_ms(q);
     }
     instance_keep(q, i, s->ttl);
     if (!instance_is_complete(i))

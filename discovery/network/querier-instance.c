@@ -10,6 +10,7 @@ enum {
     KEY_MAX = sizeof(int) + MDNS_LABEL_MAX + 1,
     KEEP_S = 120,           /* RFC 6762 §10: SRV and address records */
     KEEP_ANSWERED_S = 4500, /* … and others */
+    ANSWERS_BITS = 64,
 };
 
 const char *instance_name(const struct instance *i)
@@ -135,9 +136,32 @@ struct instance *instance_make(struct querier *q, const struct packet *p, const 
     return i;
 }
 
+bool instance_answers(struct instance *i, unsigned round)
+{
+    unsigned later = round > i->last_answer ? round - i->last_answer : 0;
+    unsigned before = i->last_answer - round;
+
+    if (round == 0)
+        return false;
+    if (i->answers == 0) {
+        i->first_answer = i->last_answer = round;
+        i->answers_before = 1;
+    } else if (later > 0) {
+        i->answers_before = later < ANSWERS_BITS ? i->answers_before << later | 1 : 1;
+        i->last_answer = round;
+    } else if (before < ANSWERS_BITS && !(i->answers_before >> before & 1)) {
+        i->answers_before |= (uint64_t)1 << before;
+        i->first_answer = round < i->first_answer ? round : i->first_answer;
+    } else {
+        return false;
+    }
+    i->answers++;
+    return true;
+}
+
 void instance_keep(const struct querier *q, struct instance *i, uint32_t ttl)
 {
-    uint32_t least = i->answers > 0 ? KEEP_ANSWERED_S : KEEP_S;
+    uint32_t least = i->answered ? KEEP_ANSWERED_S : KEEP_S;
 
     ttl = ttl > KEEP_ANSWERED_S ? KEEP_ANSWERED_S : ttl < least ? least : ttl;
     i->expires = querier_now_ms(q) + (uint64_t)ttl * 1000;

@@ -43,9 +43,11 @@ struct instance {
     struct source *source;
     uint64_t expires;        /* ms */
     unsigned first_round;    /* the last question before it was heard first */
-    unsigned first_answer;   /* the question that it answered first */
-    unsigned answered_round; /* the last one */
-    unsigned answers;        /* questions that it answered */
+    bool answered;           /* any question of ours */
+    unsigned answers;        /* questions to all that it answered: how many … */
+    unsigned first_answer;   /* … the first … */
+    unsigned last_answer;    /* … the last … */
+    uint64_t answers_before; /* … and which: bit n for the one n before the last */
     unsigned parts_asked;    /* how often it was asked for what is missing */
     UT_hash_handle hh;
     size_t key_size;
@@ -69,6 +71,9 @@ struct ear {
     sd_event_source *io;
 };
 
+/* Of a transaction: which of the last questions to all. */
+enum { ROUND_MASK = 63 };
+
 enum { EAR_GROUP, EAR_V4, EAR_V6, EARS };
 
 struct querier {
@@ -90,7 +95,7 @@ struct querier {
     struct instance *instances;
     struct source *sources;    /* of all instances, so at most as many */
     struct mdns_answer answer; /* the packet that is being read */
-    uint16_t transaction;      /* of our questions */
+    uint16_t transaction;      /* of our questions; the lowest bits tell which */
     unsigned round;            /* questions so far */
     uint64_t asked_at, heard_at;
     bool answered;         /* one of them, by any machine but this one */
@@ -112,8 +117,9 @@ struct querier {
 struct packet {
     int interface;
     struct address from;
-    bool ours; /* an answer to our question */
-    bool own;  /* from this host */
+    bool ours;      /* an answer to our question … */
+    unsigned round; /* … to all, and to which one; 0: to one machine */
+    bool own;       /* from this host */
 };
 
 uint64_t querier_now_ms(const struct querier *q);
@@ -154,6 +160,11 @@ void querier_drop_gone(struct querier *q);
 /* A new instance has to be asked, too. */
 void querier_ask_soon(struct querier *q);
 
+/* The transaction of a question to all, so that a late answer counts for the question that
+ * it answers; and the round that a transaction is of.  0: a question to one machine. */
+uint16_t querier_transaction(const struct querier *q, unsigned round);
+unsigned querier_round_of(const struct querier *q, uint16_t transaction);
+
 /* Takes q->answer. */
 void querier_take_answer(struct querier *q, const struct packet *p);
 
@@ -166,6 +177,9 @@ struct instance *instance_make(struct querier *q, const struct packet *p, const 
  * switched off, and is known.  Others stay for a SRV record's time at least, as the TTL
  * of an answer to our port tells nothing (RFC 6762 §6.7). */
 void instance_keep(const struct querier *q, struct instance *i, uint32_t ttl);
+
+/* It has answered that question to all (0: none); false when that was known. */
+bool instance_answers(struct instance *i, unsigned round);
 
 struct instance *instance_find(const struct querier *q, int interface, const char *name);
 void instance_free(struct querier *q, struct instance *i);

@@ -53,13 +53,14 @@ static void send_question(const struct querier *q, const uint8_t *bytes, size_t 
 void querier_send(const struct querier *q, const char *instance, int interface)
 {
     uint8_t bytes[MDNS_QUESTION_MAX];
+    uint16_t transaction = querier_transaction(q, instance ? 0 : q->round);
 
     send_question(q, bytes,
-                  mdns_question_write(instance, q->transaction, querier_is_unanswered(q), bytes),
+                  mdns_question_write(instance, transaction, querier_is_unanswered(q), bytes),
                   interface);
     /* In a packet of its own: an answer to both might not fit into one. */
     if (!instance && q->candidates)
-        send_question(q, bytes, candidate_question_write(q->transaction, bytes), interface);
+        send_question(q, bytes, candidate_question_write(transaction, bytes), interface);
 }
 
 /* A socket on a multicast address sends from the interface's own one (ip(7)). */
@@ -138,10 +139,11 @@ static bool read_datagram(struct ear *ear)
     /* RFC 6762 §6: answers come from the mDNS port. */
     if (((const struct sockaddr_in *)&from)->sin_port != htons(MDNS_PORT) ||
         !mdns_answer_parse(bytes, (size_t)n, &q->answer) ||
-        (!ear->group && q->answer.transaction != q->transaction))
+        (!ear->group && (q->answer.transaction & ~ROUND_MASK) != q->transaction))
         return true;
     p.interface = interface_of(&message);
     p.ours = !ear->group;
+    p.round = p.ours ? querier_round_of(q, q->answer.transaction) : 0;
     querier_take_answer(q, &p);
     take_candidates(q, bytes, (size_t)n, &p);
     return true;

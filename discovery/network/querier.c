@@ -34,7 +34,7 @@ static const uint64_t confirm_asks[] = {0, 700, 850, 1000, 1150, 1300};
 
 /* The chance of a machine that no question reached, below which a list counts as
  * complete. */
-static const double miss_max = 0.001;
+static const double miss_max = 0.0001;
 
 static void set_timer(struct querier *q);
 
@@ -47,6 +47,21 @@ uint64_t querier_now_ms(const struct querier *q)
 }
 
 /* ---- questions ---- */
+
+uint16_t querier_transaction(const struct querier *q, unsigned round)
+{
+    return (uint16_t)(q->transaction | (round > 0 ? 1 + (round - 1) % ROUND_MASK : 0));
+}
+
+unsigned querier_round_of(const struct querier *q, uint16_t transaction)
+{
+    unsigned which = transaction & ROUND_MASK, back;
+
+    if (which == 0 || q->round == 0)
+        return 0;
+    back = (1 + (q->round - 1) % ROUND_MASK + ROUND_MASK - which) % ROUND_MASK;
+    return back < q->round ? q->round - back : 0;
+}
 
 /* A responder may split its answer, or leave a part out. */
 static void ask_for_parts(struct querier *q)
@@ -117,7 +132,9 @@ static void count_answers(const struct querier *q, size_t rounds, struct querier
         if (i->answers == 0)
             continue;
         asked = rounds > i->first_answer ? rounds - i->first_answer : 0;
-        answered = i->answers - 1 < asked ? i->answers - 1 : asked;
+        answered = i->answers - 1;
+        if (i->last_answer > rounds && answered > 0)
+            answered--;
         ret->machines++;
         ret->asked += asked;
         ret->unanswered += asked - answered;
@@ -147,7 +164,7 @@ bool querier_is_settled(const struct querier *q)
         return false;
     if (counts.unanswered == 0)
         return true;
-    miss = (double)counts.unanswered / (double)counts.asked;
+    miss = ((double)counts.unanswered + 1) / ((double)counts.asked + 1); /* few say little */
     chance = (double)counts.machines;
     for (size_t i = 0; i < rounds; i++)
         chance *= miss;
@@ -215,7 +232,7 @@ bool querier_has(const struct querier *q, const char *instance)
     for (size_t i = 0; i < q->links.count; i++) {
         const struct instance *found = instance_find(q, (int)q->links.items[i].interface, instance);
 
-        if (found && found->answers > 0 && instance_is_complete(found))
+        if (found && found->answered && instance_is_complete(found))
             return true;
     }
     return false;
@@ -371,7 +388,8 @@ int querier_new(sd_event *loop, const struct key *fleet, bool again,
     q->listener = *listener;
     if (getrandom(&q->transaction, sizeof(q->transaction), GRND_NONBLOCK) < 0)
         q->transaction = (uint16_t)querier_now_ms(q);
-    q->transaction |= 1; /* never 0, which a multicast answer has */
+    /* Never 0, which a multicast answer has. */
+    q->transaction = (uint16_t)((q->transaction & ~ROUND_MASK) | (ROUND_MASK + 1));
     q->window_start = q->ask_due = querier_now_ms(q);
     r = querier_open(q);
     if (r >= 0)

@@ -80,14 +80,14 @@ static void stop(struct querier *q)
 }
 
 /* Machine k's record, from 10.0.FROM; `address`: of its host, NULL: none told. */
-static void hear(struct querier *q, unsigned k, unsigned from, uint16_t port, const char *address,
-                 bool ours, bool own)
+static void hear_answer(struct querier *q, unsigned k, unsigned from, uint16_t port,
+                        const char *address, struct packet p)
 {
     static char txt[64];
-    struct packet p = {.interface = LOOPBACK, .ours = ours, .own = own};
     struct mdns_service *s = q->answer.services;
     char text[32];
 
+    p.interface = LOOPBACK;
     (void)snprintf(text, sizeof(text), "10.0.%u.%u", from / 256, from % 256);
     assert_int_equal(address_parse(text, &p.from), 0);
     q->answer.n_services = 1;
@@ -103,6 +103,14 @@ static void hear(struct querier *q, unsigned k, unsigned from, uint16_t port, co
         assert_int_equal(address_parse(address, &q->answer.hosts[0].addresses[0]), 0);
     }
     querier_take_answer(q, &p);
+}
+
+/* The same; `ours`: it answers the last question. */
+static void hear(struct querier *q, unsigned k, unsigned from, uint16_t port, const char *address,
+                 bool ours, bool own)
+{
+    hear_answer(q, k, from, port, address,
+                (struct packet){.ours = ours, .round = ours ? q->round : 0, .own = own});
 }
 
 /* One sender with too many machines is said once, and keeps nobody else out. */
@@ -215,6 +223,82 @@ static void test_known_names(void **state)
         assert_int_equal(q->names, 20);
         assert_int_equal(q->known_pause, pause);
     }
+    stop(q);
+}
+
+/* A transaction tells which of the last questions is answered, and 0 for one to a machine. */
+static void test_transactions(void **state)
+{
+    struct seen seen;
+    struct querier *q = start(&seen);
+
+    (void)state;
+    q->transaction = 0xabc0;
+    for (q->round = 1; q->round < 300; q->round++) {
+        assert_int_equal(querier_round_of(q, querier_transaction(q, 0)), 0);
+        for (unsigned back = 0; back < q->round && back < ROUND_MASK; back++)
+            assert_int_equal(querier_round_of(q, querier_transaction(q, q->round - back)),
+                             q->round - back);
+    }
+    q->round = 3; /* questions that were not asked yet */
+    assert_int_equal(querier_round_of(q, querier_transaction(q, 4)), 0);
+    assert_int_equal(querier_round_of(q, querier_transaction(q, 63)), 0);
+    q->round = 0;
+    assert_int_equal(querier_round_of(q, querier_transaction(q, 1)), 0);
+    stop(q);
+}
+
+/* Machine k answers that question to all; 0: one to it alone. */
+static void answer(struct querier *q, unsigned k, unsigned round)
+{
+    hear_answer(q, k, 66 + k, 22, NULL, (struct packet){.ours = true, .round = round});
+}
+
+static void expect_counts(const struct querier *q, size_t machines, size_t asked, size_t unanswered)
+{
+    struct querier_counts counts;
+
+    querier_count(q, &counts);
+    assert_int_equal(counts.machines, machines);
+    assert_int_equal(counts.asked, asked);
+    assert_int_equal(counts.unanswered, unanswered);
+}
+
+/* Each answer counts once, for the question that it answers, however late it comes. */
+static void test_counts(void **state)
+{
+    struct seen seen;
+    struct querier *q = start(&seen);
+
+    (void)state;
+    q->round = 4; /* three have come together: none of them is an answer to the fourth */
+    answer(q, 1, 1);
+    answer(q, 1, 2);
+    answer(q, 1, 3);
+    expect_counts(q, 1, 3, 1);
+    assert_false(querier_is_settled(q));
+    answer(q, 1, 3); /* over the other protocol, too */
+    answer(q, 1, 4);
+    answer(q, 1, 4);
+    expect_counts(q, 1, 3, 0);
+    /* Heard first from its third answer, then the older ones come. */
+    answer(q, 2, 3);
+    expect_counts(q, 2, 4, 1);
+    answer(q, 2, 1);
+    expect_counts(q, 2, 6, 2);
+    answer(q, 2, 2);
+    answer(q, 2, 2);
+    expect_counts(q, 2, 6, 1);
+    /* An answer to a question for its name says nothing of the others. */
+    answer(q, 3, 0);
+    expect_counts(q, 2, 6, 1);
+    /* The last question's answers are under way. */
+    q->asked_at = querier_now_ms(q) + 1000;
+    expect_counts(q, 2, 4, 0);
+    answer(q, 1, 200);
+    answer(q, 1, 1); /* too old to be told from a repeated one */
+    q->round = 200, q->asked_at = 0;
+    expect_counts(q, 2, 199 + 199, 195 + 197);
     stop(q);
 }
 
@@ -334,10 +418,11 @@ static void test_doubt(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known),      cmocka_unit_test(test_known_names),
-        cmocka_unit_test(test_per_source), cmocka_unit_test(test_all),
-        cmocka_unit_test(test_expiry),     cmocka_unit_test(test_address_expiry),
-        cmocka_unit_test(test_unusable),   cmocka_unit_test(test_doubt),
+        cmocka_unit_test(test_known),        cmocka_unit_test(test_known_names),
+        cmocka_unit_test(test_per_source),   cmocka_unit_test(test_all),
+        cmocka_unit_test(test_transactions), cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_expiry),       cmocka_unit_test(test_address_expiry),
+        cmocka_unit_test(test_unusable),     cmocka_unit_test(test_doubt),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
