@@ -1,10 +1,17 @@
 #!/bin/sh
 # Runs a file of tests/browser under node, with playwright-core at hand:
-# tests/browser/run.sh FILE [ARGUMENT…].  The module comes from the npm registry as
+# tests/browser/run.sh [--alone] FILE [ARGUMENT…].  --alone: in a network of its own, as root:
+# Chromium aborts what a page loads when an address of its computer changes, and tests
+# beside this one plug in cables.  The module comes from the npm registry as
 # package-lock.json says, once, into a cache outside the tree; the browser is
 # Debian's.
 set -eu
 
+alone=
+if [ "$1" = --alone ]; then
+    shift
+    [ "$(id -u)" -ne 0 ] || alone=yes
+fi
 here=$(cd "$(dirname "$0")" && pwd)
 version=$(sed -n 's/.*"playwright-core": "\([0-9.]*\)".*/\1/p' "$here/package.json")
 cache=${DCOP_BROWSER_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/dcop-tests}/playwright-$version
@@ -33,4 +40,5 @@ PLAYWRIGHT=$cache/node_modules/playwright-core
 export PLAYWRIGHT CHROMIUM
 file=$1
 shift
+[ -z "$alone" ] || exec unshare --net sh -c 'ip link set lo up && exec node "$@"' sh "$file" "$@"
 exec node "$file" "$@"
