@@ -79,7 +79,7 @@ static void ask_for_parts(struct querier *q)
 /* The pause after a question: short while few were asked, longer where many answer. */
 static uint64_t pause_after(const struct querier *q)
 {
-    static const uint64_t pauses[] = {120, 150, 200, 250};
+    static const uint64_t pauses[] = {120, 150, 180, 200};
     size_t which = q->round < ARRAY_SIZE(pauses) ? q->round : ARRAY_SIZE(pauses) - 1;
 
     return pauses[which] + HASH_COUNT(q->instances) / ANSWERS_PER_MS;
