@@ -232,9 +232,9 @@ static void answer(unsigned k, const uint8_t *question, size_t question_size,
 
     memset(b, 0, 12);
     b[2] = 0x84;
-    if (to) { /* RFC 6762 §6.7: the id and the question come back */
+    if (to) { /* RFC 6762 §6.7: the id and the questions come back */
         memcpy(b, question, 2);
-        b[5] = 1;
+        memcpy(b + 4, question + 4, 2); /* how many there are */
         memcpy(b + 12, question + 12, question_size - 12);
         at = question_size;
     }
