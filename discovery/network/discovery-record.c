@@ -65,6 +65,19 @@ static bool find_usable(const struct discovery *d, const struct sighting *s,
     return *ret_count > 0;
 }
 
+/* Somebody else tells of a machine that does not answer: it may be back, or at another address. */
+static void probe_absent(struct discovery *d, const struct sighting *s)
+{
+    const struct machine *m = roster_find_record(d->roster, &s->key, s->verified);
+    struct machine_key key;
+
+    if (!m || m->online || m->untrusted)
+        return;
+    key = machine_key_of(m);
+    (void)liveness_watch(d->liveness, m); /* without memory it keeps its state */
+    liveness_probe_now(d->liveness, &key);
+}
+
 /* A record that moved to another fleet counts as gone.  Is it in the roster? */
 static bool take_resolved(struct discovery *d, const struct browser_event *e)
 {
@@ -85,10 +98,12 @@ static bool take_resolved(struct discovery *d, const struct browser_event *e)
         return false;
     }
     unreadable_remove(&d->unreadable, s.key.name);
-    if (roster_see(d->roster, &s, discovery_wall_clock()) == 0)
-        return true;
-    d->status.too_many = true;
-    return false;
+    if (roster_see(d->roster, &s, discovery_wall_clock()) < 0) {
+        d->status.too_many = true;
+        return false;
+    }
+    probe_absent(d, &s);
+    return true;
 }
 
 enum { BY_HAND_NAME_SIZE = sizeof(ADVERT_INSTANCE_PREFIX) + ADVERT_ID_LENGTH };

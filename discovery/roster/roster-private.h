@@ -41,6 +41,7 @@ struct entry {
     struct answer answers[ANSWERS_MAX]; /* the newest first */
     bool probed;                        /* by a probe, the last time at `probed_at` */
     struct timespec probed_at;
+    bool absent; /* its last probe failed, and nothing has come from itself since */
     size_t n_answers;
     struct tuple *tuples;
     size_t n_tuples, n_fresh; /* fresh: not forgotten */

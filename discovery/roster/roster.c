@@ -271,11 +271,27 @@ static bool is_outranked(const struct sighting *s, const struct entry *e)
     return s->key.protocol == SIGHTING_DOMAIN && entry_has_record_of(e, false);
 }
 
+/* A machine is on as soon as a record of it comes, but for one that does not answer: a record
+ * that others send of it (a reflector, a cache, an old announcement) does not bring it back. */
+static void come_online(struct roster *r, struct entry *e, const struct sighting *s, bool changed)
+{
+    bool was_unheard = e->machine.unheard;
+
+    if (s->heard || !e->machine.online)
+        e->machine.unheard = !s->heard && !e->machine.untrusted; /* those are not probed */
+    if (!e->machine.online) {
+        e->machine.online = true;
+        roster_notify(r, e, ROSTER_APPEARED);
+    } else if (changed || was_unheard != e->machine.unheard) {
+        roster_notify(r, e, ROSTER_CHANGED);
+    }
+}
+
 int roster_see(struct roster *r, const struct sighting *s, struct timespec now)
 {
     struct tuple *t = tuple_find(r, &s->key, s->verified), *claim;
     struct entry *e = NULL;
-    bool news, was_unheard, was_by_hand;
+    bool news, was_by_hand;
     int n, changed, merged;
 
     if (is_stale(r, s) || is_misplaced(t, s))
@@ -293,18 +309,14 @@ int roster_see(struct roster *r, const struct sighting *s, struct timespec now)
     changed = is_outranked(s, e) ? 0 : update_entry(e, s);
     entry_note_answer(e, s->answered, now);
     merged = entry_merge_addresses(r, e);
-    e->machine.last_seen = now;
     was_by_hand = e->machine.by_hand;
     e->machine.by_hand = entry_is_by_hand(e);
-    was_unheard = e->machine.unheard;
-    if (s->heard || !e->machine.online)
-        e->machine.unheard = !s->heard && !e->machine.untrusted; /* those are not probed */
-    if (!e->machine.online) {
-        e->machine.online = true;
-        roster_notify(r, e, ROSTER_APPEARED);
-    } else if (changed > 0 || merged > 0 || was_unheard != e->machine.unheard ||
-               was_by_hand != e->machine.by_hand) {
-        roster_notify(r, e, ROSTER_CHANGED);
+    e->absent = e->absent && !s->heard;
+    if (e->absent) {
+        r->is_sorted = false; /* its names may be others */
+    } else {
+        e->machine.last_seen = now;
+        come_online(r, e, s, changed > 0 || merged > 0 || was_by_hand != e->machine.by_hand);
     }
     ident_mark_doubt(r, e->ident);
     /* The claim under this tuple is signed now (for example after
@@ -363,6 +375,7 @@ void roster_set_online(struct roster *r, const struct machine_key *key, bool onl
 
     if (!e || (online && !e->tuples))
         return;
+    e->absent = !online;
     if (online) {
         e->machine.last_seen = now;
         entry_note_answer(e, answered, now);

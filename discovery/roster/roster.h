@@ -155,13 +155,13 @@ enum {
     ROSTER_NETWORKS_MAX = 64,
 };
 
-/* Adds a sighting; the newest record of a machine counts, but a domain's, which somebody has
- * written down, only while the machine has none of the link, and what the state has only while
- * it has no other.  A machine that nothing but the state told of is forgotten when the state
- * does.  If the record's
- * tuple belonged to another machine, it moves to this one; but a machine's record under
- * its own name ("dcop-ID") gives way to none of another id, which is ignored.  A machine
- * without a host key that now has one stays the same machine.
+/* Adds a sighting.  A machine that does not answer (roster_set_online) stays offline until the
+ * sighting is `heard`, or a probe is answered.  The newest record of a machine counts, but a
+ * domain's, which somebody has written down, only while the machine has none of the link, and what
+ * the state has only while it has no other.  A machine that nothing but the state told of is
+ * forgotten when the state does.  If the record's tuple belonged to another machine, it moves to
+ * this one; but a machine's record under its own name ("dcop-ID") gives way to none of another id,
+ * which is ignored.  A machine without a host key that now has one stays the same machine.
  *
  * A verified record with a lower `seq` than the machine's, or with the same
  * `seq` and other content, is ignored as a replay.  A current record that is

@@ -49,6 +49,7 @@ struct see {
     uint64_t seq;
     int interface; /* 0: 2 */
     const char *domain;
+    bool heard;
 };
 
 static inline int see_at(struct roster *r, const struct see *s, time_t when)
@@ -63,6 +64,7 @@ static inline int see_at(struct roster *r, const struct see *s, time_t when)
         .port = 22,
         .advert = &a,
         .verified = s->verified,
+        .heard = s->heard,
     };
 
     sighting.addresses = &address;

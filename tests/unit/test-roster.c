@@ -126,6 +126,35 @@ static void test_liveness(void **state)
     expect(&log, "");
 }
 
+/* A machine that does not answer, of which others go on telling. */
+static void test_absent(void **state)
+{
+    struct log log = {0};
+    CLEANUP(roster_free_p) struct roster *r = new_roster(&log);
+    const struct see renamed = {.key = KEY1, .agent = "a2"};
+    const struct see itself = {.key = KEY1, .agent = "a2", .heard = true};
+
+    (void)state;
+    see_at(r, &v4, 1);
+    set_online(r, KEY1, true, NULL, (struct timespec){2, 0});
+    set_online(r, KEY1, false, NULL, (struct timespec){3, 0});
+    expect(&log, "aco");
+    see_at(r, &v4, 4);
+    see_at(r, &renamed, 5);
+    lose(r, 0); /* their record runs out, and is told again */
+    see_at(r, &renamed, 6);
+    expect(&log, "");
+    assert_false(find(r, KEY1)->online);
+    assert_int_equal(find(r, KEY1)->last_seen.tv_sec, 2);
+    set_online(r, KEY1, true, NULL, (struct timespec){7, 0});
+    expect(&log, "a");
+    assert_string_equal(find(r, KEY1)->advert.agents.items[0], "a2");
+    set_online(r, KEY1, false, NULL, (struct timespec){8, 0});
+    see_at(r, &itself, 9);
+    expect(&log, "oa");
+    assert_true(find(r, KEY1)->online && !find(r, KEY1)->unheard);
+}
+
 static void test_daemon_restart(void **state)
 {
     struct log log = {0};
@@ -249,6 +278,7 @@ int main(void)
         cmocka_unit_test(test_tuple_changes_hands),
         cmocka_unit_test(test_key_told_later),
         cmocka_unit_test(test_liveness),
+        cmocka_unit_test(test_absent),
         cmocka_unit_test(test_daemon_restart),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_bounds),
