@@ -7,6 +7,7 @@
 
 enum {
     ASKS_MAX = 8,        /* a second, for single machines that are missed */
+    MISSED_PACE_MS = 2,  /* between questions for all that are missed, for each that may answer */
     COMPLETE_MAX = 128,  /* instances whose other records are asked for, for each question */
     ANSWERS_PER_MS = 20, /* that a busy controller can read */
     PARTS_MAX = 4,       /* questions to one instance for what is missing */
@@ -110,6 +111,7 @@ static void ask_for_all(struct querier *q, uint64_t now)
     querier_read_links(q);
     q->round++;
     q->asked_at = now;
+    q->many_missed = false;
     querier_send(q, NULL, -1);
     openly = ask_openly(q, now);
     ask_for_parts(q);
@@ -282,6 +284,20 @@ static void check_confirms(struct querier *q, uint64_t now)
     }
 }
 
+/* So many at once are missed where a network card of this host, or a switch, has failed: one
+ * question finds all that are still there, by another way. */
+static void ask_for_missed(struct querier *q, uint64_t now)
+{
+    uint64_t due = q->asked_at + WINDOW_MS + HASH_COUNT(q->instances) * MISSED_PACE_MS;
+
+    if (!q->again)
+        return;
+    q->many_missed = true;
+    due = due > now ? due : now;
+    q->ask_due = due < q->ask_due ? due : q->ask_due;
+    set_timer(q);
+}
+
 void querier_ask(struct querier *q, const char *instance)
 {
     uint64_t now = querier_now_ms(q);
@@ -290,8 +306,10 @@ void querier_ask(struct querier *q, const char *instance)
         q->asks_start = now;
         q->asks = 0;
     }
-    if (q->asks++ >= ASKS_MAX)
+    if (q->asks++ >= ASKS_MAX) {
+        ask_for_missed(q, now);
         return;
+    }
     querier_send(q, instance, -1);
     if (querier_is_unanswered(q))
         querier_send_openly(q, instance);
@@ -343,7 +361,7 @@ static void ask_if_needed(struct querier *q, uint64_t now)
     bool flooded = now < q->flooded_until, enough = querier_is_settled(q) || q->round >= ROUNDS_MAX;
     bool busy = now < q->heard_at + BUSY_MS && now < q->asked_at + BUSY_MAX_MS;
 
-    if (flooded || q->round == 0)
+    if (flooded || q->round == 0 || q->many_missed)
         ask_for_all(q, now);
     else if (busy)
         q->ask_due = q->heard_at + BUSY_MS;
