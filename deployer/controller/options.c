@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "deployer/base/url.h"
 #include "discovery/base/file.h"
 #include "discovery/base/key.h"
 #include "discovery/base/output.h"
@@ -14,7 +15,48 @@ OPTION_ONE(struct controller_options, output)
 OPTION_ONE(struct controller_options, on_change)
 OPTION_STRING(struct controller_options, listen)
 OPTION_ONE(struct controller_options, dashboard)
-OPTION_LIST(struct controller_options, hosts)
+
+/* A name, or the origin that browsers show for a proxy (RFC 6454 §6.2): without the default port.
+ */
+static int add_host(struct strings *to, const char *value, struct error *err)
+{
+    CLEANUP_FREE char *origin = NULL;
+    struct url url;
+    int r;
+
+    if (!strstr(value, "://")) {
+        if (strchr(value, '/') || (strchr(value, ':') && *value != '['))
+            return error_set(err, -EINVAL,
+                             "--host needs a name without a port, or the address of a proxy as "
+                             "browsers show it, http://NAME[:PORT] or https://NAME[:PORT]: '%s'",
+                             value);
+        return strings_add(to, value);
+    }
+    r = url_parse(value, &url);
+    if (r < 0 || (*url.path && strcmp(url.path, "/") != 0))
+        return error_set(err, r < 0 ? r : -EINVAL,
+                         "--host needs http://NAME[:PORT] or https://NAME[:PORT], without a path: "
+                         "'%s'",
+                         value);
+    if (asprintf(&origin, "http%s://%s", url.https ? "s" : "", url.spelled) < 0) {
+        origin = NULL;
+        return -ENOMEM;
+    }
+    if (url.port != (url.https ? 443 : 80)) {
+        CLEANUP_FREE char *name = TAKE_PTR(origin);
+
+        if (asprintf(&origin, "%s:%u", name, url.port) < 0) {
+            origin = NULL;
+            return -ENOMEM;
+        }
+    }
+    return strings_add(to, origin);
+}
+
+static int set_hosts(void *into, const char *value, struct error *err)
+{
+    return add_host(&((struct controller_options *)into)->hosts, value, err);
+}
 
 static int set_quorum(void *into, const char *value, struct error *err)
 {
@@ -69,7 +111,9 @@ static const struct option_row own[] = {
     {'L', "listen", OPTION_REQUIRED, "ADDRESS[:PORT]", "dashboard and API; default 127.0.0.1:8808",
      set_listen},
     {0, "host", OPTION_REQUIRED, "NAME",
-     "a host name that browsers may use for this\nservice; may be repeated", set_hosts},
+     "a host name that browsers may use for this\nservice, or http[s]://NAME[:PORT] of a proxy; "
+     "may be\nrepeated",
+     set_hosts},
     {0, "dashboard", OPTION_REQUIRED, "DIR", "folder with the dashboard's files", set_dashboard},
 };
 

@@ -25,7 +25,7 @@ struct controller_options {
     enum inventory_format format;
     const char *on_change; /* a shell command; NULL: none */
     const char *listen;    /* ADDRESS[:PORT] */
-    struct strings hosts;  /* additional names */
+    struct strings hosts;  /* additional names, and proxies' origins: see admission.h */
     const char *dashboard; /* its folder; NULL: the one beside this program */
     struct strings words;  /* values from the file, borrowed above */
     char *file; /* controller.conf, also if it does not exist; NULL: no configuration folder */

@@ -16,7 +16,7 @@ complete -c dcop-controller -s o -l output -r -F -d 'keep the inventory in FILE,
 complete -c dcop-controller -l format -r -d 'of --output: yaml (default), ini, json …'
 complete -c dcop-controller -l on-change -r -d 'run COMMAND when the match has changed; the match is in the file $DCOP_MATCH, as JSON'
 complete -c dcop-controller -s L -l listen -r -d ''
-complete -c dcop-controller -l host -r -d 'a host name that browsers may use for this service; may be repeated'
+complete -c dcop-controller -l host -r -d 'a host name that browsers may use for this service, or http[s]://NAME[:PORT] of a proxy; may be repeated'
 complete -c dcop-controller -l dashboard -r -a '(__fish_complete_directories)' -d 'folder with the dashboard\'s files'
 complete -c dcop-controller -l key -r -F -d 'private key; may be repeated; default: id_ed25519, id_ecdsa, id_rsa in ~/.ssh, and ssh-agent\'s'
 complete -c dcop-controller -l password-file -r -F -d 'its first line is the password to log in with; else DCOP_PASSWORD'

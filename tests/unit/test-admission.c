@@ -56,16 +56,37 @@ static void test_origin(void **state)
     static const char host[] = "localhost:8808";
 
     (void)state;
-    assert_int_equal(admission_origin(NULL, host), 0);
-    assert_int_equal(admission_origin("http://localhost:8808", host), 0);
-    assert_int_equal(admission_origin("https://localhost:8808", host), 403);
-    assert_int_equal(admission_origin("http://localhost:8809", host), 403);
-    assert_int_equal(admission_origin("http://localhost:8808.evil.example", host), 403);
-    assert_int_equal(admission_origin("http://evil.example", host), 403);
-    assert_int_equal(admission_origin("null", host), 403);
-    assert_int_equal(admission_origin("", host), 403);
+    assert_int_equal(admission_origin(&admission, NULL, host), 0);
+    assert_int_equal(admission_origin(&admission, "http://localhost:8808", host), 0);
+    assert_int_equal(admission_origin(&admission, "https://localhost:8808", host), 403);
+    assert_int_equal(admission_origin(&admission, "http://localhost:8809", host), 403);
+    assert_int_equal(admission_origin(&admission, "http://localhost:8808.evil.example", host), 403);
+    assert_int_equal(admission_origin(&admission, "http://evil.example", host), 403);
+    assert_int_equal(admission_origin(&admission, "null", host), 403);
+    assert_int_equal(admission_origin(&admission, "", host), 403);
     /* Another of our own names is another site to a browser. */
-    assert_int_equal(admission_origin("http://127.0.0.1:8808", host), 403);
+    assert_int_equal(admission_origin(&admission, "http://127.0.0.1:8808", host), 403);
+}
+
+static void test_proxy(void **state)
+{
+    static char *const items[] = {(char *)"localhost", (char *)"https://lab.example",
+                                  (char *)"http://lab.example:81"};
+    static const struct strings proxied = {(char **)(uintptr_t)items, 3};
+    const struct admission a = {.token = TOKEN, .port = 8808, .hosts = &proxied};
+
+    (void)state;
+    assert_int_equal(admission_host(&a, "lab.example"), 0);
+    assert_int_equal(admission_host(&a, "LAB.example:81"), 0);
+    assert_int_equal(admission_host(&a, "lab.example:8808"), 421);
+    assert_int_equal(admission_host(&a, "lab.example:443"), 421);
+    assert_int_equal(admission_host(&a, "https://lab.example"), 421);
+    assert_int_equal(admission_host(&a, "evil.example"), 421);
+    assert_int_equal(admission_origin(&a, "https://lab.example", "lab.example"), 0);
+    assert_int_equal(admission_origin(&a, "http://lab.example", "lab.example"), 403);
+    assert_int_equal(admission_origin(&a, "http://lab.example:81", "lab.example:81"), 0);
+    assert_int_equal(admission_origin(&a, "https://lab.example", "lab.example:81"), 403);
+    assert_int_equal(admission_origin(&a, "null", "lab.example"), 403);
 }
 
 static void test_token(void **state)
@@ -218,10 +239,15 @@ static void test_problem(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_host),    cmocka_unit_test(test_host_port_80),
-        cmocka_unit_test(test_origin),  cmocka_unit_test(test_token),
-        cmocka_unit_test(test_routes),  cmocka_unit_test(test_changes_are_guarded),
-        cmocka_unit_test(test_openapi), cmocka_unit_test(test_problem),
+        cmocka_unit_test(test_host),
+        cmocka_unit_test(test_host_port_80),
+        cmocka_unit_test(test_proxy),
+        cmocka_unit_test(test_origin),
+        cmocka_unit_test(test_token),
+        cmocka_unit_test(test_routes),
+        cmocka_unit_test(test_changes_are_guarded),
+        cmocka_unit_test(test_openapi),
+        cmocka_unit_test(test_problem),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -127,12 +127,38 @@ static void test_given_twice(void **state)
     put("controller.conf", "");
 }
 
+static void test_hosts(void **state)
+{
+    CLEANUP(controller_options_clear) struct controller_options o = {0};
+    static const char *const bad[] = {"host lab.example:80\n", "host lab.example/\n",
+                                      "host http://lab.example/dcop\n", "host ftp://lab.example\n",
+                                      "host http://me@lab.example\n"};
+    struct error err;
+
+    (void)state;
+    put("controller.conf", "host lab.example\nhost [fe80::1]\nhost https://lab.example:443/\n"
+                           "host http://lab.example:8080\n");
+    assert_int_equal(READ(&o, &err, (char *)"-q"), 0);
+    assert_int_equal(o.hosts.count, 4);
+    assert_string_equal(o.hosts.items[1], "[fe80::1]");
+    assert_string_equal(o.hosts.items[2], "https://lab.example");
+    assert_string_equal(o.hosts.items[3], "http://lab.example:8080");
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        CLEANUP(controller_options_clear) struct controller_options none = {0};
+
+        put("controller.conf", bad[i]);
+        assert_int_equal(READ(&none, &err, (char *)"-q"), -EINVAL);
+        assert_non_null(strstr(err.text, "--host needs"));
+    }
+    put("controller.conf", "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_options_file), cmocka_unit_test(test_options_both),
         cmocka_unit_test(test_options_bad),  cmocka_unit_test(test_output_is_a_file),
-        cmocka_unit_test(test_given_twice),
+        cmocka_unit_test(test_given_twice),  cmocka_unit_test(test_hosts),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -1,6 +1,9 @@
 /* Requests to the service, and its events (openapi.yaml). */
 
-const BASE = "/api/v1/", KEY = "dcop-token";
+/* Relative to the page: a proxy may have it in a folder. */
+export const BASE = "api/v1/";
+
+const KEY = "dcop-token";
 const STALE_MS = 25000; /* a comment line comes every 10 s */
 
 /* Browsers do not send the fragment. */

@@ -1,6 +1,6 @@
 /* The experiments that are kept: a list, and one or two of them side by side. */
 
-import {get} from "./api.js";
+import {BASE, get} from "./api.js";
 import {drawCurve, pointsOf} from "./curve.js";
 import {$, button, fill, h, icon} from "./dom.js";
 import {isAtWork, parametersOf, seconds, short, statusOf} from "./run.js";
@@ -81,7 +81,7 @@ function facts(all) {
 
 const actsOf = (id, i, live, free) => [
   button(`Download ${letter(i) || "the folder"}`, "download", {id}, {disabled: !live}),
-  h("a", {href: `/api/v1/${pathOf(id)}/plot`, download: `${id}.svg`}, `Plot of ${letter(i) || "it"}`),
+  h("a", {href: `${BASE}${pathOf(id)}/plot`, download: `${id}.svg`}, `Plot of ${letter(i) || "it"}`),
   chosen.length === 1 && button("Use its settings", "again", {id}, {disabled: !free}),
 ];
 

@@ -18,40 +18,48 @@ static bool is_ours(const struct admission *a, const char *host, size_t size)
     return false;
 }
 
-unsigned admission_host(const struct admission *a, const char *host)
+/* Our name with our port. */
+static bool is_direct(const struct admission *a, const char *host)
 {
-    const char *bracket, *colon;
-    char port[8] = "80";
-    size_t size;
+    const char *bracket = strchr(host, ']'), *colon = strchr(bracket ? bracket : host, ':');
+    size_t size = colon ? (size_t)(colon - host) : strlen(host);
+    char ours[8];
 
-    if (!host || !*host)
-        return 400;
-    bracket = strchr(host, ']');
-    colon = strchr(bracket ? bracket : host, ':');
-    size = colon ? (size_t)(colon - host) : strlen(host);
-    if (colon && (strlen(colon + 1) < 1 || strlen(colon + 1) > 5))
-        return 421;
-    if (colon)
-        (void)snprintf(port, sizeof(port), "%s", colon + 1);
-    {
-        char ours[8];
-
-        (void)snprintf(ours, sizeof(ours), "%u", (unsigned)a->port);
-        if (strcmp(port, ours) != 0)
-            return 421;
-    }
-    return is_ours(a, host, size) ? 0 : 421;
+    (void)snprintf(ours, sizeof(ours), "%u", (unsigned)a->port);
+    return strcmp(colon ? colon + 1 : "80", ours) == 0 && is_ours(a, host, size);
 }
 
-unsigned admission_origin(const char *origin, const char *host)
+/* A proxy's, which has kept the browser's Host; `origin` NULL: of either scheme. */
+static bool is_proxied(const struct admission *a, const char *host, const char *origin)
+{
+    for (size_t i = 0; i < a->hosts->count; i++) {
+        const char *ours = a->hosts->items[i], *name = strstr(ours, "://");
+
+        if (name && strcasecmp(name + 3, host) == 0 && (!origin || strcasecmp(ours, origin) == 0))
+            return true;
+    }
+    return false;
+}
+
+unsigned admission_host(const struct admission *a, const char *host)
+{
+    if (!host || !*host)
+        return 400;
+    return is_direct(a, host) || is_proxied(a, host, NULL) ? 0 : 421;
+}
+
+unsigned admission_origin(const struct admission *a, const char *origin, const char *host)
 {
     static const char scheme[] = "http://";
+    size_t size = sizeof(scheme) - 1;
 
-    if (!origin)
+    if (!origin || is_proxied(a, host, origin))
         return 0;
-    if (strncmp(origin, scheme, sizeof(scheme) - 1) != 0)
-        return 403; /* "null", too */
-    return strcasecmp(origin + sizeof(scheme) - 1, host) == 0 ? 0 : 403;
+    /* "null" is another's, too */
+    return strncmp(origin, scheme, size) == 0 && strcasecmp(origin + size, host) == 0 &&
+                   is_direct(a, host)
+               ? 0
+               : 403;
 }
 
 unsigned admission_token(const struct admission *a, const char *authorization)

@@ -101,7 +101,7 @@ static unsigned check_request(const struct http *h, struct MHD_Connection *conne
     unsigned status = framing_is_ambiguous(connection) ? 400 : admission_host(admission, host);
 
     if (!status)
-        status = admission_origin(request_header(connection, "Origin"), host);
+        status = admission_origin(admission, request_header(connection, "Origin"), host);
     if (!status && routed->route != ROUTE_FILE && is_cross_site(connection))
         status = 403;
     if (!status && has_controls(path))
@@ -129,13 +129,17 @@ static const char *refusal_detail(unsigned status)
     case 401:
         return "This request needs the token from the file 'token' in the service's state folder.";
     case 403:
-        return "The request comes from another site's page.";
+        return "The request comes from another site's page, or through a proxy whose address "
+               "--host "
+               "does not name.";
     case 413:
         return "The body is larger than 64 KiB.";
     case 415:
         return "The Content-Type must be application/json.";
     case 421:
-        return "This service does not answer to that host name; add the name with --host.";
+        return "This service does not answer to that host name; add the name, or a proxy's "
+               "address, "
+               "with --host.";
     default:
         return NULL;
     }

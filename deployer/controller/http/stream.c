@@ -125,6 +125,8 @@ enum MHD_Result http_listen(struct http *h, struct MHD_Connection *connection,
     http_add_headers(response, NULL);
     (void)MHD_add_response_header(response, "Content-Type", "text/event-stream");
     (void)MHD_add_response_header(response, "Cache-Control", "no-store");
+    (void)MHD_add_response_header(response, "X-Accel-Buffering",
+                                  "no"); /* nginx passes it on at once */
     r = MHD_queue_response(connection, 200, response);
     MHD_destroy_response(response); /* on_gone runs when the connection ends */
     return r;
