@@ -216,9 +216,27 @@ test("a failure says why, with the output's last lines, and Retry", async (t) =>
     await says(page, "#panel .verdict", "the disk is full: 0 MiB free");
     await page.locator("#panel summary").first().click();
     await says(page, "#panel .runs", "OSError: [Errno 28]");
-    await page.locator("#panel").getByRole("button", {name: "Retry…"}).click();
-    await page.getByRole("button", {name: "Retry", exact: true}).click();
-    assert.equal((await order(s, "retry")).machines.length, 1);
+    await page.locator("#panel").getByRole("button", {name: "Deploy…"}).click();
+    await page.getByRole("button", {name: "Deploy", exact: true}).click();
+    assert.equal((await order(s, "deploy")).machines.length, 1);
+});
+
+test("one button deploys again to those that failed, and to no other", async (t) => {
+    const s = await t.service({problem: ["a1", "a2", "a3", "a4"]}), failed = [];
+    for (const agent of s.problem) {
+        const ref = s.plug({agents: [agent], state: "running", work: {state: "ok"}});
+        if (agent > "a2") failed.push(ref);
+    }
+    const page = await t.open(s), again = page.locator("#tools").getByRole("button", {name: /^Retry/});
+    s.work(failed[0], {state: "stuck", why: "the disk is full"});
+    await becomes(page, "a3", "failed");
+    assert.equal(await again.count(), 0, "one has a button of its own");
+    s.work(failed[1], {state: "idle", outcome: "unreachable"});
+    await says(page, "#tools", "Retry 2 failed…");
+    await again.click();
+    assert.deepEqual(await page.locator("#ask b").allInnerTexts(), ["a3", "a4"]);
+    await page.getByRole("button", {name: "Deploy 2 machines"}).click();
+    assert.deepEqual((await order(s, "deploy")).machines.sort(), failed.sort());
 });
 
 test("unplug: grey, last seen; and back", async (t) => {

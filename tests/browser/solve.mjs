@@ -243,7 +243,7 @@ test("experiments: the newest first, a new one by itself; one shows its facts, i
     await says(page, "#chosen", "break_mode:lexic");
     for (const words of ["oneagent", "7,440", "3: a1 on rpi-1, a2 on rpi-2 and a3 on rpi-3", "0.1.2a1"]) await says(page, "#chosen", words);
     assert.ok((await drawn(page, "#chosen")).length > 100);
-    assert.equal(await page.locator("#chosen a").getAttribute("href"), "/api/v1/experiments/2026-11-30T09%3A12%3A00Z-classroom/plot");
+    assert.equal(await page.locator("#chosen a").getAttribute("href"), "api/v1/experiments/2026-11-30T09%3A12%3A00Z-classroom/plot");
     await press(page, "Use its settings");
     assert.equal(await page.evaluate(() => document.activeElement.id), "go");
     await page.keyboard.press("Enter");

@@ -11,17 +11,17 @@ export function takeToken() {
   const given = location.hash.startsWith("#token=") && location.hash.slice(7);
   if (given === false) return;
   history.replaceState(null, "", location.pathname);
-  if (/^[0-9a-f]{64}$/.test(given)) sessionStorage.setItem(KEY, given);
+  if (/^[0-9a-f]{64}$/.test(given)) sessionStorage[KEY] = given;
 }
 
-export const haveToken = () => sessionStorage.getItem(KEY) !== null;
+export const haveToken = () => KEY in sessionStorage;
 
 /* The text that a person pasted: the token or the address; throws if it is wrong. */
 export async function tryToken(text) {
   const token = text.trim().replace(/^.*#token=/, "");
   if (!/^[0-9a-f]{64}$/.test(token)) throw new Error("A token is 64 characters, 0 to 9 and a to f.");
   await ask("session", {headers: {Authorization: `Bearer ${token}`}});
-  sessionStorage.setItem(KEY, token);
+  sessionStorage[KEY] = token;
   return true;
 }
 
@@ -35,15 +35,14 @@ async function ask(path, options, as = "json", ms = 20000) {
   } catch {
     throw failed("The service does not answer. Check whether it was done.", answer?.status ?? 0);
   }
-  if (answer.status === 401) sessionStorage.removeItem(KEY);
+  if (answer.status === 401) delete sessionStorage[KEY];
   if (!answer.ok) throw failed(told?.detail || told?.title || `The service answered ${answer.status}.`, answer.status);
   return told;
 }
 
-const bearer = () => haveToken() ? {Authorization: `Bearer ${sessionStorage.getItem(KEY)}`} : {};
+const bearer = () => haveToken() ? {Authorization: `Bearer ${sessionStorage[KEY]}`} : {};
 
 export const get = (path, as, ms) => ask(path, {headers: bearer()}, as, ms);
-export {get as read};
 
 export const post = (path, body) =>
   ask(path, {method: "POST", headers: {"Content-Type": "application/json", ...bearer()}, body: JSON.stringify(body)});

@@ -35,7 +35,7 @@ function paint() {
   fill($("needs-list"), allNeeds || rest < 2 ? needed : needed.slice(0, FEW));
   $("needs-more").hidden = rest < 2;
   $("needs-more").textContent = allNeeds ? "Show fewer" : `Show ${rest} more`;
-  fill($("tools"), tools(store, picked, live));
+  fill($("tools"), tools(store, shown, picked, live));
   fill($("machines"), shown.map((t) => tile(t, {picked, open: openRef(), active})));
   $("empty").hidden = !store.told || machines.size > 0;
   drawPanel(store, shown.find((t) => t.machine && t.key === openRef()), live);
@@ -56,7 +56,7 @@ function toast(words, wrong) {
 
 /* --- doing --- */
 
-/* Sends an order with the token and shows the result.  False: it failed. */
+/* Sends an order with the token and shows the result; true when it was taken. */
 async function order(path, body, done) {
   try {
     const told = await withToken(async () => (await post(path, body)) ?? {}), {queued, refused = []} = told ?? {};
@@ -64,8 +64,7 @@ async function order(path, body, done) {
     if (told && done && queued?.length !== 0) toast(done(queued?.length));
     return told !== undefined;
   } catch (error) {
-    toast(visible(error.message), true);
-    return false;
+    return toast(visible(error.message), true);
   }
 }
 
@@ -163,4 +162,5 @@ connect((event, data) => {
   if (openRef() !== null && (event === "snapshot" || data.ended)) loadPast().then(draw);
   draw();
 }, draw);
+paint();
 setInterval(draw, 5000); /* "3 minutes ago" */

@@ -12,7 +12,6 @@ export const ACTIONS = {
   stop: ["Stop", "Stop the agents of", "Their computation is lost. They stay stopped until a start, deploy or boot."],
   restart: ["Restart", "Restart the agents of", "Their computation is lost."],
   rollback: ["Roll back", "Roll back", "The previous version of pyDCOP becomes current, and the agents restart. Debian packages stay."],
-  retry: ["Retry", "Forget the failures of", "With --auto the service tries at once."],
   identify: ["Blink", "Blink the light of", "The activity light blinks for ten seconds, so that you can find it."],
   reboot: ["Reboot", "Reboot", "The agents stop, and the machine reboots."],
   poweroff: ["Power off", "Power off", "The agents stop and the machine powers off. It must be switched on again by hand."],
@@ -20,6 +19,8 @@ export const ACTIONS = {
   replace: ["Trust the new key", "Trust the new key of", "Only if you know why it changed, such as a reflashed card. The old key is then no longer trusted."],
   forget: ["Forget", "Forget", "Its trusted key, names and record are deleted. While it is on the network it stays in the list, as new."],
 };
+
+const rows = (items) => h("ul.names", {tabindex: 0, "aria-label": "Machines"}, items);
 
 /* Shows which machines are meant, and which are left out and why; null, or the machines. */
 export function askAction(action, machines) {
@@ -30,13 +31,13 @@ export function askAction(action, machines) {
   return ask({
     title: meant.length ? [question, " ", one ? called(meant[0]) : count(meant.length, "machine"), "?"] : "There is nothing to do",
     body: [
-      meant.length > 0 && [h("p", says), h("ul.names", {tabindex: 0, "aria-label": "Machines"}, meant.map((m) =>
+      meant.length > 0 && [h("p", says), rows(meant.map((m) =>
         h("li", h("b", called(m)), m.agents?.length && m.host && [" on ", host(m)],
           key && h("small", "shows ", h("code", m.hostkey)), key && m.trust.pin && h("small", "trusted is ", h("code", m.trust.pin)))))],
       left.length > 0 && h("p", "Left out: ", listed(left.map((m) => [called(m), ` (${obstacle(action, m)})`]), 8), "."),
     ],
     yes: meant.length > 0 && (one ? yes : `${yes} ${count(meant.length, "machine")}`),
-    danger: changed || ["poweroff", "reboot", "stop", "rollback", "forget"].includes(action), answer: () => meant,
+    danger: changed || /poweroff|reboot|stop|rollback|forget/.test(action), answer: () => meant,
   });
 }
 
@@ -52,6 +53,6 @@ export const askNames = (m, names, missing) => ask({
 /* Null, or the plan. */
 export const askPlan = (plan, machines) => ask({
   title: `Give ${count(plan.length, "machine")} a name?`, yes: "Give names", answer: () => plan,
-  body: [h("p", "The names are written to the machines' settings."), h("ul.names", {tabindex: 0, "aria-label": "Machines"},
+  body: [h("p", "The names are written to the machines' settings."), rows(
     plan.map((a) => h("li", host(machines.get(a.ref)), " becomes ", h("b", name(a.agent)))))],
 });

@@ -13,6 +13,8 @@ const maker = (make) => (what, ...children) => {
 export const h = maker((tag) => document.createElement(tag));
 export const svg = maker((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
 
+export const code = (text) => text && h("code", text);
+
 /* A shape of the page's; its word is beside it. */
 export const icon = (name) => svg("svg.icon", {viewBox: "0 0 24 24", "aria-hidden": "true"}, svg("use", {href: `#i-${name}`}));
 
@@ -25,13 +27,13 @@ export function button(words, does, data = {}, attributes = {}) {
 
 export const $ = (id) => document.getElementById(id);
 
-/* Makes the content of `el` equal to `nodes` and keeps focus, scrolling and open details.
+/* Makes the content of `el` equal to `nodes` (a false one is skipped) and keeps focus, scrolling and open details.
  * Elements with data-key are moved, not made again. */
 export function fill(el, nodes) {
   const keyed = new Map([...el.children].filter((c) => c.dataset.key).map((c) => [c.dataset.key, c]));
   let at = el.firstChild;
 
-  for (const node of nodes.map((n) => (n instanceof Node ? n : new Text(n)))) {
+  for (const node of nodes.filter(Boolean).map((n) => (n instanceof Node ? n : new Text(n)))) {
     const key = node.dataset?.key, same = key ? keyed.get(key) : at?.dataset?.key ? null : at;
     if (same?.nodeName !== node.nodeName) {
       el.insertBefore(node, at);

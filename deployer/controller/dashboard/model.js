@@ -56,13 +56,13 @@ function stateOf(m, twice, wrong, auto) {
   if (!m.agents?.length) return "nameless";
   if (m.state === "failed") return "failed";
   if (work.state === "waiting" && auto) return "waiting";
-  if (work.state !== "ok" && ["failed", "refused", "unreachable"].includes(work.outcome)) return "failed";
+  if (work.state !== "ok" && /failed|refused|unreachable/.test(work.outcome)) return "failed";
   return m.state === "running" || m.state === "stopped" ? m.state : "ready";
 }
 
 /* The machines with that name that are not impostors. */
 const holders = ({machines}, agent) => [...machines.values()].filter((m) =>
-  m.online && m.agents?.includes(agent) && ["accepted", "new"].includes(m.trust?.state));
+  m.online && m.agents?.includes(agent) && /accepted|new/.test(m.trust?.state));
 
 /* By agent name, the nameless last: {machine, state, wrong} (wrong: its names that are not in
  * the problem), or {agent, seen, state: "missing"} for a name that no machine has. */
@@ -95,7 +95,7 @@ export function obstacle(action, m) {
   const trust = m.trust?.state;
   if (action === "forget") return null;
   if (!m.online) return "offline";
-  if (action === "accept") return m.hostkey && ["new", "changed", "doubtful"].includes(trust) ? null : "nothing to accept";
+  if (action === "accept") return m.hostkey && /new|changed|doubtful/.test(trust) ? null : "nothing to accept";
   if (trust !== "accepted") return "not accepted";
   return action === "deploy" && !m.agents?.length ? "no name" : null;
 }

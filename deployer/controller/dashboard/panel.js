@@ -1,7 +1,7 @@
 /* One machine, beside the tiles: state, actions, facts, runs, log. */
 
-import {get, read} from "./api.js";
-import {$, button, fill, h, icon} from "./dom.js";
+import {get} from "./api.js";
+import {$, button, code, fill, h, icon} from "./dom.js";
 import {obstacle} from "./model.js";
 import {actions, ALL, saying} from "./view.js";
 import {ago, callOf, clock, host, name, shape, visible, visibleLines} from "./words.js";
@@ -47,7 +47,7 @@ export async function loadRun(number, {id}) {
 export async function follow(of, draw) {
   const mine = (log = {of, lines: [], words: "…"}), machine = ref;
   for (let after = "", told = {}; log === mine && ref === machine && told.state !== "ended";) {
-    told = await read(`machines/${machine}/log?of=${of}${after}`).catch((error) => ({state: "ended", why: error.message, lines: []}));
+    told = await get(`machines/${machine}/log?of=${of}${after}`).catch((error) => ({state: "ended", why: error.message, lines: []}));
     mine.lines = [...(told.fresh ? [] : mine.lines), ...told.lines].slice(-LINES);
     mine.words = told.why ?? {connecting: "Connecting…", following: ""}[told.state] ?? "The log has ended.";
     after = `&after=${encodeURIComponent(told.next)}`;
@@ -60,7 +60,6 @@ const logOf = (of, live) => [
   log?.of === of && [log.lines.length > 0 && h("pre.log", {tabindex: 0, "aria-label": "Log"}, h("span", visibleLines(log.lines.join("\n")))), said(visible(log.words))],
   button(log?.of === of ? "Follow again" : "Follow", "log", {of}, {disabled: !live})];
 
-const code = (text) => text && h("code", text);
 const said = (words) => h("p.said", words);
 const section = (title, ...inside) => h("section", {"data-key": title}, h("h3", title), inside);
 const rows = (all) => h("dl.facts", all.filter(([, value]) => value).map(([word, value]) => [h("dt", word), h("dd", value)]));
@@ -104,5 +103,5 @@ export function drawPanel(store, tile, live) {
     can && m.work?.state === "running" && section("Output", logOf("step", live)),
     section("Facts", facts(m)), section("Runs", history(m)),
     section("The agent's log", can ? logOf("agent", live) : said("It cannot be read now.")),
-  ].filter(Boolean));
+  ]);
 }

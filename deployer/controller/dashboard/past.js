@@ -76,7 +76,7 @@ function facts(all) {
     h("table.facts-of", two && h("thead", h("tr", h("td"), all.map((_, i) => h("th", {scope: "col"}, letter(i))))),
       h("tbody", shown.map(([word, values]) => h("tr", h("th", {scope: "row"}, word), values.map((value) => h("td", h("bdi", value))))))),
     same.length > 0 && h("p.said", `The same in both: ${listed(same.map(([word]) => word), 30).join("")}.`),
-  ].filter(Boolean);
+  ];
 }
 
 const actsOf = (id, i, live, free) => [
@@ -92,7 +92,7 @@ function drawChosen(live, run) {
   if (!chosen.length) return;
   $("chosen-title").textContent = chosen.length > 1 ? "Compared" : "Chosen";
   fill($("chosen-facts"), ready ? facts(all) : [h("p.said", {role: wrong ? "alert" : null}, words)]);
-  fill($("chosen-acts"), [...chosen.flatMap((id, i) => actsOf(id, i, live, ready && !isAtWork(run))), button("Choose none", "choose-none")].filter(Boolean));
+  fill($("chosen-acts"), [...chosen.flatMap((id, i) => actsOf(id, i, live, ready && !isAtWork(run))), button("Choose none", "choose-none")]);
 
   const key = `${chosen} ${figure.clientWidth}`;
   figure.hidden = !ready;

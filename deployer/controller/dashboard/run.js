@@ -65,7 +65,7 @@ export function lacks(run) {
     run.state === "ending" && run.status && line("The machines’ logs are being fetched."),
     run.left_out && line("Some values or names are not shown: there are too many."),
     line(settings(run)),
-  ].filter(Boolean);
+  ];
 }
 
 export const numbers = (run) => [

@@ -33,7 +33,7 @@ function paint() {
   fill($("lacks"), [...(run ? lacks(run) : []), ...(work || !told ? [] : [before()].filter(Boolean).map((words) => h("p", {class: problem ? null : "grave"}, words)))]);
   fill($("tell"), [
     work && button("Stop", "stop", {key: "stop"}, {class: "danger", disabled: !live || run.state === "ending"}),
-    !work && run?.id && button("Download the folder", "download", {key: "download", id: run.id}, {disabled: !live})].filter(Boolean));
+    !work && run?.id && button("Download the folder", "download", {key: "download", id: run.id}, {disabled: !live})]);
   form.hidden = work || !told;
   $("go").disabled = !live || !problem || sent;
   $("run").hidden = !run;
@@ -191,3 +191,4 @@ takeToken();
 addEventListener("hashchange", takeToken);
 addEventListener("resize", draw);
 connect(hear, draw);
+paint();

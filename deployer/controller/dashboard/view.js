@@ -1,7 +1,7 @@
 /* The page's main part, made again at each change; dom.js merges it. */
 
 import {ACTIONS} from "./ask.js";
-import {button, h, icon} from "./dom.js";
+import {button, code, h, icon} from "./dom.js";
 import {absent, isBack, needs, obstacle} from "./model.js";
 import {ago, called, callOf, clock, count, doing, host, listed, name, shape, STATES, visible} from "./words.js";
 
@@ -32,7 +32,7 @@ export function lacks(store) {
       [name(l.agents.join(" ") || l.host), ` (${visible(l.reason)} since ${clock(l.reason_since)})`]))]),
     status.packing && line("pyDCOP is being built on the controller."),
     ...(match.warnings ?? []).map((warning) => line(visible(warning), "warn")),
-  ].filter(Boolean);
+  ];
 }
 
 export const counts = (shown) => Object.entries(STATES).map(([state, word]) => [state, word, shown.filter((t) => t.state === state).length])
@@ -41,15 +41,15 @@ export const counts = (shown) => Object.entries(STATES).map(([state, word]) => [
 /* --- what needs a person --- */
 
 const who = (m) => [called(m), m.agents?.length && m.host ? [" (", host(m), ")"] : ""];
-const code = (text) => h("code", text);
-const act = (words, action, m) => button(words, "act", {action, refs: m.ref});
+const act = (words, action, machines, more, attributes) =>
+  button(words, "act", {action, refs: machines.map((m) => m.ref).join(" "), ...more}, attributes);
 
 const NEEDS = {
   impostor: ({machine: m}) => ({
     what: m.trust.state === "changed" ? [who(m), " shows a key that is not the trusted one"] :
       [who(m), " shares its id with another machine that has another key"],
     why: ["A reflashed card, or an impostor; nothing is sent to it. It shows ", code(m.hostkey), m.trust.pin && ["; trusted is ", code(m.trust.pin)], "."],
-    acts: m.online && act("It is the right one…", "accept", m),
+    acts: m.online && act("It is the right one…", "accept", [m]),
   }),
   duplicate: ({agent, machines}) => ({
     what: [name(agent), ` is the name of ${count(machines.length, "machine")}`],
@@ -59,7 +59,7 @@ const NEEDS = {
   failed: ({machine: m}) => ({
     what: [who(m), m.work?.state === "retrying" ? " failed and is tried again" : m.error ? " has a wrong setting" : " failed and needs help"],
     why: visible(m.error ?? m.work?.detail ?? m.work?.why ?? "Its agent does not stay up; see its log."),
-    acts: [button("Details", "open", {ref: m.ref}), !m.error && act("Retry…", "retry", m)],
+    acts: [button("Details", "open", {ref: m.ref}), !m.error && act("Retry…", "deploy", [m])],
   }),
   misnamed: ({machine: m, agent, suggestion}) => ({
     what: [name(agent), " is not in the problem", suggestion && ["; did you mean ", name(suggestion), "?"]],
@@ -69,9 +69,9 @@ const NEEDS = {
   new: ({machines}) => ({
     what: count(machines.length, "new machine"),
     why: "Compare the fingerprint with that on the machine's own screen, then accept it. Nothing is sent before.",
-    acts: machines.length > 1 && button(`Accept all ${machines.length}…`, "act", {action: "accept", refs: machines.map((m) => m.ref).join(" ")}),
+    acts: machines.length > 1 && act(`Accept all ${machines.length}…`, "accept", machines),
     more: h("details", {open: machines.length < 4}, h("summary", "Fingerprints"), h("ul.keys", machines.map((m) =>
-      h("li", {"data-key": m.ref}, h("span", called(m), m.agents?.length && h("small", host(m))), code(m.hostkey), act("Accept…", "accept", m))))),
+      h("li", {"data-key": m.ref}, h("span", called(m), m.agents?.length && h("small", host(m))), code(m.hostkey), act("Accept…", "accept", [m]))))),
   }),
   assign: ({plan}, {machines}) => ({
     state: "nameless", what: `${count(plan.length, "machine")} without a name can get one`,
@@ -94,17 +94,19 @@ export const needList = (store, shown) => needs(store, shown).map((need) => {
 
 /* A button for each action that is possible for one of the machines. */
 export const actions = (machines, live, which) => which.split(" ").filter((action) => machines.some((m) => !obstacle(action, m)))
-  .map((action) => button(`${ACTIONS[action][0]}…`, "act", {action, refs: machines.map((m) => m.ref).join(" "), key: action},
+  .map((action) => act(`${ACTIONS[action][0]}…`, action, machines, {key: action},
     {disabled: !live, class: {deploy: "main", accept: "main", poweroff: "danger", forget: "danger"}[action]}));
 
 const OFTEN = "deploy start stop identify";
-export const ALL = `${OFTEN} restart rollback retry reboot poweroff`;
+export const ALL = `${OFTEN} restart rollback reboot poweroff`;
 
-export function tools(store, picked, live) {
-  const all = [...store.machines.values()], some = all.filter((m) => picked.has(m.ref));
+export function tools({machines}, shown, picked, live) {
+  const all = [...machines.values()], some = all.filter((m) => picked.has(m.ref));
+  const failed = shown.filter((t) => t.state === "failed").map((t) => t.machine);
   if (!all.length) return [];
   return [h("b", some.length ? `${some.length} selected` : "All machines"),
     ...actions(some.length ? some : all, live, some.length ? ALL : OFTEN),
+    !some.length && failed.length > 1 && act(`Retry ${failed.length} failed…`, "deploy", failed, {}, {disabled: !live}),
     some.length ? button("Select none", "pick-none") : button("Select all", "pick-all")];
 }
 
