@@ -290,6 +290,23 @@ test("duplicates are told with both machines, each can be renamed", async (t) =>
 
 /* --- the connection -------------------------------------------------------------------- */
 
+for (const path of ["", "solve.html", "wall.html"])
+    test(`a part of ${path || "the first page"} that is not loaded: said, and the page loads itself anew`, async (t) => {
+        t.expect("ERR_");
+        const s = await t.service("three"), cut = new Set(["words.js", "style.css"]);
+        const before = async (page) => {
+            await page.route("**/*.*", (route) => (cut.delete(new URL(route.request().url()).pathname.slice(1)) ? route.abort("failed") : route.continue()));
+            await page.clock.install();
+            await page.clock.pauseAt(Date.now() + 60000);
+        };
+        const page = await t.open(s, {path, before, live: false});
+        await says(page, "body", "If this stays, reload the page.");
+        await page.clock.resume();
+        await page.waitForSelector(path === "wall.html" ? "#rows tr" : "#link[data-state=live]");
+        await says(page, "body", {"": "3 agents are here", "solve.html": "Missing: a3", "wall.html": "rpi-2"}[path]);
+        assert.equal(await page.evaluate(() => sessionStorage.length), path === "wall.html" ? 0 : 1, "the token is kept");
+    });
+
 test("service restarted in mid-deploy: said, greyed, healed with what is true now", async (t) => {
     t.expect("ERR_");
     const s = await t.service({problem: ["a1"]}), ref = s.plug({agents: ["a1"]}), run = s.run("deploy"), page = await t.open(s);

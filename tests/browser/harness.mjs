@@ -98,7 +98,7 @@ class Scene {
         await page.goto((token ? service.urlWithToken : service.url).replace("/#", `/${path}#`) + (token ? "" : path));
         if (live) {
             await page.waitForSelector("#link[data-state=live]");
-            await page.waitForFunction(() => !document.getElementById("sentence").textContent.startsWith("Looking"));
+            await page.waitForFunction(() => !document.getElementById("sentence").textContent.match(/^L(ook|oad)ing/));
         }
         return page;
     }
