@@ -1,5 +1,6 @@
 /* The dashboard alone, on a stand-in for the service; tests/browser/dashboard runs it. */
 import {readdir, readFile} from "node:fs/promises";
+import {connect, createServer} from "node:net";
 import {assert, checkContrast, main, order, says, test, text, unnamed, until} from "./harness.mjs";
 import {PHONE} from "./browser.mjs";
 import {fingerprint, SCENES, STEPS} from "./standin.mjs";
@@ -351,6 +352,50 @@ test("a controller without its plug is noticed although the connection stands", 
     s.deaf = false;
     await page.getByRole("button", {name: "Try now"}).click();
     await page.waitForSelector("#link[data-state=live]");
+});
+
+/* What is between a page and the service, and what becomes of it when a laptop sleeps: the
+ * connections stay, and carry nothing. */
+class Wire {
+    pairs = [];
+    lost = 0; /* connections that came while it was cut */
+    async start(port) {
+        this.server = createServer((near) => {
+            const far = connect(port, "127.0.0.1");
+            for (const end of [near, far]) end.on("error", () => {}).on("close", () => [near, far].forEach((one) => one.destroy()));
+            this.pairs.push([near, far]);
+            if (this.isCut) return this.lost++;
+            near.pipe(far).pipe(near);
+        });
+        await new Promise((done) => this.server.listen(0, "127.0.0.1", done));
+        this.url = `http://127.0.0.1:${this.server.address().port}/`;
+        return this;
+    }
+    cut() {
+        this.isCut = true;
+        for (const [near, far] of this.pairs) for (const end of [near.unpipe(far), far.unpipe(near)]) end.pause();
+    }
+    mend() { this.isCut = false; }
+    stop() { this.pairs.flat().forEach((end) => end.destroy()); this.server.close(); }
+}
+
+test("a laptop that has slept: its connections are dead, and nobody said so; the page comes back by itself", async (t) => {
+    t.expect("ERR_");
+    const s = await t.service({problem: ["a1", "a2"]}), ref = s.plug({agents: ["a1"], state: "running", work: {state: "ok"}}), wire = await new Wire().start(s.port);
+    t.closing.push(() => wire.stop());
+    const page = await t.open({url: wire.url, urlWithToken: `${wire.url}#token=${s.token}`}, {before: (p) => p.clock.install()});
+    await becomes(page, "a1", "running");
+    wire.cut();
+    s.change(ref, {state: "stopped"});
+    s.plug({agents: ["a2"]});
+    await page.clock.fastForward(600000);
+    await page.waitForSelector("#link[data-state=lost]");
+    await until("it tries again, in vain", () => wire.lost > 0);
+    wire.mend(); /* what was begun before stays dead */
+    await page.clock.fastForward(30000);
+    await page.waitForSelector("#link[data-state=live]");
+    await becomes(page, "a1", "stopped");
+    await says(page, "#sentence", "All 2 agents are here.");
 });
 
 test("what the service refuses is said, machine by machine", async (t) => {

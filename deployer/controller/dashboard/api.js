@@ -90,7 +90,7 @@ export function listen(onEvent, onLink) {
   }
 
   const now = () => since && run();
-  setInterval(() => Date.now() - heard > STALE_MS && !since && stop.abort(), 1000);
+  setInterval(() => Date.now() - heard > STALE_MS && stop.abort(), 1000);
   addEventListener("online", now);
   document.addEventListener("visibilitychange", () => document.hidden || now());
   run();
