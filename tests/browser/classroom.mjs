@@ -1,7 +1,7 @@
 /* The dashboard of the real service; tests/browser/classroom runs it, inside a classroom that is up. */
 import {spawn} from "node:child_process";
 import {mkdirSync} from "node:fs";
-import {assert, main, test, until} from "./harness.mjs";
+import {agrees, assert, main, test, until} from "./harness.mjs";
 import {PHONE} from "./browser.mjs";
 import {CLASSROOM, classroom, on, problemOf, Service, SOON} from "./service.mjs";
 
@@ -9,7 +9,10 @@ const pictures = process.env.SCREENSHOTS, LONG = 240000; /* ms */
 
 const tile = (page, agent) => page.locator(".tile", {has: page.locator(".who", {hasText: new RegExp(`^${agent}$`)})});
 const states = (page, agent) => tile(page, agent).evaluateAll((all) => all.map((el) => /s-(\w+)/.exec(el.className)[1]));
-const becomes = (page, agent, state, ms = SOON) => until(`${agent} ${state}; it is ${page.last}`, async () => (page.last = await states(page, agent)).includes(state), ms);
+const becomes = async (page, agent, state, ms = SOON) => {
+    await until(() => `${agent} ${state}; it is ${page.last}`, async () => (page.last = await states(page, agent)).includes(state), ms);
+    await agrees(page, SOON);
+};
 const says = (page, selector, words, ms = SOON) => until(`${selector} says ${words}`, async () => (await page.locator(selector).allInnerTexts()).join("\n").includes(words), ms);
 const picture = async (page, name) => { if (pictures) await page.screenshot({path: `${pictures}/${name}.png`, animations: "disabled"}); };
 const press = (page, name) => page.getByRole("button", {name, exact: true}).click();

@@ -1,7 +1,7 @@
 /* The dashboard alone, on a stand-in for the service; tests/browser/dashboard runs it. */
 import {readdir, readFile} from "node:fs/promises";
 import {connect, createServer} from "node:net";
-import {assert, checkContrast, main, order, says, test, text, unnamed, until} from "./harness.mjs";
+import {agrees, assert, checkContrast, main, order, says, test, text, unnamed, until} from "./harness.mjs";
 import {PHONE} from "./browser.mjs";
 import {fingerprint, SCENES, STEPS} from "./standin.mjs";
 
@@ -287,6 +287,29 @@ test("duplicates are told with both machines, each can be renamed", async (t) =>
     await page.keyboard.press("Enter");
     assert.deepEqual((await order(s, "/assign")).agents, ["a2"]);
     await says(page, "#sentence", "All 2 agents are here.");
+});
+
+test("the tiles are what the API tells, after each of many changes, in every state", async (t) => {
+    t.expect("ERR_");
+    const s = await t.service({problem: ["a1", "a2", "a3"], status: {auto: true}}), seen = new Set();
+    const calm = {online: true, error: undefined, trust: {state: "accepted"}, work: {state: "idle"}, state: "new"}, work = (state, more) => ({work: {state, ...more}});
+    const changes = [{}, {state: "running"}, {state: "stopped"}, {state: "failed"}, {online: false}, {trust: {state: "new"}}, {trust: {state: "changed"}}, {trust: {state: "doubtful"}},
+        {trust: {state: "unverified"}}, work("queued"), work("packing"), work("running", {step: "apt", number: 3, total: 9}), work("waiting"), work("retrying"), work("stuck"), work("idle", {outcome: "unreachable"}),
+        {state: "running", ...work("ok", {outcome: "failed"})}, {agents: []}, {agents: ["A2"]}, {agents: ["a1"]}, {agents: ["a2", "a3"]}];
+    const refs = s.problem.map((agent) => s.plug({agents: [agent]})), page = await t.open(s);
+    let dice = 7;
+    const roll = (n) => (dice = (dice * 48271) % 2147483647) % n; /* the same each time */
+    for (let i = 0; i < 3 * changes.length; i++) {
+        const at = roll(refs.length), {agents} = s.machines.get(refs[at]);
+        if (i % 20 === 7) s.cut();
+        if (i % 20 === 13) {
+            s.gone(refs[at]);
+            refs[at] = s.plug({agents});
+        } else s.change(refs[at], {agents, ...calm, ...changes[i % changes.length]});
+        await agrees(page);
+        for (const state of await page.locator(".tile").evaluateAll((all) => all.map((el) => /s-(\w+)/.exec(el.className)[1]))) seen.add(state);
+    }
+    assert.equal(seen.size, 15, [...seen].sort().join(" "));
 });
 
 /* --- the connection -------------------------------------------------------------------- */

@@ -14,13 +14,13 @@ const tests = [];
 export const test = (name, body, ms = LIMIT_MS) => tests.push({name, body, ms});
 export {assert};
 
-/* Waits for what must become true; says what it was waiting for. */
+/* Waits for what must become true; says what it was waiting for: words, or a function that knows them by then. */
 export async function until(what, probe, ms = 10000) {
     const end = Date.now() + ms;
     for (;;) {
         const found = await probe();
         if (found) return found;
-        if (Date.now() > end) throw new Error(`waited ${ms} ms for: ${what}`);
+        if (Date.now() > end) throw new Error(`waited ${ms} ms for: ${typeof what === "function" ? what() : what}`);
         await new Promise((done) => setTimeout(done, 20));
     }
 }
@@ -31,6 +31,16 @@ export const text = (page, selector) => page.locator(selector).innerText();
 export const says = (page, selector, words) => until(`${selector} says ${words}`, async () => (await page.locator(selector).allInnerTexts()).join("\n").includes(words));
 /* The last order to that path that the stand-in got, once there are n. */
 export const order = (s, path, n = 1) => until(`order ${path}`, () => s.orders.filter((o) => o.path.endsWith(path)).length >= n && s.orders.findLast((o) => o.path.endsWith(path)));
+
+/* Waits until the tiles are what the API tells when it is asked, and not only what the page was sent. */
+export const agrees = (page, ms) => until(() => `the tiles are as the API tells: ${page.differ}`, async () => !(page.differ = await page.evaluate(async () => {
+    const part = (name) => import(new URL(name, location)), [{get}, {apply, newStore, tiles}, {callOf}] = await Promise.all(["api.js", "model.js", "words.js"].map(part));
+    const [{machines}, match, status] = await Promise.all(["machines", "match", "status"].map((path) => get(path))), store = newStore();
+    apply(store, "snapshot", {machines, match, status});
+    const told = tiles(store).map((t) => `${t.machine ? callOf(t.machine) : t.agent} ${t.state}`);
+    const shown = [...document.querySelectorAll(".tile")].map((el) => `${el.querySelector(".who").textContent} ${/s-(\w+)/.exec(el.className)[1]}`);
+    return String(told) !== String(shown) && `${told} by the API, ${shown} on the page`;
+})), ms);
 
 /* Controls without a name, ids that are there twice, icons that are read. */
 export const unnamed = (page) => page.evaluate(() => {
