@@ -8,6 +8,7 @@ import {fingerprint, SCENES, STEPS} from "./standin.mjs";
 const FOLDER = new URL("../../deployer/controller/dashboard/", import.meta.url);
 const files = await Promise.all((await readdir(FOLDER)).map(async (name) => [name, await readFile(new URL(name, FOLDER), "utf8")]));
 
+const ROUNDS = 36; /* of 200 machines' output, 0.8 MB each */
 const tile = (page, agent) => page.locator(".tile", {has: page.locator(".who", {hasText: new RegExp(`^${agent}$`)})});
 const stateOf = async (page, agent) => /s-(\w+)/.exec(await tile(page, agent).getAttribute("class"))[1];
 const becomes = (page, agent, state) => until(`${agent} ${state}`, async () => (await tile(page, agent).count()) === 1 && (await stateOf(page, agent)) === state);
@@ -653,6 +654,32 @@ test("200 machines: there at once, and a change costs little", async (t) => {
     const long = await page.evaluate(() => window.long);
     console.log(`    long tasks: ${long.map(Math.round).join(", ") || "none"} ms`);
     assert.ok(Math.max(0, ...long) < 1000, `${long}`);
+});
+
+test("200 machines that print without end: the page keeps the last of each step, and no more", async (t) => {
+    const s = await t.service("many"), page = await t.open(s), run = s.run("deploy"), refs = [...s.machines.keys()], cdp = await page.context().newCDPSession(page);
+    s.events = { push() {}, length: 0 }; /* what the stand-in keeps is not the point */
+    await cdp.send("Performance.enable");
+    const used = async () => {
+        await cdp.send("HeapProfiler.collectGarbage");
+        const {metrics} = await cdp.send("Performance.getMetrics"), of = (name) => metrics.find((m) => m.name === name).value;
+        return {heap: of("JSHeapUsedSize"), nodes: of("Nodes")};
+    };
+    await tile(page, "a01").locator("button").click();
+    for (const ref of refs) s.work(ref, {state: "running", verb: "deploy", phase: "steps", step: "apt", number: 3, total: STEPS.length, run});
+    for (const ref of refs) s.send("step", {run, ref, step: "apt", status: "failed", output: "y".repeat(4000)});
+    await says(page, "#panel .steps", "yyyy");
+    const before = await used();
+    for (let i = 0; i < ROUNDS; i++) {
+        for (const ref of refs) s.send("step", {run, ref, step: STEPS[i % STEPS.length], status: "failed", output: `${i} ${"z".repeat(3900)} ${i}`});
+        if (i % 9 === 8) await says(page, "#panel .steps", ` ${i}`); /* the page has read what came so far */
+    }
+    s.work(refs.at(-1), {state: "ok"});
+    await becomes(page, "a200", "running");
+    const after = await used(), grown = (after.heap - before.heap) / 1e6;
+    console.log(`    ${Math.round(ROUNDS * refs.length * 4000 / 1e6)} MB came; the heap grew by ${grown.toFixed(1)} MB, ${after.nodes - before.nodes} nodes more`);
+    assert.ok(grown < 14, `${grown} MB more`);
+    assert.ok(after.nodes - before.nodes < 500, `${after.nodes - before.nodes} nodes more`);
 });
 
 test("no machine, no problem, no daemon: each is said", async (t) => {
