@@ -90,6 +90,10 @@ static void judge_room(const struct examined *m, struct findings *to)
         add(to, m, FINDING_DISK, "its disk is nearly full", text_str(&disk),
             "make room: apt clean, journalctl --vacuum-size=50M, and what du -x / shows");
     }
+    if (fact(m, "volatile"))
+        add(to, m, FINDING_DISK, "what is written to its disk is gone after its next reboot",
+            fact(m, "volatile"),
+            "switch its overlay file system off (raspi-config), deploy, then switch it on again");
     if (number(m, "memory_free", &room) && number(m, "memory", &whole) &&
         room < EXAMINE_MEMORY_MIB) {
         text_addf(&memory, "/proc/meminfo: %lld MiB of %lld MiB are available", room, whole);

@@ -79,7 +79,7 @@ run_check() {
 		"$OPT/current/hash" "$OPT/current/version" "$OPT/agent-state" "$ETC/beacon.conf" \
 		"$ETC/agents" "$ETC/agent.conf" "$ETC/fleet" "$UNIT_FILE" "$ROOT/etc/tmpfiles.d/dcop.conf" \
 		"${UNIT_FILE%/*}/dcop-ui.service" "$ROOT/etc/xdg/autostart/dcop-ui.desktop" \
-		"$RUNTIME/started" "$RUNTIME/state" "$RUNTIME/main"
+		"$RUNTIME/started" "$RUNTIME/state" "$RUNTIME/main" "$ROOT/proc/mounts"
 	if ! read_vars "$vars"; then
 		event refused "$detail"
 		event end failed
@@ -95,6 +95,7 @@ run_check() {
 		exit 1
 	fi
 	tell_went_back
+	tell_volatile
 	find_plan
 	if [ -n "$verb" ]; then
 		# shellcheck source=/dev/null
@@ -154,6 +155,14 @@ run_check() {
 tell_went_back() {
 	case $want_mode in deploy | check | diff) ;; *) return 0 ;; esac
 	if slurp "$WENT_BACK"; then event note "${slurped%%"$NL"*}"; fi
+}
+
+# tell_volatile: to whoever writes to a machine that will lose it.
+tell_volatile() {
+	case $want_mode in deploy | check | diff | enroll | assign) ;; *) return 0 ;; esac
+	if root_is_volatile; then
+		event note "its root file system is in memory, so all of this is gone after its next reboot; switch its overlay file system off (raspi-config), deploy, then switch it on again ($detail)"
+	fi
 }
 
 # read_answer HANDLER STEP…: reads the deployer's answer to `want`, to its end, and calls

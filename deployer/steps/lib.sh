@@ -66,7 +66,7 @@ key_of() {
 	settings.*) _key=settings ;;
 	os-release) _key=release ;;
 	beacon.conf) _key=beacon ;;
-	passwd | hosts | tcp | hash | version | state | main) ;;
+	passwd | hosts | tcp | mounts | hash | version | state | main) ;;
 	*) _key=other ;;
 	esac
 }
@@ -178,6 +178,61 @@ decode() {
 read_uptime() {
 	read -r uptime _ </proc/uptime
 	uptime=${uptime%%.*}
+}
+
+# root_is_volatile: is what is written to the root file system gone after a reboot?  Yes if it is
+# in memory, or an overlay whose upper layer is: Raspberry Pi OS's overlay mode, a live system.
+# What shows it in $detail.  Forks no process.
+root_is_volatile() {
+	slurp "$ROOT/proc/mounts" || return 1
+	set -f
+	IFS=$NL
+	# shellcheck disable=SC2086 # lines
+	set -- $slurped
+	IFS=$BLANKS
+	_type='' _upper=
+	for _line; do
+		# device folder type options
+		# shellcheck disable=SC2086 # words
+		set -- $_line
+		[ "$2" = / ] || continue
+		_type=$3 _upper=
+		case $3,$4 in overlay,*,upperdir=*) _upper=${4#*,upperdir=} _upper=${_upper%%,*} ;; esac
+	done
+	set +f
+	detail="/proc/mounts: / is $_type"
+	case $_type in
+	tmpfs | ramfs) return 0 ;;
+	overlay) ;;
+	*) return 1 ;;
+	esac
+	find_type "$_upper"
+	detail="/proc/mounts: the upper layer of / is in memory: $_upper"
+	case $_type in tmpfs | ramfs) return 0 ;; esac
+	# Up to Bullseye, the upper layer is mounted before init starts, and not to be seen.
+	detail='/proc/cmdline: boot=overlay'
+	_line=
+	[ ! -r "$ROOT/proc/cmdline" ] || read -r _line <"$ROOT/proc/cmdline" || :
+	case " $_line " in *' boot=overlay '*) return 0 ;; esac
+	return 1
+}
+
+# find_type PATH: of the file system that holds it, in $_type, by the lines in $slurped; empty
+# where only the root file system could.
+find_type() {
+	_path=$1 _type='' _at=
+	set -f
+	IFS=$NL
+	# shellcheck disable=SC2086 # lines
+	set -- $slurped
+	IFS=$BLANKS
+	for _line; do
+		# shellcheck disable=SC2086 # words
+		set -- $_line
+		[ "$2" != / ] || continue
+		case $_path/ in "$2"/*) if [ ${#2} -ge ${#_at} ]; then _at=$2 _type=$3; fi ;; esac
+	done
+	set +f
 }
 
 # read_python: the minor version of /usr/bin/python3 ("3.13") in $python.  Forks no process.

@@ -90,6 +90,7 @@ static void each_fault_has_its_finding(void **state)
     expect_fact("clock", "99999999999999999999", ""); /* a machine may say anything */
     expect_fact("free", "299", "disk");
     expect_fact("readonly", "yes", "disk");
+    expect_fact("volatile", "/proc/mounts: / is tmpfs", "disk");
     expect_fact("memory_free", "59", "memory");
     expect_fact("beacon", "failed", "beacon-stopped");
     expect_fact("beacon", "none", "no-beacon");
