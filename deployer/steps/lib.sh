@@ -475,6 +475,13 @@ lock_holder() {
 	return 1
 }
 
+# half_installed: the packages that dpkg has not set up to the end, in $half, each preceded by a
+# blank.
+half_installed() {
+	half=$(dpkg-query -W -f '${db:Status-Status} ${binary:Package}\n' 2>/dev/null |
+		sed -n '/^installed /d; /^config-files /d; /^not-installed /d; s/^[^ ]*//p' | head -n 10 | tr -d '\n') || :
+}
+
 # remove_left PATH…: removes what sessions have left that have ended; the name of each ends
 # with the process of its session.
 remove_left() {
