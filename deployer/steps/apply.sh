@@ -3,6 +3,8 @@
 # `run apply` and `run finish`: what happens in dcop-run.service.  Sourced by run.
 # shellcheck source=canary.sh
 . "$B/canary.sh"
+# shellcheck source=hung.sh
+. "$B/hung.sh"
 
 run_apply() {
 	RUN=$1
@@ -26,6 +28,7 @@ run_apply() {
 
 	DEBIAN_FRONTEND=noninteractive
 	export DEBIAN_FRONTEND
+	end_when_hung >/dev/null 2>&1 </dev/null 9>&- &
 	broken='' stopped=
 	find_plan
 	before_end() { :; }
@@ -60,6 +63,19 @@ run_apply() {
 	[ -n "${holds_machine:-}" ] || exec 9>&-
 	event end ok
 	after_end
+}
+
+# end_when_hung: ends this run when one of its processes hangs; the disk may let nothing else do so.
+end_when_hung() {
+	await_hung "$RUN/looks" || return 0
+	printf '%s\n' "$hung" >"$RUN/hung"
+	trap '' TERM # systemd's, when the run has ended
+	kill -KILL $$
+	# After a trial run_finish goes back and writes the end.
+	[ ! -e "$TRIAL" ] || return 0
+	_step=$(awk -F '\t' '$1 == "start" { step = $2 } $1 == "result" { step = "" } END { print step }' "$RUN/events")
+	if [ -n "$_step" ]; then event result "$_step" failed "$hung" ''; else event refused "$hung"; fi
+	event end failed
 }
 
 # remove_old_runs: the folders of runs whose sessions have ended.  Whoever lives may still
@@ -185,6 +201,7 @@ run_finish() {
 	oom-kill) killed='the machine ran out of memory and the run was killed' ;;
 	*) killed="the run was killed on the machine (${SERVICE_RESULT:-}, ${EXIT_STATUS:-})" ;;
 	esac
+	if slurp "$RUN/hung"; then killed=${slurped%"$NL"}; fi
 	if finish_trial "$killed"; then
 		event refused "$went: $killed; deploy again"
 	else

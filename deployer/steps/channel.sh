@@ -408,6 +408,7 @@ start_run_unit() {
 		refuse_if_busy
 		_try=$((_try + 1))
 		if [ $_try -gt 100 ]; then
+			if slurp "$RUNTIME/run/hung"; then _said="the run before has not ended: ${slurped%"$NL"}"; fi
 			event refused "cannot start dcop-run.service: $_said"
 			event end failed
 			exit 1
