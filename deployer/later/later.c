@@ -80,8 +80,8 @@ int later_options(const struct state_later *entry, const struct deploy_options *
     ret->problems = ret->limits = ret->keys = (struct strings){0};
     ret->inventory = ret->from = ret->spec = ret->orchestrator = ret->ui = ret->deps = ret->user =
         ret->fleet = ret->domain = NULL;
-    ret->browser = ret->partial = ret->strict = ret->set_clock = ret->accept_new = ret->force =
-        false;
+    ret->browser = ret->partial = ret->strict = ret->set_clock = ret->no_start = ret->accept_new =
+        ret->force = false;
     if (strings_copy(&ret->keys, &o->keys) < 0 || resume_fill(ret, &entry->wish) < 0)
         return error_sys(err, -ENOMEM, "cannot read the queue");
     ret->user = ret->user ? ret->user : o->user;

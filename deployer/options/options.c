@@ -19,6 +19,7 @@ OPTION_FLAG(struct deploy_options, force)
 OPTION_FLAG(struct deploy_options, check)
 OPTION_FLAG(struct deploy_options, browser)
 OPTION_FLAG(struct deploy_options, set_clock)
+OPTION_FLAG(struct deploy_options, no_start)
 OPTION_ONE(struct deploy_options, ui)
 OPTION_FLAG(struct deploy_options, resume)
 OPTION_FLAG(struct deploy_options, accept_new)
@@ -215,6 +216,10 @@ static const struct option_row rows[] = {
      "agents' websocket on 10001; none: remove it",
      set_ui},
     {0, "browser", OPTION_NONE, NULL, "with --ui: on the machine's screen, too", set_browser},
+    {0, "no-start", OPTION_NONE, NULL,
+     "prepare: agents that do not run are not started;\n"
+     "`start` or a boot does",
+     set_no_start},
     {0, "set-clock", OPTION_NONE, NULL,
      "set clocks back, too, that are ahead of this one;\n"
      "not those that NTP keeps",

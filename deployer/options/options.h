@@ -45,6 +45,7 @@ struct deploy_options {
     const char *canary;    /* the waves that go first, for waves_parse; NULL: all at once */
     unsigned healthy_s;    /* how long they are watched; 0: HEALTHY_DEFAULT_S */
     bool browser;
+    bool no_start;  /* agents that do not run are not started */
     bool set_clock; /* clocks that are ahead are set back */
     bool force,     /* also where agents are at work in a run */
         later,      /* machines that are away are queued */

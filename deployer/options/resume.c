@@ -27,6 +27,7 @@ static const struct kept {
     KEPT(keys, FILES),     KEPT(ui, FILE_PATH),        KEPT(browser, FLAG),
     KEPT(domain, TEXT),    KEPT(partial, FLAG),        KEPT(strict, FLAG),
     KEPT(set_clock, FLAG), KEPT(canary, TEXT),         KEPT(healthy_s, NUMBER),
+    KEPT(no_start, FLAG),
 #undef KEPT
 };
 

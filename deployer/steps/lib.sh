@@ -279,6 +279,14 @@ read_unit() {
 	unit_read=yes
 }
 
+# stays_stopped: the agents do not run, and are not to be started (--no-start).
+stays_stopped() {
+	[ "${want_start:-yes}" = no ] || return 1
+	read_unit || return 1
+	case $unit_active in active | activating) return 1 ;; esac
+	detail='left stopped'
+}
+
 # read_user: the agent's uid in $agent_uid; fails when there is no such user.
 read_user() {
 	agent_uid=

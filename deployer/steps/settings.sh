@@ -7,7 +7,7 @@
 read_vars() {
 	want_agents='' want_others='' want_names='' want_id='' want_orchestrator='' want_orchestrator_here='' want_address='' want_agent_address='' want_fleet='' knows_fleet='' want_connection='' want_port=9001
 	want_mode=check want_time='' want_set_clock='' want_apt_proxy='' want_apt_files='' want_push='' want_caches='' want_keep_apt='' want_keep_pip='' want_digest='' want_who=''
-	want_command='' want_as=user want_lines=100 want_follow=no want_run_id='' want_deps=apt want_layers='' want_ui=no want_browser=no
+	want_command='' want_as=user want_lines=100 want_follow=no want_run_id='' want_deps=apt want_layers='' want_ui=no want_browser=no want_start=yes
 	want_login='' want_force='' want_named='' want_looks='' want_healthy='' want_public_key='' want_machine_key='' want_replace_key='' want_taken='' want_peers='' want_hears=''
 	slurp "$1" || { detail='the variables cannot be read' && return 1; }
 	set -f
@@ -58,6 +58,7 @@ read_vars() {
 		layer) want_layers=$want_layers$decoded$NL ;;
 		ui) want_ui=$decoded ;;
 		browser) want_browser=$decoded ;;
+		start) want_start=$decoded ;;
 		login) want_login=$decoded ;;
 		taken) want_taken=,$decoded, ;;
 		named) want_named=$decoded ;;

@@ -38,6 +38,10 @@ int deploy_common_settings(const struct deploy_options *o, struct text *settings
               o->browser ? "yes" : "no");
     if (o->set_clock)
         text_adds(settings, "set_clock yes\n");
+    if (o->no_start && o->canary)
+        return error_set(err, -EINVAL, "--no-start starts nothing that --canary could watch");
+    if (o->no_start)
+        text_adds(settings, "start no\n");
     return check_ui(o, err);
 }
 
