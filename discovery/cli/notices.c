@@ -51,8 +51,10 @@ static void add_addresses(const struct discover_options *o, struct look *look, s
     const struct machine *const *machines = look_machines(look, &n);
 
     discovery_explain_ipv4(d, &words);
-    if (n > 0 && words.size == 0)
+    if (n > 0 && words.size == 0) {
         notices_of_machines(o, machines, n, ret);
+        discovery_explain_far(d, &words);
+    }
     if (n == 0 && has_candidates(d)) {
         text_reset(&words);
         text_adds(&words, "no machine has a beacon yet; dcop-deploy enroll --all PATTERN gives "

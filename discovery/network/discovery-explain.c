@@ -107,6 +107,37 @@ void discovery_explain_ipv4(const struct discovery *d, struct text *ret)
                   text_str(&names));
 }
 
+/* One that a person enrolled by its address is known to be elsewhere. */
+static bool is_far(const struct discovery *d, const struct machine *m)
+{
+    if (machine_is_there(m) || m->by_hand || m->untrusted || !roster_is_sighted(m))
+        return false;
+    for (size_t i = 0; i < m->n_addresses; i++)
+        if (links_is_near(&d->links, &m->addresses[i]))
+            return false;
+    return m->n_addresses > 0;
+}
+
+void discovery_explain_far(const struct discovery *d, struct text *ret)
+{
+    char address[ADDRESS_TEXT_MAX], label[MACHINE_LABEL_MAX];
+    size_t n, far = 0;
+    const struct machine *const *machines = roster_machines(d->roster, &n);
+    const struct machine *first = NULL;
+
+    for (size_t i = 0; i < n; i++)
+        if (is_far(d, machines[i]) && far++ == 0)
+            first = machines[i];
+    if (!first)
+        return;
+    address_format(&first->addresses[0], address);
+    text_addf(ret, "%s says that it is at %s", machine_label(first, label), address);
+    if (far > 1)
+        text_addf(ret, " (and %zu more likewise)", far - 1);
+    text_adds(ret, ", which is in none of this computer's networks, and does not answer from here: "
+                   "is it in the right network (cable, VLAN, Wi-Fi, fixed address)?");
+}
+
 /* A network that loses packets hides machines from Avahi as well. */
 unsigned discovery_daemon_lacks(const struct discovery *d)
 {

@@ -107,6 +107,10 @@ size_t discovery_refused(const struct discovery *d);
  * such a sentence; nothing when it has one or no link. */
 void discovery_explain_ipv4(const struct discovery *d, struct text *ret);
 
+/* The machines that cannot be reached because they are in none of this computer's networks, in
+ * such a sentence; nothing when there are none. */
+void discovery_explain_far(const struct discovery *d, struct text *ret);
+
 /* Instances that Avahi is still resolving, that have not answered us, and that may be
  * there all the same. */
 size_t discovery_pending(const struct discovery *d);

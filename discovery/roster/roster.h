@@ -54,7 +54,7 @@ struct sighting {
     const char *host; /* "rpi-1.local": UTF-8, no control characters; NULL: none */
     const struct address *addresses;
     size_t n_addresses; /* 1 at least */
-    bool heard;         /* from the machine itself, just now: it is there */
+    bool heard;         /* from the machine itself, just now, in a network of this host */
     bool own;           /* this host announces it itself */
     /* The address that it can be reached at, because it answered from a network of this
      * host; NULL: unknown.  A source address alone tells little: a responder may send
