@@ -108,8 +108,8 @@ static const struct option_row own[] = {
     {0, "on-change", OPTION_REQUIRED, "COMMAND",
      "run COMMAND when the match has changed; the match\nis in the file $DCOP_MATCH, as JSON",
      set_on_change},
-    {'L', "listen", OPTION_REQUIRED, "ADDRESS[:PORT]", "dashboard and API; default 127.0.0.1:8808",
-     set_listen},
+    {'L', "listen", OPTION_REQUIRED, "ADDRESS",
+     "ADDRESS[:PORT] of dashboard and API;\ndefault 127.0.0.1:8808", set_listen},
     {0, "host", OPTION_REQUIRED, "NAME",
      "a host name that browsers may use for this\nservice, or http[s]://NAME[:PORT] of a proxy; "
      "may be\nrepeated",
