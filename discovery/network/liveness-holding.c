@@ -36,9 +36,20 @@ void holding_begin(struct watched *w, const struct address *a)
     w->holds = w->hh_holder.tbl != NULL; /* no memory: TCP answers count as before */
 }
 
+static bool is_another(const struct watched *w, const struct watched *holder)
+{
+    return holder && (strcmp(holder->id, w->id) != 0 || holder->clone != w->clone);
+}
+
 bool holding_is_anothers(const struct watched *w, const struct address *a)
 {
-    const struct watched *holder = find_holder(w->liveness, a);
+    if (is_another(w, find_holder(w->liveness, a)))
+        return true;
+    for (size_t i = 0; i < w->n_addresses; i++) {
+        const struct watched *holder = find_holder(w->liveness, &w->addresses[i]);
 
-    return holder && (strcmp(holder->id, w->id) != 0 || holder->clone != w->clone);
+        if (is_another(w, holder) && probe_find_address(holder, a) != SIZE_MAX)
+            return true;
+    }
+    return false;
 }

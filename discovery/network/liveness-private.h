@@ -94,6 +94,7 @@ void probe_take_unreachable(uint16_t transaction, const struct address *to, void
 void holding_begin(struct watched *w, const struct address *a);
 void holding_end(struct watched *w);
 
-/* Does another machine hold this address now?  Then a TCP answer there tells
- * nothing about this machine, whose record is old. */
+/* Does another machine hold this address now, or say that it has it, while it holds another one
+ * of this machine's?  (A new system on the same computer has all of its addresses.)  Then a TCP
+ * answer there tells nothing about this machine, whose record is old. */
 bool holding_is_anothers(const struct watched *w, const struct address *a);

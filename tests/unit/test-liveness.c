@@ -200,29 +200,35 @@ static int on_query(sd_event_source *source, int fd, uint32_t events, void *arg)
     return 0;
 }
 
-/* Two machines with one address: only the second one's instance is answered for. */
+/* Two machines with the same addresses: only the second one's instance is answered for, at the
+ * last of them, and connections are accepted at each. */
 static void probe_two(struct machine stale, struct machine holder, const char *answers)
 {
-    struct address loopback = {.family = AF_INET, .bytes = {127, 0, 0, 78}};
+    struct address addresses[] = {{.family = AF_INET, .bytes = {127, 0, 0, 79}},
+                                  {.family = AF_INET, .bytes = {127, 0, 0, 78}}};
     struct sockaddr_in a = {.sin_family = AF_INET};
     socklen_t size = sizeof(a);
     CLEANUP_CLOSE int ssh = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CLEANUP_CLOSE int mdns = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    CLEANUP_CLOSE int mute = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     CLEANUP(liveness_free_p) struct liveness *l = NULL;
     struct handover h = {.stale_online = true, .holder = holder.clone, .answers = answers};
     int on = 1;
 
-    holder.addresses = stale.addresses = &loopback;
-    holder.n_addresses = stale.n_addresses = 1;
-    memcpy(&a.sin_addr, loopback.bytes, 4);
+    holder.addresses = stale.addresses = addresses;
+    holder.n_addresses = stale.n_addresses = ARRAY_SIZE(addresses);
     assert_int_equal(bind(ssh, (struct sockaddr *)&a, sizeof(a)), 0);
     assert_int_equal(listen(ssh, 4), 0);
     assert_int_equal(getsockname(ssh, (struct sockaddr *)&a, &size), 0);
     holder.port = stale.port = ntohs(a.sin_port);
+    memcpy(&a.sin_addr, addresses[1].bytes, 4);
     a.sin_port = htons(MDNS_PORT);
     assert_int_equal(setsockopt(mdns, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
     if (bind(mdns, (struct sockaddr *)&a, sizeof(a)) < 0)
         skip(); /* a daemon of this machine uses the port exclusively */
+    memcpy(&a.sin_addr, addresses[0].bytes, 4);
+    assert_int_equal(setsockopt(mute, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+    assert_int_equal(bind(mute, (struct sockaddr *)&a, sizeof(a)), 0);
     assert_true(sd_event_new(&h.loop) >= 0);
     assert_true(sd_event_add_io(h.loop, NULL, mdns, EPOLLIN, on_query, &h) >= 0);
     assert_int_equal(
