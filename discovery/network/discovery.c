@@ -91,7 +91,8 @@ static void on_missed(const struct machine_key *key, void *arg)
     if (!d->querier)
         return;
     (void)snprintf(instance, sizeof(instance), ADVERT_INSTANCE_PREFIX "%s", key->id);
-    querier_ask(d->querier, m && m->instance ? m->instance : instance);
+    querier_ask(d->querier, m && m->instance ? m->instance : instance,
+                m && m->online && !m->by_hand);
 }
 
 bool discovery_is_known_directly(const struct discovery *d, const char *name)

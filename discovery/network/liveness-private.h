@@ -30,6 +30,7 @@ struct watched {
     uint16_t port;
     enum phase phase;
     bool known, online;
+    bool wanted;       /* another probe, if the one under way fails */
     uint64_t due;      /* ms: when the phase ends */
     uint64_t give_up;  /* ms: when no more queries are sent */
     uint64_t last_tcp; /* ms; 0: never */

@@ -81,7 +81,8 @@ void probe_finish(struct watched *w, bool online, const struct address *from)
     w->phase = IDLE;
     w->due = UINT64_MAX;
     if (l->again)
-        set_phase(w, IDLE, pause);
+        set_phase(w, IDLE, w->wanted && !online ? 0 : pause);
+    w->wanted = false;
     /* Last: it may forget `w`. */
     l->listener.result(&key, online, from, l->listener.arg);
 }

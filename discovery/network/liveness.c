@@ -162,11 +162,25 @@ static void set_instance(struct watched *w, const struct machine *m)
         (void)snprintf(w->instance, sizeof(w->instance), ADVERT_INSTANCE_PREFIX "%s", w->id);
 }
 
+/* Are they what they were, in the same order? */
+static bool set_addresses(struct watched *w, const struct machine *m)
+{
+    size_t n = m->n_addresses < ROSTER_ADDRESSES_MAX ? m->n_addresses : ROSTER_ADDRESSES_MAX;
+    bool same = n == w->n_addresses;
+
+    for (size_t i = 0; i < n; i++) {
+        same = same && address_equal(&w->addresses[i], &m->addresses[i]);
+        w->addresses[i] = m->addresses[i];
+    }
+    w->n_addresses = n;
+    return same;
+}
+
 int liveness_watch(struct liveness *l, const struct machine *m)
 {
     const struct machine_key key = machine_key_of(m);
     struct watched *w = find_watched(l, &key);
-    bool is_new = !w, moved = false;
+    bool is_new = !w, moved = false, same;
     int r;
 
     if (is_new) {
@@ -176,14 +190,12 @@ int liveness_watch(struct liveness *l, const struct machine *m)
     }
     for (size_t i = 0; i < m->n_addresses && i < ROSTER_ADDRESSES_MAX; i++)
         moved = moved || probe_find_address(w, &m->addresses[i]) == SIZE_MAX;
-    w->n_addresses = m->n_addresses < ROSTER_ADDRESSES_MAX ? m->n_addresses : ROSTER_ADDRESSES_MAX;
-    for (size_t i = 0; i < w->n_addresses; i++)
-        w->addresses[i] = m->addresses[i];
+    same = set_addresses(w, m);
     w->port = m->port;
     set_instance(w, m);
     if (is_new || (moved && w->phase != IDLE && w->restarts++ < RESTARTS_MAX))
         probe_soon(w);
-    else if (w->transaction)
+    else if (w->transaction && !same)
         probe_begin_question(w); /* its lowest bits are an index of the list before */
     return 0;
 }
@@ -202,6 +214,8 @@ void liveness_probe_now(struct liveness *l, const struct machine_key *key)
 
     if (w && w->phase == IDLE)
         probe_soon(w);
+    else if (w)
+        w->wanted = true;
 }
 
 void liveness_answered(struct liveness *l, const struct machine_key *key,

@@ -109,7 +109,8 @@ struct querier {
     uint64_t flooded_until; /* ms */
     uint64_t asks_start;    /* ms, of `asks` */
     unsigned asks;          /* for single machines, in this second */
-    bool many_missed;       /* more than that: all are asked for */
+    bool many_missed;       /* more than that: all are asked for … */
+    uint64_t missed_due;    /* … ms: then */
     struct confirm confirms[CONFIRMS_MAX];
     size_t n_confirms;
 };

@@ -293,12 +293,12 @@ static void ask_for_missed(struct querier *q, uint64_t now)
     if (!q->again)
         return;
     q->many_missed = true;
-    due = due > now ? due : now;
-    q->ask_due = due < q->ask_due ? due : q->ask_due;
+    q->missed_due = due > now ? due : now;
+    q->ask_due = q->missed_due < q->ask_due ? q->missed_due : q->ask_due;
     set_timer(q);
 }
 
-void querier_ask(struct querier *q, const char *instance)
+void querier_ask(struct querier *q, const char *instance, bool was_there)
 {
     uint64_t now = querier_now_ms(q);
 
@@ -307,7 +307,8 @@ void querier_ask(struct querier *q, const char *instance)
         q->asks = 0;
     }
     if (q->asks++ >= ASKS_MAX) {
-        ask_for_missed(q, now);
+        if (was_there)
+            ask_for_missed(q, now);
         return;
     }
     querier_send(q, instance, -1);
@@ -361,7 +362,7 @@ static void ask_if_needed(struct querier *q, uint64_t now)
     bool flooded = now < q->flooded_until, enough = querier_is_settled(q) || q->round >= ROUNDS_MAX;
     bool busy = now < q->heard_at + BUSY_MS && now < q->asked_at + BUSY_MAX_MS;
 
-    if (flooded || q->round == 0 || q->many_missed)
+    if (flooded || q->round == 0 || (q->many_missed && now >= q->missed_due))
         ask_for_all(q, now);
     else if (busy)
         q->ask_due = q->heard_at + BUSY_MS;
@@ -373,6 +374,8 @@ static void ask_if_needed(struct querier *q, uint64_t now)
         q->ask_due = q->asked_at + KEEP_MS;
     else
         ask_for_all(q, now);
+    if (q->many_missed && q->missed_due < q->ask_due)
+        q->ask_due = q->missed_due;
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *arg)

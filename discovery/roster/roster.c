@@ -273,10 +273,18 @@ static bool is_outranked(const struct sighting *s, const struct entry *e)
 
 /* A machine is on as soon as a record of it comes, but for one that does not answer: a record
  * that others send of it (a reflector, a cache, an old announcement) does not bring it back. */
-static void come_online(struct roster *r, struct entry *e, const struct sighting *s, bool changed)
+static void come_online(struct roster *r, struct entry *e, const struct sighting *s, bool changed,
+                        struct timespec now)
 {
     bool was_unheard = e->machine.unheard;
 
+    if (e->absent) {
+        r->is_sorted = false; /* its names may be others */
+        if (changed)
+            roster_notify(r, e, ROSTER_CHANGED);
+        return;
+    }
+    e->machine.last_seen = now;
     if (s->heard || !e->machine.online)
         e->machine.unheard = !s->heard && !e->machine.untrusted; /* those are not probed */
     if (!e->machine.online) {
@@ -312,12 +320,7 @@ int roster_see(struct roster *r, const struct sighting *s, struct timespec now)
     was_by_hand = e->machine.by_hand;
     e->machine.by_hand = entry_is_by_hand(e);
     e->absent = e->absent && !s->heard;
-    if (e->absent) {
-        r->is_sorted = false; /* its names may be others */
-    } else {
-        e->machine.last_seen = now;
-        come_online(r, e, s, changed > 0 || merged > 0 || was_by_hand != e->machine.by_hand);
-    }
+    come_online(r, e, s, changed > 0 || merged > 0 || was_by_hand != e->machine.by_hand, now);
     ident_mark_doubt(r, e->ident);
     /* The claim under this tuple is signed now (for example after
      * enrolling). */

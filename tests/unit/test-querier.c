@@ -302,6 +302,32 @@ static void test_counts(void **state)
     stop(q);
 }
 
+/* Where many are missed at once, all are asked for: once, in time, and not for those that are
+ * off anyway. */
+static void test_missed(void **state)
+{
+    struct seen seen;
+    struct querier *q = start(&seen);
+    uint64_t now = querier_now_ms(q);
+
+    (void)state;
+    q->links.count = 0; /* nothing is sent */
+    q->asked_at = now - 500;
+    q->ask_due = now + 30000;
+    for (unsigned k = 0; k < 100; k++)
+        querier_ask(q, "dcop-0000000000000001", false);
+    assert_false(q->many_missed);
+    assert_int_equal(q->ask_due, now + 30000);
+    for (unsigned k = 0; k < 100; k++)
+        querier_ask(q, "dcop-0000000000000001", true);
+    assert_true(q->many_missed);
+    assert_in_range(q->ask_due, now + 500, now + 510);
+    q->again = q->many_missed = false; /* a single look asks often as it is */
+    querier_ask(q, "dcop-0000000000000001", true);
+    assert_false(q->many_missed);
+    stop(q);
+}
+
 /* What nobody tells of any more expires, and makes room; what has answered stays for
  * as long as a PTR record would. */
 static void test_expiry(void **state)
@@ -418,11 +444,12 @@ static void test_doubt(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known),        cmocka_unit_test(test_known_names),
-        cmocka_unit_test(test_per_source),   cmocka_unit_test(test_all),
-        cmocka_unit_test(test_transactions), cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_expiry),       cmocka_unit_test(test_address_expiry),
-        cmocka_unit_test(test_unusable),     cmocka_unit_test(test_doubt),
+        cmocka_unit_test(test_known),          cmocka_unit_test(test_known_names),
+        cmocka_unit_test(test_per_source),     cmocka_unit_test(test_all),
+        cmocka_unit_test(test_transactions),   cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_missed),         cmocka_unit_test(test_expiry),
+        cmocka_unit_test(test_address_expiry), cmocka_unit_test(test_unusable),
+        cmocka_unit_test(test_doubt),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
