@@ -313,6 +313,34 @@ test("the tiles are what the API tells, after each of many changes, in every sta
     assert.equal(seen.size, 15, [...seen].sort().join(" "));
 });
 
+test("a part that is not there any more: the page does not load itself again and again", async (t) => {
+    t.expect("404");
+    const s = await t.service("three");
+    let loads = 0, asked = 0;
+    const before = async (page) => {
+        await page.route("**/class.css", (route) => (asked++, route.fulfill({status: 404})));
+        await page.clock.install();
+        page.on("domcontentloaded", () => loads++);
+    };
+    const page = await t.open(s, {before});
+    await page.clock.runFor(4000);
+    await until("the part is asked for again", () => asked === 2);
+    await page.clock.runFor(20000);
+    await says(page, "#sentence", "3 agents are here");
+    assert.deepEqual([loads, asked], [1, 2]);
+});
+
+test("a stop that has failed is no failed deploy", async (t) => {
+    const s = await t.service({problem: ["a1", "a2"]}), page = await t.open(s);
+    for (const [agent, verb] of [["a1", "stop"], ["a2", "stop"]]) s.plug({agents: [agent], work: {state: "idle", verb, outcome: "unreachable", why: "no answer"}});
+    await becomes(page, "a1", "failed");
+    await becomes(page, "a2", "failed");
+    assert.equal(await page.getByRole("button", {name: /^Retry/}).count(), 0);
+    s.plug({agents: ["a3"], work: {state: "stuck", verb: "deploy", outcome: "failed", why: "no room"}});
+    await says(page, "#needs", "Retry…");
+    assert.equal(await page.getByRole("button", {name: /^Retry/}).count(), 1);
+});
+
 /* --- the connection -------------------------------------------------------------------- */
 
 for (const path of ["", "solve.html", "wall.html"])
@@ -602,7 +630,7 @@ test("hostile text in every field stays text", async (t) => {
         await page.getByRole("button", {name: "Follow"}).first().click();
         await says(page, ".log", evil.slice(0, 12));
         await page.locator("#needs-more:visible").click();
-        await page.locator(".need .acts button", {hasText: "Retry"}).first().click();
+        await page.locator("#panel .acts button", {hasText: "Deploy"}).first().click();
         await page.locator("#ask .main").click();
         await page.waitForSelector("#toasts li");
         assert.ok(await page.locator("body").innerText().then((words) => words.includes(evil.slice(0, 12))), evil);

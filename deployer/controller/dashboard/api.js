@@ -16,7 +16,7 @@ export function takeToken() {
 
 export const haveToken = () => KEY in sessionStorage;
 
-/* The text that a person pasted: the token or the address; throws if it is wrong. */
+/* What a person pasted: token or address; throws if it is wrong. */
 export async function tryToken(text) {
   const token = text.trim().replace(/^.*#token=/, "");
   if (!/^[0-9a-f]{64}$/.test(token)) throw new Error("A token is 64 characters, 0 to 9 and a to f.");
@@ -48,8 +48,8 @@ export const post = (path, body) =>
   ask(path, {method: "POST", headers: {"Content-Type": "application/json", ...bearer()}, body: JSON.stringify(body)});
 
 /* Listens until the page closes: onEvent(name, data), onLink("live" or "lost", {since, next});
- * returns a function that tries again at once.  fetch, unlike EventSource, shows the comment
- * lines of the heartbeat, so that a controller without power is noticed. */
+ * returns a function that tries again at once.  fetch, unlike EventSource, shows the
+ * heartbeat's comment lines: a controller without power is noticed. */
 export function listen(onEvent, onLink) {
   let last = null, tries = 0, since = 0, heard = 0, timer, stop;
 

@@ -1,3 +1,3 @@
-/* Loads the page anew if a part did not come, as when an address of its computer changes. */
-const again = () => setTimeout(() => fetch("").then(({ok}) => (ok ? location.reload() : again()), again), 3000);
-addEventListener("error", ({target}) => /LINK|SCRIPT/.test(target.nodeName) && again(), true);
+/* Loads the page anew when a part comes that did not: the network had changed. */
+const again = (url) => setTimeout(() => fetch(url).then(({ok}) => ok && location.reload(), () => again(url)), 3000);
+addEventListener("error", ({target: {src, href}}) => (src ?? href) && again(src ?? href), true);

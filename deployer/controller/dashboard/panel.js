@@ -17,13 +17,13 @@ export function openPanel(of) {
   beside(true);
 }
 
-/* If the panel covers the page, the rest is inert. */
+/* If it covers the page, the rest is inert. */
 function beside(open) {
   document.body.classList.toggle("paneled", open);
   document.querySelector("main").inert = open && innerWidth < 640;
 }
 
-/* The focus goes back to the machine's tile. */
+/* The focus goes back to the tile. */
 export function closePanel() {
   const tile = [...document.querySelectorAll(".tile > button")].find((el) => el.dataset.ref === ref);
   ref = null;

@@ -44,6 +44,8 @@ const who = (m) => [called(m), m.agents?.length && m.host ? [" (", host(m), ")"]
 const act = (words, action, machines, more, attributes) =>
   button(words, "act", {action, refs: machines.map((m) => m.ref).join(" "), ...more}, attributes);
 
+const mayRetry = (m) => !m.error && (m.work?.verb ?? "deploy") === "deploy";
+
 const NEEDS = {
   impostor: ({machine: m}) => ({
     what: m.trust.state === "changed" ? [who(m), " shows a key that is not the trusted one"] :
@@ -59,7 +61,7 @@ const NEEDS = {
   failed: ({machine: m}) => ({
     what: [who(m), m.work?.state === "retrying" ? " failed and is tried again" : m.error ? " has a wrong setting" : " failed and needs help"],
     why: visible(m.error ?? m.work?.detail ?? m.work?.why ?? "Its agent does not stay up; see its log."),
-    acts: [button("Details", "open", {ref: m.ref}), !m.error && act("Retry…", "deploy", [m])],
+    acts: [button("Details", "open", {ref: m.ref}), mayRetry(m) && act("Retry…", "deploy", [m])],
   }),
   misnamed: ({machine: m, agent, suggestion}) => ({
     what: [name(agent), " is not in the problem", suggestion && ["; did you mean ", name(suggestion), "?"]],
@@ -102,7 +104,7 @@ export const ALL = `${OFTEN} restart rollback reboot poweroff`;
 
 export function tools({machines}, shown, picked, live) {
   const all = [...machines.values()], some = all.filter((m) => picked.has(m.ref));
-  const failed = shown.filter((t) => t.state === "failed").map((t) => t.machine);
+  const failed = shown.filter((t) => t.state === "failed" && mayRetry(t.machine)).map((t) => t.machine);
   if (!all.length) return [];
   return [h("b", some.length ? `${some.length} selected` : "All machines"),
     ...actions(some.length ? some : all, live, some.length ? ALL : OFTEN),
