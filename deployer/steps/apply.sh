@@ -71,8 +71,11 @@ end_when_hung() {
 	printf '%s\n' "$hung" >"$RUN/hung"
 	trap '' TERM # systemd's, when the run has ended
 	kill -KILL $$
-	# After a trial run_finish goes back and writes the end.
-	[ ! -e "$TRIAL" ] || return 0
+	# After a trial run_finish goes back and writes the end; the disk may not let it.
+	if [ -e "$TRIAL" ]; then
+		event note "$hung"
+		return 0
+	fi
 	_step=$(awk -F '\t' '$1 == "start" { step = $2 } $1 == "result" { step = "" } END { print step }' "$RUN/events")
 	if [ -n "$_step" ]; then event result "$_step" failed "$hung" ''; else event refused "$hung"; fi
 	event end failed

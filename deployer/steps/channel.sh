@@ -321,11 +321,20 @@ diff_events() {
 # is_to_change: may this run change the machine, not only check it?
 is_to_change() { [ "$want_mode" != check ] && [ "$want_mode" != diff ] && [ -z "$want_looks" ]; }
 
+# read_hung: why the last run was ended (end_when_hung), in $hung; fails when it was not, or when
+# its unit has ended since.
+read_hung() {
+	hung=
+	_hung_run=$(readlink "$RUNTIME/run") || return 1
+	grep -qsF "$_hung_run/" "$RUN_UNIT" && slurp "$_hung_run/hung" || return 1
+	hung=${slurped%"$NL"}
+}
+
 # read_lock_holder: whose run is at work on this machine, in $held; fails when there is none.
 read_lock_holder() {
 	held=
 	# A transient unit has a file as long as it lives; flock would cost two processes.
-	[ -e /run/systemd/transient/dcop-run.service ] && [ -e "$LOCK" ] || return 1
+	[ -e "$RUN_UNIT" ] && [ -e "$LOCK" ] || return 1
 	if flock -n "$LOCK" true; then return 1; fi
 	if slurp "$LOCK"; then held=${slurped%%"$NL"*}; fi
 	held=${held:-somebody}
@@ -360,6 +369,12 @@ begin_again() { exec sh "$B/run" check "$vars" "$nonce" <&4 5>&-; }
 # refuses; exits in both cases.
 refuse_if_busy() {
 	read_lock_holder || return 0
+	# A process that waits for a disk cannot be ended, and keeps the lock.
+	if read_hung; then
+		event refused "the run before has not ended: $hung"
+		event end failed
+		exit 1
+	fi
 	if is_to_change && read_wish "$vars"; then
 		_mine=$wished
 		_theirs=$(readlink -f "$RUNTIME/run") || _theirs=
@@ -408,7 +423,7 @@ start_run_unit() {
 		refuse_if_busy
 		_try=$((_try + 1))
 		if [ $_try -gt 100 ]; then
-			if slurp "$RUNTIME/run/hung"; then _said="the run before has not ended: ${slurped%"$NL"}"; fi
+			if read_hung; then _said="the run before has not ended: $hung ($_said)"; fi
 			event refused "cannot start dcop-run.service: $_said"
 			event end failed
 			exit 1
@@ -452,7 +467,7 @@ await_stop() {
 send_heartbeats() {
 	_gone=0
 	while sleep 5 && kill -0 $$; do
-		if [ -e /run/systemd/transient/dcop-run.service ]; then _gone=0; else _gone=$((_gone + 1)); fi
+		if [ -e "$RUN_UNIT" ]; then _gone=0; else _gone=$((_gone + 1)); fi
 		if [ $_gone -ge 2 ] || ! kill -0 "$1"; then echo lost && break; fi
 		echo alive
 	done

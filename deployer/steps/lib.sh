@@ -16,6 +16,8 @@ ETC=$ROOT/etc/dcop
 LIB=$ROOT/var/lib/dcop
 RUNTIME=$ROOT/run/dcop
 UNIT=dcop-agent.service
+# A run at work; a transient unit has a file as long as it lives.
+RUN_UNIT=$ROOT/run/systemd/transient/dcop-run.service
 # A version on trial (canary.sh): "FROM TO PREVIOUS", the hashes of versions, - for none.  It is on
 # the disk before the switch, and gone when the trial is over.
 TRIAL=$OPT/.trial
