@@ -208,7 +208,9 @@ root_is_volatile() {
 	overlay) ;;
 	*) return 1 ;;
 	esac
-	find_type "$_upper"
+	# In a container the path is the host's, and what is there in the container is something else.
+	_type=
+	[ ! -d "$ROOT$_upper" ] || find_type "$_upper"
 	detail="/proc/mounts: the upper layer of / is in memory: $_upper"
 	case $_type in tmpfs | ramfs) return 0 ;; esac
 	# Up to Bullseye, the upper layer is mounted before init starts, and not to be seen.
@@ -287,6 +289,7 @@ stays_stopped() {
 	read_unit || return 1
 	case $unit_active in active | activating) return 1 ;; esac
 	detail='left stopped'
+	[ "$unit_active" != failed ] || detail='left stopped; it failed before (dcop-deploy logs)'
 }
 
 # read_user: the agent's uid in $agent_uid; fails when there is no such user.
