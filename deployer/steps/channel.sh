@@ -96,6 +96,7 @@ run_check() {
 	fi
 	tell_went_back
 	tell_volatile
+	tell_crashed
 	find_plan
 	if [ -n "$verb" ]; then
 		# shellcheck source=/dev/null
@@ -163,6 +164,13 @@ tell_volatile() {
 	if root_is_volatile; then
 		event note "its root file system is in memory, so all of this is gone after its next reboot; switch its overlay file system off (raspi-config), deploy, then switch it on again ($detail)"
 	fi
+}
+
+# tell_crashed: with --no-start, of agents that do not run because they failed: the steps are ok.
+tell_crashed() {
+	case $want_mode in deploy | check | diff) ;; *) return 0 ;; esac
+	[ -n "${want_agents:-}" ] && stays_stopped && [ "$unit_active" = failed ] || return 0
+	event note 'its agents failed before, and are left stopped; dcop-deploy logs shows why'
 }
 
 # read_answer HANDLER STEP…: reads the deployer's answer to `want`, to its end, and calls
