@@ -16,11 +16,11 @@ OPTION_ONE(struct controller_options, on_change)
 OPTION_STRING(struct controller_options, listen)
 OPTION_ONE(struct controller_options, dashboard)
 
-/* A name, or the origin that browsers show for a proxy (RFC 6454 §6.2): without the default port.
- */
+/* A name, or the origin that browsers show for a proxy: without the default port
+ * (RFC 6454 §6.2). */
 static int add_host(struct strings *to, const char *value, struct error *err)
 {
-    CLEANUP_FREE char *origin = NULL;
+    CLEANUP_TEXT struct text origin = TEXT_INIT;
     struct url url;
     int r;
 
@@ -38,19 +38,11 @@ static int add_host(struct strings *to, const char *value, struct error *err)
                          "--host needs http://NAME[:PORT] or https://NAME[:PORT], without a path: "
                          "'%s'",
                          value);
-    if (asprintf(&origin, "http%s://%s", url.https ? "s" : "", url.spelled) < 0) {
-        origin = NULL;
-        return -ENOMEM;
-    }
-    if (url.port != (url.https ? 443 : 80)) {
-        CLEANUP_FREE char *name = TAKE_PTR(origin);
-
-        if (asprintf(&origin, "%s:%u", name, url.port) < 0) {
-            origin = NULL;
-            return -ENOMEM;
-        }
-    }
-    return strings_add(to, origin);
+    text_addf(&origin, "http%s://%s", url.https ? "s" : "", url.spelled);
+    if (url.port != (url.https ? 443 : 80))
+        text_addf(&origin, ":%u", url.port);
+    r = text_error(&origin);
+    return r < 0 ? r : strings_add(to, text_str(&origin));
 }
 
 static int set_hosts(void *into, const char *value, struct error *err)

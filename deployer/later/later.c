@@ -120,8 +120,7 @@ void later_add_settings(const struct pack *pack, const struct deploy_options *o,
                         struct text *settings)
 {
     text_addf(settings, "ui %s\nbrowser no\n", o->ui ? "remove" : "no");
-    if (o->set_clock)
-        text_adds(settings, "set_clock yes\n");
+    deploy_options_add_settings(o, settings);
     pack_add_deps(pack, deploy_options_deps(o), settings);
 }
 

@@ -378,6 +378,14 @@ const char *deploy_options_deps(const struct deploy_options *o)
     return o->deps ? o->deps : "layer";
 }
 
+void deploy_options_add_settings(const struct deploy_options *o, struct text *settings)
+{
+    if (o->set_clock)
+        text_adds(settings, "set_clock yes\n");
+    if (o->no_start)
+        text_adds(settings, "start no\n");
+}
+
 const char *deploy_options_packages(const struct deploy_options *o)
 {
     return strcmp(deploy_options_deps(o), "pip") == 0 ? "PIP" : "APT";

@@ -103,6 +103,9 @@ int deploy_exit_code(int r);
 /* --deps, or its default. */
 const char *deploy_options_deps(const struct deploy_options *o);
 
+/* Adds the settings (job.h) that any deploy with these options has: --set-clock, --no-start. */
+void deploy_options_add_settings(const struct deploy_options *o, struct text *settings);
+
 /* The list of packages.sh that a machine may fetch for it: with a layer, that of machines
  * for which there is none. */
 const char *deploy_options_packages(const struct deploy_options *o);

@@ -36,12 +36,9 @@ int deploy_common_settings(const struct deploy_options *o, struct text *settings
               : o->ui       ? "yes"
                             : "no",
               o->browser ? "yes" : "no");
-    if (o->set_clock)
-        text_adds(settings, "set_clock yes\n");
     if (o->no_start && o->canary)
         return error_set(err, -EINVAL, "--no-start starts nothing that --canary could watch");
-    if (o->no_start)
-        text_adds(settings, "start no\n");
+    deploy_options_add_settings(o, settings);
     return check_ui(o, err);
 }
 

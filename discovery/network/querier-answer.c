@@ -102,13 +102,13 @@ static void report_instance(struct querier *q, const struct instance *i, const s
         addresses[k] = i->addresses[k].address;
     if (s.n_addresses == 0) /* without address records: where it came from */
         addresses[s.n_addresses++] = i->is_refused ? i->refused : p->from;
-    /* Nobody else spoke for it.  From a network that is not this host's, by multicast, it is
-     * heard, too, but a probe says whether it can be reached. */
-    for (size_t k = 0; k < s.n_addresses && links_is_near(&q->links, &p->from); k++)
-        if (address_equal(&addresses[k], &p->from)) {
-            s.heard = true;
-            s.answered = &addresses[k];
-        }
+    /* Nobody else spoke for it.  From a network that is not this host's a probe says whether it
+     * can be reached. */
+    if (links_is_near(&q->links, &p->from))
+        for (size_t k = 0; k < s.n_addresses; k++)
+            if (address_equal(&addresses[k], &p->from))
+                s.answered = &addresses[k];
+    s.heard = s.answered != NULL;
     if (advert_parse(i->txt, i->txt_size, &advert, &err) < 0) {
         if (q->listener.unreadable)
             q->listener.unreadable(&s, err.text, q->listener.arg);

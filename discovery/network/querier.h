@@ -113,8 +113,8 @@ bool querier_is_port_taken(const struct querier *q);
 bool querier_has(const struct querier *q, const char *instance);
 
 /* Asks the link for an instance that is missed: it may have moved to another
- * address.  A few a second; where more that were there are missed at once, all are asked for
- * (with `again`), at most once a second. */
+ * address.  A few a second; where more are missed at once that were there (`was_there`) before,
+ * all are asked for (with `again`), at most once a second. */
 void querier_ask(struct querier *q, const char *instance, bool was_there);
 
 /* Call it when Avahi says that this instance is gone, which anybody can fake:

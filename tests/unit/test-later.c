@@ -177,6 +177,8 @@ static void test_options(void **state)
     struct state_later l = entry_of(STATE_LATER_OFF);
     CLEANUP_STRINGS struct strings wish = {0}, keys = {0};
     CLEANUP(later_options_clear) struct deploy_options made = {0};
+    CLEANUP_TEXT struct text settings = TEXT_INIT;
+    const struct pack pack = {.spec = NULL};
     struct deploy_options o = {.verb = "later",
                                .deps = "pip",
                                .user = "me",
@@ -192,6 +194,7 @@ static void test_options(void **state)
     assert_int_equal(state_wish_add(&wish, "keys", "/old"), 0);
     assert_int_equal(state_wish_add(&wish, "ui", "none"), 0);
     assert_int_equal(state_wish_add(&wish, "set_clock", "yes"), 0);
+    assert_int_equal(state_wish_add(&wish, "no_start", "yes"), 0);
     l.wish = wish;
     o.keys = keys;
     assert_int_equal(later_options(&l, &o, &made, NULL), 0);
@@ -203,7 +206,10 @@ static void test_options(void **state)
     assert_int_equal(made.keys.count, 1);
     assert_string_equal(made.keys.items[0], "/key");
     assert_int_equal(made.forks, 7);
-    assert_true(made.set_clock);
+    assert_true(made.set_clock && made.no_start);
+    later_add_settings(&pack, &made, &settings);
+    assert_non_null(strstr(text_str(&settings), "set_clock yes\n"));
+    assert_non_null(strstr(text_str(&settings), "start no\n"));
     assert_false(made.accept_new);
     assert_false(made.force);
 }

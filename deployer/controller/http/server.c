@@ -14,7 +14,7 @@
 #include "framing.h"
 #include "server-private.h"
 
-enum { MEMORY_OF_CONNECTION = 48 * 1024, JSON_DEPTH_MAX = 8 };
+enum { MEMORY_OF_CONNECTION = 48 * 1024 };
 
 /* A request while it is received. */
 struct incoming {
@@ -130,16 +130,14 @@ static const char *refusal_detail(unsigned status)
         return "This request needs the token from the file 'token' in the service's state folder.";
     case 403:
         return "The request comes from another site's page, or through a proxy whose address "
-               "--host "
-               "does not name.";
+               "--host does not name.";
     case 413:
         return "The body is larger than 64 KiB.";
     case 415:
         return "The Content-Type must be application/json.";
     case 421:
         return "This service does not answer to that host name; add the name, or a proxy's "
-               "address, "
-               "with --host.";
+               "address, with --host.";
     default:
         return NULL;
     }
