@@ -330,6 +330,24 @@ test("a part that is not there any more: the page does not load itself again and
     assert.deepEqual([loads, asked], [1, 2]);
 });
 
+test("a part that stays away for a while: the page waits for it", async (t) => {
+    t.expect("ERR_");
+    const s = await t.service("three");
+    let loads = 0, asked = 0;
+    const before = async (page) => {
+        await page.route("**/class.css", (route) => (++asked < 4 ? route.abort("failed") : route.continue()));
+        await page.clock.install();
+        page.on("domcontentloaded", () => loads++);
+    };
+    const page = await t.open(s, {before});
+    await until("the page loads anew", async () => {
+        await page.clock.runFor(1000);
+        return loads === 2;
+    });
+    await says(page, "#sentence", "3 agents are here");
+    assert.equal(asked, 5); /* twice by the page, and until it was there */
+});
+
 test("a stop that has failed is no failed deploy", async (t) => {
     const s = await t.service({problem: ["a1", "a2"]}), page = await t.open(s);
     for (const [agent, verb] of [["a1", "stop"], ["a2", "stop"]]) s.plug({agents: [agent], work: {state: "idle", verb, outcome: "unreachable", why: "no answer"}});
