@@ -25,18 +25,17 @@ static int add_host(struct strings *to, const char *value, struct error *err)
     int r;
 
     if (!strstr(value, "://")) {
-        if (strchr(value, '/') || (strchr(value, ':') && *value != '['))
+        if (!*value || strchr(value, '/') || (strchr(value, ':') && *value != '['))
             return error_set(err, -EINVAL,
-                             "--host needs a name without a port, or the address of a proxy as "
-                             "browsers show it, http://NAME[:PORT] or https://NAME[:PORT]: '%s'",
+                             "'%s' is neither a name without a port nor the address of a proxy as "
+                             "browsers show it, http://NAME[:PORT] or https://NAME[:PORT]",
                              value);
         return strings_add(to, value);
     }
     r = url_parse(value, &url);
     if (r < 0 || (*url.path && strcmp(url.path, "/") != 0))
         return error_set(err, r < 0 ? r : -EINVAL,
-                         "--host needs http://NAME[:PORT] or https://NAME[:PORT], without a path: "
-                         "'%s'",
+                         "'%s' is not http://NAME[:PORT] or https://NAME[:PORT], without a path",
                          value);
     text_addf(&origin, "http%s://%s", url.https ? "s" : "", url.spelled);
     if (url.port != (url.https ? 443 : 80))

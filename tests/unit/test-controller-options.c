@@ -148,7 +148,7 @@ static void test_hosts(void **state)
 
         put("controller.conf", bad[i]);
         assert_int_equal(READ(&none, &err, (char *)"-q"), -EINVAL);
-        assert_non_null(strstr(err.text, "--host needs"));
+        assert_non_null(strstr(err.text, "http://NAME[:PORT] or https://NAME[:PORT]"));
     }
     put("controller.conf", "");
 }
