@@ -292,6 +292,16 @@ stays_stopped() {
 	[ "$unit_active" != failed ] || detail='left stopped; it failed before (dcop-deploy logs)'
 }
 
+# starts_agents: will agents of this machine run when this run has ended?
+starts_agents() {
+	[ -n "$want_agents" ] && ! stays_stopped
+}
+
+# is_proven HASH: has it been seen that this version starts here?
+is_proven() {
+	[ -e "$OPT/versions/$1/proof" ]
+}
+
 # read_user: the agent's uid in $agent_uid; fails when there is no such user.
 read_user() {
 	agent_uid=

@@ -16,6 +16,7 @@ import http.client
 import importlib.util
 import json
 import os
+import pkgutil
 import select
 import signal
 import socket
@@ -33,6 +34,7 @@ DEFAULT_PORT = 9001
 # launcher itself: `moved`, the address for which it has started again.
 NOTES = "/run/dcop/agent"
 NOTE_MAX = 400  # bytes
+DOES_NOT_START = 70  # exit status: pyDCOP cannot be imported here (90-alive)
 NETWORK = "/run/dcop/network"  # what the unit lets the agents reach; agent-state writes it
 RETRY = 0.5  # seconds between two looks for an orchestrator
 ANSWER_MAX = 1 << 20
@@ -54,14 +56,23 @@ def _command_line():
     sys.exit("pydcop: this pyDCOP has neither dcop_cli.py nor dcop.py")
 
 
+def _import_algorithms():
+    """A run loads them by name; one that lacks a package is to be known before that."""
+    spec = importlib.util.find_spec("pydcop.algorithms")
+    for module in pkgutil.iter_modules(spec.submodule_search_locations if spec else []):
+        importlib.import_module("pydcop.algorithms." + module.name)
+
+
 def main():
     command_line = _command_line()
-    if sys.argv[1:] == ["--version"] and not hasattr(command_line, "__version__"):
-        # 0.1.1 has no such option.
-        from importlib.metadata import version
+    if sys.argv[1:] == ["--version"]:
+        _import_algorithms()
+        if not hasattr(command_line, "__version__"):
+            # 0.1.1 has no such option.
+            from importlib.metadata import version
 
-        print("pydcop", version("pydcop"))
-        return None
+            print("pydcop", version("pydcop"))
+            return None
     return command_line.main()
 
 
@@ -79,8 +90,17 @@ def agent():
         sys.exit("dcop-agent: no orchestrator in " + SETTINGS)
     port = int(port or 9000)
 
-    command_line = _command_line()
-    from pydcop.commands import agent as command
+    try:
+        command_line = _command_line()
+        from pydcop.commands import agent as command
+
+        _import_algorithms()
+    except BaseException as error:
+        if not isinstance(error, SystemExit):
+            traceback.print_exc()
+        elif isinstance(error.code, str):
+            print(error.code, file=sys.stderr)
+        sys.exit(DOES_NOT_START)
 
     parser = argparse.ArgumentParser()
     command.set_parser(parser.add_subparsers())
