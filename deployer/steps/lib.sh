@@ -283,6 +283,16 @@ read_unit() {
 	unit_read=yes
 }
 
+# read_running: do the agents run, as agent-state noted?  Then the launcher's process is in $main_pid
+# and the uptime at its start in $main_started.  Asking systemd takes 30 ms, and this forks nothing.
+read_running() {
+	_state='' main_pid=
+	[ ! -r "$RUNTIME/state" ] || read -r _state <"$RUNTIME/state" || :
+	[ "$_state" = running ] && [ -r "$RUNTIME/main" ] || return 1
+	read -r main_pid main_started <"$RUNTIME/main" || :
+	[ -n "$main_pid" ] && [ -e "/proc/$main_pid" ]
+}
+
 # stays_stopped: the agents do not run, and are not to be started (--no-start).
 stays_stopped() {
 	[ "${want_start:-yes}" = no ] || return 1
@@ -304,6 +314,7 @@ is_proven() {
 
 # read_user: the agent's uid in $agent_uid; fails when there is no such user.
 read_user() {
+	[ -z "${agent_uid:-}" ] || return 0
 	agent_uid=
 	slurp "$ROOT/etc/passwd"
 	set -f
