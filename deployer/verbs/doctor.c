@@ -53,6 +53,7 @@ static int look_from_here(const struct program *p, const char *pattern, struct d
         .target = target_of(pattern),
         .state = p->paths.db,
         .timeout_ms = o->discovery_ms ? o->discovery_ms : LOOK_MS,
+        .listen_ms = o->discovery_ms,
     };
     int r = key_read_fleet(o->config_dir, &key, err);
 

@@ -481,6 +481,7 @@ static int examine(const struct discover_options *o)
         .target = o->patient,
         .state = state,
         .timeout_ms = o->timeout_ms,
+        .listen_ms = o->timeout_given ? o->timeout_ms : 0,
     };
     CLEANUP_TEXT struct text t = TEXT_INIT;
     struct error err = {0};

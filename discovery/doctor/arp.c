@@ -57,7 +57,10 @@ static bool find_near(const struct ifaddrs *all, const struct address *a, struct
     return false;
 }
 
-static void send_request(int fd, const struct near *near, const struct address *a)
+static const uint8_t everybody[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+static void send_request(int fd, const struct near *near, const struct address *a,
+                         const uint8_t mac[static 6])
 {
     struct ether_arp packet = {
         .ea_hdr = {htons(ARPHRD_ETHER), htons(ETHERTYPE_IP), 6, 4, htons(ARPOP_REQUEST)},
@@ -69,7 +72,7 @@ static void send_request(int fd, const struct near *near, const struct address *
         .sll_halen = 6,
     };
 
-    memset(to.sll_addr, 0xff, 6);
+    memcpy(to.sll_addr, mac, 6);
     memcpy(packet.arp_sha, near->mac, 6);
     memcpy(packet.arp_spa, near->address, 4);
     memcpy(packet.arp_tpa, a->bytes, 4);
@@ -77,13 +80,25 @@ static void send_request(int fd, const struct near *near, const struct address *
                  sizeof(to));
 }
 
-static void add_mac(struct view_probe *p, const uint8_t mac[static 6])
+/* What answers one round of questions. */
+struct round {
+    struct view_machine *machine;
+    struct near near;
+    unsigned replies[VIEW_MACS_MAX];
+};
+
+static void add_reply(struct round *r, const uint8_t mac[static 6])
 {
-    for (size_t i = 0; i < p->n_macs; i++)
-        if (memcmp(p->macs[i], mac, 6) == 0)
-            return;
-    if (p->n_macs < VIEW_MACS_MAX)
+    struct view_probe *p = &r->machine->probe;
+    size_t i = 0;
+
+    while (i < p->n_macs && memcmp(p->macs[i], mac, 6) != 0)
+        i++;
+    if (i == VIEW_MACS_MAX)
+        return;
+    if (i == p->n_macs)
         memcpy(p->macs[p->n_macs++], mac, 6);
+    r->replies[i]++;
 }
 
 static bool is_own_mac(const struct ifaddrs *all, const uint8_t mac[static 6])
@@ -97,39 +112,81 @@ static bool is_own_mac(const struct ifaddrs *all, const uint8_t mac[static 6])
     return false;
 }
 
-/* Requests of others tell nothing, nor do this computer's other network cards. */
-static void take_reply(int fd, const struct ifaddrs *all, struct view_machine *machines, size_t n)
+/* Takes one packet.  Requests of others tell nothing, nor do this computer's other network
+ * cards.  False: it is no reply, or none from there. */
+static bool read_reply(int fd, const struct ifaddrs *all, struct ether_arp *ret, int *ret_index)
 {
-    struct ether_arp packet;
-    ssize_t size = recv(fd, &packet, sizeof(packet), MSG_DONTWAIT);
+    struct sockaddr_ll from = {0};
+    socklen_t from_size = sizeof(from);
+    ssize_t size =
+        recvfrom(fd, ret, sizeof(*ret), MSG_DONTWAIT, (struct sockaddr *)&from, &from_size);
 
-    if (size < (ssize_t)sizeof(packet) || packet.ea_hdr.ar_op != htons(ARPOP_REPLY) ||
-        is_own_mac(all, packet.arp_sha))
-        return;
-    for (size_t i = 0; i < n; i++)
-        if (machines[i].near && machines[i].address.family == AF_INET &&
-            memcmp(machines[i].address.bytes, packet.arp_spa, 4) == 0)
-            add_mac(&machines[i].probe, packet.arp_sha);
+    *ret_index = from.sll_ifindex;
+    return size >= (ssize_t)sizeof(*ret) && ret->ea_hdr.ar_op == htons(ARPOP_REPLY) &&
+           !is_own_mac(all, ret->arp_sha);
 }
 
-static void ask_some(int fd, const struct ifaddrs *all, struct view_machine *machines, size_t n)
+/* A bridge's packets are seen at its port, too: those of the interface that asked count. */
+static void take_reply(int fd, const struct ifaddrs *all, struct round *rounds, size_t n)
+{
+    struct ether_arp packet;
+    int index;
+
+    if (!read_reply(fd, all, &packet, &index))
+        return;
+    for (size_t i = 0; i < n; i++)
+        if ((int)rounds[i].near.index == index &&
+            memcmp(rounds[i].machine->address.bytes, packet.arp_spa, 4) == 0)
+            add_reply(&rounds[i], packet.arp_sha);
+}
+
+static void ask_round(int fd, const struct ifaddrs *all, struct round *rounds, size_t n)
 {
     int64_t now, end;
 
-    for (size_t i = 0; i < n; i++) {
-        struct near near;
-
-        if (machines[i].near && machines[i].address.family == AF_INET &&
-            find_near(all, &machines[i].address, &near))
-            send_request(fd, &near, &machines[i].address);
-    }
+    for (size_t i = 0; i < n; i++)
+        send_request(fd, &rounds[i].near, &rounds[i].machine->address, everybody);
     end = clock_ms(CLOCK_MONOTONIC) + ARP_MS;
     while ((now = clock_ms(CLOCK_MONOTONIC)) < end) {
         struct pollfd p = {fd, POLLIN, 0};
 
         if (poll(&p, 1, (int)(end - now)) > 0)
-            take_reply(fd, all, machines, n);
+            take_reply(fd, all, rounds, n);
     }
+    for (size_t i = 0; i < n; i++) {
+        struct view_probe *p = &rounds[i].machine->probe;
+
+        p->arp_asked++;
+        p->arp_doubled += p->n_macs == 1 && rounds[i].replies[0] > 1;
+    }
+}
+
+/* Those that have always been answered twice so far are asked again. */
+static void ask_some(int fd, const struct ifaddrs *all, struct view_machine *machines, size_t n)
+{
+    struct round rounds[ARP_AT_ONCE];
+
+    for (unsigned times = 0; times < ARP_DOUBLED; times++) {
+        size_t count = 0;
+
+        for (size_t i = 0; i < n; i++) {
+            struct round *r = &rounds[count];
+
+            *r = (struct round){.machine = &machines[i]};
+            if (machines[i].near && machines[i].address.family == AF_INET &&
+                machines[i].probe.arp_asked == times && machines[i].probe.arp_doubled == times &&
+                find_near(all, &machines[i].address, &r->near))
+                count++;
+        }
+        if (count == 0)
+            return;
+        ask_round(fd, all, rounds, count);
+    }
+}
+
+static int open_arp(void)
+{
+    return socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, htons(ETHERTYPE_ARP));
 }
 
 bool arp_ask(struct view_machine *machines, size_t n)
@@ -139,7 +196,7 @@ bool arp_ask(struct view_machine *machines, size_t n)
 
     if (n == 0)
         return true;
-    fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, htons(ETHERTYPE_ARP));
+    fd = open_arp();
     if (fd < 0)
         return false;
     if (getifaddrs(&all) < 0)
@@ -148,4 +205,66 @@ bool arp_ask(struct view_machine *machines, size_t n)
         ask_some(fd, all, machines + i, n - i < ARP_AT_ONCE ? n - i : ARP_AT_ONCE);
     freeifaddrs(all);
     return true;
+}
+
+/* ---- one MAC address at two addresses ---- */
+
+struct crossing {
+    int fd;
+    const struct ifaddrs *all;
+    struct near near;
+};
+
+/* Asks `to` for an address: does anybody have it? */
+static bool is_answered(const struct crossing *c, const struct address *a,
+                        const uint8_t to[static 6])
+{
+    int64_t now, end = clock_ms(CLOCK_MONOTONIC) + ARP_REPLY_MS;
+    struct ether_arp packet;
+    int index;
+
+    send_request(c->fd, &c->near, a, to);
+    while ((now = clock_ms(CLOCK_MONOTONIC)) < end) {
+        struct pollfd p = {c->fd, POLLIN, 0};
+
+        if (poll(&p, 1, (int)(end - now)) > 0 && read_reply(c->fd, c->all, &packet, &index) &&
+            memcmp(packet.arp_spa, a->bytes, 4) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* `speaker` answers everybody, and its MAC address: then switches know where that is.  False:
+ * it does not; `ret_got`: the silent one answers, too. */
+static bool cross_once(const struct crossing *c, const struct view_machine *speaker,
+                       const struct view_machine *silent, unsigned *ret_got)
+{
+    const uint8_t *mac = speaker->probe.macs[0];
+
+    if (!is_answered(c, &speaker->address, everybody) || !is_answered(c, &speaker->address, mac))
+        return false;
+    *ret_got += is_answered(c, &silent->address, mac);
+    return true;
+}
+
+void arp_cross(const struct view_machine *first, struct view_machine *other)
+{
+    CLEANUP_CLOSE int fd = open_arp();
+    struct crossing c = {.fd = fd};
+    struct ifaddrs *all = NULL;
+
+    if (fd < 0 || getifaddrs(&all) < 0)
+        return;
+    c.all = all;
+    if (find_near(all, &other->address, &c.near))
+        for (unsigned i = 0; i < ARP_CROSSINGS; i++) {
+            unsigned got = 0;
+
+            /* One of them alone proves nothing: the other may have gone. */
+            if (!cross_once(&c, first, other, &got) || !cross_once(&c, other, first, &got))
+                continue;
+            other->cross_asked += 2;
+            other->cross_got += got;
+        }
+    freeifaddrs(all);
 }

@@ -9,8 +9,20 @@
 
 #include "view.h"
 
-enum { ARP_MS = 500, ARP_AT_ONCE = 256 };
+enum {
+    ARP_MS = 500,
+    ARP_AT_ONCE = 256,
+    ARP_DOUBLED = 3,    /* a question that is answered twice */
+    ARP_CROSSINGS = 3,  /* of each pair, in both directions: 18 packets in all */
+    ARP_REPLY_MS = 200, /* of one question */
+};
 
-/* Asks for each near IPv4 address, and fills in who answers.  Blocks for ARP_MS for each
- * ARP_AT_ONCE of them.  False: a raw socket is not allowed (CAP_NET_RAW, packet(7)). */
+/* Asks for each near IPv4 address, and fills in who answers; ARP_DOUBLED times where one
+ * network card answers twice.  Blocks for ARP_MS for each ARP_AT_ONCE of them, and once more
+ * for each repetition.  False: a raw socket is not allowed (CAP_NET_RAW, packet(7)). */
 bool arp_ask(struct view_machine *machines, size_t n);
+
+/* Two machines with one MAC address: asks all for one's address and then that MAC address for
+ * the other's, in turn; fills in `other`'s cross_asked and cross_got, see twins.h.  Blocks for
+ * 6 * ARP_REPLY_MS where the packets go astray, for 18 at most. */
+void arp_cross(const struct view_machine *first, struct view_machine *other);

@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "claims.h"
+#include "discovery/base/clock.h"
 #include "discovery/match/addresses.h"
 #include "discovery/network/discovery.h"
 #include "discovery/network/links.h"
@@ -13,14 +16,17 @@
 #include "observe.h"
 #include "probe.h"
 #include "rules.h"
+#include "twins.h"
 
-enum { NEIGHBOURS_MAX = 128 };
+enum { NEIGHBOURS_MAX = 128, BESIDE_MAX = 256 };
 
 struct visit {
     const struct doctor_options *options;
     struct view_host host;
     struct look *look; /* NULL: there was none */
     struct links links;
+    int ear; /* of claims; -1: none */
+    struct claims claims;
     struct view_machine *machines;
     size_t n, room;
     struct doctor_report *report;
@@ -35,6 +41,8 @@ static void visit_clear(struct visit *v)
 {
     view_host_clear(&v->host);
     look_free(v->look);
+    if (v->ear >= 0)
+        close(v->ear);
     free(v->machines);
 }
 
@@ -182,6 +190,47 @@ static int add_known(struct visit *v, const struct machine *const *machines, siz
     return 0;
 }
 
+/* What claims a name may be a copy of a machine that is seen. */
+static int add_claims(struct visit *v, const struct machine *const *machines, size_t n)
+{
+    for (size_t i = 0; i < v->claims.count; i++) {
+        const struct claim *c = &v->claims.items[i];
+        size_t at = 0;
+
+        if (!links_is_near(&v->links, &c->address) || links_is_own(&v->links, &c->address) ||
+            is_in_records(machines, n, &c->address))
+            continue;
+        while (at < v->n && !address_equal(&v->machines[at].address, &c->address))
+            at++;
+        if (at == v->n) {
+            if (add_address(v, &c->address, 0, false) < 0)
+                return -ENOMEM;
+            v->machines[at].heard = true;
+        }
+        (void)snprintf(v->machines[at].claim, sizeof(v->machines[at].claim), "%s", c->name);
+    }
+    return 0;
+}
+
+/* A machine that is not seen may be the copy of one that is. */
+static int add_beside(struct visit *v, const struct machine *const *machines, size_t n)
+{
+    size_t count = 0;
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < n && count < BESIDE_MAX; i++) {
+        if (!machines[i]->beacon || machines[i]->untrusted || machines[i]->n_addresses == 0 ||
+            !links_is_near(&v->links, &machines[i]->addresses[0]) ||
+            is_visited(v, &machines[i]->addresses[0]))
+            continue;
+        r = add_record(v, machines[i]);
+        if (r == 0)
+            v->machines[v->n - 1].beside = true;
+        count++;
+    }
+    return r;
+}
+
 static int add_target(struct visit *v)
 {
     const char *target = v->options->target;
@@ -233,6 +282,10 @@ static int choose_machines(struct visit *v)
         r = add_neighbours(v, machines, n);
     else if (r == 0 && v->n == 0)
         r = add_target(v);
+    if (r == 0)
+        r = add_claims(v, machines, n);
+    if (r == 0 && target)
+        r = add_beside(v, machines, n);
     return r;
 }
 
@@ -291,7 +344,7 @@ static int look_at_network(struct visit *v, const struct look_options *o, struct
 
 int doctor_run(const struct doctor_options *options, struct doctor_report *ret, struct error *err)
 {
-    CLEANUP(visit_clear) struct visit v = {.options = options, .report = ret};
+    CLEANUP(visit_clear) struct visit v = {.options = options, .report = ret, .ear = -1};
     const struct look_options look = {
         .fleet = options->fleet,
         .domain = options->domain,
@@ -301,18 +354,24 @@ int doctor_run(const struct doctor_options *options, struct doctor_report *ret, 
         .patient = true,
         .compare = true,
     };
+    const int64_t end = clock_ms(CLOCK_MONOTONIC) + options->listen_ms;
+    int64_t left;
     int r;
 
-    observe_host(&v.host);
     links_read(&v.links);
+    v.ear = claims_open(&v.links);
+    observe_host(&v.host);
     r = look_at_network(&v, &look, err);
     if (r < 0 || ret->signal)
         return r < 0 && !err->code ? error_sys(err, r, "cannot look at the network") : r;
+    left = end - clock_ms(CLOCK_MONOTONIC);
+    claims_read(&v.claims, v.ear, left > 0 ? (unsigned)left : 0);
     r = choose_machines(&v);
     if (r == 0)
         r = probe_machines(v.machines, v.n, &ret->rights);
     if (r < 0)
         return error_sys(err, r, "cannot ask the machines");
+    twins_find(v.machines, v.n);
     rules_judge(&v.host, v.machines, v.n, options->target != NULL, &ret->findings);
     return 0;
 }

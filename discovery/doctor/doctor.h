@@ -27,6 +27,7 @@ struct doctor_options {
     const char *target;    /* a machine's name or id, an agent or an address; NULL: all */
     const char *state;     /* the state database, see struct discovery_options; NULL: none */
     unsigned timeout_ms;   /* of the look */
+    unsigned listen_ms;    /* claims (claims.h) are listened to so long, if the look is shorter */
     const struct doctor_known *known; /* that should be there; those that are not seen are asked at
                                          the address where they were */
     size_t n_known;

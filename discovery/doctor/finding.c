@@ -29,6 +29,7 @@ static const char *const kind_names[] = {
     [FINDING_NAME_CLASH] = "name-clash",
     [FINDING_ADDRESS] = "address",
     [FINDING_ADDRESS_TWICE] = "address-twice",
+    [FINDING_MAC_TWICE] = "mac-twice",
     [FINDING_SSH_REFUSED] = "ssh-refused",
     [FINDING_SSH_FILTERED] = "ssh-filtered",
     [FINDING_SSH_GREETING] = "ssh-greeting",

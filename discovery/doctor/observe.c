@@ -300,23 +300,64 @@ void observe_host(struct view_host *ret)
         observe_echoes(ret, bus);
 }
 
+struct neighbour {
+    struct address address;
+    uint8_t mac[6];
+};
+
+/* "IP address  HW type  Flags  HW address  Mask  Device"; flag 2: complete. */
+static bool parse_neighbour(const char *line, struct neighbour *ret)
+{
+    char address[ADDRESS_TEXT_MAX];
+    unsigned flags, m[6];
+
+    if (sscanf(line, "%63s 0x%*x 0x%x %2x:%2x:%2x:%2x:%2x:%2x", address, &flags, &m[0], &m[1],
+               &m[2], &m[3], &m[4], &m[5]) != 8 ||
+        !(flags & 2) || address_parse(address, &ret->address) < 0)
+        return false;
+    for (size_t i = 0; i < sizeof(ret->mac); i++)
+        ret->mac[i] = (uint8_t)m[i];
+    return true;
+}
+
+static const char *next_line(const char *line)
+{
+    line += strcspn(line, "\n");
+    return line + (*line == '\n');
+}
+
 size_t observe_neighbours(struct address *ret, size_t max)
 {
     CLEANUP_TEXT struct text table = TEXT_INIT;
-    const char *line;
     size_t n = 0;
 
     if (file_read("/proc/net/arp", ARP_TABLE_MAX, &table, NULL) < 0)
         return 0;
-    for (line = text_str(&table); *line && n < max; line += strcspn(line, "\n")) {
-        char address[ADDRESS_TEXT_MAX];
-        unsigned flags;
+    for (const char *line = text_str(&table); *line && n < max; line = next_line(line)) {
+        struct neighbour one;
 
-        line += *line == '\n';
-        /* "IP address  HW type  Flags  HW address  Mask  Device"; flag 2: complete */
-        if (sscanf(line, "%63s 0x%*x 0x%x", address, &flags) == 2 && (flags & 2) &&
-            address_parse(address, &ret[n]) == 0)
-            n++;
+        if (parse_neighbour(line, &one))
+            ret[n++] = one.address;
     }
     return n;
+}
+
+void observe_macs(struct view_machine *machines, size_t n)
+{
+    CLEANUP_TEXT struct text table = TEXT_INIT;
+
+    if (file_read("/proc/net/arp", ARP_TABLE_MAX, &table, NULL) < 0)
+        return;
+    for (const char *line = text_str(&table); *line; line = next_line(line)) {
+        struct neighbour one;
+
+        if (!parse_neighbour(line, &one))
+            continue;
+        for (size_t i = 0; i < n; i++)
+            if (machines[i].near && machines[i].probe.n_macs == 0 &&
+                address_equal(&machines[i].address, &one.address)) {
+                memcpy(machines[i].probe.macs[0], one.mac, sizeof(one.mac));
+                machines[i].probe.n_macs = 1;
+            }
+    }
 }

@@ -19,3 +19,6 @@ void observe_host(struct view_host *ret);
 /* The IPv4 neighbours of this computer that are known to be there, from its ARP table
  * (/proc/net/arp, proc(5)); how many, at most `max`. */
 size_t observe_neighbours(struct address *ret, size_t max);
+
+/* Adds what that table knows of near machines whose MAC addresses are not known yet. */
+void observe_macs(struct view_machine *machines, size_t n);

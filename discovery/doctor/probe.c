@@ -410,6 +410,11 @@ static int probe_some(struct view_machine *machines, size_t n, bool *ret_rights)
         if (machines[i].own)
             continue;
         begin_mdns(c);
+        if (machines[i].beside) { /* one packet, so that the kernel asks for its MAC address */
+            ask(c, 0);
+            close_fd(c, UDP);
+            continue;
+        }
         if (machines[i].port == 0) /* a neighbour that may be nobody's business */
             continue;
         begin_ssh(c);

@@ -6,16 +6,11 @@
 
 #include "discovery/base/cause.h"
 #include "discovery/network/daemon-view.h"
+#include "rules-private.h"
 
 enum { NAMED_MAX = 4 /* machines or interfaces in one finding */ };
 
-/* One finding in the making; its texts end with it. */
-struct words {
-    struct text wrong, proof, advice;
-};
-
-static void add_finding(struct findings *to, enum finding_kind kind, const char *about,
-                        struct words *w)
+void rules_add(struct findings *to, enum finding_kind kind, const char *about, struct words *w)
 {
     findings_add(to, kind, about, text_str(&w->wrong), text_str(&w->proof), text_str(&w->advice));
     to->failed = to->failed || text_error(&w->wrong) < 0 || text_error(&w->proof) < 0 ||
@@ -90,18 +85,18 @@ static void judge_daemon(const struct view_host *h, struct findings *to)
         text_adds(&w.wrong, "the D-Bus system bus does not answer, so Avahi cannot be asked");
         text_addf(&w.proof, "connecting to it: %s", strerror(-h->bus_error));
         text_adds(&w.advice, "start it: systemctl start dbus, or install it: apt install dbus");
-        add_finding(to, FINDING_NO_BUS, NULL, &w);
+        rules_add(to, FINDING_NO_BUS, NULL, &w);
     } else if (h->avahi_error == -ENOTCONN) {
         text_adds(&w.wrong, "no Avahi daemon is running");
         text_adds(&w.proof, "nobody owns org.freedesktop.Avahi on the system bus");
         text_adds(&w.advice, "start it: systemctl enable --now avahi-daemon, or install it: apt "
                              "install avahi-daemon");
-        add_finding(to, FINDING_NO_AVAHI, NULL, &w);
+        rules_add(to, FINDING_NO_AVAHI, NULL, &w);
     } else if (h->avahi_error < 0) {
         text_adds(&w.wrong, "the Avahi daemon does not answer");
         text_addf(&w.proof, "GetHostName over D-Bus: %s", strerror(-h->avahi_error));
         text_adds(&w.advice, "restart it: systemctl restart avahi-daemon");
-        add_finding(to, FINDING_AVAHI_SILENT, NULL, &w);
+        rules_add(to, FINDING_AVAHI_SILENT, NULL, &w);
     }
 }
 
@@ -116,7 +111,7 @@ static void judge_port(const struct view_host *h, struct findings *to)
                   "set use-ipv4=yes in %s, or end what had the port first, and restart "
                   "avahi-daemon",
                   *h->config ? h->config : "avahi-daemon.conf");
-        add_finding(to, FINDING_AVAHI_NO_IPV4, NULL, &w);
+        rules_add(to, FINDING_AVAHI_NO_IPV4, NULL, &w);
     }
     /* A browser of a person may look for its own devices: that harms only where too little
      * is found. */
@@ -127,7 +122,7 @@ static void judge_port(const struct view_host *h, struct findings *to)
     text_addf(&w.proof, "/proc/net/udp has another socket on port 5353, of %s", h->others);
     text_adds(&w.advice, "stop it: MulticastDNS=no in /etc/systemd/resolved.conf and systemctl "
                          "restart systemd-resolved, or systemctl disable --now mdnsd");
-    add_finding(to, FINDING_SECOND_RESPONDER, NULL, &w);
+    rules_add(to, FINDING_SECOND_RESPONDER, NULL, &w);
 }
 
 /* An interface that a person leaves out because no machine is there is no fault. */
@@ -144,7 +139,7 @@ static void judge_left_out(const struct view_host *h, struct findings *to)
         text_adds(&w.wrong, "Avahi may not use this interface");
         text_addf(&w.proof, "%s has %s", h->config, one->left_out);
         text_adds(&w.advice, "change that line, and restart avahi-daemon");
-        add_finding(to, FINDING_INTERFACE_LEFT_OUT, one->name, &w);
+        rules_add(to, FINDING_INTERFACE_LEFT_OUT, one->name, &w);
     }
 }
 
@@ -167,7 +162,7 @@ static void judge_echo(const struct view_host *h, struct findings *to)
         }
         text_adds(&w.advice, "let UDP port 5353 in and out: ufw allow 5353/udp, firewall-cmd "
                              "--add-service=mdns; nft list ruleset shows what is dropped");
-        add_finding(to, FINDING_FILTERED_HERE, one->name, &w);
+        rules_add(to, FINDING_FILTERED_HERE, one->name, &w);
     }
 }
 
@@ -179,7 +174,7 @@ static void judge_limit(const struct view_host *h, const char *setting, const ch
     text_addf(&w.wrong, "the Avahi daemon's limit %s is reached: it refuses %s", setting, refused);
     text_addf(&w.proof, "it answered with org.freedesktop.Avahi.%s", answer);
     text_addf(&w.advice, "raise %s in %s, and restart avahi-daemon", setting, h->config);
-    add_finding(to, FINDING_AVAHI_LIMIT, NULL, &w);
+    rules_add(to, FINDING_AVAHI_LIMIT, NULL, &w);
 }
 
 /* That sentence is "WHAT: PROOF; ADVICE", see daemon_view_explain. */
@@ -193,7 +188,7 @@ static void judge_cache(const struct view_host *h, struct findings *to)
     text_adds(&w.wrong, "the Avahi daemon's cache may be full (cache-entries-max)");
     text_add(&w.proof, proof, end ? (size_t)(end - proof) : strlen(proof));
     text_addf(&w.advice, "raise cache-entries-max in %s, and restart avahi-daemon", h->config);
-    add_finding(to, FINDING_AVAHI_LIMIT, NULL, &w);
+    rules_add(to, FINDING_AVAHI_LIMIT, NULL, &w);
 }
 
 static void judge_lacks(const struct view_host *h, struct findings *to)
@@ -218,7 +213,7 @@ static void judge_name(const struct view_host *h, struct findings *to)
     text_addf(&w.proof, "%s answers for %s.local, and Avahi here has taken %s", h->rival, h->name,
               h->avahi_name);
     text_adds(&w.advice, "give one of the two another name: hostnamectl set-hostname");
-    add_finding(to, FINDING_NAME_CLASH_HERE, NULL, &w);
+    rules_add(to, FINDING_NAME_CLASH_HERE, NULL, &w);
 }
 
 static void judge_host(const struct view_host *h, struct findings *to)
@@ -252,7 +247,7 @@ static bool is_deaf(const struct findings *f)
 
 /* ---- a machine ---- */
 
-static bool is_reached(const struct view_probe *p)
+bool rules_is_reached(const struct view_probe *p)
 {
     return p->connected || p->ssh == -ECONNREFUSED || p->responder > VIEW_SILENT ||
            p->small_got > 0;
@@ -288,7 +283,7 @@ static void judge_silent(const struct view_machine *m, struct findings *to)
                                  ? "switch it on, or look whether it has another address now"
                                  : "it is in no network of this computer: is there a route to it, "
                                    "and is it switched on?");
-    add_finding(to, FINDING_NO_ANSWER, m->label, &w);
+    rules_add(to, FINDING_NO_ANSWER, m->label, &w);
 }
 
 /* Reached, and no record of it was seen. */
@@ -335,7 +330,7 @@ static void judge_unseen(const struct view_machine *m, bool deaf, struct finding
         text_adds(&w.advice, "let UDP port 5353 in there (ufw allow 5353/udp), and look at "
                              "allow-interfaces and deny-interfaces in its avahi-daemon.conf");
     }
-    add_finding(to, kind, m->label, &w);
+    rules_add(to, kind, m->label, &w);
 }
 
 static void judge_ssh(const struct view_machine *m, struct findings *to)
@@ -374,7 +369,7 @@ static void judge_ssh(const struct view_machine *m, struct findings *to)
         add_asked(m, &w.proof);
         text_addf(&w.advice, "let SSH in there: ufw allow %u/tcp", m->port);
     }
-    add_finding(to, kind, m->label, &w);
+    rules_add(to, kind, m->label, &w);
 }
 
 static void judge_pings(const struct view_machine *m, struct findings *to)
@@ -391,19 +386,19 @@ static void judge_pings(const struct view_machine *m, struct findings *to)
                   p->small_got, p->small_sent, p->large_got, p->large_sent, p->large_size);
         text_adds(&w.advice, "give all interfaces and tunnels of the way the same MTU: ip link set "
                              "mtu");
-        add_finding(to, FINDING_MTU, m->label, &w);
+        rules_add(to, FINDING_MTU, m->label, &w);
     }
     if (p->small_sent - p->small_got >= RULES_LOST_MIN) {
         text_adds(&w.wrong, "the network loses packets");
         text_addf(&w.proof, "ping: %u of %u answered", p->small_got, p->small_sent);
         text_adds(&w.advice, "look at cable, switch and wireless reception");
-        add_finding(to, FINDING_LOSS, m->label, &w);
+        rules_add(to, FINDING_LOSS, m->label, &w);
     }
     if (p->delay_ms > RULES_DELAY_MS) {
         text_adds(&w.wrong, "the network is slow");
         text_addf(&w.proof, "ping: half of the answers took %u ms or more", p->delay_ms);
         text_adds(&w.advice, "look at wireless reception, and at what else uses the network");
-        add_finding(to, FINDING_DELAY, m->label, &w);
+        rules_add(to, FINDING_DELAY, m->label, &w);
     }
 }
 
@@ -429,7 +424,7 @@ static void judge_twice(const struct view_machine *machines, size_t at, struct f
     }
     text_adds(&w.advice, "give one of the two another address; cloned cards get one from DHCP "
                          "because they have the same /etc/machine-id");
-    add_finding(to, FINDING_ADDRESS_TWICE, m->own ? NULL : m->label, &w);
+    rules_add(to, FINDING_ADDRESS_TWICE, m->own ? NULL : m->label, &w);
 }
 
 static void judge_record(const struct view_machine *m, struct findings *to)
@@ -442,16 +437,16 @@ static void judge_record(const struct view_machine *m, struct findings *to)
         text_addf(&w.proof, "its beacon says state=failed%s%s", error ? ", and " : "",
                   error ? error : "");
         text_adds(&w.advice, "read why: dcop-deploy -l MACHINE logs");
-        add_finding(to, FINDING_AGENT_FAILED, m->label, &w);
+        rules_add(to, FINDING_AGENT_FAILED, m->label, &w);
     } else if (error) {
         text_adds(&w.wrong, error);
         text_adds(&w.proof, "its beacon says so");
         text_adds(&w.advice, "correct /etc/dcop/beacon.conf there, or what the words name");
-        add_finding(to, FINDING_SAYS, m->label, &w);
+        rules_add(to, FINDING_SAYS, m->label, &w);
     }
 }
 
-static void judge_machine(const struct view_machine *machines, size_t at, bool deaf,
+static void judge_machine(const struct view_machine *machines, size_t n, size_t at, bool deaf,
                           struct findings *to)
 {
     const struct view_machine *m = &machines[at];
@@ -462,11 +457,13 @@ static void judge_machine(const struct view_machine *machines, size_t at, bool d
         return;
     if (m->record)
         judge_record(m, to);
-    if (concerns && !is_reached(&m->probe)) {
+    if (rules_are_twins(machines, n, at)) /* neither is reached for sure */
+        return;
+    if (concerns && !rules_is_reached(&m->probe)) {
         judge_silent(m, to);
         return;
     }
-    if (!m->record && (m->given || m->probe.beacon == VIEW_ANSWERED))
+    if (!m->record && (m->given || (m->probe.beacon == VIEW_ANSWERED && !m->heard)))
         judge_unseen(m, deaf, to);
     if (!concerns)
         return;
@@ -511,7 +508,7 @@ static void judge_clones(const struct view_machine *machines, size_t n, size_t a
         text_adds(&w.advice, "switch off the one that is not meant; for a card that was written "
                              "anew: dcop-deploy trust");
     }
-    add_finding(to, FINDING_CLONES, first->advert.id, &w);
+    rules_add(to, FINDING_CLONES, first->advert.id, &w);
 }
 
 /* Is the address of this sentence, "… address, 10.0.0.1: …", one that ARP has shown to be in
@@ -549,7 +546,7 @@ static void judge_addresses(const struct view_host *h, struct findings *to)
         text_add(&w.wrong, words, end ? (size_t)(end - words) : strlen(words));
         text_adds(&w.proof, "their beacons announce these addresses");
         text_adds(&w.advice, end ? end + 2 : "give it another");
-        add_finding(to, FINDING_ADDRESS, "addresses", &w);
+        rules_add(to, FINDING_ADDRESS, "addresses", &w);
     }
 }
 
@@ -563,7 +560,10 @@ void rules_judge(const struct view_host *host, const struct view_machine *machin
         return;
     deaf = is_deaf(ret);
     for (size_t i = 0; i < n; i++) {
-        judge_machine(machines, i, deaf, ret);
+        if (machines[i].beside)
+            continue;
+        judge_machine(machines, n, i, deaf, ret);
+        rules_judge_twins(machines, i, ret);
         judge_clones(machines, n, i, ret);
     }
     for (size_t i = 0; i < host->gone.count; i++)

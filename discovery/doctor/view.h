@@ -19,8 +19,9 @@ enum {
     VIEW_INTERFACES_MAX = 32,
     VIEW_WORDS_MAX = 240, /* of what another program sent */
     VIEW_MACS_MAX = 4,
-    VIEW_ECHOES = 3, /* questions to our own Avahi daemon */
-    VIEW_PINGS = 10, /* of each size */
+    VIEW_CLAIM_MAX = 64, /* of a host's name */
+    VIEW_ECHOES = 3,     /* questions to our own Avahi daemon */
+    VIEW_PINGS = 10,     /* of each size */
 };
 
 /* An interface of this computer; loopback and point-to-point ones are not looked at. */
@@ -68,6 +69,7 @@ struct view_probe {
     unsigned delay_ms;              /* the median of the small ones */
     uint8_t macs[VIEW_MACS_MAX][6]; /* who answered ARP */
     size_t n_macs;
+    unsigned arp_asked, arp_doubled; /* questions, and those that one card answered twice */
 };
 
 /* One machine, or an address that a person gave. */
@@ -80,5 +82,13 @@ struct view_machine {
     bool known;     /* likewise, as it was met before */
     bool near, own; /* in a network of this computer; an address of it */
     unsigned cards; /* addresses of its record that are near: more than one card answers ARP */
+    bool beside;    /* it is only looked at for its MAC address, and not judged */
+    bool heard;     /* no record of it was seen, but it claims a name … */
+    char claim[VIEW_CLAIM_MAX]; /* … this one, "": none (claims.h) */
     struct view_probe probe;
+    /* Of twins.h: 1 + the index of a machine with a record that has the same MAC address at
+     * another address, 0: none; how often that was tried, and how often what was for one
+     * reached it after the other had spoken. */
+    size_t twin;
+    unsigned cross_asked, cross_got;
 };

@@ -14,7 +14,9 @@ start_switch() {
 }
 on_switch() { nsenter -t "$switch" -n "$@"; }
 
-# start_machine NAME ADDRESS/PREFIX ID [avahi|nobeacon|bare]: its process is in $machine_NAME.
+# start_machine NAME ADDRESS/PREFIX ID [avahi|nobeacon|bare|copy]: its process is in
+# $machine_NAME.  $card: the MAC address of its network card; a copy, of a machine that has
+# the same, never gets a name.
 start_machine() {
 	mkdir -p "$scratch/$1/services"
 	cat >"$scratch/$1/avahi.conf" <<-END
@@ -28,7 +30,7 @@ start_machine() {
 		[publish]
 		publish-workstation=yes
 	END
-	[ "${4:-avahi}" != avahi ] || cat >"$scratch/$1/services/dcop.service" <<-END
+	case ${4:-avahi} in nobeacon | bare) ;; *) cat >"$scratch/$1/services/dcop.service" ;; esac <<-END
 		<?xml version="1.0"?><!DOCTYPE service-group SYSTEM "avahi-service.dtd">
 		<service-group><name>${instance:-dcop-$3}</name><service><type>_dcop-agent._tcp</type><port>22</port>
 		<txt-record>txtvers=1</txt-record><txt-record>id=$3</txt-record>
@@ -53,11 +55,14 @@ while True:
 	started_pid=$!
 	eval "machine_$1=\$started_pid"
 	await 5 is_apart_from_here "$started_pid"
-	on_switch ip link add "$1" type veth peer name eth0 netns "$started_pid"
+	on_switch ip link add "$1" type veth peer name eth0 ${card:+address "$card"} netns "$started_pid"
 	on_switch ip link set "$1" master br0 up
 	await 10 greets "$started_pid"
-	[ "${4:-avahi}" = bare ] || await 15 grep -q 'Server startup complete' "$scratch/$1/log"
-	[ "${4:-avahi}" != avahi ] || await 15 grep -q 'successfully established' "$scratch/$1/log"
+	case ${4:-avahi} in
+	avahi) await 15 grep -q 'successfully established' "$scratch/$1/log" ;;
+	nobeacon) await 15 grep -q 'Server startup complete' "$scratch/$1/log" ;;
+	copy) await 15 grep -q 'Host name conflict' "$scratch/$1/log" ;;
+	esac
 }
 # fresh_avahi [LINES]: the controller's, once it has its name.
 fresh_avahi() {

@@ -306,6 +306,83 @@ static void an_address_in_use_twice(void **state)
     expect(&h, &m[2], 1, false, "address-twice");
 }
 
+static void a_mac_address_at_two_addresses(void **state)
+{
+    struct machine one = {.advert = {.id = "00000000000000a1"}, .host = (char *)"rpi.local"};
+    struct machine two = {.advert = {.id = "00000000000000a2"}, .host = (char *)"other.local"};
+    struct view_host h = healthy_host();
+    struct view_machine m[] = {healthy_machine(&one, "10.0.0.2"),
+                               healthy_machine(NULL, "10.0.0.3")};
+
+    (void)state;
+    m[1].probe.responder = m[1].probe.beacon = VIEW_SILENT;
+    m[1].port = 0, m[1].twin = 1; /* a neighbour */
+    expect(&h, m, 2, false, "");  /* which may be another address of the same machine */
+    m[1].cross_asked = m[1].cross_got = 6;
+    expect(&h, m, 2, false, "");
+    m[1].cross_got = 0;
+    m[0].probe.connected = false, m[0].probe.ssh = -ETIMEDOUT, m[0].probe.small_got = 0;
+    expect(&h, m, 2, false, "mac-twice"); /* what did not arrive has no other cause */
+    m[1].given = true;
+    expect(&h, m, 2, true, "mac-twice");
+    m[1].probe.connected = false, m[1].probe.ssh = -ETIMEDOUT, m[1].probe.small_got = 0;
+    expect(&h, m, 2, true, "mac-twice");
+    m[0].beside = true;
+    expect(&h, m, 2, true, "mac-twice");
+    m[1].given = false; /* nobody asks for either of them */
+    expect(&h, m, 2, true, "");
+
+    m[0] = healthy_machine(&one, "10.0.0.2"), m[1] = healthy_machine(&two, "10.0.0.3");
+    m[1].twin = 1, m[1].cross_asked = 6, m[1].cross_got = 0;
+    expect(&h, m, 2, false, "mac-twice"); /* two that are seen */
+}
+
+static void a_mac_address_twice_without_rights(void **state)
+{
+    struct machine one = {.advert = {.id = "00000000000000a1"}, .host = (char *)"rpi.local"};
+    struct view_host h = healthy_host();
+    struct view_machine m[] = {healthy_machine(&one, "10.0.0.2"),
+                               healthy_machine(NULL, "10.0.0.3")};
+
+    (void)state;
+    m[1].probe.beacon = VIEW_SILENT;
+    m[1].port = 0, m[1].twin = 1, m[1].heard = true;
+    (void)snprintf(m[1].claim, sizeof(m[1].claim), "printer.local");
+    expect(&h, m, 2, false, "");
+    (void)snprintf(m[1].claim, sizeof(m[1].claim), "rpi-12.local");
+    expect(&h, m, 2, false, "mac-twice");
+    *m[1].claim = '\0', m[1].heard = false;
+    m[1].given = true, m[1].port = 22;
+    expect(&h, m, 2, true, "mac-twice"); /* perhaps */
+    m[1].probe.connected = false, m[1].probe.ssh = -ETIMEDOUT, m[1].probe.small_got = 0;
+    m[1].probe.responder = VIEW_SILENT; /* a MAC address that the kernel remembers */
+    expect(&h, m, 2, true, "no-answer");
+}
+
+static void an_address_and_its_mac_address_twice(void **state)
+{
+    struct machine one = {.advert = {.id = "00000000000000a1"}};
+    struct view_host h = healthy_host();
+    struct view_machine m = healthy_machine(&one, "10.0.0.2");
+
+    (void)state;
+    m.probe.arp_asked = 3, m.probe.arp_doubled = 2; /* a packet that a switch repeated */
+    expect(&h, &m, 1, false, "");
+    m.probe.arp_doubled = 3, m.probe.small_got = 3;
+    expect(&h, &m, 1, false, "mac-twice");
+}
+
+/* Its beacon answers before its record was heard. */
+static void a_machine_that_has_just_started(void **state)
+{
+    struct view_host h = healthy_host();
+    struct view_machine m = healthy_machine(NULL, "10.0.0.3");
+
+    (void)state;
+    m.port = 0, m.heard = true;
+    expect(&h, &m, 1, false, "");
+}
+
 static void what_a_beacon_says(void **state)
 {
     struct machine record = {
@@ -362,6 +439,10 @@ int main(void)
         cmocka_unit_test(a_record_without_a_machine),
         cmocka_unit_test(clones_are_told_once),
         cmocka_unit_test(an_address_in_use_twice),
+        cmocka_unit_test(a_mac_address_at_two_addresses),
+        cmocka_unit_test(a_mac_address_twice_without_rights),
+        cmocka_unit_test(an_address_and_its_mac_address_twice),
+        cmocka_unit_test(a_machine_that_has_just_started),
         cmocka_unit_test(what_a_beacon_says),
         cmocka_unit_test(findings_are_written),
     };
