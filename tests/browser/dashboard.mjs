@@ -749,6 +749,29 @@ test("no machine, no problem, no daemon: each is said", async (t) => {
     await says(page, "#sentence", "No machine yet.");
 });
 
+test("what waits for a machine that is away is taken out of the queue, with the token", async (t) => {
+    const since = new Date().toISOString(), s = await t.service({problem: ["a1"]});
+    s.setStatus({later: ["a7", "a8"].map((agent, i) => ({machine: `000000000000000${i}`, agents: [agent], reason: "off", reason_since: since}))});
+    const page = await t.open(s, {token: false}), out = page.getByRole("button", {name: "Take a8 out of the queue"});
+    await out.click();
+    await says(page, "#ask", "Take a8 out of the queue?");
+    await page.getByRole("button", {name: "Cancel"}).click();
+    assert.equal(s.orders.length, 0);
+    await out.click();
+    await page.getByRole("button", {name: "Take it out"}).click();
+    await page.getByRole("textbox", {name: "Token"}).fill(s.token);
+    await page.getByRole("button", {name: "Use it"}).click();
+    assert.deepEqual(await order(s, "later/0000000000000001"), {path: "later/0000000000000001", method: "DELETE"});
+    await says(page, "#toasts", "a8 is out of the queue.");
+    await until("it is gone", async () => !(await out.count()));
+    await says(page, "#lacks", "Deployed when back: a7 (off since");
+    s.status.later = []; /* which the page has not heard yet */
+    t.expect("404");
+    await page.getByRole("button", {name: "Take a7 out of the queue"}).click();
+    await page.getByRole("button", {name: "Take it out"}).click();
+    await says(page, "#toasts .wrong", "No deploy waits for such a machine.");
+});
+
 test("the agent's log and a step's output are followed while they are shown", async (t) => {
     const s = await t.service({problem: ["a1", "a2"]}), page = await t.open(s);
     const ref = s.plug({agents: ["a1"], state: "running"});

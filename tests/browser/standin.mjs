@@ -116,10 +116,16 @@ export class Standin {
         if (!right) return this.problemOf(a, 401, "The token is missing or wrong.");
         let body = "";
         for await (const chunk of q) body += chunk;
-        const order = {path, ...JSON.parse(body)};
+        const order = {path, ...(q.method === "DELETE" ? {method: q.method} : JSON.parse(body))};
         this.orders.push(order);
         if (this.refuse) return this.problemOf(a, 409, this.refuse);
         if (path === "solve" || path === "solve/stop") return this.toSolve(a, order);
+        if (order.method) {
+            const [what, id] = path.split("/"), later = this.status.later?.filter((one) => one.machine !== id);
+            if (what !== "later" || later?.length === this.status.later?.length) return this.problemOf(a, 404, "No deploy waits for such a machine.");
+            this.setStatus({later});
+            return this.json(a, {cancelled: id});
+        }
         const [, ref, verb] = /^machines\/([0-9a-f.]+u?(?:-\d+)?)\/(\w+)$/.exec(path) ?? [];
         const m = this.machines.get(ref);
         if (verb === "accept") {

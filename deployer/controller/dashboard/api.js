@@ -44,8 +44,8 @@ const bearer = () => haveToken() ? {Authorization: `Bearer ${sessionStorage[KEY]
 
 export const get = (path, as, ms) => ask(path, {headers: bearer()}, as, ms);
 
-export const post = (path, body) =>
-  ask(path, {method: "POST", headers: {"Content-Type": "application/json", ...bearer()}, body: JSON.stringify(body)});
+export const post = (path, body, method = "POST") =>
+  ask(path, {method, headers: {"Content-Type": "application/json", ...bearer()}, body: JSON.stringify(body)});
 
 /* Listens until the page closes: onEvent(name, data), onLink("live" or "lost", {since, next});
  * returns a function that tries again at once.  fetch, unlike EventSource, shows the

@@ -1,7 +1,7 @@
 /* The page: draws what the service sends, turns clicks into questions and a yes into a POST. */
 
 import {post, takeToken} from "./api.js";
-import {ACTIONS, askAction, askNames, askPlan} from "./ask.js";
+import {ACTIONS, askAction, askNames, askPlan, askUnqueue} from "./ask.js";
 import {withToken} from "./dialog.js";
 import {$, fill, h} from "./dom.js";
 import {connect, isLive, reconnect} from "./link.js";
@@ -57,9 +57,9 @@ function toast(words, wrong) {
 /* --- doing --- */
 
 /* Sends an order with the token and shows the result; true when it was taken. */
-async function order(path, body, done) {
+async function order(path, body, done, method) {
   try {
-    const told = await withToken(async () => (await post(path, body)) ?? {}), {queued, refused = []} = told ?? {};
+    const told = await withToken(async () => (await post(path, body, method)) ?? {}), {queued, refused = []} = told ?? {};
     if (refused.length) toast(["Refused: ", listed(refused.map((r) => [machine(r.ref) ? called(machine(r.ref)) : r.ref, ": ", visible(r.detail)]), 4)], true);
     if (told && done && queued?.length !== 0) toast(done(queued?.length));
     return told !== undefined;
@@ -74,10 +74,11 @@ const DO = {
   async act({action, refs}) {
     const meant = await askAction(action, refs.split(" ").map(machine).filter(Boolean));
     if (!meant) return;
-    if (action === "accept" || action === "forget") {
+    const done = {accept: "Accepted", forget: "Forgotten"}[action];
+    if (done) {
       for (const m of meant)
         if (!(await order(`machines/${m.ref}/${action}`, action === "forget" ? {} : {hostkey: m.hostkey, replace: m.trust.state === "changed"}))) return;
-      toast(`${action === "accept" ? "Accepted" : "Forgotten"}: ${count(meant.length, "machine")}.`);
+      toast(`${done}: ${count(meant.length, "machine")}.`);
     } else if (await order(action, {machines: meant.map((m) => m.ref)}, (n) => `${ACTIONS[action][0]}: ${count(n, "machine")}, queued.`)) picked.clear();
     draw();
   },
@@ -89,6 +90,9 @@ const DO = {
   },
   async "name-all"() {
     if (await askPlan(store.match.assignments ?? [], store.machines)) order("assign", {}, (n) => `Giving names to ${count(n, "machine")}.`);
+  },
+  async unqueue({machine, who}) {
+    if (await askUnqueue(who)) order(`later/${machine}`, undefined, () => [name(who), " is out of the queue."], "DELETE");
   },
   async open({ref}) {
     if (openRef() === ref) return DO.close();

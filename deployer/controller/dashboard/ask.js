@@ -50,6 +50,11 @@ export const askNames = (m, names, missing) => ask({
   answer: ({agents}) => agents.value.split(",").map((one) => one.trim()).filter(Boolean),
 });
 
+/* Null: it stays in the queue of --later. */
+export const askUnqueue = (who) => ask({
+  title: ["Take ", name(who), " out of the queue?"], yes: "Take it out", body: h("p", "It is not deployed to when it is back."),
+});
+
 /* Null, or the plan. */
 export const askPlan = (plan, machines) => ask({
   title: `Give ${count(plan.length, "machine")} a name?`, yes: "Give names", answer: () => plan,

@@ -1,11 +1,13 @@
 /* Cost against time, as SVG: axes with numbers, and a line for each of at most two runs. */
 
 import {h, svg} from "./dom.js";
-import {number} from "./words.js";
 
 const HEIGHT = 278, TOP = 14, BOTTOM = 44, LETTER = 7.2; /* px */
 const POINTS = 4000; /* kept of a run at work */
 const drawable = (value) => typeof value === "number" && Math.abs(value) < 1e300;
+
+/* At most six digits of what is not whole. */
+export const number = (n) => (typeof n !== "number" ? "–" : Number.isInteger(n) && Math.abs(n) < 1e15 ? n.toLocaleString("en") : String(Number(n.toPrecision(6))));
 
 /* Appends a point [seconds, cost] of a run at work; of many, every other one is kept. */
 export function addPoint(points, time, cost) {

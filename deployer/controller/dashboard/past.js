@@ -1,10 +1,10 @@
 /* The experiments that are kept: a list, and one or two of them side by side. */
 
 import {BASE, get} from "./api.js";
-import {drawCurve, pointsOf} from "./curve.js";
+import {drawCurve, number, pointsOf} from "./curve.js";
 import {$, button, fill, h, icon} from "./dom.js";
 import {isAtWork, parametersOf, seconds, short, statusOf} from "./run.js";
-import {byName, clock, listed, number, visible} from "./words.js";
+import {byName, clock, listed, visible} from "./words.js";
 
 const KEPT = 20; /* experiments whose receipt and metrics are kept here */
 let list = null /* or why there is none */, chosen = [] /* ids, at most two */;

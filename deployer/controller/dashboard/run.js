@@ -1,7 +1,8 @@
 /* A run of the solver: its words, its numbers, and a tile for each agent. */
 
+import {number} from "./curve.js";
 import {fill, h, icon} from "./dom.js";
-import {byName, count, listed, name, number, visible} from "./words.js";
+import {byName, count, listed, name, visible} from "./words.js";
 
 const VALUES = 12, TILES = 2000, LETTERS = 60, FEW = 24; /* shown of an agent, of all, of a name, of a value */
 

@@ -28,8 +28,11 @@ export function lacks(store) {
     by.size && line(["Missing: ", [...by].map(([when, names], i) => [i ? "; " : "", listed(names), when]), ". ", code("dcop-deploy doctor"), " says why."]),
     store.told && !match.problem && line("No problem file is set: see the service's option -p."),
     status.quorum > status.present && line(`Deployment starts when ${status.quorum} machines are present; now ${status.present}.`),
-    status.later?.length && line(["Deployed when back: ", listed(status.later.map((l) =>
-      [name(l.agents.join(" ") || l.host), ` (${visible(l.reason)} since ${clock(l.reason_since)})`]))]),
+    status.later?.length && line(["Deployed when back: ", listed(status.later.map((l) => {
+      const who = l.agents.join(" ") || l.host;
+      return [name(who), button(icon("close"), "unqueue", {machine: l.machine, who}, {class: "bare", "aria-label": `Take ${who} out of the queue`}),
+        ` (${visible(l.reason)} since ${clock(l.reason_since)})`];
+    }))]),
     status.packing && line("pyDCOP is being built on the controller."),
     ...(match.warnings ?? []).map((warning) => line(visible(warning), "warn")),
   ];

@@ -24,9 +24,6 @@ export function listed(items, most = 12) {
   return all.flatMap((item, i) => (i ? [i === all.length - 1 ? " and " : ", ", item] : [item]));
 }
 
-/* At most six digits of what is not whole. */
-export const number = (n) => (typeof n !== "number" ? "–" : Number.isInteger(n) && Math.abs(n) < 1e15 ? n.toLocaleString("en") : String(Number(n.toPrecision(6))));
-
 export const count = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
 
 export function ago(time) {
@@ -58,8 +55,7 @@ export const STATES = {
 };
 
 /* States that need the same from a person share a shape. */
-export const shape = (state) => icons[state] ?? state;
-const icons = {unverified: "impostor", waiting: "queued"};
+export const shape = (state) => ({unverified: "impostor", waiting: "queued"})[state] ?? state;
 
 export const doing = (verb) => ({
   deploy: "Deploying", start: "Starting", stop: "Stopping", restart: "Restarting", rollback: "Rolling back", assign: "Naming",
