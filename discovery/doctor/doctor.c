@@ -212,10 +212,11 @@ static int add_claims(struct visit *v, const struct machine *const *machines, si
     return 0;
 }
 
-/* A machine that is not seen may be the copy of one that is. */
+/* A machine that is not seen may be the copy of one that is; one that is seen may have a copy
+ * among the neighbours. */
 static int add_beside(struct visit *v, const struct machine *const *machines, size_t n)
 {
-    size_t count = 0;
+    size_t count = 0, before = v->n;
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < n && count < BESIDE_MAX; i++) {
@@ -224,10 +225,12 @@ static int add_beside(struct visit *v, const struct machine *const *machines, si
             is_visited(v, &machines[i]->addresses[0]))
             continue;
         r = add_record(v, machines[i]);
-        if (r == 0)
-            v->machines[v->n - 1].beside = true;
         count++;
     }
+    if (r == 0)
+        r = add_neighbours(v, machines, n);
+    for (size_t i = before; i < v->n; i++)
+        v->machines[i].beside = true;
     return r;
 }
 

@@ -106,7 +106,7 @@ void rules_judge_twins(const struct view_machine *machines, size_t at, struct fi
 
     if (m->own)
         return;
-    if (is_doubled(m))
+    if (is_doubled(m) && !m->beside && (m->record || m->given))
         judge_doubled(m, to);
     else if (twins != TWINS_NONE)
         judge_pair(machines, m, twins, to);

@@ -38,7 +38,8 @@ void twins_find(struct view_machine *machines, size_t n)
 
     observe_macs(machines, n);
     for (size_t i = 0; i < n; i++)
-        machines[i].twin = machines[i].beside ? 0 : find_alike(machines, n, i);
+        machines[i].twin =
+            machines[i].beside && machines[i].record ? 0 : find_alike(machines, n, i);
     for (size_t i = 0; i < n && asked < TWINS_MAX; i++)
         if (machines[i].twin > 0) {
             arp_cross(&machines[machines[i].twin - 1], &machines[i]);

@@ -331,6 +331,8 @@ static void a_mac_address_at_two_addresses(void **state)
     expect(&h, m, 2, true, "mac-twice");
     m[1].given = false; /* nobody asks for either of them */
     expect(&h, m, 2, true, "");
+    m[0].beside = false, m[1].beside = true;
+    expect(&h, m, 2, true, "mac-twice");
 
     m[0] = healthy_machine(&one, "10.0.0.2"), m[1] = healthy_machine(&two, "10.0.0.3");
     m[1].twin = 1, m[1].cross_asked = 6, m[1].cross_got = 0;
@@ -370,6 +372,8 @@ static void an_address_and_its_mac_address_twice(void **state)
     expect(&h, &m, 1, false, "");
     m.probe.arp_doubled = 3, m.probe.small_got = 3;
     expect(&h, &m, 1, false, "mac-twice");
+    m.record = NULL, m.port = 0, m.probe.beacon = VIEW_SILENT; /* no machine of ours */
+    expect(&h, &m, 1, false, "");
 }
 
 /* Its beacon answers before its record was heard. */
