@@ -85,13 +85,15 @@ void pairs_clear(struct pairs *p)
     *p = (struct pairs){0};
 }
 
-void pairs_settings(const struct pairs *p, bool orchestrator, struct text *ret)
+void pairs_settings(const struct pairs *p, unsigned port, struct text *ret)
 {
     text_adds(ret, "peers ");
     for (size_t i = 0; i < p->count; i++)
         if (*p->ends[i].tried)
             text_addf(ret, "%s:%u,", p->ends[i].tried, p->ends[i].agents);
-    text_adds(ret, orchestrator ? "\norchestrator_listens yes\n" : "\n");
+    text_addc(ret, '\n');
+    if (port)
+        text_addf(ret, "orchestrator_listens %u\n", port);
 }
 
 /* "ADDRESS PORT WHY" */

@@ -24,9 +24,9 @@ struct pairs {
 int pairs_init(struct pairs *p, const struct targets *targets);
 void pairs_clear(struct pairs *p);
 
-/* Appends the lines for the machine's side; `orchestrator`: it listens here, or will in a
- * moment. */
-void pairs_settings(const struct pairs *p, bool orchestrator, struct text *ret);
+/* Appends the lines for the machine's side; `port`: the orchestrator of a run that its agents are
+ * to find listens there, or will in a moment; 0: none. */
+void pairs_settings(const struct pairs *p, unsigned port, struct text *ret);
 
 /* Takes what the machine said of itself: its facts.  Forgets what it said before.  `reached`: this
  * computer connects to its agents, or does not know; else that is what is wrong with it.

@@ -8,6 +8,8 @@
  *
  *     problem        the text of the problem's files
  *     agents         names of those that take part
+ *     roles          name of an agent on its machine: the one of those that it is in the run, or
+ *                    null: all have these names
  *     algorithm      null: it chooses, and says so;  parameters: ["NAME:VALUE"]
  *     distribution   a name, or null;  placement: the text of a file instead, or null
  *     port, time_limit (seconds), seed, about (for whoever asks whose run it is)

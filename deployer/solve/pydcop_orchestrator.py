@@ -107,6 +107,8 @@ class Teller:
 class Run:
     def __init__(self, request, tell):
         self.request, self.tell = request, tell
+        # The name of an agent on its machine: its name in the problem.
+        self.roles = request.get("roles") or {name: name for name in request.get("agents", [])}
         self.lock = threading.Condition()
         self.go = self.stop = False
         self.failure = None
@@ -382,6 +384,7 @@ class Run:
         orchestrator.Orchestrator.dcop_seed = self.seed
         orchestrator.Orchestrator.dcop_metrics = "value_change"
         orchestrator.Orchestrator.dcop_about = self.request.get("about")
+        orchestrator.Orchestrator.dcop_roles = self.roles
         if self.healing:
             orchestrator.Orchestrator.dcop_replication = "dist_ucs_hostingcosts"
         given, opened = self.socket, self.opened
@@ -590,14 +593,17 @@ class Run:
 
     def on_left(self, names):
         with self.lock:
-            for name in names:
+            for name in self.in_problem(names):
                 self.left[name] = time.monotonic()
             self.lock.notify_all()
+
+    def in_problem(self, names):
+        return [self.roles[name] for name in names if name in self.roles]
 
     def on_asked(self, names, instance):
         """A launcher asks for the run; `instance`: the one that its agents have."""
         if self.deploying and instance != self.instance:
-            for name in names:
+            for name in self.in_problem(names):
                 if name in self.registered:
                     self.lose(name, "its program has started again, without its computations")
 
@@ -663,7 +669,7 @@ class Run:
         """Launchers that have lost their connection and did not come back."""
         now = time.monotonic()
         with self.lock:
-            held = {name for names in list(self.httpd.held.values()) for name in names}
+            held = {name for names in list(self.httpd.held.values()) for name in self.in_problem(names)}
             lost = [name for name, since in self.left.items() if now - since > RETURN_MAX]
             for name in lost:
                 del self.left[name]

@@ -9,7 +9,9 @@ The child listens on the agents' ports and waits for the parent's word, which is
 run, before it makes its agents and registers them.  A child serves one run: when its
 agents have been dismissed, or their orchestrator has ended, the parent forks the next
 one, which takes no time because pyDCOP is already imported.  No child gets the run that
-dismissed an earlier one, nor a run that is ending or has another version of pyDCOP.
+dismissed an earlier one, nor a run that is ending or has another version of pyDCOP, or
+that wants none of these agents.  An agent may have a role in a run: it takes part under
+the name of another one.
 """
 
 import http.client
@@ -36,8 +38,10 @@ NOTES = "/run/dcop/agent"
 NOTE_MAX = 400  # bytes
 DOES_NOT_START = 70  # exit status: pyDCOP cannot be imported here (90-alive)
 NETWORK = "/run/dcop/network"  # what the unit lets the agents reach; agent-state writes it
+RUN_PORT = "/run/dcop/run-port"  # where at the orchestrator's address; dcop-deploy writes it over SSH
 RETRY = 0.5  # seconds between two looks for an orchestrator
 ANSWER_MAX = 1 << 20
+REFUSED_MAX = 20  # connections to RUN_PORT, before its orchestrator listens
 GARBLED_MAX = 100  # agents whose messages cannot be understood
 
 
@@ -119,7 +123,7 @@ def agent():
     def serve(given):
         if waits:
             command.OrchestratedAgent = _agents_that_wait(
-                command.OrchestratedAgent, given, (host, port))
+                command.OrchestratedAgent, given, host)
         arguments.func(arguments)
 
     try:
@@ -133,6 +137,9 @@ class _Launcher:
 
     def __init__(self, host, port, names, serve, waits, given):
         self.host, self.port, self.names = host, port, names
+        self.default, self.over = port, None  # over: the RUN_PORT of a run that has ended
+        self.told = False  # there is a RUN_PORT
+        self.answered = False  # somebody, at this port
         self.serve, self.waits = serve, waits
         self.given, self.address = given, _own_address(given, host)
         self.link = None  # the connection that the orchestrator holds
@@ -148,11 +155,26 @@ class _Launcher:
         self.child = _Child(self.serve)
         try:
             while True:
+                if self.child.instance is None:
+                    self.choose_port()
                 if self.link is None:
                     self.look()
                 self.wait()
         finally:
             self.child.end()
+
+    def choose_port(self):
+        """Ask where a run wants these agents, until nobody listens there; else where all are."""
+        port, note = _run_port()
+        self.told = port is not None
+        if port is None or note == self.over:
+            port = self.default
+        if port == self.port:
+            return
+        if self.link:
+            self.link.close()
+            self.link = None
+        self.port, self.answered, self.seen, self.refused = port, False, False, 0
 
     def look(self):
         """Ask for the orchestrator's run; give it to the child when it is a new one."""
@@ -165,6 +187,8 @@ class _Launcher:
                                        self.child.instance)
         except ConnectionRefusedError:
             self.refused += 1
+            if self.port != self.default and self.refused >= (2 if self.answered else REFUSED_MAX):
+                self.over = _run_port()[1]
             # One without an answer to us may be a moment between two connections.
             if self.child.instance is not None or (self.seen and self.refused >= 2):
                 print("dcop-agent: the orchestrator has ended", file=sys.stderr, flush=True)
@@ -173,11 +197,11 @@ class _Launcher:
             return
         except (OSError, http.client.HTTPException, ValueError):
             return  # it may come back
-        self.refused = 0
+        self.refused, self.answered = 0, True
         if self.run is None:  # an orchestrator without our shim
             self.seen = True
             if self.waits and self.child.instance is None:
-                self.child.give({"instance": "", "agents": {}, "replication": None})
+                self.child.give({"instance": "", "agents": {}, "replication": None, "port": self.port})
             return
         instance = self.run["instance"]
         if self.child.instance not in (None, instance):
@@ -185,7 +209,7 @@ class _Launcher:
             self.renew()
         if self.child.instance is None and instance != self.dismissed and self.fits():
             _note("err", None)
-            self.child.give(self.run)
+            self.child.give(dict(self.run, port=self.port))
 
     def has_moved(self):
         """Has the address changed, or come from a network that the unit does not know yet?
@@ -203,7 +227,7 @@ class _Launcher:
     def fits(self):
         from pydcop_shim import pydcop_version
 
-        if not self.run["open"]:
+        if not self.run["open"] or self.run.get("roles") == {}:
             return False
         if self.run["pydcop"] != pydcop_version():
             text = "the orchestrator at %s:%d runs pyDCOP %s, this machine %s: deploy that version" % (
@@ -214,9 +238,11 @@ class _Launcher:
         return True
 
     def wait(self):
-        """Until the child or the orchestrator has ended; without a link not for long."""
+        """Until the child or the orchestrator has ended; not for long without a link, or when
+        RUN_PORT may name another one."""
         sources = [self.child.ended] + ([self.link] if self.link else [])
-        ready = select.select(sources, [], [], None if self.link else RETRY)[0]
+        looks = self.child.instance is None and (self.told or (self.run or {}).get("roles") == {})
+        ready = select.select(sources, [], [], None if self.link and not looks else RETRY)[0]
         if self.link in ready:
             self.link.close()
             self.link = None
@@ -330,7 +356,7 @@ def _seed(run):
     numpy.random.seed(int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big"))
 
 
-def _agents_that_wait(OrchestratedAgent, given, orchestrator):
+def _agents_that_wait(OrchestratedAgent, given, host):
     """A stand-in for that class, whose agents are made when the run is given.
 
     They get their definition (capacity, hosting costs, routes) from the run: pyDCOP's
@@ -350,7 +376,12 @@ def _agents_that_wait(OrchestratedAgent, given, orchestrator):
 
         def register(self):
             run = given()
-            name = self.definition.name
+            name, roles = self.definition.name, run.get("roles")
+            if roles is not None:
+                if name not in roles:
+                    return  # the run wants another one of this machine
+                name = roles[name]
+            orchestrator = host, run["port"]
             try:
                 definition = self.definition
                 if name in run["agents"]:
@@ -366,7 +397,7 @@ def _agents_that_wait(OrchestratedAgent, given, orchestrator):
                 if run.get("metrics"):
                     self.options["metrics_on"] = run["metrics"]
                 _tell_garbled(orchestrator)
-                agent = OrchestratedAgent(definition, self.comm, *self.arguments, **self.options)
+                agent = OrchestratedAgent(definition, self.comm, orchestrator, *self.arguments[1:], **self.options)
                 agent.on_fatal_error = lambda error: _tell_error(name, error, orchestrator)
                 start = OrchestratedAgent.start
                 getattr(start, "at_once", start)(agent)
@@ -435,6 +466,16 @@ def _note(name, text):
         os.rename(path + ".new", path)
     except OSError:
         pass  # no such folder: not started by the unit
+
+
+def _run_port():
+    """The port of RUN_PORT and which note it was; (None, None) without one."""
+    try:
+        with open(RUN_PORT, encoding="ascii") as note:
+            about = os.fstat(note.fileno())
+            return int(note.read(6)), (about.st_ino, about.st_mtime_ns)
+    except (OSError, ValueError):
+        return None, None
 
 
 def _noted(name):

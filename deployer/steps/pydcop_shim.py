@@ -326,7 +326,8 @@ def _serve_run(communication):
 
     The answer is JSON: `instance` (of this orchestrator's process), `pydcop` (its
     version), `open` (may agents still register?), `agents` (the arguments of their
-    AgentDef in the problem, without the name), `replication` (the method, or null), `seed`
+    AgentDef in the problem, without the name), `roles` (which of them each name that asks is in this
+    run, those that take part; null: all, as themselves), `replication` (the method, or null), `seed`
     (of their random numbers, or null), `metrics` (when they tell them; null: as the version
     does by itself), `about` (for people: whose run it is, or null).  The connection stays
     open until one of both ends, so that its end is noticed at once, and nothing has to be
@@ -590,12 +591,12 @@ def _run_for_agents(orchestrator):
     one that registers in between is waited for until the timeout.  Set
     `Orchestrator.dcop_replication` before start() to make agents replicate, `dcop_seed` to
     seed their random numbers, `dcop_metrics` to be told their metrics, `dcop_about` to say
-    whose run it is.
+    whose run it is, `dcop_roles` (name: agent of the problem) to have those only.
     """
     import os
 
     Orchestrator, AgentsMgt = orchestrator.Orchestrator, orchestrator.AgentsMgt
-    for name in ("dcop_replication", "dcop_seed", "dcop_metrics", "dcop_about"):
+    for name in ("dcop_replication", "dcop_seed", "dcop_metrics", "dcop_about", "dcop_roles"):
         setattr(Orchestrator, name, None)
     start, stop_agents = Orchestrator.start, AgentsMgt._orchestrator_stop_agents
     instance = Orchestrator.dcop_instance = os.urandom(8).hex()
@@ -612,11 +613,16 @@ def _run_for_agents(orchestrator):
 
         def run(names):
             closed = self.directory.directory_computation.dcop_closed
+            roles = self.dcop_roles
+            if roles is not None:
+                roles = {name: roles[name] for name in names if name in roles}
+                names = list(roles.values())
             return {
                 "instance": instance,
                 "pydcop": pydcop_version(),
                 "open": not closed and not restarted(names),
                 "agents": {n: _definition(definitions[n]) for n in names if n in definitions},
+                "roles": roles,
                 "replication": self.dcop_replication,
                 "seed": self.dcop_seed,
                 "metrics": self.dcop_metrics,

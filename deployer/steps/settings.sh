@@ -92,6 +92,7 @@ read_vars() {
 	case $want_deps in layer | apt | pip) ;; *) detail='deps is none of layer, apt and pip' && return 1 ;; esac
 	case $want_layers in *[!0-9a-z.\ "$NL"-]*) detail='layer is not a name' && return 1 ;; esac
 	case $want_ui,$want_browser in yes,yes | yes,no | no,no | no,yes | remove,no) ;; *) detail='ui must be yes, no or remove, browser yes or no' && return 1 ;; esac
+	case $want_hears in *[!0-9]* | ??????*) detail='orchestrator_listens is not a port' && return 1 ;; esac
 	case $want_peers in *[!0-9.:,]*) detail='peers are not addresses' && return 1 ;; esac
 	case $want_run_id in *[!0-9a-f]*) detail='run_id is not hexadecimal' && return 1 ;; esac
 	are_networks "$want_fleet" || { detail='fleet is no list of IPv4 networks' && return 1; }

@@ -199,7 +199,7 @@ static int examine_machines(struct program *p, struct findings *ret, struct erro
         r = name_targets(p, &labels, &users);
     if (r == 0)
         r = pairs_init(&pairs, &p->targets);
-    pairs_settings(&pairs, false, &settings);
+    pairs_settings(&pairs, 0, &settings);
     if (r < 0 || text_error(&settings) < 0)
         return error_sys(err, -ENOMEM, "cannot examine the machines");
     r = program_act(p, &p->targets, &action, err);

@@ -35,8 +35,8 @@ static int copy_targets(const struct targets *from, struct targets *ret, struct 
     return targets_copy(from, ret) < 0 ? error_sys(err, -ENOMEM, "cannot ask the machines") : 0;
 }
 
-int solve_machines_ask(struct program *p, struct solve_machines *m, void (*interrupted)(void *),
-                       void *arg, struct error *err)
+int solve_machines_ask(struct program *p, struct solve_machines *m, unsigned port,
+                       void (*interrupted)(void *), void *arg, struct error *err)
 {
     CLEANUP(targets_clear) struct targets targets = {0};
     CLEANUP_TEXT struct text settings = TEXT_INIT;
@@ -57,7 +57,7 @@ int solve_machines_ask(struct program *p, struct solve_machines *m, void (*inter
     if (facts_init(&m->facts, &p->targets) < 0 ||
         (!m->pairs.ends && pairs_init(&m->pairs, &p->targets) < 0))
         return error_sys(err, -ENOMEM, "cannot ask the machines");
-    pairs_settings(&m->pairs, true, &settings);
+    pairs_settings(&m->pairs, port, &settings);
     r = text_error(&settings) < 0 ? error_sys(err, -ENOMEM, "cannot ask the machines")
                                   : copy_targets(&p->targets, &targets, err);
     if (r == 0)

@@ -30,11 +30,11 @@ struct solve_machines {
 
 void solve_machines_clear(struct solve_machines *m);
 
-/* Asks all machines for their status, and whether they reach each other and the orchestrator; it
- * may be called again.  0, or a negative errno.  `interrupted(arg)` is called before a signal
- * ends the program meanwhile. */
-int solve_machines_ask(struct program *p, struct solve_machines *m, void (*interrupted)(void *),
-                       void *arg, struct error *err);
+/* Asks all machines for their status, and whether they reach each other and the orchestrator at
+ * `port`, where their agents look for it from then on; it may be called again.  0, or a negative
+ * errno.  `interrupted(arg)` is called before a signal ends the program meanwhile. */
+int solve_machines_ask(struct program *p, struct solve_machines *m, unsigned port,
+                       void (*interrupted)(void *), void *arg, struct error *err);
 
 /* Whether an agent of any machine is at work in a run. */
 bool solve_machines_are_at_work(const struct solve_machines *m);

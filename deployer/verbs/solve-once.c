@@ -194,7 +194,7 @@ static int ask_until_free(struct solving *s, struct error *err)
     do {
         if (at_work)
             (void)poll(NULL, 0, ASK_AGAIN_MS); /* nobody tells */
-        r = solve_machines_ask(s->p, &s->machines, drop_experiment, s, err);
+        r = solve_machines_ask(s->p, &s->machines, s->port, drop_experiment, s, err);
         at_work = r == 0 && solve_machines_are_at_work(&s->machines);
     } while (r == 0 && (at_work || pairs_have_moved(&s->machines.pairs)) &&
              clock_ms(CLOCK_MONOTONIC) < deadline);

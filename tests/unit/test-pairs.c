@@ -85,11 +85,11 @@ static void test_settings(void **state)
     targets.items[2].agent_address = strdup("10.9.9.9");
     targets.items[3].n_addresses = 1; /* of IPv6 only */
     assert_int_equal(pairs_init(&p, &targets), 0);
-    pairs_settings(&p, false, &t);
+    pairs_settings(&p, 0, &t);
     assert_string_equal(text_str(&t), "peers 10.0.0.1:1,10.0.0.2:2,10.9.9.9:1,\n");
     text_reset(&t);
-    pairs_settings(&p, true, &t);
-    assert_non_null(strstr(text_str(&t), "\norchestrator_listens yes\n"));
+    pairs_settings(&p, 9101, &t);
+    assert_non_null(strstr(text_str(&t), "\norchestrator_listens 9101\n"));
     text_clear(&t);
     pairs_clear(&p);
     targets_clear(&targets);
@@ -152,7 +152,7 @@ static void test_moved(void **state)
     expect(&p, 0, ""); /* nobody has tried where it is */
     assert_true(pairs_have_moved(&p));
     assert_false(pairs_have_moved(&p));
-    pairs_settings(&p, false, &t);
+    pairs_settings(&p, 0, &t);
     assert_string_equal(text_str(&t), "peers 10.0.0.1:1,10.7.0.2:1,10.0.0.3:1,10.0.0.4:1,\n");
     text_clear(&t);
     pairs_clear(&p);
