@@ -80,6 +80,7 @@ struct deploy_options {
     const char *scenario; /* likewise, a file; NULL: none */
     const char *output;   /* likewise, a folder; NULL: below the state folder */
     const char *replay;   /* likewise, a receipt; NULL: none */
+    unsigned parallel;    /* batch: jobs at once; 0, as 1: one after another */
 };
 
 /* The options before the verb, and which verb it is; the rest of argv is its

@@ -1,4 +1,5 @@
-/* `batch`: the jobs of a batch file, one run after another, and one table over all. */
+/* `batch`: the jobs of a batch file, one run after another or several at once, and one table over
+ * all. */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -8,14 +9,13 @@
 #include <string.h>
 
 #include "batch-generate.h"
-#include "deployer/batch/state.h"
+#include "batch-parallel.h"
 #include "deployer/solve/experiment.h"
 #include "deployer/solve/solve.h"
 #include "discovery/base/clock.h"
 #include "discovery/base/file.h"
 #include "discovery/base/process.h"
 #include "discovery/base/terminal.h"
-#include "solve-once.h"
 #include "solve-show.h"
 #include "verbs.h"
 
@@ -38,22 +38,24 @@ static int set_seed(void *into, const char *value, struct error *err)
     return r;
 }
 
+static int set_parallel(void *into, const char *value, struct error *err)
+{
+    long most = BATCH_PARALLEL_MAX;
+    int r = value ? parse_number(value, 1, BATCH_PARALLEL_MAX, &most, err) : 0;
+
+    if (r == 0)
+        ((struct deploy_options *)into)->parallel = (unsigned)most;
+    return r;
+}
+
 static const struct option_row batch_options[] = {
     {'o', "output", OPTION_REQUIRED, "DIR",
      "the batch's folder; default: batches/NAME of the\nstate folder", set_output},
     {0, "seed", OPTION_REQUIRED, "N", "of iteration 0, N+1 of the next …; default: drawn\nand kept",
      set_seed},
+    {0, "parallel", OPTION_OPTIONAL, "N",
+     "several jobs at once (N at most), each on machines\nof its own", set_parallel},
     {0, NULL, OPTION_NONE, NULL, NULL, NULL},
-};
-
-/* One call of `batch`. */
-struct batching {
-    struct program *p;
-    struct batch_plan plan;
-    struct batch_state state;
-    const char *file;
-    size_t failed;
-    char seed[24]; /* of the job that runs */
 };
 
 static void batching_clear(struct batching *b)
@@ -157,7 +159,7 @@ static void add_job(const struct batching *b, size_t i, struct text *ret)
         text_addf(ret, "  %u", j->iteration);
 }
 
-static void show_job(const struct batching *b, size_t i)
+void batching_show_job(const struct batching *b, size_t i)
 {
     CLEANUP_TEXT struct text line = TEXT_INIT;
     const struct batch_job *j = &b->plan.jobs[i];
@@ -257,7 +259,7 @@ static int try_job(struct batching *b, size_t i, int *ret_signal, struct error *
     if (r == 0)
         r = use_options(b, &b->plan.jobs[i], folder, err);
     if (r == 0)
-        r = solve_once(b->p, SOLVE_JOB, &outcome, err);
+        r = solve_once(b->p, SOLVE_JOB, b->cast, &outcome, err);
     b->p->options.output = NULL; /* it borrows the folder */
     *ret_signal = outcome.signal;
     if (r < 0)
@@ -291,8 +293,6 @@ static int solve_job(struct batching *b, size_t i, int *ret_signal, struct error
             r = failed < 0 ? failed : r;
         }
     }
-    if (r == 1)
-        fprintf(stderr, "The machines are not ready for job %zu; the batch stops here.\n", i + 1);
     return r;
 }
 
@@ -310,26 +310,39 @@ static int generate_job(struct batching *b, size_t i, struct error *err)
     return r == 0 ? batch_state_settle(&b->state, &b->plan.jobs[i], err) : r;
 }
 
-static int run_job(struct batching *b, size_t i, int *ret_signal, struct error *err)
+int batching_do_job(struct batching *b, size_t i, int *ret_signal, struct error *err)
+{
+    return b->plan.jobs[i].command == BATCH_SOLVE ? solve_job(b, i, ret_signal, err)
+                                                  : generate_job(b, i, err);
+}
+
+int batching_end_job(struct batching *b, size_t i, struct error *err)
 {
     CLEANUP_TEXT struct text title = TEXT_INIT;
-    int r;
 
-    show_job(b, i);
-    r = b->plan.jobs[i].command == BATCH_SOLVE ? solve_job(b, i, ret_signal, err)
-                                               : generate_job(b, i, err);
-    if (r != 0 || *ret_signal)
-        return r;
     show_result(b, i);
     b->failed += !batch_result_is_done(b->state.results[i]);
     text_add_printable(&title, b->file);
     return batch_state_write(&b->state, &b->plan, text_str(&title), err);
 }
 
+static int run_job(struct batching *b, size_t i, int *ret_signal, struct error *err)
+{
+    int r;
+
+    batching_show_job(b, i);
+    r = batching_do_job(b, i, ret_signal, err);
+    if (r == 1)
+        fprintf(stderr, "The machines are not ready for job %zu; the batch stops here.\n", i + 1);
+    return r == 0 && *ret_signal == 0 ? batching_end_job(b, i, err) : r;
+}
+
 static int run_jobs(struct batching *b, int *ret_signal, struct error *err)
 {
     int r = batch_state_write(&b->state, &b->plan, b->file, err);
 
+    if (r == 0 && b->p->options.parallel > 1)
+        return batch_parallel(b, b->p->options.parallel, ret_signal, err);
     for (size_t i = 0; i < b->plan.count && r == 0 && *ret_signal == 0; i++)
         if (!batch_result_is_done(b->state.results[i]))
             r = run_job(b, i, ret_signal, err);

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,13 @@
 #include "deployer/doctor/examine.h"
 #include "deployer/job/job.h"
 #include "discovery/base/cleanup.h"
+#include "discovery/base/clock.h"
 #include "outside.h"
+
+enum {
+    FREE_MS = 10000, /* for the agents of a run that has just ended to say that they are free */
+    ASK_AGAIN_MS = 500,
+};
 
 static void log_clear(struct machine_log *l)
 {
@@ -35,8 +42,8 @@ static int copy_targets(const struct targets *from, struct targets *ret, struct 
     return targets_copy(from, ret) < 0 ? error_sys(err, -ENOMEM, "cannot ask the machines") : 0;
 }
 
-int solve_machines_ask(struct program *p, struct solve_machines *m, unsigned port,
-                       void (*interrupted)(void *), void *arg, struct error *err)
+static int ask_once(struct program *p, struct solve_machines *m, unsigned port,
+                    void (*interrupted)(void *), void *arg, struct error *err)
 {
     CLEANUP(targets_clear) struct targets targets = {0};
     CLEANUP_TEXT struct text settings = TEXT_INIT;
@@ -57,7 +64,8 @@ int solve_machines_ask(struct program *p, struct solve_machines *m, unsigned por
     if (facts_init(&m->facts, &p->targets) < 0 ||
         (!m->pairs.ends && pairs_init(&m->pairs, &p->targets) < 0))
         return error_sys(err, -ENOMEM, "cannot ask the machines");
-    pairs_settings(&m->pairs, port, &settings);
+    if (port)
+        pairs_settings(&m->pairs, port, &settings);
     r = text_error(&settings) < 0 ? error_sys(err, -ENOMEM, "cannot ask the machines")
                                   : copy_targets(&p->targets, &targets, err);
     if (r == 0)
@@ -69,6 +77,32 @@ int solve_machines_ask(struct program *p, struct solve_machines *m, unsigned por
             r = error_sys(err, -ENOMEM, "cannot ask the machines");
     }
     return r < 0 ? r : 0;
+}
+
+static bool are_at_work(const struct solve_machines *m)
+{
+    for (size_t i = 0; i < m->facts.count; i++)
+        if (facts_get(&m->facts.machines[i], "work"))
+            return true;
+    return false;
+}
+
+int solve_machines_ask(struct program *p, struct solve_machines *m, unsigned port,
+                       void (*interrupted)(void *), void *arg, struct error *err)
+{
+    int64_t deadline = clock_ms(CLOCK_MONOTONIC) + FREE_MS;
+    bool at_work = false;
+    int r;
+
+    do {
+        if (at_work)
+            (void)poll(NULL, 0, ASK_AGAIN_MS); /* nobody tells */
+        r = ask_once(p, m, port, interrupted, arg, err);
+        at_work = r == 0 && are_at_work(m);
+        /* Once more, too, when agents have been looked for at another address than theirs. */
+    } while (r == 0 && (at_work || (port && pairs_have_moved(&m->pairs))) &&
+             clock_ms(CLOCK_MONOTONIC) < deadline);
+    return r;
 }
 
 /* --- ready? ------------------------------------------------------------------------ */
@@ -127,14 +161,6 @@ static bool knows_us(const struct machine_facts *m, unsigned port, const char *g
     text_add_printable(why, where);
     text_addf(why, ", and it is to run here on port %u; deploy again, or give --orchestrator",
               port);
-    return false;
-}
-
-bool solve_machines_are_at_work(const struct solve_machines *m)
-{
-    for (size_t i = 0; i < m->facts.count; i++)
-        if (facts_get(&m->facts.machines[i], "work"))
-            return true;
     return false;
 }
 

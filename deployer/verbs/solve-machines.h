@@ -30,14 +30,12 @@ struct solve_machines {
 
 void solve_machines_clear(struct solve_machines *m);
 
-/* Asks all machines for their status, and whether they reach each other and the orchestrator at
- * `port`, where their agents look for it from then on; it may be called again.  0, or a negative
- * errno.  `interrupted(arg)` is called before a signal ends the program meanwhile. */
+/* Asks all machines for their status, and again while agents are at work: the run before may have
+ * ended this moment.  Then also whether they reach each other and the orchestrator at `port`, where
+ * their agents look for it from then on; 0: only for their status. It may be called again.  0, or a
+ * negative errno.  `interrupted(arg)` is called before a signal ends the program meanwhile. */
 int solve_machines_ask(struct program *p, struct solve_machines *m, unsigned port,
                        void (*interrupted)(void *), void *arg, struct error *err);
-
-/* Whether an agent of any machine is at work in a run. */
-bool solve_machines_are_at_work(const struct solve_machines *m);
 
 /* Whether machines, or a machine and the orchestrator at `port` here (0: none), cannot connect to
  * each other; appends a line for each then.  -ENOMEM; 1: so it is. */

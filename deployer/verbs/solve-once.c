@@ -2,7 +2,6 @@
  * kept as an experiment. */
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,11 +15,7 @@
 #include "discovery/base/terminal.h"
 #include "solve-private.h"
 
-enum {
-    ORCHESTRATOR_PORT = 9000,
-    FREE_MS = 10000, /* for the agents of a run that has just ended to say that they are free */
-    ASK_AGAIN_MS = 500,
-};
+enum { ORCHESTRATOR_PORT = 9000 };
 
 static void solving_clear(struct solving *s)
 {
@@ -132,6 +127,21 @@ static size_t count_agents(const struct targets *targets)
     return count;
 }
 
+/* Who the agents of a cast are in the run. */
+static json_t *roles_json(const struct solving *s)
+{
+    json_t *all = s->cast ? json_object() : NULL;
+
+    for (size_t i = 0; i < s->p->targets.count && all; i++) {
+        const struct target *t = &s->p->targets.items[i];
+
+        for (size_t k = 0; k < t->agents.count; k++)
+            (void)json_object_set_new(all, s->cast->players[i].items[k],
+                                      json_string(t->agents.items[k]));
+    }
+    return all;
+}
+
 static int make_request(struct solving *s, json_t **ret, struct error *err)
 {
     const struct deploy_options *o = &s->p->options;
@@ -150,14 +160,14 @@ static int make_request(struct solving *s, json_t **ret, struct error *err)
     text_addf(&about, "%s of %s, since ", s->p->problem.name ? s->p->problem.name : "a problem",
               s->p->who);
     experiment_add_time(s->began_ms, &about);
-    *ret = json_pack("{s:s, s:o, s:s?, s:o, s:s?, s:s?, s:i, s:f, s:I, s:s, s:i, s:s?}", "problem",
-                     text_str(&s->experiment.problem), "agents", agents_json(&s->p->targets),
-                     "algorithm", o->algorithm, "parameters", strings_json(&o->parameters),
-                     "distribution", placed ? NULL : o->distribution, "placement",
-                     given ? text_str(&s->placement) : NULL, "port", (int)s->port, "time_limit",
-                     o->time_limit_ms / 1000.0, "seed", (json_int_t)s->seed, "about",
-                     text_str(&about), "replicas", solving_replicas(o), "scenario",
-                     o->scenario ? text_str(&scenario) : NULL);
+    *ret = json_pack(
+        "{s:s, s:o, s:o?, s:s?, s:o, s:s?, s:s?, s:i, s:f, s:I, s:s, s:i, s:s?}", "problem",
+        text_str(&s->experiment.problem), "agents", agents_json(&s->p->targets), "roles",
+        roles_json(s), "algorithm", o->algorithm, "parameters", strings_json(&o->parameters),
+        "distribution", placed ? NULL : o->distribution, "placement",
+        given ? text_str(&s->placement) : NULL, "port", (int)s->port, "time_limit",
+        o->time_limit_ms / 1000.0, "seed", (json_int_t)s->seed, "about", text_str(&about),
+        "replicas", solving_replicas(o), "scenario", o->scenario ? text_str(&scenario) : NULL);
     return *ret ? 0 : error_set(err, -EBADMSG, "the problem or a name in it is not UTF-8");
 }
 
@@ -183,22 +193,13 @@ static void drop_experiment(void *arg)
         folder_remove(s->experiment.folder);
 }
 
-/* Asks the machines, and again while agents are at work: the run before may have ended this
- * moment.  Once more, too, when agents have been looked for at another address than theirs. */
-static int ask_until_free(struct solving *s, struct error *err)
+static bool machine_is_ready(const struct solving *s, size_t i, const char *address,
+                             struct text *why)
 {
-    int64_t deadline = clock_ms(CLOCK_MONOTONIC) + FREE_MS;
-    bool at_work = false;
-    int r;
+    const struct strings *wanted = s->cast ? &s->cast->players[i] : &s->p->targets.items[i].agents;
 
-    do {
-        if (at_work)
-            (void)poll(NULL, 0, ASK_AGAIN_MS); /* nobody tells */
-        r = solve_machines_ask(s->p, &s->machines, s->port, drop_experiment, s, err);
-        at_work = r == 0 && solve_machines_are_at_work(&s->machines);
-    } while (r == 0 && (at_work || pairs_have_moved(&s->machines.pairs)) &&
-             clock_ms(CLOCK_MONOTONIC) < deadline);
-    return r;
+    return solve_machine_is_ready(&s->machines.facts, i, wanted, s->p->pack->bundle.digest,
+                                  solve_port(&s->p->options), address, why);
 }
 
 /* Machines that are not ready are told, all of them; 1 then. */
@@ -207,7 +208,7 @@ static int check_machines(struct solving *s, struct error *err)
     const char *given = s->p->options.orchestrator;
     CLEANUP_FREE char *address = given ? strndup(given, strcspn(given, ":")) : NULL;
     CLEANUP_TEXT struct text why = TEXT_INIT;
-    int r = ask_until_free(s, err);
+    int r = solve_machines_ask(s->p, &s->machines, s->port, drop_experiment, s, err);
     bool ready = true;
 
     if (r < 0)
@@ -217,8 +218,7 @@ static int check_machines(struct solving *s, struct error *err)
     terminal_put(stderr, &why);
     text_reset(&why);
     for (size_t i = 0; i < s->machines.facts.count; i++)
-        ready &= solve_machine_is_ready(&s->machines.facts, i, &s->p->targets.items[i].agents,
-                                        s->p->pack->bundle.digest, s->port, address, &why);
+        ready &= machine_is_ready(s, i, address, &why);
     /* One that has refused the run, which is told next, does not listen any more. */
     r = solve_machines_are_apart(&s->machines,
                                  orchestrator_has_ended(s->orchestrator) ? 0 : s->port, &why);
@@ -452,6 +452,21 @@ static int end_run(struct solving *s, struct error *err)
     return r < 0 ? r : answer;
 }
 
+static int find_machines(struct solving *s, struct error *err)
+{
+    struct program *p = s->p;
+    int r;
+
+    if (!s->cast) {
+        r = program_find_targets(p, err);
+        return r == 0 ? program_identify(p, err) : r;
+    }
+    r = problem_read(&p->options.problems, &p->problem, err);
+    if (r == 0 && targets_copy(s->cast->machines, &p->targets) < 0)
+        r = error_sys(err, -ENOMEM, "cannot choose machines");
+    return r;
+}
+
 static int prepare(struct solving *s, struct error *err)
 {
     struct program *p = s->p;
@@ -460,9 +475,7 @@ static int prepare(struct solving *s, struct error *err)
     if (r == 0)
         r = take_receipt(s, err);
     if (r == 0)
-        r = program_find_targets(p, err);
-    if (r == 0)
-        r = program_identify(p, err);
+        r = find_machines(s, err);
     if (r == 0)
         r = program_pack_pydcop(p, NULL, err);
     if (r == 0)
@@ -523,18 +536,25 @@ static void forget_targets(struct program *p)
     p->absent = p->impostor = p->incomplete = false;
 }
 
-int solve_once(struct program *p, enum solve_part part, struct solve_outcome *ret,
-               struct error *err)
+unsigned solve_port(const struct deploy_options *o)
+{
+    const char *colon = o->orchestrator ? strchr(o->orchestrator, ':') : NULL;
+
+    return colon ? (unsigned)strtoul(colon + 1, NULL, 10) : ORCHESTRATOR_PORT;
+}
+
+int solve_once(struct program *p, enum solve_part part, const struct solve_cast *cast,
+               struct solve_outcome *ret, struct error *err)
 {
     const struct deploy_options *o = &p->options;
-    const char *colon = o->orchestrator ? strchr(o->orchestrator, ':') : NULL;
     struct solving s = {
         .p = p,
         .show = {.targets = &p->targets,
                  .json = o->json,
                  .quiet = o->quiet || (part != SOLVE_ALONE && !o->verbose),
                  .draws = !o->json && !o->quiet && terminal_takes_escapes(STDERR_FILENO)},
-        .port = colon ? (unsigned)strtoul(colon + 1, NULL, 10) : ORCHESTRATOR_PORT,
+        .cast = cast,
+        .port = cast ? cast->port : solve_port(o),
         .seed = solve_seed(o),
         .began_ms = clock_ms(CLOCK_REALTIME),
         .part = part,

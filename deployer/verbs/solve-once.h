@@ -11,6 +11,15 @@
  * the result is not shown in full; the experiment of a job is kept by its batch alone. */
 enum solve_part { SOLVE_ALONE, SOLVE_REPEATED, SOLVE_JOB };
 
+/* Machines that are chosen and identified: `agents` of each are of the problem, and `players`, as
+ * many for each machine, the names of those who are them in the run.  Their orchestrator has a port
+ * of its own. */
+struct solve_cast {
+    const struct targets *machines;
+    const struct strings *players;
+    unsigned port;
+};
+
 /* A value: start with {0}, solve_outcome_clear. */
 struct solve_outcome {
     enum {
@@ -29,8 +38,12 @@ long solve_seed(const struct deploy_options *o);
 
 void solve_outcome_clear(struct solve_outcome *o);
 
-/* Finds the machines of p->options, runs the problem on them, and keeps the experiment.
- * 0: a result; 1 to 3: none, which was told, as the exit code of `solve`; a negative errno with
- * words. */
-int solve_once(struct program *p, enum solve_part part, struct solve_outcome *ret,
-               struct error *err);
+/* Where agents look for the orchestrator, if they are told of no other port: that of
+ * --orchestrator. */
+unsigned solve_port(const struct deploy_options *o);
+
+/* Finds the machines of p->options, or takes those of `cast`, which may be NULL, runs the problem
+ * on them, and keeps the experiment. 0: a result; 1 to 3: none, which was told, as the exit code of
+ * `solve`; a negative errno with words. */
+int solve_once(struct program *p, enum solve_part part, const struct solve_cast *cast,
+               struct solve_outcome *ret, struct error *err);

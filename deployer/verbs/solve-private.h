@@ -27,6 +27,7 @@ struct solving {
     struct orchestrator *orchestrator;
     sd_event *loop;
     sd_event_source *stop[2];
+    const struct solve_cast *cast; /* NULL: the machines that have the problem's names */
     unsigned port;
     long seed;
     int64_t began_ms;

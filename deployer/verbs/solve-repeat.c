@@ -102,7 +102,7 @@ static int run_one(struct repeating *s, const char *output, int *ret_signal, str
     s->p->options.seed = digits;
     s->p->options.output = output ? text_str(&folder) : NULL;
     show_begin(s, seed);
-    r = solve_once(s->p, SOLVE_REPEATED, &outcome, err);
+    r = solve_once(s->p, SOLVE_REPEATED, NULL, &outcome, err);
     s->p->options.seed = s->p->options.output = NULL; /* they borrow ours */
     *ret_signal = outcome.signal;
     if (outcome.how != SOLVE_RAN)

@@ -94,7 +94,7 @@ static int run_solve(struct program *p, struct error *err)
     if (r == 0 && p->options.repeat > 1) {
         r = solve_repeat(p, &signal, err);
     } else if (r == 0) {
-        r = solve_once(p, SOLVE_ALONE, &outcome, err);
+        r = solve_once(p, SOLVE_ALONE, NULL, &outcome, err);
         signal = outcome.signal;
     }
     if (signal) {

@@ -83,6 +83,7 @@ complete -c dcop-deploy -n '__fish_seen_subcommand_from solve' -s o -l output -r
 complete -c dcop-deploy -n '__fish_seen_subcommand_from solve' -l replay -r -F -d 'the same run again, of this receipt.json or of its folder; says what is not as it was'
 complete -c dcop-deploy -n '__fish_seen_subcommand_from batch' -s o -l output -r -a '(__fish_complete_directories)' -d 'the batch\'s folder; default: batches/NAME of the state folder'
 complete -c dcop-deploy -n '__fish_seen_subcommand_from batch' -l seed -r -d 'of iteration 0, N+1 of the next …; default: drawn and kept'
+complete -c dcop-deploy -n '__fish_seen_subcommand_from batch' -l parallel -d 'several jobs at once (N at most), each on machines of its own'
 complete -c dcop-deploy -n '__fish_seen_subcommand_from logs' -s f -l follow -d 'continue with new lines as they come, until Ctrl-C'
 complete -c dcop-deploy -n '__fish_seen_subcommand_from logs' -s n -l lines -r -d 'start with the last N lines; default 20'
 complete -c dcop-deploy -n '__fish_seen_subcommand_from exec' -s b -l become -d 'as root, instead of the user that logs in'
