@@ -274,9 +274,9 @@ static char *answer_path(const struct layers *l, const char *name)
     return asprintf(&path, "%s/by-name/%s", l->cache, name) < 0 ? NULL : path;
 }
 
-static int find_layer(const struct layers *l, const char *name, struct layer *ret)
+static int read_answer(const struct layers *l, const char *name, char ret[static DIGEST_LENGTH + 1])
 {
-    CLEANUP_FREE char *answer = answer_path(l, name), *path = NULL;
+    CLEANUP_FREE char *answer = answer_path(l, name);
     CLEANUP_TEXT struct text digest = TEXT_INIT;
 
     if (!answer)
@@ -284,8 +284,20 @@ static int find_layer(const struct layers *l, const char *name, struct layer *re
     if (file_read(answer, DIGEST_LENGTH, &digest, NULL) < 0 || digest.size != DIGEST_LENGTH ||
         strspn(text_str(&digest), "0123456789abcdef") != DIGEST_LENGTH)
         return -ENOENT;
-    path = layer_path(l, text_str(&digest));
-    return path ? map_layer(path, text_str(&digest), ret) : -ENOMEM;
+    (void)snprintf(ret, DIGEST_LENGTH + 1, "%s", text_str(&digest));
+    return 0;
+}
+
+static int find_layer(const struct layers *l, const char *name, struct layer *ret)
+{
+    CLEANUP_FREE char *path = NULL;
+    char digest[DIGEST_LENGTH + 1];
+    int r = read_answer(l, name, digest);
+
+    if (r < 0)
+        return r;
+    path = layer_path(l, digest);
+    return path ? map_layer(path, digest, ret) : -ENOMEM;
 }
 
 static int store_layer(const struct layers *l, const char *name, const struct text *bytes,
@@ -356,6 +368,13 @@ static struct entry *find_entry(const struct layers *l, const char *key)
 const char *layers_key(const struct layers *l, size_t index)
 {
     return index < l->count ? l->items[index].key : NULL;
+}
+
+int layers_recall(const struct layers *l, const char *key, char ret[static DIGEST_LENGTH + 1])
+{
+    const struct entry *e = find_entry(l, key);
+
+    return e && !l->refusal ? read_answer(l, e->name, ret) : -ENOENT;
 }
 
 bool layers_is_to_be_made(struct layers *l, const char *key)

@@ -86,14 +86,15 @@ static int read_programs(const struct paths *paths, struct content *c, struct er
     return r;
 }
 
-static void make_name(const struct content *own, const struct pack *pack, const struct layer *layer,
+/* `layer`: its digest, or "". */
+static void make_name(const struct content *own, const struct pack *pack, const char *layer,
                       const char *python, char ret[static DIGEST_LENGTH + 1])
 {
     struct digest d;
 
     digest_init(&d);
     digest_adds(&d, pack->bundle.digest);
-    digest_adds(&d, layer ? layer->digest : "");
+    digest_adds(&d, layer);
     digest_adds(&d, python);
     for (size_t i = 0; i < own->count; i++) {
         digest_adds(&d, own->files[i].path);
@@ -235,35 +236,60 @@ static int make_folder(const struct content *own, const struct pack *pack,
     return r;
 }
 
-int solve_environment_make(const struct paths *paths, const struct pack *pack,
-                           struct solve_environment *ret, struct error *err)
+/* The folder of this layer, in e->folder; whether it is there. */
+static int find_folder(const struct content *own, const struct pack *pack, const char *parent,
+                       struct solve_environment *e, bool *ret_found, struct error *err)
 {
-    CLEANUP(content_clear) struct content own = {0};
-    CLEANUP(solve_environment_clear) struct solve_environment e = {0};
-    CLEANUP_FREE char *parent = path_join(paths->cache, "orchestrators");
-    char key[LAYER_KEY_MAX], name[DIGEST_LENGTH + 1];
-    const struct layer *layer = NULL;
-    int r = parent ? ask_python(e.python, key, err)
-                   : error_sys(err, -ENOMEM, "cannot prepare the orchestrator");
+    char name[DIGEST_LENGTH + 1];
 
-    if (r == 0)
-        r = read_programs(paths, &own, err);
-    if (r == 0)
-        r = layers_get(pack->layers, key, -1, &layer, err);
+    make_name(own, pack, e->layer, e->python, name);
+    free(e->folder);
+    e->folder = path_join(parent, name);
+    if (!e->folder)
+        return error_sys(err, -ENOMEM, "cannot prepare the orchestrator");
+    e->has_layer = *e->layer != '\0';
+    *ret_found = access(e->folder, F_OK) == 0;
+    return 0;
+}
+
+/* One that is there was made from the whole layer: that is not read again. */
+static int find_or_make(const struct paths *paths, const struct content *own,
+                        const struct pack *pack, const char *key, const char *parent,
+                        struct solve_environment *e, struct error *err)
+{
+    const struct layer *layer = NULL;
+    bool found = false;
+    int r = layers_recall(pack->layers, key, e->layer);
+
+    r = r == 0 ? find_folder(own, pack, parent, e, &found, err) : 0;
+    if (r < 0 || found)
+        return r;
+    r = layers_get(pack->layers, key, -1, &layer, err);
     if (r == -ENOENT && paths->solve) { /* for this Python; it may have the packages itself */
         layer = NULL;
         r = 0;
     }
     if (r < 0)
         return r;
-    make_name(&own, pack, layer, e.python, name);
-    e.folder = path_join(parent, name);
-    if (!e.folder)
-        return error_sys(err, -ENOMEM, "cannot prepare the orchestrator");
-    e.has_layer = layer != NULL;
-    (void)snprintf(e.layer, sizeof(e.layer), "%s", layer ? layer->digest : "");
-    if (access(e.folder, F_OK) < 0)
-        r = make_folder(&own, pack, layer, parent, e.folder, err);
+    (void)snprintf(e->layer, sizeof(e->layer), "%s", layer ? layer->digest : "");
+    r = find_folder(own, pack, parent, e, &found, err);
+    return r == 0 && !found ? make_folder(own, pack, layer, parent, e->folder, err) : r;
+}
+
+int solve_environment_make(const struct paths *paths, const struct pack *pack,
+                           struct solve_environment *ret, struct error *err)
+{
+    CLEANUP(content_clear) struct content own = {0};
+    CLEANUP(solve_environment_clear) struct solve_environment e = {0};
+    CLEANUP_FREE char *parent = path_join(paths->cache, "orchestrators");
+    char key[LAYER_KEY_MAX];
+    int r = parent ? ask_python(e.python, key, err)
+                   : error_sys(err, -ENOMEM, "cannot prepare the orchestrator");
+
+    if (r == 0)
+        r = read_programs(paths, &own, err);
+    if (r == 0)
+        r = find_or_make(paths, &own, pack, key, parent, &e, err);
     if (r < 0)
         return r;
     prune_used(e.folder);
