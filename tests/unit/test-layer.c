@@ -149,10 +149,13 @@ static int get(struct content *ret, struct error *err)
     assert_int_equal(layers_open(&paths, "", requires, &l, err), 0);
     r = layers_get(l, this_key(), -1, &layer, err);
     if (r == 0 && ret) {
-        char digest[DIGEST_LENGTH + 1];
+        char digest[DIGEST_LENGTH + 1], recalled[DIGEST_LENGTH + 1];
 
         digest_bytes(layer->bytes, layer->size, digest);
         assert_string_equal(digest, layer->digest);
+        assert_int_equal(layers_recall(l, this_key(), recalled), 0);
+        assert_string_equal(digest, recalled);
+        assert_int_equal(layers_recall(l, "9.9-none", recalled), -ENOENT);
         assert_int_equal(content_read_tar(ret, layer->bytes, layer->size), 0);
     }
     return r;
