@@ -314,7 +314,6 @@ is_proven() {
 
 # read_user: the agent's uid in $agent_uid; fails when there is no such user.
 read_user() {
-	[ -z "${agent_uid:-}" ] || return 0
 	agent_uid=
 	slurp "$ROOT/etc/passwd"
 	set -f
