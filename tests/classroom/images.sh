@@ -2,20 +2,24 @@
 # shellcheck disable=SC2034,SC2154 # the parts share variables
 # Root file systems: one per suite, made once, kept in the cache folder. A suite is a
 # release of Debian, followed by -arm64 for a foreign architecture (see emulate).
-# $with is -packages for the image with the packages of pyDCOP, and empty for the other.
+# $with is -packages for the image with the packages of pyDCOP, -computer for one with a kernel,
+# and empty for the other.
 with=
 
 packages=systemd,systemd-sysv,dbus,avahi-daemon,openssh-server,python3,sudo,iproute2,iputils-ping
 packages=$packages,libnss-mdns,libavahi-client3,avahi-utils,ca-certificates,procps,netbase,less,tzdata
 
 # The packages of the root file system, separated by commas.
-included() {
-	if [ -n "$with" ]; then
-		sed -n "s/^PACKAGES_APT='\(.*\)'$/\1/p" "$repo/deployer/steps/packages.sh" | tr ' ' ',' | sed "s/^/$packages,/"
-	else
-		echo "$packages"
-	fi
+included() { # SUITE
+	case $with in
+	-packages) packages_apt | sed "s/^/$packages,/" ;;
+	# Beside what the image without a kernel has.  An emulated processor takes minutes to
+	# install them all: apt has some left to do.
+	-computer) packages_apt | sed "s/,python3-tqdm\|,glpk-utils//g; s/^/e2fsprogs,linux-image-cloud-$(arch_of "$1"),/" ;;
+	*) echo "$packages" ;;
+	esac
 }
+packages_apt() { sed -n "s/^PACKAGES_APT='\(.*\)'$/\1/p" "$repo/deployer/steps/packages.sh" | tr ' ' ','; }
 
 release_of() { echo "${1%%-*}"; } # SUITE
 arch_of() { # SUITE
@@ -77,10 +81,11 @@ sources() {
 
 image_key() { # SUITE
 	{
-		echo "$1 $(included) $(dpkg --print-architecture)"
+		echo "$1 $(included "$1") $(dpkg --print-architecture)"
 		sources "$(release_of "$1")"
 		apt_settings
 		cat "$here/recipe"
+		[ "$with" != -computer ] || echo "$packages" | cat - "$here/computer-recipe"
 	} | sha256sum | cut -c1-12
 }
 
@@ -90,6 +95,12 @@ image() {
 	image=$cache/images/$1$with-$(image_key "$1")
 	[ ! -d "$image" ] || return 0
 	need mmdebstrap mmdebstrap
+	if [ "$with" = -computer ]; then # it is made from the one without a kernel
+		with=
+		image "$1"
+		with=-computer computer_base=$image
+		image=$cache/images/$1$with-$(image_key "$1")
+	fi
 	image_undo=$undo undo=undo_image image_suite=$1$with
 	make_image "$1" >&2 &
 	wait $!
@@ -109,7 +120,11 @@ make_image() {
 	exec 9>&-
 	lock_short "image-$1$with"
 	[ ! -d "$image" ] || exit 0
-	say "making the root file system of $1${with:+ with the packages of pyDCOP} (once)"
+	case $with in
+	-packages) say "making the root file system of $1 with the packages of pyDCOP (once)" ;;
+	-computer) say "making the root file system of $1 with a kernel (once)" ;;
+	*) say "making the root file system of $1 (once)" ;;
+	esac
 	group=$cg/image-$1$with.$$
 	rm -rf "$cache/images/.$1$with".*
 	work=$cache/images/.$1$with.$$
@@ -119,17 +134,17 @@ make_image() {
 	sources "$(release_of "$1")" >"$work/sources"
 	proxy=$(apt_proxy)
 	log=$cache/images/$1$with.log
-	suite=$1
-	# mmdebstrap uses a given list unchanged; without one, its own default.
-	set -- "$(release_of "$suite")" "$work/root"
-	while IFS= read -r line; do
-		set -- "$@" "$line"
-	done <"$work/sources"
-	emulated "$suite" env LC_ALL=C ${proxy:+"http_proxy=$proxy"} mmdebstrap --mode=root --variant=apt \
-		"--architectures=$(arch_of "$suite")" --skip=check/qemu --include="$(included)" --aptopt="$work/apt.conf" --skip=cleanup/apt,cleanup/machine-id \
-		--customize-hook="$here/recipe" "$@" </dev/null >"$log" 2>&1 || {
+	# A mirror may lack the updates of a foreign architecture.
+	run_mmdebstrap "$1" || if [ "$1" != "$(release_of "$1")" ] && grep -qE "^E: Failed to fetch .*/$(release_of "$1")-(security|updates)/" "$log"; then
+		say "the mirror has no usable updates of $1: it is made without them"
+		sed -i "/ $(release_of "$1")-/d" "$work/sources"
+		rm -rf "$work/root"
+		run_mmdebstrap "$1"
+	else
+		false
+	fi || {
 		tail -n 15 "$log"
-		die 1 "mmdebstrap could not make $suite (all it said: $log)"
+		die 1 "mmdebstrap could not make $1 (all it said: $log)"
 	}
 	# The machines reach their mirror through the classroom's cache, over plain http.
 	list=$work/root/etc/apt/sources.list
@@ -137,12 +152,31 @@ make_image() {
 		sed 's,/*$,,' | sort -u >"$work/root/etc/apt/mirrors"
 	sed -i 's,https:,http:,' "$list"
 	rm -f "$work"/root/var/cache/apt/archives/*.deb
-	emulated "$suite" chroot "$work/root" apt-cache gencaches >/dev/null 2>&1 || :
+	emulated "$1" chroot "$work/root" apt-cache gencaches >/dev/null 2>&1 || :
 	mv -T "$work/root" "$image"
 }
 
-images() { # [--packages] SUITE...
-	if [ "${1:-}" = --packages ]; then with=-packages && shift; fi
+# run_mmdebstrap SUITE: makes $work/root.
+run_mmdebstrap() {
+	suite=$1 included=$(included "$1")
+	# mmdebstrap uses a given list unchanged; without one, its own default.
+	set -- "$(release_of "$suite")" "$work/root"
+	while IFS= read -r line; do
+		set -- "$@" "$line"
+	done <"$work/sources"
+	if [ "$with" = -computer ]; then
+		set -- --variant=custom "--setup-hook=cp -a '$computer_base/.' \"\$1\"" \
+			"--customize-hook=$here/computer-recipe" "$@"
+	else
+		set -- --variant=apt "--include=$included" "--customize-hook=$here/recipe" "$@"
+	fi
+	emulated "$suite" env LC_ALL=C "COMPUTER_PACKAGES=$included" ${proxy:+"http_proxy=$proxy"} mmdebstrap --mode=root \
+		"--architectures=$(arch_of "$suite")" --skip=check/qemu --aptopt="$work/apt.conf" --skip=cleanup/apt,cleanup/machine-id \
+		"$@" </dev/null >"$log" 2>&1
+}
+
+images() { # [--packages|--computer] SUITE...
+	case ${1:-} in --packages | --computer) with=-${1#--} && shift ;; esac
 	[ $# -gt 0 ] || set -- bookworm trixie
 	for suite; do
 		is_suite "$suite" || die 2 "images: not a suite: '$suite'"
