@@ -38,7 +38,7 @@ go_back() {
 	went=
 	read_trial || return 1
 	if ! is_switched; then
-		rm -f "$TRIAL"
+		forget_trial
 		return 1
 	fi
 	event note 'the machine goes back by itself'
@@ -51,7 +51,9 @@ go_back() {
 	fi
 	printf '%s: %s: %s' "$(date '+%F %T %Z')" "$went" "$1" | tr '\001-\037' ' ' | head -c 600 |
 		write_file "$WENT_BACK" 0644 || :
-	rm -f "$TRIAL"
+	# One that was never seen to start takes no other's place among those that are kept.
+	is_proven "$to" || rm -rf "$OPT/versions/${to:?}"
+	forget_trial
 }
 
 # return_to HASH PREVIOUS: makes the versions what they were, and starts the agents, unless they
@@ -66,12 +68,15 @@ return_to() {
 		went="$went, which starts at the next boot"
 		return 0
 	fi
-	if [ "$_started" = "$1" ]; then
+	if started_as_deployed; then
 		unit_read=
 		if read_unit && [ "$unit_active" = inactive ]; then
 			went="$went, which was stopped, and stays so"
 			return 0
 		fi
+	elif [ "$_started" = "$1" ] && is_at_work; then
+		went="$went; $note is at work in a run, so the agents go on with the names and settings that they were started with"
+		return 0
 	else
 		rm -f "$RUNTIME/failures"
 		systemctl reset-failed "$UNIT" 2>/dev/null || :
@@ -84,9 +89,19 @@ return_to() {
 	fi
 }
 
+# started_as_deployed: do the agents run with what is on the machine now?  The names and settings of
+# a run that has failed may be there already.
+started_as_deployed() {
+	_wanted=$(cat "$OPT/current/hash" "$ETC/agents" "$ETC/agent.conf" "$UNIT_FILE" 2>/dev/null)
+	file_is "$RUNTIME/started" "$_wanted$NL"
+}
+
 comes_back() {
 	# shellcheck source=steps/90-alive
 	. "$B/steps/90-alive"
+	# shellcheck source=verbs/service.sh
+	. "$B/verbs/service.sh"
+	read_deployed
 	read_uptime
 	_deadline=$((uptime + GO_BACK_WITHIN))
 	unit_read=

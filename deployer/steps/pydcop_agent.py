@@ -61,10 +61,19 @@ def _command_line():
 
 
 def _import_algorithms():
-    """A run loads them by name; one that lacks a package is to be known before that."""
+    """A run loads them by name; that a package is missing is to be known before.
+
+    Another fault of an algorithm that nobody may use is no reason to start none.
+    """
     spec = importlib.util.find_spec("pydcop.algorithms")
-    for module in pkgutil.iter_modules(spec.submodule_search_locations if spec else []):
-        importlib.import_module("pydcop.algorithms." + module.name)
+    for module in pkgutil.iter_modules(spec and spec.submodule_search_locations or []):
+        try:
+            importlib.import_module("pydcop.algorithms." + module.name)
+        except ImportError as error:
+            sys.exit("algorithm %s: %s: %s" % (module.name, type(error).__name__, error))
+        except Exception as error:
+            print("algorithm %s cannot be used: %s: %s" % (module.name, type(error).__name__, error),
+                  file=sys.stderr, flush=True)
 
 
 def main():

@@ -8,6 +8,7 @@ their source.  Exit codes: 0 all are compiled, 3 one cannot be: "FILE: ERROR" on
 file as in FOLDER; others are no fault of the modules.
 """
 import importlib.util
+import marshal
 import os
 import py_compile
 import sys
@@ -21,19 +22,21 @@ def modules(folder):
         if "__pycache__" in folders:
             folders.remove("__pycache__")
         for name in sorted(files):
-            if name.endswith(".py"):
-                yield os.path.join(path, name)
+            source = os.path.join(path, name)
+            if name.endswith(".py") and os.path.isfile(source) and not os.path.islink(source):
+                yield source
 
 
 def take_over(source, compiled, before):
-    """Copy what BEFORE has of this module, if it is of this source."""
+    """Copy what BEFORE has of this module, if it is of this source and whole."""
     try:
         with open(before, "rb") as file:
             found = file.read()
         with open(source, "rb") as file:
             if found[:16] != HEADER + importlib.util.source_hash(file.read()):
                 return False
-    except OSError:
+        marshal.loads(found[16:])
+    except (OSError, EOFError, ValueError, TypeError):
         return False
     os.makedirs(os.path.dirname(compiled), exist_ok=True)
     with open(compiled, "wb") as file:
