@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
+#include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <netinet/if_ether.h>
@@ -37,6 +38,7 @@ static bool find_mac(const struct ifaddrs *all, const char *name, struct near *r
     return false;
 }
 
+/* It depends on nothing but the address: who have the same one are near in the same place. */
 static bool find_near(const struct ifaddrs *all, const struct address *a, struct near *ret)
 {
     for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
@@ -84,6 +86,7 @@ static void send_request(int fd, const struct near *near, const struct address *
 struct round {
     struct view_machine *machine;
     struct near near;
+    unsigned questions; /* of this computer: ours, and those of its other programs */
     unsigned replies[VIEW_MACS_MAX];
 };
 
@@ -112,70 +115,113 @@ static bool is_own_mac(const struct ifaddrs *all, const uint8_t mac[static 6])
     return false;
 }
 
-/* Takes one packet.  Requests of others tell nothing, nor do this computer's other network
- * cards.  False: it is no reply, or none from there. */
-static bool read_reply(int fd, const struct ifaddrs *all, struct ether_arp *ret, int *ret_index)
+/* What was heard: a reply to this computer, or a question that it sends. */
+struct heard {
+    struct ether_arp packet;
+    unsigned index; /* the interface */
+    bool question;
+};
+
+/* Questions of others tell nothing, nor do replies to others, nor this computer's other network
+ * cards.  Another program of this computer may ask the same: its questions are heard, so that
+ * the replies to them are known.  False: it is neither. */
+static bool hear(int fd, const struct ifaddrs *all, struct heard *ret)
 {
     struct sockaddr_ll from = {0};
     socklen_t from_size = sizeof(from);
-    ssize_t size =
-        recvfrom(fd, ret, sizeof(*ret), MSG_DONTWAIT, (struct sockaddr *)&from, &from_size);
+    ssize_t size = recvfrom(fd, &ret->packet, sizeof(ret->packet), MSG_DONTWAIT,
+                            (struct sockaddr *)&from, &from_size);
 
-    *ret_index = from.sll_ifindex;
-    return size >= (ssize_t)sizeof(*ret) && ret->ea_hdr.ar_op == htons(ARPOP_REPLY) &&
-           !is_own_mac(all, ret->arp_sha);
+    if (size < (ssize_t)sizeof(ret->packet))
+        return false;
+    ret->index = (unsigned)from.sll_ifindex;
+    ret->question = from.sll_pkttype == PACKET_OUTGOING;
+    if (ret->question)
+        return ret->packet.ea_hdr.ar_op == htons(ARPOP_REQUEST);
+    /* Link-local addresses are answered by broadcast (RFC 3927 §2.5). */
+    return (from.sll_pkttype == PACKET_HOST || from.sll_pkttype == PACKET_BROADCAST) &&
+           ret->packet.ea_hdr.ar_op == htons(ARPOP_REPLY) && !is_own_mac(all, ret->packet.arp_sha);
 }
 
 /* A bridge's packets are seen at its port, too: those of the interface that asked count. */
-static void take_reply(int fd, const struct ifaddrs *all, struct round *rounds, size_t n)
+static bool is_reply(const struct heard *h, const struct near *near, const struct address *a)
 {
-    struct ether_arp packet;
-    int index;
+    return !h->question && h->index == near->index && memcmp(h->packet.arp_spa, a->bytes, 4) == 0 &&
+           memcmp(h->packet.arp_tha, near->mac, 6) == 0 &&
+           memcmp(h->packet.arp_tpa, near->address, 4) == 0;
+}
 
-    if (!read_reply(fd, all, &packet, &index))
+static bool is_question(const struct heard *h, const struct near *near, const struct address *a)
+{
+    return h->question && h->index == near->index && memcmp(h->packet.arp_tpa, a->bytes, 4) == 0;
+}
+
+static void take_packet(int fd, const struct ifaddrs *all, struct round *rounds, size_t n)
+{
+    struct heard h;
+
+    if (!hear(fd, all, &h))
         return;
-    for (size_t i = 0; i < n; i++)
-        if ((int)rounds[i].near.index == index &&
-            memcmp(rounds[i].machine->address.bytes, packet.arp_spa, 4) == 0)
-            add_reply(&rounds[i], packet.arp_sha);
+    for (size_t i = 0; i < n; i++) {
+        const struct address *a = &rounds[i].machine->address;
+
+        rounds[i].questions += is_question(&h, &rounds[i].near, a);
+        if (is_reply(&h, &rounds[i].near, a))
+            add_reply(&rounds[i], h.packet.arp_sha);
+    }
 }
 
 static void ask_round(int fd, const struct ifaddrs *all, struct round *rounds, size_t n)
 {
     int64_t now, end;
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         send_request(fd, &rounds[i].near, &rounds[i].machine->address, everybody);
+        rounds[i].questions++;
+    }
     end = clock_ms(CLOCK_MONOTONIC) + ARP_MS;
     while ((now = clock_ms(CLOCK_MONOTONIC)) < end) {
         struct pollfd p = {fd, POLLIN, 0};
 
         if (poll(&p, 1, (int)(end - now)) > 0)
-            take_reply(fd, all, rounds, n);
+            take_packet(fd, all, rounds, n);
     }
     for (size_t i = 0; i < n; i++) {
         struct view_probe *p = &rounds[i].machine->probe;
 
         p->arp_asked++;
-        p->arp_doubled += p->n_macs == 1 && rounds[i].replies[0] > 1;
+        p->arp_doubled += p->n_macs == 1 && rounds[i].replies[0] > rounds[i].questions;
     }
 }
 
+/* The first machine with its address: several records, or cards that were written anew, may
+ * have the same one.  Their replies would be taken for those of two machines. */
+static size_t first_of_address(const struct view_machine *machines, size_t at)
+{
+    size_t i = 0;
+
+    while (i < at && !address_equal(&machines[i].address, &machines[at].address))
+        i++;
+    return i;
+}
+
 /* Those that have always been answered twice so far are asked again. */
-static void ask_some(int fd, const struct ifaddrs *all, struct view_machine *machines, size_t n)
+static void ask_some(int fd, const struct ifaddrs *all, struct view_machine *machines, size_t from,
+                     size_t to)
 {
     struct round rounds[ARP_AT_ONCE];
 
     for (unsigned times = 0; times < ARP_DOUBLED; times++) {
         size_t count = 0;
 
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = from; i < to; i++) {
+            struct view_machine *m = &machines[i];
             struct round *r = &rounds[count];
 
-            *r = (struct round){.machine = &machines[i]};
-            if (machines[i].near && machines[i].address.family == AF_INET &&
-                machines[i].probe.arp_asked == times && machines[i].probe.arp_doubled == times &&
-                find_near(all, &machines[i].address, &r->near))
+            *r = (struct round){.machine = m};
+            if (m->near && m->address.family == AF_INET && m->probe.arp_asked == times &&
+                m->probe.arp_doubled == times && first_of_address(machines, i) == i &&
+                find_near(all, &m->address, &r->near))
                 count++;
         }
         if (count == 0)
@@ -184,9 +230,40 @@ static void ask_some(int fd, const struct ifaddrs *all, struct view_machine *mac
     }
 }
 
+static void copy_to_others(struct view_machine *machines, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct view_probe *from = &machines[first_of_address(machines, i)].probe;
+        struct view_probe *to = &machines[i].probe;
+
+        if (from == to)
+            continue;
+        memcpy(to->macs, from->macs, sizeof(to->macs));
+        to->n_macs = from->n_macs;
+        to->arp_asked = from->arp_asked;
+        to->arp_doubled = from->arp_doubled;
+    }
+}
+
+/* ARP alone, but of all directions, which takes all protocols. */
 static int open_arp(void)
 {
-    return socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, htons(ETHERTYPE_ARP));
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PROTOCOL)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETHERTYPE_ARP, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, UINT16_MAX),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    const struct sock_fprog program = {ARRAY_SIZE(code), code};
+    const struct sockaddr_ll every = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
+    int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd >= 0 && (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ||
+                    bind(fd, (const struct sockaddr *)&every, sizeof(every)) < 0)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
 }
 
 bool arp_ask(struct view_machine *machines, size_t n)
@@ -202,7 +279,8 @@ bool arp_ask(struct view_machine *machines, size_t n)
     if (getifaddrs(&all) < 0)
         return true;
     for (size_t i = 0; i < n; i += ARP_AT_ONCE)
-        ask_some(fd, all, machines + i, n - i < ARP_AT_ONCE ? n - i : ARP_AT_ONCE);
+        ask_some(fd, all, machines, i, n - i < ARP_AT_ONCE ? n : i + ARP_AT_ONCE);
+    copy_to_others(machines, n);
     freeifaddrs(all);
     return true;
 }
@@ -220,15 +298,14 @@ static bool is_answered(const struct crossing *c, const struct address *a,
                         const uint8_t to[static 6])
 {
     int64_t now, end = clock_ms(CLOCK_MONOTONIC) + ARP_REPLY_MS;
-    struct ether_arp packet;
-    int index;
 
     send_request(c->fd, &c->near, a, to);
     while ((now = clock_ms(CLOCK_MONOTONIC)) < end) {
         struct pollfd p = {c->fd, POLLIN, 0};
+        struct heard h;
 
-        if (poll(&p, 1, (int)(end - now)) > 0 && read_reply(c->fd, c->all, &packet, &index) &&
-            memcmp(packet.arp_spa, a->bytes, 4) == 0)
+        if (poll(&p, 1, (int)(end - now)) > 0 && hear(c->fd, c->all, &h) &&
+            is_reply(&h, &c->near, a))
             return true;
     }
     return false;
