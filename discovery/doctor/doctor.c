@@ -374,6 +374,7 @@ int doctor_run(const struct doctor_options *options, struct doctor_report *ret, 
         r = probe_machines(v.machines, v.n, &ret->rights);
     if (r < 0)
         return error_sys(err, r, "cannot ask the machines");
+    v.host.rights = ret->rights;
     twins_find(v.machines, v.n);
     rules_judge(&v.host, v.machines, v.n, options->target != NULL, &ret->findings);
     return 0;

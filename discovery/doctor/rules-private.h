@@ -17,7 +17,9 @@ void rules_add(struct findings *to, enum finding_kind kind, const char *about, s
 /* Did it answer anything? */
 bool rules_is_reached(const struct view_probe *p);
 
-/* Has the machine at `at` another one's MAC address, or another one this one's? */
+/* Has the machine at `at` surely another one's MAC address, or another one this one's? */
 bool rules_are_twins(const struct view_machine *machines, size_t n, size_t at);
 
-void rules_judge_twins(const struct view_machine *machines, size_t at, struct findings *to);
+/* `rights`: ARP could be asked. */
+void rules_judge_twins(const struct view_machine *machines, size_t at, bool rights,
+                       struct findings *to);

@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,35 +22,44 @@ enum twins {
 static bool is_renamed(const char *claim, const char *host)
 {
     size_t n = host ? strcspn(host, ".") : 0;
+    const char *rest = claim + n;
 
-    return n > 0 && strncasecmp(claim, host, n) == 0 && (claim[n] == '.' || claim[n] == '-');
+    if (n == 0 || strncasecmp(claim, host, n) != 0)
+        return false;
+    if (*rest == '-' && isdigit((unsigned char)rest[1]))
+        rest += 1 + strspn(rest + 1, "0123456789");
+    return *rest == '.' || (rest > claim + n && *rest == '\0'); /* a long name is cut off */
 }
 
 static enum twins are_twins(const struct view_machine *machines, const struct view_machine *m)
 {
     if (m->twin == 0 || (machines[m->twin - 1].beside && !m->given)) /* not asked for */
         return TWINS_NONE;
+    /* Another program may speak to one of them in between, so that a packet gets through. */
     if (m->cross_asked >= CROSSED_MIN)
-        return m->cross_got == 0 ? TWINS_PROVEN : TWINS_NONE;
-    if (is_renamed(m->claim, machines[m->twin - 1].record->host))
-        return TWINS_PROVEN;
+        return 2 * m->cross_got < m->cross_asked ? TWINS_PROVEN : TWINS_NONE;
+    /* A name is soon claimed, and proves nothing alone. */
+    if (m->cross_got == 0 && is_renamed(m->claim, machines[m->twin - 1].record->host))
+        return m->cross_asked > 0 ? TWINS_PROVEN : TWINS_PERHAPS;
     /* The kernel may remember a MAC address whose machine has another address now. */
     return m->given && !m->record && m->probe.beacon != VIEW_ANSWERED && rules_is_reached(&m->probe)
                ? TWINS_PERHAPS
                : TWINS_NONE;
 }
 
+/* One that nobody asks for is nobody's business. */
 static bool is_doubled(const struct view_machine *m)
 {
-    return m->probe.arp_asked >= ARP_DOUBLED && m->probe.arp_doubled == m->probe.arp_asked;
+    return m->probe.arp_asked >= ARP_DOUBLED && m->probe.arp_doubled == m->probe.arp_asked &&
+           !m->beside && (m->record || m->given);
 }
 
 bool rules_are_twins(const struct view_machine *machines, size_t n, size_t at)
 {
-    if (is_doubled(&machines[at]) || are_twins(machines, &machines[at]) != TWINS_NONE)
+    if (is_doubled(&machines[at]) || are_twins(machines, &machines[at]) == TWINS_PROVEN)
         return true;
     for (size_t i = 0; i < n; i++)
-        if (machines[i].twin == at + 1 && are_twins(machines, &machines[i]) != TWINS_NONE)
+        if (machines[i].twin == at + 1 && are_twins(machines, &machines[i]) == TWINS_PROVEN)
             return true;
     return false;
 }
@@ -62,7 +72,7 @@ static void add_mac(const struct view_machine *m, struct text *to)
 }
 
 static void judge_pair(const struct view_machine *machines, const struct view_machine *m,
-                       enum twins twins, struct findings *to)
+                       enum twins twins, bool rights, struct findings *to)
 {
     const struct view_machine *first = &machines[m->twin - 1];
     struct words w = {0};
@@ -81,7 +91,9 @@ static void judge_pair(const struct view_machine *machines, const struct view_ma
     if (*m->claim)
         text_addf(&w.proof, "; its Avahi claims the name %s", m->claim);
     if (twins == TWINS_PERHAPS)
-        text_adds(&w.advice, "ask again as root, which can tell; if they are two, ");
+        text_adds(&w.advice, rights ? "one of them did not answer in time: ask again; if they are "
+                                      "two, "
+                                    : "ask again as root, which can tell; if they are two, ");
     text_adds(&w.advice, TWINS_ADVICE);
     rules_add(to, FINDING_MAC_TWICE, m->label, &w);
 }
@@ -99,15 +111,16 @@ static void judge_doubled(const struct view_machine *m, struct findings *to)
     rules_add(to, FINDING_MAC_TWICE, m->label, &w);
 }
 
-void rules_judge_twins(const struct view_machine *machines, size_t at, struct findings *to)
+void rules_judge_twins(const struct view_machine *machines, size_t at, bool rights,
+                       struct findings *to)
 {
     const struct view_machine *m = &machines[at];
     enum twins twins = are_twins(machines, m);
 
     if (m->own)
         return;
-    if (is_doubled(m) && !m->beside && (m->record || m->given))
+    if (is_doubled(m))
         judge_doubled(m, to);
     else if (twins != TWINS_NONE)
-        judge_pair(machines, m, twins, to);
+        judge_pair(machines, m, twins, rights, to);
 }

@@ -560,7 +560,7 @@ void rules_judge(const struct view_host *host, const struct view_machine *machin
         return;
     deaf = is_deaf(ret);
     for (size_t i = 0; i < n; i++) {
-        rules_judge_twins(machines, i, ret);
+        rules_judge_twins(machines, i, host->rights, ret);
         if (machines[i].beside)
             continue;
         judge_machine(machines, n, i, deaf, ret);

@@ -54,6 +54,7 @@ struct view_host {
     struct strings gone; /* ids whose record is in Avahi's cache, and nothing else; owned */
     struct text silence; /* why nobody answers; owned */
     size_t n_machines;   /* that were found, at all */
+    bool rights;         /* pings and ARP were possible, see probe.h */
 };
 
 enum view_answer { VIEW_NOT_ASKED, VIEW_SILENT, VIEW_REFUSED, VIEW_ANSWERED };

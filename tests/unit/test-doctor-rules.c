@@ -73,6 +73,19 @@ static void expect(const struct view_host *h, const struct view_machine *machine
     assert_string_equal(got, kinds);
 }
 
+/* A finding has them. */
+static void expect_words(const struct view_host *h, const struct view_machine *machines, size_t n,
+                         const char *words)
+{
+    CLEANUP(findings_clear) struct findings f = {0};
+    CLEANUP_TEXT struct text t = TEXT_INIT;
+
+    rules_judge(h, machines, n, false, &f);
+    assert_int_equal(findings_write(&f, &t), 0);
+    if (!strstr(text_str(&t), words))
+        fail_msg("\"%s\" is not in: %s", words, text_str(&t));
+}
+
 static void a_healthy_class_gives_none(void **state)
 {
     struct machine record = {.advert = {.id = "00000000000000a1"}, .online = true};
@@ -320,6 +333,10 @@ static void a_mac_address_at_two_addresses(void **state)
     expect(&h, m, 2, false, "");  /* which may be another address of the same machine */
     m[1].cross_asked = m[1].cross_got = 6;
     expect(&h, m, 2, false, "");
+    m[1].cross_got = 3;
+    expect(&h, m, 2, false, "");
+    m[1].cross_got = 1; /* one of them has spoken in between */
+    expect(&h, m, 2, false, "mac-twice");
     m[1].cross_got = 0;
     m[0].probe.connected = false, m[0].probe.ssh = -ETIMEDOUT, m[0].probe.small_got = 0;
     expect(&h, m, 2, false, "mac-twice"); /* what did not arrive has no other cause */
@@ -351,11 +368,26 @@ static void a_mac_address_twice_without_rights(void **state)
     m[1].port = 0, m[1].twin = 1, m[1].heard = true;
     (void)snprintf(m[1].claim, sizeof(m[1].claim), "printer.local");
     expect(&h, m, 2, false, "");
+    (void)snprintf(m[1].claim, sizeof(m[1].claim), "rpi-kitchen.local"); /* another name */
+    expect(&h, m, 2, false, "");
+    (void)snprintf(m[1].claim, sizeof(m[1].claim), "rpi-.local");
+    expect(&h, m, 2, false, "");
     (void)snprintf(m[1].claim, sizeof(m[1].claim), "rpi-12.local");
-    expect(&h, m, 2, false, "mac-twice");
+    expect(&h, m, 2, false, "mac-twice"); /* perhaps */
+    expect_words(&h, m, 2, "ask again as root");
+    h.rights = true; /* but one of them did not answer */
+    expect_words(&h, m, 2, "did not answer in time: ask again");
+    m[1].cross_asked = 2;
+    expect_words(&h, m, 2, "packets reach one of the two");
+    m[1].cross_got = 1; /* it is one machine */
+    expect(&h, m, 2, false, "");
+    h.rights = false, m[1].cross_asked = m[1].cross_got = 0;
     *m[1].claim = '\0', m[1].heard = false;
     m[1].given = true, m[1].port = 22;
-    expect(&h, m, 2, true, "mac-twice"); /* perhaps */
+    expect(&h, m, 2, true, "mac-twice no-beacon"); /* perhaps: what is sure is told, too */
+    m[0].probe.connected = false, m[0].probe.ssh = -ECONNREFUSED;
+    expect(&h, m, 2, true, "ssh-refused mac-twice no-beacon");
+    m[0].probe.connected = true, m[0].probe.ssh = 0;
     m[1].probe.connected = false, m[1].probe.ssh = -ETIMEDOUT, m[1].probe.small_got = 0;
     m[1].probe.responder = VIEW_SILENT; /* a MAC address that the kernel remembers */
     expect(&h, m, 2, true, "no-answer");
@@ -374,6 +406,8 @@ static void an_address_and_its_mac_address_twice(void **state)
     expect(&h, &m, 1, false, "mac-twice");
     m.record = NULL, m.port = 0, m.probe.beacon = VIEW_SILENT; /* no machine of ours */
     expect(&h, &m, 1, false, "");
+    m.probe.beacon = VIEW_ANSWERED; /* or one that is not seen */
+    expect(&h, &m, 1, false, "multicast-lost");
 }
 
 /* Its beacon answers before its record was heard. */
