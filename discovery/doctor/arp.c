@@ -287,17 +287,34 @@ bool arp_ask(struct view_machine *machines, size_t n)
 
 /* ---- one MAC address at two addresses ---- */
 
+void arp_find_links(struct view_machine *machines, size_t n)
+{
+    struct ifaddrs *all = NULL;
+
+    if (getifaddrs(&all) < 0)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        struct near near;
+
+        if (machines[i].near && machines[i].address.family == AF_INET &&
+            find_near(all, &machines[i].address, &near))
+            machines[i].link = near.index;
+    }
+    freeifaddrs(all);
+}
+
 struct crossing {
     int fd;
     const struct ifaddrs *all;
     struct near near;
 };
 
-/* Asks `to` for an address: does anybody have it? */
+/* Asks `to` for an address: does anybody have it?  A question to everybody may have to wait
+ * until a wireless card wakes up. */
 static bool is_answered(const struct crossing *c, const struct address *a,
                         const uint8_t to[static 6])
 {
-    int64_t now, end = clock_ms(CLOCK_MONOTONIC) + ARP_REPLY_MS;
+    int64_t now, end = clock_ms(CLOCK_MONOTONIC) + (to == everybody ? ARP_MS : ARP_REPLY_MS);
 
     send_request(c->fd, &c->near, a, to);
     while ((now = clock_ms(CLOCK_MONOTONIC)) < end) {
@@ -324,7 +341,7 @@ static bool cross_once(const struct crossing *c, const struct view_machine *spea
     return true;
 }
 
-void arp_cross(const struct view_machine *first, struct view_machine *other)
+void arp_cross(const struct view_machine *first, struct view_machine *other, int64_t end)
 {
     CLEANUP_CLOSE int fd = open_arp();
     struct crossing c = {.fd = fd};
@@ -334,12 +351,12 @@ void arp_cross(const struct view_machine *first, struct view_machine *other)
         return;
     c.all = all;
     if (find_near(all, &other->address, &c.near))
-        for (unsigned i = 0; i < ARP_CROSSINGS; i++) {
+        for (unsigned i = 0; i < ARP_CROSSINGS && clock_ms(CLOCK_MONOTONIC) < end; i++) {
             unsigned got = 0;
 
             /* One of them alone proves nothing: the other may have gone. */
             if (!cross_once(&c, first, other, &got) || !cross_once(&c, other, first, &got))
-                continue;
+                break;
             other->cross_asked += 2;
             other->cross_got += got;
         }

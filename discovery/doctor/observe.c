@@ -354,7 +354,8 @@ void observe_macs(struct view_machine *machines, size_t n)
         if (!parse_neighbour(line, &one))
             continue;
         for (size_t i = 0; i < n; i++)
-            if (machines[i].near && machines[i].probe.n_macs == 0 &&
+            if (machines[i].near && machines[i].probe.arp_asked == 0 &&
+                machines[i].probe.n_macs == 0 &&
                 address_equal(&machines[i].address, &one.address)) {
                 memcpy(machines[i].probe.macs[0], one.mac, sizeof(one.mac));
                 machines[i].probe.n_macs = 1;

@@ -20,5 +20,6 @@ void observe_host(struct view_host *ret);
  * (/proc/net/arp, proc(5)); how many, at most `max`. */
 size_t observe_neighbours(struct address *ret, size_t max);
 
-/* Adds what that table knows of near machines whose MAC addresses are not known yet. */
+/* Adds what that table knows of near machines that ARP has not asked: one that did not answer
+ * may have another address by now. */
 void observe_macs(struct view_machine *machines, size_t n);

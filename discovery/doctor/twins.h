@@ -10,8 +10,8 @@
 
 #include "view.h"
 
-enum { TWINS_MAX = 8 /* pairs that are asked */ };
+enum { TWINS_MAX = 8, /* pairs that are asked */ TWINS_MS = 2000 /* in all */ };
 
 /* Fills in the MAC addresses that the kernel knows (/proc/net/arp, proc(5)) where ARP was not
- * asked, and `twin` and what belongs to it.  See arp_cross for how long it blocks. */
+ * asked, and `twin` and what belongs to it.  Blocks for TWINS_MS and one round of arp_cross. */
 void twins_find(struct view_machine *machines, size_t n);

@@ -82,6 +82,7 @@ struct view_machine {
     bool given;     /* a person asks for it */
     bool known;     /* likewise, as it was met before */
     bool near, own; /* in a network of this computer; an address of it */
+    unsigned link;  /* the interface of that network where ARP may be asked; 0: none */
     unsigned cards; /* addresses of its record that are near: more than one card answers ARP */
     bool beside;    /* it is only looked at for its MAC address, and not judged */
     bool heard;     /* no record of it was seen, but it claims a name … */

@@ -4,6 +4,7 @@
 #include <linux/if_tun.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <netinet/if_ether.h>
 #include <poll.h>
 #include <pthread.h>
@@ -19,12 +20,14 @@
 
 #include <cmocka.h>
 
+#include "discovery/base/clock.h"
 #include "discovery/doctor/arp.h"
 #include "discovery/doctor/twins.h"
 
-/* What is on the far end.  10.77.0.9 never answers. */
+/* What is on the far end.  10.77.0.9 and above never answer. */
 static struct {
-    int tap; /* -1: not allowed */
+    int tap;     /* -1: not allowed */
+    int another; /* a second network, where nobody is */
     pthread_t thread;
     atomic_bool over;
     atomic_uint copies; /* each question is answered so often */
@@ -66,7 +69,7 @@ static void *answer(void *unused)
             f.arp.ea_hdr.ar_op != htons(ARPOP_REQUEST))
             continue;
         far_end.questions++;
-        if (f.arp.arp_tpa[3] == 9)
+        if (f.arp.arp_tpa[3] >= 9)
             continue;
         for (unsigned i = 0; i < far_end.copies; i++)
             reply(&f, f.arp.arp_sha);
@@ -84,25 +87,38 @@ static int set_address(int fd, struct ifreq *i, unsigned long what, const char *
     return ioctl(fd, what, i);
 }
 
+/* An interface with an address; -1: it is not allowed. */
+static int open_tap(const char *name, const char *address)
+{
+    struct ifreq i = {.ifr_flags = IFF_TAP | IFF_NO_PI};
+    int tap = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    (void)snprintf(i.ifr_name, sizeof(i.ifr_name), "%s", name);
+    if (tap >= 0 && ioctl(tap, TUNSETIFF, &i) < 0) {
+        close(tap);
+        tap = -1;
+    }
+    if (tap >= 0) {
+        assert_int_equal(set_address(fd, &i, SIOCSIFADDR, address), 0);
+        assert_int_equal(set_address(fd, &i, SIOCSIFNETMASK, "255.255.255.0"), 0);
+        i.ifr_flags = IFF_UP | IFF_RUNNING;
+        assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &i), 0);
+    }
+    close(fd);
+    return tap;
+}
+
 static int open_far_end(void **state)
 {
-    struct ifreq i = {.ifr_name = "tap0", .ifr_flags = IFF_TAP | IFF_NO_PI};
-    int fd;
-
     (void)state;
     if (unshare(CLONE_NEWNET) < 0)
         return 0;
-    far_end.tap = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (far_end.tap < 0 || fd < 0 || ioctl(far_end.tap, TUNSETIFF, &i) < 0) {
-        far_end.tap = -1;
+    far_end.tap = open_tap("tap0", "10.77.0.1");
+    if (far_end.tap < 0)
         return 0;
-    }
-    assert_int_equal(set_address(fd, &i, SIOCSIFADDR, "10.77.0.1"), 0);
-    assert_int_equal(set_address(fd, &i, SIOCSIFNETMASK, "255.255.255.0"), 0);
-    i.ifr_flags = IFF_UP | IFF_RUNNING;
-    assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &i), 0);
-    close(fd);
+    far_end.another = open_tap("tap1", "10.78.0.1");
     assert_int_equal(pthread_create(&far_end.thread, NULL, answer, NULL), 0);
     return 0;
 }
@@ -114,6 +130,7 @@ static int close_far_end(void **state)
         return 0;
     far_end.over = true;
     pthread_join(far_end.thread, NULL);
+    close(far_end.another);
     return close(far_end.tap);
 }
 
@@ -195,6 +212,108 @@ static void two_that_ask_at_once_are_told_apart(void **state)
     assert_true(two.probe.arp_doubled < ARP_DOUBLED);
 }
 
+/* As where ARP could not be asked, and the kernel knows them. */
+static struct view_machine known_at(const char *address)
+{
+    struct view_machine m = machine_at(address);
+
+    memcpy(m.probe.macs[0], machine_mac, 6);
+    m.probe.n_macs = 1;
+    return m;
+}
+
+static struct view_machine seen_at(const struct machine *record, const char *address)
+{
+    struct view_machine m = known_at(address);
+
+    m.record = record;
+    return m;
+}
+
+static void one_machine_answers_for_both_addresses(void **state)
+{
+    const struct machine record = {0};
+    struct view_machine m[] = {seen_at(&record, "10.77.0.2"), known_at("10.77.0.3")};
+
+    (void)state;
+    begin(1, false);
+    twins_find(m, 2);
+    assert_int_equal(m[1].twin, 1);
+    assert_int_equal(m[1].cross_asked, 2 * ARP_CROSSINGS);
+    assert_int_equal(m[1].cross_got, 2 * ARP_CROSSINGS);
+}
+
+/* A virtual network's card may have the address of one that is elsewhere. */
+static void machines_in_two_networks_are_no_twins(void **state)
+{
+    const struct machine record = {0};
+    struct view_machine m[] = {seen_at(&record, "10.77.0.2"), known_at("10.78.0.3"),
+                               known_at("10.79.0.3")};
+
+    (void)state;
+    begin(1, false);
+    twins_find(m, 3);
+    assert_int_equal(m[1].twin, 0);
+    assert_int_equal(m[2].twin, 0);
+    assert_int_equal(far_end.questions, 0);
+}
+
+static void who_is_silent_is_not_asked_again(void **state)
+{
+    const struct machine record = {0};
+    struct view_machine m[] = {seen_at(&record, "10.77.0.2"), known_at("10.77.0.9")};
+
+    (void)state;
+    begin(1, false);
+    twins_find(m, 2);
+    assert_int_equal(m[1].twin, 1);
+    assert_int_equal(m[1].cross_asked, 0);
+    assert_true(far_end.questions <= 4);
+}
+
+static void many_that_are_silent_take_some_seconds(void **state)
+{
+    const struct machine record = {0};
+    struct view_machine m[TWINS_MAX + 1] = {seen_at(&record, "10.77.0.2")};
+    int64_t begun = clock_ms(CLOCK_MONOTONIC);
+
+    (void)state;
+    begin(1, false);
+    for (unsigned i = 1; i <= TWINS_MAX; i++) {
+        char address[ADDRESS_TEXT_MAX];
+
+        (void)snprintf(address, sizeof(address), "10.77.0.%u", 8 + i);
+        m[i] = known_at(address);
+    }
+    twins_find(m, TWINS_MAX + 1);
+    assert_true(clock_ms(CLOCK_MONOTONIC) - begun < 2 * TWINS_MS);
+}
+
+/* The kernel remembers addresses that a machine had once. */
+static void what_did_not_answer_has_no_mac_address(void **state)
+{
+    const struct machine record = {0};
+    struct view_machine m[] = {seen_at(&record, "10.77.0.2"), machine_at("10.77.0.10")};
+    struct arpreq entry = {.arp_flags = ATF_COM | ATF_PERM, .arp_dev = "tap0"};
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = inet_addr("10.77.0.10")};
+    int fd;
+
+    (void)state;
+    begin(1, false);
+    memcpy(&entry.arp_pa, &a, sizeof(a));
+    memcpy(entry.arp_ha.sa_data, machine_mac, 6);
+    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(ioctl(fd, SIOCSARP, &entry), 0);
+    close(fd);
+    twins_find(m, 2);
+    assert_int_equal(m[1].twin, 1); /* where nobody could ask it */
+    m[1] = machine_at("10.77.0.10");
+    m[1].probe.arp_asked = 1;
+    twins_find(m, 2);
+    assert_int_equal(m[1].probe.n_macs, 0);
+    assert_int_equal(m[1].twin, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +321,11 @@ int main(void)
         cmocka_unit_test(two_machines_answer_each_question_twice),
         cmocka_unit_test(replies_to_others_do_not_count),
         cmocka_unit_test(two_that_ask_at_once_are_told_apart),
+        cmocka_unit_test(one_machine_answers_for_both_addresses),
+        cmocka_unit_test(machines_in_two_networks_are_no_twins),
+        cmocka_unit_test(who_is_silent_is_not_asked_again),
+        cmocka_unit_test(many_that_are_silent_take_some_seconds),
+        cmocka_unit_test(what_did_not_answer_has_no_mac_address),
     };
 
     return cmocka_run_group_tests(tests, open_far_end, close_far_end);
