@@ -26,13 +26,14 @@ static struct claim *claim_of(struct claims *c, const struct address *from)
     return &c->items[c->count++];
 }
 
-void claims_take(struct claims *c, const uint8_t *packet, size_t size, const struct address *from)
+void claims_take(struct claims *c, const struct links *links, const uint8_t *packet, size_t size,
+                 const struct address *from)
 {
     ns_msg message;
     int count;
 
-    if (from->family != AF_INET || ns_initparse(packet, (int)size, &message) < 0 ||
-        ns_msg_getflag(message, ns_f_qr))
+    if (from->family != AF_INET || !links_is_near(links, from) || links_is_own(links, from) ||
+        ns_initparse(packet, (int)size, &message) < 0 || ns_msg_getflag(message, ns_f_qr))
         return;
     count = ns_msg_count(message, ns_s_ns);
     for (int i = 0; i < count && i < RECORDS_MAX; i++) {
@@ -94,7 +95,7 @@ int claims_open(const struct links *links)
 }
 
 /* False: nothing is there. */
-static bool read_one(struct claims *c, int fd)
+static bool read_one(struct claims *c, const struct links *links, int fd)
 {
     uint8_t packet[MDNS_PACKET_MAX];
     struct sockaddr_storage from = {0};
@@ -105,11 +106,11 @@ static bool read_one(struct claims *c, int fd)
     if (n < 0)
         return false;
     if (address_from_sockaddr(&from, &peer) == 0)
-        claims_take(c, packet, (size_t)n, &peer);
+        claims_take(c, links, packet, (size_t)n, &peer);
     return true;
 }
 
-void claims_read(struct claims *c, int fd, unsigned ms)
+void claims_read(struct claims *c, const struct links *links, int fd, unsigned ms)
 {
     int64_t now, end = clock_ms(CLOCK_MONOTONIC) + ms;
     unsigned packets = 0;
@@ -119,7 +120,7 @@ void claims_read(struct claims *c, int fd, unsigned ms)
     do {
         struct pollfd p = {fd, POLLIN, 0};
 
-        while (packets < PACKETS_MAX && read_one(c, fd))
+        while (packets < PACKETS_MAX && read_one(c, links, fd))
             packets++;
         now = clock_ms(CLOCK_MONOTONIC);
         if (now < end && poll(&p, 1, (int)(end - now)) < 0)

@@ -31,7 +31,9 @@ struct claims {
 int claims_open(const struct links *links);
 
 /* Adds what was heard since, and goes on for `ms`.  Of each sender its last name. */
-void claims_read(struct claims *c, int fd, unsigned ms);
+void claims_read(struct claims *c, const struct links *links, int fd, unsigned ms);
 
-/* Adds what a packet claims, where its sender's address is in it.  Pure. */
-void claims_take(struct claims *c, const uint8_t *packet, size_t size, const struct address *from);
+/* Adds what a packet claims, where its sender's address is in it.  Senders that are in no
+ * network of these links, and this computer itself, take no room.  Pure. */
+void claims_take(struct claims *c, const struct links *links, const uint8_t *packet, size_t size,
+                 const struct address *from);

@@ -197,8 +197,7 @@ static int add_claims(struct visit *v, const struct machine *const *machines, si
         const struct claim *c = &v->claims.items[i];
         size_t at = 0;
 
-        if (!links_is_near(&v->links, &c->address) || links_is_own(&v->links, &c->address) ||
-            is_in_records(machines, n, &c->address))
+        if (is_in_records(machines, n, &c->address))
             continue;
         while (at < v->n && !address_equal(&v->machines[at].address, &c->address))
             at++;
@@ -368,7 +367,7 @@ int doctor_run(const struct doctor_options *options, struct doctor_report *ret, 
     if (r < 0 || ret->signal)
         return r < 0 && !err->code ? error_sys(err, r, "cannot look at the network") : r;
     left = end - clock_ms(CLOCK_MONOTONIC);
-    claims_read(&v.claims, v.ear, left > 0 ? (unsigned)left : 0);
+    claims_read(&v.claims, &v.links, v.ear, left > 0 ? (unsigned)left : 0);
     r = choose_machines(&v);
     if (r == 0)
         r = probe_machines(v.machines, v.n, &ret->rights);
