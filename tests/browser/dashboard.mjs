@@ -772,6 +772,15 @@ test("what waits for a machine that is away is taken out of the queue, with the 
     await says(page, "#toasts .wrong", "No deploy waits for such a machine.");
 });
 
+test("what is deployed to right now is not taken out of the queue", async (t) => {
+    const since = new Date().toISOString(), s = await t.service({problem: ["a1"]});
+    s.setStatus({later: ["a7", "a8"].map((agent, i) => ({machine: `000000000000000${i}`, agents: [agent], reason: "off", reason_since: since, at_work: i === 0}))});
+    const page = await t.open(s);
+    await says(page, "#lacks", "Deployed when back: a7 (off since");
+    assert.equal(await page.getByRole("button", {name: "Take a8 out of the queue"}).count(), 1);
+    assert.equal(await page.getByRole("button", {name: "Take a7 out of the queue"}).count(), 0);
+});
+
 test("the agent's log and a step's output are followed while they are shown", async (t) => {
     const s = await t.service({problem: ["a1", "a2"]}), page = await t.open(s);
     const ref = s.plug({agents: ["a1"], state: "running"});

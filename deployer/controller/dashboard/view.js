@@ -30,7 +30,7 @@ export function lacks(store) {
     status.quorum > status.present && line(`Deployment starts when ${status.quorum} machines are present; now ${status.present}.`),
     status.later?.length && line(["Deployed when back: ", listed(status.later.map((l) => {
       const who = l.agents.join(" ") || l.host;
-      return [name(who), button(icon("close"), "unqueue", {machine: l.machine, who}, {class: "bare", "aria-label": `Take ${who} out of the queue`}),
+      return [name(who), !l.at_work && button(icon("close"), "unqueue", {machine: l.machine, who}, {class: "bare", "aria-label": `Take ${who} out of the queue`}),
         ` (${visible(l.reason)} since ${clock(l.reason_since)})`];
     }))]),
     status.packing && line("pyDCOP is being built on the controller."),
