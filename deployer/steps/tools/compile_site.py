@@ -4,7 +4,7 @@ usage: python3 -I -S compile_site.py FOLDER [BEFORE]
 
 A compiled module has the hash of its source (PEP 552), so one in BEFORE with the same source is
 copied from there: of a package's next version, most are.  When they are imported, nobody looks at
-their source.  Exit codes: 0 all are compiled, 3 one cannot be: "FILE: ERROR" on the last line, the
+their source.  What is compiled does not depend on where it lies, nor on BEFORE.  Exit codes: 0 all are compiled, 3 one cannot be: "FILE: ERROR" on the last line, the
 file as in FOLDER; others are no fault of the modules.
 """
 import importlib.util
@@ -46,15 +46,17 @@ def take_over(source, compiled, before):
 
 def main(folder, before=None):
     for source in modules(folder):
+        name = os.path.relpath(source, folder)
         compiled = importlib.util.cache_from_source(source)
         known = before and os.path.join(before, os.path.relpath(compiled, folder))
         if known and take_over(source, compiled, known):
             continue
         try:
-            py_compile.compile(source, compiled, doraise=True, invalidation_mode=MODE)
+            # An import corrects the name of the file.
+            py_compile.compile(source, compiled, name, doraise=True, invalidation_mode=MODE)
         except py_compile.PyCompileError as error:
             about = " ".join(str(error.exc_value).split())
-            print("%s: %s: %s" % (os.path.relpath(source, folder), error.exc_type_name, about))
+            print("%s: %s: %s" % (name, error.exc_type_name, about))
             return 3
     return 0
 
