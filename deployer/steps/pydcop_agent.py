@@ -146,9 +146,10 @@ class _Launcher:
 
     def __init__(self, host, port, names, serve, waits, given):
         self.host, self.port, self.names = host, port, names
-        self.default, self.over = port, None  # over: the RUN_PORT of a run that has ended
+        self.default = port
+        self.note, self.over = None, None  # which RUN_PORT there is; and that of a run that has ended
         self.told = False  # there is a RUN_PORT
-        self.answered = False  # somebody, at this port
+        self.answered = False  # somebody, since this note
         self.serve, self.waits = serve, waits
         self.given, self.address = given, _own_address(given, host)
         self.link = None  # the connection that the orchestrator holds
@@ -176,6 +177,8 @@ class _Launcher:
         """Ask where a run wants these agents, until nobody listens there; else where all are."""
         port, note = _run_port()
         self.told = port is not None
+        if note != self.note:  # a run that may not listen yet, also at the port of the last one
+            self.note, self.answered, self.refused = note, False, 0
         if port is None or note == self.over:
             port = self.default
         if port == self.port:
@@ -197,7 +200,7 @@ class _Launcher:
         except ConnectionRefusedError:
             self.refused += 1
             if self.port != self.default and self.refused >= (2 if self.answered else REFUSED_MAX):
-                self.over = _run_port()[1]
+                self.over = self.note
             # One without an answer to us may be a moment between two connections.
             if self.child.instance is not None or (self.seen and self.refused >= 2):
                 print("dcop-agent: the orchestrator has ended", file=sys.stderr, flush=True)
