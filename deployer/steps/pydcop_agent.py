@@ -148,7 +148,6 @@ class _Launcher:
         self.host, self.port, self.names = host, port, names
         self.default = port
         self.note, self.over = None, None  # which RUN_PORT there is; and that of a run that has ended
-        self.told = False  # there is a RUN_PORT
         self.answered = False  # somebody, since this note
         self.serve, self.waits = serve, waits
         self.given, self.address = given, _own_address(given, host)
@@ -176,7 +175,6 @@ class _Launcher:
     def choose_port(self):
         """Ask where a run wants these agents, until nobody listens there; else where all are."""
         port, note = _run_port()
-        self.told = port is not None
         if note != self.note:  # a run that may not listen yet, also at the port of the last one
             self.note, self.answered, self.refused = note, False, 0
         if port is None or note == self.over:
@@ -250,11 +248,11 @@ class _Launcher:
         return True
 
     def wait(self):
-        """Until the child or the orchestrator has ended; not for long without a link, or when
-        RUN_PORT may name another one."""
+        """Until the child or the orchestrator has ended; not for long without a link, or without
+        a run: then RUN_PORT may name another orchestrator at any time."""
         sources = [self.child.ended] + ([self.link] if self.link else [])
-        looks = self.child.instance is None and (self.told or (self.run or {}).get("roles") == {})
-        ready = select.select(sources, [], [], None if self.link and not looks else RETRY)[0]
+        in_run = self.link and self.child.instance is not None
+        ready = select.select(sources, [], [], None if in_run else RETRY)[0]
         if self.link in ready:
             self.link.close()
             self.link = None
