@@ -41,7 +41,7 @@ NETWORK = "/run/dcop/network"  # what the unit lets the agents reach; agent-stat
 RUN_PORT = "/run/dcop/run-port"  # where at the orchestrator's address; dcop-deploy writes it over SSH
 RETRY = 0.5  # seconds between two looks for an orchestrator
 ANSWER_MAX = 1 << 20
-REFUSED_MAX = 20  # connections to RUN_PORT, before its orchestrator listens
+RUN_PORT_MAX = 10  # seconds without an answer there; its orchestrator may not listen yet
 GARBLED_MAX = 100  # agents whose messages cannot be understood
 
 
@@ -155,6 +155,7 @@ class _Launcher:
         self.run = None  # its answer
         self.dismissed = None  # the instance that dismissed the last child
         self.seen, self.refused = False, 0
+        self.failing = None  # since when there has been no answer at this port
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
 
     def work(self):
@@ -173,10 +174,10 @@ class _Launcher:
             self.child.end()
 
     def choose_port(self):
-        """Ask where a run wants these agents, until nobody listens there; else where all are."""
+        """Ask where a run wants these agents, until there is none; else where all are."""
         port, note = _run_port()
         if note != self.note:  # a run that may not listen yet, also at the port of the last one
-            self.note, self.answered, self.refused = note, False, 0
+            self.note, self.answered, self.refused, self.failing = note, False, 0, None
         if port is None or note == self.over:
             port = self.default
         if port == self.port:
@@ -184,7 +185,7 @@ class _Launcher:
         if self.link:
             self.link.close()
             self.link = None
-        self.port, self.answered, self.seen, self.refused = port, False, False, 0
+        self.port, self.answered, self.seen, self.refused, self.failing = port, False, False, 0, None
 
     def look(self):
         """Ask for the orchestrator's run; give it to the child when it is a new one."""
@@ -197,8 +198,7 @@ class _Launcher:
                                        self.child.instance)
         except ConnectionRefusedError:
             self.refused += 1
-            if self.port != self.default and self.refused >= (2 if self.answered else REFUSED_MAX):
-                self.over = self.note
+            self.fail(self.answered and self.refused >= 2)
             # One without an answer to us may be a moment between two connections.
             if self.child.instance is not None or (self.seen and self.refused >= 2):
                 print("dcop-agent: the orchestrator has ended", file=sys.stderr, flush=True)
@@ -206,8 +206,12 @@ class _Launcher:
                 self.renew()
             return
         except (OSError, http.client.HTTPException, ValueError):
+            self.fail(False)
             return  # it may come back
-        self.refused, self.answered = 0, True
+        if self.run is None and self.waits and self.port != self.default:
+            self.fail(False)  # no run that RUN_PORT may tell of: those have our shim
+            return
+        self.refused, self.failing, self.answered = 0, None, True
         if self.run is None:  # an orchestrator without our shim
             self.seen = True
             if self.waits and self.child.instance is None:
@@ -220,6 +224,13 @@ class _Launcher:
         if self.child.instance is None and instance != self.dismissed and self.fits():
             _note("err", None)
             self.child.give(dict(self.run, port=self.port))
+
+    def fail(self, ended):
+        """There is no answer: RUN_PORT is followed no longer when its run has ended, or after a
+        while, as another program may have that port, or a firewall."""
+        self.failing = self.failing or time.monotonic()
+        if self.port != self.default and (ended or time.monotonic() - self.failing > RUN_PORT_MAX):
+            self.over = self.note
 
     def has_moved(self):
         """Has the address changed, or come from a network that the unit does not know yet?
