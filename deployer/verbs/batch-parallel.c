@@ -62,13 +62,41 @@ static void forget_machines(struct crew *c)
     targets_clear(&c->targets);
 }
 
-static void crew_clear(struct crew *c)
+/* --- Ctrl-C ------------------------------------------------------------------------- */
+
+/* The first Ctrl-C stops the agents of all jobs; the second does not wait for what they have, and
+ * for no process, whatever it does: its orchestrator stops the agents. */
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
 {
-    (void)sd_event_source_disable_unref(c->stop[0]);
-    (void)sd_event_source_disable_unref(c->stop[1]);
-    sd_event_unref(c->loop);
-    forget_machines(c);
-    free(c->stages);
+    struct crew *c = arg;
+    bool again = c->signal != 0;
+
+    (void)source;
+    c->signal = (int)info->ssi_signo;
+    for (unsigned i = 0; i < c->most; i++)
+        if (c->workers[i].pid > 0) {
+            (void)kill(c->workers[i].pid, again ? SIGKILL : c->signal);
+            (void)kill(c->workers[i].pid, SIGCONT);
+        }
+    return 0;
+}
+
+/* The jobs' processes are stopped by this one. */
+static int hear_signals(struct crew *c)
+{
+    if (!c->stop[0] && (sd_event_add_signal(c->loop, &c->stop[0], SIGINT | SD_EVENT_SIGNAL_PROCMASK,
+                                            on_stop, c) < 0 ||
+                        sd_event_add_signal(c->loop, &c->stop[1],
+                                            SIGTERM | SD_EVENT_SIGNAL_PROCMASK, on_stop, c) < 0))
+        return error_set(c->err, -EIO, "cannot wait for events");
+    return 0;
+}
+
+/* While none runs, signals end this process, as it is in what it shares with other verbs. */
+static void leave_signals(struct crew *c)
+{
+    c->stop[0] = sd_event_source_disable_unref(c->stop[0]);
+    c->stop[1] = sd_event_source_disable_unref(c->stop[1]);
 }
 
 /* --- which machines there are ------------------------------------------------------ */
@@ -155,6 +183,7 @@ static int survey(struct crew *c)
     struct program *p = c->b->p;
     int r;
 
+    leave_signals(c);
     forget_machines(c);
     c->stale = false;
     r = find_machines(p, c->err);
@@ -171,10 +200,11 @@ static int survey(struct crew *c)
 
 /* --- a job's process ------------------------------------------------------------------- */
 
-/* The results are the parent's to show, and questions were asked before. */
+/* The results are the parent's to show, and questions were asked before: one now would stop this
+ * process, which is not in the terminal's foreground. */
 static int begin_process(struct program *p, pid_t parent, struct error *err)
 {
-    CLEANUP_CLOSE int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    CLEANUP_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     sigset_t none;
 
     sigemptyset(&none);
@@ -182,7 +212,7 @@ static int begin_process(struct program *p, pid_t parent, struct error *err)
     (void)setpgid(0, 0); /* Ctrl-C is the parent's */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)
         return error_set(err, -ECANCELED, "the batch has ended");
-    if (null < 0 || dup2(null, STDOUT_FILENO) < 0)
+    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
         return error_sys(err, -errno, "cannot open /dev/null");
     p->options.quiet = true;
     p->options.json = false;
@@ -196,6 +226,8 @@ static _Noreturn void work(struct batching *b, size_t job, const struct solve_ca
     int signal = 0, r = begin_process(b->p, parent, &err);
 
     b->cast = cast;
+    if (!cast) /* it looks for machines again: a "y" was not for those that are new since */
+        b->p->consent = (struct consent){.given = b->p->options.accept_new};
     if (r == 0)
         r = batching_do_job(b, job, &signal, &err);
     if (r < 0)
@@ -211,9 +243,11 @@ static int start_process(struct worker *w, const struct solve_cast *cast)
     struct crew *c = w->crew;
     CLEANUP_CLOSE int alive = -1;
     pid_t self = getpid();
-    int fds[2];
+    int fds[2], r = hear_signals(c);
 
     (void)fflush(NULL);
+    if (r < 0)
+        return r;
     if (pipe2(fds, O_CLOEXEC) < 0)
         return error_sys(c->err, -errno, "cannot begin job %zu", w->job + 1);
     alive = fds[1];
@@ -420,17 +454,12 @@ static int on_end(sd_event_source *source, int fd, uint32_t events, void *arg)
     return 0;
 }
 
-/* The first Ctrl-C stops the agents of all jobs; the second does not wait. */
-static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
+static void crew_clear(struct crew *c)
 {
-    struct crew *c = arg;
-
-    (void)source;
-    c->signal = (int)info->ssi_signo;
-    for (unsigned i = 0; i < c->most; i++)
-        if (c->workers[i].pid > 0)
-            (void)kill(c->workers[i].pid, c->signal);
-    return 0;
+    leave_signals(c);
+    sd_event_unref(c->loop);
+    forget_machines(c);
+    free(c->stages);
 }
 
 static int crew_begin(struct crew *c)
@@ -444,11 +473,7 @@ static int crew_begin(struct crew *c)
         c->stages[i] = batch_result_is_done(b->state.results[i]) ? IS_OVER : WAITS;
     for (unsigned i = 0; i < c->most; i++)
         c->workers[i].crew = c;
-    if (sd_event_new(&c->loop) < 0 ||
-        sd_event_add_signal(c->loop, &c->stop[0], SIGINT | SD_EVENT_SIGNAL_PROCMASK, on_stop, c) <
-            0 ||
-        sd_event_add_signal(c->loop, &c->stop[1], SIGTERM | SD_EVENT_SIGNAL_PROCMASK, on_stop, c) <
-            0)
+    if (sd_event_new(&c->loop) < 0)
         return error_set(c->err, -EIO, "cannot wait for events");
     return 0;
 }
