@@ -20,6 +20,10 @@
  *
  *     generate       what follows `pydcop generate`;  seed
  *
+ * or to keep a port for runs at others, until its input ends (`held`: port; or `refused`)
+ *
+ *     hold, port, about
+ *
  * and then "go ADDRESS" or "stop".  It tells events, JSON objects with the keys
  * `event` and `at` (seconds since it began):
  *

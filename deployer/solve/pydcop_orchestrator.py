@@ -985,6 +985,10 @@ def main():
     try:
         if "generate" not in request:
             run.open_port()
+        if "hold" in request:
+            tell("held", port=request["port"])
+            while True:  # _listen_to_words ends this process
+                time.sleep(3600)
         import pydcop_shim
 
         if "generate" in request:

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,22 +14,29 @@
 
 #include "deployer/batch/machines.h"
 #include "deployer/solve/environment.h"
+#include "deployer/solve/experiment.h"
+#include "deployer/solve/port.h"
 #include "discovery/base/cleanup.h"
+#include "discovery/base/clock.h"
 #include "discovery/base/terminal.h"
 #include "solve-machines.h"
 
 /* How a job's process ends: with the answer of batching_do_job, or with one of these. */
 enum { ENDED_STOPPED = 2, ENDED_FAILED = 3 };
 
+/* The usual port, when a batch that was killed had it until now. */
+enum { HOLD_TRIES = 20, HOLD_AGAIN_MS = 500 };
+
 /* A job is tried once more when its machines were not ready: others may be. */
 enum stage { WAITS, WAITS_AGAIN, RUNS, IS_OVER };
 
 struct crew;
 
-/* A job that runs; its number is that of its port. */
+/* A job that runs. */
 struct worker {
     struct crew *crew;
-    pid_t pid; /* 0: none */
+    unsigned port; /* of its orchestrator */
+    pid_t pid;     /* 0: none */
     size_t job;
     bool again; /* it was not ready before */
     sd_event_source *end;
@@ -40,6 +48,8 @@ struct crew {
     struct batch_machine *machines; /* the same */
     const struct worker **holders;  /* of each; NULL: it is free */
     enum stage *stages;             /* of each job */
+    struct solve_environment environment;
+    struct orchestrator *holder; /* of the usual port: no other run is to take machines meanwhile */
     struct worker workers[BATCH_PARALLEL_MAX];
     unsigned most;
     size_t running;
@@ -118,12 +128,13 @@ static int find_machines(struct program *p, struct error *err)
 }
 
 /* What each job needs is made once. */
-static int make_environment(struct program *p, struct error *err)
+static int make_environment(struct crew *c)
 {
-    CLEANUP(solve_environment_clear) struct solve_environment environment = {0};
-    int r = program_pack_pydcop(p, NULL, err);
+    struct program *p = c->b->p;
+    int r = program_pack_pydcop(p, NULL, c->err);
 
-    return r == 0 ? solve_environment_make(&p->paths, p->pack, &environment, err) : r;
+    solve_environment_clear(&c->environment);
+    return r == 0 ? solve_environment_make(&p->paths, p->pack, &c->environment, c->err) : r;
 }
 
 static void show_ready(const struct crew *c, size_t left_out, const struct text *why)
@@ -188,7 +199,7 @@ static int survey(struct crew *c)
     c->stale = false;
     r = find_machines(p, c->err);
     if (r == 0)
-        r = make_environment(p, c->err);
+        r = make_environment(c);
     if (r == 0)
         r = solve_machines_ask(p, &machines, 0, NULL, NULL, c->err);
     if (r == 0 && keep_ready(c, &machines) < 0)
@@ -268,6 +279,65 @@ static int start_process(struct worker *w, const struct solve_cast *cast)
     return 0;
 }
 
+/* --- ports ------------------------------------------------------------------------------- */
+
+static void leave_port(struct crew *c)
+{
+    orchestrator_free(c->holder);
+    c->holder = NULL;
+}
+
+/* The usual port is this batch's, so that another run is told of it before it tells the machines
+ * where it is.  1: it is somebody else's, who was told. */
+static int hold_port(struct crew *c)
+{
+    unsigned port = solve_port(&c->b->p->options);
+    CLEANUP_TEXT struct text about = TEXT_INIT;
+    CLEANUP_TEXT struct text line = TEXT_INIT;
+    CLEANUP_FREE char *why = NULL;
+    int r = 1;
+
+    if (c->holder && !orchestrator_has_ended(c->holder))
+        return 0;
+    leave_port(c);
+    text_adds(&about, "batch ");
+    text_add_printable(&about, c->b->file);
+    text_addf(&about, " of %s, since ", c->b->p->who);
+    experiment_add_time(clock_ms(CLOCK_REALTIME), &about);
+    for (unsigned i = 0; i < HOLD_TRIES && r == 1; i++) {
+        if (i > 0)
+            (void)poll(NULL, 0, HOLD_AGAIN_MS);
+        free(why);
+        why = NULL;
+        r = port_hold(&c->environment, port, text_str(&about), &c->holder, &why, c->err);
+    }
+    if (r == 1) {
+        text_adds(&line, "No job can begin: ");
+        text_add_printable(&line, why);
+        text_adds(&line, ".\n");
+        terminal_put(stderr, &line);
+    }
+    return r;
+}
+
+/* For the job's orchestrator: 0 and one that is free, or -EADDRINUSE. */
+static int find_port(const struct crew *c, unsigned *ret)
+{
+    unsigned first = solve_port(&c->b->p->options) + BATCH_PARALLEL_PORTS_AFTER;
+    unsigned used[BATCH_PARALLEL_MAX];
+    size_t n = 0;
+
+    for (unsigned i = 0; i < c->most; i++)
+        if (c->workers[i].pid > 0)
+            used[n++] = c->workers[i].port;
+    *ret = port_find(first, BATCH_PARALLEL_MAX, used, n);
+    return *ret ? 0
+                : error_set(c->err, -EADDRINUSE,
+                            "programs listen on all ports from %u on that the jobs may have; end "
+                            "some of them, or give --orchestrator ADDRESS:PORT with another port",
+                            first);
+}
+
 /* --- who does which job ------------------------------------------------------------------ */
 
 /* A job's machines, and who takes part there (solve_cast). */
@@ -344,33 +414,56 @@ static struct worker *free_worker(struct crew *c)
     return NULL;
 }
 
-/* 1: it runs; 0: not now, there are too few machines. */
-static int start_job(struct crew *c, struct worker *w, size_t job)
+/* Who takes part in the job.  1: `ret` does; 0: not now, there are too few machines. */
+static int choose_machines(struct crew *c, size_t job, struct group *ret, bool *ret_alone)
 {
-    CLEANUP(group_clear) struct group group = {0};
     CLEANUP_STRINGS struct strings agents = {0};
-    struct solve_cast cast = {
-        .machines = &group.targets,
-        .port =
-            solve_port(&c->b->p->options) + BATCH_PARALLEL_PORTS_AFTER + (unsigned)(w - c->workers),
-    };
     int r = read_agents(&c->b->plan.jobs[job], &agents);
-    bool alone = false;
 
     if (r == 0)
         r = batch_machines_cast(c->machines, c->targets.count, &agents);
     if (r == 0) {
-        alone = c->running == 0; /* all machines are too few: it says which are missing */
-        r = alone;
+        *ret_alone = c->running == 0; /* all machines are too few: it says which are missing */
+        return *ret_alone;
     }
-    if (r > 0 && !alone && take_group(c, &group) < 0)
+    if (r > 0 && take_group(c, ret) < 0)
         r = -ENOMEM;
-    if (r < 0)
-        return error_sys(c->err, r, "cannot begin job %zu", job + 1);
-    if (r == 0)
+    return r < 0 ? error_sys(c->err, r, "cannot begin job %zu", job + 1) : r;
+}
+
+/* A job that has machines of its own has a port of its own; the one alone, the usual one. 1: no job
+ * can begin. */
+static int choose_ports(struct crew *c, const struct group *g, bool alone, unsigned *ret)
+{
+    int r;
+
+    *ret = 0;
+    if (alone)
+        leave_port(c);
+    if (alone || g->targets.count == 0)
         return 0;
+    r = hold_port(c);
+    return r == 0 ? find_port(c, ret) : r;
+}
+
+/* 1: it runs; 0: not now, there are too few machines. */
+static int start_job(struct crew *c, struct worker *w, size_t job)
+{
+    CLEANUP(group_clear) struct group group = {0};
+    struct solve_cast cast = {.machines = &group.targets};
+    bool alone = false;
+    int r = choose_machines(c, job, &group, &alone);
+
+    if (r <= 0)
+        return r;
+    r = choose_ports(c, &group, alone, &cast.port);
+    if (r != 0) {
+        c->answer = r;
+        return r < 0 ? r : 0;
+    }
     cast.players = group.players;
     w->job = job;
+    w->port = cast.port;
     w->again = c->stages[job] == WAITS_AGAIN || alone;
     batching_show_job(c->b, job);
     hold(c, w, alone);
@@ -457,6 +550,8 @@ static int on_end(sd_event_source *source, int fd, uint32_t events, void *arg)
 static void crew_clear(struct crew *c)
 {
     leave_signals(c);
+    leave_port(c);
+    solve_environment_clear(&c->environment);
     sd_event_unref(c->loop);
     forget_machines(c);
     free(c->stages);
