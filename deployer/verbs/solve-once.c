@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "deployer/base/folder.h"
+#include "deployer/solve/port.h"
 #include "discovery/base/clock.h"
 #include "discovery/base/file.h"
 #include "discovery/base/terminal.h"
@@ -251,7 +252,12 @@ static void on_event(const json_t *event, const char *why, void *arg)
         return;
     }
     solve_show_event(&s->show, event);
-    if (strcmp(kind, "prepared") == 0) {
+    if (strcmp(kind, "prepared") == 0 && s->taken) {
+        s->solve.refusal = strdup("its port was another run's until now; try again");
+        s->solve.busy = true;
+        s->solve.code = 3;
+        (void)sd_event_exit(s->loop, 0);
+    } else if (strcmp(kind, "prepared") == 0) {
         char words[32];
 
         (void)snprintf(words, sizeof(words), "go %s", s->address);
@@ -494,11 +500,13 @@ static int solve(struct solving *s, struct error *err)
     if (r != 0)
         return r;
     s->solve.agents_max = count_agents(&s->p->targets);
-    /* It imports pyDCOP while the machines are asked. */
+    s->taken = !port_is_free(s->port);
+    /* It imports pyDCOP while the machines are asked; these are not told of a run that another one,
+     * for which they may wait, keeps from its port. */
     r = start_orchestrator(s, err);
-    if (r == 0)
+    if (r == 0 && !s->taken)
         r = check_machines(s, err);
-    if (r == 0 && s->replay.receipt)
+    if (r == 0 && s->replay.receipt && !s->taken)
         r = check_receipt(s, err);
     if (r == 0)
         r = run_loop(s, err);

@@ -29,6 +29,7 @@ struct solving {
     sd_event_source *stop[2];
     const struct solve_cast *cast; /* NULL: the machines that have the problem's names */
     unsigned port;
+    bool taken; /* the port, by somebody else */
     long seed;
     int64_t began_ms;
     int signal; /* that was caught; 0: none */
