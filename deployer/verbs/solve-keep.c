@@ -104,20 +104,21 @@ json_t *solving_receipt(const struct solving *s, const json_t *result, int64_t n
 
     experiment_add_time(s->began_ms, &began);
     experiment_add_time(now_ms, &ended);
-    receipt = json_pack("{s:i, s:{s:O}, s:o, s:O?, s:O?, s:O?, s:I, s:f, s:{s:o, s:s, s:s, s:o}, "
-                        "s:s*, s:s, s:o, s:s, "
-                        "s:s}",
-                        "version", 1, "problem", "files", s->experiment.files, "command",
-                        command_json(&s->p->command), "algorithm",
-                        json_object_get(s->solve.prepared, "algorithm"), "parameters",
-                        json_object_get(s->solve.prepared, "parameters"), "distribution",
-                        json_object_get(s->solve.prepared, "distribution"), "seed",
-                        (json_int_t)s->seed, "time_limit", s->p->options.time_limit_ms / 1000.0,
-                        "pydcop", "spec", masked_json(pack->spec), "version", pack->wheels.version,
-                        "sha256", pack->bundle.digest, "wheels", wheels_json(&pack->wheels),
-                        "layer", *s->environment.layer ? s->environment.layer : NULL, "python",
-                        s->environment.python, "machines", solve_machines_json(s->p, &s->machines),
-                        "started", text_str(&began), "ended", text_str(&ended));
+    receipt = json_pack(
+        "{s:i, s:{s:O}, s:o, s:O?, s:O?, s:O?, s:I, s:f, s:{s:o, s:s, s:s, s:o}, "
+        "s:s*, s:s, s:o, s:s, "
+        "s:s}",
+        "version", 1, "problem", "files", s->experiment.files, "command",
+        command_json(&s->p->command), "algorithm", json_object_get(s->solve.prepared, "algorithm"),
+        "parameters", json_object_get(s->solve.prepared, "parameters"), "distribution",
+        json_object_get(s->solve.prepared, "distribution"), "seed", (json_int_t)s->seed,
+        "time_limit", s->p->options.time_limit_ms / 1000.0, "pydcop", "spec",
+        masked_json(pack->spec), "version", pack->wheels.version, "sha256", pack->bundle.digest,
+        "wheels", wheels_json(&pack->wheels), "layer",
+        *s->environment.layer ? s->environment.layer : NULL, "python", s->environment.python,
+        "machines",
+        solve_machines_json(&s->p->targets, s->cast ? s->cast->players : NULL, &s->machines),
+        "started", text_str(&began), "ended", text_str(&ended));
     for (size_t i = 0; i < ARRAY_SIZE(keys) && receipt; i++)
         if (json_object_get(result, keys[i]))
             (void)json_object_set(receipt, keys[i], json_object_get(result, keys[i]));

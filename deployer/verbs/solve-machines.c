@@ -351,21 +351,29 @@ int solve_machines_fetch_logs(struct program *p, struct solve_machines *m,
     return r < 0 ? r : 0;
 }
 
-json_t *solve_machines_json(const struct program *p, const struct solve_machines *m)
+static json_t *names_json(const struct strings *names)
+{
+    json_t *all = json_array();
+
+    for (size_t i = 0; i < names->count; i++)
+        (void)json_array_append_new(all, json_string(names->items[i]));
+    return all;
+}
+
+json_t *solve_machines_json(const struct targets *targets, const struct strings *players,
+                            const struct solve_machines *m)
 {
     json_t *all = json_array();
 
     for (size_t i = 0; i < m->facts.count; i++) {
         const struct machine_facts *f = &m->facts.machines[i];
-        json_t *agents = json_array();
 
-        for (size_t k = 0; k < p->targets.items[i].agents.count; k++)
-            (void)json_array_append_new(agents, json_string(p->targets.items[i].agents.items[k]));
-        (void)json_array_append_new(all, json_pack("{s:s*, s:s*, s:o, s:s*, s:s*, s:s*, s:s*}",
-                                                   "id", f->id, "host", f->host, "agents", agents,
-                                                   "hostkey", f->hostkey, "os", facts_get(f, "os"),
-                                                   "arch", facts_get(f, "arch"), "python",
-                                                   facts_get(f, "python")));
+        (void)json_array_append_new(
+            all, json_pack("{s:s*, s:s*, s:o, s:o*, s:s*, s:s*, s:s*, s:s*}", "id", f->id, "host",
+                           f->host, "agents", names_json(&targets->items[i].agents), "players",
+                           players ? names_json(&players[i]) : NULL, "hostkey", f->hostkey, "os",
+                           facts_get(f, "os"), "arch", facts_get(f, "arch"), "python",
+                           facts_get(f, "python")));
     }
     return all;
 }

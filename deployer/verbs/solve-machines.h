@@ -59,5 +59,7 @@ void solve_machines_address(const struct solve_machines *m, char ret[static 16])
 int solve_machines_fetch_logs(struct program *p, struct solve_machines *m,
                               const struct experiment *e, struct error *err);
 
-/* For the receipt: id, host, agents, hostkey, os, arch, python of each. */
-json_t *solve_machines_json(const struct program *p, const struct solve_machines *m);
+/* For the receipt: id, host, agents, hostkey, os, arch, python of each; and players, as many as
+ * agents: its own agents, who are those in this run.  `players`, of each machine, may be NULL. */
+json_t *solve_machines_json(const struct targets *targets, const struct strings *players,
+                            const struct solve_machines *m);

@@ -145,12 +145,40 @@ static void test_outside(void **state)
     text_clear(&why);
 }
 
+/* Agents of other names stand in for those of the problem. */
+static void test_receipt(void **state)
+{
+    struct machine_facts fact = {.host = (char *)(uintptr_t) "rpi-1"};
+    struct target target = {0};
+    const struct targets targets = {.items = &target, .count = 1};
+    const struct solve_machines m = {.facts = {&fact, 1}};
+    struct strings players = {0};
+    json_t *all, *machine;
+
+    (void)state;
+    assert_int_equal(strings_add(&target.agents, "a1"), 0);
+    assert_int_equal(strings_add(&players, "b7"), 0);
+    all = solve_machines_json(&targets, &players, &m);
+    machine = json_array_get(all, 0);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(machine, "agents"), 0)),
+                        "a1");
+    assert_string_equal(json_string_value(json_array_get(json_object_get(machine, "players"), 0)),
+                        "b7");
+    json_decref(all);
+    all = solve_machines_json(&targets, NULL, &m);
+    assert_int_equal(json_array_size(all), 1);
+    assert_null(json_object_get(json_array_get(all, 0), "players"));
+    json_decref(all);
+    strings_clear(&target.agents);
+    strings_clear(&players);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ready),       cmocka_unit_test(test_not_ready),
         cmocka_unit_test(test_unreachable), cmocka_unit_test(test_address_by_hand),
-        cmocka_unit_test(test_outside),
+        cmocka_unit_test(test_outside),     cmocka_unit_test(test_receipt),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
