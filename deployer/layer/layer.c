@@ -373,8 +373,16 @@ const char *layers_key(const struct layers *l, size_t index)
 int layers_recall(const struct layers *l, const char *key, char ret[static DIGEST_LENGTH + 1])
 {
     const struct entry *e = find_entry(l, key);
+    CLEANUP_FREE char *path = NULL;
+    int r = e && !l->refusal ? read_answer(l, e->name, ret) : -ENOENT;
 
-    return e && !l->refusal ? read_answer(l, e->name, ret) : -ENOENT;
+    if (r < 0)
+        return r;
+    path = layer_path(l, ret);
+    if (!path)
+        return -ENOMEM;
+    prune_used(path); /* a machine may want it */
+    return 0;
 }
 
 bool layers_is_to_be_made(struct layers *l, const char *key)

@@ -64,8 +64,8 @@ const char *layers_key(const struct layers *l, size_t index);
 /* Whether there is one; `python` NULL: for any Python. */
 bool layers_have(const struct layers *l, const char *python, const char *arch);
 
-/* The digest of a layer that was made before, without a look at its bytes.  -ENOENT: there is none.
- */
+/* The digest of a layer that was made before, which counts as its use, without a look at its bytes.
+ * -ENOENT: there is none. */
 int layers_recall(const struct layers *l, const char *key, char ret[static DIGEST_LENGTH + 1]);
 
 /* Whether layers_get has to make it, or to wait for another caller who does. */

@@ -2,6 +2,7 @@
 #include "deployer/layer/layer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -138,6 +139,30 @@ static const char *this_key(void)
     return key;
 }
 
+static const char *layer_file(const char *digest)
+{
+    static char path[256];
+
+    (void)snprintf(path, sizeof(path), "%s/layers/%s.tar.gz", paths.cache, digest);
+    return path;
+}
+
+static void make_old(const char *digest)
+{
+    const struct timespec old[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+
+    assert_int_equal(utimensat(AT_FDCWD, layer_file(digest), old, 0), 0);
+}
+
+/* Others are pruned before it. */
+static bool is_new(const char *digest)
+{
+    struct stat st;
+
+    assert_int_equal(stat(layer_file(digest), &st), 0);
+    return st.st_mtim.tv_sec > 1;
+}
+
 /* Opens the layers, gets this Python's, and reads its files. */
 static int get(struct content *ret, struct error *err)
 {
@@ -153,8 +178,10 @@ static int get(struct content *ret, struct error *err)
 
         digest_bytes(layer->bytes, layer->size, digest);
         assert_string_equal(digest, layer->digest);
+        make_old(digest);
         assert_int_equal(layers_recall(l, this_key(), recalled), 0);
         assert_string_equal(digest, recalled);
+        assert_true(is_new(digest));
         assert_int_equal(layers_recall(l, "9.9-none", recalled), -ENOENT);
         assert_int_equal(content_read_tar(ret, layer->bytes, layer->size), 0);
     }
