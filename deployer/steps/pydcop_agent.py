@@ -279,13 +279,13 @@ class _Launcher:
     def renew(self):
         self.child.end()
         _note("work", None)
-        self.child = _Child(self.serve)
+        self.child = _Child(self.serve, self.link)
 
 
 class _Child:
     """A process that calls serve(given); given() waits for what give() is told."""
 
-    def __init__(self, serve):
+    def __init__(self, serve, link=None):
         self.instance = None  # of the run that it was given
         read_word, self.word = os.pipe()
         self.ended, alive = os.pipe()
@@ -293,6 +293,8 @@ class _Child:
         if self.pid == 0:
             os.close(self.word)
             os.close(self.ended)
+            if link:
+                link.close()  # the parent's alone, which ends it
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             _serve_and_exit(serve, read_word)
         os.close(read_word)
