@@ -1,8 +1,9 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2034,SC2154 # the variables of run and lib.sh
-# A new version on trial (deploy --canary): if anything fails before its agents were found healthy,
-# the machine goes back to the version before, whether or not somebody follows the run.  Sourced by
-# apply.sh: it runs in dcop-run.service, which holds the machine's lock.
+# A new version on trial: with --canary until its agents were found healthy, else until its first
+# start has proved it (90-alive).  If anything fails before that, the machine goes back to the
+# version before, whether or not somebody follows the run.  Sourced by apply.sh: it runs in
+# dcop-run.service, which holds the machine's lock.
 
 GO_BACK_START=30  # seconds for systemd to start the agents again
 GO_BACK_WITHIN=15 # seconds until they listen; both are within the unit's TimeoutStopSec
@@ -12,6 +13,11 @@ read_trial() {
 	from='' to='' before=
 	if [ -r "$TRIAL" ]; then read -r from to before <"$TRIAL" || :; fi
 	[ -n "$before" ]
+}
+
+# forget_trial: no version is on trial any more, also after a power cut.
+forget_trial() {
+	[ ! -e "$TRIAL" ] || { rm -f "$TRIAL" && sync -f "$OPT"; }
 }
 
 # name_version HASH: the version for a person, in $version.

@@ -523,11 +523,6 @@ remove_left() {
 	done
 }
 
-# forget_trial: no version is on trial any more, also after a power cut.
-forget_trial() {
-	[ ! -e "$TRIAL" ] || { rm -f "$TRIAL" && sync -f "$OPT"; }
-}
-
 # --- changing it ------------------------------------------------------------
 
 # write_file FILE MODE: stdin becomes FILE, whole or not at all, also after a power cut.

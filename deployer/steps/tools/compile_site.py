@@ -4,8 +4,10 @@ usage: python3 -I -S compile_site.py FOLDER [BEFORE]
 
 A compiled module has the hash of its source (PEP 552), so one in BEFORE with the same source is
 copied from there: of a package's next version, most are.  When they are imported, nobody looks at
-their source.  What is compiled does not depend on where it lies, nor on BEFORE.  Exit codes: 0 all are compiled, 3 one cannot be: "FILE: ERROR" on the last line, the
-file as in FOLDER; others are no fault of the modules.
+their source.  What is compiled does not depend on where it lies, nor on BEFORE.
+
+Exit codes: 0 all are compiled, 3 one cannot be: "FILE: ERROR" on the last line, the file as in
+FOLDER; others are no fault of the modules.
 """
 import importlib.util
 import marshal
